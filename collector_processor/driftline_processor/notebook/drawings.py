@@ -31,13 +31,13 @@ def share_bars(column: ColumnDrift) -> Markup:
     step = _WIDTH / len(now)
     state = {"drift": "drift", "ok": "same", "within_normal_variation": "same"}.get(column.state, "unsure")
     marks = [
-        svg.rect(at * step + 0.5, _y(share, highest), step - 1, _HEIGHT - _y(share, highest), f"now {state}")
-        for at, share in enumerate(now.tolist())
+        svg.rect(index * step + 0.5, _y(share, highest), step - 1, _HEIGHT - _y(share, highest), f"now {state}")
+        for index, share in enumerate(now.tolist())
         if share
     ]
     outline = [(0.0, _HEIGHT)]
-    for at, share in enumerate(was.tolist()):
-        outline += [(at * step, _y(share, highest)), ((at + 1) * step, _y(share, highest))]
+    for index, share in enumerate(was.tolist()):
+        outline += [(index * step, _y(share, highest)), ((index + 1) * step, _y(share, highest))]
     marks.append(svg.path([*outline, (_WIDTH, _HEIGHT)], "was"))
     label = f"{short(column.words)}: shares of the window as bars, of the baseline as an outline"
     return svg.picture(_WIDTH, _HEIGHT, marks, label, "bars", about=_largest_change(column))

@@ -40,7 +40,7 @@ def draw_overview(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> F
     newest = newest_judged(evaluations)
     figure, (left, right) = _figure(2, (11, 4.2))
     _draw_features(left, newest)
-    headline = next((name for name in titles.READ_ALONE if any(name in one.realized for one in evaluations)), "")
+    headline = next((name for name in titles.READ_ALONE if any(name in evaluation.realized for evaluation in evaluations)), "")
     if len(evaluations) > 1 and headline:
         _draw_metric(right, evaluations, headline, timezone)
     else:
@@ -62,7 +62,7 @@ def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Fi
     """
     predictions, features = columns_of(evaluation)
     known = {one.column if one in predictions else one.name: one for one in (*predictions, *features)}
-    known |= {one.name: one for one in features}  # a feature may be called score
+    known |= {feature.name: feature for feature in features}  # a feature may be called score
     if name not in known:
         raise ValueError(f"no feature '{name}'; {near(name, tuple(known))}")
     column = known[name]
@@ -108,9 +108,9 @@ def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
     from matplotlib.patches import Patch
 
     shown = [(one, _psi(one)) for one in columns_of(evaluation)[1][:MOST_FEATURES]]
-    for at, (column, value) in enumerate(shown):
+    for index, (column, value) in enumerate(shown):
         colour, hatch = _look(column)
-        axes.barh(at, value, 0.7, color=colour, hatch=hatch, edgecolor="white")
+        axes.barh(index, value, 0.7, color=colour, hatch=hatch, edgecolor="white")
     axes.set_yticks(range(len(shown)), [_plain(short(one.name, 28)) for one, _ in shown])
     axes.invert_yaxis()
     axes.set_xlabel("PSI")
@@ -127,16 +127,16 @@ def _psi(column: ColumnDrift) -> float:
 
 def _draw_metric(axes: Axes, evaluations: Sequence[Evaluation], name: str, timezone: str) -> None:
     """Draw a metric over windows, each with its interval, and the baseline's as a line."""
-    known = [(at, one.realized[name]) for at, one in enumerate(evaluations) if name in one.realized]
+    known = [(index, evaluation.realized[name]) for index, evaluation in enumerate(evaluations) if name in evaluation.realized]
     drawn = [(at, found) for at, found in known if found.value is not None]
     _draw_intervals(axes, [at for at, _ in drawn], [found for _, found in drawn], upright=True)
     axes.plot([at for at, _ in drawn], [float(found.value or 0.0) for _, found in drawn], color=SAME, linewidth=1)
-    reference = next((one.reference[name].value for one in reversed(evaluations) if name in one.reference), None)
+    reference = next((evaluation.reference[name].value for evaluation in reversed(evaluations) if name in evaluation.reference), None)
     if reference is not None:
         axes.axhline(reference, color=BASELINE, linestyle="--", linewidth=1.2, label="baseline")
         axes.legend(frameon=False)
     step = -(-len(evaluations) // MOST_LABELS)
-    names = [window_label(one.window, timezone) for one in evaluations[::step]]
+    names = [window_label(evaluation.window, timezone) for evaluation in evaluations[::step]]
     axes.set_xticks(range(0, len(evaluations), step), names, rotation=35, ha="right")
     better = titles.direction(name)
     axes.set_title(titles.metric_title(name) + (f" ({better})" if better else ""), loc="left")
@@ -148,12 +148,12 @@ def _draw_metrics(axes: Axes, evaluation: Evaluation) -> None:
     names = [name for name in titles.metric_names(found) if found[name].value is not None][:MOST_FEATURES]
     rows = list(range(len(names)))
     _draw_intervals(axes, rows, [found[name] for name in names], upright=False)
-    for at, name in enumerate(names):
+    for index, name in enumerate(names):
         value = found[name]
         reference = evaluation.reference.get(name)
         baseline = value.reference if isinstance(value, Estimate) else None if reference is None else reference.value
         if baseline is not None:
-            axes.plot([baseline], [at], "|", color=BASELINE, markersize=14, markeredgewidth=1.6)
+            axes.plot([baseline], [index], "|", color=BASELINE, markersize=14, markeredgewidth=1.6)
     axes.set_yticks(rows, [titles.metric_title(name) for name in names])
     axes.invert_yaxis()
     words = "performance" if evaluation.realized else "estimated performance"
@@ -161,18 +161,18 @@ def _draw_metrics(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _draw_intervals(
-    axes: Axes, places: Sequence[int], found: Sequence[MetricValue | Estimate], *, upright: bool
+    axes: Axes, places: Sequence[int], metric_values: Sequence[MetricValue | Estimate], *, upright: bool
 ) -> None:
     """Draw values with the ends of their intervals; one without an interval is a point."""
-    for at, one in zip(places, found, strict=True):
+    for place, one in zip(places, metric_values, strict=True):
         value = float(one.value or 0.0)
         reach: Any = None
         if one.low is not None and one.high is not None:
             reach = [[max(value - one.low, 0.0)], [max(one.high - value, 0.0)]]
         if upright:
-            axes.errorbar([at], [value], yerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
+            axes.errorbar([place], [value], yerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
         else:
-            axes.errorbar([value], [at], xerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
+            axes.errorbar([value], [place], xerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
 
 
 def _plain(text: str) -> str:

@@ -65,7 +65,7 @@ def frame_of(table: pa.Table, library: str) -> Any:
 
 
 def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
-    shown = [(one, column) for one in evaluations for columns in columns_of(one) for column in columns]
+    shown = [(evaluation, column) for evaluation in evaluations for columns in columns_of(evaluation) for column in columns]
     methods = list(dict.fromkeys(name for _, column in shown for name in column.methods))
     rows: list[dict[str, Any]] = []
     for evaluation, column in shown:
@@ -80,7 +80,7 @@ def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
                 "effect": column.effect,
                 "p_value": None if deciding is None else deciding.p_value,
                 "decided_by": column.decided_by,
-                **{name: found.value for name, found in column.methods.items()},
+                **{name: method.value for name, method in column.methods.items()},
                 "missing_was": column.missing_was,
                 "missing_now": column.missing_now,
                 "rows": column.rows,
@@ -136,18 +136,18 @@ def _metric_rows(evaluation: Evaluation, part: str, metrics: Mapping[str, Metric
 def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
     rows = [
         {
-            **_window_of(one),
-            "rows": one.rows,
-            "outcomes": one.outcome_rows,
-            "coverage": one.coverage,
-            "verdict": None if one.verdict is None else one.verdict.state,
-            "sentence": None if one.verdict is None else verdict_sentence(one.verdict),
-            "features_drifted": drifted(one),
-            "features_compared": compared(one),
-            "drift_fraction": one.share,
-            "findings": len(one.findings),
+            **_window_of(evaluation),
+            "rows": evaluation.rows,
+            "outcomes": evaluation.outcome_rows,
+            "coverage": evaluation.coverage,
+            "verdict": None if evaluation.verdict is None else evaluation.verdict.state,
+            "sentence": None if evaluation.verdict is None else verdict_sentence(evaluation.verdict),
+            "features_drifted": drifted(evaluation),
+            "features_compared": compared(evaluation),
+            "drift_fraction": evaluation.share,
+            "findings": len(evaluation.findings),
         }
-        for one in evaluations
+        for evaluation in evaluations
     ]
     columns = {**_WINDOW, "rows": pa.int64(), "outcomes": pa.int64(), "coverage": pa.float64()}
     columns |= {"verdict": pa.string(), "sentence": pa.string(), "features_drifted": pa.int64()}

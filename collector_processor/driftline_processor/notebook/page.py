@@ -109,7 +109,7 @@ def metric_rows(evaluation: Evaluation) -> list[MetricRow]:
 
 def _element_id(result: EvaluationResult) -> str:
     """Return a name of the element that no other of a notebook has, and the same result always."""
-    what = (result.key, result.verdict, [(one.window, one.rows, one.share) for one in result.evaluations])
+    what = (result.key, result.verdict, [(evaluation.window, evaluation.rows, evaluation.share) for evaluation in result.evaluations])
     return f"driftline-{blake2s(repr(what).encode(), digest_size=4).hexdigest()}"
 
 

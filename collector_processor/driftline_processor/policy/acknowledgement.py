@@ -57,11 +57,11 @@ def acknowledge(
         incidents[place] = max(one.incident, incidents.get(place, 1))
     facts = acknowledgement_facts(alert, known.policy, known.model, known.environment, known.severity, by, why)
     messages = [
-        Message(_id(thread, name, of), thread, name, "acknowledged", now, {**facts, "alert": thread}, incident=of)
-        for (thread, name), of in incidents.items()
+        Message(_id(thread, name, incident), thread, name, "acknowledged", now, {**facts, "alert": thread}, incident=incident)
+        for (thread, name), incident in incidents.items()
         if name in channels and channels[name].hears_acknowledgements and name not in held and known.open
     ]
-    messages = [one for one in messages if not store.is_used(one.id)]
+    messages = [message for message in messages if not store.is_used(message.id)]
     store.write(taken, messages)
     return taken[0], messages
 

@@ -239,7 +239,7 @@ class AlertStore:
         """Return the messages of all threads that tell of alerts: the oldest thread first, each the oldest first."""
         named = {*alerts}
         threads = {one.alert for alert in named for one in self.about(alert) if not one.is_order} | named
-        known = sorted((number, one) for one in threads if (number := self._index.numbers.get(one)) is not None)
+        known = sorted((number, thread) for thread in threads if (number := self._index.numbers.get(thread)) is not None)
         return [message for _, thread in known for message in self.of_thread(thread) if not message.is_order]
 
     def latest_digest(self, channel: str) -> int | None:
@@ -295,14 +295,14 @@ class AlertStore:
             approvals: New ones, and known ones as they are now.
             released: Known messages that were held and are sent now, as they are now.
         """
-        delivered = [one.message for one in deliveries]
+        delivered = [delivery.message for delivery in deliveries]
         with transaction(self._connection):
             if alerts:
-                ids = [one.id for one in alerts]
+                ids = [alert.id for alert in alerts]
                 self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [ids])
                 insert(self._connection, "alerts", _table(map(_row, alerts), _ALERTS))
             if messages:
-                rows = ({**_row(one), "facts": json.dumps(one.facts)} for one in messages)
+                rows = ({**_row(message), "facts": json.dumps(message.facts)} for message in messages)
                 insert(self._connection, "messages", _table(rows, _MESSAGES))
             if deliveries:
                 insert(self._connection, "deliveries", _table(map(_row, deliveries), _DELIVERIES))
@@ -310,22 +310,22 @@ class AlertStore:
             for one in released:
                 self._connection.execute("UPDATE messages SET held = NULL, made = ? WHERE id = ?", [one.made, one.id])
             if approvals:
-                asked = [one.message for one in approvals]
+                asked = [approval.message for approval in approvals]
                 self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [asked])
                 insert(self._connection, "approvals", _table(map(_row, approvals), _APPROVALS))
             if looks:
                 rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
                 insert(self._connection, "looks", _table(rows, _LOOKS))
         if alerts:
-            self.alerts = {**self.alerts, **{one.id: one for one in alerts}}
+            self.alerts = {**self.alerts, **{alert.id: alert for alert in alerts}}
         if messages or deliveries or released:
             known = {**self.messages, **{one.id: one for one in (*messages, *released)}}
             known.update((one, replace(known[one], facts={})) for one in delivered if one in known)
             self.messages = known
-            self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
+            self.deliveries = {**self.deliveries, **{delivery.message: delivery for delivery in deliveries}}
         self._index.add(alerts, messages, delivered)
         self.looks = {**self.looks, **(looks or {})}
-        self.approvals = {**self.approvals, **{one.message: one for one in approvals}}
+        self.approvals = {**self.approvals, **{approval.message: approval for approval in approvals}}
 
     def approve(self, alert: str, action: str, by: str, why: str, now: int) -> tuple[Approval | None, Message | None]:
         """Note who approves an action for an alert, and why.
@@ -348,8 +348,8 @@ class AlertStore:
 
     def forget(self, before: int) -> None:
         """Forget alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
-        old = [one.id for one in self.alerts.values() if one.over is not None and one.over < before]
-        old += [one.alert for one in self.messages.values() if one.says_several and one.made < before]
+        old = [alert.id for alert in self.alerts.values() if alert.over is not None and alert.over < before]
+        old += [message.alert for message in self.messages.values() if message.says_several and message.made < before]
         if old:
             self._drop(old)
 
@@ -364,18 +364,18 @@ class AlertStore:
             self._connection.execute("DELETE FROM messages WHERE list_contains(?, alert)", [[*ids]])
         self.alerts = {one: alert for one, alert in self.alerts.items() if one not in gone}
         self.messages = {one: message for one, message in self.messages.items() if message.alert not in gone}
-        self.deliveries = {one: known for one, known in self.deliveries.items() if one in self.messages}
-        self.approvals = {one: known for one, known in self.approvals.items() if one in self.messages}
+        self.deliveries = {one: delivery for one, delivery in self.deliveries.items() if one in self.messages}
+        self.approvals = {one: approval for one, approval in self.approvals.items() if one in self.messages}
         self._index = _Index(self.alerts.values(), self.messages.values(), self.deliveries)
 
-    def forget_looks(self, gone: Collection[About]) -> None:
+    def forget_looks(self, abouts: Collection[About]) -> None:
         """Forget what policies looked at, where nobody looks at it any more."""
-        if not gone:
+        if not abouts:
             return
         with transaction(self._connection):
-            for one in gone:
+            for one in abouts:
                 self._connection.execute("DELETE FROM looks WHERE (policy, environment, model) = (?, ?, ?)", [*one])
-        self.looks = {about: since for about, since in self.looks.items() if about not in gone}
+        self.looks = {about: since for about, since in self.looks.items() if about not in abouts}
 
 
 class _Index:
@@ -415,8 +415,8 @@ class _Index:
                 self._known.add(alert.id)
                 self.alerts.setdefault(alert.about, []).append(alert.id)
         if alerts:
-            closed = {one.id for one in alerts if not one.open}
-            opened = {one.id: one.about for one in alerts if one.open}
+            closed = {alert.id for alert in alerts if not alert.open}
+            opened = {alert.id: alert.about for alert in alerts if alert.open}
             self.open = {one: about for one, about in {**self.open, **opened}.items() if one not in closed}
             self.lasting = {about: one for one, about in self.open.items()}
         for message in messages:

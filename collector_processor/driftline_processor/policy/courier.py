@@ -258,7 +258,7 @@ class Couriers:
 
     def sentence(self) -> str | None:
         """Return which messages wait, and why; None where none waits for long."""
-        return "; ".join(filter(None, (one.sentence() for one in self._couriers.values()))) or None
+        return "; ".join(filter(None, (courier.sentence() for courier in self._couriers.values()))) or None
 
     def stop(self, grace: float) -> None:
         """Send what waits, each once, for at most ``grace`` seconds over all channels."""

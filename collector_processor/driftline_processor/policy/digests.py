@@ -111,9 +111,9 @@ class Digests:
             known = [self._store.alerts[one] for one in _about(messages) if one in self._store.alerts]
             over = not any(one.open and one.until is None and one.acknowledged is None for one in known)
             if last.kind in (*ASKING, "eased") and over:
-                changes.deliveries += [Delivery(one.id, now, "collected", NO_NEWS) for one in messages]
+                changes.deliveries += [Delivery(message.id, now, "collected", NO_NEWS) for message in messages]
                 continue
-            changes.deliveries += [Delivery(one.id, now, "collected", SUPERSEDED, last.id) for one in messages[:-1]]
+            changes.deliveries += [Delivery(message.id, now, "collected", SUPERSEDED, last.id) for message in messages[:-1]]
             changes.released.append(replace(last, held=None, made=now))
 
     def _end_quiet_hours(
@@ -182,7 +182,7 @@ class Digests:
         now: int,
         page: str,
     ) -> None:
-        known = [self._store.alerts[one] for one in alerts if one in self._store.alerts]
+        known = [self._store.alerts[alert] for alert in alerts if alert in self._store.alerts]
         lines = [*_lines(known, began, models)]
         if lines:
             at = keys.digest.latest(now, keys.zone) if keys.digest is not None else now
@@ -214,18 +214,18 @@ class Digests:
 
 def _about(messages: Iterable[Message]) -> list[str]:
     """Return the alerts that messages tell of, each once."""
-    return [*dict.fromkeys(alert for one in messages for alert in one.about)]
+    return [*dict.fromkeys(alert for message in messages for alert in message.about)]
 
 
 def _begun(messages: Iterable[Message]) -> set[str]:
     """Return the alerts that messages say to have begun."""
-    return {*_about(one for one in messages if one.kind in ("opened", "joined", "passed", "escalated"))}
+    return {*_about(message for message in messages if message.kind in ("opened", "joined", "passed", "escalated"))}
 
 
 def _by_thread(messages: Iterable[Message]) -> dict[str, list[Message]]:
     found: dict[str, list[Message]] = {}
-    for one in messages:
-        found.setdefault(one.alert, []).append(one)
+    for message in messages:
+        found.setdefault(message.alert, []).append(message)
     return found
 
 
@@ -234,22 +234,22 @@ def _lines(alerts: Sequence[Alert], began: set[str], models: Sequence[ModelView]
     views: dict[tuple[str, str], list[ModelView]] = {}
     for view in models:
         views.setdefault((view.key.environment, view.key.model), []).append(view)
-    for one in alerts:
-        versions = views.get((one.environment, one.model), [])
+    for alert in alerts:
+        versions = views.get((alert.environment, alert.model), [])
         loss, leading = loss_of_model(versions), leading_model(versions) if versions else None
         yield AlertLine(
-            alert=one.id,
-            policy=one.policy,
-            model=one.model,
-            environment=one.environment,
-            severity=one.severity,
-            state=one.state,
+            alert=alert.id,
+            policy=alert.policy,
+            model=alert.model,
+            environment=alert.environment,
+            severity=alert.severity,
+            state=alert.state,
             tier=None if leading is None else leading.tier,
-            since=one.since,
-            until=one.until,
-            began=one.id in began,
-            words=one.words,
-            taken_by=one.acknowledged_by if one.acknowledged is not None else "",
+            since=alert.since,
+            until=alert.until,
+            began=alert.id in began,
+            words=alert.words,
+            taken_by=alert.acknowledged_by if alert.acknowledged is not None else "",
             loss=0.0 if loss is None else loss.amount,
             loss_words="" if loss is None or leading is None else loss_words(loss, leading.currency),
         )

@@ -56,13 +56,13 @@ class Escalations:
         """
         if not alert.open or alert.until is not None:
             return None
-        asked = escalation is not None or any(one.escalate is not None for one in self._channels.values())
+        asked = escalation is not None or any(channel.escalate is not None for channel in self._channels.values())
         if not asked:
             return None
         threads = dict.fromkeys(one.alert for one in self._store.about(alert.id) if not one.is_order)
         messages = self._store.threads_about([alert.id])
-        asking = [one for one in messages if one.kind in ASKING and alert.id in one.about]
-        told = tuple(dict.fromkeys(one.channel for one in messages if one.channel in self._channels))
+        asking = [message for message in messages if message.kind in ASKING and alert.id in message.about]
+        told = tuple(dict.fromkeys(message.channel for message in messages if message.channel in self._channels))
         by_channel = [(self._channels[name].escalate, [one for one in asking if one.channel == name]) for name in told]
         waiting = [(escalation, [one for one in asking if one.kind != "escalated"]), *by_channel]
         to: dict[str, None] = {}
@@ -86,10 +86,10 @@ class Escalations:
         A message that no channel takes counts from when it was written: nobody was told, which is worse.
         """
         times = []
-        for one in messages:
-            delivery = self._store.deliveries.get(one.id)
+        for message in messages:
+            delivery = self._store.deliveries.get(message.id)
             if delivery is not None and delivery.result in ("delivered", "collected"):
                 times.append(delivery.time)
-            elif one.held is None:
-                times.append(one.made)
+            elif message.held is None:
+                times.append(message.made)
         return min(times, default=None)

@@ -212,7 +212,7 @@ class PolicyExplanations:
         """
         policy = self._policies.get(alert.policy)
         place = alert.environment, alert.model, alert.version
-        view = next((one for one in views if (one.key.environment, one.key.model, one.key.version) == place), None)
+        view = next((view for view in views if (view.key.environment, view.key.model, view.key.version) == place), None)
         if policy is None or view is None:
             return None
         judged = _around(policy, self._read(view).history, alert)
@@ -251,14 +251,14 @@ class PolicyExplanations:
             window=judged.windows[-1].window.name if judged.windows else "",
             windows=[
                 WindowDecision(
-                    window=judged.windows[one.at].window,
-                    parts=judged.parts(policy, one),
-                    resolved=judged.resolved(policy, one),
-                    holds=one.judged.holds,
-                    outcome=words.step_words(one.outcome, one.count, one.needed, cool_down, fires=_fires(one)),
-                    fires=_fires(one),
+                    window=judged.windows[step.at].window,
+                    parts=judged.parts(policy, step),
+                    resolved=judged.resolved(policy, step),
+                    holds=step.judged.holds,
+                    outcome=words.step_words(step.outcome, step.count, step.needed, cool_down, fires=_fires(step)),
+                    fires=_fires(step),
                 )
-                for one in reversed(steps)
+                for step in reversed(steps)
             ],
             now=view.verdict if of_now and policy.rule.states else None,
             standing=standing,
@@ -317,7 +317,7 @@ class PolicyExplanations:
     def _kept_back(self, policy: Policy, alert: Alert, timezone: str) -> Iterator[Reason]:
         """Yield what keeps an alert from being told, or kept it."""
         at = self._clock() if alert.open else alert.seen
-        ends = [one.until for one in self._silences if one.covers(alert.model, alert.policy, at)]
+        ends = [silence.until for silence in self._silences if silence.covers(alert.model, alert.policy, at)]
         if ends:
             yield Reason("silenced", words.silenced_words(max(ends), timezone))
         for other in policy.unless:
@@ -349,7 +349,7 @@ class PolicyExplanations:
 
     def _is_no_news(self, about: tuple[str, str, str], steps: Sequence[Step]) -> bool:
         """Return True where what ended last had ended before the policy was first looked at."""
-        ended = [one.firing for one in steps if one.outcome == "over" and one.firing is not None]
+        ended = [step.firing for step in steps if step.outcome == "over" and step.firing is not None]
         first = self._alerts.looks.get(about)
         return bool(ended) and first is not None and ended[-1].fired <= first and not self._alerts.alerts_of(about)
 
@@ -384,7 +384,7 @@ def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
         else history
     )
     judged = _judged(policy, known, MOST_OF_ALERT)
-    steps = [one for one in judged.steps if judged.windows[one.at].window.start >= first]
+    steps = [step for step in judged.steps if judged.windows[step.at].window.start >= first]
     if len(steps) > AROUND:
         steps = [*steps[: AROUND // 2], *steps[-AROUND // 2 :]]
     return _Judged(known, judged.windows, steps)
@@ -415,15 +415,15 @@ def decision_json(decision: PolicyDecision) -> dict[str, Any]:
         "not_told": [{"why": one.kind, "sentence": one.words} for one in decision.untold],
         "windows": [
             {
-                "start": iso_time(one.window.start),
-                "end": iso_time(one.window.end),
-                "holds": one.holds,
-                "fires": one.fires,
-                "outcome": one.outcome,
-                "parts": [_part_json(part) for part in one.parts],
-                "resolve": [_part_json(part) for part in one.resolved],
+                "start": iso_time(window.window.start),
+                "end": iso_time(window.window.end),
+                "holds": window.holds,
+                "fires": window.fires,
+                "outcome": window.outcome,
+                "parts": [_part_json(part) for part in window.parts],
+                "resolve": [_part_json(part) for part in window.resolved],
             }
-            for one in decision.windows
+            for window in decision.windows
         ],
     }
 

@@ -73,13 +73,13 @@ class Threads:
     def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
         """Yield what is told of these changes: of each model to each channel what began, then what ended."""
         news: dict[tuple[str, str, str], list[AlertChange]] = {}
-        for one in changes:
-            for channel in one.channels:
-                news.setdefault((one.alert.environment, one.alert.model, channel), []).append(one)
-        for (environment, model, channel), found in news.items():
+        for change in changes:
+            for channel in change.channels:
+                news.setdefault((change.alert.environment, change.alert.model, channel), []).append(change)
+        for (environment, model, channel), new in news.items():
             audience = channel, environment, model
-            yield from self._begun(audience, [one for one in found if one.kind != "over"])
-            yield from self._ended(audience, [one.alert for one in found if one.kind == "over"])
+            yield from self._begun(audience, [one for one in new if one.kind != "over"])
+            yield from self._ended(audience, [one.alert for one in new if one.kind == "over"])
 
     @cached_property
     def _threads(self) -> dict[_Audience, dict[str, _Thread]]:
@@ -92,14 +92,14 @@ class Threads:
                 found.setdefault(audience, {}).setdefault(one.alert, _Thread()).hear(one)
         return found
 
-    def _begun(self, audience: _Audience, found: Sequence[AlertChange]) -> Iterator[Message]:
+    def _begun(self, audience: _Audience, alert_changes: Sequence[AlertChange]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
-        opened = {one.alert.id for one in found if one.kind == "opened"}
-        news = [one.alert for one in found if not one.alone]
-        lasts = next((name for name, one in threads.items() if self._joins(one, news, opened)), None)
+        opened = {one.alert.id for one in alert_changes if one.kind == "opened"}
+        news = [one.alert for one in alert_changes if not one.alone]
+        lasts = next((name for name, thread in threads.items() if self._joins(thread, news, opened)), None)
         together: dict[str, list[AlertChange]] = {}
         first = ""
-        for one in sorted(found, key=lambda one: gravity(one.alert)):
+        for one in sorted(alert_changes, key=lambda one: gravity(one.alert)):
             own = next((name for name, thread in reversed(threads.items()) if one.alert.id in thread.open), None)
             if (
                 one.kind == "opened"
@@ -116,20 +116,20 @@ class Threads:
                 thread = first
             together.setdefault(thread, []).append(one)
         for name, changes in together.items():
-            said = {one.alert.id for one in changes}
+            said = {change.alert.id for change in changes}
             known = threads.get(name, _Thread())
             lasting = [self._alerts[other] for other in known.open if other not in said and self._is_open(other, ())]
-            kinds = {one.kind for one in changes}
+            kinds = {change.kind for change in changes}
             kind: Kind = "worse" if "worse" in kinds else "joined" if lasting else "opened"
             kind = "passed" if kinds == {"passed"} and not lasting else kind
-            rising = [one.alert for one in changes if one.rises and one.alert.id in known.open]
+            rising = [change.alert for change in changes if change.rises and change.alert.id in known.open]
             rises = bool(rising) and min(map(_severity, rising)) < min(map(_severity, lasting), default=len(SEVERITIES))
-            yield self._message(name, audience, kind, [(one.kind, one.alert) for one in changes], lasting, rises)
+            yield self._message(name, audience, kind, [(change.kind, change.alert) for change in changes], lasting, rises)
 
-    def _ended(self, audience: _Audience, found: Sequence[Alert]) -> Iterator[Message]:
+    def _ended(self, audience: _Audience, alerts: Sequence[Alert]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
         together: dict[str, list[Alert]] = {}
-        for alert in found:
+        for alert in alerts:
             own = next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), alert.id)
             together.setdefault(own, []).append(alert)
         for name, ended in together.items():
@@ -144,14 +144,14 @@ class Threads:
             unsaid = [one for one in unsaid if one.over != one.seen]  # what had passed was said to be over
             yield self._message(name, audience, "over", [("over", one) for one in [*ended, *unsaid]], ())
 
-    def _joins(self, thread: _Thread, news: Sequence[Alert], opened: Iterable[str]) -> bool:
+    def _joins(self, thread: _Thread, alerts: Sequence[Alert], opened: Iterable[str]) -> bool:
         """Return True for a thread in which an alert lasts that others may join.
 
         What is graver than all of them does not: a pager calls nobody again for an incident that somebody has in hand.
         """
         known = [self._alerts[one] for one in thread.open if self._is_open(one, opened)]
         known = [one for one in known if not self._alone(one)]
-        return bool(known) and min(map(_severity, known)) <= min(map(_severity, news), default=len(SEVERITIES))
+        return bool(known) and min(map(_severity, known)) <= min(map(_severity, alerts), default=len(SEVERITIES))
 
     def _is_open(self, alert: str, opened: Iterable[str]) -> bool:
         return alert in self._alerts and self._alerts[alert].open and alert not in opened
@@ -162,7 +162,7 @@ class Threads:
         audience: _Audience,
         kind: Kind,
         said: Sequence[tuple[Kind, Alert]],
-        lasting: Sequence[Alert],
+        alerts: Sequence[Alert],
         rises: bool = False,
     ) -> Message:
         known, channel = self._threads[audience].setdefault(thread, _Thread()), audience[0]
@@ -173,7 +173,7 @@ class Threads:
             thread,
             self._facts(*first, True),
             [self._facts(*one, False) for one in others],
-            [self._facts("opened", alert, False) for alert in sorted(lasting, key=gravity)],
+            [self._facts("opened", alert, False) for alert in sorted(alerts, key=gravity)],
         )
         id, about = self._new_id(thread, channel, known.messages + 1), tuple(one.id for _, one in said)
         incident = known.incident + rises

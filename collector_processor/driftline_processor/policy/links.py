@@ -45,4 +45,4 @@ class AlertLinks:
             return ""
         # 20: wrong predictions, the worst first, among which one with a trace is looked for
         worst = self.mispredictions().worst(view.key, shown[0].start, shown[0].end, 20)
-        return next(filter(None, (self.links.trace_link(one.trace_id, one.span_id) for one in worst.rows)), "")
+        return next(filter(None, (self.links.trace_link(row.trace_id, row.span_id) for row in worst.rows)), "")

@@ -77,11 +77,11 @@ class Orders:
     def orders(self, changes: Sequence[AlertChange]) -> Iterator[Order]:
         """Yield what follows from changes of alerts: of each incident what began, then what ended."""
         together: dict[tuple[Place, str], list[AlertChange]] = {}
-        changes = [one for one in changes if one.kind != "passed" and not one.repeats]
-        self._changed = {one.alert.id: one for one in changes}
-        for one in changes:
-            place = _place(one.alert), one.alert.id if self._alone(one.alert) else ""
-            together.setdefault(place, []).append(one)
+        changes = [change for change in changes if change.kind != "passed" and not change.repeats]
+        self._changed = {change.alert.id: change for change in changes}
+        for change in changes:
+            place = _place(change.alert), change.alert.id if self._alone(change.alert) else ""
+            together.setdefault(place, []).append(change)
         for found in together.values():
             for name, action in self._asked(found).items():
                 begun = [one for one in found if one.kind in action.on and name in self._named(one.alert)]
@@ -91,28 +91,28 @@ class Orders:
                     yield order
                 yield from self._ended(name, action, [one.alert for one in found if one.kind == "over"], joined)
 
-    def _asked(self, found: Sequence[AlertChange]) -> dict[str, ActionKeys]:
+    def _asked(self, alert_changes: Sequence[AlertChange]) -> dict[str, ActionKeys]:
         """Return the actions that changes concern, by name; what is over also those that its policy names no more."""
-        names = dict.fromkeys(name for one in found for name in self._named(one.alert))
-        for one in found:
+        names = dict.fromkeys(name for one in alert_changes for name in self._named(one.alert))
+        for one in alert_changes:
             if one.kind == "over":
                 names |= dict.fromkeys(order.channel for order in self._store.about(one.alert.id))
         return {name: self._actions[name] for name in names if name in self._actions}
 
     # -- what begins --------------------------------------------------------------------------------------------------
 
-    def _begun(self, name: str, action: ActionKeys, news: Sequence[AlertChange]) -> Iterator[Order]:
-        if not news:
+    def _begun(self, name: str, action: ActionKeys, alert_changes: Sequence[AlertChange]) -> Iterator[Order]:
+        if not alert_changes:
             return
-        opened = {one.alert.id for one in news if one.kind == "opened"}
-        incidents = self._incidents(name, [one.alert for one in news])
-        lasting = {id: one for id, one in incidents.items() if any(self._lasts(other, opened) for other in one.alerts)}
-        again = [id for id, one in incidents.items() if any(other in opened for other in one.about)]
-        common = next(iter([*lasting, *reversed(again)]), min((one.alert for one in news), key=gravity).id)
+        opened = {new.alert.id for new in alert_changes if new.kind == "opened"}
+        incidents = self._incidents(name, [new.alert for new in alert_changes])
+        lasting = {id: incident for id, incident in incidents.items() if any(self._lasts(alert, opened) for alert in incident.alerts)}
+        again = [id for id, incident in incidents.items() if any(other in opened for other in incident.about)]
+        common = next(iter([*lasting, *reversed(again)]), min((new.alert for new in alert_changes), key=gravity).id)
         together: dict[str, list[AlertChange]] = {}
-        for one in news:
-            own = next((id for id, known in lasting.items() if one.alert.id in known.alerts), common)
-            together.setdefault(own if one.kind == "worse" else common, []).append(one)
+        for new in alert_changes:
+            own = next((id for id, known in lasting.items() if new.alert.id in known.alerts), common)
+            together.setdefault(own if new.kind == "worse" else common, []).append(new)
         for id, found in together.items():
             yield from self._order(name, action, id, incidents.get(id, _Incident([])), found, opened)
 
@@ -129,21 +129,21 @@ class Orders:
 
         An alert that ends and begins again within an incident that lasts is no news: nothing said that it was over.
         """
-        ids = {one.alert.id for one in changes}
-        lasting = [other for other in incident.alerts if other not in ids and self._lasts(other, opened)]
+        ids = {change.alert.id for change in changes}
+        lasting = [alert for alert in incident.alerts if alert not in ids and self._lasts(alert, opened)]
         if lasting:
-            changes = [one for one in changes if one.kind == "worse" or one.alert.id not in incident.alerts]
+            changes = [change for change in changes if change.kind == "worse" or change.alert.id not in incident.alerts]
         if not changes:
             return
-        kinds = {one.kind for one in changes}
+        kinds = {change.kind for change in changes}
         base: Kind = "worse" if "worse" in kinds and not (action.follows and "opened" in kinds) else "opened"
-        before = [one for one in incident.messages if one.kind != "over"]
+        before = [message for message in incident.messages if message.kind != "over"]
         before = before if action.follows else [one for one in before if one.kind == base]
         if action.follows and any(map(self._alive, before)):
             kind: Kind = "worse" if "worse" in kinds else "joined" if lasting else "opened"
             yield Order(self._message(name, id, kind, changes, lasting))
         elif known := next((one for one in before if self._stands(one)), None):
-            if unsaid := [one for one in changes if one.alert.id not in incident.about]:
+            if unsaid := [change for change in changes if change.alert.id not in incident.about]:
                 yield self._note(name, id, known, unsaid)
         elif "opened" in kinds or not before:
             yield self._begin(name, action, self._message(name, id, base, changes, lasting))
@@ -174,40 +174,40 @@ class Orders:
                 standing.add(one.alert)
         return times
 
-    def _note(self, name: str, id: str, known: Message, changes: Sequence[AlertChange]) -> Order:
+    def _note(self, name: str, id: str, message: Message, changes: Sequence[AlertChange]) -> Order:
         """Return the note that an order stands already, for alerts that join its incident."""
-        about = tuple(one.alert.id for one in changes)
+        about = tuple(change.alert.id for change in changes)
         note = Message(self._new_id(name, id, "joined"), id, name, "joined", self._now, {}, alerts=about)
-        said = f"it was ordered for the alert {known.about[0]}, which lasts"
-        return Order(note, delivery=Delivery(note.id, self._now, "collected", said, known.id))
+        said = f"it was ordered for the alert {message.about[0]}, which lasts"
+        return Order(note, delivery=Delivery(note.id, self._now, "collected", said, message.id))
 
     # -- what ends ----------------------------------------------------------------------------------------------------
 
-    def _ended(self, name: str, action: ActionKeys, ended: Sequence[Alert], joined: Collection[str]) -> Iterator[Order]:
-        if not ended:
+    def _ended(self, name: str, action: ActionKeys, alerts: Sequence[Alert], joined: Collection[str]) -> Iterator[Order]:
+        if not alerts:
             return
-        over = {alert.id for alert in ended}
-        incidents = self._incidents(name, ended)
+        over = {alert.id for alert in alerts}
+        incidents = self._incidents(name, alerts)
         for id, incident in incidents.items():
             told = [*incident.alerts]
             if over.isdisjoint(told) or id in joined or any(self._lasts(other) for other in told):
                 continue
-            awaited = [one for one in incident.messages if one.id in self._store.awaited]
+            awaited = [message for message in incident.messages if message.id in self._store.awaited]
             self.lapsed += [Delivery(one.id, self._now, "expired", LAPSED) for one in awaited]
-            begun = [one for one in incident.messages if one.kind != "over"]
+            begun = [message for message in incident.messages if message.kind != "over"]
             if "over" not in action.on or not any(map(self._alive, begun)):
                 continue
             if action.follows or len(begun) == len(incident.messages):
                 changes = [AlertChange("over", self._alerts[other], ()) for other in told if other in self._alerts]
                 yield Order(self._message(name, id, "over", changes))
         if action.on == ("over",):
-            yield from self._at_the_end(name, action, [one for one in ended if name in self._named(one)], incidents)
+            yield from self._at_the_end(name, action, [one for one in alerts if name in self._named(one)], incidents)
 
     def _at_the_end(
         self, name: str, action: ActionKeys, ended: Sequence[Alert], incidents: Mapping[str, _Incident]
     ) -> Iterator[Order]:
         """Yield the order of an action for the end alone: once the last alert is over whose policy names it."""
-        ended = [one for one in ended if not any(one.id in known.about for known in incidents.values())]
+        ended = [one for one in ended if not any(one.id in incident.about for incident in incidents.values())]
         if not ended:
             return
         own = self._alone(ended[0])
@@ -221,7 +221,7 @@ class Orders:
 
     def _incidents(self, name: str, alerts: Sequence[Alert]) -> dict[str, _Incident]:
         """Return the incidents that alerts are of, or may join, and an action was ordered for, the oldest first."""
-        ids = dict.fromkeys(one.id for one in alerts)
+        ids = dict.fromkeys(alert.id for alert in alerts)
         if alerts and not self._alone(alerts[0]):
             ids |= {one.id: None for one in self._open.get(_place(alerts[0]), ()) if not self._alone(one)}
         named = dict.fromkeys(one.alert for id in ids for one in self._store.about(id) if one.channel == name)
@@ -263,7 +263,7 @@ class Orders:
         )
         if kind == "opened" and own_id != self._first_id(name, id, kind):
             facts["again"] = True
-        about = tuple(one.alert.id for one in changes)
+        about = tuple(change.alert.id for change in changes)
         return Message(own_id, id, name, kind, self._now, facts, alerts=about)
 
     def _new_id(self, name: str, incident: str, kind: Kind) -> str:
@@ -306,13 +306,13 @@ class _Incident:
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self.messages = messages
-        self.about = {alert for one in messages for alert in one.about}
+        self.about = {alert for message in messages for alert in message.about}
         self.alerts: dict[str, None] = {}
-        for one in messages:
-            if one.kind == "over":
+        for message in messages:
+            if message.kind == "over":
                 self.alerts.clear()
             else:
-                self.alerts |= dict.fromkeys(one.about)
+                self.alerts |= dict.fromkeys(message.about)
 
 
 def _place(alert: Alert) -> Place:

@@ -34,7 +34,7 @@ class ReplayedModel:
     @property
     def steps(self) -> int:
         """How many windows are read when the verdict at the end of each of the longest ones is asked for, at most."""
-        lengths = [len(known) for known in self.history.windows.values()]
+        lengths = [len(window) for window in self.history.windows.values()]
         return sum(lengths) * min(lengths, default=0)
 
 
@@ -49,7 +49,7 @@ def replayed_model(
         windows: Name of a length → the windows of it, the oldest first.
         timezone: The model's.
     """
-    closed = {name: [one for one in known if one.closed] for name, known in windows.items()}
+    closed = {name: [one for one in window if one.closed] for name, window in windows.items()}
     context = VerdictContext(timezone=timezone)
     readings: dict[int, Reading] = {}
 
@@ -83,14 +83,14 @@ def replay_policies(
     """
     enabled = {name: policy for name, policy in policies.items() if policy.enabled}
     found, about = [], set[str]()
-    for one in models:
-        covering = {name: policy for name, policy in enabled.items() if policy.covers(one.key.model, one.tier)}
+    for model in models:
+        covering = {name: policy for name, policy in enabled.items() if policy.covers(model.key.model, model.tier)}
         replays = {
-            name: replay_rule(policy.rule, one.history, all_quiet=all_quiet) for name, policy in covering.items()
+            name: replay_rule(policy.rule, model.history, all_quiet=all_quiet) for name, policy in covering.items()
         }
         about.update(covering)
-        told = [_policy_json(name, covering[name], replays, one.history) for name in covering]
-        key = one.key
+        told = [_policy_json(name, covering[name], replays, model.history) for name in covering]
+        key = model.key
         found.append({"model": key.model, "version": key.version, "environment": key.environment, "policies": told})
     return {"models": found, "about_no_model": [name for name in enabled if name not in about]}
 
@@ -107,7 +107,7 @@ def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], histo
         "since": iso_time(replay.windows[0].window.start) if replay.windows else None,
         "until": iso_time(replay.windows[-1].window.end) if replay.windows else None,
         "known_windows": sorted(history.windows),
-        "firings": [_firing_json(one, policy, replays) for one in replay.firings],
+        "firings": [_firing_json(firing, policy, replays) for firing in replay.firings],
         "false_alarms": {
             "a_month": _rate_json(replay.quiet.a_month),
             "fired": replay.quiet.fired,

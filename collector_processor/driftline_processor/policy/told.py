@@ -68,7 +68,7 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
         sent = Sent(message, deliveries.get(message.id), store.approvals.get(message.id))
         for alert in message.about:
             messages.setdefault(alert, []).append(sent)
-    known = [one for one in store.alerts.values() if model is None or one.model == model]
+    known = [alert for alert in store.alerts.values() if model is None or alert.model == model]
     known.sort(key=lambda one: (not one.open, -one.seen))
     return [AlertHistory(one, messages.get(one.id, ())) for one in known]
 

@@ -172,31 +172,31 @@ class PolicyWatch:
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
         facts, told = _FactsOfLook(self, groups), set[str]()
         changes = [*self._due(changed, now)]
-        for one in changes:
-            named = () if one.repeats else self._actions_of(one.alert)
-            if one.kind != "over" and (one.channels or named):
-                told.add(one.alert.id)
+        for change in changes:
+            named = () if change.repeats else self._actions_of(change.alert)
+            if change.kind != "over" and (change.channels or named):
+                told.add(change.alert.id)
         by_id = self._by_id(changed.values())
         ordering = Orders(self.store, self._actions, by_id, self._actions_of, self._is_alone, facts, now)
         orders = [*ordering.orders(changes)] if changes and self._actions else []
         messages = [*self._threads(changes, changed.values(), facts, now).messages(changes)] if changes else []
         messages += self._escalated(changed, groups, messages, now)
-        messages = [hold(one, self._keys) for one in messages]
+        messages = [hold(message, self._keys) for message in messages]
         written = [
             replace(alert, told=alert.told or now, said=alert.state) if alert.id in told else alert
             for alert in changed.values()
         ]
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
-        deliveries = [*deliveries, *ordering.lapsed, *(one.delivery for one in orders if one.delivery is not None)]
-        approvals = [one.approval for one in orders if one.approval is not None]
+        deliveries = [*deliveries, *ordering.lapsed, *(order.delivery for order in orders if order.delivery is not None)]
+        approvals = [order.approval for order in orders if order.approval is not None]
         if written or messages or orders or deliveries or looks:
-            ordered = [one.message for one in orders]
+            ordered = [order.message for order in orders]
             self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
-        return [*(one for one in messages if one.held is None), *(one.message for one in orders if one.due)]
+        return [*(message for message in messages if message.held is None), *(order.message for order in orders if order.due)]
 
     def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
         """Return the environments and models of which windows of the past wait to be judged, for a while."""
-        places = [(group.environment, group.model) for group in groups if any(one.unjudged for one in group.views)]
+        places = [(group.environment, group.model) for group in groups if any(view.unjudged for view in group.views)]
         self._awaited = {place: self._awaited.get(place, now) for place in places}
         return {place for place, since in self._awaited.items() if abs(now - since) < PAST_AWAITED}
 
@@ -222,7 +222,7 @@ class PolicyWatch:
         """Return when a policy fired for the versions of a model, the oldest first."""
         found: list[_Shown] = []
         for view in group.views:
-            windows = {one: [two for two in known if two.closed] for one, known in view.windows.items()}
+            windows = {one: [two for two in window if two.closed] for one, window in view.windows.items()}
             place = name, view.key
             known = self._read.get(place)
             same = known is not None and known.verdict is view.verdict and known.business == view.business
@@ -257,19 +257,19 @@ class PolicyWatch:
     # -- what that means for the alerts -------------------------------------------------------------------------------
 
     def _alert(
-        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, shown: Sequence[_Shown], now: int
+        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, showns: Sequence[_Shown], now: int
     ) -> Alert | None:
         """Return the alert of a policy for a model as it is now; None where there never was one."""
-        lasting = [one for one in shown if one.firing.until is None]
+        lasting = [one for one in showns if one.firing.until is None]
         if lasting:
             gravest = min(lasting, key=lambda one: _rank(one.firing.state))
             return self._lasting(name, policy, group, alert, gravest, now)
         if alert is None or not alert.open:
             return alert
-        ended = [one.firing for one in shown if _overlaps(alert, one.firing)]
+        ended = [one.firing for one in showns if _overlaps(alert, one.firing)]
         until, ending = alert.until, alert.ending
         if until is None and not ended:
-            replaced = all(one.key.version != alert.version for one in group.views)
+            replaced = all(view.key.version != alert.version for view in group.views)
             if not replaced and _inconclusive(alert, group):
                 return alert
             until = group.watermark
@@ -339,7 +339,7 @@ class PolicyWatch:
         policy: Policy,
         group: VersionGroup,
         alert: Alert | None,
-        shown: Sequence[_Shown],
+        showns: Sequence[_Shown],
         since: int,
         now: int,
     ) -> Alert | None:
@@ -347,7 +347,7 @@ class PolicyWatch:
 
         What had fired before the first look is no news. Several such times are one alert.
         """
-        ended = [one for one in shown if one.firing.until is not None and one.firing.fired > since]
+        ended = [one for one in showns if one.firing.until is not None and one.firing.fired > since]
         if not ended:
             return None
         known = [*self.store.alerts_of((name, group.environment, group.model)), *([] if alert is None else [alert])]
@@ -363,7 +363,7 @@ class PolicyWatch:
 
     def _silenced(self, alert: Alert, now: int) -> Alert:
         """Return an alert with the time until which it is silenced, where it is."""
-        ends = [one.until for one in self._silences if alert.open and one.covers(alert.model, alert.policy, now)]
+        ends = [silence.until for silence in self._silences if alert.open and silence.covers(alert.model, alert.policy, now)]
         until = max(ends, default=None)
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
@@ -401,7 +401,7 @@ class PolicyWatch:
 
     def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
         """Return True where a silence, or what the policy depends on, keeps an alert from being told."""
-        silenced = any(one.covers(alert.model, alert.policy, now) for one in self._silences)
+        silenced = any(silence.covers(alert.model, alert.policy, now) for silence in self._silences)
         return silenced or any((other, *alert.about[1:]) in open_now for other in policy.unless)
 
     def _is_unheard(self, alert: Alert) -> bool:
@@ -422,7 +422,7 @@ class PolicyWatch:
     def _threads(self, changes: Sequence[AlertChange], changed: Collection[Alert], facts: FactsOf, now: int) -> Threads:
         """Return the threads that changes may join or end."""
         known = self._by_id(changed)
-        alerts = [*self.store.open, *(one.alert for one in changes)]
+        alerts = [*self.store.open, *(change.alert for change in changes)]
         sent = self.store.threads_about(alert.id for alert in alerts)
         return Threads(sent, known, self._is_alone, facts, self.store.new_id, now)
 
@@ -441,7 +441,7 @@ class PolicyWatch:
         return policy is not None and not policy.group
 
     def _escalated(
-        self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], told: Sequence[Message], now: int
+        self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], messages: Sequence[Message], now: int
     ) -> Iterator[Message]:
         """Yield what is told to others of alerts that nobody has taken on: of each thread once.
 
@@ -449,10 +449,10 @@ class PolicyWatch:
         """
         by_place = {(group.environment, group.model): group for group in groups}
         asked = set[tuple[str, str]]()
-        told_now = {(alert, one.channel) for one in told for alert in one.about}
+        told_now = {(alert, one.channel) for one in messages for alert in one.about}
         for alert in sorted(changed.values(), key=gravity):
             policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
-            if policy is None or any(one.covers(alert.model, alert.policy, now) for one in self._silences):
+            if policy is None or any(silence.covers(alert.model, alert.policy, now) for silence in self._silences):
                 continue
             found = self._escalations.due(alert, policy.escalate, None if group is None else group.leading.tier, now)
             to = [] if found is None else [name for name in found.to if (found.thread, name) not in asked]
@@ -588,8 +588,8 @@ def _overlaps(alert: Alert, firing: Firing) -> bool:
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:
-    known = [time for time in (one, other) if time is not None]
-    return min(known) if known else None
+    times = [time for time in (one, other) if time is not None]
+    return min(times) if times else None
 
 
 def _rank(state: VerdictState | Literal[""]) -> int:

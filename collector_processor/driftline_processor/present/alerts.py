@@ -297,7 +297,7 @@ def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: s
     counts = {"began": began, "last": len(lasting) - began, "are over": ended}
     said = ", ".join(f"{count} {_verb(what, count)}" for what, count in counts.items() if count)
     head = "Digest of" if kind == "digest" else "In quiet hours until"
-    text = [f"{at}. {_line(one, timezone)}" for at, one in enumerate(ranked[:MOST_LINES], 1)]
+    text = [f"{index}. {_line(one, timezone)}" for index, one in enumerate(ranked[:MOST_LINES], 1)]
     if len(ranked) > MOST_LINES:
         text.append(f"And {len(ranked) - MOST_LINES} more.")
     return {
@@ -314,35 +314,35 @@ def _verb(what: str, count: int) -> str:
     return {"last": "lasts", "are over": "is over"}.get(what, what) if count == 1 else what
 
 
-def _line(one: AlertLine, timezone: str) -> str:
-    name, since = _name(one.model, one.environment), ""
-    if one.since is not None:
-        since = f" since {date_words(one.since, timezone)}"
-    if one.until is not None:
-        what = _PAST_STATES.get(one.state, f"fired {short(one.policy, 80)}")
-        since = f"{lasted_words(one.since, one.until, timezone)}, and is over"
+def _line(alert_line: AlertLine, timezone: str) -> str:
+    name, since = _name(alert_line.model, alert_line.environment), ""
+    if alert_line.since is not None:
+        since = f" since {date_words(alert_line.since, timezone)}"
+    if alert_line.until is not None:
+        what = _PAST_STATES.get(alert_line.state, f"fired {short(alert_line.policy, 80)}")
+        since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, and is over"
     else:
-        what = _STATES.get(one.state, f"fires {short(one.policy, 80)}")
-    more = [SEVERITY_WORDS[one.severity], *([f"tier {one.tier}"] if one.tier else [])]
-    more += [one.loss_words] if one.loss_words else []
-    more += [f"{short(one.taken_by, 60)} has it"] if one.taken_by and one.until is None else []
-    return f"{name} {what}{since} ({'; '.join(more)}). {_sentence(short(one.words, 160))}".strip()
+        what = _STATES.get(alert_line.state, f"fires {short(alert_line.policy, 80)}")
+    more = [SEVERITY_WORDS[alert_line.severity], *([f"tier {alert_line.tier}"] if alert_line.tier else [])]
+    more += [alert_line.loss_words] if alert_line.loss_words else []
+    more += [f"{short(alert_line.taken_by, 60)} has it"] if alert_line.taken_by and alert_line.until is None else []
+    return f"{name} {what}{since} ({'; '.join(more)}). {_sentence(short(alert_line.words, 160))}".strip()
 
 
-def _line_json(one: AlertLine) -> dict[str, Any]:
+def _line_json(alert_line: AlertLine) -> dict[str, Any]:
     return {
-        "alert": one.alert,
-        "policy": one.policy,
-        "model": one.model,
-        "environment": one.environment,
-        "severity": one.severity,
-        "state": one.state,
-        "tier": one.tier,
-        "since": None if one.since is None else iso_time(one.since),
-        "until": None if one.until is None else iso_time(one.until),
-        "found": short(one.words, 500),
-        "taken_by": one.taken_by,
-        "loss": one.loss_words or None,
+        "alert": alert_line.alert,
+        "policy": alert_line.policy,
+        "model": alert_line.model,
+        "environment": alert_line.environment,
+        "severity": alert_line.severity,
+        "state": alert_line.state,
+        "tier": alert_line.tier,
+        "since": None if alert_line.since is None else iso_time(alert_line.since),
+        "until": None if alert_line.until is None else iso_time(alert_line.until),
+        "found": short(alert_line.words, 500),
+        "taken_by": alert_line.taken_by,
+        "loss": alert_line.loss_words or None,
     }
 
 

@@ -51,9 +51,9 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
         now, was = (_level(concept, level) for level in levels)
         told += f"; over all of these rows it is {now}, {was} in the baseline"
     # 3: slices that are told; the JSON has all
-    for at, (name, own) in enumerate(list(concept.drifting().items())[:3]):
+    for index, (name, own) in enumerate(list(concept.drifting().items())[:3]):
         since = f" since {moment(own.since)}" if own.since else ""
-        begin = "; but" if not at and concept.state != "drift" else "," if at else ";"
+        begin = "; but" if not index and concept.state != "drift" else "," if index else ";"
         told += f"{begin} in {short(name)} it {_rose(own)}{since}{_now(own)}"
     return told
 
@@ -97,7 +97,7 @@ def _fallen(concept: ConceptDrift) -> bool:
 
 def _highest(concept: ConceptDrift) -> float | None:
     """Return the highest level after a change since the rise."""
-    changes = [one.after for one in concept.changes if concept.since is None or one.since >= concept.since]
+    changes = [change.after for change in concept.changes if concept.since is None or change.since >= concept.since]
     return max(changes, default=None)
 
 

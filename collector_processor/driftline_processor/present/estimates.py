@@ -71,7 +71,7 @@ def sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[s
 
 def realized(evaluations: Iterable[Evaluation]) -> set[str]:
     """Return the metrics that outcomes have shown of any of some windows."""
-    return {name for one in evaluations for name, metric in one.realized.items() if metric.value is not None}
+    return {name for evaluation in evaluations for name, metric in evaluation.realized.items() if metric.value is not None}
 
 
 def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezone: str = "UTC") -> dict[str, str]:
@@ -87,7 +87,7 @@ def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezo
     Returns:
         Metric → a sentence about the newest window that contradicts.
     """
-    recent = [one for one in evaluations if one.window.start <= chosen.window.start][-LAST:]
+    recent = [evaluation for evaluation in evaluations if evaluation.window.start <= chosen.window.start][-LAST:]
     found: dict[str, str] = {}
     for one in recent:
         for name, estimate in one.estimated.items():

@@ -99,19 +99,19 @@ def _time_at(name: str, attribute: str | None = None) -> Key:
     return Key(name, attribute, lambda time: None if time is None else iso_time(time), str | None)
 
 
-def _interval(one: Verdict) -> list[float | None] | None:
-    return None if one.low is None and one.high is None else [one.low, one.high]
+def _interval(verdict: Verdict) -> list[float | None] | None:
+    return None if verdict.low is None and verdict.high is None else [verdict.low, verdict.high]
 
 
 def _number_of(name: str, attribute: str, state: str) -> Key:
     return Key(name, attribute, lambda found: sum(one.state == state for one in found), int)
 
 
-def _groups(found: Fairness) -> dict[str, dict[str, Any]]:
+def _groups(fairness: Fairness) -> dict[str, dict[str, Any]]:
     """Return the labelled rows and the rates of each group."""
     return {
-        one.value: {"rows": one.rows} | {name: json_of(rate) for name, rate in one.rates.items()}
-        for one in found.groups
+        group.value: {"rows": group.rows} | {name: json_of(rate) for name, rate in group.rates.items()}
+        for group in fairness.groups
     }
 
 
@@ -133,7 +133,7 @@ SHAPES = Shapes(
         KindOfChange: (
             "kind reason",
             computed("sentence", change_sentence, str),
-            Key("evidence", by=lambda facts: [clause(one) for one in facts], type=list[str]),
+            Key("evidence", by=lambda facts: [clause(fact) for fact in facts], type=list[str]),
         ),
         Verdict: (
             "state",
@@ -297,10 +297,10 @@ SHAPES = Shapes(
                 _number_of("broken", "objectives", "broken"),
                 computed(
                     "inconclusive_windows",
-                    lambda one: max((it.inconclusive_windows for it in one.objectives), default=0),
+                    lambda one: max((objective.inconclusive_windows for objective in one.objectives), default=0),
                     int,
                 ),
-                computed("overdue", lambda one: sum(it.overdue for it in one.objectives), int),
+                computed("overdue", lambda one: sum(objective.overdue for objective in one.objectives), int),
                 "objectives",
                 Key("mispredictions", type=Worst, optional=True),
             ),

@@ -28,9 +28,9 @@ def criterion_sentence(criterion: FairnessCriterion) -> str:
     'F: selection rate −6 points compared with M (−9 to −3), over all predictions'
     """
     ratio = criterion.name == "disparate_impact"
-    known = [one for one in criterion.comparisons if one.value is not None and one.low is not None]
+    known = [comparison for comparison in criterion.comparisons if comparison.value is not None and comparison.low is not None]
     if not known:
-        unreviewed = any(one.value is not None for one in criterion.comparisons)
+        unreviewed = any(comparison.value is not None for comparison in criterion.comparisons)
         return f"a group has no {'reviewed rows of one of the decisions' if unreviewed else 'rows to measure it on'}"
     centre = 1.0 if ratio else 0.0
     known.sort(key=lambda one: -abs((one.value or 0.0) - centre))
@@ -88,12 +88,12 @@ def fewest_sentence(fairness: Fairness, criteria: Collection[str]) -> str:
     return f"{of} has {rows} for its {_RATES[fewest.rate]}"
 
 
-def _comparison(one: GroupComparison, ratio: bool) -> str:
-    rate, beside = _RATES.get(one.rate, one.rate), f" compared with {one.beside}" if one.beside else ""
+def _comparison(group_comparison: GroupComparison, ratio: bool) -> str:
+    rate, beside = _RATES.get(group_comparison.rate, group_comparison.rate), f" compared with {group_comparison.beside}" if group_comparison.beside else ""
     if ratio:
-        high = "" if one.high is None else f" to {one.high:.2f}"
-        return f"{one.group}: {rate} {one.value:.2f} times as high{beside} ({one.low:.2f}{high or ' or more'})"
-    return f"{one.group}: {rate} {_points(one.value)} points{beside} ({_points(one.low)} to {_points(one.high)})"
+        high = "" if group_comparison.high is None else f" to {group_comparison.high:.2f}"
+        return f"{group_comparison.group}: {rate} {group_comparison.value:.2f} times as high{beside} ({group_comparison.low:.2f}{high or ' or more'})"
+    return f"{group_comparison.group}: {rate} {_points(group_comparison.value)} points{beside} ({_points(group_comparison.low)} to {_points(group_comparison.high)})"
 
 
 def _points(share: float | None) -> str:

@@ -13,14 +13,14 @@ from .numbers import number, percent
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
-def drifting_since(name: str, known: Sequence[Evaluation], chosen: Evaluation) -> int | None:
+def drifting_since(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> int | None:
     """Return since when a feature drifts, unix nanoseconds: its incident, else its present run of windows with drift.
 
     A window that cannot tell ends no run.
 
     Args:
         name: The feature.
-        known: Windows of one length, oldest first.
+        evaluations: Windows of one length, oldest first.
         chosen: The window that is looked at, one of them.
     """
     if chosen.drift.state(name) != "drift":
@@ -28,7 +28,7 @@ def drifting_since(name: str, known: Sequence[Evaluation], chosen: Evaluation) -
     if (began := chosen.incident.get(f"feature:{name}")) is not None:
         return began
     since = chosen.window.start
-    for one in reversed(known):
+    for one in reversed(evaluations):
         if one.window.start < chosen.window.start:
             before = one.drift.state(name)
             if before == "drift":
@@ -93,11 +93,11 @@ def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
 
 
 def feature_facts(
-    name: str, known: Sequence[Evaluation], chosen: Evaluation, importance: Mapping[str, float], timezone: str
+    name: str, evaluations: Sequence[Evaluation], chosen: Evaluation, importance: Mapping[str, float], timezone: str
 ) -> list[str]:
     """Say what matters of a feature in a window, in a few words each."""
     facts = []
-    if (since := drifting_since(name, known, chosen)) is not None:
+    if (since := drifting_since(name, evaluations, chosen)) is not None:
         facts.append(f"since {date_words(since, timezone)}")
     if rank := importance_rank(name, importance):
         facts.append(f"importance {rank}, {percent(importance[name])}")

@@ -39,19 +39,19 @@ def what_lacks(evaluation: Evaluation) -> str:
     )
 
 
-def lasting_sentence(name: str, one: LastingShift, moment: Callable[[int], str], score: str = "score") -> str:
+def lasting_sentence(name: str, lasting_shift: LastingShift, moment: Callable[[int], str], score: str = "score") -> str:
     """Tell one shift: of what, how far, since when, over how many windows; ``score``: what sentences call the score.
 
     >>> lasting_sentence("feature:x", LastingShift("drift", "level", 0.21, 9, 0, 5.0, 9), lambda time: f"day {time}")
     'lasting shift: over the 9 windows from day 0 on, x is 0.21 sd higher'
     """
     what = {"score": f"the {score}", "class": "the predicted class"}.get(name, short(name.removeprefix("feature:")))
-    shift, since = one.shift or 0.0, one.since or 0
+    shift, since = lasting_shift.shift or 0.0, lasting_shift.since or 0
     moved = "higher" if shift > 0 else "lower"
-    if one.measure == "level":
+    if lasting_shift.measure == "level":
         how = f"{what} is {number(abs(shift))} sd {moved}"
-    elif one.measure == "spread":
+    elif lasting_shift.measure == "spread":
         how = f"{what} spreads {'more' if shift > 0 else 'less'}"
     else:
-        how = f"the share of {short(one.measure)} in {what} is {number(abs(100 * shift))} points {moved}"
-    return f"lasting shift: over the {many(one.windows, 'window')} from {moment(since)} on, {how}"
+        how = f"the share of {short(lasting_shift.measure)} in {what} is {number(abs(100 * shift))} points {moved}"
+    return f"lasting shift: over the {many(lasting_shift.windows, 'window')} from {moment(since)} on, {how}"

@@ -82,7 +82,7 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
     yield "Policy", f"{_plain(alert['policy'], 80)}, {_plain(alert['severity'], 20)}"
     if alert["owner"]:
         yield "Owner", _plain(alert["owner"], 80)
-    cause = next((one for one in _verdicts(incident) if one.get("cause")), None)
+    cause = next((verdict for verdict in _verdicts(incident) if verdict.get("cause")), None)
     if cause is not None:
         kind = f" ({_plain(str(cause['kind']).replace('_', ' '), 40)})" if cause.get("kind") else ""
         yield "Cause", _plain(cause["cause"], 300) + kind
@@ -146,7 +146,7 @@ def _events(incident: Incident) -> Iterator[tuple[str, str]]:
 
 
 def _losses(incident: Incident) -> Iterator[str]:
-    known = [one for one in incident.windows if _is_within(one, incident.alert)]
+    known = [window for window in incident.windows if _is_within(window, incident.alert)]
     found = [said for said in (_errors_lost(known), _money_lost(known)) if said]
     if not found:
         yield "Nobody can tell: no window of that time has outcomes beside a baseline that has them."
@@ -187,11 +187,11 @@ def _summed(
     The ends are sums of the ends of each window, so the interval is wider than 95 % asks for.
     """
     total, low, high, known = 0.0, 0.0, 0.0, False
-    for one in windows:
-        change = (one["performance"].get("changes") or {}).get(name)
+    for window in windows:
+        change = (window["performance"].get("changes") or {}).get(name)
         if not change or change.get("change") is None:
             continue
-        known, factor = True, weight(one)
+        known, factor = True, weight(window)
         ends = [change[end] if change.get(end) is not None else change["change"] for end in ("low", "high")]
         total += factor * change["change"]
         low += min(factor * end for end in ends)
@@ -210,9 +210,9 @@ def _is_within(window: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
 
 
 def _verdicts(incident: Incident) -> Iterator[Mapping[str, Any]]:
-    for one in incident.windows:
-        if _is_within(one, incident.alert) and one.get("verdict"):
-            yield one["verdict"]
+    for window in incident.windows:
+        if _is_within(window, incident.alert) and window.get("verdict"):
+            yield window["verdict"]
 
 
 # -- what would have found it sooner ----------------------------------------------------------------------------------
@@ -223,10 +223,10 @@ def _sooner(incident: Incident) -> Iterator[str]:
         yield _plain(incident.unknown, 300)
         return
     fired, found = instant(incident.alert["fired"]), []
-    for words, told in incident.replays.items():
-        time = first_firing(told, incident.alert)
+    for words, replay in incident.replays.items():
+        time = first_firing(replay, incident.alert)
         if time is not None and time < fired:
-            found.append((time, words, told["false_alarms"]["sentence"]))
+            found.append((time, words, replay["false_alarms"]["sentence"]))
     if not found:
         names = len(incident.replays)
         yield f"None of {names} other policies, replayed over the same windows as they are known now."
@@ -315,6 +315,6 @@ def _words(nanoseconds: int) -> str:
     ('1 day', '1.5 days', '30 minutes')
     """
     units = ((DAY, "day"), (HOUR, "hour"), (HOUR // 60, "minute"))
-    unit, word = next((one for one in units if nanoseconds >= one[0]), units[-1])
+    unit, word = next((unit for unit in units if nanoseconds >= unit[0]), units[-1])
     number = f"{max(nanoseconds / unit, 1):.3g}"
     return f"{number} {word}" if number == "1" else f"{number} {word}s"

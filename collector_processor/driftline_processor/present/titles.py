@@ -60,8 +60,8 @@ def method_value(column: ColumnDrift, method: str) -> str:
 def metric_names(metrics: Iterable[str]) -> list[str]:
     """Return names of metrics in the order in which people ask for them."""
     given = list(metrics)
-    known = [name for name in _ORDER if name in given]
-    return known + [name for name in given if name not in known]
+    names = [name for name in _ORDER if name in given]
+    return names + [name for name in given if name not in names]
 
 
 def direction(metric: str) -> str:

@@ -186,10 +186,10 @@ class FeatureHistories:
         baseline = active.baseline
         own = _of_baseline(baseline, feature)
         prefix = (series.number, baseline.digest, feature)
-        stamps = [(*prefix, *_stamp(one)) for one in evaluations]
+        stamps = [(*prefix, *_stamp(evaluation)) for evaluation in evaluations]
         wanted = () if chosen is None else (*prefix, *_stamp(chosen))
         with self._lock:
-            lacking = [one for one, stamp in zip(evaluations, stamps, strict=True) if stamp not in self._known]
+            lacking = [evaluation for evaluation, stamp in zip(evaluations, stamps, strict=True) if stamp not in self._known]
             shape = self._shapes.get(wanted)
         fresh: dict[int, _Counts | None] = {}
         if lacking or (shape is None and chosen is not None):
@@ -200,8 +200,8 @@ class FeatureHistories:
                     shape = fresh[chosen.window.start] = alone[chosen.window.start]
         windows, unread = {}, set()
         with self._lock:
-            for one, stamp in zip(evaluations, stamps, strict=True):
-                start = one.window.start
+            for evaluation, stamp in zip(evaluations, stamps, strict=True):
+                start = evaluation.window.start
                 if stamp not in self._known and start in fresh:
                     counts = fresh[start]
                     self._known[stamp] = None if counts is None else counts.window()
@@ -281,12 +281,12 @@ class FeatureHistories:
         most = MOST_PARTS // len(baseline.bins.features)
         too_old = read(connection, _NEWEST.format(where=where.sql), *where.parameters, most).to_pylist()
         if too_old:
-            whole = [one for one in windows if one.window.start > too_old[0]["pane"]]
+            whole = [window for window in windows if window.window.start > too_old[0]["pane"]]
             windows = whole or windows[-1:]
             where = where.also(Condition("pane >= ?", (windows[0].window.start,)))
         parts = {f"feature:{feature}": "values", f"tails:{feature}": "tails"}
         sums = read_sums(connection, where, wanted=lambda _, part: part in parts)
-        starts, ends = (np.array([getattr(one.window, end) for one in windows], np.int64) for end in ("start", "end"))
+        starts, ends = (np.array([getattr(window.window, end) for window in windows], np.int64) for end in ("start", "end"))
         summed = _summed(sums, starts, ends, bins, parts)
         if self._register.settings(key.model).keep_features.per_day != 0:
             summed = _with_extremes(connection, series, feature, starts, ends, summed)
@@ -318,7 +318,7 @@ def _with_extremes(
     place = None if columns is None else columns.numbers.get(feature)
     if place is None:
         return found
-    asked = [at for at, one in enumerate(found) if one is not None and one.beyond]
+    asked = [index for index, one in enumerate(found) if one is not None and one.beyond]
     for at in reversed(asked):
         days += int((ends[at] - 1) // DAY - starts[at] // DAY) + 1
         if days > MOST_DAYS and at != asked[-1]:

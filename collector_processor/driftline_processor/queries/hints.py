@@ -273,8 +273,8 @@ def _too_good(
 
 def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
     """Yield the objectives that nobody could decide for too long."""
-    for name, known in windows.items():
-        for newest_objective in newest_objectives(known).values():
+    for name, window in windows.items():
+        for newest_objective in newest_objectives(window).values():
             if said := overdue(newest_objective):
                 yield f"{series.key.model}: {short(newest_objective.rule)}, in windows of {name}: {said}."
 
@@ -283,7 +283,7 @@ def _too_young(
     series: Series, windows: Mapping[str, Sequence[Evaluation]], delay: OutcomeDelay, outcomes: int
 ) -> Iterator[str]:
     """Return why joined outcomes give no performance: no closed window has had its time for outcomes."""
-    closed = [one for known in windows.values() for one in known if one.closed]
+    closed = [one for window in windows.values() for one in window if one.closed]
     if outcomes and closed and all(one.young for one in closed):
         key = f"models.{series.key.model}.outcome_delay"
         says = f"{key} in driftline.yaml says so" if delay.source == "configured" else f"{key} would say otherwise"

@@ -117,13 +117,13 @@ def _incidents(
     return sorted(_folded(found), key=_order)
 
 
-def _order(one: Incident) -> tuple[bool, bool, int, int, int]:
+def _order(incident: Incident) -> tuple[bool, bool, int, int, int]:
     """Return the place of an incident in a list: those that last by gravity and size, all others the newest first."""
-    if not one.open:
-        return True, False, 0, 0, -(one.since or 0)
-    kind = "drift" if one.kind == "verdict" and one.subject not in _GRAVEST else one.kind
-    size = len(SIZES) if kind != one.kind else SIZES[one.size]  # what a model's verdict says goes before its parts
-    return False, one.minor, _GRAVITY[kind], -size, -(one.since or 0)
+    if not incident.open:
+        return True, False, 0, 0, -(incident.since or 0)
+    kind = "drift" if incident.kind == "verdict" and incident.subject not in _GRAVEST else incident.kind
+    size = len(SIZES) if kind != incident.kind else SIZES[incident.size]  # what a model's verdict says goes before its parts
+    return False, incident.minor, _GRAVITY[kind], -size, -(incident.since or 0)
 
 
 class IncidentLog:
@@ -152,11 +152,11 @@ Windows = tuple[tuple[Evaluation, ...], ...]
 
 
 def _windows(model: ModelView) -> Windows:
-    return tuple(tuple(known) for known in model.windows.values())
+    return tuple(tuple(window) for window in model.windows.values())
 
 
 def _closed(windows: Windows) -> list[Evaluation]:
-    return [one for known in windows for one in known if one.closed]
+    return [one for window in windows for one in window if one.closed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class _Read:
             (self.verdict is model.verdict or self.verdict == model.verdict)
             and (self.in_use, self.timezone, len(self.windows)) == (model.in_use, model.timezone, len(windows))
             and self.interruptions == model.interruptions
-            and all(_identical(one, other) for one, other in zip(self.windows, windows, strict=True))
+            and all(_identical(window, window) for window, window in zip(self.windows, windows, strict=True))
         )
 
 
@@ -240,8 +240,8 @@ def _open_words(windows: Windows) -> list[object]:
             {part: "" if (column := _column(one, part)) is None else column.size for part in one.incident},
             one.label_sla and (one.label_sla.state, one.label_sla if one.label_sla.state == "broken" else None),
         )
-        for place, known in enumerate(windows)
-        for one in known
+        for place, window in enumerate(windows)
+        for one in window
         if not one.closed
     ]
 
@@ -301,8 +301,8 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
         window = next(
             (
                 name
-                for name, known in model.windows.items()
-                if any((one.window.start, one.window.end) == (now.window_start, now.window_end) for one in known)
+                for name, window in model.windows.items()
+                if any((one.window.start, one.window.end) == (now.window_start, now.window_end) for one in window)
             ),
             "",
         )
@@ -312,42 +312,42 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
 
 def _interrupted(model: ModelView) -> Iterator[Incident]:
     """Yield when the model was silent, and when its windows waited too long."""
-    for one in model.interruptions:
-        over = one.until is not None
-        if one.kind == "no_data":
+    for interruption in model.interruptions:
+        over = interruption.until is not None
+        if interruption.kind == "no_data":
             came = "came" if over else "has come"
-            sentence = f"No prediction {came}, and in its usual hours it pauses for {duration(one.pause)} at most."
+            sentence = f"No prediction {came}, and in its usual hours it pauses for {duration(interruption.pause)} at most."
             ended = "Predictions came again."
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
             ended = "No window was late any more."
-        yield _incident(model, "verdict", one.kind, one.since, one.until, "", None, sentence, ended if over else "")
+        yield _incident(model, "verdict", interruption.kind, interruption.since, interruption.until, "", None, sentence, ended if over else "")
 
 
 def _moved(all_windows: Windows, before: _Moved) -> _Moved:
     """Return the sizes of all columns that are in an incident, window by window: their details are read once."""
-    found: _Moved = {}
+    moved: _Moved = {}
     for evaluation in chain.from_iterable(all_windows):
         if evaluation.incident:
             one, sizes = before.get(id(evaluation), (None, {}))
             if one is not evaluation:
                 columns = {part: _column(evaluation, part) for part in evaluation.incident}
                 sizes = {part: column.size for part, column in columns.items() if column is not None}
-            found[id(evaluation)] = evaluation, sizes
-    return found
+            moved[id(evaluation)] = evaluation, sizes
+    return moved
 
 
 def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> Iterator[Incident]:
-    for one in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
-        evaluation, largest = one.shown[0][0], None
-        for shown, _ in one.shown:
-            size = moved[id(shown)][1].get(one.subject)
+    for stretch in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
+        evaluation, largest = stretch.shown[0][0], None
+        for shown, _ in stretch.shown:
+            size = moved[id(shown)][1].get(stretch.subject)
             if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
                 evaluation, largest = shown, size
         how = f": the shift is {largest}" if largest else ""
-        name = part_words(one.subject, None if one.subject.startswith("feature:") else _column(evaluation, one.subject))
-        since = one.shown[0][1]
-        found = _of_stretch(model, "drift", one, since, f"{name} drifts{how}.", _quiet(one), evaluation)
+        name = part_words(stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject))
+        since = stretch.shown[0][1]
+        found = _of_stretch(model, "drift", stretch, since, f"{name} drifts{how}.", _quiet(stretch), evaluation)
         yield replace(found, size=largest or "")
 
 
@@ -361,18 +361,18 @@ def _quiet(stretch: _Stretch[int]) -> str:
 
 def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
     def broken(evaluation: Evaluation) -> dict[str, ObjectiveState]:
-        return {one.rule: one for one in evaluation.objectives if one.state == "broken"} if evaluation.closed else {}
+        return {objective.rule: objective for objective in evaluation.objectives if objective.state == "broken"} if evaluation.closed else {}
 
     def met(evaluation: Evaluation, rule: str) -> bool:
-        return evaluation.closed and any(one.rule == rule and one.state == "met" for one in evaluation.objectives)
+        return evaluation.closed and any(objective.rule == rule and objective.state == "met" for objective in evaluation.objectives)
 
-    for one in _stretches(windows, broken, met):
-        first, objective = one.shown[0]
+    for stretch in _stretches(windows, broken, met):
+        first, objective = stretch.shown[0]
         told = f": {printable(objective.sentence)}" if objective.sentence else ""
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
         sentence = f"{short(objective.rule, 120)} is broken{where}{told}".rstrip(".") + "."
         since = objective.since or first.window.start
-        yield _of_stretch(model, "objective", one, since, sentence, "It was met again.", first)
+        yield _of_stretch(model, "objective", stretch, since, sentence, "It was met again.", first)
 
 
 def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -386,13 +386,13 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
     def kept(evaluation: Evaluation, _: str) -> bool:
         return evaluation.label_sla is not None and evaluation.label_sla.state == "met"
 
-    for one in _stretches(windows, broken, kept):
-        first, sentence = one.shown[0]
-        yield _of_stretch(model, "labels", one, first.window.start, sentence, "Outcomes came in time again.", first)
+    for stretch in _stretches(windows, broken, kept):
+        first, sentence = stretch.shown[0]
+        yield _of_stretch(model, "labels", stretch, first.window.start, sentence, "Outcomes came in time again.", first)
 
 
 def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
-    called = usual_service(one for one in windows if one.service is not None and one.closed)
+    called = usual_service(window for window in windows if window.service is not None and window.closed)
     failing = {id(one): service_failing(one, earlier) for one, earlier in called}
 
     def failed(evaluation: Evaluation) -> dict[str, ServiceFailure]:
@@ -402,16 +402,16 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
     def answered(evaluation: Evaluation, _: str) -> bool:
         return id(evaluation) in failing
 
-    for one in _stretches(windows, failed, answered):
-        first, failure = one.shown[0]
+    for stretch in _stretches(windows, failed, answered):
+        first, failure = stretch.shown[0]
         sentence = f"{capital(clause(failure.fact))}."
         if failure.metric == ERROR_RATE:
             ended = "Calls are answered as before."
-            yield _of_stretch(model, "service", one, first.window.start, sentence, ended, first)
+            yield _of_stretch(model, "service", stretch, first.window.start, sentence, ended, first)
             continue
         ended = "Calls are as quick as before."
-        slower = _of_stretch(model, "latency", one, first.window.start, sentence, ended, first)
-        yield replace(slower, minor=all((found.measured.value or 0.0) < AT_ONCE for _, found in one.shown))
+        slower = _of_stretch(model, "latency", stretch, first.window.start, sentence, ended, first)
+        yield replace(slower, minor=all((found.measured.value or 0.0) < AT_ONCE for _, found in stretch.shown))
 
 
 def _of_stretch(
@@ -446,13 +446,13 @@ def _incident(
     return Incident(model.key, kind, subject, since, until, windows, start, sentence, ended, model.timezone)
 
 
-def _folded(found: Sequence[Incident]) -> list[Incident]:
+def _folded(incidents: Sequence[Incident]) -> list[Incident]:
     """Return incidents, those of one subject that overlap in time as one: a longer window shows what shorter ones do.
 
     The windows of the incident that began first are looked at first, or of drift those that show it largest.
     """
     folded: dict[tuple[str, str], list[Incident]] = {}
-    for one in sorted(found, key=lambda one: one.since or 0):
+    for one in sorted(incidents, key=lambda one: one.since or 0):
         known = folded.setdefault((one.kind, one.subject), [])
         last = known[-1] if known else None
         if last is None or (last.until is not None and (one.since or 0) > last.until):

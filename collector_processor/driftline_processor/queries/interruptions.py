@@ -105,8 +105,8 @@ class Interruptions:
         """Keep what has changed, inside the caller's transaction."""
         rows = [
             {"series": series, "kind": one.kind, "since": one.since, "until": one.until, "pause": one.pause}
-            for series, known in changes.items()
-            for one in known
+            for series, change in changes.items()
+            for one in change
         ]
         self.connection.execute("DELETE FROM interruptions WHERE list_contains(?, series)", [list(changes)])
         insert(self.connection, "interruptions", pa.Table.from_pylist(rows, _COLUMNS))
@@ -115,18 +115,18 @@ class Interruptions:
         """Show what has changed, once it is kept."""
         self._known = {**self._known, **changes}
 
-    def _ended(self, one: Interruption, seen: SeenTraffic, now: int) -> Interruption:
+    def _ended(self, interruption: Interruption, seen_traffic: SeenTraffic, now: int) -> Interruption:
         """Return an interruption with its end, where that has come."""
-        if one.until is not None:
-            return one
-        if one.kind == "no_data":
-            return replace(one, until=self._first_row(one, seen)) if seen.received > one.since else one
-        return one if seen.traffic.behind else replace(one, until=max(now, one.since))
+        if interruption.until is not None:
+            return interruption
+        if interruption.kind == "no_data":
+            return replace(interruption, until=self._first_row(interruption, seen_traffic)) if seen_traffic.received > interruption.since else interruption
+        return interruption if seen_traffic.traffic.behind else replace(interruption, until=max(now, interruption.since))
 
-    def _first_row(self, silence: Interruption, seen: SeenTraffic) -> int:
+    def _first_row(self, silence: Interruption, seen_traffic: SeenTraffic) -> int:
         """Return when the first row after a silence came; of distributions, the newest that is known."""
         query = "SELECT min(received) FROM predictions WHERE received > ? AND list_contains(?, series)"
-        return number(self.connection, query, silence.since, list(seen.siblings)) or seen.received
+        return number(self.connection, query, silence.since, list(seen_traffic.siblings)) or seen_traffic.received
 
 
 _Changes = dict[int, tuple[Interruption, ...]]

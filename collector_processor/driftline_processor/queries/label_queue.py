@@ -192,14 +192,14 @@ def _lots(rows: pa.Table) -> F64:
     return row_lots(numbers_of_ids(rows["id"]))
 
 
-def _labelled(connection: Connection, rows: pa.Table, again: ChosenRows) -> tuple[ReweightedLabel, ...]:
+def _labelled(connection: Connection, rows: pa.Table, chosen_rows: ChosenRows) -> tuple[ReweightedLabel, ...]:
     """Return the labels of rows that were drawn before."""
-    if not len(again.rows):
+    if not len(chosen_rows.rows):
         return ()
-    some = rows.take(pa.array(again.rows))
+    some = rows.take(pa.array(chosen_rows.rows))
     of = {row["prediction"]: row for row in read(connection, _SAID, wanted=some.select(["seq"])).to_pylist()}
     found = []
-    for seq, time, p in zip(some["seq"].to_pylist(), some["time"].to_pylist(), again.probability.tolist(), strict=True):
+    for seq, time, p in zip(some["seq"].to_pylist(), some["time"].to_pylist(), chosen_rows.probability.tolist(), strict=True):
         statement = of[seq]
         actual = statement["actual"] if statement["number"] is None else statement["number"]
         fields = (

@@ -22,7 +22,7 @@ def loss_of_model(versions: Iterable[ModelView]) -> DailyLoss | None:
     Args:
         versions: All versions and environments of the model.
     """
-    counted = (one for one in versions if one.in_use and not one.shadow and one.currency)
+    counted = (version for version in versions if version.in_use and not version.shadow and version.currency)
     return add_losses(loss for one in counted if (loss := loss_of_version(one)) is not None)
 
 
@@ -41,10 +41,10 @@ def loss_of_period(model: ModelView, windows: Sequence[Evaluation]) -> tuple[Dai
 
     None where none of them tells.
     """
-    found = [loss for one in windows if model.mature(one) and (loss := daily_loss(one)) is not None]
-    days = [(loss.end - loss.start) / DAY for loss in found]
+    losss = [loss for window in windows if model.mature(window) and (loss := daily_loss(window)) is not None]
+    days = [(loss.end - loss.start) / DAY for loss in losss]
     whole = sum(days)
-    if not found or not whole:
+    if not losss or not whole:
         return None
 
     def mean(values: Sequence[float | None]) -> float | None:
@@ -53,14 +53,14 @@ def loss_of_period(model: ModelView, windows: Sequence[Evaluation]) -> tuple[Dai
         return sum((value or 0.0) * share for value, share in zip(values, days, strict=True)) / whole
 
     loss = DailyLoss(
-        found[0].metric,
-        mean([one.amount for one in found]) or 0.0,
-        mean([one.low for one in found]),
-        mean([one.high for one in found]),
-        mean([one.predictions for one in found]) or 0.0,
-        mean([one.coverage for one in found]),
-        min(one.start for one in found),
-        max(one.end for one in found),
+        losss[0].metric,
+        mean([one.amount for one in losss]) or 0.0,
+        mean([one.low for one in losss]),
+        mean([one.high for one in losss]),
+        mean([one.predictions for one in losss]) or 0.0,
+        mean([one.coverage for one in losss]),
+        min(one.start for one in losss),
+        max(one.end for one in losss),
     )
     return loss, whole
 

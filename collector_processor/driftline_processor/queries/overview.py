@@ -155,9 +155,9 @@ def verdict_of(models: Iterable[ModelView]) -> Verdict | None:
 def leading_model(models: Sequence[ModelView]) -> ModelView:
     """Return the one of versions and environments that the verdict of their model is about; else the busiest."""
     parts = [
-        (part_of_model(one.key, one.windows, one.verdict, one.shadow), one)
-        for one in models
-        if one.in_use and one.verdict is not None
+        (part_of_model(model.key, model.windows, model.verdict, model.shadow), model)
+        for model in models
+        if model.in_use and model.verdict is not None
     ]
     counted = {part.key for part in parts_in_use(part for part, _ in parts)}
     leading = [(part, one) for part, one in parts if part.key in counted]
@@ -170,7 +170,7 @@ def part_of_model(
     key: ModelKey, windows: Mapping[str, Sequence[Evaluation]], verdict: Verdict, shadow: bool
 ) -> ModelPart:
     """Return what counts of a version in an environment for the verdict of its model."""
-    closed = (next((one for one in reversed(known) if one.closed), None) for known in windows.values())
+    closed = (next((one for one in reversed(window) if one.closed), None) for window in windows.values())
     newest = max(filter(None, closed), key=lambda one: (one.window.end, one.window.start), default=None)
     rows, start, end = (0, None, None) if newest is None else (newest.rows, newest.window.start, newest.window.end)
     return ModelPart(key, verdict, rows, start, end, answers=not shadow)

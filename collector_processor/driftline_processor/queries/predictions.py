@@ -165,9 +165,9 @@ class KeptPredictions:
             for row in rows
         ]
 
-    def _read(self, connection: Connection, wanted: pa.Table, *, features: bool) -> list[KeptPrediction]:
-        near = lies_near("p.seq", integers_of(wanted, "prediction"), ROWS_APART)
-        rows = read(connection, _CHOSEN.format(near=near.sql), *near.parameters, wanted=wanted).to_pylist()
+    def _read(self, connection: Connection, table: pa.Table, *, features: bool) -> list[KeptPrediction]:
+        near = lies_near("p.seq", integers_of(table, "prediction"), ROWS_APART)
+        rows = read(connection, _CHOSEN.format(near=near.sql), *near.parameters, wanted=table).to_pylist()
         values: dict[int, dict[str, float | str | None]] = {}
         for number in {row["series"] for row in rows} if features else ():
             mine = np.array([row["seq"] for row in rows if row["series"] == number], np.int64)

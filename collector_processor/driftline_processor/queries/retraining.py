@@ -67,4 +67,4 @@ def _longest_measured(model: ModelView) -> str:
         newest = model.windows[name][-1].window
         return model.measured(name) is not None, newest.end - newest.start
 
-    return max((name for name, known in model.windows.items() if known), key=length, default="")
+    return max((name for name, window in model.windows.items() if window), key=length, default="")

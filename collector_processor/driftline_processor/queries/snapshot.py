@@ -112,33 +112,33 @@ class Snapshots:
     def __init__(self, store: Store, series: SeriesRegister) -> None:
         self._store, self._series = store, series
 
-    def write(self, path: Path, wanted: ModelKey, since: int, until: int, labelled: bool = False) -> Snapshot | None:
+    def write(self, path: Path, model_key: ModelKey, since: int, until: int, labelled: bool = False) -> Snapshot | None:
         """Write the rows of a model that were predicted in ``[since, until)``, unix nanoseconds; None where none is.
 
-        ``wanted``: its version and environment "" = all. Rows whose features are not kept are left out; where a model
+        ``model_key``: its version and environment "" = all. Rows whose features are not kept are left out; where a model
         keeps none at all, all rows are there without features. ``labelled``: only those whose outcome is known.
         """
         mine = [
             one
             for one in self._series
-            if one.key.model == wanted.model
-            and wanted.version in ("", one.key.version)
-            and wanted.environment in ("", one.key.environment)
+            if one.key.model == model_key.model
+            and model_key.version in ("", one.key.version)
+            and model_key.environment in ("", one.key.environment)
         ]
-        keep = self._series.settings(wanted.model).keep_features
+        keep = self._series.settings(model_key.model).keep_features
         with self._store.reading() as connection:
             return _Writing(connection, mine, keep, since, until, labelled).write(path) if mine else None
 
 
 def snapshot_of_state(
-    directory: Path, path: Path, wanted: ModelKey, since: int, until: int, labelled: bool = False
+    directory: Path, path: Path, model_key: ModelKey, since: int, until: int, labelled: bool = False
 ) -> Snapshot | None:
     """Write what :meth:`Snapshots.write` does, from the state that a processor left behind.
 
     Raises StorageError when there is none, or a processor that runs has it open.
     """
     with left_behind(directory) as store, store.reading() as connection:
-        return Snapshots(store, SeriesRegister(connection, {})).write(path, wanted, since, until, labelled)
+        return Snapshots(store, SeriesRegister(connection, {})).write(path, model_key, since, until, labelled)
 
 
 class _Writing:

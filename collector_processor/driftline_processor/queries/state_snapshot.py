@@ -112,10 +112,10 @@ class _Inputs:
     known: Known
     verdict: Verdict | None
 
-    def equal(self, other: _Inputs) -> bool:
+    def equal(self, inputs: _Inputs) -> bool:
         """Return True if a view would be the same."""
         return (
-            self.verdict is other.verdict and all(map(is_, self.objects, other.objects)) and self.values == other.values
+            self.verdict is inputs.verdict and all(map(is_, self.objects, inputs.objects)) and self.values == inputs.values
         )
 
 
@@ -227,7 +227,7 @@ class SnapshotPublisher:
             timezone=settings.timezone,
             backlog=backlog,
             siblings=siblings,
-            received=max(totals.get(one, NO_TOTALS).received for one in siblings),
+            received=max(totals.get(sibling, NO_TOTALS).received for sibling in siblings),
             history=history,
         )
         verdict = self.verdicts.of(number, known) if any(windows.values()) else None

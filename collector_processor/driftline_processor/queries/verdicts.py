@@ -237,10 +237,10 @@ _COLUMNS = pa.schema([("series", pa.int32()), ("state", pa.string()), ("since", 
 
 def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
     """Return the closed windows; where none has closed, the newest one."""
-    closed = tuple(tuple(one for one in known if one.closed) for known in windows.values())
+    closed = tuple(tuple(one for one in window if one.closed) for window in windows.values())
     if any(closed):
         return closed
-    newest = [known[-1] for known in windows.values() if known]
+    newest = [window[-1] for window in windows.values() if window]
     return ((min(newest, key=lambda one: one.window.end - one.window.start),),) if newest else ()
 
 
@@ -266,14 +266,14 @@ def _drifts(concept: ConceptDrift) -> bool:
 def _recorded(windows: Sequence[Evaluation]) -> Sequence[Evaluation]:
     """Return the windows of one name, those with a worse estimate with the track record that it has by now."""
     worse = [
-        at
-        for at, one in enumerate(windows)
-        if one.estimated_changes and any(two.state == "worse" for two in one.estimated_changes.values())
+        index
+        for index, window in enumerate(windows)
+        if window.estimated_changes and any(two.state == "worse" for two in window.estimated_changes.values())
     ]
     if not worse:
         return windows
     recorded = list(windows)
-    for at, one in zip(range(worse[0], len(windows)), with_track_records(windows, worse[0]), strict=True):
+    for at, record in zip(range(worse[0], len(windows)), with_track_records(windows, worse[0]), strict=True):
         if at in worse:
-            recorded[at] = one
+            recorded[at] = record
     return recorded

@@ -99,23 +99,23 @@ def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> li
     return list(found)
 
 
-def id_column(options: ColumnOptions, known: Columns) -> str:
+def id_column(options: ColumnOptions, columns: Columns) -> str:
     """Return the name of the id column, if any: it must be known before a CSV is parsed, or 007 becomes 7."""
-    return options.id or "".join(_remembered(known, "id")) or "id"
+    return options.id or "".join(_remembered(columns, "id")) or "id"
 
 
 def find_roles(
     sources: Sequence[Source],
     options: ColumnOptions,
     task: Task,
-    known: Columns,
+    columns: Columns,
     say: Say,
     features: Collection[str] | None = None,
     embeddings: Collection[str] | None = None,
 ) -> Roles:
     """Find the columns of every part in all files.
 
-    ``task``: while its kind is unknown, nothing is a score, a prediction or an actual. ``known``: the baseline's
+    ``task``: while its kind is unknown, nothing is a score, a prediction or an actual. ``columns``: the baseline's
     columns, ``features``: its features; None when the baseline is data, and every other column is a feature.
     ``embeddings``: those of them whose values are lists of numbers; None where any may be.
 
@@ -130,7 +130,7 @@ def find_roles(
             _demand(sources, name, part)
         if given:
             return tuple(given)
-        remembered = _remembered(known, part)
+        remembered = _remembered(columns, part)
         if remembered and all(name in shared for name in remembered):
             return remembered
         if remembered and part in ("score", "predicted"):
@@ -156,11 +156,11 @@ def find_roles(
     if options.version_column:
         _demand(sources, options.version_column, "version_column")
     latency, error = (
-        _of_calls(sources, given, known, part, shared, say if features is None else None)
+        _of_calls(sources, given, columns, part, shared, say if features is None else None)
         for part, given in (("latency", options.latency), ("error", options.error))
     )
     items = find("items", _some(options.items)) if task.ranks_items else ()
-    slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
+    slices = _slices(sources, options.slices, [name for name in _remembered(columns, "slices") if name in shared])
     for name in options.features:
         _demand(sources, name, "features")
     for name in options.text_features:
@@ -198,7 +198,7 @@ def find_roles(
 
 
 def _of_calls(
-    sources: Sequence[Source], given: str, known: Columns, part: str, shared: Sequence[str], say: Say | None
+    sources: Sequence[Source], given: str, columns: Columns, part: str, shared: Sequence[str], say: Say | None
 ) -> str:
     """Return the column of durations or errors: the one that is named, else that of the baseline's rows.
 
@@ -211,7 +211,7 @@ def _of_calls(
     if given:
         _demand(sources, given, part)
         return given
-    return next((name for name in _remembered(known, part) if name in shared), "")
+    return next((name for name in _remembered(columns, part) if name in shared), "")
 
 
 def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
@@ -265,8 +265,8 @@ def _holds_nothing(sources: Sequence[Source], name: str) -> bool:
     return any(pa.types.is_null(source.schema.field(name).type) for source in sources)
 
 
-def _remembered(known: Columns, part: str) -> tuple[str, ...]:
-    value = known.get(part, ())
+def _remembered(columns: Columns, part: str) -> tuple[str, ...]:
+    value = columns.get(part, ())
     return (value,) if isinstance(value, str) else tuple(value)
 
 

@@ -94,9 +94,9 @@ class CsvSource:
         first = self._open([], block=sample).schema
         self._names = list(dict.fromkeys(first.names))
         counts = self._count_texts(text) if self._scan.leading_zeros or not self._numbers.is_plain else {}
-        codes = {name for name, found in counts.items() if first.names.count(name) == 1 and found.are_codes}
+        codes = {name for name, count in counts.items() if first.names.count(name) == 1 and count.are_codes}
         self._formatted = {
-            n: found.all_numbers for n, found in counts.items() if n not in codes and found.are_formatted
+            n: count.all_numbers for n, count in counts.items() if n not in codes and count.are_formatted
         }
         self._types |= dict.fromkeys((*codes, *self._formatted), pa.string())
         self._types = {**{field.name: field.type for field in reversed(list(first))}, **self._types}
@@ -146,8 +146,8 @@ class CsvSource:
         counts = {name: _TextCounts() for name in names}
         own, self._types = self._types, self._types | dict.fromkeys(names, pa.string())
         for batch in self._open([], names) if names else ():
-            for name, known in counts.items():
-                counts[name] = known.plus(batch.column(name), self._numbers)
+            for name, count in counts.items():
+                counts[name] = count.plus(batch.column(name), self._numbers)
         self._types = own
         return counts
 
@@ -171,10 +171,10 @@ class CsvSource:
 
     def _plain_numbers(self, batch: Any) -> Any:
         """Return rows with the formatted numbers as programs write them."""
-        for at, name in enumerate(batch.schema.names):
+        for index, name in enumerate(batch.schema.names):
             if name in self._formatted:
-                values = self._numbers.plain_numbers(batch.column(at))
-                batch = batch.set_column(at, name, values.cast(pa.float64()) if self._formatted[name] else values)
+                values = self._numbers.plain_numbers(batch.column(index))
+                batch = batch.set_column(index, name, values.cast(pa.float64()) if self._formatted[name] else values)
         return batch
 
     def _widen(self, schema: pa.Schema) -> bool:

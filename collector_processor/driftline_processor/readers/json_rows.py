@@ -76,11 +76,11 @@ def columns_of(rows: Iterable[Mapping[str, Any] | None], text: Collection[str] =
             places[name].append(n)
             values[name].append(value)
         n += 1
-    arrays = {name: array_of(found) for name, found in values.items()}
-    mixed = frozenset(name for name, found in arrays.items() if found is None)
+    arrays = {name: array_of(value) for name, value in values.items()}
+    mixed = frozenset(name for name, array in arrays.items() if array is None)
     found = {
-        name: texts_of(values[name]) if own is None else own if name in text else times_of(own)
-        for name, own in arrays.items()
+        name: texts_of(values[name]) if array is None else array if name in text else times_of(array)
+        for name, array in arrays.items()
     }
     return Columns({name: _spread(own, places[name], n) for name, own in found.items()}, mixed)
 
@@ -139,8 +139,8 @@ def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, fr
 def _first_of_each(table: pa.Table) -> pa.Table:
     """Return the first of the columns of each name."""
     names = dict[str, int]()
-    for at, name in enumerate(table.schema.names):
-        names.setdefault(name, at)
+    for index, name in enumerate(table.schema.names):
+        names.setdefault(name, index)
     return table.select(list(names.values()))
 
 
@@ -312,10 +312,10 @@ class NdjsonSource:
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of all rows; a column is missing throughout a block of which no row has it."""
-        wanted = [field for field in self.schema if field.name in names]
+        fields = [field for field in self.schema if field.name in names]
         for batch in self._spool.batches(names):
             have, n = set(batch.schema.names), batch.num_rows
-            found = {one.name: batch.column(one.name) if one.name in have else pa.nulls(n, one.type) for one in wanted}
+            found = {one.name: batch.column(one.name) if one.name in have else pa.nulls(n, one.type) for one in fields}
             yield pa.RecordBatch.from_pydict(found) if found else batch
 
     def column(self, name: str) -> pa.ChunkedArray:

@@ -133,8 +133,8 @@ def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:
         raise TypeError(f"{type(frame).__name__} is one column; give a DataFrame")
     arrays, mixed = list[pa.Array](), list[str]()
     names = [str(name) for name in frame.columns]
-    for at, name in enumerate(names):
-        series = frame.iloc[:, at]
+    for index, name in enumerate(names):
+        series = frame.iloc[:, index]
         series = series.sparse.to_dense() if hasattr(series, "sparse") else series
         try:
             array = _pandas_array(series)

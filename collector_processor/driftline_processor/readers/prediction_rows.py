@@ -182,7 +182,7 @@ def _features(
     rules: Mapping[str, Rule | None],
 ) -> dict[str, Column]:
     columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
-    columns |= {name: as_known(columns[name], known) for name, known in categories.items()}
+    columns |= {name: as_known(columns[name], category) for name, category in categories.items()}
     short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
     return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
 
@@ -254,7 +254,7 @@ def _scores(source: Source, columns: Mapping[str, Column], say: Say, store: RowS
         return values[0].reshape(-1, 1)
     scores: F64 = store.empty(source.rows * len(values), np.float64).reshape(source.rows, len(values))
     for part in chunks_of(source.rows):
-        scores[part] = np.column_stack([one[part] for one in values])
+        scores[part] = np.column_stack([value[part] for value in values])
     store.release()
     return scores
 

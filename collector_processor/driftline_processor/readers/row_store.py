@@ -57,7 +57,7 @@ def increases(values: NDArray[np.int64]) -> bool:
     if values.strides == (0,):  # one window of all rows
         return True
     stretches = (values[max(0, part.start - 1) : part.stop] for part in chunks_of(len(values)))
-    return all(bool((some[1:] >= some[:-1]).all()) for some in stretches)
+    return all(bool((stretch[1:] >= stretch[:-1]).all()) for stretch in stretches)
 
 
 class RowStore:
@@ -175,9 +175,9 @@ class Reading(NamedTuple):
 def gather_columns(source: Source, readings: Collection[Reading], store: RowStore) -> dict[Reading, Column]:
     """Read whole columns of a file; of many rows in one pass, a batch at a time."""
     if not is_many(source.rows) or not readings:
-        return {one: _classes(one, whole_column(source.column(one.name), one.number)) for one in readings}
-    found = {one: GatheredColumn(source.rows, store) for one in readings}
-    for start, batch in numbered_batches(source, {one.name for one in readings}):
+        return {reading: _classes(reading, whole_column(source.column(reading.name), reading.number)) for reading in readings}
+    found = {reading: GatheredColumn(source.rows, store) for reading in readings}
+    for start, batch in numbered_batches(source, {reading.name for reading in readings}):
         for one, gathering in found.items():
             gathering.add(start, _classes(one, column(batch.column(one.name), one.number or False)))
         store.release()

@@ -86,7 +86,7 @@ def _table(path: Path) -> Path:
         return path
     if not isinstance(said, dict) or said.keys() != {"columns", "data"}:
         return path
-    columns = {str(name): [row[at] for row in said["data"]] for at, name in enumerate(said["columns"])}
+    columns = {str(name): [row[index] for row in said["data"]] for index, name in enumerate(said["columns"])}
     written = path.with_suffix(".parquet")
     pyarrow.parquet.write_table(pa.table(columns), written)
     return written

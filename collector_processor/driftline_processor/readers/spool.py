@@ -69,7 +69,7 @@ class Spool:
                 weakref.finalize(self, self._file.close)
             while self._held:
                 batch = self._held[0]
-                places = {name: self._write(batch.column(at)) for at, name in enumerate(batch.schema.names)}
+                places = {name: self._write(batch.column(index)) for index, name in enumerate(batch.schema.names)}
                 self._stored.append(_StoredBatch(batch.num_rows, places))
                 del self._held[0]
         except OSError:

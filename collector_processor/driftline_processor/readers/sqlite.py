@@ -41,8 +41,8 @@ def read_sqlite(path: Path, text: Collection[str] = ()) -> tuple[pa.Table, froze
     if not chunks:
         raise BadInput(f"{path}: there are no rows")
     found, several = dict[str, pa.ChunkedArray](), set[str]()
-    for at, name in enumerate(names):
-        column, mixed = _whole([arrays[at] for arrays in chunks], [values[at] for values in kept])
+    for index, name in enumerate(names):
+        column, mixed = _whole([arrays[index] for arrays in chunks], [values[index] for values in kept])
         found.setdefault(name, column)
         several |= {name} if mixed else set()
     table, inside = flattened(pa.table(found), text)
@@ -64,20 +64,20 @@ def _rows(
         columns = [[None if isinstance(one, bytes) else one for one in column] for column in zip(*rows, strict=True)]
         arrays = [array_of(column) for column in columns]
         chunks.append(arrays)
-        kept.append([column if own is None else [] for column, own in zip(columns, arrays, strict=True)])
+        kept.append([column if array is None else [] for column, array in zip(columns, arrays, strict=True)])
     return names, chunks, kept
 
 
 def _whole(arrays: list[pa.Array | None], values: list[list[object]]) -> tuple[pa.ChunkedArray, bool]:
     """One column of its chunks, as texts where they are of several types; and whether they are."""
-    kinds = {own.type for own in arrays if own is not None and not pa.types.is_null(own.type)}
+    kinds = {array.type for array in arrays if array is not None and not pa.types.is_null(array.type)}
     if None not in arrays and kinds <= {pa.int64(), pa.float64()}:
         kind = pa.float64() if pa.float64() in kinds else pa.int64() if kinds else pa.null()
-        return pa.chunked_array([own.cast(kind) for own in arrays if own is not None], kind), False
+        return pa.chunked_array([array.cast(kind) for array in arrays if array is not None], kind), False
     if None not in arrays and kinds == {pa.string()}:
-        return pa.chunked_array([own.cast(pa.string()) for own in arrays if own is not None], pa.string()), False
+        return pa.chunked_array([array.cast(pa.string()) for array in arrays if array is not None], pa.string()), False
     parts = [
-        texts_of(some) if own is None else texts_of(own.to_pylist()) for own, some in zip(arrays, values, strict=True)
+        texts_of(value) if array is None else texts_of(array.to_pylist()) for array, value in zip(arrays, values, strict=True)
     ]
     return pa.chunked_array(parts, pa.string()), True
 

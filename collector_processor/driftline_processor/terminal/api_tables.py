@@ -348,8 +348,8 @@ def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: st
     if not known:
         return Text(UNKNOWN, "dim")
     told = Text()
-    for at, name in enumerate(known):
-        told.append(f"{', ' if at else ''}{metric_title(name)} ").append_text(_metric(measured, name, constants))
+    for index, name in enumerate(known):
+        told.append(f"{', ' if index else ''}{metric_title(name)} ").append_text(_metric(measured, name, constants))
     told.append(of, "dim")
     return told
 

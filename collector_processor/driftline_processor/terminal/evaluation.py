@@ -80,8 +80,8 @@ class DriftTable:
         table.add_column("", max_width=LONGEST_NAME)
         for key in wanted:
             table.add_column(key, justify="right" if key in (*_NUMBERS, *beside.values()) else "left", no_wrap=True)
-        for at, (name, row) in enumerate(zip(names, rows, strict=True)):
-            if at == len(predictions) and at:
+        for index, (name, row) in enumerate(zip(names, rows, strict=True)):
+            if index == len(predictions) and index:
                 table.add_row()
             table.add_row(name, *(row[key] for key in wanted))
         if len(features) > len(listed):
@@ -275,7 +275,7 @@ def show(
     if len(evaluations) > 1:
         console.print(windows_view(evaluations, detail=detail))
         console.print()
-    judged = [at for at, evaluation in enumerate(evaluations) if evaluation.share is not None]
+    judged = [index for index, evaluation in enumerate(evaluations) if evaluation.share is not None]
     shown = judged[-1] if judged else len(evaluations) - 1
     told = None
     heard = concept is not None and (concept.outcomes or concept.unusable)

@@ -131,8 +131,8 @@ def causes(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     if evaluation.change_kind is not None:
         table.add_row("", Text(printable(change_sentence(evaluation.change_kind))))
     shown = detail.first(known, MOST_CAUSES)
-    for at, cause in enumerate(shown, 1):
-        table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause_sentence(cause))))
+    for index, cause in enumerate(shown, 1):
+        table.add_row(Text(f"{index}.", style="dim"), Text(printable(cause_sentence(cause))))
     if len(known) > len(shown):
         table.add_row("", more(len(known) - len(shown)))
     yield table
@@ -205,7 +205,7 @@ def performance(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
 def _telling(evaluation: Evaluation, detail: Detail) -> list[str]:
     """Return the metrics that are shown: those that stand for a model, and those that are worse than the baseline's."""
     known = list(evaluation.realized)
-    worse = {name for name, one in evaluation.realized_changes.items() if one.state == "worse"}
+    worse = {name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"}
     first = [name for name in HEADLINES if name in known][:MOST_METRICS] or known[:MOST_METRICS]
     first += [beside for name, beside in BESIDE.items() if name in first] + ["mean_score", "actual_rate"]
     return known if detail.all else [name for name in known if name in first or name in worse]
@@ -401,19 +401,19 @@ AFTER_DRIFT: tuple[Section, ...] = (
 """The sections below the table of drift."""
 
 
-def mispredictions(found: Worst) -> Table:
+def mispredictions(worst: Worst) -> Table:
     """Show the worst rows, the worst first: how sure it was of what did not happen, or how far off."""
     table = plain_table("worst", ())
-    of_classes = any(row.predicted is not None for row in found.rows)
+    of_classes = any(row.predicted is not None for row in worst.rows)
     headings = ("time", "predicted", "actual", "sure" if of_classes else "error", "trace")
     for heading in headings:
         table.add_column(heading, justify="right" if heading in ("sure", "error") else "left", no_wrap=True)
-    for row in found.rows:
+    for row in worst.rows:
         actual = number(row.actual) if isinstance(row.actual, float) else row.actual or ""
         predicted = row.predicted if row.predicted is not None else number(row.score)
         time = date_label(row.time) if row.time else ""
         cells = (row.id, time, predicted, actual, number(row.loss), row.trace_id)
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    if found.wrong > len(found.rows):
-        table.add_row(Text(f"and {count(found.wrong - len(found.rows))} more of {count(found.outcomes)}", style="dim"))
+    if worst.wrong > len(worst.rows):
+        table.add_row(Text(f"and {count(worst.wrong - len(worst.rows))} more of {count(worst.outcomes)}", style="dim"))
     return table

@@ -292,10 +292,10 @@ class ModelsScreen(Screen[None]):
         keys = [row.name for row in self._shown]
         with self.app.batch_update():
             if widths == self._widths and keys == [key.value for key in table.rows]:
-                for at, line in enumerate(cells):
+                for index, line in enumerate(cells):
                     for place, cell in enumerate(line):
-                        if table.get_cell_at(Coordinate(at, place)) != cell:
-                            table.update_cell_at(Coordinate(at, place), cell)
+                        if table.get_cell_at(Coordinate(index, place)) != cell:
+                            table.update_cell_at(Coordinate(index, place), cell)
                 return
             chosen, scroll = self._chosen_name(), table.scroll_y
             table.clear(columns=True)
@@ -434,7 +434,7 @@ class ModelScreen(Screen[None]):
         if row is not None:
             mine = (self._part["version"], self._part["environment"])
             self._row = row
-            self._part = next((one for one in row.parts if (one["version"], one["environment"]) == mine), row.shown)
+            self._part = next((part for part in row.parts if (part["version"], part["environment"]) == mine), row.shown)
         self._draw()
         of = (self._window, self._part)
         if self._window and not self._gone and not self._application.lost and of != self._of:

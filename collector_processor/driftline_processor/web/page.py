@@ -59,13 +59,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula; a text that begins so gets an apostrophe before it."""
 
 
-def first_shown(asked: QueryParams, rows: int, step: int) -> int:
+def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
     """Return the row at which a page begins that is asked to pass over ``skip`` of them: that of a whole page.
 
     >>> [first_shown(QueryParams(f"skip={skip}"), 250, 100) for skip in ("", "120", "999", "-1")]
     [0, 100, 200, 0]
     """
-    begin = asked.get("skip", "")
+    begin = query_params.get("skip", "")
     return min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(rows - 1, 0)) // step * step
 
 
@@ -166,8 +166,8 @@ def to_json(page: Page) -> dict[str, Any]:
     return {**page.about, **tables}
 
 
-def _table(page: Page, asked: QueryParams) -> Table:
-    name = asked.get("table") or next(iter(page.tables), "")
+def _table(page: Page, query_params: QueryParams) -> Table:
+    name = query_params.get("table") or next(iter(page.tables), "")
     if name not in page.tables:
         has = ", ".join(page.tables) or "none"
         raise HTTPException(404, f"this page has no table {name[:40]!r}; it has {has}")

@@ -148,7 +148,7 @@ class Selection:
         if chosen is None or not self.past:
             return model.verdict
         end = chosen.window.end
-        windows = [one for known in model.windows.values() for one in known if one.closed and one.window.end <= end]
+        windows = [one for window in model.windows.values() for one in window if one.closed and one.window.end <= end]
         context = VerdictContext(None, model.versions, model.timezone, coming_windows(windows))
         return verdict_of_model(windows, context=context)
 
@@ -156,7 +156,7 @@ class Selection:
         if self.chosen is None:
             return None
         start = self.chosen.window.start
-        return next(at for at, one in enumerate(self.known) if one.window.start == start)
+        return next(index for index, one in enumerate(self.known) if one.window.start == start)
 
 
 _MOMENT = "\0"
@@ -170,9 +170,9 @@ def _around_moment(place: Place, window: str, page: str, target: str) -> tuple[s
     return before, after
 
 
-def select(place: Place, known: Sequence[ModelView]) -> Selection:
+def select(place: Place, model_views: Sequence[ModelView]) -> Selection:
     """Return what an address selects among all models. Raises 404 or 400 with a sentence for what there is not."""
-    same = tuple(model for model in known if handle(model.key.model) == place.model)
+    same = tuple(model for model in model_views if handle(model.key.model) == place.model)
     model = _model(place, same)
     window = place.window or default_window(model)
     windows = model.windows.get(window)
@@ -188,7 +188,7 @@ def select(place: Place, known: Sequence[ModelView]) -> Selection:
 
 def default_window(model: ModelView) -> str:
     """Return the longest window that has closed once, else the shortest: the most informative one."""
-    length = {name: known[-1].window.end - known[-1].window.start for name, known in model.windows.items() if known}
+    length = {name: window[-1].window.end - window[-1].window.start for name, window in model.windows.items() if window}
     closed = [name for name in length if any(evaluation.closed for evaluation in model.windows[name])]
     if closed:
         return max(closed, key=lambda name: length[name])
@@ -214,7 +214,7 @@ def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple
     if place.at:
         return nearest_window(windows, read_moment(place.at, "at"), timezone)
     since, until = _limits(windows, place)
-    before = [at for at, one in enumerate(windows) if one.window.start < until]
+    before = [index for index, window in enumerate(windows) if window.window.start < until]
     known = before or range(len(windows))
     chosen = next((at for at in reversed(known) if windows[at].closed), known[-1])
     if not (place.since or place.until) or (before and since < windows[before[-1]].window.end):
@@ -228,7 +228,7 @@ def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[in
         begin = max(min(chosen - SHOWN // 2, len(windows) - SHOWN), 0)
         return begin, min(begin + SHOWN, len(windows))
     since, until = _limits(windows, place)
-    within = [at for at, one in enumerate(windows) if since < one.window.end and one.window.start < until]
+    within = [index for index, window in enumerate(windows) if since < window.window.end and window.window.start < until]
     begin, end = (within[0], within[-1] + 1) if within else (chosen, chosen + 1)
     begin, end = min(begin, chosen), max(end, chosen + 1)
     return max(begin, end - MOST_SHOWN), end

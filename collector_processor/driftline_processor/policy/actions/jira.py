@@ -218,14 +218,14 @@ class Jira(HttpAction):
         address = f"{self._issue(key)}/transitions"
         reply = yield Request("GET", address)
         transitions = [each for each in reply.json().get("transitions", []) if isinstance(each, dict)]
-        for each in transitions:
-            names = {str(each.get("name", "")).casefold(), str((each.get("to") or {}).get("name", "")).casefold()}
+        for transition in transitions:
+            names = {str(transition.get("name", "")).casefold(), str((transition.get("to") or {}).get("name", "")).casefold()}
             if wanted.casefold() in names:
-                yield Request("POST", address, {"transition": {"id": str(each["id"])}})
+                yield Request("POST", address, {"transition": {"id": str(transition["id"])}})
                 return
         if _is_done(issue):
             return
-        fix = near(wanted, [str(each.get("name", "")) for each in transitions])
+        fix = near(wanted, [str(transition.get("name", "")) for transition in transitions])
         raise NotTaken(Answer("refused", f"{key} has no transition '{wanted}' from '{_status(issue)}'; {fix}"))
 
     def _document(self, text: str, links: Mapping[str, str]) -> Any:
@@ -265,7 +265,7 @@ def wiki(text: str, links: Mapping[str, str]) -> str:
     '{noformat}(noformat) [~admin] fires.{noformat}\\n[page|http://127.0.0.1:8780/models/churn]'
     """
     kept = text.replace("{noformat}", "(noformat)")
-    return "\n".join(["{noformat}" + kept + "{noformat}", *(f"[{name}|{at}]" for name, at in links.items())])
+    return "\n".join(["{noformat}" + kept + "{noformat}", *(f"[{name}|{link}]" for name, link in links.items())])
 
 
 def _key(issue: Mapping[str, Any]) -> str:

@@ -73,7 +73,7 @@ def known_kinds() -> Mapping[str, KubernetesKind]:
     folder = Path(__file__).parent / "kubernetes_kinds"
     found = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json")))
     kinds = (KubernetesKind(**{"rollback": {}, **one}) for one in found)
-    return {one.kind: one for one in kinds}
+    return {kind.kind: kind for kind in kinds}
 
 
 class Kubernetes(HttpAction):
@@ -180,11 +180,11 @@ class Kubernetes(HttpAction):
 
     def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[str]:
         if self.patch_type == "json":
-            for at, one in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
+            for index, one in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
                 if not isinstance(one, Mapping) or one.get("op") not in _OPERATIONS or "path" not in one:
-                    yield f"patch.{at}: is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
+                    yield f"patch.{index}: is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
                 elif str(one["path"]).endswith("/-"):
-                    yield f"patch.{at}.path: adds to a list, once more each time; name the place, and test it first"
+                    yield f"patch.{index}.path: adds to a list, once more each time; name the place, and test it first"
             if not isinstance(self.patch, list | tuple) or not self.patch:
                 yield "patch: is no list of operations, as patch_type json wants; write [{op: replace, path: ...}]"
         elif not isinstance(self.patch, Mapping) or not self.patch:
@@ -192,7 +192,7 @@ class Kubernetes(HttpAction):
         elif kind is not None:
             if self.patch_type == "strategic":
                 yield f"patch_type: {self.kind} takes no strategic patch, as no custom resource does; write merge"
-            yield from (f"patch{said}" for said in patch_problems(kind.schema, self.patch))
+            yield from (f"patch{problem}" for problem in patch_problems(kind.schema, self.patch))
 
     @property
     def address(self) -> str:
@@ -268,7 +268,7 @@ class Kubernetes(HttpAction):
         operations: list[dict[str, Any]] = []
         for name, traffic in self.traffic.items():
             if name not in names:
-                known = ", ".join(short(str(each), 40) for each in names[:10]) or "none"
+                known = ", ".join(short(str(name), 40) for name in names[:10]) or "none"
                 raise NotTaken(Answer("refused", f"there is no predictor {name:.80}; there is {known}"))
             at = f"/spec/predictors/{names.index(name)}"
             operations.append({"op": "test", "path": f"{at}/name", "value": name})

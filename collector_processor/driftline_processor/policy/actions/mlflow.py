@@ -166,7 +166,7 @@ def _alias(model: dict[str, Any], wanted: str) -> int | None:
 
 def _tag(model: dict[str, Any], key: str) -> str:
     tags = (one for one in model.get("tags") or [] if isinstance(one, dict))
-    return next((str(one.get("value", "")) for one in tags if one.get("key") == key), "")
+    return next((str(tag.get("value", "")) for tag in tags if tag.get("key") == key), "")
 
 
 ACTION = MLflow

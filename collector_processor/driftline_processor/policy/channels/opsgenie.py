@@ -123,8 +123,8 @@ class Opsgenie:
             yield from self._closed(before, facts)
 
     def _closed(self, keys: Iterable[str], facts: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for one in keys:
-            yield f"/{quote(one, safe='')}/close?identifierType=alias", self._note(facts)
+        for key in keys:
+            yield f"/{quote(key, safe='')}/close?identifierType=alias", self._note(facts)
 
     def _new(self, message: Message, key: str) -> dict[str, Any]:
         facts, address = message.facts, self._address
@@ -133,7 +133,7 @@ class Opsgenie:
             "message": str(facts["title"])[:MOST_MESSAGE],
             "alias": key,
             "description": f"{str(facts['text'])[: MOST_DESCRIPTION - len(links) - 1]}\n{links}"[:MOST_DESCRIPTION],
-            "responders": [dict(one) for one in address.responders],
+            "responders": [dict(responder) for responder in address.responders],
             "tags": list(address.tags),
             "details": {name: str(facts[name])[:MOST_DETAIL] for name in DETAILS if facts.get(name) not in (None, "")},
             "entity": (address.entity or str(facts.get("model", "")))[:512],

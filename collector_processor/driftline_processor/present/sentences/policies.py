@@ -15,7 +15,7 @@ from .verdict import verdict_sentence
 
 def found_words(facts: Iterable[Fact]) -> str:
     """Return what was found as one clause."""
-    return "; ".join(dict.fromkeys(clause(one) for one in facts))
+    return "; ".join(dict.fromkeys(clause(fact) for fact in facts))
 
 
 @worded

@@ -35,7 +35,7 @@ def drift_words(evaluation: Evaluation) -> str:
     if of and n:
         return f"{n} of {of} features {'drifts' if n == 1 else 'drift'}"
     parts, outputs = evaluation.drift.slices, (evaluation.drift.score, evaluation.drift.predicted)
-    if parts and not any(one is not None and one[0] == "drift" for one in outputs):
+    if parts and not any(output is not None and output[0] == "drift" for output in outputs):
         return f"drift in {many(parts, 'slice')}; over all rows none of {of} features drifts"
     if state == "drift":
         return "the predictions drift, no feature does"
@@ -141,13 +141,13 @@ def effective(metric: MetricValue) -> str:
     return "" if worth is None or worth >= 0.99 * metric.rows else f", effective sample size {count(worth)}"
 
 
-def objective(one: ObjectiveState, timezone: str = "UTC") -> str:
+def objective(objective_state: ObjectiveState, timezone: str = "UTC") -> str:
     """Say what came of an objective, of a rolling one when, and for how many windows nobody can tell."""
-    when = f"{window_name(Window('', one.since, one.until), timezone)}: " if one.until else ""
-    long = overdue(one) or (
-        f"for {many(one.inconclusive_windows, 'window')} in a row" if one.inconclusive_windows > 1 else ""
+    when = f"{window_name(Window('', objective_state.since, objective_state.until), timezone)}: " if objective_state.until else ""
+    long = overdue(objective_state) or (
+        f"for {many(objective_state.inconclusive_windows, 'window')} in a row" if objective_state.inconclusive_windows > 1 else ""
     )
-    return when + "; ".join(filter(None, (one.sentence, long)))
+    return when + "; ".join(filter(None, (objective_state.sentence, long)))
 
 
 def _predictions(evaluation: Evaluation) -> str:
@@ -173,11 +173,11 @@ def _features(evaluation: Evaluation) -> str:
 
 def _slices(evaluation: Evaluation) -> str:
     """Name the slice in which most rows are where something drifts, and how many more there are."""
-    found = [name for name, found in slices.rank_drifted_slices(evaluation.slices) if found.state == "drift"]
-    if not found:
+    names = [name for name, found in slices.rank_drifted_slices(evaluation.slices) if found.state == "drift"]
+    if not names:
         return ""
-    more = f" and {many(len(found) - 1, 'more slice')}" if found[1:] else ""
-    return f"drift in {printable(found[0])}{more}"
+    more = f" and {many(len(names) - 1, 'more slice')}" if names[1:] else ""
+    return f"drift in {printable(names[0])}{more}"
 
 
 def _joint(evaluation: Evaluation) -> str:
@@ -207,10 +207,10 @@ def _how_much(column: ColumnDrift) -> str:
 
 
 def _performance(evaluation: Evaluation) -> str:
-    known = [name for name in READ_ALONE if name in evaluation.realized and evaluation.realized[name].value is not None]
-    if not known:
+    names = [name for name in READ_ALONE if name in evaluation.realized and evaluation.realized[name].value is not None]
+    if not names:
         return "performance is unknown" if evaluation.outcome_rows else "no outcomes, so performance is unknown"
-    name = known[0]
+    name = names[0]
     reference = evaluation.reference.get(name)
     text = f"{metric_title(name)} {number(evaluation.realized[name].value)} on {percent(evaluation.coverage)} of rows"
     if reference is not None and reference.value is not None:

@@ -53,7 +53,7 @@ _ARROW_TYPES: dict[str, _Types] = {
 
 
 def _of_a_slice(field: pa.Field) -> bool:
-    return any(of(field.type) for of in _VALUES)
+    return any(value(field.type) for value in _VALUES)
 
 
 def misfit_reason(table: pa.Table, bare_numbers: bool = False) -> str:

@@ -187,13 +187,13 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
 
 def _unmarked(table: pa.Table) -> pa.Table:
     """Return a table without the marks of a spreadsheet."""
-    for at, name in enumerate(table.column_names):
+    for index, name in enumerate(table.column_names):
         if name.startswith(MARK):
             if name[1:] in table.column_names:
                 raise MalformedOutcomes(
                     f"the header has {name[1:][:80]!r} and {name[:80]!r}, which is the same; keep one"
                 )
-            table = table.set_column(at, name[1:], pc.replace_substring_regex(table.column(at), f"^{MARK}", ""))
+            table = table.set_column(index, name[1:], pc.replace_substring_regex(table.column(index), f"^{MARK}", ""))
     return table
 
 

@@ -78,4 +78,4 @@ def _answer(request: Request, store: AlertStore, alert: str) -> Response:
         path = "/" + there.path.lstrip("/\\")  # what begins with two slashes is another machine
         back = f"{path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
         return RedirectResponse(back, 303)
-    return FiniteJSON(alert_json(next(one for one in alert_histories(store) if one.alert.id == alert)))
+    return FiniteJSON(alert_json(next(history for history in alert_histories(store) if history.alert.id == alert)))

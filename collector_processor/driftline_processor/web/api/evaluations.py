@@ -82,7 +82,7 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
     after = sorted(name for name in snapshot.by_handle if "cursor" not in request.query_params or name > cursor)
     chosen = set(after[:limit])
     shown = {name: parts for name, parts in snapshot.by_handle.items() if name in chosen}
-    written = map(MODEL_SHAPES.writer(ModelView), (one for one in snapshot.models if handle(one.key.model) in chosen))
+    written = map(MODEL_SHAPES.writer(ModelView), (model for model in snapshot.models if handle(model.key.model) in chosen))
     following = {"limit": str(limit), "cursor": after[limit - 1]} if len(after) > limit else None
     return FiniteJSON(
         {
@@ -186,17 +186,17 @@ class WindowsOfLength:
 
 
 def _windows(model: ModelView) -> dict[str, Any]:
-    def newest(known: Sequence[Evaluation], closed: bool) -> Any:
-        return next((one for one in reversed(known) if one.closed == closed), None)
+    def newest(evaluations: Sequence[Evaluation], closed: bool) -> Any:
+        return next((one for one in reversed(evaluations) if one.closed == closed), None)
 
     return {
         name: WindowsOfLength(
-            newest(known, True),
-            newest(known, False),
+            newest(window, True),
+            newest(window, False),
             cast("Any", model.measured(name)),
-            [one.rows for one in known[-40:]],
+            [one.rows for one in window[-40:]],
         )
-        for name, known in model.windows.items()
+        for name, window in model.windows.items()
     }
 
 
@@ -285,24 +285,24 @@ def evaluations_as_of(request: Request, snapshot: StateSnapshot, history: Histor
     known = history.evaluations(wanted.model.key, wanted.window, as_of, wanted.limit)
     windows = _with_verdicts(wanted.model, with_track_records([one.evaluation for one in known], 0))
     told = [
-        {**wanted.rendered(one), "believed": iso_time(stored.stored_at)}
-        for one, stored in zip(windows, known, strict=True)
+        {**wanted.rendered(window), "believed": iso_time(stored.stored_at)}
+        for window, stored in zip(windows, known, strict=True)
     ]
     return wanted.answer(told, as_of=iso_time(as_of))
 
 
-def _outcome_json(one: RecordedOutcome) -> dict[str, Any]:
+def _outcome_json(recorded_outcome: RecordedOutcome) -> dict[str, Any]:
     return {
-        "time": iso_time(one.time),
-        "received": iso_time(one.received),
-        "environment": one.environment,
-        "prediction_time": None if one.prediction_time is None else iso_time(one.prediction_time),
-        "actual": one.actual,
-        "item": one.item,
-        "value": one.value,
-        "weight": one.weight,
-        "slices": dict(one.slices),
-        "retracted": one.retracted,
+        "time": iso_time(recorded_outcome.time),
+        "received": iso_time(recorded_outcome.received),
+        "environment": recorded_outcome.environment,
+        "prediction_time": None if recorded_outcome.prediction_time is None else iso_time(recorded_outcome.prediction_time),
+        "actual": recorded_outcome.actual,
+        "item": recorded_outcome.item,
+        "value": recorded_outcome.value,
+        "weight": recorded_outcome.weight,
+        "slices": dict(recorded_outcome.slices),
+        "retracted": recorded_outcome.retracted,
         "belongs_to": [
             {
                 "version": mine.version,
@@ -310,6 +310,6 @@ def _outcome_json(one: RecordedOutcome) -> dict[str, Any]:
                 "time": iso_time(mine.time),
                 "counts": mine.counts,
             }
-            for mine in one.belongs_to
+            for mine in recorded_outcome.belongs_to
         ],
     }

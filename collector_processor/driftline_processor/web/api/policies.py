@@ -75,7 +75,7 @@ def routes(site: Site) -> list[BaseRoute]:
         models = watched_models(state.snapshot.models, model)
         if model and not models:
             raise HTTPException(404, f"no model {model[:80]!r} is in use; GET /api/v1/models lists them")
-        if len(policies) * sum(one.steps for one in models) > MOST_STEPS:
+        if len(policies) * sum(model.steps for model in models) > MOST_STEPS:
             raise HTTPException(400, "these are too many windows at once; add ?model=NAME, or send fewer policies")
         if not busy.acquire(blocking=False):
             raise Overloaded

@@ -37,7 +37,7 @@ def retraining(request: Request, snapshot: StateSnapshot) -> Response:
     """Answer whether retraining pays, with every factor; without ``value`` or a cost nobody can tell."""
     models = _versions(request, snapshot)
     window = request.query_params.get("window", "")
-    if window and not any(window in one.windows for one in models):
+    if window and not any(window in model.windows for model in models):
         raise no_window(models[0], window)
     model, answer = weigh_model(models, _terms(request), window)
     return FiniteJSON(answer_json(answer, model.key))

@@ -86,7 +86,7 @@ def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | 
     names = tuple(short(name, 24) for name in classes)
     # 12: classes of a confusion matrix that is shown whole; of more, what is confused most
     if len(names) <= 12:
-        rows = tuple((name, tuple(_cells(confusion, names, at))) for at, name in enumerate(names))
+        rows = tuple((name, tuple(_cells(confusion, names, index))) for index, name in enumerate(names))
         return Matrix(names, rows, ())
     wrong = confusion - np.diag(np.diag(confusion))
     # 10: confusions that are told of a larger one

@@ -84,7 +84,7 @@ def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64,
     texts = [number_text(float(f"{edge:.6g}")) for edge in edges.tolist()]
     shares = [np.diff(np.concatenate([[0.0], _below(shape, edges), [1.0]])) for shape in (was, now)]
     labels = [f"< {texts[0]}", *(f"{a} – {b}" for a, b in pairwise(texts)), f"≥ {texts[-1]}"]
-    held = [0 < at < len(beyond) - 2 or max(one[at] for one in shares) > 1e-12 for at in range(len(labels))]
+    held = [0 < index < len(beyond) - 2 or max(share[index] for share in shares) > 1e-12 for index in range(len(labels))]
     return (
         tuple(label for label, here in zip(labels, held, strict=True) if here),
         shares[0][held],
@@ -110,8 +110,8 @@ def mini(column: ColumnDrift) -> Markup:
     most, marks = _most(was, now), ""
     if now is not None:
         bars = "".join(
-            f"M{10 * at} 100h8v-{height}h-8z"
-            for at, height in enumerate((100 * now / most).round().astype(int).tolist())
+            f"M{10 * index} 100h8v-{height}h-8z"
+            for index, height in enumerate((100 * now / most).round().astype(int).tolist())
         )
         marks += f'<path class="now{_untold(column)}" d="{bars}"/>'
     if was is not None:

@@ -63,7 +63,7 @@ def fan(
         unread: Starts of windows that are not read yet, which are hatched.
     """
     beyond = {} if open_ends is None else open_ends
-    drawn = [one for one in evaluations if np.isfinite(quantiles.get(one.window.start, np.array([np.nan]))).all()]
+    drawn = [evaluation for evaluation in evaluations if np.isfinite(quantiles.get(evaluation.window.start, np.array([np.nan]))).all()]
     if not drawn:
         return None
     values = [float(value) for one in drawn for value in quantiles[one.window.start][[0, -1]]]
@@ -103,8 +103,8 @@ def fan(
         if hatched:
             marks.append(svg.boxes(hatched, "gap open-end"))
 
-    def said(one: Evaluation) -> str:
-        start = one.window.start
+    def said(evaluation: Evaluation) -> str:
+        start = evaluation.window.start
         return "not read yet" if start in unread else _said_quantiles(quantiles.get(start), beyond.get(start), name)
 
     marks += _windows(evaluations, said, x, address, timezone, name)
@@ -135,7 +135,7 @@ def stacked(
         return None
     most = np.max([*known.values(), *([] if baseline is None else [baseline])], axis=0)
     own = sorted(np.argsort(-most, kind="stable")[:MOST_STACKED].tolist())
-    rest = [at for at in range(len(categories)) if at not in own and most[at] > 0]
+    rest = [index for index in range(len(categories)) if index not in own and most[index] > 0]
     names = [categories[at] for at in own] + (
         [f"{len(rest)} others" if len(rest) > 1 else categories[rest[0]]] if rest else []
     )
@@ -148,7 +148,7 @@ def stacked(
     marks = _axis([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %", y)
     marks += _hatched(evaluations, unread, across)
     usual = np.mean(list(known.values()), axis=0) if baseline is None else baseline
-    arrived = [one for one in evaluations if one.window.start in known]
+    arrived = [evaluation for evaluation in evaluations if evaluation.window.start in known]
     drawn = []
     for shared in columns([across(one)[0] for one in arrived], column_width(len(evaluations), _LEFT, _RIGHT)):
         farthest = max(shared, key=lambda at: float(np.abs(known[arrived[at].window.start] - usual).sum()))
@@ -169,9 +169,9 @@ def stacked(
     marks.append(_frame(chosen, across))
     marks += _beside([*_middles(drawn, y)], names)
 
-    def said(one: Evaluation) -> str:
-        told = known.get(one.window.start)
-        if one.window.start in unread:
+    def said(evaluation: Evaluation) -> str:
+        told = known.get(evaluation.window.start)
+        if evaluation.window.start in unread:
             return "not read yet"
         return "no value" if told is None else _said_shares(names, parts(told))
 
@@ -189,7 +189,7 @@ def missing(
     timezone: str,
 ) -> Markup | None:
     """Draw the share of missing values over windows, and of those that cannot be used; None where none ever is."""
-    told = [(one, windows[one.window.start]) for one in evaluations if one.window.start in windows]
+    told = [(evaluation, windows[evaluation.window.start]) for evaluation in evaluations if evaluation.window.start in windows]
     shares = [share for _, one in told for share in (one.missing, one.invalid) if share is not None]
     was = [] if baseline is None else [share for share in (baseline.missing, baseline.invalid) if share is not None]
     if not any([*shares, *was]):
@@ -242,15 +242,15 @@ def _frame(chosen: Evaluation, x: _Across) -> Markup:
 
 def _hatched(evaluations: Sequence[Evaluation], unread: Collection[int], x: _Across) -> list[Markup]:
     """Hatch the windows that are not read yet, as one mark."""
-    runs = _runs([one for one in evaluations if one.window.start in unread])
+    runs = _runs([evaluation for evaluation in evaluations if evaluation.window.start in unread])
     places = [(x(run[0])[0], _TOP, x(run[-1])[1] - x(run[0])[0], _BOTTOM - _TOP) for run in runs]
     return [svg.boxes(places, "gap", "not read yet")] if places else []
 
 
-def _runs(drawn: Sequence[Evaluation]) -> list[list[Evaluation]]:
+def _runs(evaluations: Sequence[Evaluation]) -> list[list[Evaluation]]:
     """Return windows in stretches without a gap."""
     runs: list[list[Evaluation]] = []
-    for one in drawn:
+    for one in evaluations:
         if runs and runs[-1][-1].window.end == one.window.start:
             runs[-1].append(one)
         else:
@@ -278,11 +278,11 @@ def _windows(
     Each window of a few leads to itself, and says its values to a pointer.
     """
     if address is not None and len(evaluations) <= MOST_MARKS:
-        return [_window(one, words(one), x, address, timezone, name) for one in evaluations]
+        return [_window(evaluation, words(evaluation), x, address, timezone, name) for evaluation in evaluations]
     strips: dict[str, list[tuple[float, float, float, float]]] = {}
-    for own in columns([x(one)[0] for one in evaluations], column_width(len(evaluations), _LEFT, _RIGHT)):
-        shade = min((_shade(evaluations[at], name) for at in own), key=_severity)
-        begin, end = x(evaluations[own[0]])[0], x(evaluations[own[-1]])[1]
+    for column in columns([x(evaluation)[0] for evaluation in evaluations], column_width(len(evaluations), _LEFT, _RIGHT)):
+        shade = min((_shade(evaluations[at], name) for at in column), key=_severity)
+        begin, end = x(evaluations[column[0]])[0], x(evaluations[column[-1]])[1]
         before = strips.setdefault(shade, [])
         if before and abs(before[-1][0] + before[-1][2] - begin) < 0.01:
             left = before.pop()[0]
@@ -292,41 +292,41 @@ def _windows(
     return [svg.boxes(places, f"cell {shade}") for shade, places in strips.items()]
 
 
-def _shade(one: Evaluation, name: str) -> str:
-    return shades_of(one, [name])[0] or "is-no_baseline"
+def _shade(evaluation: Evaluation, name: str) -> str:
+    return shades_of(evaluation, [name])[0] or "is-no_baseline"
 
 
 def _severity(shade: str) -> int:
     return list(SHADES).index(shade)
 
 
-def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone: str, name: str) -> Markup:
+def _window(evaluation: Evaluation, words: str, x: _Across, address: Address, timezone: str, name: str) -> Markup:
     """Return the part of a chart that leads to a window: what a pointer is told, and below it the state."""
-    begin, end = x(one)
-    column = one.features.get(name)
+    begin, end = x(evaluation)
+    column = evaluation.features.get(name)
     state = "no_baseline" if column is None else column.state
     said = (
         ""
         if column is None
         else f", {state_word(state, column.reason)}" + (f", {column.size}" if state == "drift" and column.size else "")
     )
-    title = escape(f"{window_name(one.window, timezone)}: {words}{said}")
+    title = escape(f"{window_name(evaluation.window, timezone)}: {words}{said}")
     width = end - begin
     strip = f'x="{begin:.1f}" y="{_BOTTOM + 3}" width="{max(width * 0.9, 0.6):.1f}" height="7"'
     return Markup(
-        f'<a href="{escape(address(one))}" tabindex="-1"><title>{title}</title>'
+        f'<a href="{escape(address(evaluation))}" tabindex="-1"><title>{title}</title>'
         f'<rect class="ground" x="{begin:.1f}" y="{_TOP}" width="{width:.1f}" height="{_BOTTOM - _TOP}"/>'
-        f'<rect class="cell {_shade(one, name)}" {strip}/></a>'
+        f'<rect class="cell {_shade(evaluation, name)}" {strip}/></a>'
     )
 
 
-def _said_quantiles(own: F64 | None, ends: I64 | None, name: str) -> str:
-    if own is None or not np.isfinite(own).all():
+def _said_quantiles(f64: F64 | None, ends: I64 | None, name: str) -> str:
+    if f64 is None or not np.isfinite(f64).all():
         return "no value"
-    sides = [0] * len(own) if ends is None else ends.tolist()
+    sides = [0] * len(f64) if ends is None else ends.tolist()
     words = {0: "", 1: "at least ", -1: "at most "}
     least, low, middle, high, most = (
-        words[side] + number(value) for side, value in zip(sides, own.tolist(), strict=True)
+        words[side] + number(value) for side, value in zip(sides, f64.tolist(), strict=True)
     )
     return f"{short(name, 40)} {middle}, half {low} to {high}, 90 % {least} to {most}"
 

@@ -50,7 +50,7 @@ def shades_of(evaluation: Evaluation, features: Sequence[str]) -> list[str]:
     """Return the class of the cell of each feature in a window, "" of those that did not arrive."""
     drift = evaluation.drift
     places = [drift.places.get(name) for name in features]
-    return ["" if at is None else shade_of(drift.states[at], drift.sizes[at]) for at in places]
+    return ["" if place is None else shade_of(drift.states[place], drift.sizes[place]) for place in places]
 
 
 def heat_map(
@@ -80,9 +80,9 @@ def heat_map(
     names, marks, lines = [], list[Markup](), list[str]()
     cells: dict[str, list[str]] = {}
     lefts = [f"M{across * step + 0.4:.1f} " for across in range(len(evaluations))]
-    opened = ["" if one.closed else " open" for one in evaluations]
+    opened = ["" if evaluation.closed else " open" for evaluation in evaluations]
     letter = {"": NO_VALUE, **SHADES}
-    shades = [*zip(*(shades_of(one, features) for one in evaluations), strict=True)]
+    shades = [*zip(*(shades_of(evaluation, features) for evaluation in evaluations), strict=True)]
     for down, (name, row) in enumerate(zip(features, shades, strict=True)):
         y = down * _ROW + 1
         below = f"{y:.0f}{box}"
@@ -141,7 +141,7 @@ def _plain(
     severity = list(SHADES)
     cells: dict[str, list[str]] = {}
     names, marks = [], list[Markup]()
-    shades = [*zip(*(shades_of(one, features) for one in evaluations), strict=True)]
+    shades = [*zip(*(shades_of(evaluation, features) for evaluation in evaluations), strict=True)]
     for down, (name, row) in enumerate(zip(features, shades, strict=True)):
         y = down * _ROW + 1
         names.append(_row_name(name, y, of_feature))
@@ -158,7 +158,7 @@ def _plain(
             across += width
     bottom = _ROW * len(features)
     marks += [Markup(f'<path class="cell {shade}" d="{"".join(boxes)}"/>') for shade, boxes in cells.items()]
-    here = next((at for at, one in enumerate(evaluations) if one.window == chosen.window), None)
+    here = next((index for index, evaluation in enumerate(evaluations) if evaluation.window == chosen.window), None)
     if here is not None:
         marks.append(svg.rect(here * len(shared) // many * step, 0, step, bottom, "frame"))
     marks += time_ticks(evaluations, 0, step * len(shared), bottom + 14, timezone)

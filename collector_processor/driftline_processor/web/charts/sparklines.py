@@ -78,12 +78,12 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     return _chart("".join(marks), told)
 
 
-def _of(found: MetricValue | None) -> tuple[float, float, float] | None:
+def _of(metric_value: MetricValue | None) -> tuple[float, float, float] | None:
     """Return a value and the ends of its interval; None where it is unknown."""
-    value = None if found is None else finite(found.value)
-    if found is None or value is None:
+    value = None if metric_value is None else finite(metric_value.value)
+    if metric_value is None or value is None:
         return None
-    low, high = finite(found.low), finite(found.high)
+    low, high = finite(metric_value.low), finite(metric_value.high)
     ends = (value if low is None else low, value if high is None else high)
     value, first, last = (max(min(one, MOST), -MOST) for one in (value, *ends))
     return value, first, last

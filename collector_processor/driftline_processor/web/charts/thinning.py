@@ -27,7 +27,7 @@ def columns(places: Sequence[float], width: float) -> list[range]:
     [range(0, 2), range(2, 4)]
     """
     if not width:
-        return [range(at, at + 1) for at in range(len(places))]
+        return [range(index, index + 1) for index in range(len(places))]
     first = places[0] if places else 0.0
     shared = [list(found) for _, found in groupby(range(len(places)), lambda at: int((places[at] - first) / width))]
     return [range(found[0], found[-1] + 1) for found in shared]
@@ -44,7 +44,7 @@ def thin_line(run: Sequence[Point], width: float) -> list[Point]:
     kept = []
     for shared in columns([x for x, _ in run], width):
         ends = {min(shared, key=lambda at: run[at][1]), max(shared, key=lambda at: run[at][1])}
-        kept += [run[at] for at in sorted(ends)]
+        kept += [run[end] for end in sorted(ends)]
     return kept
 
 

@@ -150,7 +150,7 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
             marks.append(svg.rect(x, bottom + 2, width, 3, "incident", mark.words))
     for row, frame in zip(shown.rows, frames, strict=True):
         marks += _row(row, frame)
-    step = [(frames[0].x(one.window.start), frames[0].x(one.window.end)) for one in shown.windows]
+    step = [(frames[0].x(window.window.start), frames[0].x(window.window.end)) for window in shown.windows]
     for place, (evaluation, (begin, end)) in enumerate(zip(shown.windows, step, strict=True)):
         if address is None:
             break
@@ -186,9 +186,9 @@ def _with_gaps(gaps: Sequence[Gap]) -> str:
     return f", with {many(len(gaps), 'gap')}" if gaps else ""
 
 
-def legend_of(shown: Timeline) -> list[tuple[str, str]]:
+def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
     """Return what a legend has to say of a timeline: class and words of what is drawn."""
-    rows = shown.rows
+    rows = timeline.rows
     found = {state for row in rows for state in row.states}
     keys = {
         "line beside-line": next((row.beside_title for row in rows if row.beside and not row.bars), ""),
@@ -198,18 +198,18 @@ def legend_of(shown: Timeline) -> list[tuple[str, str]]:
         "objective": "objective" if any(row.limits for row in rows) else "",
         "state-drift": "drift" if "drift" in found else "",
         "is-inconclusive": "inconclusive" if found & {"inconclusive", "no_baseline"} else "",
-        "is-gap": "no window judged" if shown.gaps else "",
+        "is-gap": "no window judged" if timeline.gaps else "",
         "coverage": "with outcome" if rows[-1].beside else "",
-        "incident": "incident" if any(mark.kind == "incident" for mark in shown.marks) else "",
+        "incident": "incident" if any(mark.kind == "incident" for mark in timeline.marks) else "",
     }
     return [(css, words) for css, words in keys.items() if words]
 
 
-def said(shown: Timeline, place: int) -> str:
+def said(timeline: Timeline, place: int) -> str:
     """Say all that a timeline shows of one window."""
-    evaluation = shown.windows[place]
+    evaluation = timeline.windows[place]
     parts = []
-    for row in shown.rows:
+    for row in timeline.rows:
         value = row.values[place]
         words = f"{row.title} {_written(row, value)}"
         words += _ends(row, place)
@@ -218,9 +218,9 @@ def said(shown: Timeline, place: int) -> str:
         parts.append(words)
     happened = incident_words(evaluation)
     parts += [happened] if happened else []
-    parts += [f"before it {gap.words}" for gap in shown.gaps if gap.end == evaluation.window.start]
+    parts += [f"before it {gap.words}" for gap in timeline.gaps if gap.end == evaluation.window.start]
     state = "" if evaluation.closed else ", open"
-    return f"{window_name(evaluation.window, shown.timezone)}{state}: {'; '.join(parts)}"
+    return f"{window_name(evaluation.window, timeline.timezone)}{state}: {'; '.join(parts)}"
 
 
 def history(parts: Sequence[HistoryPart]) -> Markup:
@@ -293,8 +293,8 @@ def performance(
         marks.append(svg.link(address(evaluation), parts, title, here, here))
     marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
     marks += time_ticks(evaluations, left, right, bottom + 36, model.timezone)
-    known = [value for value in row.values if value is not None]
-    newest = _written(row, known[-1]) if known else "unknown"
+    values = [value for value in row.values if value is not None]
+    newest = _written(row, values[-1]) if values else "unknown"
     label = f"{row.title} over time, newest {newest}{_with_gaps(gaps)}"
     return svg.picture(360, 158, marks, label, "chart", about=said_of_gaps(gaps))
 
@@ -303,12 +303,12 @@ def _plain_windows(row: TimelineRow, frame: Frame, chosen: Evaluation, model: Mo
     """Draw the dots of a metric and the coverage of its windows, without a mark for each window."""
     windows, bottom = frame.windows, frame.bottom
     covered, end = [], frame.left
-    for own in columns([frame.x(one.window.start) for one in windows], frame.column):
-        coverage = min(min(windows[at].coverage or 0.0 for at in own), 1.0)  # the least: what is lost is to be seen
-        begin = frame.x(windows[own[0]].window.start)
+    for column in columns([frame.x(window.window.start) for window in windows], frame.column):
+        coverage = min(min(windows[at].coverage or 0.0 for at in column), 1.0)  # the least: what is lost is to be seen
+        begin = frame.x(windows[column[0]].window.start)
         if begin - end > 0.05:
             covered.append(((end, begin), bottom + 22))
-        end = frame.x(windows[own[-1]].window.end)
+        end = frame.x(windows[column[-1]].window.end)
         covered.append(((begin, end), bottom + 22 - 14 * coverage))
     points: dict[str, list[Point]] = {"": [], " young": [], " open": []}
     ground = [((frame.right, frame.left), bottom + 22)]
@@ -323,8 +323,8 @@ def _plain_windows(row: TimelineRow, frame: Frame, chosen: Evaluation, model: Mo
             marks.append(svg.dot(*at, 3.5, f"dot{state}"))
         elif state or not frame.column or at[0] in alone:
             points[state].append(at)
-    for state, found in points.items():
-        drawn = thin_line(found, frame.column)
+    for state, point in points.items():
+        drawn = thin_line(point, frame.column)
         marks += [svg.dots(drawn, "dots")] if drawn else []
         marks += [svg.dots(drawn, "dots hollow")] if drawn and state else []
     return marks
@@ -408,10 +408,10 @@ def _band(lows: Sequence[Point | None], highs: Sequence[Point | None], column: f
 def _bars(row: TimelineRow, frame: Frame) -> list[Markup]:
     """Draw bars from 0, all of one kind as one mark; a hatch where a state cannot be told."""
     bars: dict[str, list[tuple[float, float, float, float]]] = {}
-    for own in columns([frame.x(one.window.start) for one in frame.windows], frame.column):
-        place = max(own, key=lambda at: _weight(row, at))  # the one of its column that has most to say
+    for column in columns([frame.x(window.window.start) for window in frame.windows], frame.column):
+        place = max(column, key=lambda at: _weight(row, at))  # the one of its column that has most to say
         evaluation, value = frame.windows[place], row.values[place]
-        begin, end = frame.x(frame.windows[own[0]].window.start), frame.x(frame.windows[own[-1]].window.end)
+        begin, end = frame.x(frame.windows[column[0]].window.start), frame.x(frame.windows[column[-1]].window.end)
         x, width = begin + (end - begin) * 0.08, max((end - begin) * 0.84, 0.6)
         state = row.states[place] if row.states else ""
         if state in ("inconclusive", "no_baseline"):
@@ -561,7 +561,7 @@ def estimate(
     marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 16, "chosen"))
     column = column_width(len(evaluations), left, right)
     band = []
-    for shared in columns([x(one.window.start) for one in evaluations], column):
+    for shared in columns([x(evaluation.window.start) for evaluation in evaluations], column):
         least = min((value for place in shared if (value := low_ends[place]) is not None), default=None)
         most = max((value for place in shared if (value := high_ends[place]) is not None), default=None)
         if least is not None and most is not None:
@@ -575,8 +575,8 @@ def estimate(
     marks += [_line(run, column, "line estimated") for run in stretches(placed(evaluations, values, x, y))]
     if address is None or column:
         known_points = [
-            ((x(one.window.start) + x(one.window.end)) / 2, y(truth))
-            for one, truth in zip(evaluations, came, strict=True)
+            ((x(evaluation.window.start) + x(evaluation.window.end)) / 2, y(truth))
+            for evaluation, truth in zip(evaluations, came, strict=True)
             if truth is not None
         ]
         marks += [svg.dots(thin_line(known_points, column), "dots")] if known_points else []
@@ -598,5 +598,5 @@ def estimate(
     return svg.picture(360, 142, marks, f"{metric_title(metric)} estimated over time", "chart")
 
 
-def _of(known: Sequence[Estimate | None], name: str) -> list[float | None]:
-    return [None if one is None else finite(getattr(one, name)) for one in known]
+def _of(estimates: Sequence[Estimate | None], name: str) -> list[float | None]:
+    return [None if one is None else finite(getattr(one, name)) for one in estimates]

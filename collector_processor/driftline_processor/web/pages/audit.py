@@ -23,23 +23,23 @@ def routes(site: Site) -> list[BaseRoute]:
     return [Route("/audit", site.shows(lambda request: page(site.audit, request.query_params)))]
 
 
-def page(audit: Audit, asked: QueryParams) -> Page:
+def page(audit: Audit, query_params: QueryParams) -> Page:
     """Return the page.
 
     Args:
         audit: Reads what was done.
-        asked: ``model`` and ``kind`` choose, ``skip`` says how many are passed over.
+        query_params: ``model`` and ``kind`` choose, ``skip`` says how many are passed over.
     """
-    found = entries_of(audit, asked)
-    first = first_shown(asked, len(found), SHOWN)
+    found = entries_of(audit, query_params)
+    first = first_shown(query_params, len(found), SHOWN)
     context = {
         "entries": found[first : first + SHOWN],
         "first": first,
         "listed": len(found),
         "step": SHOWN,
         "kinds": KINDS,
-        "kind": asked.get("kind", ""),
-        "model_name": asked.get("model", ""),
+        "kind": query_params.get("kind", ""),
+        "model_name": query_params.get("model", ""),
         "zone": "UTC",
     }
     return Page("audit.html", context, {"entries": Table(_COLUMNS, [_row(one) for one in found])})

@@ -46,11 +46,11 @@ class MissingShare:
     @property
     def change(self) -> float:
         """The greatest difference from the baseline, or between two windows where it has none."""
-        known = [share for share in self.over_time if share is not None]
-        if not known:
+        shares = [share for share in self.over_time if share is not None]
+        if not shares:
             return 0.0
-        beside = [self.was] if self.was is not None else [min(known), max(known)]
-        return max(abs(share - one) for share in known for one in beside)
+        beside = [self.was] if self.was is not None else [min(shares), max(shares)]
+        return max(abs(share - one) for share in shares for one in beside)
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -96,18 +96,18 @@ def fine_sentence(evaluation: Evaluation) -> str:
     >>> fine_sentence(Evaluation(ModelKey("churn"), Window("1d", 0, 1), 500, True))
     ''
     """
-    judged = [one for one in evaluation.features.values() if one.state != "no_baseline"]
+    judged = [feature for feature in evaluation.features.values() if feature.state != "no_baseline"]
     if not judged:
         return ""
-    failed = {one.check for one in evaluation.findings}
+    failed = {finding.check for finding in evaluation.findings}
     found = "nothing" if not failed else "nothing more"
     return f"{many(len(CHECKS) - len(failed), 'check')} of {many(len(judged), 'feature')} found {found}."
 
 
-def missing_shares(shown: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
+def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
     """Return the features whose missing share changed by :data:`CHANGED` or more, the most changed first."""
     found = []
-    drifts = [one.drift for one in shown]
+    drifts = [one.drift for one in evaluations]
     for name in dict.fromkeys(name for drift in drifts for name in drift.places):
         was = (drift.of(name, drift.missing_was) for drift in reversed(drifts))
         here = None if chosen is None else chosen.drift.of(name, chosen.drift.missing)
@@ -116,7 +116,7 @@ def missing_shares(shown: Sequence[Evaluation], chosen: Evaluation | None) -> li
     return sorted((one for one in found if one.change >= CHANGED), key=lambda one: -one.change)
 
 
-def outcomes_table(shown: Sequence[Evaluation]) -> Table:
+def outcomes_table(evaluations: Sequence[Evaluation]) -> Table:
     """Return a row for each window: how many outcomes are known, and how late they came."""
     columns = ("start", "end", "closed", "rows", "outcomes", "coverage", "median_s", "p90_s", "p99_s", "label_sla")
     return Table(
@@ -128,7 +128,7 @@ def outcomes_table(shown: Sequence[Evaluation]) -> Table:
                 *((one.delay.median, one.delay.p90, one.delay.p99) if one.delay else (None, None, None)),
                 one.label_sla.state if one.label_sla else None,
             )
-            for one in shown
+            for one in evaluations
         ],
     )
 

@@ -126,10 +126,10 @@ def _sorted(rows: list[FeatureRow], sort: str) -> list[FeatureRow]:
     return rows
 
 
-def _heated(shown: Sequence[Evaluation], ranked: Sequence[ColumnDrift]) -> list[str]:
+def _heated(evaluations: Sequence[Evaluation], ranked: Sequence[ColumnDrift]) -> list[str]:
     """Features by how often they drift in the windows shown, then as ranked in the chosen one."""
     often: dict[str, int] = {column.name: 0 for column in ranked}
-    for evaluation in shown:
+    for evaluation in evaluations:
         for name, state in zip(evaluation.drift.places, evaluation.drift.states, strict=True):
             often[name] = often.get(name, 0) + (state == "drift")
     return sorted(often, key=lambda name: -often[name])

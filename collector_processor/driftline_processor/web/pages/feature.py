@@ -85,7 +85,7 @@ def page(
         "own_axis": _out_of_range(found),
         "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(0.01)),
         "unread": 0 if found is None else len(found.unread),
-        "open_ends": any(one.open_ends is not None and one.open_ends.any() for one in windows.values()),
+        "open_ends": any(window.open_ends is not None and window.open_ends.any() for window in windows.values()),
         "slices": _by_slice(chosen, name),
         "size": size_of,
         "kept": histories is not None,
@@ -103,16 +103,16 @@ def page(
     return Page("model/feature.html", context, tables, {**about(selection), "feature": name})
 
 
-def _windows(selection: Selection, name: str, found: FeatureHistory | None) -> dict[int, FeatureWindow]:
+def _windows(selection: Selection, name: str, feature_history: FeatureHistory | None) -> dict[int, FeatureWindow]:
     """Return the feature in each window: from the sums that are stored, and as its drawing tells where there are none.
 
     A window that is not read yet has none of both: what its drawing tells would change with the next load.
     """
-    windows = dict(found.windows if found is not None else {})
+    windows = dict(feature_history.windows if feature_history is not None else {})
     for one in selection.shown:
         if one.window.start in windows or name not in one.drift.places:
             continue
-        if found is not None and one.window.start in found.unread:
+        if feature_history is not None and one.window.start in feature_history.unread:
             continue
         column = one.features[name]
         if (drawn := _of_drawing(column, column.now)) is not None:
@@ -134,9 +134,9 @@ def _of_drawing(column: ColumnDrift, shares: F64 | None) -> FeatureWindow | None
     return FeatureWindow(float(column.rows), missing, None, found, ends, below=shape.below, above=shape.above)
 
 
-def _baseline(column: ColumnDrift | None, found: FeatureHistory | None) -> FeatureWindow | None:
-    if found is not None:
-        return found.baseline
+def _baseline(column: ColumnDrift | None, feature_history: FeatureHistory | None) -> FeatureWindow | None:
+    if feature_history is not None:
+        return feature_history.baseline
     return None if column is None else _of_drawing(column, column.was)
 
 
@@ -145,66 +145,66 @@ def _over_time(
     name: str,
     column: ColumnDrift | None,
     windows: Mapping[int, FeatureWindow],
-    found: FeatureHistory | None,
+    feature_history: FeatureHistory | None,
 ) -> Any:
     """Draw the feature over the windows that are shown; None where nothing of it is known."""
-    chosen, was = selection.chosen, _baseline(column, found)
+    chosen, was = selection.chosen, _baseline(column, feature_history)
     assert chosen is not None
     address = None if selection.in_report else lambda one: selection.to(one, feature_page(name))
     rest = (name, chosen, address, selection.model.timezone)
-    unread = frozenset[int]() if found is None else found.unread
-    fans = {start: one.quantiles for start, one in windows.items() if one.quantiles is not None}
+    unread = frozenset[int]() if feature_history is None else feature_history.unread
+    fans = {start: window.quantiles for start, window in windows.items() if window.quantiles is not None}
     if fans:
-        ends = {start: one.open_ends for start, one in windows.items() if one.open_ends is not None}
+        ends = {start: window.open_ends for start, window in windows.items() if window.open_ends is not None}
         return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest, ends, unread)
-    categories, shares = _labelled(selection, name, windows, found)
+    categories, shares = _labelled(selection, name, windows, feature_history)
     before = None if was is None else was.shares
-    if before is not None and found is None and column is not None:
+    if before is not None and feature_history is None and column is not None:
         before = _spread(column.cells, before, categories)
     return charts.stacked(selection.shown, categories, shares, before, *rest, unread)
 
 
 def _labelled(
-    selection: Selection, name: str, windows: Mapping[int, FeatureWindow], found: FeatureHistory | None
+    selection: Selection, name: str, windows: Mapping[int, FeatureWindow], feature_history: FeatureHistory | None
 ) -> tuple[tuple[str, ...], dict[int, F64]]:
     """Return categories, and shares over them by start of the window; drawings differ in which categories they have."""
-    if found is not None:
-        categories = (*found.categories, "other")
+    if feature_history is not None:
+        categories = (*feature_history.categories, "other")
         own = {one.window.start: one for one in selection.shown}
         shares = {}
-        for start, one in windows.items():
-            if start in found.windows and one.shares is not None:
-                shares[start] = one.shares
-            elif (column := own[start].features.get(name)) is not None and one.shares is not None:
-                shares[start] = _spread(column.cells, one.shares, categories)
+        for start, window in windows.items():
+            if start in feature_history.windows and window.shares is not None:
+                shares[start] = window.shares
+            elif (column := own[start].features.get(name)) is not None and window.shares is not None:
+                shares[start] = _spread(column.cells, window.shares, categories)
         return categories, shares
     drawn = [(one.window.start, column) for one in selection.shown if (column := one.features.get(name)) is not None]
     categories = tuple(dict.fromkeys(cell for _, column in drawn for cell in column.cells))
-    told = {start: one.shares for start, one in windows.items() if one.shares is not None}
+    told = {start: window.shares for start, window in windows.items() if window.shares is not None}
     return categories, {
         start: _spread(column.cells, told[start], categories) for start, column in drawn if start in told
     }
 
 
 def _spread(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) -> F64:
-    place = {category: at for at, category in enumerate(categories)}
+    place = {category: index for index, category in enumerate(categories)}
     spread = np.zeros(len(categories))
     for cell, share in zip(cells, shares.tolist(), strict=True):
         spread[place.get(cell, len(categories) - 1)] += share
     return spread
 
 
-def _out_of_range(found: FeatureHistory | None) -> bool:
+def _out_of_range(feature_history: FeatureHistory | None) -> bool:
     # 0.05: share of a window beyond the baseline's bins from which on its distribution has an axis of its own
-    return found is not None and found.now is not None and found.now.below + found.now.above > 0.05
+    return feature_history is not None and feature_history.now is not None and feature_history.now.below + feature_history.now.above > 0.05
 
 
-def _drawing(column: ColumnDrift | None, found: FeatureHistory | None, name: str) -> Any:
+def _drawing(column: ColumnDrift | None, feature_history: FeatureHistory | None, name: str) -> Any:
     """Draw the window beside the baseline, on an axis of its own where it left the baseline's bins."""
     if column is None:
         return None
-    if _out_of_range(found) and found is not None and found.was is not None and found.now is not None:
-        return own_range(found.was, found.now, column, name)
+    if _out_of_range(feature_history) and feature_history is not None and feature_history.was is not None and feature_history.now is not None:
+        return own_range(feature_history.was, feature_history.now, column, name)
     return distribution(column, name)
 
 
@@ -230,7 +230,7 @@ def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]
         rows.append(
             (
                 *(iso_time(one.window.start), iso_time(one.window.end), drift.states[at], drift.sizes[at] or None),
-                *(drift.of(name, each) for each in numbers),
+                *(drift.of(name, number) for number in numbers),
                 *(None if own is None else own.invalid, drift.rows.item(at)),
                 *(known, *values),
             )

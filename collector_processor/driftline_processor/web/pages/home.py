@@ -119,12 +119,12 @@ class ModelRow:
     @property
     def team(self) -> str:
         """The team that answers for the model; "" where nobody said."""
-        return next((one.team for one in self.versions if one.team), "")
+        return next((version.team for version in self.versions if version.team), "")
 
     @property
     def tier(self) -> str:
         """How much depends on the model, "1" (most) to "3"; "" where nobody said."""
-        return next((str(one.tier) for one in self.versions if one.tier is not None), "")
+        return next((str(version.tier) for version in self.versions if version.tier is not None), "")
 
     @property
     def address(self) -> str:
@@ -134,7 +134,7 @@ class ModelRow:
     def holds(self, words: str) -> bool:
         """Return True where the model's name, team, or the name of a version has all words, in lower case."""
         said = [self.model.key.model, self.team]
-        said += [part for one in self.versions for part in (one.key.version, one.key.environment)]
+        said += [part for version in self.versions for part in (version.key.version, version.key.environment)]
         text = " ".join(said).lower()
         return all(word in text for word in words.split())
 
@@ -151,7 +151,7 @@ def _need(row: ModelRow) -> tuple[bool, float, int, str]:
     rank = len(ORDER) if row.verdict is None else rank_state(row.state)
     loses = row.money is not None and row.money.certain and row.state in TROUBLES
     amount = row.money.amount if row.money is not None and loses else 0.0
-    return not any(one.in_use for one in row.versions), -amount, rank, row.tier or "9"
+    return not any(version.in_use for version in row.versions), -amount, rank, row.tier or "9"
 
 
 SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
@@ -195,7 +195,7 @@ def page(
     now: int,
     addresses: Mapping[str, str],
     host: str,
-    asked: QueryParams,
+    query_params: QueryParams,
     unknown_outcomes: str = "",
 ) -> Page:
     """Return the page of all models, or how to send the first prediction when there is none.
@@ -206,7 +206,7 @@ def page(
         now: Unix nanoseconds.
         addresses: Of the OTLP receivers.
         host: Of this page.
-        asked: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one of
+        query_params: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one of
             :data:`SORTS`, ``group`` one of :data:`GROUPS`; ``skip`` says how many rows are passed over.
         unknown_outcomes: Address of the outcomes of models without predictions; "" where nobody has them.
     """
@@ -214,7 +214,7 @@ def page(
     if not rows:
         where = {**DEFAULT_ADDRESSES, **addresses}
         return Page("start.html", {**told, "host": host, "addresses": where})
-    query, state, team, tier = (asked.get(name, "").strip() for name in ("q", "state", "team", "tier"))
+    query, state, team, tier = (query_params.get(name, "").strip() for name in ("q", "state", "team", "tier"))
     found = [
         row
         for row in rows
@@ -222,16 +222,16 @@ def page(
     ]
     counts = Counter(row.state for row in found)
     shown = [row for row in found if not state or row.state == state]
-    sort = asked.get("sort", "") if asked.get("sort", "") in SORTS else "need"
+    sort = query_params.get("sort", "") if query_params.get("sort", "") in SORTS else "need"
     shown.sort(key=SORTS[sort][1])
-    group = asked.get("group", "") if asked.get("group", "") in GROUPS else ""
+    group = query_params.get("group", "") if query_params.get("group", "") in GROUPS else ""
     groups = _grouped(shown, group)
-    first = first_shown(asked, len(shown), SHOWN)
+    first = first_shown(query_params, len(shown), SHOWN)
     return Page(
         "home.html",
         {
             **told,
-            "zone": common_zone(one.timezone for row in rows for one in row.versions),
+            "zone": common_zone(version.timezone for row in rows for version in row.versions),
             "groups": _part_of_groups(groups, first, first + SHOWN),
             "first": first,
             "step": SHOWN,
@@ -250,12 +250,12 @@ def page(
     )
 
 
-def only_match(rows: Sequence[ModelRow], asked: QueryParams) -> str:
+def only_match(rows: Sequence[ModelRow], query_params: QueryParams) -> str:
     """Return the address of the one model that a submitted search finds; "" where it finds more or none, or filters."""
-    given = {name for name, value in asked.items() if value.strip()}
+    given = {name for name, value in query_params.items() if value.strip()}
     if given != {"q", "go"}:
         return ""
-    found = [row for row in rows if row.holds(asked["q"].lower())]
+    found = [row for row in rows if row.holds(query_params["q"].lower())]
     return found[0].address if len(found) == 1 else ""
 
 
@@ -280,10 +280,10 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     model = leading_model(versions)
     window = default_window(model)
     windows = model.windows.get(window, [])
-    measured = model.measured(window) or next((one for one in reversed(windows) if has_performance(one)), None)
+    measured = model.measured(window) or next((window for window in reversed(windows) if has_performance(window)), None)
     metrics = titles.metric_names(measured.realized) if measured else []
-    rows = sum(one.rows + one.distributed for one in versions)
-    received = max(one.received for one in versions)
+    rows = sum(version.rows + version.distributed for version in versions)
+    received = max(version.received for version in versions)
     telling = next((name for name in metrics if direction(name)), "")
     verdict, lost = verdict_of(versions), loss_of_model(versions)
     return ModelRow(model, tuple(versions), verdict, rows, received, window, windows, measured, telling, lost)
@@ -311,11 +311,11 @@ def _grouped(rows: Sequence[ModelRow], group: str) -> list[RowGroup]:
 def _part_of_groups(groups: Sequence[RowGroup], first: int, end: int) -> list[RowGroup]:
     """Return the groups of a page: those with any of the rows from ``first`` to ``end``."""
     found, at = [], 0
-    for one in groups:
-        some = one.rows[max(first - at, 0) : max(end - at, 0)]
-        at += one.size
-        if some or not one.title:
-            found.append(one._replace(rows=some))
+    for group in groups:
+        some = group.rows[max(first - at, 0) : max(end - at, 0)]
+        at += group.size
+        if some or not group.title:
+            found.append(group._replace(rows=some))
     return found
 
 
@@ -326,7 +326,7 @@ def _choices(rows: Sequence[ModelRow], chosen: Mapping[str, str]) -> list[tuple[
         "tier": sorted({row.tier for row in rows if row.tier}),
     }
     values["group"] = [name for name in GROUPS if values[name]]
-    return [(name, chosen[name], known) for name, known in values.items() if known]
+    return [(name, chosen[name], value) for name, value in values.items() if value]
 
 
 COLUMNS = (

@@ -61,12 +61,12 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog, alerts: AlertStore | None = None) -> Page:
+def page(models: Sequence[ModelView], query_params: QueryParams, log: IncidentLog, alerts: AlertStore | None = None) -> Page:
     """Return the page of all incidents.
 
     Args:
         models: All versions of all models.
-        asked: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over,
+        query_params: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over,
             ``show`` ``all`` with those that nobody notices.
         log: Where they are read.
         alerts: What was told of them; None where nobody is told.
@@ -75,14 +75,14 @@ def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog, aler
     zone = common_zone(one.timezone for one in found)
     told = [] if alerts is None else alert_histories(alerts)[:TOLD]
     tables = {"incidents": table(found), "alerts": alert_table(told)}
-    context = {**_context(found, asked), **context_of_alerts(models), "zone": zone, "told": told}
+    context = {**_context(found, query_params), **context_of_alerts(models), "zone": zone, "told": told}
     return Page("incidents.html", context, tables)
 
 
 def model_page(
     selection: Selection,
     now: int,
-    asked: QueryParams | None = None,
+    query_params: QueryParams | None = None,
     *,
     log: IncidentLog,
     alerts: AlertStore | None = None,
@@ -91,7 +91,7 @@ def model_page(
     """Return the page of a model's incidents, those of all its versions, with what was told of them, and why."""
     found = log.of(selection.same)
     told = [] if alerts is None else alert_histories(alerts, selection.model.key.model)[:TOLD]
-    context = {**common_context(selection, "incidents", now), **_context(found, asked or QueryParams())}
+    context = {**common_context(selection, "incidents", now), **_context(found, query_params or QueryParams())}
     decisions = [] if explained is None else explained.of_model(selection.same)
     context = {**context, **context_of_alerts(selection.same), "told": told, "decisions": decisions}
     tables = {"incidents": table(found), "alerts": alert_table(told), "decisions": decision_table(decisions)}
@@ -100,7 +100,7 @@ def model_page(
 
 def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
     """Return how an alert is shown: by the clock of its model, with the address of its window."""
-    zones = {(one.key.environment, one.key.model): one.timezone for one in models}
+    zones = {(model.key.environment, model.key.model): model.timezone for model in models}
 
     def place(alert: Alert) -> str:
         return address_of_alert(alert) if (alert.environment, alert.model) in zones else ""
@@ -111,15 +111,15 @@ def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
     return {"place_of_alert": place, "zone_of_alert": zone}
 
 
-def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
-    kind, state = asked.get("kind", ""), asked.get("state", "")
-    whole = asked.get("show", "") == "all" or kind == "latency"
-    told = [one for one in found if whole or not one.minor]
+def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[str, Any]:
+    kind, state = query_params.get("kind", ""), query_params.get("state", "")
+    whole = query_params.get("show", "") == "all" or kind == "latency"
+    told = [one for one in incidents if whole or not one.minor]
     of_kind = [one for one in told if not kind or one.kind == kind]
     listed = [one for one in of_kind if not state or one.open == (state == "open")]
     rows = [IncidentRow((one,)) for one in listed] if kind == "drift" else incident_rows(listed)
-    first = first_shown(asked, len(rows), SHOWN)
-    counts = Counter(one.kind for one in found)
+    first = first_shown(query_params, len(rows), SHOWN)
+    counts = Counter(one.kind for one in incidents)
     return {
         "incidents": rows[first : first + SHOWN],
         "first": first,
@@ -130,7 +130,7 @@ def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
         "state": state,
         "kinds": [(name, words, counts[name]) for name, words in KINDS.items() if counts[name]],
         "words": KINDS,
-        "folded": len(found) - len(told),
+        "folded": len(incidents) - len(told),
         "at_once": round(AT_ONCE * 1000),
         "all": len(told),
         "lasting": sum(one.open for one in of_kind),
@@ -152,22 +152,22 @@ class IncidentRow:
     @property
     def since(self) -> int | None:
         """When the first of them began, unix nanoseconds."""
-        return min((one.since for one in self.incidents if one.since is not None), default=None)
+        return min((incident.since for incident in self.incidents if incident.since is not None), default=None)
 
     @property
     def until(self) -> int | None:
         """When the last of them ended, unix nanoseconds; None while they last."""
-        return max((one.until for one in self.incidents if one.until is not None), default=None)
+        return max((incident.until for incident in self.incidents if incident.until is not None), default=None)
 
     @property
     def windows(self) -> tuple[str, ...]:
         """Lengths of the windows that show any of them."""
-        return tuple(dict.fromkeys(window for one in self.incidents for window in one.windows))
+        return tuple(dict.fromkeys(window for incident in self.incidents for window in incident.windows))
 
     @property
     def words(self) -> str:
         """How many there are, and of which size."""
-        sizes = Counter(one.size for one in self.incidents)
+        sizes = Counter(incident.size for incident in self.incidents)
         told = [f"{count} {size or 'of unknown size'}" for size in reversed([*SIZES]) if (count := sizes[size])]
         return f"{many(len(self.incidents), 'more drift')}: {', '.join(told)}"
 
@@ -210,7 +210,7 @@ def address_of_alert(alert: Alert) -> str:
     return Place(names.handle(alert.model), names.handle(alert.version), environment, alert.window, at).address("")
 
 
-def table(found: Sequence[Incident]) -> Table:
+def table(incidents: Sequence[Incident]) -> Table:
     """Return incidents as data."""
     columns = (
         "name",
@@ -234,7 +234,7 @@ def table(found: Sequence[Incident]) -> Table:
                 *(None if time is None else iso_time(time) for time in (one.since, one.until)),
                 *(" ".join(one.windows), one.sentence, one.ended or None, address(one)),
             )
-            for one in found
+            for one in incidents
         ],
     )
 
@@ -243,16 +243,16 @@ def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
     """Return what policies decided as data: a row for each window and each sentence of a condition."""
     columns = ("policy", "version", "environment", "start", "end", "condition", "holds", "found", "measured")
     rows = []
-    for one in decisions:
-        for at in one.windows:
-            ends = iso_time(at.window.start), iso_time(at.window.end)
-            for part in at.parts:
+    for decision in decisions:
+        for window in decision.windows:
+            ends = iso_time(window.window.start), iso_time(window.window.end)
+            for part in window.parts:
                 said = part.written, part.holds, found_words(part.facts), found_words(part.measured) or None
-                rows.append((one.policy, one.key.version, one.key.environment, *ends, *said, at.outcome))
+                rows.append((decision.policy, decision.key.version, decision.key.environment, *ends, *said, window.outcome))
     return Table((*columns, "outcome"), rows)
 
 
-def alert_table(told: Sequence[AlertHistory]) -> Table:
+def alert_table(alert_histories: Sequence[AlertHistory]) -> Table:
     """Return alerts as data; what was sent of each is one text."""
     columns: tuple[str, ...] = (
         "id",
@@ -269,7 +269,7 @@ def alert_table(told: Sequence[AlertHistory]) -> Table:
     )
     columns = (*columns, "found", "acknowledged_by", "sent")
     rows = []
-    for one in told:
+    for one in alert_histories:
         said = alert_json(one) | {"acknowledged_by": one.alert.acknowledged_by or None}
         said["sent"] = " ".join(f"{sent.message.kind}:{sent.message.channel}:{sent.result}" for sent in one.sent)
         rows.append([said[name] for name in columns])

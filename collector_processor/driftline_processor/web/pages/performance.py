@@ -205,7 +205,7 @@ def _clear_side(name: str, change: MetricChange) -> int:
     return direction(name) if change.low > 0 else -direction(name)
 
 
-def metrics_by_window(shown: Sequence[Evaluation], chosen_slice: str = "") -> Table:
+def metrics_by_window(evaluations: Sequence[Evaluation], chosen_slice: str = "") -> Table:
     """Return a row for each window and metric: what the charts show, as data."""
     columns = ("start", "end", "closed", "slice", "metric", "value", "low", "high", "rows", "coverage")
     return Table(
@@ -215,7 +215,7 @@ def metrics_by_window(shown: Sequence[Evaluation], chosen_slice: str = "") -> Ta
                 *(iso_time(one.window.start), iso_time(one.window.end), one.closed, chosen_slice or None, name),
                 *(metric.value, metric.low, metric.high, metric.rows, one.coverage),
             )
-            for one in shown
+            for one in evaluations
             for name, metric in measured_in(one, chosen_slice).items()
         ],
     )
@@ -238,9 +238,9 @@ def _concept(model: ModelView) -> str:
     return sentence(model.concept, lambda time: date_words(time, model.timezone))
 
 
-def _metrics(shown: Sequence[Evaluation], chosen_slice: str) -> list[str]:
+def _metrics(evaluations: Sequence[Evaluation], chosen_slice: str) -> list[str]:
     """Return the metrics that have a chart of their own, those that people ask for first at the head."""
-    everything = {name for one in shown for name in measured_in(one, chosen_slice)}
+    everything = {name for one in evaluations for name in measured_in(one, chosen_slice)}
     drawn_in_another = {other for metric, other in titles.BESIDE.items() if metric in everything}
     return [name for name in titles.metric_names(everything) if name not in drawn_in_another]
 
@@ -252,8 +252,8 @@ def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:
     return list(dict.fromkeys((*of_task, *metrics)))[:3]
 
 
-def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool]:
-    return one.state != "broken", one.state != "inconclusive"
+def _needs_somebody(objective_state: ObjectiveState) -> tuple[bool, bool]:
+    return objective_state.state != "broken", objective_state.state != "inconclusive"
 
 
 def _table(selection: Selection) -> Table:

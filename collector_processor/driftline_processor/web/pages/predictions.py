@@ -147,7 +147,7 @@ def _chips(selection: Selection) -> list[tuple[str, str, bool]]:
     place, chosen = selection.place, selection.chosen
     if chosen is None:
         return []
-    known = {name: one.rows for name, one in chosen.performance_slices.items()}
+    known = {name: performance_slice.rows for name, performance_slice in chosen.performance_slices.items()}
     known |= {name: chosen.slices[name].rows for name in chosen.slices if name not in known}
     # 24: slices that a reader can choose from, those with most rows
     names = sorted(known, key=lambda name: (-known[name], name))[:24]
@@ -169,10 +169,10 @@ def _wrong_table(worst: Worst, links: Links) -> Table:
         columns,
         [
             (
-                *(one.id, iso_time(one.time), one.predicted, one.score, one.actual, one.loss),
-                *(one.trace_id or None, one.span_id or None, links.trace_link(one.trace_id, one.span_id) or None),
+                *(row.id, iso_time(row.time), row.predicted, row.score, row.actual, row.loss),
+                *(row.trace_id or None, row.span_id or None, links.trace_link(row.trace_id, row.span_id) or None),
             )
-            for one in worst.rows
+            for row in worst.rows
         ],
     )
 
@@ -192,7 +192,7 @@ def _label_table(batch: LabelBatch | None) -> Table:
     )
 
 
-def _kept_table(kept: Sequence[KeptPrediction], links: Links) -> Table:
+def _kept_table(kept_predictions: Sequence[KeptPrediction], links: Links) -> Table:
     columns = (
         *("id", "version", "environment", "time", "received", "predicted", "score", "weight", "error"),
         *("trace_id", "span_id", "trace_url"),
@@ -205,19 +205,19 @@ def _kept_table(kept: Sequence[KeptPrediction], links: Links) -> Table:
                 *(one.predicted or None, one.score, one.weight, one.error or None),
                 *(one.trace_id or None, one.span_id or None, links.trace_link(one.trace_id, one.span_id) or None),
             )
-            for one in kept
+            for one in kept_predictions
         ],
     )
 
 
-def _feature_table(kept: Sequence[KeptPrediction]) -> Table:
+def _feature_table(kept_predictions: Sequence[KeptPrediction]) -> Table:
     rows = chain.from_iterable(
-        ((one.key.version, iso_time(one.time), name, value) for name, value in one.features.items()) for one in kept
+        ((one.key.version, iso_time(one.time), name, value) for name, value in one.features.items()) for one in kept_predictions
     )
     return Table(("version", "time", "feature", "value"), list(rows))
 
 
-def _outcome_table(told: Sequence[RecordedOutcome]) -> Table:
+def _outcome_table(recorded_outcomes: Sequence[RecordedOutcome]) -> Table:
     columns = ("time", "received", "actual", "item", "value", "weight", "retracted", "counts")
     return Table(
         columns,
@@ -226,6 +226,6 @@ def _outcome_table(told: Sequence[RecordedOutcome]) -> Table:
                 *(iso_time(one.time), iso_time(one.received), one.actual, one.item, one.value, one.weight),
                 *(one.retracted, any(belonging.counts for belonging in one.belongs_to)),
             )
-            for one in told
+            for one in recorded_outcomes
         ],
     )

@@ -134,7 +134,7 @@ def page(
                     for (name, labels), value in sorted(counted.items())
                 ],
             ),
-            "problems": Table(("name", "message", "ready"), [(one.name, one.message, one.ready) for one in problems]),
+            "problems": Table(("name", "message", "ready"), [(problem.name, problem.message, problem.ready) for problem in problems]),
             "destinations": Table(("destination", *FORWARDING), [(name, *row) for name, row in forwarded]),
             "versions": Table(("package", "version"), list(_versions().items())),
         },
@@ -177,8 +177,8 @@ def _limits(limits: Mapping[str, int], models: Sequence[ModelView]) -> list[tupl
     names = {model.key.model for model in models}
     taken = {"models": len(names)}
     return [
-        (name, numbers.count(taken[name]) if name in taken else "", numbers.count(most))
-        for name, most in limits.items()
+        (name, numbers.count(taken[name]) if name in taken else "", numbers.count(limit))
+        for name, limit in limits.items()
     ]
 
 

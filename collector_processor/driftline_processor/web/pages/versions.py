@@ -222,8 +222,8 @@ def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
         raise HTTPException(404, f"this model has no other version {name[:80]!r}; the table of versions lists all")
     model = fitting[0]
     windows = model.windows.get(selection.window, [])
-    at_once = [one for one in windows if one.window.start == chosen.window.start]
-    closed = [one for one in windows if one.closed]
+    at_once = [window for window in windows if window.window.start == chosen.window.start]
+    closed = [window for window in windows if window.closed]
     found = at_once or closed[-1:] or windows[-1:]
     if not found:
         raise HTTPException(404, f"version {name[:80]!r} has no window of this length; choose another length")
@@ -286,22 +286,22 @@ def _runs_table(gains: Sequence[RetrainGain]) -> Table:
             (
                 *(run.id, run.version, iso_time(run.end), run.seconds, run.cpu_seconds, run.gpu_seconds),
                 *(run.peak_memory, run.energy, run.cost, run.currency or None),
-                *(one.before, one.after, one.reference, one.recovered, one.reason or None, run.error or None),
+                *(gain.before, gain.after, gain.reference, gain.recovered, gain.reason or None, run.error or None),
             )
-            for one in gains
-            for run in (one.run,)
+            for gain in gains
+            for run in (gain.run,)
         ],
     )
 
 
-def _metrics_table(found: SideBySide) -> Table:
+def _metrics_table(side_by_side: SideBySide) -> Table:
     columns = (
         *("metric", "left", "left_low", "left_high", "left_rows"),
         *("right", "right_low", "right_high", "right_rows", "difference", "intervals_apart"),
     )
     return Table(
         columns,
-        [(one.name, *_plain(one.left), *_plain(one.right), one.difference, one.apart) for one in found.metrics],
+        [(metric.name, *_plain(metric.left), *_plain(metric.right), metric.difference, metric.apart) for metric in side_by_side.metrics],
     )
 
 
@@ -309,9 +309,9 @@ def _plain(metric: MetricValue | None) -> tuple[float | None, float | None, floa
     return (None, None, None, None) if metric is None else (metric.value, metric.low, metric.high, metric.rows)
 
 
-def _features_table(found: SideBySide) -> Table:
+def _features_table(side_by_side: SideBySide) -> Table:
     def told(column: ColumnDrift | None) -> tuple[str | None, str | None, float | None]:
         return (None, None, None) if column is None else (column.state, column.size or None, _psi(column))
 
     columns = ("feature", "left_state", "left_size", "left_psi", "right_state", "right_size", "right_psi")
-    return Table(columns, [(one.name, *told(one.left), *told(one.right)) for one in found.features])
+    return Table(columns, [(feature.name, *told(feature.left), *told(feature.right)) for feature in side_by_side.features])
