@@ -159,8 +159,8 @@ class AlertStore:
     def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
         self._connection = connection
         rows = read(connection, "FROM alerts ORDER BY seen").to_pylist()
-        known = unreadable.skipped("alerts", rows, _alert)
-        self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in known}
+        readable = unreadable.skipped("alerts", rows, _alert)
+        self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in readable}
         rows = read(connection, "FROM deliveries").to_pylist()
         self.deliveries: Mapping[str, Delivery] = {row["message"]: _delivery(row) for row in rows}
         rows = read(connection, "FROM messages ORDER BY made").to_pylist()
@@ -178,32 +178,32 @@ class AlertStore:
     @property
     def open(self) -> list[Alert]:
         """The alerts that are not closed."""
-        return [self.alerts[one] for one in self._index.open]
+        return [self.alerts[id] for id in self._index.open]
 
     def alerts_of(self, about: About) -> list[Alert]:
         """Return the alerts of a policy, an environment and a model, the oldest first."""
-        return [self.alerts[one] for one in self._index.alerts.get(about, ())]
+        return [self.alerts[id] for id in self._index.alerts.get(about, ())]
 
     def newest_of(self, about: About) -> Alert | None:
         """Return the open alert of a policy, an environment and a model, else the newest; None where there is none."""
-        known = self._index.alerts.get(about, ())
-        return self.alerts[self._index.lasting.get(about, known[-1])] if known else None
+        alert_ids = self._index.alerts.get(about, ())
+        return self.alerts[self._index.lasting.get(about, alert_ids[-1])] if alert_ids else None
 
     @property
     def waiting(self) -> list[Message]:
         """The messages to send of which nobody knows that they arrived, the oldest first."""
         awaited = self.awaited
-        return [self._to_send(one) for one in self._pending if one.held is None and one.id not in awaited]
+        return [self._to_send(message) for message in self._pending if message.held is None and message.id not in awaited]
 
     @property
     def held(self) -> list[Message]:
         """The messages that wait to be collected, or for the end of quiet hours, the oldest first."""
-        return [one for one in self._pending if one.held is not None]
+        return [message for message in self._pending if message.held is not None]
 
     @property
     def _pending(self) -> list[Message]:
         """The messages of which nobody knows what came of them, the oldest first."""
-        return [self.messages[one] for one in self._index.pending]
+        return [self.messages[id] for id in self._index.pending]
 
     def is_used(self, id: str) -> bool:
         """Return True where a message has an id, also one that cannot be read."""
@@ -237,39 +237,39 @@ class AlertStore:
 
     def threads_about(self, alerts: Iterable[str]) -> list[Message]:
         """Return the messages of all threads that tell of alerts: the oldest thread first, each the oldest first."""
-        named = {*alerts}
-        threads = {one.alert for alert in named for one in self.about(alert) if not one.is_order} | named
-        known = sorted((number, thread) for thread in threads if (number := self._index.numbers.get(thread)) is not None)
-        return [message for _, thread in known for message in self.of_thread(thread) if not message.is_order]
+        alert_ids = {*alerts}
+        threads = {message.alert for alert in alert_ids for message in self.about(alert) if not message.is_order} | alert_ids
+        numbered_threads = sorted((number, thread) for thread in threads if (number := self._index.numbers.get(thread)) is not None)
+        return [message for _, thread in numbered_threads for message in self.of_thread(thread) if not message.is_order]
 
     def latest_digest(self, channel: str) -> int | None:
         """Return when the latest digest of a channel was written, wall time; None where none was."""
         return self._index.digests.get(channel)
 
     def _named(self, ids: Iterable[str]) -> list[Message]:
-        known = self.messages
-        return [known[one] for one in ids if one in known]
+        messages_by_id = self.messages
+        return [messages_by_id[id] for id in ids if id in messages_by_id]
 
     def thread(self, message: Message) -> tuple[str, bool]:
         """Return by what its channel knows the first message about the same alert, and whether that says others, too.
 
         Return "" where it knows none.
         """
-        for one in self.of_thread(message.alert):
-            if one.channel == message.channel and one.id != message.id:
-                known, said = self.deliveries.get(one.id), one
-                if known is not None and known.result == "collected":
-                    said = self.messages.get(known.reference, one)
-                    known = self.deliveries.get(said.id)
-                if known is not None and known.result == "delivered" and known.reference:
-                    return known.reference, said.says_several
+        for message_of_thread in self.of_thread(message.alert):
+            if message_of_thread.channel == message.channel and message_of_thread.id != message.id:
+                delivery, newest = self.deliveries.get(message_of_thread.id), message_of_thread
+                if delivery is not None and delivery.result == "collected":
+                    newest = self.messages.get(delivery.reference, message_of_thread)
+                    delivery = self.deliveries.get(newest.id)
+                if delivery is not None and delivery.result == "delivered" and delivery.reference:
+                    return delivery.reference, newest.says_several
         return "", False
 
     @property
     def awaited(self) -> Mapping[str, Approval]:
         """The approvals that nobody has given, by the id of their message."""
-        asked = (self.approvals.get(one) for one in self._index.pending)
-        return {one.message: one for one in asked if one is not None and one.time is None}
+        approvals = (self.approvals.get(one) for one in self._index.pending)
+        return {one.message: one for one in approvals if one is not None and one.time is None}
 
     def _to_send(self, message: Message) -> Message:
         """Return a message that is as old as its approval: it does not expire while nobody approves."""
@@ -310,8 +310,8 @@ class AlertStore:
             for one in released:
                 self._connection.execute("UPDATE messages SET held = NULL, made = ? WHERE id = ?", [one.made, one.id])
             if approvals:
-                asked = [approval.message for approval in approvals]
-                self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [asked])
+                approved_messages = [approval.message for approval in approvals]
+                self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [approved_messages])
                 insert(self._connection, "approvals", _table(map(_row, approvals), _APPROVALS))
             if looks:
                 rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
@@ -319,9 +319,9 @@ class AlertStore:
         if alerts:
             self.alerts = {**self.alerts, **{alert.id: alert for alert in alerts}}
         if messages or deliveries or released:
-            known = {**self.messages, **{one.id: one for one in (*messages, *released)}}
-            known.update((one, replace(known[one], facts={})) for one in delivered if one in known)
-            self.messages = known
+            messages_by_id = {**self.messages, **{one.id: one for one in (*messages, *released)}}
+            messages_by_id.update((one, replace(messages_by_id[one], facts={})) for one in delivered if one in messages_by_id)
+            self.messages = messages_by_id
             self.deliveries = {**self.deliveries, **{delivery.message: delivery for delivery in deliveries}}
         self._index.add(alerts, messages, delivered)
         self.looks = {**self.looks, **(looks or {})}
@@ -336,15 +336,15 @@ class AlertStore:
         """
         incidents = dict.fromkeys(one.alert for one in self.about(alert) if one.channel == action)
         named = [one for id in incidents for one in self.of_thread(id) if one.channel == action]
-        known = [self.approvals[one.id] for one in named if one.id in self.approvals]
-        if not known:
+        approvals = [self.approvals[one.id] for one in named if one.id in self.approvals]
+        if not approvals:
             return None, None
-        waiting = next((one for one in known if one.message in self.awaited), None)
+        waiting = next((one for one in approvals if one.message in self.awaited), None)
         if waiting is None:
-            return known[-1], None
-        given = Approval(waiting.message, now, by, why)
-        self.write((), approvals=[given])
-        return given, self._to_send(self.messages[given.message])
+            return approvals[-1], None
+        approval = Approval(waiting.message, now, by, why)
+        self.write((), approvals=[approval])
+        return approval, self._to_send(self.messages[approval.message])
 
     def forget(self, before: int) -> None:
         """Forget alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
@@ -354,7 +354,7 @@ class AlertStore:
             self._drop(old)
 
     def _drop(self, ids: Sequence[str]) -> None:
-        gone = {*ids}
+        dropped = {*ids}
         of_gone = "list_contains(?, message) OR message IN (SELECT id FROM messages WHERE list_contains(?, alert))"
         messages = [one.id for id in ids for one in self.of_thread(id)]
         with transaction(self._connection):
@@ -362,8 +362,8 @@ class AlertStore:
             self._connection.execute(f"DELETE FROM deliveries WHERE {of_gone}", [messages, [*ids]])
             self._connection.execute(f"DELETE FROM approvals WHERE {of_gone}", [messages, [*ids]])
             self._connection.execute("DELETE FROM messages WHERE list_contains(?, alert)", [[*ids]])
-        self.alerts = {one: alert for one, alert in self.alerts.items() if one not in gone}
-        self.messages = {one: message for one, message in self.messages.items() if message.alert not in gone}
+        self.alerts = {one: alert for one, alert in self.alerts.items() if one not in dropped}
+        self.messages = {one: message for one, message in self.messages.items() if message.alert not in dropped}
         self.deliveries = {one: delivery for one, delivery in self.deliveries.items() if one in self.messages}
         self.approvals = {one: approval for one, approval in self.approvals.items() if one in self.messages}
         self._index = _Index(self.alerts.values(), self.messages.values(), self.deliveries)
@@ -428,9 +428,9 @@ class _Index:
             if message.kind == "digest":
                 self.digests[message.channel] = max(message.made, self.digests.get(message.channel, message.made))
         if messages or delivered:
-            gone = {*delivered}
+            delivered_ids = {*delivered}
             self.pending = {
-                one: None for one in (*self.pending, *(message.id for message in messages)) if one not in gone
+                one: None for one in (*self.pending, *(message.id for message in messages)) if one not in delivered_ids
             }
 
 
@@ -477,9 +477,9 @@ _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 
 def _alert(row: dict[str, Any]) -> Alert:
-    known = {name: row[name] for name in _ALERT_FIELDS}
+    fields = {name: row[name] for name in _ALERT_FIELDS}
     texts = {name: row[name] or "" for name in ("said", "ending")}
-    alert = Alert(**known | texts | {"subjects": tuple(row["subjects"] or ())})
+    alert = Alert(**fields | texts | {"subjects": tuple(row["subjects"] or ())})
     if alert.severity not in SEVERITIES:
         raise ValueError(f"an alert is never {alert.severity!r}")
     if not {alert.state, alert.said} <= {*_STATES, ""}:
@@ -498,9 +498,9 @@ def _message(row: dict[str, Any]) -> Message:
     return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"] or ()), "incident": row["incident"] or 1})
 
 
-def _row(one: Alert | Message | Delivery | Approval) -> dict[str, Any]:
+def _row(record: Alert | Message | Delivery | Approval) -> dict[str, Any]:
     """Return the fields by name; a look may write thousands, of which copies as deep as ``asdict`` takes them cost."""
-    return {field.name: getattr(one, field.name) for field in fields(one)}
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:

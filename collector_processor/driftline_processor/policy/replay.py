@@ -54,10 +54,10 @@ def replayed_model(
     readings: dict[int, Reading] = {}
 
     def read(evaluation: Evaluation, _: VerdictContext) -> Reading:
-        known = readings.get(id(evaluation))
-        if known is None or known.evaluation is not evaluation:
-            known = readings[id(evaluation)] = read_window(evaluation, context)
-        return known
+        reading = readings.get(id(evaluation))
+        if reading is None or reading.evaluation is not evaluation:
+            reading = readings[id(evaluation)] = read_window(evaluation, context)
+        return reading
 
     return ReplayedModel(key, tier, WindowHistory({name: one for name, one in closed.items() if one}, timezone, read))
 
@@ -82,17 +82,17 @@ def replay_policies(
         all_quiet: Whether somebody knows that nothing was wrong in any window: what fires is a false alarm then.
     """
     enabled = {name: policy for name, policy in policies.items() if policy.enabled}
-    found, about = [], set[str]()
+    firings, about = [], set[str]()
     for model in models:
         covering = {name: policy for name, policy in enabled.items() if policy.covers(model.key.model, model.tier)}
         replays = {
             name: replay_rule(policy.rule, model.history, all_quiet=all_quiet) for name, policy in covering.items()
         }
         about.update(covering)
-        told = [_policy_json(name, covering[name], replays, model.history) for name in covering]
+        policy_answers = [_policy_json(name, covering[name], replays, model.history) for name in covering]
         key = model.key
-        found.append({"model": key.model, "version": key.version, "environment": key.environment, "policies": told})
-    return {"models": found, "about_no_model": [name for name in enabled if name not in about]}
+        firings.append({"model": key.model, "version": key.version, "environment": key.environment, "policies": policy_answers})
+    return {"models": firings, "about_no_model": [name for name in enabled if name not in about]}
 
 
 def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], history: WindowHistory) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _firing_json(firing: Firing, policy: Policy, replays: Mapping[str, Replay]) 
     held_back = [
         name
         for name in policy.unless
-        if name in replays and any(_lasts_at(other, firing.fired) for other in replays[name].firings)
+        if name in replays and any(_lasts_at(other_firing, firing.fired) for other_firing in replays[name].firings)
     ]
     return {
         "fired": iso_time(firing.fired),

@@ -67,14 +67,14 @@ def label_document(key: ModelKey, label_batch: LabelBatch) -> dict[str, Any]:
 
 def _outcome(row: ReweightedLabel) -> dict[str, Any]:
     """Return a label in the form of ``POST /v1/outcomes``: its earlier values with another weight."""
-    said = {"environment": row.environment, "value": row.value, "slices": dict(row.slices) or None}
+    fields = {"environment": row.environment, "value": row.value, "slices": dict(row.slices) or None}
     return {
         "id": row.id,
         "prediction_time": iso_time(row.prediction_time),
         "time": iso_time(row.time),
         "actual": row.actual,
         "weight": 1 / row.probability,
-        **{name: value for name, value in said.items() if value is not None},
+        **{name: value for name, value in fields.items() if value is not None},
     }
 
 
@@ -98,8 +98,8 @@ def _spreadsheet(label_batch: LabelBatch) -> str:
     sheet = csv.writer(text)
     sheet.writerow([name if name in _NUMBERS else f"{MARK}{name}" for name in names])
     for row in rows:
-        known = ((name, row.get(name, "")) for name in names)
-        sheet.writerow([value if name in _NUMBERS or not value else f"{MARK}{value}" for name, value in known])
+        cells = ((name, row.get(name, "")) for name in names)
+        sheet.writerow([value if name in _NUMBERS or not value else f"{MARK}{value}" for name, value in cells])
     return text.getvalue()
 
 
@@ -108,11 +108,11 @@ _NUMBERS = ("weight", "value")
 
 def _sheet(label_batch: LabelBatch) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the columns, and the cells of each row: rows to label, and rows with a label."""
-    known = [_outcome(row) for row in label_batch.labelled]
-    for one, row in zip(known, label_batch.labelled, strict=True):
-        one |= {f"{SLICE}{name}": value for name, value in one.pop("slices", {}).items()}
-        one["actual"] = number_text(row.actual) if isinstance(row.actual, float) else row.actual
-        one["prediction_time"], one["time"] = row.prediction_time, row.time
-    names = dict.fromkeys((*_SHEET, *(name for one in known for name in one)))
+    outcomes = [_outcome(row) for row in label_batch.labelled]
+    for outcome, row in zip(outcomes, label_batch.labelled, strict=True):
+        outcome |= {f"{SLICE}{name}": value for name, value in outcome.pop("slices", {}).items()}
+        outcome["actual"] = number_text(row.actual) if isinstance(row.actual, float) else row.actual
+        outcome["prediction_time"], outcome["time"] = row.prediction_time, row.time
+    names = dict.fromkeys((*_SHEET, *(name for outcome in outcomes for name in outcome)))
     new = [{"id": row.id, "prediction_time": row.time, "weight": 1 / row.probability} for row in label_batch.rows]
-    return list(names), [{**row, "weight": repr(row["weight"])} for row in (*new, *known)]
+    return list(names), [{**row, "weight": repr(row["weight"])} for row in (*new, *outcomes)]

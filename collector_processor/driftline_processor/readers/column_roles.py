@@ -90,13 +90,13 @@ def has_patterns(names: Sequence[str]) -> bool:
 
 def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> list[Source]:
     """Return the rows that have one of the columns that a pattern matched; the others are counted and named."""
-    found = [FilteredSource(source, names) for source in sources]
-    for source in found:
+    filtered_sources = [FilteredSource(source, names) for source in sources]
+    for source in filtered_sources:
         if not source.rows:
             raise BadInput(f"{source.path}: no row has a value in {listed(list(names))}")
         if source.left_out:
             say(f"{source.path}: {many(source.left_out)} without a value in {listed(list(names))} left out")
-    return list(found)
+    return list(filtered_sources)
 
 
 def id_column(options: ColumnOptions, columns: Columns) -> str:
@@ -125,11 +125,11 @@ def find_roles(
     shared = [name for name in names if all(name in source.schema.names for source in sources)]
     reserved = set(features or ())
 
-    def find(part: str, given: Sequence[str]) -> tuple[str, ...]:
-        for name in given:
+    def find(part: str, columns_given: Sequence[str]) -> tuple[str, ...]:
+        for name in columns_given:
             _demand(sources, name, part)
-        if given:
-            return tuple(given)
+        if columns_given:
+            return tuple(columns_given)
         remembered = _remembered(columns, part)
         if remembered and all(name in shared for name in remembered):
             return remembered
@@ -156,8 +156,8 @@ def find_roles(
     if options.version_column:
         _demand(sources, options.version_column, "version_column")
     latency, error = (
-        _of_calls(sources, given, columns, part, shared, say if features is None else None)
-        for part, given in (("latency", options.latency), ("error", options.error))
+        _of_calls(sources, predictions, columns, part, shared, say if features is None else None)
+        for part, predictions in (("latency", options.latency), ("error", options.error))
     )
     items = find("items", _some(options.items)) if task.ranks_items else ()
     slices = _slices(sources, options.slices, [name for name in _remembered(columns, "slices") if name in shared])
@@ -166,24 +166,24 @@ def find_roles(
     for name in options.text_features:
         if name != NO_TEXTS:
             _demand(sources, name, "text_features")
-    taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
-    taken |= {*_some(options.version_column), *TRACES, *_some(latency), *_some(error)} - reserved
-    others = [name for name in names if name not in taken]
-    if not task.kind and "actual" in others:
-        others.remove("actual")
+    taken_names = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
+    taken_names |= {*_some(options.version_column), *TRACES, *_some(latency), *_some(error)} - reserved
+    other_names = [name for name in names if name not in taken_names]
+    if not task.kind and "actual" in other_names:
+        other_names.remove("actual")
         if features is None:
             say(f"left out: actual; say {option_text('task', 'binary')}, multiclass or regression to see performance")
     unknown: tuple[str, ...] = ()
     if options.features:
         chosen = tuple(dict.fromkeys(options.features))
     elif features is None:
-        chosen = _comparable(sources, others, say)
-        given = tuple(name for name in chosen if name in ("score", "predicted"))
-        if given and not task.kind:
-            say(f"compared as features: {listed(given)}; with {option_text('task')} they are what the model gave")
+        chosen = _comparable(sources, other_names, say)
+        predictions = tuple(name for name in chosen if name in ("score", "predicted"))
+        if predictions and not task.kind:
+            say(f"compared as features: {listed(predictions)}; with {option_text('task')} they are what the model gave")
     else:
         chosen = tuple(name for name in features if name in names)
-        unknown = _comparable(sources, [name for name in others if name not in slices], _silent)
+        unknown = _comparable(sources, [name for name in other_names if name not in slices], _silent)
         if features and not chosen:
             raise BadInput(f"{sources[0].path}: it has none of the baseline's features {listed(sorted(features))}")
     for source in sources:
@@ -192,9 +192,9 @@ def find_roles(
         nested = [field.name for field in fields if field.name not in lists]
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
-    named = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
-    beside = ("".join(items), options.version_column, latency, error)
-    return Roles(chosen, score, *named, options.cluster, unknown, slices, *beside)
+    role_columns = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
+    call_columns = ("".join(items), options.version_column, latency, error)
+    return Roles(chosen, score, *role_columns, options.cluster, unknown, slices, *call_columns)
 
 
 def _of_calls(
@@ -214,13 +214,13 @@ def _of_calls(
     return next((name for name in _remembered(columns, part) if name in shared), "")
 
 
-def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
+def _slices(sources: Sequence[Source], patterns: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that define slices: the given ones, else those of the baseline."""
-    for name in given:
+    for name in patterns:
         _demand(sources, name, "slices")
         if "=" in name:
             raise BadInput(f"'{name}' has an '=', which stands between a column and its value; rename it", "slices")
-    return tuple(dict.fromkeys(given or remembered))
+    return tuple(dict.fromkeys(patterns or remembered))
 
 
 def _demand(sources: Sequence[Source], name: str, option: str) -> None:
@@ -239,11 +239,11 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
             name for name, kind in kinds.items() if is_time(kind)
         ],
     }
-    for what, which in left_out.items():
+    for reason, which in left_out.items():
         if which:
-            say(f"left out, because they are {what}: {listed([name or '(no name)' for name in which])}")
-    away = {name for which in left_out.values() for name in which}
-    return tuple(name for name in names if name not in away)
+            say(f"left out, because they are {reason}: {listed([name or '(no name)' for name in which])}")
+    names_left_out = {name for names in left_out.values() for name in names}
+    return tuple(name for name in names if name not in names_left_out)
 
 
 def _silent(sentence: str) -> None:

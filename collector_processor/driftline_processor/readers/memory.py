@@ -66,7 +66,7 @@ def read_table(value: object, name: str) -> MemoryRows:
         BadInput: The value is no table, or Arrow cannot take it.
     """
     libraries = libraries_of(type(value))
-    library = next((known for known in ("pandas", "polars", "pyarrow") if known in libraries), "")
+    library = next((library_name for library_name in ("pandas", "polars", "pyarrow") if library_name in libraries), "")
     mixed: list[str] = []
     try:
         if library == "pandas":

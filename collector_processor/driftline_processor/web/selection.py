@@ -84,20 +84,20 @@ class Selection:
 
     def other(self, model: ModelView, page: str = "") -> str:
         """Return the address of another version or environment of this model."""
-        there = place_of(model)
-        return self.place.address(page, version=there.version, environment=there.environment)
+        place = place_of(model)
+        return self.place.address(page, version=place.version, environment=place.environment)
 
     @property
     def earlier(self) -> Evaluation | None:
         """The window before the chosen one."""
-        at = self._at()
-        return self.known[at - 1] if at else None
+        index = self._at()
+        return self.known[index - 1] if index else None
 
     @property
     def later(self) -> Evaluation | None:
         """The window after the chosen one."""
-        at = self._at()
-        return self.known[at + 1] if at is not None and at + 1 < len(self.known) else None
+        index = self._at()
+        return self.known[index + 1] if index is not None and index + 1 < len(self.known) else None
 
     def ranges(self, page: str = "") -> Iterator[RangeChoice]:
         """Yield the ranges of windows that differ from each other: the usual ones, the last days, and all."""
@@ -113,8 +113,8 @@ class Selection:
         if len(self.known) > SHOWN:
             words = f"{SHOWN} windows"
             yield RangeChoice(words, place.address(page, since=""), free and not since)
-        whole = free and (since == ALL or (not since and len(self.known) <= SHOWN))
-        yield RangeChoice("all", place.address(page, since=ALL), whole)
+        shows_all = free and (since == ALL or (not since and len(self.known) <= SHOWN))
+        yield RangeChoice("all", place.address(page, since=ALL), shows_all)
 
     def slice_names(self) -> list[str]:
         """Return the slices that the chosen window knows, and those of the address."""
@@ -126,15 +126,15 @@ class Selection:
         """The performance of the baseline."""
         if self.chosen is None:
             return {}
-        known = (self.chosen, *reversed(self.shown))
-        return next((evaluation.reference for evaluation in known if evaluation.reference), {})
+        evaluations = (self.chosen, *reversed(self.shown))
+        return next((evaluation.reference for evaluation in evaluations if evaluation.reference), {})
 
     @property
     def past(self) -> bool:
         """Whether windows have closed after the one that is looked at, so that today's verdict is not about it."""
         if self.chosen is None:
             return False
-        newest = next((one for one in reversed(self.known) if one.closed), self.known[-1])
+        newest = next((evaluation for evaluation in reversed(self.known) if evaluation.closed), self.known[-1])
         return self.chosen.window.end < newest.window.end
 
     @property
@@ -148,7 +148,7 @@ class Selection:
         if chosen is None or not self.past:
             return model.verdict
         end = chosen.window.end
-        windows = [one for window in model.windows.values() for one in window if one.closed and one.window.end <= end]
+        windows = [evaluation for window in model.windows.values() for evaluation in window if evaluation.closed and evaluation.window.end <= end]
         context = VerdictContext(None, model.versions, model.timezone, coming_windows(windows))
         return verdict_of_model(windows, context=context)
 
@@ -156,7 +156,7 @@ class Selection:
         if self.chosen is None:
             return None
         start = self.chosen.window.start
-        return next(index for index, one in enumerate(self.known) if one.window.start == start)
+        return next(index for index, evaluation in enumerate(self.known) if evaluation.window.start == start)
 
 
 _MOMENT = "\0"
@@ -180,10 +180,10 @@ def select(place: Place, model_views: Sequence[ModelView]) -> Selection:
         raise no_window(model, window)
     if not windows:
         return Selection(place, model, same, window, (), (), None)
-    at, instead = _chosen(windows, place, model.timezone)
-    begin, end = _range(windows, at, place)
+    index, instead = _chosen(windows, place, model.timezone)
+    begin, end = _range(windows, index, place)
     recorded = [*windows[:begin], *with_track_records(windows, begin)]
-    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[at], instead)
+    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[index], instead)
 
 
 def default_window(model: ModelView) -> str:
@@ -198,11 +198,11 @@ def default_window(model: ModelView) -> str:
 def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
     if not same:
         raise HTTPException(404, f"no model {place.model[:80]!r} has been seen; / lists those that have")
-    wanted = {"version": place.version, "environment": place.environment}
-    asked = {part: value for part, value in wanted.items() if value is not None}
-    fitting = [one for one in same if all(handle(getattr(one.key, part)) == value for part, value in asked.items())]
+    parts = {"version": place.version, "environment": place.environment}
+    parts_given = {part: value for part, value in parts.items() if value is not None}
+    fitting = [view for view in same if all(handle(getattr(view.key, part)) == value for part, value in parts_given.items())]
     if not fitting:
-        words = " and ".join(f"{part} {value[:80]!r}" for part, value in asked.items())
+        words = " and ".join(f"{part} {value[:80]!r}" for part, value in parts_given.items())
         raise HTTPException(
             404, f"model {place.model[:80]!r} has no {words}; /models/{place.model[:80]} shows what it has"
         )
@@ -215,8 +215,8 @@ def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple
         return nearest_window(windows, read_moment(place.at, "at"), timezone)
     since, until = _limits(windows, place)
     before = [index for index, window in enumerate(windows) if window.window.start < until]
-    known = before or range(len(windows))
-    chosen = next((at for at in reversed(known) if windows[at].closed), known[-1])
+    indices = before or range(len(windows))
+    chosen = next((index for index in reversed(indices) if windows[index].closed), indices[-1])
     if not (place.since or place.until) or (before and since < windows[before[-1]].window.end):
         return chosen, ""
     return chosen, f"No window lies in this range; this is {times.window_name(windows[chosen].window, timezone)}."

@@ -22,9 +22,9 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the route."""
 
     def entries(request: Request) -> Response:
-        most = number(request, "limit", 1_000, MOST)
+        limit = number(request, "limit", 1_000, MOST)
         found = entries_of(site.audit, request.query_params)
-        return FiniteJSON({"entries": [entry_json(one) for one in found[:most]], "all": len(found)})
+        return FiniteJSON({"entries": [entry_json(entry) for entry in found[:limit]], "all": len(found)})
 
     return [Route("/api/v1/audit", entries)]
 

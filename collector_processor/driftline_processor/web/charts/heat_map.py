@@ -104,12 +104,12 @@ def heat_map(
             marks.append(svg.rect(across * step, 0, step, bottom, "frame"))
     marks += time_ticks(evaluations, 0, step * len(evaluations), bottom + 14, timezone)
     label = f"drift of {len(features)} features in {len(evaluations)} windows; the table below says it in words"
-    drawn = Markup(
+    rows_markup = Markup(
         f'<svg class="heat-cells" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="group" aria-label="{label}" '
         f'data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
         f"{Markup('').join(marks)}</svg>"
     )
-    return _beside(names, drawn, bottom)
+    return _beside(names, rows_markup, bottom)
 
 
 def _beside(names: Sequence[Markup], cells: Markup, bottom: float) -> Markup:
@@ -158,9 +158,9 @@ def _plain(
             across += width
     bottom = _ROW * len(features)
     marks += [Markup(f'<path class="cell {shade}" d="{"".join(boxes)}"/>') for shade, boxes in cells.items()]
-    here = next((index for index, evaluation in enumerate(evaluations) if evaluation.window == chosen.window), None)
-    if here is not None:
-        marks.append(svg.rect(here * len(shared) // many * step, 0, step, bottom, "frame"))
+    chosen_index = next((index for index, evaluation in enumerate(evaluations) if evaluation.window == chosen.window), None)
+    if chosen_index is not None:
+        marks.append(svg.rect(chosen_index * len(shared) // many * step, 0, step, bottom, "frame"))
     marks += time_ticks(evaluations, 0, step * len(shared), bottom + 14, timezone)
     label = f"drift of {len(features)} features in {many} windows; the table below says it in words"
     return _beside(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
@@ -169,9 +169,9 @@ def _plain(
 def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
     """Draw how far a feature moved in the newest windows, in the height of a line of text, by size."""
     # 60: windows in a line of text
-    shown = evaluations[-60:]
+    newest = evaluations[-60:]
     runs: list[list[Any]] = []  # shade, height, place and number of equal bars: most are quiet
-    for place, evaluation in enumerate(shown, max(12 - len(shown), 0)):
+    for place, evaluation in enumerate(newest, max(12 - len(newest), 0)):
         drift = evaluation.drift
         at = drift.places.get(name)
         if at is not None:
@@ -186,6 +186,6 @@ def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
     for shade, height, place, many in runs:
         width = 10 * many - 2
         marks.setdefault(shade, []).append(f"M{10 * place} 100h{width}v-{height}h-{width}z")
-    drawn = "".join(f'<path class="size {shade}" d="{"".join(bars)}"/>' for shade, bars in marks.items())
-    box = f'viewBox="0 0 {10 * max(len(shown), 12)} 100" preserveAspectRatio="none"'
-    return Markup(f'<svg class="trend" {box} aria-hidden="true">{drawn}</svg>')
+    paths = "".join(f'<path class="size {shade}" d="{"".join(bars)}"/>' for shade, bars in marks.items())
+    box = f'viewBox="0 0 {10 * max(len(newest), 12)} 100" preserveAspectRatio="none"'
+    return Markup(f'<svg class="trend" {box} aria-hidden="true">{paths}</svg>')

@@ -16,8 +16,8 @@ _WIDTH, _HEIGHT = 140.0, 16.0
 
 def ends_of_all(slices: Iterable[SlicePerformance], metric: str, metric_value: MetricValue | None) -> tuple[float, float]:
     """Return the least and the greatest value that any line has to hold, the whole model's among them."""
-    known = [*(one.metrics.get(metric) for one in slices), metric_value]
-    ends = [value for one in known if one is not None for value in (one.value, one.low, one.high)]
+    metrics = [*(part.metrics.get(metric) for part in slices), metric_value]
+    ends = [value for part in metrics if part is not None for value in (part.value, part.low, part.high)]
     finite_ends = [value for value in map(finite, ends) if value is not None]
     low, high = min(finite_ends, default=0.0), max(finite_ends, default=1.0)
     return (low, high) if high / 2 - low / 2 > 0 else (low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2))

@@ -64,8 +64,8 @@ def page(
         raise HTTPException(404, f"no feature {feature[:80]!r} has arrived in these windows; the page Drift has all")
     model, chosen = selection.model, selection.chosen
     column = chosen.features.get(name)
-    found = None if histories is None else histories.over(model.key, name, selection.shown, chosen)
-    windows = _windows(selection, name, found)
+    history = None if histories is None else histories.over(model.key, name, selection.shown, chosen)
+    windows = _windows(selection, name, history)
     context = common_context(selection, "drift", now)
     importance = {} if model.baseline is None else model.baseline.importance
     ranked = [one.name for one in states.rank(chosen.features.values())]
@@ -79,12 +79,12 @@ def page(
         "column": column,
         "facts": feature_facts(name, selection.known, chosen, importance, model.timezone),
         "at": lambda evaluation: selection.to(evaluation, feature_page(name)),
-        "history": _over_time(selection, name, column, windows, found),
-        "missing": charts.missing(selection.shown, windows, _baseline(column, found), name, model.timezone),
-        "drawing": _drawing(column, found, name),
-        "own_axis": _out_of_range(found),
-        "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(0.01)),
-        "unread": 0 if found is None else len(found.unread),
+        "history": _over_time(selection, name, column, windows, history),
+        "missing": charts.missing(selection.shown, windows, _baseline(column, history), name, model.timezone),
+        "drawing": _drawing(column, history, name),
+        "own_axis": _out_of_range(history),
+        "steps": "" if history is None or history.now is None else steps_beyond(history.now.steps_beyond(0.01)),
+        "unread": 0 if history is None else len(history.unread),
         "open_ends": any(window.open_ends is not None and window.open_ends.any() for window in windows.values()),
         "slices": _by_slice(chosen, name),
         "size": size_of,
@@ -109,14 +109,14 @@ def _windows(selection: Selection, name: str, feature_history: FeatureHistory | 
     A window that is not read yet has none of both: what its drawing tells would change with the next load.
     """
     windows = dict(feature_history.windows if feature_history is not None else {})
-    for one in selection.shown:
-        if one.window.start in windows or name not in one.drift.places:
+    for evaluation in selection.shown:
+        if evaluation.window.start in windows or name not in evaluation.drift.places:
             continue
-        if feature_history is not None and one.window.start in feature_history.unread:
+        if feature_history is not None and evaluation.window.start in feature_history.unread:
             continue
-        column = one.features[name]
-        if (drawn := _of_drawing(column, column.now)) is not None:
-            windows[one.window.start] = drawn
+        column = evaluation.features[name]
+        if (drawing := _of_drawing(column, column.now)) is not None:
+            windows[evaluation.window.start] = drawing
     return windows
 
 
@@ -130,8 +130,8 @@ def _of_drawing(column: ColumnDrift, shares: F64 | None) -> FeatureWindow | None
     shape = shape_of_cells(column.cells, shares)
     if shape is None:
         return FeatureWindow(float(column.rows), missing, None)
-    found, ends = shape.quantiles(), shape.open_ends()
-    return FeatureWindow(float(column.rows), missing, None, found, ends, below=shape.below, above=shape.above)
+    quantiles, ends = shape.quantiles(), shape.open_ends()
+    return FeatureWindow(float(column.rows), missing, None, quantiles, ends, below=shape.below, above=shape.above)
 
 
 def _baseline(column: ColumnDrift | None, feature_history: FeatureHistory | None) -> FeatureWindow | None:
@@ -150,7 +150,7 @@ def _over_time(
     """Draw the feature over the windows that are shown; None where nothing of it is known."""
     chosen, was = selection.chosen, _baseline(column, feature_history)
     assert chosen is not None
-    address = None if selection.in_report else lambda one: selection.to(one, feature_page(name))
+    address = None if selection.in_report else lambda evaluation: selection.to(evaluation, feature_page(name))
     rest = (name, chosen, address, selection.model.timezone)
     unread = frozenset[int]() if feature_history is None else feature_history.unread
     fans = {start: window.quantiles for start, window in windows.items() if window.quantiles is not None}
@@ -170,19 +170,19 @@ def _labelled(
     """Return categories, and shares over them by start of the window; drawings differ in which categories they have."""
     if feature_history is not None:
         categories = (*feature_history.categories, "other")
-        own = {one.window.start: one for one in selection.shown}
+        evaluation_by_start = {evaluation.window.start: evaluation for evaluation in selection.shown}
         shares = {}
         for start, window in windows.items():
             if start in feature_history.windows and window.shares is not None:
                 shares[start] = window.shares
-            elif (column := own[start].features.get(name)) is not None and window.shares is not None:
+            elif (column := evaluation_by_start[start].features.get(name)) is not None and window.shares is not None:
                 shares[start] = _spread(column.cells, window.shares, categories)
         return categories, shares
-    drawn = [(one.window.start, column) for one in selection.shown if (column := one.features.get(name)) is not None]
-    categories = tuple(dict.fromkeys(cell for _, column in drawn for cell in column.cells))
-    told = {start: window.shares for start, window in windows.items() if window.shares is not None}
+    columns_by_start = [(evaluation.window.start, column) for evaluation in selection.shown if (column := evaluation.features.get(name)) is not None]
+    categories = tuple(dict.fromkeys(cell for _, column in columns_by_start for cell in column.cells))
+    shares_by_start = {start: window.shares for start, window in windows.items() if window.shares is not None}
     return categories, {
-        start: _spread(column.cells, told[start], categories) for start, column in drawn if start in told
+        start: _spread(column.cells, shares_by_start[start], categories) for start, column in columns_by_start if start in shares_by_start
     }
 
 
@@ -210,8 +210,8 @@ def _drawing(column: ColumnDrift | None, feature_history: FeatureHistory | None,
 
 def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, ColumnDrift | None]]:
     """Return the slices of a window, those in which the feature drifts first and farthest first."""
-    found = [(cut, one, one.features.get(name)) for cut, one in chosen.slices.items()]
-    return sorted(found, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0]))
+    columns_by_slice = [(cut, evaluation, evaluation.features.get(name)) for cut, evaluation in chosen.slices.items()]
+    return sorted(columns_by_slice, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0]))
 
 
 def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]) -> Table:
@@ -219,20 +219,20 @@ def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]
     quantiles = tuple(f"p{100 * level:.0f}" for level in LEVELS)
     sides = {1: "≥", -1: "≤"}
     rows = []
-    for one in selection.shown:
-        drift = one.drift
-        if (at := drift.places.get(name)) is None:
+    for evaluation in selection.shown:
+        drift = evaluation.drift
+        if (place := drift.places.get(name)) is None:
             continue
-        own, numbers = windows.get(one.window.start), (drift.values, drift.p_values, drift.moved, drift.missing)
-        ends = [0] * len(LEVELS) if own is None or own.open_ends is None else own.open_ends.tolist()
-        known = " ".join(f"{level} {sides[side]}" for level, side in zip(quantiles, ends, strict=True) if side)
-        values = [None] * len(LEVELS) if own is None or own.quantiles is None else own.quantiles.tolist()
+        window, numbers = windows.get(evaluation.window.start), (drift.values, drift.p_values, drift.moved, drift.missing)
+        ends = [0] * len(LEVELS) if window is None or window.open_ends is None else window.open_ends.tolist()
+        quantile_words = " ".join(f"{level} {sides[side]}" for level, side in zip(quantiles, ends, strict=True) if side)
+        values = [None] * len(LEVELS) if window is None or window.quantiles is None else window.quantiles.tolist()
         rows.append(
             (
-                *(iso_time(one.window.start), iso_time(one.window.end), drift.states[at], drift.sizes[at] or None),
+                *(iso_time(evaluation.window.start), iso_time(evaluation.window.end), drift.states[place], drift.sizes[place] or None),
                 *(drift.of(name, number) for number in numbers),
-                *(None if own is None else own.invalid, drift.rows.item(at)),
-                *(known, *values),
+                *(None if window is None else window.invalid, drift.rows.item(place)),
+                *(quantile_words, *values),
             )
         )
     return Table((*columns, *quantiles), rows)

@@ -104,8 +104,8 @@ class ModelRow:
     @property
     def figure(self) -> str:
         """The value in few digits, a share in percent."""
-        known = None if self.value is None else numbers.finite(self.value.value)
-        return numbers.UNKNOWN if known is None else metric_value(self.metric, known)
+        value = None if self.value is None else numbers.finite(self.value.value)
+        return numbers.UNKNOWN if value is None else metric_value(self.metric, value)
 
     @property
     def interval(self) -> str:
@@ -133,16 +133,16 @@ class ModelRow:
 
     def holds(self, words: str) -> bool:
         """Return True where the model's name, team, or the name of a version has all words, in lower case."""
-        said = [self.model.key.model, self.team]
-        said += [part for version in self.versions for part in (version.key.version, version.key.environment)]
-        text = " ".join(said).lower()
+        texts = [self.model.key.model, self.team]
+        texts += [part for version in self.versions for part in (version.key.version, version.key.environment)]
+        text = " ".join(texts).lower()
         return all(word in text for word in words.split())
 
     def loss(self) -> float:
         """Return by which part of the baseline's value the metric is worse; below 0 it is better."""
         value, better = self.value, direction(self.metric) if self.metric else 0
         reference = None if self.measured is None else self.measured.reference.get(self.metric)
-        now, was = (None if one is None else numbers.finite(one.value) for one in (value, reference))
+        now, was = (None if metric is None else numbers.finite(metric.value) for metric in (value, reference))
         return -math.inf if now is None or was is None else better * (was - now) / (abs(was) or 1.0)
 
 
@@ -178,13 +178,13 @@ def routes(site: Site) -> list[BaseRoute]:
     remembered = RememberedRows()
 
     def show(request: Request) -> Response:
-        snapshot, asked = site.state.snapshot, request.query_params
+        snapshot, query_params = site.state.snapshot, request.query_params
         rows = remembered.of(snapshot)
-        if only := only_match(rows, asked):
+        if only := only_match(rows, query_params):
             return RedirectResponse(only, 303)
         where, host = site.addresses, request.url.netloc
-        made = page(rows, snapshot.hints, site.clock(), where, host, asked, UNKNOWN_OUTCOMES)
-        return site.answer(request, made)
+        home_page = page(rows, snapshot.hints, site.clock(), where, host, query_params, UNKNOWN_OUTCOMES)
+        return site.answer(request, home_page)
 
     return [Route("/", show)]
 
@@ -210,53 +210,53 @@ def page(
             :data:`SORTS`, ``group`` one of :data:`GROUPS`; ``skip`` says how many rows are passed over.
         unknown_outcomes: Address of the outcomes of models without predictions; "" where nobody has them.
     """
-    told = {"now": now, "hints": hints, "unknown_outcomes": unknown_outcomes}
+    context = {"now": now, "hints": hints, "unknown_outcomes": unknown_outcomes}
     if not rows:
         where = {**DEFAULT_ADDRESSES, **addresses}
-        return Page("start.html", {**told, "host": host, "addresses": where})
+        return Page("start.html", {**context, "host": host, "addresses": where})
     query, state, team, tier = (query_params.get(name, "").strip() for name in ("q", "state", "team", "tier"))
-    found = [
+    matches = [
         row
         for row in rows
         if row.holds(query.lower()) and (not team or row.team == team) and (not tier or row.tier == tier)
     ]
-    counts = Counter(row.state for row in found)
-    shown = [row for row in found if not state or row.state == state]
+    counts = Counter(row.state for row in matches)
+    shown_rows = [row for row in matches if not state or row.state == state]
     sort = query_params.get("sort", "") if query_params.get("sort", "") in SORTS else "need"
-    shown.sort(key=SORTS[sort][1])
+    shown_rows.sort(key=SORTS[sort][1])
     group = query_params.get("group", "") if query_params.get("group", "") in GROUPS else ""
-    groups = _grouped(shown, group)
-    first = first_shown(query_params, len(shown), SHOWN)
+    groups = _grouped(shown_rows, group)
+    first = first_shown(query_params, len(shown_rows), SHOWN)
     return Page(
         "home.html",
         {
-            **told,
+            **context,
             "zone": common_zone(version.timezone for row in rows for version in row.versions),
             "groups": _part_of_groups(groups, first, first + SHOWN),
             "first": first,
             "step": SHOWN,
-            "shown": len(shown),
+            "shown": len(shown_rows),
             "known": len(rows),
-            "found": len(found),
-            "counts": [(one.state, counts[one.state]) for one in ORDER if counts[one.state] or one.state == state],
+            "found": len(matches),
+            "counts": [(row_state.state, counts[row_state.state]) for row_state in ORDER if counts[row_state.state] or row_state.state == state],
             "query": query,
             "state": state,
             "sort": sort,
             "sorts": {name: title for name, (title, _) in SORTS.items()},
             "choices": _choices(rows, {"team": team, "tier": tier, "group": group}),
         },
-        {"models": Table(COLUMNS, _TableRows(shown))},
+        {"models": Table(COLUMNS, _TableRows(shown_rows))},
         {"hints": list(hints), "counts": dict(counts)},
     )
 
 
 def only_match(rows: Sequence[ModelRow], query_params: QueryParams) -> str:
     """Return the address of the one model that a submitted search finds; "" where it finds more or none, or filters."""
-    given = {name for name, value in query_params.items() if value.strip()}
-    if given != {"q", "go"}:
+    given_names = {name for name, value in query_params.items() if value.strip()}
+    if given_names != {"q", "go"}:
         return ""
-    found = [row for row in rows if row.holds(query_params["q"].lower())]
-    return found[0].address if len(found) == 1 else ""
+    matches = [row for row in rows if row.holds(query_params["q"].lower())]
+    return matches[0].address if len(matches) == 1 else ""
 
 
 class RememberedRows:
@@ -304,18 +304,18 @@ def _grouped(rows: Sequence[ModelRow], group: str) -> list[RowGroup]:
     groups: dict[str, list[ModelRow]] = {}
     for row in rows:
         groups.setdefault(GROUPS[group](row), []).append(row)
-    ordered = sorted(groups.items(), key=lambda one: (one[0] == f"no {group}", one[0].lower()))
-    return [RowGroup(title, some, len(some)) for title, some in ordered]
+    ordered = sorted(groups.items(), key=lambda group_rows: (group_rows[0] == f"no {group}", group_rows[0].lower()))
+    return [RowGroup(title, rows_of_group, len(rows_of_group)) for title, rows_of_group in ordered]
 
 
 def _part_of_groups(groups: Sequence[RowGroup], first: int, end: int) -> list[RowGroup]:
     """Return the groups of a page: those with any of the rows from ``first`` to ``end``."""
-    found, at = [], 0
+    found, offset = [], 0
     for group in groups:
-        some = group.rows[max(first - at, 0) : max(end - at, 0)]
-        at += group.size
-        if some or not group.title:
-            found.append(group._replace(rows=some))
+        rows_of_part = group.rows[max(first - offset, 0) : max(end - offset, 0)]
+        offset += group.size
+        if rows_of_part or not group.title:
+            found.append(group._replace(rows=rows_of_part))
     return found
 
 
@@ -363,8 +363,8 @@ class _TableRows(Sequence[Sequence[object]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, at: int) -> Sequence[object]:  # type: ignore[override]
-        row = self.rows[at]
+    def __getitem__(self, index: int) -> Sequence[object]:  # type: ignore[override]
+        row = self.rows[index]
         return (
             *(row.model.key.model, row.model.key.version, row.model.key.environment),
             *(row.team or None, int(row.tier) if row.tier else None, row.state),

@@ -61,21 +61,21 @@ def page(
         decision_store: The decisions; None where nobody keeps any.
     """
     period = period_of(query_params, model_views, now)
-    told = Told(
+    told_facts = Told(
         *((), (), ()) if alerts is None else _told(alerts),
         decisions=() if decision_store is None else decision_store.known,
     )
-    found = review(model_views, period, log.of(model_views), told)
+    period_review = review(model_views, period, log.of(model_views), told_facts)
     context: dict[str, Any] = {
         "now": now,
-        "review": found,
+        "review": period_review,
         "words": GRADES,
         "subjects": SUBJECT_WORDS,
         "amount": amount_text,
-        "telling": sum(model.card.loss is not None for model in found.models),
+        "telling": sum(model.card.loss is not None for model in period_review.models),
         "most": MOST,
     }
-    return Page("review.html", context, _tables(found), _about(found))
+    return Page("review.html", context, _tables(period_review), _about(period_review))
 
 
 def to_file(page: Page) -> str:

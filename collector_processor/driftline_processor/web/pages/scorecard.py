@@ -46,7 +46,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def show(selection: Selection, request: Request) -> Page:
         decisions = site.state.parts.decisions
-        return model_page(selection, site.clock(), request.query_params, log=site.incidents, made=decisions)
+        return model_page(selection, site.clock(), request.query_params, log=site.incidents, decision_store=decisions)
 
     return [
         Route("/scorecard", site.shows(show_all)),
@@ -97,8 +97,8 @@ def model_page(
         decision_store: The decisions; None where nobody keeps any.
     """
     place = selection.place
-    said = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(query_params or {})
-    period = period_of(QueryParams({name: value for name, value in said.items() if value}), selection.same, now)
+    parameters = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(query_params or {})
+    period = period_of(QueryParams({name: value for name, value in parameters.items() if value}), selection.same, now)
     as_of = selection.verdict() if selection.past else None
     card = scorecard(selection.same, period, log.of(selection.same), as_of)
     decisions = [] if decision_store is None else decision_store.of(selection.model.key.model)
@@ -118,7 +118,7 @@ def model_page(
 
 def period_of(query_params: QueryParams, model_views: Sequence[ModelView], now: int) -> Period:
     """Return the period that an address names; without any the last 90 days of the models' clocks. Raises 400."""
-    newest = max((one.watermark for one in model_views), default=0) or now
+    newest = max((view.watermark for view in model_views), default=0) or now
     try:
         return read_period(query_params.get("quarter", ""), query_params.get("from", ""), query_params.get("to", ""), newest)
     except ValueError as wrong:
@@ -167,8 +167,8 @@ def _about(period: Period) -> dict[str, Any]:
 def _periods(query_params: QueryParams) -> list[tuple[str, str, bool]]:
     """Return the periods to choose with one click: their words, address, and whether they are chosen."""
     chosen = query_params.get("from", "") or (f"-{USUAL_DAYS}d" if not (query_params.get("quarter") or query_params.get("to")) else "")
-    kept = [(name, query_params[name]) for name in ("tier", "team") if query_params.get(name)]
+    parameters = [(name, query_params[name]) for name in ("tier", "team") if query_params.get(name)]
     return [
-        (f"{days} days", "/scorecard?" + urlencode([("from", f"-{days}d"), *kept]), chosen == f"-{days}d")
+        (f"{days} days", "/scorecard?" + urlencode([("from", f"-{days}d"), *parameters]), chosen == f"-{days}d")
         for days in (30, 90, 365)
     ]

@@ -27,8 +27,8 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
 
     def show(request: Request) -> Page:
-        most = number(request, "limit", SHOWN, MOST)
-        return page(site.state.queries.predictions, most, request.query_params.get("model") or None)
+        limit = number(request, "limit", SHOWN, MOST)
+        return page(site.state.queries.predictions, limit, request.query_params.get("model") or None)
 
     return [Route("/unknown-outcomes", site.shows(show))]
 
@@ -41,9 +41,9 @@ def page(kept_predictions: KeptPredictions | None, limit: int = SHOWN, model: st
         limit: Most outcomes.
         model: Only those of this name; None = of all.
     """
-    found = [] if kept_predictions is None else kept_predictions.of_unknown_models(limit, model)
-    context = {"found": found, "limit": limit, "model": model}
-    return Page("unknown_outcomes.html", context, {"outcomes": _table(found)})
+    outcomes = [] if kept_predictions is None else kept_predictions.of_unknown_models(limit, model)
+    context = {"found": outcomes, "limit": limit, "model": model}
+    return Page("unknown_outcomes.html", context, {"outcomes": _table(outcomes)})
 
 
 def _table(unknown_outcomes: Sequence[UnknownOutcome]) -> Table:
@@ -52,9 +52,9 @@ def _table(unknown_outcomes: Sequence[UnknownOutcome]) -> Table:
         columns,
         [
             (
-                *(one.model, one.suggestion or None, one.id, one.actual, one.item, one.value, one.environment),
-                *(one.retracted, iso_time(one.received)),
+                *(outcome.model, outcome.suggestion or None, outcome.id, outcome.actual, outcome.item, outcome.value, outcome.environment),
+                *(outcome.retracted, iso_time(outcome.received)),
             )
-            for one in unknown_outcomes
+            for outcome in unknown_outcomes
         ],
     )
