@@ -65,8 +65,8 @@ def _rows(value: Any, name: str) -> Iterator[Rows]:
         return
     if not value:
         raise BadInput(f"{name}: the list is empty; name a table or a file")
-    for index, one in enumerate(value):
-        yield _one_table(one, f"{name}[{index}]")
+    for index, row in enumerate(value):
+        yield _one_table(row, f"{name}[{index}]")
 
 
 def _one_table(value: Any, name: str) -> Rows:

@@ -39,7 +39,9 @@ def acknowledge(
         The alert, None where there is none; and the messages to send now.
     """
     known_alert = store.alerts.get(alert)
-    if known_alert is None or (known_alert.acknowledged is not None and not (take_over and known_alert.acknowledged_by != by)):
+    if known_alert is None or (
+        known_alert.acknowledged is not None and not (take_over and known_alert.acknowledged_by != by)
+    ):
         return known_alert, []
     sent = store.threads_about([alert])
     threads = {one.alert for one in sent}
@@ -55,9 +57,19 @@ def acknowledge(
     for one in sent:
         place = one.alert, one.channel
         incidents[place] = max(one.incident, incidents.get(place, 1))
-    facts = acknowledgement_facts(alert, known_alert.policy, known_alert.model, known_alert.environment, known_alert.severity, by, why)
+    facts = acknowledgement_facts(
+        alert, known_alert.policy, known_alert.model, known_alert.environment, known_alert.severity, by, why
+    )
     messages = [
-        Message(_id(thread, name, incident), thread, name, "acknowledged", now, {**facts, "alert": thread}, incident=incident)
+        Message(
+            _id(thread, name, incident),
+            thread,
+            name,
+            "acknowledged",
+            now,
+            {**facts, "alert": thread},
+            incident=incident,
+        )
         for (thread, name), incident in incidents.items()
         if name in channels and channels[name].hears_acknowledgements and name not in held_channels and known_alert.open
     ]

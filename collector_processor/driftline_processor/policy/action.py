@@ -69,7 +69,9 @@ class Action(ActionKeys):
             for secret in value.values() if isinstance(value, Mapping) else (value,):
                 if isinstance(secret, SecretStr):
                     secret_text = secret.get_secret_value()
-                    yield from secret_parts(secret_text) if "://" in secret_text else (secret_text, *secret_text.split())
+                    yield from (
+                        secret_parts(secret_text) if "://" in secret_text else (secret_text, *secret_text.split())
+                    )
 
     @abstractmethod
     def describe(self, message: Message) -> str:

@@ -193,7 +193,9 @@ class AlertStore:
     def waiting(self) -> list[Message]:
         """The messages to send of which nobody knows that they arrived, the oldest first."""
         awaited = self.awaited
-        return [self._to_send(message) for message in self._pending if message.held is None and message.id not in awaited]
+        return [
+            self._to_send(message) for message in self._pending if message.held is None and message.id not in awaited
+        ]
 
     @property
     def held(self) -> list[Message]:
@@ -238,8 +240,12 @@ class AlertStore:
     def threads_about(self, alerts: Iterable[str]) -> list[Message]:
         """Return the messages of all threads that tell of alerts: the oldest thread first, each the oldest first."""
         alert_ids = {*alerts}
-        threads = {message.alert for alert in alert_ids for message in self.about(alert) if not message.is_order} | alert_ids
-        numbered_threads = sorted((number, thread) for thread in threads if (number := self._index.numbers.get(thread)) is not None)
+        threads = {
+            message.alert for alert in alert_ids for message in self.about(alert) if not message.is_order
+        } | alert_ids
+        numbered_threads = sorted(
+            (number, thread) for thread in threads if (number := self._index.numbers.get(thread)) is not None
+        )
         return [message for _, thread in numbered_threads for message in self.of_thread(thread) if not message.is_order]
 
     def latest_digest(self, channel: str) -> int | None:
@@ -320,7 +326,9 @@ class AlertStore:
             self.alerts = {**self.alerts, **{alert.id: alert for alert in alerts}}
         if messages or deliveries or released:
             messages_by_id = {**self.messages, **{one.id: one for one in (*messages, *released)}}
-            messages_by_id.update((one, replace(messages_by_id[one], facts={})) for one in delivered if one in messages_by_id)
+            messages_by_id.update(
+                (one, replace(messages_by_id[one], facts={})) for one in delivered if one in messages_by_id
+            )
             self.messages = messages_by_id
             self.deliveries = {**self.deliveries, **{delivery.message: delivery for delivery in deliveries}}
         self._index.add(alerts, messages, delivered)

@@ -113,7 +113,9 @@ class Digests:
             if last.kind in (*ASKING, "eased") and over:
                 changes.deliveries += [Delivery(message.id, now, "collected", NO_NEWS) for message in messages]
                 continue
-            changes.deliveries += [Delivery(message.id, now, "collected", SUPERSEDED, last.id) for message in messages[:-1]]
+            changes.deliveries += [
+                Delivery(message.id, now, "collected", SUPERSEDED, last.id) for message in messages[:-1]
+            ]
             changes.released.append(replace(last, held=None, made=now))
 
     def _end_quiet_hours(
@@ -191,7 +193,9 @@ class Digests:
             changes.written.append(Message(id, id, name, kind, now, facts))
             changes.deliveries += [Delivery(message.id, now, "collected", f"said in {id}", id) for message in waiting]
         else:
-            changes.deliveries += [Delivery(message.id, now, "expired", "its alert is forgotten") for message in waiting]
+            changes.deliveries += [
+                Delivery(message.id, now, "expired", "its alert is forgotten") for message in waiting
+            ]
 
     def _new_id(self, id: str) -> str:
         """Return an id that no message has: a clock that was set back has the same time twice."""
@@ -203,9 +207,20 @@ class Digests:
 
     def _later(self, message: Message) -> Message | None:
         """Return a message about the same alert that was written later, and left at once; None where none was."""
-        channel_messages = [other_message for other_message in self._store.of_thread(message.alert) if other_message.channel == message.channel]
+        channel_messages = [
+            other_message
+            for other_message in self._store.of_thread(message.alert)
+            if other_message.channel == message.channel
+        ]
         index = channel_messages.index(message)
-        return next((other_message for other_message in channel_messages[index + 1 :] if other_message.held is None and other_message.kind != "acknowledged"), None)
+        return next(
+            (
+                other_message
+                for other_message in channel_messages[index + 1 :]
+                if other_message.held is None and other_message.kind != "acknowledged"
+            ),
+            None,
+        )
 
     def _is_collected(self, message: Message) -> bool:
         delivery = self._store.deliveries.get(message.id)

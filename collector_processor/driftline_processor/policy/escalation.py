@@ -56,14 +56,21 @@ class Escalations:
         """
         if not alert.open or alert.until is not None:
             return None
-        may_escalate = escalation is not None or any(channel.escalate is not None for channel in self._channels.values())
+        may_escalate = escalation is not None or any(
+            channel.escalate is not None for channel in self._channels.values()
+        )
         if not may_escalate:
             return None
         threads = dict.fromkeys(message.alert for message in self._store.about(alert.id) if not message.is_order)
         messages = self._store.threads_about([alert.id])
         asking = [message for message in messages if message.kind in ASKING and alert.id in message.about]
-        told_channels = tuple(dict.fromkeys(message.channel for message in messages if message.channel in self._channels))
-        by_channel = [(self._channels[name].escalate, [message for message in asking if message.channel == name]) for name in told_channels]
+        told_channels = tuple(
+            dict.fromkeys(message.channel for message in messages if message.channel in self._channels)
+        )
+        by_channel = [
+            (self._channels[name].escalate, [message for message in asking if message.channel == name])
+            for name in told_channels
+        ]
         waiting = [(escalation, [message for message in asking if message.kind != "escalated"]), *by_channel]
         to: dict[str, None] = {}
         for step, started in waiting:

@@ -271,7 +271,11 @@ class PolicyExplanations:
         """Return what was read of a version; anew where its windows are others."""
         windows = {one: [two for two in of_name if two.closed] for one, of_name in view.windows.items()}
         known_reading = self._known.get(view.key)
-        if known_reading is None or known_reading.business != view.business or not same_windows(known_reading.windows, windows):
+        if (
+            known_reading is None
+            or known_reading.business != view.business
+            or not same_windows(known_reading.windows, windows)
+        ):
             history = replayed_model(view.key, view.tier, windows, view.timezone).history
             known_reading = _Known(windows, view.business, history, {})
             # 200: versions whose windows are remembered as they were judged
@@ -322,7 +326,10 @@ class PolicyExplanations:
             yield Reason("silenced", words.silenced_words(max(ends), timezone))
         for other_policy in policy.unless:
             other_alerts = self._alerts.alerts_of((other_policy, *alert.about[1:]))
-            if any(other_alert.seen <= (alert.over or end) and (other_alert.over is None or other_alert.over >= alert.seen) for other_alert in other_alerts):
+            if any(
+                other_alert.seen <= (alert.over or end) and (other_alert.over is None or other_alert.over >= alert.seen)
+                for other_alert in other_alerts
+            ):
                 yield Reason("unless", words.unless_words(other_policy))
         if not (policy.notify or self._channels):
             yield Reason("no_channel", words.NO_CHANNEL)
@@ -351,7 +358,12 @@ class PolicyExplanations:
         """Return True where what ended last had ended before the policy was first looked at."""
         ended_firings = [step.firing for step in steps if step.outcome == "over" and step.firing is not None]
         first = self._alerts.looks.get(about)
-        return bool(ended_firings) and first is not None and ended_firings[-1].fired <= first and not self._alerts.alerts_of(about)
+        return (
+            bool(ended_firings)
+            and first is not None
+            and ended_firings[-1].fired <= first
+            and not self._alerts.alerts_of(about)
+        )
 
 
 def _standing(outcome: StepOutcome | None, alert: Alert | None, view: ModelView) -> str:
@@ -377,11 +389,13 @@ def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
     # 3: windows before an alert that are shown with it
     before = [judged_window for judged_window in judged_windows if judged_window.window.end <= since][-3:]
     first = before[0].window.start if before else since
-    ends = [judged_window.window.end for judged_window in judged_windows if alert.until is not None and judged_window.window.start >= alert.until]
+    ends = [
+        judged_window.window.end
+        for judged_window in judged_windows
+        if alert.until is not None and judged_window.window.start >= alert.until
+    ]
     history_around = (
-        history.until(ends[policy.rule.patience.resolve - 1])
-        if len(ends) >= policy.rule.patience.resolve
-        else history
+        history.until(ends[policy.rule.patience.resolve - 1]) if len(ends) >= policy.rule.patience.resolve else history
     )
     judgement = _judged(policy, history_around, MOST_OF_ALERT)
     steps = [step for step in judgement.steps if judgement.windows[step.at].window.start >= first]

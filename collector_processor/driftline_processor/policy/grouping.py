@@ -75,7 +75,9 @@ class Threads:
         changes_by_audience: dict[tuple[str, str, str], list[AlertChange]] = {}
         for change in changes:
             for channel in change.channels:
-                changes_by_audience.setdefault((change.alert.environment, change.alert.model, channel), []).append(change)
+                changes_by_audience.setdefault((change.alert.environment, change.alert.model, channel), []).append(
+                    change
+                )
         for (environment, model, channel), new in changes_by_audience.items():
             audience = channel, environment, model
             yield from self._begun(audience, [change for change in new if change.kind != "over"])
@@ -118,13 +120,21 @@ class Threads:
         for name, changes in changes_by_thread.items():
             changed_ids = {change.alert.id for change in changes}
             known_thread = threads.get(name, _Thread())
-            lasting_alerts = [self._alerts[alert_id] for alert_id in known_thread.open if alert_id not in changed_ids and self._is_open(alert_id, ())]
+            lasting_alerts = [
+                self._alerts[alert_id]
+                for alert_id in known_thread.open
+                if alert_id not in changed_ids and self._is_open(alert_id, ())
+            ]
             kinds = {change.kind for change in changes}
             kind: Kind = "worse" if "worse" in kinds else "joined" if lasting_alerts else "opened"
             kind = "passed" if kinds == {"passed"} and not lasting_alerts else kind
             rising = [change.alert for change in changes if change.rises and change.alert.id in known_thread.open]
-            rises = bool(rising) and min(map(_severity, rising)) < min(map(_severity, lasting_alerts), default=len(SEVERITIES))
-            yield self._message(name, audience, kind, [(change.kind, change.alert) for change in changes], lasting_alerts, rises)
+            rises = bool(rising) and min(map(_severity, rising)) < min(
+                map(_severity, lasting_alerts), default=len(SEVERITIES)
+            )
+            yield self._message(
+                name, audience, kind, [(change.kind, change.alert) for change in changes], lasting_alerts, rises
+            )
 
     def _ended(self, audience: _Audience, alerts: Sequence[Alert]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
@@ -135,13 +145,19 @@ class Threads:
         for name, ended_alerts in alerts_by_thread.items():
             known_thread = threads.get(name, _Thread())
             ids = {alert.id for alert in ended_alerts}
-            lasting_alerts = [self._alerts[one] for one in known_thread.open if one not in ids and self._is_open(one, ())]
+            lasting_alerts = [
+                self._alerts[one] for one in known_thread.open if one not in ids and self._is_open(one, ())
+            ]
             if lasting_alerts:
                 if min(map(_severity, lasting_alerts)) > min(map(_severity, ended_alerts)):
-                    yield self._message(name, audience, "eased", [("over", one) for one in ended_alerts], lasting_alerts)
+                    yield self._message(
+                        name, audience, "eased", [("over", one) for one in ended_alerts], lasting_alerts
+                    )
                 continue
             unsaid_alerts = [self._alerts[one] for one in known_thread.open if one not in ids and one in self._alerts]
-            unsaid_alerts = [one for one in unsaid_alerts if one.over != one.seen]  # what had passed was said to be over
+            unsaid_alerts = [
+                one for one in unsaid_alerts if one.over != one.seen
+            ]  # what had passed was said to be over
             yield self._message(name, audience, "over", [("over", one) for one in [*ended_alerts, *unsaid_alerts]], ())
 
     def _joins(self, thread: _Thread, alerts: Sequence[Alert], opened: Iterable[str]) -> bool:
@@ -151,7 +167,9 @@ class Threads:
         """
         open_alerts = [self._alerts[one] for one in thread.open if self._is_open(one, opened)]
         open_alerts = [one for one in open_alerts if not self._alone(one)]
-        return bool(open_alerts) and min(map(_severity, open_alerts)) <= min(map(_severity, alerts), default=len(SEVERITIES))
+        return bool(open_alerts) and min(map(_severity, open_alerts)) <= min(
+            map(_severity, alerts), default=len(SEVERITIES)
+        )
 
     def _is_open(self, alert: str, opened: Iterable[str]) -> bool:
         return alert in self._alerts and self._alerts[alert].open and alert not in opened

@@ -40,7 +40,11 @@ class AlertLinks:
     def _trace(self, view: ModelView, alert: Alert) -> str:
         if not self.links.trace_url or alert.until is not None:
             return ""
-        windows = [evaluation.window for evaluation in view.windows.get(alert.window, ()) if evaluation.window.start == alert.start]
+        windows = [
+            evaluation.window
+            for evaluation in view.windows.get(alert.window, ())
+            if evaluation.window.start == alert.start
+        ]
         if not windows:
             return ""
         # 20: wrong predictions, the worst first, among which one with a trace is looked for

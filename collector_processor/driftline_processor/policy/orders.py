@@ -84,12 +84,16 @@ class Orders:
             changes_by_place.setdefault(place, []).append(change)
         for place_changes in changes_by_place.values():
             for name, action in self._asked(place_changes).items():
-                asking = [change for change in place_changes if change.kind in action.on and name in self._named(change.alert)]
+                asking = [
+                    change for change in place_changes if change.kind in action.on and name in self._named(change.alert)
+                ]
                 joined = set[str]()
                 for order in self._begun(name, action, [change for change in asking if change.kind != "over"]):
                     joined |= {order.message.alert}
                     yield order
-                yield from self._ended(name, action, [change.alert for change in place_changes if change.kind == "over"], joined)
+                yield from self._ended(
+                    name, action, [change.alert for change in place_changes if change.kind == "over"], joined
+                )
 
     def _asked(self, alert_changes: Sequence[AlertChange]) -> dict[str, ActionKeys]:
         """Return the actions that changes concern, by name; what is over also those that its policy names no more."""
@@ -106,12 +110,20 @@ class Orders:
             return
         opened = {new.alert.id for new in alert_changes if new.kind == "opened"}
         incidents = self._incidents(name, [new.alert for new in alert_changes])
-        lasting_incidents = {id: incident for id, incident in incidents.items() if any(self._lasts(alert, opened) for alert in incident.alerts)}
+        lasting_incidents = {
+            id: incident
+            for id, incident in incidents.items()
+            if any(self._lasts(alert, opened) for alert in incident.alerts)
+        }
         reopened = [id for id, incident in incidents.items() if any(alert in opened for alert in incident.about)]
-        common = next(iter([*lasting_incidents, *reversed(reopened)]), min((new.alert for new in alert_changes), key=gravity).id)
+        common = next(
+            iter([*lasting_incidents, *reversed(reopened)]), min((new.alert for new in alert_changes), key=gravity).id
+        )
         changes_by_incident: dict[str, list[AlertChange]] = {}
         for new in alert_changes:
-            incident_id = next((id for id, incident in lasting_incidents.items() if new.alert.id in incident.alerts), common)
+            incident_id = next(
+                (id for id, incident in lasting_incidents.items() if new.alert.id in incident.alerts), common
+            )
             changes_by_incident.setdefault(incident_id if new.kind == "worse" else common, []).append(new)
         for id, incident_changes in changes_by_incident.items():
             yield from self._order(name, action, id, incidents.get(id, _Incident([])), incident_changes, opened)
@@ -165,7 +177,11 @@ class Orders:
         """Return when an action was begun, which its limit counts: what follows and what joins is not."""
         times, standing = list[int](), set[str]()
         for message in self._store.to_channel(name):
-            if message.kind == "joined" or (message.kind == "over") != (action.on == ("over",)) or self._held_back(message):
+            if (
+                message.kind == "joined"
+                or (message.kind == "over") != (action.on == ("over",))
+                or self._held_back(message)
+            ):
                 continue
             if action.follows and message.alert in standing:
                 continue
@@ -183,7 +199,9 @@ class Orders:
 
     # -- what ends ----------------------------------------------------------------------------------------------------
 
-    def _ended(self, name: str, action: ActionKeys, alerts: Sequence[Alert], joined: Collection[str]) -> Iterator[Order]:
+    def _ended(
+        self, name: str, action: ActionKeys, alerts: Sequence[Alert], joined: Collection[str]
+    ) -> Iterator[Order]:
         if not alerts:
             return
         over = {alert.id for alert in alerts}
@@ -198,7 +216,11 @@ class Orders:
             if "over" not in action.on or not any(map(self._alive, orders)):
                 continue
             if action.follows or len(orders) == len(incident.messages):
-                changes = [AlertChange("over", self._alerts[alert_id], ()) for alert_id in alert_ids if alert_id in self._alerts]
+                changes = [
+                    AlertChange("over", self._alerts[alert_id], ())
+                    for alert_id in alert_ids
+                    if alert_id in self._alerts
+                ]
                 yield Order(self._message(name, id, "over", changes))
         if action.on == ("over",):
             yield from self._at_the_end(name, action, [one for one in alerts if name in self._named(one)], incidents)
@@ -207,11 +229,21 @@ class Orders:
         self, name: str, action: ActionKeys, ended_alerts: Sequence[Alert], incidents: Mapping[str, _Incident]
     ) -> Iterator[Order]:
         """Yield the order of an action for the end alone: once the last alert is over whose policy names it."""
-        ended_alerts = [alert_here for alert_here in ended_alerts if not any(alert_here.id in incident.about for incident in incidents.values())]
+        ended_alerts = [
+            alert_here
+            for alert_here in ended_alerts
+            if not any(alert_here.id in incident.about for incident in incidents.values())
+        ]
         if not ended_alerts:
             return
         is_alone = self._alone(ended_alerts[0])
-        open_alerts = [] if is_alone else [alert_here for alert_here in self._open.get(_place(ended_alerts[0]), ()) if not self._alone(alert_here)]
+        open_alerts = (
+            []
+            if is_alone
+            else [
+                alert_here for alert_here in self._open.get(_place(ended_alerts[0]), ()) if not self._alone(alert_here)
+            ]
+        )
         if not any(name in self._named(alert_here) for alert_here in open_alerts):
             changes = [AlertChange("over", alert_here, ()) for alert_here in sorted(ended_alerts, key=gravity)]
             first = changes[0].alert.id
@@ -226,7 +258,10 @@ class Orders:
             ids |= {one.id: None for one in self._open.get(_place(alerts[0]), ()) if not self._alone(one)}
         threads = dict.fromkeys(one.alert for id in ids for one in self._store.about(id) if one.channel == name)
         messages_by_thread = {id: [one for one in self._store.of_thread(id) if one.channel == name] for id in threads}
-        return {id: _Incident(messages) for id, messages in sorted(messages_by_thread.items(), key=lambda one: one[1][0].made)}
+        return {
+            id: _Incident(messages)
+            for id, messages in sorted(messages_by_thread.items(), key=lambda one: one[1][0].made)
+        }
 
     @cached_property
     def _open(self) -> dict[Place, list[Alert]]:
@@ -240,7 +275,9 @@ class Orders:
     def _lasts(self, alert: str, opened: Collection[str] = ()) -> bool:
         """Return True for an alert that is open, and that was told or is told now: the end of others is never said."""
         known_alert = self._alerts.get(alert)
-        is_told = known_alert is not None and known_alert.open and (known_alert.told is not None or alert in self._changed)
+        is_told = (
+            known_alert is not None and known_alert.open and (known_alert.told is not None or alert in self._changed)
+        )
         return is_told and alert not in opened
 
     def _message(

@@ -91,7 +91,9 @@ def replay_policies(
         about.update(covering)
         policy_answers = [_policy_json(name, covering[name], replays, model.history) for name in covering]
         key = model.key
-        firings.append({"model": key.model, "version": key.version, "environment": key.environment, "policies": policy_answers})
+        firings.append(
+            {"model": key.model, "version": key.version, "environment": key.environment, "policies": policy_answers}
+        )
     return {"models": firings, "about_no_model": [name for name in enabled if name not in about]}
 
 

@@ -76,7 +76,10 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
 def alert_history(store: AlertStore, alert: Alert) -> AlertHistory:
     """Return one alert with its messages."""
     messages = store.about(alert.id)
-    return AlertHistory(alert, [Sent(message, store.deliveries.get(message.id), store.approvals.get(message.id)) for message in messages])
+    return AlertHistory(
+        alert,
+        [Sent(message, store.deliveries.get(message.id), store.approvals.get(message.id)) for message in messages],
+    )
 
 
 def alert_json(history: AlertHistory) -> dict[str, Any]:

@@ -187,12 +187,19 @@ class PolicyWatch:
             for alert in changed.values()
         ]
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
-        deliveries = [*deliveries, *ordering.lapsed, *(order.delivery for order in orders if order.delivery is not None)]
+        deliveries = [
+            *deliveries,
+            *ordering.lapsed,
+            *(order.delivery for order in orders if order.delivery is not None),
+        ]
         approvals = [order.approval for order in orders if order.approval is not None]
         if written or messages or orders or deliveries or looks:
             ordered = [order.message for order in orders]
             self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
-        return [*(message for message in messages if message.held is None), *(order.message for order in orders if order.due)]
+        return [
+            *(message for message in messages if message.held is None),
+            *(order.message for order in orders if order.due),
+        ]
 
     def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
         """Return the environments and models of which windows of the past wait to be judged, for a while."""
@@ -347,11 +354,22 @@ class PolicyWatch:
 
         What had fired before the first look is no news. Several such times are one alert.
         """
-        ended_firings = [shown_firing for shown_firing in showns if shown_firing.firing.until is not None and shown_firing.firing.fired > since]
+        ended_firings = [
+            shown_firing
+            for shown_firing in showns
+            if shown_firing.firing.until is not None and shown_firing.firing.fired > since
+        ]
         if not ended_firings:
             return None
-        known_alerts = [*self.store.alerts_of((name, group.environment, group.model)), *([] if alert is None else [alert])]
-        unseen = [shown_firing for shown_firing in ended_firings if not any(_overlaps(known_alert, shown_firing.firing) for known_alert in known_alerts)]
+        known_alerts = [
+            *self.store.alerts_of((name, group.environment, group.model)),
+            *([] if alert is None else [alert]),
+        ]
+        unseen = [
+            shown_firing
+            for shown_firing in ended_firings
+            if not any(_overlaps(known_alert, shown_firing.firing) for known_alert in known_alerts)
+        ]
         if not unseen:
             return None
         newest = unseen[-1]
@@ -363,7 +381,9 @@ class PolicyWatch:
 
     def _silenced(self, alert: Alert, now: int) -> Alert:
         """Return an alert with the time until which it is silenced, where it is."""
-        ends = [silence.until for silence in self._silences if alert.open and silence.covers(alert.model, alert.policy, now)]
+        ends = [
+            silence.until for silence in self._silences if alert.open and silence.covers(alert.model, alert.policy, now)
+        ]
         until = max(ends, default=None)
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
@@ -406,8 +426,16 @@ class PolicyWatch:
 
     def _is_unheard(self, alert: Alert) -> bool:
         """Return True where what a channel that is gone was to say last of an alert never arrived."""
-        message_by_channel = {message.channel: message for message in self.store.about(alert.id) if message.kind in ("opened", "joined", "worse")}
-        lost = (message for message in message_by_channel.values() if not message.is_order and message.channel not in self._keys)
+        message_by_channel = {
+            message.channel: message
+            for message in self.store.about(alert.id)
+            if message.kind in ("opened", "joined", "worse")
+        }
+        lost = (
+            message
+            for message in message_by_channel.values()
+            if not message.is_order and message.channel not in self._keys
+        )
         return any(not self.store.has_arrived(message) for message in lost)
 
     def _has_risen(self, policy: Policy, alert: Alert, stored_alert: Alert | None) -> bool:
@@ -454,8 +482,14 @@ class PolicyWatch:
             policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
             if policy is None or any(silence.covers(alert.model, alert.policy, now) for silence in self._silences):
                 continue
-            escalations = self._escalations.due(alert, policy.escalate, None if group is None else group.leading.tier, now)
-            to = [] if escalations is None else [name for name in escalations.to if (escalations.thread, name) not in escalated_alerts]
+            escalations = self._escalations.due(
+                alert, policy.escalate, None if group is None else group.leading.tier, now
+            )
+            to = (
+                []
+                if escalations is None
+                else [name for name in escalations.to if (escalations.thread, name) not in escalated_alerts]
+            )
             to = [name for name in to if (alert.id, name) not in told_now]
             if escalations is not None and to:
                 escalated_alerts |= {(escalations.thread, name) for name in to}
@@ -599,5 +633,6 @@ def _rank(state: VerdictState | Literal[""]) -> int:
 def same_windows(before: Mapping[str, Sequence[Evaluation]], now: Mapping[str, Sequence[Evaluation]]) -> bool:
     """Return True where windows are the same objects, length by length."""
     return before.keys() == now.keys() and all(
-        len(before[name]) == len(window_list) and all(map(operator.is_, before[name], window_list)) for name, window_list in now.items()
+        len(before[name]) == len(window_list) and all(map(operator.is_, before[name], window_list))
+        for name, window_list in now.items()
     )

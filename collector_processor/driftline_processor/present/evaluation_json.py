@@ -371,9 +371,9 @@ def to_json(evaluation: Evaluation, curves: bool = False, slices: bool = True) -
         curves: Whether to add what is drawn of the performance.
         slices: Whether to add single slices and the ages of labels, which may be most of it; else they are null.
     """
-    asked = frozenset(part for part, wanted in ((CURVES, curves), (SLICES, slices)) if wanted)
-    found: dict[str, Any] = SHAPES.writer(Evaluation, asked)(evaluation)
-    return found
+    parts = frozenset(part for part, is_wanted in ((CURVES, curves), (SLICES, slices)) if is_wanted)
+    document: dict[str, Any] = SHAPES.writer(Evaluation, parts)(evaluation)
+    return document
 
 
 def evaluations_to_json(
@@ -391,7 +391,10 @@ def evaluations_to_json(
     >>> evaluations_to_json("churn", "3", [])
     {'model': 'churn', 'version': '3', 'verdict': None, 'concept': None, 'windows': []}
     """
-    windows, beside = [to_json(evaluation, curves) for evaluation in evaluations], list(map(json_of, versions))
-    known = {"model": model, "version": version, "verdict": json_of(verdict), "concept": json_of(concept)}
+    windows, version_documents = (
+        [to_json(evaluation, curves) for evaluation in evaluations],
+        list(map(json_of, versions)),
+    )
+    identity = {"model": model, "version": version, "verdict": json_of(verdict), "concept": json_of(concept)}
     late = {} if delay is None else {"outcome_delay": json_of(delay)}
-    return {**known, **late, "windows": windows, **({"versions": beside} if beside else {})}
+    return {**identity, **late, "windows": windows, **({"versions": version_documents} if version_documents else {})}

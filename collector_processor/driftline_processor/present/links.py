@@ -48,8 +48,8 @@ class Links:
 
     def with_trace(self, misprediction: Misprediction) -> LinkedMisprediction:
         """Return a wrong prediction with the address of its trace."""
-        known = {field.name: getattr(misprediction, field.name) for field in fields(Misprediction)}
-        return LinkedMisprediction(**known, trace_url=self.trace_link(misprediction.trace_id, misprediction.span_id))
+        values = {field.name: getattr(misprediction, field.name) for field in fields(Misprediction)}
+        return LinkedMisprediction(**values, trace_url=self.trace_link(misprediction.trace_id, misprediction.span_id))
 
     def model_link(self, key: ModelKey) -> str:
         """Return the address of a model's page, as seen from elsewhere; "" where nobody said how to reach the pages.

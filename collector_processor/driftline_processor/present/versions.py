@@ -56,22 +56,24 @@ def about(rows: int) -> int:
 def sentence(side_by_side: SideBySide) -> str:
     """Say what is known of a challenger, and what it rests on."""
     name, champion = (
-        f"version {one.name}" if one.name else "the version without a name"
-        for one in (side_by_side.challenger, side_by_side.champion)
+        f"version {difference.name}" if difference.name else "the version without a name"
+        for difference in (side_by_side.challenger, side_by_side.champion)
     )
-    one = side_by_side.decides
-    if one is None:
+    difference = side_by_side.decides
+    if difference is None:
         return f"{name} cannot be compared with {champion}: {side_by_side.reason}"
-    told = {"worse": "is worse than", "better": "is better than", "inconclusive": "cannot be told from"}[one.verdict]
-    yet = " yet" if one.verdict == "inconclusive" else ""
-    rows = many(one.rows, "request") + (" that both scored" if one.paired else "")
-    loss = LOSS_WORDS.get(one.loss, one.loss)
+    verdict_words = {"worse": "is worse than", "better": "is better than", "inconclusive": "cannot be told from"}[
+        difference.verdict
+    ]
+    yet_words = " yet" if difference.verdict == "inconclusive" else ""
+    rows = many(difference.rows, "request") + (" that both scored" if difference.paired else "")
+    loss = LOSS_WORDS.get(difference.loss, difference.loss)
     said = (
-        f"{name} {told} {champion}{yet}: {loss} {mean_loss(one.loss, one.challenger)} against "
-        f"{mean_loss(one.loss, one.champion)} in {rows}, a difference of {ends(one.loss, one.low, one.high)}"
+        f"{name} {verdict_words} {champion}{yet_words}: {loss} {mean_loss(difference.loss, difference.challenger)} against "
+        f"{mean_loss(difference.loss, difference.champion)} in {rows}, a difference of {ends(difference.loss, difference.low, difference.high)}"
     )
-    if one.rows_needed is not None:
-        said += f"; at this rate about {count(about(one.rows_needed))} requests are needed to decide"
+    if difference.rows_needed is not None:
+        said += f"; at this rate about {count(about(difference.rows_needed))} requests are needed to decide"
     return said
 
 

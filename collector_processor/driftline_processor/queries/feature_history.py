@@ -189,7 +189,9 @@ class FeatureHistories:
         stamps = [(*prefix, *_stamp(evaluation)) for evaluation in evaluations]
         wanted = () if chosen is None else (*prefix, *_stamp(chosen))
         with self._lock:
-            lacking = [evaluation for evaluation, stamp in zip(evaluations, stamps, strict=True) if stamp not in self._known]
+            lacking = [
+                evaluation for evaluation, stamp in zip(evaluations, stamps, strict=True) if stamp not in self._known
+            ]
             shape = self._shapes.get(wanted)
         fresh: dict[int, _Counts | None] = {}
         if lacking or (shape is None and chosen is not None):
@@ -217,7 +219,9 @@ class FeatureHistories:
             _forget(self._shapes, MOST_SHAPES)
         categories = () if isinstance(baseline_window.bins, NumberBins) else baseline_window.bins.categories
         now = None if shape is None else shape.shape()
-        return FeatureHistory(categories, windows, baseline_window.window(), baseline_window.shape(), now, frozenset(unread))
+        return FeatureHistory(
+            categories, windows, baseline_window.window(), baseline_window.shape(), now, frozenset(unread)
+        )
 
     def outside(
         self, key: ModelKey, feature: str, since: int, until: int, limit: int = MOST_OUTSIDE
@@ -286,7 +290,9 @@ class FeatureHistories:
             where = where.also(Condition("pane >= ?", (windows[0].window.start,)))
         parts = {f"feature:{feature}": "values", f"tails:{feature}": "tails"}
         sums = read_sums(connection, where, wanted=lambda _, part: part in parts)
-        starts, ends = (np.array([getattr(window.window, end) for window in windows], np.int64) for end in ("start", "end"))
+        starts, ends = (
+            np.array([getattr(window.window, end) for window in windows], np.int64) for end in ("start", "end")
+        )
         summed = _summed(sums, starts, ends, bins, parts)
         if self._register.settings(key.model).keep_features.per_day != 0:
             summed = _with_extremes(connection, series, feature, starts, ends, summed)
@@ -334,7 +340,9 @@ def _with_extremes(
         days_of_window = slice(*np.searchsorted(day, (starts[at] // DAY * DAY, ends[at])))
         window = windows[at]
         if window is not None and len(day[days_of_window]):
-            windows[at] = replace(window, seen=(float(smallest[days_of_window].min()), float(greatest[days_of_window].max())))
+            windows[at] = replace(
+                window, seen=(float(smallest[days_of_window].min()), float(greatest[days_of_window].max()))
+            )
     return windows[first:]
 
 
@@ -362,9 +370,13 @@ def _summed(
         for number_of_part, part_name in enumerate(part.dictionary.to_pylist()):
             if part_name not in parts:  # the dictionary names all parts of a fold
                 continue
-            own_rows = np.flatnonzero(within & (fold_code == number) & (part_code == number_of_part) & (index < width[parts[part_name]]))
+            own_rows = np.flatnonzero(
+                within & (fold_code == number) & (part_code == number_of_part) & (index < width[parts[part_name]])
+            )
             place = window[own_rows] * width[parts[part_name]] + index[own_rows]
-            total = np.bincount(place, value[own_rows], minlength=len(starts) * width[parts[part_name]]).astype(np.float64)
+            total = np.bincount(place, value[own_rows], minlength=len(starts) * width[parts[part_name]]).astype(
+                np.float64
+            )
             dense[parts[part_name]] = total.reshape(len(starts), -1)
         rows = dense["values"].sum(axis=1) if "values" in dense else np.zeros(len(starts))
         for at in np.flatnonzero(rows > 0).tolist():

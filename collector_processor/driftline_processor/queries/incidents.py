@@ -122,7 +122,9 @@ def _order(incident: Incident) -> tuple[bool, bool, int, int, int]:
     if not incident.open:
         return True, False, 0, 0, -(incident.since or 0)
     kind = "drift" if incident.kind == "verdict" and incident.subject not in _GRAVEST else incident.kind
-    size = len(SIZES) if kind != incident.kind else SIZES[incident.size]  # what a model's verdict says goes before its parts
+    size = (
+        len(SIZES) if kind != incident.kind else SIZES[incident.size]
+    )  # what a model's verdict says goes before its parts
     return False, incident.minor, _GRAVITY[kind], -size, -(incident.since or 0)
 
 
@@ -237,8 +239,12 @@ def _open_words(windows: Windows) -> list[object]:
     return [
         (
             *(place, evaluation.window, evaluation.incident),
-            {part: "" if (column := _column(evaluation, part)) is None else column.size for part in evaluation.incident},
-            evaluation.label_sla and (evaluation.label_sla.state, evaluation.label_sla if evaluation.label_sla.state == "broken" else None),
+            {
+                part: "" if (column := _column(evaluation, part)) is None else column.size
+                for part in evaluation.incident
+            },
+            evaluation.label_sla
+            and (evaluation.label_sla.state, evaluation.label_sla if evaluation.label_sla.state == "broken" else None),
         )
         for place, window in enumerate(windows)
         for evaluation in window
@@ -278,7 +284,11 @@ def _stretches(
         now = shown_in(evaluation)
         for subject, shown_value in now.items():
             lasting_stretches.setdefault(subject, _Stretch(subject)).shown.append((evaluation, shown_value))
-        for subject in [lasting_subject for lasting_subject in lasting_stretches if lasting_subject not in now and ends(evaluation, lasting_subject)]:
+        for subject in [
+            lasting_subject
+            for lasting_subject in lasting_stretches
+            if lasting_subject not in now and ends(evaluation, lasting_subject)
+        ]:
             over = lasting_stretches.pop(subject)
             over.ended = evaluation
             yield over
@@ -302,7 +312,10 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
             (
                 name
                 for name, window in model.windows.items()
-                if any((evaluation.window.start, evaluation.window.end) == (now.window_start, now.window_end) for evaluation in window)
+                if any(
+                    (evaluation.window.start, evaluation.window.end) == (now.window_start, now.window_end)
+                    for evaluation in window
+                )
             ),
             "",
         )
@@ -316,12 +329,24 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
         over = interruption.until is not None
         if interruption.kind == "no_data":
             verb = "came" if over else "has come"
-            sentence = f"No prediction {verb}, and in its usual hours it pauses for {duration(interruption.pause)} at most."
+            sentence = (
+                f"No prediction {verb}, and in its usual hours it pauses for {duration(interruption.pause)} at most."
+            )
             end_words = "Predictions came again."
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
             end_words = "No window was late any more."
-        yield _incident(model, "verdict", interruption.kind, interruption.since, interruption.until, "", None, sentence, end_words if over else "")
+        yield _incident(
+            model,
+            "verdict",
+            interruption.kind,
+            interruption.since,
+            interruption.until,
+            "",
+            None,
+            sentence,
+            end_words if over else "",
+        )
 
 
 def _moved(all_windows: Windows, before: _Moved) -> _Moved:
@@ -345,7 +370,9 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
             if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
                 evaluation, largest = column, size
         how = f": the shift is {largest}" if largest else ""
-        name = part_words(stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject))
+        name = part_words(
+            stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject)
+        )
         since = stretch.shown[0][1]
         incident = _of_stretch(model, "drift", stretch, since, f"{name} drifts{how}.", _quiet(stretch), evaluation)
         yield replace(incident, size=largest or "")
@@ -361,10 +388,16 @@ def _quiet(stretch: _Stretch[int]) -> str:
 
 def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
     def broken(evaluation: Evaluation) -> dict[str, ObjectiveState]:
-        return {objective.rule: objective for objective in evaluation.objectives if objective.state == "broken"} if evaluation.closed else {}
+        return (
+            {objective.rule: objective for objective in evaluation.objectives if objective.state == "broken"}
+            if evaluation.closed
+            else {}
+        )
 
     def met(evaluation: Evaluation, rule: str) -> bool:
-        return evaluation.closed and any(objective.rule == rule and objective.state == "met" for objective in evaluation.objectives)
+        return evaluation.closed and any(
+            objective.rule == rule and objective.state == "met" for objective in evaluation.objectives
+        )
 
     for stretch in _stretches(windows, broken, met):
         first, objective = stretch.shown[0]
@@ -411,7 +444,9 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
             continue
         end_words = "Calls are as quick as before."
         slower = _of_stretch(model, "latency", stretch, first.window.start, sentence, end_words, first)
-        yield replace(slower, minor=all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown))
+        yield replace(
+            slower, minor=all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown)
+        )
 
 
 def _of_stretch(

@@ -75,7 +75,14 @@ class Interruptions:
 
     def lasting(self, series: int, kind: InterruptionKind) -> Interruption | None:
         """Return the interruption of a series that lasts; None where there is none."""
-        return next((interruption for interruption in self.of(series) if interruption.kind == kind and interruption.until is None), None)
+        return next(
+            (
+                interruption
+                for interruption in self.of(series)
+                if interruption.kind == kind and interruption.until is None
+            ),
+            None,
+        )
 
     def changed(self, seen: Mapping[int, SeenTraffic], in_use: Mapping[int, object], now: int) -> _Changes:
         """Return what is to be kept anew: series → all of its interruptions.
@@ -95,16 +102,29 @@ class Interruptions:
             traffic = one.traffic
             if series in in_use and traffic.silent_since is not None and "no_data" not in lasting_kinds:
                 after.append(Interruption("no_data", traffic.silent_since, None, traffic.pause))
-            if series in in_use and traffic.behind and traffic.waiting_since is not None and "lagging" not in lasting_kinds:
+            if (
+                series in in_use
+                and traffic.behind
+                and traffic.waiting_since is not None
+                and "lagging" not in lasting_kinds
+            ):
                 after.append(Interruption("lagging", traffic.waiting_since))
-            if (changed := tuple(sorted(after, key=lambda interruption: (interruption.since, interruption.kind)))) != before:
+            if (
+                changed := tuple(sorted(after, key=lambda interruption: (interruption.since, interruption.kind)))
+            ) != before:
                 changes[series] = changed
         return changes
 
     def write(self, changes: _Changes) -> None:
         """Keep what has changed, inside the caller's transaction."""
         rows = [
-            {"series": series, "kind": interruption.kind, "since": interruption.since, "until": interruption.until, "pause": interruption.pause}
+            {
+                "series": series,
+                "kind": interruption.kind,
+                "since": interruption.since,
+                "until": interruption.until,
+                "pause": interruption.pause,
+            }
             for series, change in changes.items()
             for interruption in change
         ]
@@ -120,8 +140,14 @@ class Interruptions:
         if interruption.until is not None:
             return interruption
         if interruption.kind == "no_data":
-            return replace(interruption, until=self._first_row(interruption, seen_traffic)) if seen_traffic.received > interruption.since else interruption
-        return interruption if seen_traffic.traffic.behind else replace(interruption, until=max(now, interruption.since))
+            return (
+                replace(interruption, until=self._first_row(interruption, seen_traffic))
+                if seen_traffic.received > interruption.since
+                else interruption
+            )
+        return (
+            interruption if seen_traffic.traffic.behind else replace(interruption, until=max(now, interruption.since))
+        )
 
     def _first_row(self, silence: Interruption, seen_traffic: SeenTraffic) -> int:
         """Return when the first row after a silence came; of distributions, the newest that is known."""

@@ -138,7 +138,9 @@ class LabelQueue:
         order = np.argsort(-sizes[draw.new.rows], kind="stable")
         row_indices, rows_to_label = draw.new.rows[order], []
         probability = draw.new.probability[order].tolist()
-        for row, p, place in zip(rows.take(pa.array(row_indices)).to_pylist(), probability, row_indices.tolist(), strict=True):
+        for row, p, place in zip(
+            rows.take(pa.array(row_indices)).to_pylist(), probability, row_indices.tolist(), strict=True
+        ):
             why = {reason: float(values[place]) for reason, values in speaking.items()}
             slices = dict(row["slices"] or ())
             rows_to_label.append(LabelCandidate(row["id"], row["time"], row["score"], row["predicted"], slices, why, p))
@@ -197,9 +199,13 @@ def _labelled(connection: Connection, rows: pa.Table, chosen_rows: ChosenRows) -
     if not len(chosen_rows.rows):
         return ()
     chosen_table = rows.take(pa.array(chosen_rows.rows))
-    row_by_prediction = {row["prediction"]: row for row in read(connection, _SAID, wanted=chosen_table.select(["seq"])).to_pylist()}
+    row_by_prediction = {
+        row["prediction"]: row for row in read(connection, _SAID, wanted=chosen_table.select(["seq"])).to_pylist()
+    }
     labelled_rows = []
-    for seq, time, p in zip(chosen_table["seq"].to_pylist(), chosen_table["time"].to_pylist(), chosen_rows.probability.tolist(), strict=True):
+    for seq, time, p in zip(
+        chosen_table["seq"].to_pylist(), chosen_table["time"].to_pylist(), chosen_rows.probability.tolist(), strict=True
+    ):
         statement = row_by_prediction[seq]
         actual = statement["actual"] if statement["number"] is None else statement["number"]
         fields = (

@@ -170,8 +170,12 @@ def part_of_model(
     key: ModelKey, windows: Mapping[str, Sequence[Evaluation]], verdict: Verdict, shadow: bool
 ) -> ModelPart:
     """Return what counts of a version in an environment for the verdict of its model."""
-    closed = (next((evaluation for evaluation in reversed(window) if evaluation.closed), None) for window in windows.values())
-    newest = max(filter(None, closed), key=lambda evaluation: (evaluation.window.end, evaluation.window.start), default=None)
+    closed = (
+        next((evaluation for evaluation in reversed(window) if evaluation.closed), None) for window in windows.values()
+    )
+    newest = max(
+        filter(None, closed), key=lambda evaluation: (evaluation.window.end, evaluation.window.start), default=None
+    )
     rows, start, end = (0, None, None) if newest is None else (newest.rows, newest.window.start, newest.window.end)
     return ModelPart(key, verdict, rows, start, end, answers=not shadow)
 

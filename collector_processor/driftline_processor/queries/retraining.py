@@ -52,7 +52,12 @@ def gains_of_model(models: Sequence[ModelView]) -> tuple[str, list[RetrainGain]]
 
 def measured_windows(models: Sequence[ModelView], name: str) -> list[Evaluation]:
     """Return the windows of one length whose performance counts, of some versions, the oldest first."""
-    evaluations = [evaluation for model in models for evaluation in model.windows.get(name, ()) if evaluation.realized and model.mature(evaluation)]
+    evaluations = [
+        evaluation
+        for model in models
+        for evaluation in model.windows.get(name, ())
+        if evaluation.realized and model.mature(evaluation)
+    ]
     return sorted(evaluations, key=lambda evaluation: evaluation.window.start)
 
 

@@ -207,7 +207,9 @@ class _Writing:
             return None, 0
         n, key, regression = len(rows), series.key, series.task.predicts_number
         arrays: dict[str, pa.Array] = {name: rows[name] for name in rows.column_names}
-        arrays["version"], arrays["environment"] = (pa.repeat(pa.scalar(text), n) for text in (key.version, key.environment))
+        arrays["version"], arrays["environment"] = (
+            pa.repeat(pa.scalar(text), n) for text in (key.version, key.environment)
+        )
         actual = actual_of(rows)
         arrays["actual"] = (
             number_array(finite_actuals(actual), n) if regression else category_array(class_column(actual), n)
@@ -253,7 +255,11 @@ class _Writing:
         rows = "SELECT count(*) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
         sample = sample_parameters(series, day, day + DAY, self._keep)
         sample_rows = number(self._connection, f"SELECT count(*) FROM ({SAMPLE})", *sample) or 0
-        return max(1.0, (number(self._connection, rows, series, day, day + DAY) or 0) / sample_rows) if sample_rows else 1.0
+        return (
+            max(1.0, (number(self._connection, rows, series, day, day + DAY) or 0) / sample_rows)
+            if sample_rows
+            else 1.0
+        )
 
     def _feature(self, name: str, column: Column | None, n: int) -> pa.Array:
         if name in self._vectors:

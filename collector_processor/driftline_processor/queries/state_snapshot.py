@@ -115,7 +115,9 @@ class _Inputs:
     def equal(self, inputs: _Inputs) -> bool:
         """Return True if a view would be the same."""
         return (
-            self.verdict is inputs.verdict and all(map(is_, self.objects, inputs.objects)) and self.values == inputs.values
+            self.verdict is inputs.verdict
+            and all(map(is_, self.objects, inputs.objects))
+            and self.values == inputs.values
         )
 
 
@@ -246,7 +248,12 @@ class SnapshotPublisher:
             *business,
         )
         values = (
-            *(None if in_force is None else in_force.source, intake.baselines.known(number), known_windows.concept, backlog),
+            *(
+                None if in_force is None else in_force.source,
+                intake.baselines.known(number),
+                known_windows.concept,
+                backlog,
+            ),
             *(self.join.joined[number], self.join.pending.get(key.model, 0), self.join.pending_since.get(key.model, 0)),
             *(self.join.unusable[number, performance_fold(series.task)], self.upkeep.expired[number]),
             *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),

@@ -137,7 +137,9 @@ class Verdicts:
                 windows, coming = made_verdict.windows, made_verdict.context.coming
             else:
                 windows = _telling(known_windows.windows)
-                coming = coming_windows(evaluation for of_name in known_windows.windows.values() for evaluation in of_name)
+                coming = coming_windows(
+                    evaluation for of_name in known_windows.windows.values() for evaluation in of_name
+                )
             context = VerdictContext(errors, known_windows.versions, known_windows.timezone, coming)
             if made_verdict is not None and made_verdict.context == context:
                 context = made_verdict.context  # so that what was read with it is known by identity
@@ -168,12 +170,17 @@ class Verdicts:
         """
         changes = self.changes(verdicts)
         state_by_series = {series: (verdict.state, verdict.since) for series, (_, verdict) in verdicts.items()}
-        moved = {series: state_since for series, state_since in state_by_series.items() if self._before.get(series) != state_since}
+        moved = {
+            series: state_since
+            for series, state_since in state_by_series.items()
+            if self._before.get(series) != state_since
+        }
         now = self.clock()
         interrupted = self._interruptions.changed(dict(self._seen), verdicts, now)
         if moved or interrupted:
             rows = [
-                {"series": verdict, "state": state, "since": since, "changed": now} for verdict, (state, since) in moved.items()
+                {"series": verdict, "state": state, "since": since, "changed": now}
+                for verdict, (state, since) in moved.items()
             ]
             with transaction(self.connection):
                 self.connection.execute("DELETE FROM verdicts WHERE list_contains(?, series)", [list(moved)])

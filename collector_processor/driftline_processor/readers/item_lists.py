@@ -59,7 +59,12 @@ def relevance_statements(
         gain, item_codes, sets = read_actuals(column(array))
         kept_rows = np.flatnonzero(is_retracted | ~np.isnan(gain) | (item_codes >= 0))
         return ListStatements(
-            row[kept_rows], Column(codes=about[kept_rows], categories=categories), gain[kept_rows], is_retracted[kept_rows], item_codes[kept_rows], sets
+            row[kept_rows],
+            Column(codes=about[kept_rows], categories=categories),
+            gain[kept_rows],
+            is_retracted[kept_rows],
+            item_codes[kept_rows],
+            sets,
         )
     # a list says that nothing else was relevant, and then of each of its items how much it was
     list_rows = np.flatnonzero(is_retracted | valid_of(array))

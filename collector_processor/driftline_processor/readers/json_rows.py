@@ -82,7 +82,9 @@ def columns_of(rows: Iterable[Mapping[str, Any] | None], text: Collection[str] =
         name: texts_of(values[name]) if array is None else array if name in text else times_of(array)
         for name, array in arrays.items()
     }
-    return Columns({name: _spread(column_values, places[name], n) for name, column_values in values_by_name.items()}, mixed)
+    return Columns(
+        {name: _spread(column_values, places[name], n) for name, column_values in values_by_name.items()}, mixed
+    )
 
 
 def _leaves(row: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
@@ -315,7 +317,10 @@ class NdjsonSource:
         fields = [field for field in self.schema if field.name in names]
         for batch in self._spool.batches(names):
             have, n = set(batch.schema.names), batch.num_rows
-            arrays = {field.name: batch.column(field.name) if field.name in have else pa.nulls(n, field.type) for field in fields}
+            arrays = {
+                field.name: batch.column(field.name) if field.name in have else pa.nulls(n, field.type)
+                for field in fields
+            }
             yield pa.RecordBatch.from_pydict(arrays) if arrays else batch
 
     def column(self, name: str) -> pa.ChunkedArray:

@@ -58,7 +58,9 @@ class NumberFormat:
         number_format = cls(_DECIMALS[decimal], _THOUSANDS[thousands], date_format)
         if number_format.decimal == number_format.thousands:
             other_separator = "." if number_format.thousands == "," else ","
-            raise BadInput(f"'{thousands}' is the decimal mark; also give {option_text('decimal', other_separator)}", "thousands")
+            raise BadInput(
+                f"'{thousands}' is the decimal mark; also give {option_text('decimal', other_separator)}", "thousands"
+            )
         return number_format
 
     @property

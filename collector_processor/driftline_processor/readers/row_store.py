@@ -175,7 +175,10 @@ class Reading(NamedTuple):
 def gather_columns(source: Source, readings: Collection[Reading], store: RowStore) -> dict[Reading, Column]:
     """Read whole columns of a file; of many rows in one pass, a batch at a time."""
     if not is_many(source.rows) or not readings:
-        return {reading: _classes(reading, whole_column(source.column(reading.name), reading.number)) for reading in readings}
+        return {
+            reading: _classes(reading, whole_column(source.column(reading.name), reading.number))
+            for reading in readings
+        }
     gathered = {reading: GatheredColumn(source.rows, store) for reading in readings}
     for start, batch in numbered_batches(source, {reading.name for reading in readings}):
         for one, gathering in gathered.items():

@@ -65,7 +65,12 @@ def download_artifact(path: Path) -> Path:
 
 def _data_set(mlflow: Any, run: str) -> str:
     logged = mlflow.get_run(run).inputs.dataset_inputs
-    by_context = {tag.value: data_set_input.dataset for data_set_input in logged for tag in data_set_input.tags if tag.key == "mlflow.data.context"}
+    by_context = {
+        tag.value: data_set_input.dataset
+        for data_set_input in logged
+        for tag in data_set_input.tags
+        if tag.key == "mlflow.data.context"
+    }
     chosen = next((by_context[context] for context in _CONTEXTS if context in by_context), None)
     if chosen is None:
         data_set_names = ", ".join(f"{data_set_input.dataset.name}" for data_set_input in logged) or "none"
@@ -177,9 +182,13 @@ def open_sources(
         for path in paths:
             if path not in sources_by_rows and (format_of(path) == kind or kind == "csv"):
                 source = sources_by_rows[path] = _open(path, text_names, say, numbers)
-                text_names |= {field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks}
+                text_names |= {
+                    field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks
+                }
     for path, source in sources_by_rows.items():
-        if format_of(path) == "csv" and any(field.name in text_names and not is_text(field.type) for field in source.schema):
+        if format_of(path) == "csv" and any(
+            field.name in text_names and not is_text(field.type) for field in source.schema
+        ):
             sources_by_rows[path] = _open(path, text_names, _silent, numbers)
     return [sources_by_rows[path] for path in paths]
 

@@ -77,7 +77,8 @@ def _whole(arrays: list[pa.Array | None], values: list[list[object]]) -> tuple[p
     if None not in arrays and kinds == {pa.string()}:
         return pa.chunked_array([array.cast(pa.string()) for array in arrays if array is not None], pa.string()), False
     parts = [
-        texts_of(value) if array is None else texts_of(array.to_pylist()) for array, value in zip(arrays, values, strict=True)
+        texts_of(value) if array is None else texts_of(array.to_pylist())
+        for array, value in zip(arrays, values, strict=True)
     ]
     return pa.chunked_array(parts, pa.string()), True
 

@@ -103,7 +103,9 @@ def _texts(array: pa.ChunkedArray) -> Times:
     for mask, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
         row_indices = np.flatnonzero(mask)
         if len(row_indices):
-            texts = pc.replace_substring(one_array(array.take(positions(row_indices))), ",", ".")  # as logging writes fractions
+            texts = pc.replace_substring(
+                one_array(array.take(positions(row_indices))), ",", "."
+            )  # as logging writes fractions
             read = _cast(texts, kind)
             readable[row_indices] = valid_of(read)
             values[row_indices] = values_of(read.cast(pa.int64()), 0)

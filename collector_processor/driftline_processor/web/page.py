@@ -223,7 +223,9 @@ def templates(frame: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(in_report=frame == "report")
-    environment.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
+    environment.globals.update(
+        numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time
+    )
     environment.globals.update(date_words=date_words, date_label=date_label)
     environment.globals.update(capital=capital, cause_sentence=cause_sentence, change_sentence=change_sentence)
     environment.globals.update(explanation_sentence=explanation_sentence, finding_sentence=finding_sentence)

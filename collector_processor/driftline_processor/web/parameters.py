@@ -33,7 +33,9 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     parts = ("version", "environment")
     wanted_parts = {part: request.query_params[part] for part in parts if part in request.query_params}
     fitting = [
-        model for model in models if all(handle(getattr(model.key, part)) == value for part, value in wanted_parts.items())
+        model
+        for model in models
+        if all(handle(getattr(model.key, part)) == value for part, value in wanted_parts.items())
     ]
     if not fitting:
         part_words = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted_parts.items())

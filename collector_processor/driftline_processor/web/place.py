@@ -88,7 +88,9 @@ class Place:
         for slice_text in self.slices:
             key, equals, value = slice_text.partition("=")
             if not key or not equals:
-                raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {slice_text[:80]!r}")
+                raise HTTPException(
+                    400, f"slice is a key and a value, as in ?slice=country=NL; not {slice_text[:80]!r}"
+                )
             slices[key] = value
         return slices
 

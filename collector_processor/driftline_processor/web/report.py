@@ -154,4 +154,6 @@ def shows(selection: Selection, model: str, query: str) -> bool:
     slices = tuple(parameters.pop("slice", ()))
     if model != place.model or slices != place.slices or not parameters.keys() <= allowed_by_name.keys():
         return False
-    return all((parameters[name][0] if name in parameters else None) in values for name, values in allowed_by_name.items())
+    return all(
+        (parameters[name][0] if name in parameters else None) in values for name, values in allowed_by_name.items()
+    )

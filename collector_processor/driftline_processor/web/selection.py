@@ -148,7 +148,12 @@ class Selection:
         if chosen is None or not self.past:
             return model.verdict
         end = chosen.window.end
-        windows = [evaluation for window in model.windows.values() for evaluation in window if evaluation.closed and evaluation.window.end <= end]
+        windows = [
+            evaluation
+            for window in model.windows.values()
+            for evaluation in window
+            if evaluation.closed and evaluation.window.end <= end
+        ]
         context = VerdictContext(None, model.versions, model.timezone, coming_windows(windows))
         return verdict_of_model(windows, context=context)
 
@@ -200,7 +205,9 @@ def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
         raise HTTPException(404, f"no model {place.model[:80]!r} has been seen; / lists those that have")
     parts = {"version": place.version, "environment": place.environment}
     parts_given = {part: value for part, value in parts.items() if value is not None}
-    fitting = [view for view in same if all(handle(getattr(view.key, part)) == value for part, value in parts_given.items())]
+    fitting = [
+        view for view in same if all(handle(getattr(view.key, part)) == value for part, value in parts_given.items())
+    ]
     if not fitting:
         words = " and ".join(f"{part} {value[:80]!r}" for part, value in parts_given.items())
         raise HTTPException(
@@ -228,7 +235,9 @@ def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[in
         begin = max(min(chosen - SHOWN // 2, len(windows) - SHOWN), 0)
         return begin, min(begin + SHOWN, len(windows))
     since, until = _limits(windows, place)
-    within = [index for index, window in enumerate(windows) if since < window.window.end and window.window.start < until]
+    within = [
+        index for index, window in enumerate(windows) if since < window.window.end and window.window.start < until
+    ]
     begin, end = (within[0], within[-1] + 1) if within else (chosen, chosen + 1)
     begin, end = min(begin, chosen), max(end, chosen + 1)
     return max(begin, end - MOST_SHOWN), end

@@ -137,12 +137,16 @@ def timeline_of(
         model: The version that is shown.
         same: All versions of the model: the first prediction of each is a deployment.
     """
-    chosen_index = next((index for index, window in enumerate(windows) if chosen is not None and window.window == chosen.window), None)
+    chosen_index = next(
+        (index for index, window in enumerate(windows) if chosen is not None and window.window == chosen.window), None
+    )
     rows = [performance_row(metric, windows, reference)] if metric else []
     rows += [row for row in (_score_row(windows), _inputs_row(windows)) if row is not None]
     rows += [row for business_metric in model.business if (row := _business_row(business_metric, windows)) is not None]
     marks = (*_deployments(windows, model, same), *_incidents(windows), *_interruptions(windows, model))
-    return Timeline(windows, chosen_index, (*rows, _traffic_row(windows)), marks, model.timezone, gaps_of(windows, model))
+    return Timeline(
+        windows, chosen_index, (*rows, _traffic_row(windows)), marks, model.timezone, gaps_of(windows, model)
+    )
 
 
 def gaps_of(windows: Sequence[Evaluation], model: ModelView) -> tuple[Gap, ...]:
@@ -322,7 +326,9 @@ def _traffic_row(windows: Sequence[Evaluation]) -> TimelineRow:
     known_rows: Values = [float(min(window.outcome_rows, window.rows)) for window in windows]
     beside_rows = known_rows if any(known_rows) else []
     title = "with outcome" if beside_rows else ""
-    return TimelineRow("traffic", "predictions", "per window", False, True, values, beside=beside_rows, beside_title=title)
+    return TimelineRow(
+        "traffic", "predictions", "per window", False, True, values, beside=beside_rows, beside_title=title
+    )
 
 
 def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence[ModelView]) -> list[Mark]:
@@ -359,7 +365,12 @@ def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark
         return []
     begin, end = windows[0].window.start, windows[-1].window.end
     return [
-        Mark(max(interruption.since, begin), min(interruption.until or end, end), _INTERRUPTED[interruption.kind], "incident")
+        Mark(
+            max(interruption.since, begin),
+            min(interruption.until or end, end),
+            _INTERRUPTED[interruption.kind],
+            "incident",
+        )
         for interruption in model.interruptions
         if interruption.since < end and (interruption.until is None or interruption.until > begin)
     ]

@@ -219,7 +219,10 @@ class Jira(HttpAction):
         reply = yield Request("GET", address)
         transitions = [transition for transition in reply.json().get("transitions", []) if isinstance(transition, dict)]
         for transition in transitions:
-            names = {str(transition.get("name", "")).casefold(), str((transition.get("to") or {}).get("name", "")).casefold()}
+            names = {
+                str(transition.get("name", "")).casefold(),
+                str((transition.get("to") or {}).get("name", "")).casefold(),
+            }
             if status.casefold() in names:
                 yield Request("POST", address, {"transition": {"id": str(transition["id"])}})
                 return

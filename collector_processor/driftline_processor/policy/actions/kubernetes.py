@@ -181,7 +181,11 @@ class Kubernetes(HttpAction):
     def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[str]:
         if self.patch_type == "json":
             for index, operation in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
-                if not isinstance(operation, Mapping) or operation.get("op") not in _OPERATIONS or "path" not in operation:
+                if (
+                    not isinstance(operation, Mapping)
+                    or operation.get("op") not in _OPERATIONS
+                    or "path" not in operation
+                ):
                     yield f"patch.{index}: is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
                 elif str(operation["path"]).endswith("/-"):
                     yield f"patch.{index}.path: adds to a list, once more each time; name the place, and test it first"

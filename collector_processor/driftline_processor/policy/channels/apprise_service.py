@@ -62,7 +62,11 @@ class AppriseAddress(ChannelAddress):
         schemas = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
         if not mark or scheme.lower() not in schemas:
             schemas = ["https", *schemas]
-            fix = near(scheme, schemas) if mark and nearest(scheme, schemas) else "write one like slack://..., mailto://..."
+            fix = (
+                near(scheme, schemas)
+                if mark and nearest(scheme, schemas)
+                else "write one like slack://..., mailto://..."
+            )
             yield f"'{scheme:.20}' is no kind of channel; {fix}"
         elif apprise.Apprise.instantiate(self.url) is None:
             yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"

@@ -74,7 +74,9 @@ class OpsgenieAddress(ChannelAddress):
             if not responder:
                 raise ValueError("opsgenie:// names nobody behind a '/'; write #TEAM, @USER, *SCHEDULE or ^ESCALATION")
             responders.append({"type": kind, by: responder})
-        tags = tuple(tag_text for tag_text in (tag.strip()[:50] for tag in query.get("tags", "").split(",")) if tag_text)
+        tags = tuple(
+            tag_text for tag_text in (tag.strip()[:50] for tag in query.get("tags", "").split(",")) if tag_text
+        )
         return cls(key, endpoint or region_of(query, REGIONS), tuple(responders), tags[:20], query.get("entity", ""))
 
     def open(self, _: Any) -> Opsgenie:

@@ -74,7 +74,9 @@ class PagerDutyAddress(ChannelAddress):
         key = host.partition("@")[0]
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
             raise ValueError("pagerduty:// needs the integration key of Events API v2; write pagerduty://KEY")
-        parts = dict(zip(("source", "component"), path, strict=False)) | {parameter: query[parameter] for parameter in query}
+        parts = dict(zip(("source", "component"), path, strict=False)) | {
+            parameter: query[parameter] for parameter in query
+        }
         return cls(
             key,
             endpoint or region_of(query, REGIONS),

@@ -115,7 +115,11 @@ def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
         leave.path for leave in leaves if leave.physical_type == "BYTE_ARRAY" and leave.logical_type.type != "DECIMAL"
     }
     for chunk in chunks:
-        begins = [offset for offset in (chunk.dictionary_page_offset, chunk.data_page_offset) if offset is not None and offset > 0]
+        begins = [
+            offset
+            for offset in (chunk.dictionary_page_offset, chunk.data_page_offset)
+            if offset is not None and offset > 0
+        ]
         offset = min(begins, default=0)
         end = offset + chunk.total_compressed_size
         largest = 0
@@ -369,7 +373,10 @@ def plain_table(table: pa.Table) -> pa.Table:
     ]
     named_columns = zip(table.column_names, columns, strict=True)
     return pa.table(
-        [_relevant(column) if name == "actual" and _holds_items(column.type) else column for name, column in named_columns],
+        [
+            _relevant(column) if name == "actual" and _holds_items(column.type) else column
+            for name, column in named_columns
+        ],
         names=table.column_names,
     )
 
@@ -411,5 +418,9 @@ def _plain(kind: pa.DataType, name: str) -> pa.DataType | None:
     if pa.types.is_struct(kind):
         inner = [_plain(field.type, name) for field in kind]
         named_fields = zip(kind, inner, strict=True)
-        return pa.struct([pa.field(field.name, inner_type or field.type) for field, inner_type in named_fields]) if any(inner) else None
+        return (
+            pa.struct([pa.field(field.name, inner_type or field.type) for field, inner_type in named_fields])
+            if any(inner)
+            else None
+        )
     return None

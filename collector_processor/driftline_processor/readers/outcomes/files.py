@@ -155,7 +155,9 @@ def read_file_outcomes(source: Source, task: Task, say: Say, store: RowStore | N
     gathered = _Gathered(source, task, RowStore() if store is None else store)
     with readable(path):
         for start, columns in _parts(source, columns_by_field.values()):
-            table = plain_table(pa.table({name: _plain(columns[name], field) for field, name in columns_by_field.items()}))
+            table = plain_table(
+                pa.table({name: _plain(columns[name], field) for field, name in columns_by_field.items()})
+            )
             if wrong := misfit_reason(table, bare_numbers=True):
                 raise BadInput(f"{path}: {wrong}")
             gathered.add(start, *read_columns(table, _ONE_MODEL, None, bare_numbers=bool(source.by_looks)))
@@ -192,7 +194,10 @@ class _Gathered:
         strange = impossible_actuals(actual, self._task) & ~read.retracted
         if strange.any():
             reason_count, first_row = self._strange
-            self._strange = reason_count + int(strange.sum()), first_row if reason_count else int(line[np.flatnonzero(strange)[0]])
+            self._strange = (
+                reason_count + int(strange.sum()),
+                first_row if reason_count else int(line[np.flatnonzero(strange)[0]]),
+            )
         kept_rows = np.flatnonzero(~strange)
         row_numbers = np.where(read.retracted, -1, np.arange(len(read)))[kept_rows]
         arrays: dict[str, NDArray[Any]] = {
@@ -266,7 +271,9 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
         key = next((part.name for part in kind.value_type if part.name in ITEM_NAMES), "")
         return pa.array(
-            [None if entries is None else [part[key] for part in entries] for entries in values.to_pylist()] if key else values
+            [None if entries is None else [part[key] for part in entries] for entries in values.to_pylist()]
+            if key
+            else values
         )
     return values
 

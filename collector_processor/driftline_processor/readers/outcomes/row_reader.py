@@ -126,7 +126,11 @@ class OutcomeRows:
             item=None if item.null_count == len(item) else _text(pc.fill_null(item, "")),
             value=None if np.isnan(value).all() else value,
             retracted=retracted if retracted.any() else None,
-            slices={name: Column(codes=codes, categories=all_) for name, (codes, all_) in slices.items() if (codes >= 0).any()},
+            slices={
+                name: Column(codes=codes, categories=all_)
+                for name, (codes, all_) in slices.items()
+                if (codes >= 0).any()
+            },
         )
 
 
@@ -184,7 +188,9 @@ def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
         value=np.concatenate([part.value for part in parts]),
         retracted=np.concatenate([part.retracted for part in parts]),
         slices={
-            name: pa.concat_arrays([part.slices.get(name, absent_column) for part, absent_column in zip(parts, absent, strict=True)])
+            name: pa.concat_arrays(
+                [part.slices.get(name, absent_column) for part, absent_column in zip(parts, absent, strict=True)]
+            )
             for name in names
         },
     )
@@ -287,7 +293,9 @@ class RowReader:
             item=pa.array(item, pa.string()),
             value=np.array(value, np.float64),
             retracted=np.array(retracted, np.bool_),
-            slices={name: pa.array([row_slices.get(name) for row_slices in slices], pa.string()) for name in self._slices},
+            slices={
+                name: pa.array([row_slices.get(name) for row_slices in slices], pa.string()) for name in self._slices
+            },
         )
 
 

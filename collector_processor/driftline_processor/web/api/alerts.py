@@ -34,7 +34,11 @@ def routes(site: Site) -> list[BaseRoute]:
         if query_params.get("state", "") not in ("", "open", "over"):
             raise HTTPException(400, f"state={query_params['state'][:40]!r} is not known; write open or over")
         histories = alert_histories(state.alerts, query_params.get("model"))
-        chosen = [history for history in histories if not query_params.get("state") or history.alert.open == (query_params["state"] == "open")]
+        chosen = [
+            history
+            for history in histories
+            if not query_params.get("state") or history.alert.open == (query_params["state"] == "open")
+        ]
         return FiniteJSON({"alerts": [alert_json(history) for history in chosen[:MOST]]})
 
     async def take_on(request: Request) -> Response:
@@ -54,7 +58,9 @@ def routes(site: Site) -> list[BaseRoute]:
         needed = {"by": "say who approves it", "why": "say why", "action": "name the action"}
         form, alert = await read_form(request, ("by", "why", "action"), needed), request.path_params["alert"]
         try:
-            approved = await run_in_threadpool(state.notifications.approve, alert, form["action"], form["by"], form["why"])
+            approved = await run_in_threadpool(
+                state.notifications.approve, alert, form["action"], form["by"], form["why"]
+            )
         except StorageOutage as outage:
             return retry_later(outage)
         if approved is None:

@@ -54,7 +54,9 @@ def routes(site: Site) -> list[BaseRoute]:
             )
         except StorageOutage as outage:
             return retry_later(outage)
-        return FiniteJSON({**decision_json(decision), "warning": _warning(decision, state.snapshot.named(handle(decision.model)))})
+        return FiniteJSON(
+            {**decision_json(decision), "warning": _warning(decision, state.snapshot.named(handle(decision.model)))}
+        )
 
     return [
         Route("/api/v1/models/{name:path}/decisions", decisions),

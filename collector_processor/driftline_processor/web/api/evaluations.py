@@ -82,7 +82,9 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
     after = sorted(name for name in snapshot.by_handle if "cursor" not in request.query_params or name > cursor)
     chosen = set(after[:limit])
     views_by_handle = {name: parts for name, parts in snapshot.by_handle.items() if name in chosen}
-    documents = map(MODEL_SHAPES.writer(ModelView), (model for model in snapshot.models if handle(model.key.model) in chosen))
+    documents = map(
+        MODEL_SHAPES.writer(ModelView), (model for model in snapshot.models if handle(model.key.model) in chosen)
+    )
     following = {"limit": str(limit), "cursor": after[limit - 1]} if len(after) > limit else None
     return FiniteJSON(
         {
@@ -110,9 +112,17 @@ def evaluations(request: Request, snapshot: StateSnapshot) -> Response:
     """
     window_request = read_window_request(request, snapshot)
     chosen = window_request.model.windows.get(window_request.window, [])[-window_request.limit :]
-    windows = [window_request.rendered(evaluation) for evaluation in _recorded(window_request.model, window_request.window, chosen)]
+    windows = [
+        window_request.rendered(evaluation)
+        for evaluation in _recorded(window_request.model, window_request.window, chosen)
+    ]
     versions, concept, delay = (
-        json_of(evaluation) for evaluation in (window_request.model.verdict, window_request.model.concept, window_request.model.outcome_delay)
+        json_of(evaluation)
+        for evaluation in (
+            window_request.model.verdict,
+            window_request.model.concept,
+            window_request.model.outcome_delay,
+        )
     )
     return window_request.answer(windows, verdict=versions, concept=concept, outcome_delay=delay)
 
@@ -133,7 +143,9 @@ def in_format(request: Request, snapshot: StateSnapshot, now: int) -> Response:
     window_request = read_window_request(request, snapshot)
     chosen = window_request.model.windows.get(window_request.window, [])[-window_request.limit :]
     try:
-        return FiniteJSON(windows_in(request.path_params["format"], [evaluation for evaluation in chosen if evaluation.closed], now))
+        return FiniteJSON(
+            windows_in(request.path_params["format"], [evaluation for evaluation in chosen if evaluation.closed], now)
+        )
     except ValueError as error:
         raise HTTPException(404, str(error)) from error
 
@@ -276,14 +288,24 @@ def outcomes(request: Request, snapshot: StateSnapshot, history: History) -> Res
     if not id:
         raise HTTPException(400, "name the prediction, as in ?id=A-1001")
     recorded_outcomes = history.outcomes(model.key.model, id)
-    return FiniteJSON({"model": model.key.model, "id": id, "outcomes": [_outcome_json(recorded_outcome) for recorded_outcome in recorded_outcomes]})
+    return FiniteJSON(
+        {
+            "model": model.key.model,
+            "id": id,
+            "outcomes": [_outcome_json(recorded_outcome) for recorded_outcome in recorded_outcomes],
+        }
+    )
 
 
 def evaluations_as_of(request: Request, snapshot: StateSnapshot, history: History) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated then."""
     window_request, as_of = read_window_request(request, snapshot), moment(request, "as_of")
-    stored_evaluations = history.evaluations(window_request.model.key, window_request.window, as_of, window_request.limit)
-    windows = _with_verdicts(window_request.model, with_track_records([stored.evaluation for stored in stored_evaluations], 0))
+    stored_evaluations = history.evaluations(
+        window_request.model.key, window_request.window, as_of, window_request.limit
+    )
+    windows = _with_verdicts(
+        window_request.model, with_track_records([stored.evaluation for stored in stored_evaluations], 0)
+    )
     documents = [
         {**window_request.rendered(window), "believed": iso_time(stored.stored_at)}
         for window, stored in zip(windows, stored_evaluations, strict=True)
@@ -296,7 +318,9 @@ def _outcome_json(recorded_outcome: RecordedOutcome) -> dict[str, Any]:
         "time": iso_time(recorded_outcome.time),
         "received": iso_time(recorded_outcome.received),
         "environment": recorded_outcome.environment,
-        "prediction_time": None if recorded_outcome.prediction_time is None else iso_time(recorded_outcome.prediction_time),
+        "prediction_time": None
+        if recorded_outcome.prediction_time is None
+        else iso_time(recorded_outcome.prediction_time),
         "actual": recorded_outcome.actual,
         "item": recorded_outcome.item,
         "value": recorded_outcome.value,

@@ -29,7 +29,9 @@ def routes(site: Site) -> list[BaseRoute]:
     async def snapshot(request: Request) -> Response:
         query_params = request.query_params
         since, until = moment(request, "since"), moment(request, "until")
-        key = ModelKey(request.path_params["model"], query_params.get("version", ""), query_params.get("environment", ""))
+        key = ModelKey(
+            request.path_params["model"], query_params.get("version", ""), query_params.get("environment", "")
+        )
         handle, name = tempfile.mkstemp(suffix=".parquet")
         os.close(handle)
         path = Path(name)

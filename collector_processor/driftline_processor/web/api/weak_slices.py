@@ -22,7 +22,11 @@ def routes(site: Site) -> list[BaseRoute]:
         if name not in model.windows:
             raise no_window(model, name)
         start = moment(request, "start") if request.query_params.get("start") else None
-        closed = [evaluation.window for evaluation in model.windows[name] if evaluation.closed and start in (None, evaluation.window.start)]
+        closed = [
+            evaluation.window
+            for evaluation in model.windows[name]
+            if evaluation.closed and start in (None, evaluation.window.start)
+        ]
         if not closed:
             where = (
                 "begins there; /evaluations lists them"

@@ -57,12 +57,16 @@ def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:
     if (curve := curves.get("roc")) is not None:
         operating_point = None if recall is None or specificity is None else (1 - specificity, recall)
         note = "How many of the negatives are flagged for how many of the positives; the diagonal is chance."
-        yield CurveChart("roc", "ROC", note, _plot(curve, "ROC", ("false positive rate", "recall"), operating_point, (0.0, 1.0)))
+        yield CurveChart(
+            "roc", "ROC", note, _plot(curve, "ROC", ("false positive rate", "recall"), operating_point, (0.0, 1.0))
+        )
     if (curve := curves.get("precision_recall")) is not None:
         operating_point = None if recall is None or precision is None else (recall, precision)
         level = None if rate is None else (rate, rate)
         title, note = "Precision and recall", "How many of the flagged are positive; the level line is chance."
-        yield CurveChart("precision_recall", title, note, _plot(curve, title, ("recall", "precision"), operating_point, level))
+        yield CurveChart(
+            "precision_recall", title, note, _plot(curve, title, ("recall", "precision"), operating_point, level)
+        )
     if (curve := curves.get("calibration")) is not None:
         note = "What scores say and what happened, in ranges of the score; intervals take rows as independent."
         yield CurveChart("calibration", "Calibration", note, _calibration(curve))
@@ -96,7 +100,9 @@ def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | 
     return Matrix(
         names,
         (),
-        tuple((names[a], names[p], _weight(wrong[a, p]), percent(float(wrong[a, p] / totals[a]))) for a, p in wrong_cells),
+        tuple(
+            (names[a], names[p], _weight(wrong[a, p]), percent(float(wrong[a, p] / totals[a]))) for a, p in wrong_cells
+        ),
     )
 
 

@@ -84,7 +84,9 @@ def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64,
     texts = [number_text(float(f"{edge:.6g}")) for edge in edges.tolist()]
     shares = [np.diff(np.concatenate([[0.0], _below(shape, edges), [1.0]])) for shape in (was, now)]
     labels = [f"< {texts[0]}", *(f"{a} – {b}" for a, b in pairwise(texts)), f"≥ {texts[-1]}"]
-    held = [0 < index < len(beyond) - 2 or max(share[index] for share in shares) > 1e-12 for index in range(len(labels))]
+    held = [
+        0 < index < len(beyond) - 2 or max(share[index] for share in shares) > 1e-12 for index in range(len(labels))
+    ]
     return (
         tuple(label for label, here in zip(labels, held, strict=True) if here),
         shares[0][held],
@@ -96,7 +98,9 @@ def _below(shape: NumberShape, edges: F64) -> F64:
     closed = np.isfinite(shape.low) & np.isfinite(shape.high) & (shape.high > shape.low)
     low, width = np.where(closed, shape.low, 0.0), np.where(closed, shape.high - shape.low, 1.0)
     column_edges = edges[:, np.newaxis]
-    sure = np.where(np.isneginf(shape.low), column_edges >= shape.high, ~np.isposinf(shape.high) & (column_edges > shape.low))
+    sure = np.where(
+        np.isneginf(shape.low), column_edges >= shape.high, ~np.isposinf(shape.high) & (column_edges > shape.low)
+    )
     inside = np.where(closed, (column_edges - low) / width, sure)
     return np.clip(inside, 0, 1) @ shape.weight / float(shape.weight.sum())
 

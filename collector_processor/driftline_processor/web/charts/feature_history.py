@@ -63,7 +63,11 @@ def fan(
         unread: Starts of windows that are not read yet, which are hatched.
     """
     beyond = {} if open_ends is None else open_ends
-    complete = [evaluation for evaluation in evaluations if np.isfinite(quantiles.get(evaluation.window.start, np.array([np.nan]))).all()]
+    complete = [
+        evaluation
+        for evaluation in evaluations
+        if np.isfinite(quantiles.get(evaluation.window.start, np.array([np.nan]))).all()
+    ]
     if not complete:
         return None
     values = [float(value) for evaluation in complete for value in quantiles[evaluation.window.start][[0, -1]]]
@@ -81,12 +85,22 @@ def fan(
     for run in _runs(complete):
         shared = columns([x(evaluation)[0] for evaluation in run], width)
         spans = [(x(run[column_indices[0]])[0], x(run[column_indices[-1]])[1]) for column_indices in shared]
-        quantiles_by_column = [np.array([quantiles[run[index].window.start] for index in column_indices]) for column_indices in shared]
+        quantiles_by_column = [
+            np.array([quantiles[run[index].window.start] for index in column_indices]) for column_indices in shared
+        ]
         for low, high, css in ((0, 4, "fan"), (1, 3, "fan inner")):
-            over = [(span, y(column_indices[:, high].max())) for span, column_indices in zip(spans, quantiles_by_column, strict=True)]
-            under = [(span, y(column_indices[:, low].min())) for span, column_indices in zip(spans, quantiles_by_column, strict=True)]
+            over = [
+                (span, y(column_indices[:, high].max()))
+                for span, column_indices in zip(spans, quantiles_by_column, strict=True)
+            ]
+            under = [
+                (span, y(column_indices[:, low].min()))
+                for span, column_indices in zip(spans, quantiles_by_column, strict=True)
+            ]
             marks.append(_area(over, under, css))
-        ends = [(y(column_indices[:, 2].min()), y(column_indices[:, 2].max())) for column_indices in quantiles_by_column]
+        ends = [
+            (y(column_indices[:, 2].min()), y(column_indices[:, 2].max())) for column_indices in quantiles_by_column
+        ]
         middle = "".join(
             f"{svg.short(smallest)}{f'V{svg.short(greatest)}' if greatest != smallest else ''}H{svg.short(end)}V"
             for (_, end), (smallest, greatest) in zip(spans, ends, strict=True)
@@ -150,7 +164,9 @@ def stacked(
     usual = np.mean(list(known_shares.values()), axis=0) if baseline is None else baseline
     arrived = [evaluation for evaluation in evaluations if evaluation.window.start in known_shares]
     curves = []
-    for shared in columns([across(evaluation)[0] for evaluation in arrived], column_width(len(evaluations), _LEFT, _RIGHT)):
+    for shared in columns(
+        [across(evaluation)[0] for evaluation in arrived], column_width(len(evaluations), _LEFT, _RIGHT)
+    ):
         farthest = max(shared, key=lambda index: float(np.abs(known_shares[arrived[index].window.start] - usual).sum()))
         span = (across(arrived[shared[0]])[0], across(arrived[shared[-1]])[1])
         curves.append((span, parts(known_shares[arrived[farthest].window.start])))
@@ -189,8 +205,17 @@ def missing(
     timezone: str,
 ) -> Markup | None:
     """Draw the share of missing values over windows, and of those that cannot be used; None where none ever is."""
-    known_windows = [(evaluation, windows[evaluation.window.start]) for evaluation in evaluations if evaluation.window.start in windows]
-    shares = [share for _, evaluation in known_windows for share in (evaluation.missing, evaluation.invalid) if share is not None]
+    known_windows = [
+        (evaluation, windows[evaluation.window.start])
+        for evaluation in evaluations
+        if evaluation.window.start in windows
+    ]
+    shares = [
+        share
+        for _, evaluation in known_windows
+        for share in (evaluation.missing, evaluation.invalid)
+        if share is not None
+    ]
     was = [] if baseline is None else [share for share in (baseline.missing, baseline.invalid) if share is not None]
     if not any([*shares, *was]):
         return None
@@ -202,12 +227,21 @@ def missing(
         before = None if baseline is None else getattr(baseline, part)
         if before:
             marks.append(svg.line(_LEFT, y(before), _RIGHT, y(before), "was"))
-        values = {evaluation.window.start: share for evaluation, window_shares in known_windows if (share := getattr(window_shares, part)) is not None}
+        values = {
+            evaluation.window.start: share
+            for evaluation, window_shares in known_windows
+            if (share := getattr(window_shares, part)) is not None
+        }
         if any(values.values()) or part == "missing":
             for run in _runs([evaluation for evaluation, _ in known_windows if evaluation.window.start in values]):
-                shared = columns([x(evaluation)[0] for evaluation in run], column_width(len(evaluations), _LEFT, _RIGHT))
+                shared = columns(
+                    [x(evaluation)[0] for evaluation in run], column_width(len(evaluations), _LEFT, _RIGHT)
+                )
                 steps = [
-                    ((x(run[column_indices[0]])[0], x(run[column_indices[-1]])[1]), y(max(values[run[index].window.start] for index in column_indices)))
+                    (
+                        (x(run[column_indices[0]])[0], x(run[column_indices[-1]])[1]),
+                        y(max(values[run[index].window.start] for index in column_indices)),
+                    )
                     for column_indices in shared
                 ]
                 marks.append(Markup(f'<path class="{css}" d="{svg.steps(steps)}"/>'))
@@ -222,7 +256,10 @@ _Across = Callable[[Evaluation], tuple[float, float]]
 def _across(evaluations: Sequence[Evaluation], left: float = _LEFT, right: float = _RIGHT) -> _Across:
     first, last = evaluations[0].window.start, evaluations[-1].window.end
     unit = (right - left) / max(last - first, 1)
-    return lambda evaluation: (left + unit * (evaluation.window.start - first), left + unit * (evaluation.window.end - first))
+    return lambda evaluation: (
+        left + unit * (evaluation.window.start - first),
+        left + unit * (evaluation.window.end - first),
+    )
 
 
 def _up(low: float, high: float, top: float = _TOP, bottom: float = _BOTTOM) -> Callable[[float], float]:
@@ -280,7 +317,9 @@ def _windows(
     if address is not None and len(evaluations) <= MOST_MARKS:
         return [_window(evaluation, words(evaluation), x, address, timezone, name) for evaluation in evaluations]
     strips: dict[str, list[tuple[float, float, float, float]]] = {}
-    for column in columns([x(evaluation)[0] for evaluation in evaluations], column_width(len(evaluations), _LEFT, _RIGHT)):
+    for column in columns(
+        [x(evaluation)[0] for evaluation in evaluations], column_width(len(evaluations), _LEFT, _RIGHT)
+    ):
         shade = min((_shade(evaluations[index], name) for index in column), key=_severity)
         begin, end = x(evaluations[column[0]])[0], x(evaluations[column[-1]])[1]
         before = strips.setdefault(shade, [])

@@ -158,7 +158,9 @@ def _plain(
             across += width
     bottom = _ROW * len(features)
     marks += [Markup(f'<path class="cell {shade}" d="{"".join(boxes)}"/>') for shade, boxes in cells.items()]
-    chosen_index = next((index for index, evaluation in enumerate(evaluations) if evaluation.window == chosen.window), None)
+    chosen_index = next(
+        (index for index, evaluation in enumerate(evaluations) if evaluation.window == chosen.window), None
+    )
     if chosen_index is not None:
         marks.append(svg.rect(chosen_index * len(shared) // many * step, 0, step, bottom, "frame"))
     marks += time_ticks(evaluations, 0, step * len(shared), bottom + 14, timezone)

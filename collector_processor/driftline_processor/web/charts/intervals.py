@@ -14,7 +14,9 @@ from . import svg
 _WIDTH, _HEIGHT = 140.0, 16.0
 
 
-def ends_of_all(slices: Iterable[SlicePerformance], metric: str, metric_value: MetricValue | None) -> tuple[float, float]:
+def ends_of_all(
+    slices: Iterable[SlicePerformance], metric: str, metric_value: MetricValue | None
+) -> tuple[float, float]:
     """Return the least and the greatest value that any line has to hold, the whole model's among them."""
     metrics = [*(part.metrics.get(metric) for part in slices), metric_value]
     ends = [value for part in metrics if part is not None for value in (part.value, part.low, part.high)]

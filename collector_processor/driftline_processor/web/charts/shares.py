@@ -42,7 +42,9 @@ def outcome_coverage(
     bars: dict[str, list[tuple[float, float, float, float]]] = {}
     starts = [LEFT + place * step for place in range(len(evaluations))]
     for column in columns(starts, 0.0 if len(evaluations) <= MOST_MARKS else (WIDTH - LEFT) / MOST_MARKS):
-        evaluation = evaluations[min(column, key=lambda index: evaluations[index].coverage or 0.0)]  # of a column the least: what is lost is seen
+        evaluation = evaluations[
+            min(column, key=lambda index: evaluations[index].coverage or 0.0)
+        ]  # of a column the least: what is lost is seen
         x, width, share = starts[column[0]], step * len(column), evaluation.coverage or 0.0
         css = "coverage" if evaluation.closed else "coverage open"
         bars.setdefault(css, []).append((x + gap, y(share), width - 2 * gap, BOTTOM - y(share)))

@@ -49,7 +49,10 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     """Draw a metric as a line in the band of its intervals, the baseline's value across; what is unknown is a gap."""
     shown_evaluations = evaluations[-SHOWN:]
     values = [_of(evaluation.realized.get(metric)) for evaluation in shown_evaluations]
-    reference = next((evaluation.reference[metric] for evaluation in reversed(shown_evaluations) if metric in evaluation.reference), None)
+    reference = next(
+        (evaluation.reference[metric] for evaluation in reversed(shown_evaluations) if metric in evaluation.reference),
+        None,
+    )
     usual = None if reference is None else finite(reference.value)
     known_ends = [end for value in values if value is not None for end in value]
     if not known_ends:

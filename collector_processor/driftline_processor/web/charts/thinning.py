@@ -29,7 +29,9 @@ def columns(places: Sequence[float], width: float) -> list[range]:
     if not width:
         return [range(index, index + 1) for index in range(len(places))]
     first = places[0] if places else 0.0
-    shared = [list(indices) for _, indices in groupby(range(len(places)), lambda index: int((places[index] - first) / width))]
+    shared = [
+        list(indices) for _, indices in groupby(range(len(places)), lambda index: int((places[index] - first) / width))
+    ]
     return [range(indices[0], indices[-1] + 1) for indices in shared]
 
 
@@ -52,6 +54,10 @@ def thin_band(lows: Sequence[Point], highs: Sequence[Point], width: float) -> tu
     """Return the two borders of a band with its widest ends of each column; on paper a high value has a small y."""
     shared = columns([x for x, _ in lows], width)
     middles = [(lows[column_indices[0]][0] + lows[column_indices[-1]][0]) / 2 for column_indices in shared]
-    under = [(x, max(lows[index][1] for index in column_indices)) for x, column_indices in zip(middles, shared, strict=True)]
-    over = [(x, min(highs[index][1] for index in column_indices)) for x, column_indices in zip(middles, shared, strict=True)]
+    under = [
+        (x, max(lows[index][1] for index in column_indices)) for x, column_indices in zip(middles, shared, strict=True)
+    ]
+    over = [
+        (x, min(highs[index][1] for index in column_indices)) for x, column_indices in zip(middles, shared, strict=True)
+    ]
     return under, over

@@ -304,7 +304,9 @@ def _plain_windows(row: TimelineRow, frame: Frame, chosen: Evaluation, model: Mo
     windows, bottom = frame.windows, frame.bottom
     covered, end = [], frame.left
     for column in columns([frame.x(window.window.start) for window in windows], frame.column):
-        coverage = min(min(windows[position].coverage or 0.0 for position in column), 1.0)  # the least: what is lost is to be seen
+        coverage = min(
+            min(windows[position].coverage or 0.0 for position in column), 1.0
+        )  # the least: what is lost is to be seen
         begin = frame.x(windows[column[0]].window.start)
         if begin - end > 0.05:
             covered.append(((end, begin), bottom + 22))

@@ -123,9 +123,18 @@ def outcomes_table(evaluations: Sequence[Evaluation]) -> Table:
         columns,
         [
             (
-                *(iso_time(evaluation.window.start), iso_time(evaluation.window.end), evaluation.closed, evaluation.rows),
+                *(
+                    iso_time(evaluation.window.start),
+                    iso_time(evaluation.window.end),
+                    evaluation.closed,
+                    evaluation.rows,
+                ),
                 *(evaluation.outcome_rows, evaluation.coverage),
-                *((evaluation.delay.median, evaluation.delay.p90, evaluation.delay.p99) if evaluation.delay else (None, None, None)),
+                *(
+                    (evaluation.delay.median, evaluation.delay.p90, evaluation.delay.p99)
+                    if evaluation.delay
+                    else (None, None, None)
+                ),
                 evaluation.label_sla.state if evaluation.label_sla else None,
             )
             for evaluation in evaluations
@@ -139,7 +148,15 @@ def _findings(chosen: Evaluation | None) -> Table:
     return Table(
         columns,
         [
-            (finding.check, ", ".join(finding.features), finding.severity, finding.was, finding.now, finding.p_value, finding_sentence(finding))
+            (
+                finding.check,
+                ", ".join(finding.features),
+                finding.severity,
+                finding.was,
+                finding.now,
+                finding.p_value,
+                finding_sentence(finding),
+            )
             for finding in findings
         ],
     )
@@ -148,11 +165,24 @@ def _findings(chosen: Evaluation | None) -> Table:
 def _expectations(expected: Sequence[Expected]) -> Table:
     columns = ("feature", "rule", "state", "low", "high", "rows", "sentence")
     return Table(
-        columns, [(expectation.feature, expectation.rule, expectation.state, expectation.low, expectation.high, expectation.rows, expectation.sentence) for expectation in expected]
+        columns,
+        [
+            (
+                expectation.feature,
+                expectation.rule,
+                expectation.state,
+                expectation.low,
+                expectation.high,
+                expectation.rows,
+                expectation.sentence,
+            )
+            for expectation in expected
+        ],
     )
 
 
 def _missing(missing: Sequence[MissingShare]) -> Table:
     return Table(
-        ("feature", "baseline", "window", "change"), [(missing_share.name, missing_share.was, missing_share.now, missing_share.change) for missing_share in missing]
+        ("feature", "baseline", "window", "change"),
+        [(missing_share.name, missing_share.was, missing_share.now, missing_share.change) for missing_share in missing],
     )

@@ -178,11 +178,17 @@ def _labelled(
             elif (column := evaluation_by_start[start].features.get(name)) is not None and window.shares is not None:
                 shares[start] = _spread(column.cells, window.shares, categories)
         return categories, shares
-    columns_by_start = [(evaluation.window.start, column) for evaluation in selection.shown if (column := evaluation.features.get(name)) is not None]
+    columns_by_start = [
+        (evaluation.window.start, column)
+        for evaluation in selection.shown
+        if (column := evaluation.features.get(name)) is not None
+    ]
     categories = tuple(dict.fromkeys(cell for _, column in columns_by_start for cell in column.cells))
     shares_by_start = {start: window.shares for start, window in windows.items() if window.shares is not None}
     return categories, {
-        start: _spread(column.cells, shares_by_start[start], categories) for start, column in columns_by_start if start in shares_by_start
+        start: _spread(column.cells, shares_by_start[start], categories)
+        for start, column in columns_by_start
+        if start in shares_by_start
     }
 
 
@@ -196,14 +202,23 @@ def _spread(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) ->
 
 def _out_of_range(feature_history: FeatureHistory | None) -> bool:
     # 0.05: share of a window beyond the baseline's bins from which on its distribution has an axis of its own
-    return feature_history is not None and feature_history.now is not None and feature_history.now.below + feature_history.now.above > 0.05
+    return (
+        feature_history is not None
+        and feature_history.now is not None
+        and feature_history.now.below + feature_history.now.above > 0.05
+    )
 
 
 def _drawing(column: ColumnDrift | None, feature_history: FeatureHistory | None, name: str) -> Any:
     """Draw the window beside the baseline, on an axis of its own where it left the baseline's bins."""
     if column is None:
         return None
-    if _out_of_range(feature_history) and feature_history is not None and feature_history.was is not None and feature_history.now is not None:
+    if (
+        _out_of_range(feature_history)
+        and feature_history is not None
+        and feature_history.was is not None
+        and feature_history.now is not None
+    ):
         return own_range(feature_history.was, feature_history.now, column, name)
     return distribution(column, name)
 
@@ -211,7 +226,9 @@ def _drawing(column: ColumnDrift | None, feature_history: FeatureHistory | None,
 def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, ColumnDrift | None]]:
     """Return the slices of a window, those in which the feature drifts first and farthest first."""
     columns_by_slice = [(cut, evaluation, evaluation.features.get(name)) for cut, evaluation in chosen.slices.items()]
-    return sorted(columns_by_slice, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0]))
+    return sorted(
+        columns_by_slice, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0])
+    )
 
 
 def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]) -> Table:
@@ -223,13 +240,21 @@ def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]
         drift = evaluation.drift
         if (place := drift.places.get(name)) is None:
             continue
-        window, numbers = windows.get(evaluation.window.start), (drift.values, drift.p_values, drift.moved, drift.missing)
+        window, numbers = (
+            windows.get(evaluation.window.start),
+            (drift.values, drift.p_values, drift.moved, drift.missing),
+        )
         ends = [0] * len(LEVELS) if window is None or window.open_ends is None else window.open_ends.tolist()
         quantile_words = " ".join(f"{level} {sides[side]}" for level, side in zip(quantiles, ends, strict=True) if side)
         values = [None] * len(LEVELS) if window is None or window.quantiles is None else window.quantiles.tolist()
         rows.append(
             (
-                *(iso_time(evaluation.window.start), iso_time(evaluation.window.end), drift.states[place], drift.sizes[place] or None),
+                *(
+                    iso_time(evaluation.window.start),
+                    iso_time(evaluation.window.end),
+                    drift.states[place],
+                    drift.sizes[place] or None,
+                ),
                 *(drift.of(name, number) for number in numbers),
                 *(None if window is None else window.invalid, drift.rows.item(place)),
                 *(quantile_words, *values),

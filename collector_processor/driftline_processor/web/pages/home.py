@@ -238,7 +238,11 @@ def page(
             "shown": len(shown_rows),
             "known": len(rows),
             "found": len(matches),
-            "counts": [(row_state.state, counts[row_state.state]) for row_state in ORDER if counts[row_state.state] or row_state.state == state],
+            "counts": [
+                (row_state.state, counts[row_state.state])
+                for row_state in ORDER
+                if counts[row_state.state] or row_state.state == state
+            ],
             "query": query,
             "state": state,
             "sort": sort,

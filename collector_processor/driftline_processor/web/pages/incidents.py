@@ -61,7 +61,9 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def page(models: Sequence[ModelView], query_params: QueryParams, log: IncidentLog, alerts: AlertStore | None = None) -> Page:
+def page(
+    models: Sequence[ModelView], query_params: QueryParams, log: IncidentLog, alerts: AlertStore | None = None
+) -> Page:
     """Return the page of all incidents.
 
     Args:
@@ -199,7 +201,9 @@ def address(incident: Incident) -> str:
         tab = feature_page(part.removeprefix("feature:"))
     start = "" if incident.start is None else iso_time(incident.start)
     window = incident.windows[0] if incident.windows else ""
-    place = Place(names.handle(key.model), names.handle(key.version), names.handle(key.environment) or None, window, start)
+    place = Place(
+        names.handle(key.model), names.handle(key.version), names.handle(key.environment) or None, window, start
+    )
     return place.address(tab)
 
 
@@ -248,7 +252,9 @@ def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
             ends = iso_time(window.window.start), iso_time(window.window.end)
             for part in window.parts:
                 cells = part.written, part.holds, found_words(part.facts), found_words(part.measured) or None
-                rows.append((decision.policy, decision.key.version, decision.key.environment, *ends, *cells, window.outcome))
+                rows.append(
+                    (decision.policy, decision.key.version, decision.key.environment, *ends, *cells, window.outcome)
+                )
     return Table((*columns, "outcome"), rows)
 
 
@@ -271,6 +277,8 @@ def alert_table(alert_histories: Sequence[AlertHistory]) -> Table:
     rows = []
     for history in alert_histories:
         document = alert_json(history) | {"acknowledged_by": history.alert.acknowledged_by or None}
-        document["sent"] = " ".join(f"{sent.message.kind}:{sent.message.channel}:{sent.result}" for sent in history.sent)
+        document["sent"] = " ".join(
+            f"{sent.message.kind}:{sent.message.channel}:{sent.result}" for sent in history.sent
+        )
         rows.append([document[name] for name in columns])
     return Table(columns, rows)

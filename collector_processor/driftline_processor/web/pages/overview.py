@@ -176,8 +176,15 @@ def told_window(selection: Selection) -> Evaluation | None:
     if place.at or place.until or verdict is None or verdict.window_start is None:
         return selection.chosen
     lengths = [selection.known] if place.window else [selection.known, *selection.model.windows.values()]
-    about_it = (evaluation for length in lengths for evaluation in reversed(length) if evaluation.window.start == verdict.window_start)
-    return next((evaluation for evaluation in about_it if evaluation.window.end == verdict.window_end), selection.chosen)
+    about_it = (
+        evaluation
+        for length in lengths
+        for evaluation in reversed(length)
+        if evaluation.window.start == verdict.window_start
+    )
+    return next(
+        (evaluation for evaluation in about_it if evaluation.window.end == verdict.window_end), selection.chosen
+    )
 
 
 def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
@@ -186,7 +193,9 @@ def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
     reference = evaluation.reference or selection.reference
     of_task = BY_TASK.get(selection.model.task.kind, ())
     drawn_names = set(titles.BESIDE.values())
-    measured = [name for name in evaluation.realized if evaluation.realized[name].value is not None and name not in drawn_names]
+    measured = [
+        name for name in evaluation.realized if evaluation.realized[name].value is not None and name not in drawn_names
+    ]
     for name in dict.fromkeys((*of_task, *titles.metric_names(measured))):
         if name in measured and len(figure_list) < FIGURES - 1:
             figure_list.append(_measured(name, evaluation, reference, selection))
@@ -257,7 +266,11 @@ def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricV
         ends = interval_of_value("actual_rate", beside_metric.low, beside_metric.high)
         return Figure("predicted rate", value, interval, f"actually {was}{ends}", address, _worse(level))
     if beside_metric is not None and beside_metric.value is not None:
-        than = f"a constant guess {metric_value(name, beside_metric.value)}" if name == "log_loss" else f"{beside_metric.value:.3g}"
+        than = (
+            f"a constant guess {metric_value(name, beside_metric.value)}"
+            if name == "log_loss"
+            else f"{beside_metric.value:.3g}"
+        )
         bad = bad or _worse(evaluation.beside_constant)
         baseline_words = _beside_baseline(name, reference)
         return Figure(title, value, interval, f"{than}{f', {baseline_words}' if baseline_words else ''}", address, bad)

@@ -77,7 +77,9 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
     }
     if find_weak and weak is not None and chosen is not None and chosen.closed:
         # not the chosen one itself, of which each page has its own copy, with the records of its estimates
-        stored = next(evaluation for evaluation in selection.model.windows[selection.window] if evaluation.window == chosen.window)
+        stored = next(
+            evaluation for evaluation in selection.model.windows[selection.window] if evaluation.window == chosen.window
+        )
         context |= {"find_weak": True, "weak_found": weak.of(selection.model.key, stored)}
     tables = {"metrics": _table(selection), "windows": metrics_by_window(selection.shown, chosen_slice)}
     return Page("model/performance.html", context, tables, about(selection))
@@ -212,7 +214,13 @@ def metrics_by_window(evaluations: Sequence[Evaluation], chosen_slice: str = "")
         columns,
         [
             (
-                *(iso_time(evaluation.window.start), iso_time(evaluation.window.end), evaluation.closed, chosen_slice or None, name),
+                *(
+                    iso_time(evaluation.window.start),
+                    iso_time(evaluation.window.end),
+                    evaluation.closed,
+                    chosen_slice or None,
+                    name,
+                ),
                 *(metric.value, metric.low, metric.high, metric.rows, evaluation.coverage),
             )
             for evaluation in evaluations
@@ -224,7 +232,9 @@ def metrics_by_window(evaluations: Sequence[Evaluation], chosen_slice: str = "")
 def _slice(selection: Selection) -> str:
     """Return the slice that the address chooses, where any window has its performance; "" = all rows."""
     slices = selection.place.slices[:1]
-    return next((name for name in slices if any(name in evaluation.performance_slices for evaluation in selection.shown)), "")
+    return next(
+        (name for name in slices if any(name in evaluation.performance_slices for evaluation in selection.shown)), ""
+    )
 
 
 def _reference(selection: Selection, name: str) -> MetricValue | None:

@@ -80,7 +80,9 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(selection: Selection, request: Request) -> Page:
         queries, query_params = site.state.queries, request.query_params
         rows = Rows(queries.mispredictions, queries.predictions, queries.history, queries.labels, site.links)
-        search = Search(query_params.get("id", "").strip(), number(request, "limit", SHOWN, MOST), "label" in query_params)
+        search = Search(
+            query_params.get("id", "").strip(), number(request, "limit", SHOWN, MOST), "label" in query_params
+        )
         return page(selection, site.clock(), rows, search)
 
     return [Route("/models/{name:path}/predictions", site.shows_model(show))]
@@ -122,7 +124,10 @@ def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) 
         "predictions": _wrong_table(worst, rows.links),
         "label_next": _label_table(batch),
         "newest": _kept_table(newest, rows.links),
-        "waiting": Table(("id", "received"), [(waiting_prediction.id, iso_time(waiting_prediction.received)) for waiting_prediction in waiting]),
+        "waiting": Table(
+            ("id", "received"),
+            [(waiting_prediction.id, iso_time(waiting_prediction.received)) for waiting_prediction in waiting],
+        ),
     }
     return Page("model/predictions.html", context, tables, {**about(selection), "slices": slices})
 
@@ -201,9 +206,19 @@ def _kept_table(kept_predictions: Sequence[KeptPrediction], links: Links) -> Tab
         columns,
         [
             (
-                *(prediction.id, prediction.key.version, prediction.key.environment, iso_time(prediction.time), iso_time(prediction.received)),
+                *(
+                    prediction.id,
+                    prediction.key.version,
+                    prediction.key.environment,
+                    iso_time(prediction.time),
+                    iso_time(prediction.received),
+                ),
                 *(prediction.predicted or None, prediction.score, prediction.weight, prediction.error or None),
-                *(prediction.trace_id or None, prediction.span_id or None, links.trace_link(prediction.trace_id, prediction.span_id) or None),
+                *(
+                    prediction.trace_id or None,
+                    prediction.span_id or None,
+                    links.trace_link(prediction.trace_id, prediction.span_id) or None,
+                ),
             )
             for prediction in kept_predictions
         ],
@@ -212,7 +227,11 @@ def _kept_table(kept_predictions: Sequence[KeptPrediction], links: Links) -> Tab
 
 def _feature_table(kept_predictions: Sequence[KeptPrediction]) -> Table:
     rows = chain.from_iterable(
-        ((prediction.key.version, iso_time(prediction.time), name, value) for name, value in prediction.features.items()) for prediction in kept_predictions
+        (
+            (prediction.key.version, iso_time(prediction.time), name, value)
+            for name, value in prediction.features.items()
+        )
+        for prediction in kept_predictions
     )
     return Table(("version", "time", "feature", "value"), list(rows))
 
@@ -223,7 +242,14 @@ def _outcome_table(recorded_outcomes: Sequence[RecordedOutcome]) -> Table:
         columns,
         [
             (
-                *(iso_time(outcome.time), iso_time(outcome.received), outcome.actual, outcome.item, outcome.value, outcome.weight),
+                *(
+                    iso_time(outcome.time),
+                    iso_time(outcome.received),
+                    outcome.actual,
+                    outcome.item,
+                    outcome.value,
+                    outcome.weight,
+                ),
                 *(outcome.retracted, any(belonging.counts for belonging in outcome.belongs_to)),
             )
             for outcome in recorded_outcomes

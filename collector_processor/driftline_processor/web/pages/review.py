@@ -100,7 +100,10 @@ def _about(review: Review) -> dict[str, Any]:
 
 def _tables(review: Review) -> dict[str, Table]:
     cards = [model.card for model in review.models]
-    decided = [(iso_time(decision.time), decision.model, decision.what, decision.by, decision.why) for decision in review.decisions]
+    decided = [
+        (iso_time(decision.time), decision.model, decision.what, decision.by, decision.why)
+        for decision in review.decisions
+    ]
     return {
         "models": models_table(cards),
         "lines": lines_table(cards),

@@ -85,7 +85,12 @@ def page(model_views: Sequence[ModelView], query_params: QueryParams, now: int, 
 
 
 def model_page(
-    selection: Selection, now: int, query_params: QueryParams | None = None, *, log: IncidentLog, decision_store: DecisionStore | None
+    selection: Selection,
+    now: int,
+    query_params: QueryParams | None = None,
+    *,
+    log: IncidentLog,
+    decision_store: DecisionStore | None,
 ) -> Page:
     """Return the scorecard of one model, with the decisions about it.
 
@@ -108,10 +113,15 @@ def model_page(
         "period": period,
         "card": card,
         "subjects": SUBJECT_WORDS,
-        "decisions": [ReviewedDecision(decision.time, decision.model, decision.words, decision.by, decision.why) for decision in decisions[:50]],
+        "decisions": [
+            ReviewedDecision(decision.time, decision.model, decision.words, decision.by, decision.why)
+            for decision in decisions[:50]
+        ],
     }
     columns = ("time", "version", "kind", "by", "why")
-    rows = [(iso_time(decision.time), decision.version, decision.kind, decision.by, decision.why) for decision in decisions]
+    rows = [
+        (iso_time(decision.time), decision.version, decision.kind, decision.by, decision.why) for decision in decisions
+    ]
     tables = {"lines": lines_table([card]), "decisions": Table(columns, rows)}
     return Page("model/scorecard.html", context, tables, {**about(selection), **_about(period)})
 
@@ -120,7 +130,9 @@ def period_of(query_params: QueryParams, model_views: Sequence[ModelView], now: 
     """Return the period that an address names; without any the last 90 days of the models' clocks. Raises 400."""
     newest = max((view.watermark for view in model_views), default=0) or now
     try:
-        return read_period(query_params.get("quarter", ""), query_params.get("from", ""), query_params.get("to", ""), newest)
+        return read_period(
+            query_params.get("quarter", ""), query_params.get("from", ""), query_params.get("to", ""), newest
+        )
     except ValueError as wrong:
         raise HTTPException(400, str(wrong)) from None
 
@@ -166,7 +178,9 @@ def _about(period: Period) -> dict[str, Any]:
 
 def _periods(query_params: QueryParams) -> list[tuple[str, str, bool]]:
     """Return the periods to choose with one click: their words, address, and whether they are chosen."""
-    chosen = query_params.get("from", "") or (f"-{USUAL_DAYS}d" if not (query_params.get("quarter") or query_params.get("to")) else "")
+    chosen = query_params.get("from", "") or (
+        f"-{USUAL_DAYS}d" if not (query_params.get("quarter") or query_params.get("to")) else ""
+    )
     parameters = [(name, query_params[name]) for name in ("tier", "team") if query_params.get(name)]
     return [
         (f"{days} days", "/scorecard?" + urlencode([("from", f"-{days}d"), *parameters]), chosen == f"-{days}d")

@@ -134,7 +134,9 @@ def page(
                     for (name, labels), value in sorted(counted.items())
                 ],
             ),
-            "problems": Table(("name", "message", "ready"), [(problem.name, problem.message, problem.ready) for problem in problems]),
+            "problems": Table(
+                ("name", "message", "ready"), [(problem.name, problem.message, problem.ready) for problem in problems]
+            ),
             "destinations": Table(("destination", *FORWARDING), [(name, *row) for name, row in forwarded]),
             "versions": Table(("package", "version"), list(_versions().items())),
         },
@@ -156,7 +158,10 @@ def _measured(counted: Counted, rows: Sequence[tuple[str, str, str]]) -> list[tu
         value_by_labels = {labels: value for (name, labels), value in counted.items() if name == metric}
         if value_by_labels:
             write = _UNITS[unit]
-            parts = [(", ".join(value for _, value in labels), write(value)) for labels, value in sorted(value_by_labels.items())]
+            parts = [
+                (", ".join(value for _, value in labels), write(value))
+                for labels, value in sorted(value_by_labels.items())
+            ]
             measurements.append((words, write(sum(value_by_labels.values())), parts if len(parts) > 1 else []))
     return measurements
 

@@ -52,7 +52,15 @@ def _table(unknown_outcomes: Sequence[UnknownOutcome]) -> Table:
         columns,
         [
             (
-                *(outcome.model, outcome.suggestion or None, outcome.id, outcome.actual, outcome.item, outcome.value, outcome.environment),
+                *(
+                    outcome.model,
+                    outcome.suggestion or None,
+                    outcome.id,
+                    outcome.actual,
+                    outcome.item,
+                    outcome.value,
+                    outcome.environment,
+                ),
                 *(outcome.retracted, iso_time(outcome.received)),
             )
             for outcome in unknown_outcomes

@@ -189,7 +189,9 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
     features.sort(key=lambda pair: -pair.difference)
     score = scores_together(before.score or before.predicted, after.score or after.predicted)
     distributions = [distribution(one.score) if one.score else None for one in (before, after)]
-    return SideBySide(left, right, metrics, tuple(features), score, () if score is not None else tuple(distributions), instead)
+    return SideBySide(
+        left, right, metrics, tuple(features), score, () if score is not None else tuple(distributions), instead
+    )
 
 
 def scores_together(left: ColumnDrift | None, right: ColumnDrift | None) -> Markup | None:
@@ -210,7 +212,11 @@ def traffic_share(selection: Selection, model: ModelView) -> float | None:
 
 
 def _rows_within(model: ModelView, name: str, start: int, end: int) -> int:
-    return sum(evaluation.rows for evaluation in model.windows.get(name, ()) if evaluation.window.start < end and start < evaluation.window.end)
+    return sum(
+        evaluation.rows
+        for evaluation in model.windows.get(name, ())
+        if evaluation.window.start < end and start < evaluation.window.end
+    )
 
 
 def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
@@ -238,7 +244,9 @@ def _version_title(model: ModelView, same: Sequence[ModelView]) -> str:
 
 def _offered_versions(selection: Selection) -> list[tuple[str, str]]:
     """Return value and title of each other version."""
-    other_versions = dict.fromkeys(view.key.version for view in selection.same if view.key.version != selection.model.key.version)
+    other_versions = dict.fromkeys(
+        view.key.version for view in selection.same if view.key.version != selection.model.key.version
+    )
     return [(f"version:{handle(version)}", short(version, 40) or "no version") for version in other_versions]
 
 
@@ -247,7 +255,10 @@ def _offered_windows(selection: Selection) -> list[tuple[str, str]]:
     timezone = selection.model.timezone
     # 90: windows that a reader can compare with, the newest
     other_windows = [evaluation for evaluation in reversed(selection.known) if evaluation is not selection.chosen][:90]
-    return [(f"at:{iso_time(evaluation.window.start)}", window_name(evaluation.window, timezone)) for evaluation in other_windows]
+    return [
+        (f"at:{iso_time(evaluation.window.start)}", window_name(evaluation.window, timezone))
+        for evaluation in other_windows
+    ]
 
 
 def _psi(column: ColumnDrift | None) -> float | None:
@@ -301,7 +312,10 @@ def _metrics_table(side_by_side: SideBySide) -> Table:
     )
     return Table(
         columns,
-        [(metric.name, *_plain(metric.left), *_plain(metric.right), metric.difference, metric.apart) for metric in side_by_side.metrics],
+        [
+            (metric.name, *_plain(metric.left), *_plain(metric.right), metric.difference, metric.apart)
+            for metric in side_by_side.metrics
+        ],
     )
 
 
@@ -314,4 +328,6 @@ def _features_table(side_by_side: SideBySide) -> Table:
         return (None, None, None) if column is None else (column.state, column.size or None, _psi(column))
 
     columns = ("feature", "left_state", "left_size", "left_psi", "right_state", "right_size", "right_psi")
-    return Table(columns, [(feature.name, *told(feature.left), *told(feature.right)) for feature in side_by_side.features])
+    return Table(
+        columns, [(feature.name, *told(feature.left), *told(feature.right)) for feature in side_by_side.features]
+    )
