@@ -41,5 +41,5 @@ def chapters(site: Site) -> dict[str, MakePage]:
         "predictions": partial(predictions.page, rows=rows),
         "versions": versions.page,
         "incidents": partial(incidents.model_page, log=log, alerts=parts.alerts, explained=parts.explanations),
-        "scorecard": partial(scorecard.model_page, log=log, made=parts.decisions),
+        "scorecard": partial(scorecard.model_page, log=log, decision_store=parts.decisions),
     }
