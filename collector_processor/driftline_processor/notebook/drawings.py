@@ -31,13 +31,13 @@ def share_bars(column: ColumnDrift) -> Markup:
     step = _WIDTH / len(now)
     state = {"drift": "drift", "ok": "same", "within_normal_variation": "same"}.get(column.state, "unsure")
     marks = [
-        svg.rect(at * step + 0.5, _y(share, highest), step - 1, _HEIGHT - _y(share, highest), f"now {state}")
-        for at, share in enumerate(now.tolist())
+        svg.rect(index * step + 0.5, _y(share, highest), step - 1, _HEIGHT - _y(share, highest), f"now {state}")
+        for index, share in enumerate(now.tolist())
         if share
     ]
     outline = [(0.0, _HEIGHT)]
-    for at, share in enumerate(was.tolist()):
-        outline += [(at * step, _y(share, highest)), ((at + 1) * step, _y(share, highest))]
+    for index, share in enumerate(was.tolist()):
+        outline += [(index * step, _y(share, highest)), ((index + 1) * step, _y(share, highest))]
     marks.append(svg.path([*outline, (_WIDTH, _HEIGHT)], "was"))
     label = f"{short(column.words)}: shares of the window as bars, of the baseline as an outline"
     return svg.picture(_WIDTH, _HEIGHT, marks, label, "bars", about=_largest_change(column))
@@ -47,8 +47,8 @@ def _largest_change(column: ColumnDrift) -> str:
     """Say which cell changed most, in words, for who cannot see the drawing."""
     if column.was is None or column.now is None or len(column.cells) != len(column.now):
         return ""
-    at = int(np.abs(column.now - column.was).argmax())
-    return f"{short(column.cells[at])} went from {percent(float(column.was[at]))} to {percent(float(column.now[at]))}"
+    index = int(np.abs(column.now - column.was).argmax())
+    return f"{short(column.cells[index])} went from {percent(float(column.was[index]))} to {percent(float(column.now[index]))}"
 
 
 def _y(share: float, highest: float) -> float:
@@ -64,8 +64,8 @@ def interval_range(metric: str) -> Range:
     >>> interval_range("accuracy"), interval_range("rmse")
     ((0.0, 1.0), None)
     """
-    known = metric_of(metric)
-    return (0.0, 1.0) if known is not None and known.unit == "fraction" else None
+    metric_definition = metric_of(metric)
+    return (0.0, 1.0) if metric_definition is not None and metric_definition.unit == "fraction" else None
 
 
 def metric_interval(
@@ -80,14 +80,14 @@ def metric_interval(
         baseline: The metric of the baseline.
         bounds: What the ends of the drawing are; None = what holds all of these.
     """
-    known = [one for one in (value, low, high, baseline) if one is not None and np.isfinite(one)]
-    if value is None or not known:
+    bounds_known = [bound for bound in (value, low, high, baseline) if bound is not None and np.isfinite(bound)]
+    if value is None or not bounds_known:
         return Markup()
-    least, most = bounds or _padded(min(known), max(known))
-    span = (most - least) or 1.0
+    low_end, high_end = bounds or _padded(min(bounds_known), max(bounds_known))
+    span = (high_end - low_end) or 1.0
 
-    def x(one: float) -> float:
-        return 4 + (_LONG - 8) * min(max((one - least) / span, 0.0), 1.0)
+    def x(number: float) -> float:
+        return 4 + (_LONG - 8) * min(max((number - low_end) / span, 0.0), 1.0)
 
     marks = [svg.line(4, _LOW / 2, _LONG - 4, _LOW / 2, "axis")]
     if low is not None and high is not None:
@@ -99,6 +99,6 @@ def metric_interval(
     return svg.picture(_LONG, _LOW, marks, f"{number(value)}{within}; baseline {number(baseline)}", "range")
 
 
-def _padded(least: float, most: float) -> tuple[float, float]:
-    room = (most - least or abs(most) or 1.0) * 0.15
-    return least - room, most + room
+def _padded(smallest: float, greatest: float) -> tuple[float, float]:
+    room = (greatest - smallest or abs(greatest) or 1.0) * 0.15
+    return smallest - room, greatest + room

@@ -55,7 +55,7 @@ def evaluate(
             result = evaluate_request(rows, reference, truth, settings, notes.append, report_progress)
     except BadInput as error:
         raise ValueError(str(error)) from None
-    library = next((one.library for one in rows if isinstance(one, MemoryRows)), "")
+    library = next((row.library for row in rows if isinstance(row, MemoryRows)), "")
     return NotebookReport(result, tuple(notes), settings.curves, library)
 
 
@@ -65,8 +65,8 @@ def _rows(value: Any, name: str) -> Iterator[Rows]:
         return
     if not value:
         raise BadInput(f"{name}: the list is empty; name a table or a file")
-    for at, one in enumerate(value):
-        yield _one_table(one, f"{name}[{at}]")
+    for index, row in enumerate(value):
+        yield _one_table(row, f"{name}[{index}]")
 
 
 def _one_table(value: Any, name: str) -> Rows:

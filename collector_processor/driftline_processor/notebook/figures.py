@@ -40,7 +40,9 @@ def draw_overview(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> F
     newest = newest_judged(evaluations)
     figure, (left, right) = _figure(2, (11, 4.2))
     _draw_features(left, newest)
-    headline = next((name for name in titles.READ_ALONE if any(name in one.realized for one in evaluations)), "")
+    headline = next(
+        (name for name in titles.READ_ALONE if any(name in evaluation.realized for evaluation in evaluations)), ""
+    )
     if len(evaluations) > 1 and headline:
         _draw_metric(right, evaluations, headline, timezone)
     else:
@@ -61,20 +63,22 @@ def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Fi
         ValueError: There is no such feature, or nothing is known of its values.
     """
     predictions, features = columns_of(evaluation)
-    known = {one.column if one in predictions else one.name: one for one in (*predictions, *features)}
-    known |= {one.name: one for one in features}  # a feature may be called score
-    if name not in known:
-        raise ValueError(f"no feature '{name}'; {near(name, tuple(known))}")
-    column = known[name]
+    columns_by_name = {
+        column.column if column in predictions else column.name: column for column in (*predictions, *features)
+    }
+    columns_by_name |= {feature.name: feature for feature in features}  # a feature may be called score
+    if name not in columns_by_name:
+        raise ValueError(f"no feature '{name}'; {near(name, tuple(columns_by_name))}")
+    column = columns_by_name[name]
     if column.was is None or column.now is None:
         raise ValueError(f"nothing is known of the values of '{name}': it is {states.state_word(column.state)}")
     figure, (axes,) = _figure(1, (7, 3.6))
-    at = np.arange(len(column.cells))
+    positions = np.arange(len(column.cells))
     colour, hatch = _look(column)
-    axes.bar(at, column.now * 100, 0.9, color=colour, hatch=hatch, edgecolor="white", label="window")
-    axes.stairs(column.was * 100, np.arange(len(at) + 1) - 0.5, color=BASELINE, linewidth=1.4, label="baseline")
-    step = -(-len(at) // MOST_LABELS)
-    axes.set_xticks(at[::step], [short(cell, 14) for cell in column.cells[::step]], rotation=35, ha="right")
+    axes.bar(positions, column.now * 100, 0.9, color=colour, hatch=hatch, edgecolor="white", label="window")
+    axes.stairs(column.was * 100, np.arange(len(positions) + 1) - 0.5, color=BASELINE, linewidth=1.4, label="baseline")
+    step = -(-len(positions) // MOST_LABELS)
+    axes.set_xticks(positions[::step], [short(cell, 14) for cell in column.cells[::step]], rotation=35, ha="right")
     axes.set_ylabel("% of rows")
     word = states.state_word(column.state, column.reason)
     axes.set_title(_plain(f"{column_name(column)}: {word}, {window_name(evaluation.window, timezone)}"), loc="left")
@@ -88,12 +92,12 @@ def _figure(columns: int, size: tuple[float, float]) -> tuple[Figure, Sequence[A
         from matplotlib import pyplot
     except ModuleNotFoundError:
         raise ImportError("plot() needs matplotlib: pip install matplotlib") from None
-    figure, found = pyplot.subplots(1, columns, figsize=size, layout="constrained", squeeze=False)
+    figure, axes_grid = pyplot.subplots(1, columns, figsize=size, layout="constrained", squeeze=False)
     if "inline" in pyplot.get_backend():
         pyplot.close(figure)
-    axes: Sequence[Axes] = list(found[0])
-    for one in axes:
-        one.spines[["top", "right"]].set_visible(False)
+    axes: Sequence[Axes] = list(axes_grid[0])
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
@@ -107,11 +111,11 @@ def _look(column: ColumnDrift) -> tuple[str, str]:
 def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
     from matplotlib.patches import Patch
 
-    shown = [(one, _psi(one)) for one in columns_of(evaluation)[1][:MOST_FEATURES]]
-    for at, (column, value) in enumerate(shown):
+    columns_and_sizes = [(column, _psi(column)) for column in columns_of(evaluation)[1][:MOST_FEATURES]]
+    for index, (column, value) in enumerate(columns_and_sizes):
         colour, hatch = _look(column)
-        axes.barh(at, value, 0.7, color=colour, hatch=hatch, edgecolor="white")
-    axes.set_yticks(range(len(shown)), [_plain(short(one.name, 28)) for one, _ in shown])
+        axes.barh(index, value, 0.7, color=colour, hatch=hatch, edgecolor="white")
+    axes.set_yticks(range(len(columns_and_sizes)), [_plain(short(column.name, 28)) for column, _ in columns_and_sizes])
     axes.invert_yaxis()
     axes.set_xlabel("PSI")
     axes.set_title(_plain(drift_words(evaluation)), loc="left")
@@ -121,22 +125,33 @@ def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _psi(column: ColumnDrift) -> float:
-    found = column.methods.get("psi")
-    return 0.0 if found is None or found.value is None else found.value
+    psi = column.methods.get("psi")
+    return 0.0 if psi is None or psi.value is None else psi.value
 
 
 def _draw_metric(axes: Axes, evaluations: Sequence[Evaluation], name: str, timezone: str) -> None:
     """Draw a metric over windows, each with its interval, and the baseline's as a line."""
-    known = [(at, one.realized[name]) for at, one in enumerate(evaluations) if name in one.realized]
-    drawn = [(at, found) for at, found in known if found.value is not None]
-    _draw_intervals(axes, [at for at, _ in drawn], [found for _, found in drawn], upright=True)
-    axes.plot([at for at, _ in drawn], [float(found.value or 0.0) for _, found in drawn], color=SAME, linewidth=1)
-    reference = next((one.reference[name].value for one in reversed(evaluations) if name in one.reference), None)
+    indexed_metrics = [
+        (index, evaluation.realized[name])
+        for index, evaluation in enumerate(evaluations)
+        if name in evaluation.realized
+    ]
+    drawn_points = [(index, metric) for index, metric in indexed_metrics if metric.value is not None]
+    _draw_intervals(axes, [index for index, _ in drawn_points], [metric for _, metric in drawn_points], upright=True)
+    axes.plot(
+        [index for index, _ in drawn_points],
+        [float(metric.value or 0.0) for _, metric in drawn_points],
+        color=SAME,
+        linewidth=1,
+    )
+    reference = next(
+        (evaluation.reference[name].value for evaluation in reversed(evaluations) if name in evaluation.reference), None
+    )
     if reference is not None:
         axes.axhline(reference, color=BASELINE, linestyle="--", linewidth=1.2, label="baseline")
         axes.legend(frameon=False)
     step = -(-len(evaluations) // MOST_LABELS)
-    names = [window_label(one.window, timezone) for one in evaluations[::step]]
+    names = [window_label(evaluation.window, timezone) for evaluation in evaluations[::step]]
     axes.set_xticks(range(0, len(evaluations), step), names, rotation=35, ha="right")
     better = titles.direction(name)
     axes.set_title(titles.metric_title(name) + (f" ({better})" if better else ""), loc="left")
@@ -144,16 +159,16 @@ def _draw_metric(axes: Axes, evaluations: Sequence[Evaluation], name: str, timez
 
 def _draw_metrics(axes: Axes, evaluation: Evaluation) -> None:
     """Draw each metric of a window in its interval, and the baseline's as a mark."""
-    found: dict[str, MetricValue | Estimate] = {**evaluation.realized} or {**evaluation.estimated}
-    names = [name for name in titles.metric_names(found) if found[name].value is not None][:MOST_FEATURES]
+    metrics: dict[str, MetricValue | Estimate] = {**evaluation.realized} or {**evaluation.estimated}
+    names = [name for name in titles.metric_names(metrics) if metrics[name].value is not None][:MOST_FEATURES]
     rows = list(range(len(names)))
-    _draw_intervals(axes, rows, [found[name] for name in names], upright=False)
-    for at, name in enumerate(names):
-        value = found[name]
+    _draw_intervals(axes, rows, [metrics[name] for name in names], upright=False)
+    for index, name in enumerate(names):
+        value = metrics[name]
         reference = evaluation.reference.get(name)
         baseline = value.reference if isinstance(value, Estimate) else None if reference is None else reference.value
         if baseline is not None:
-            axes.plot([baseline], [at], "|", color=BASELINE, markersize=14, markeredgewidth=1.6)
+            axes.plot([baseline], [index], "|", color=BASELINE, markersize=14, markeredgewidth=1.6)
     axes.set_yticks(rows, [titles.metric_title(name) for name in names])
     axes.invert_yaxis()
     words = "performance" if evaluation.realized else "estimated performance"
@@ -161,18 +176,18 @@ def _draw_metrics(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _draw_intervals(
-    axes: Axes, places: Sequence[int], found: Sequence[MetricValue | Estimate], *, upright: bool
+    axes: Axes, places: Sequence[int], metric_values: Sequence[MetricValue | Estimate], *, upright: bool
 ) -> None:
     """Draw values with the ends of their intervals; one without an interval is a point."""
-    for at, one in zip(places, found, strict=True):
-        value = float(one.value or 0.0)
+    for place, metric_value in zip(places, metric_values, strict=True):
+        value = float(metric_value.value or 0.0)
         reach: Any = None
-        if one.low is not None and one.high is not None:
-            reach = [[max(value - one.low, 0.0)], [max(one.high - value, 0.0)]]
+        if metric_value.low is not None and metric_value.high is not None:
+            reach = [[max(value - metric_value.low, 0.0)], [max(metric_value.high - value, 0.0)]]
         if upright:
-            axes.errorbar([at], [value], yerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
+            axes.errorbar([place], [value], yerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
         else:
-            axes.errorbar([value], [at], xerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
+            axes.errorbar([value], [place], xerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
 
 
 def _plain(text: str) -> str:

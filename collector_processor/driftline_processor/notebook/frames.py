@@ -65,10 +65,12 @@ def frame_of(table: pa.Table, library: str) -> Any:
 
 
 def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
-    shown = [(one, column) for one in evaluations for columns in columns_of(one) for column in columns]
-    methods = list(dict.fromkeys(name for _, column in shown for name in column.methods))
+    evaluation_columns = [
+        (evaluation, column) for evaluation in evaluations for columns in columns_of(evaluation) for column in columns
+    ]
+    methods = list(dict.fromkeys(name for _, column in evaluation_columns for name in column.methods))
     rows: list[dict[str, Any]] = []
-    for evaluation, column in shown:
+    for evaluation, column in evaluation_columns:
         deciding = column.methods.get(column.decided_by)
         rows.append(
             {
@@ -80,7 +82,7 @@ def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
                 "effect": column.effect,
                 "p_value": None if deciding is None else deciding.p_value,
                 "decided_by": column.decided_by,
-                **{name: found.value for name, found in column.methods.items()},
+                **{name: method.value for name, method in column.methods.items()},
                 "missing_was": column.missing_was,
                 "missing_now": column.missing_now,
                 "rows": column.rows,
@@ -94,7 +96,7 @@ def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
 
 def columns_of(evaluation: Evaluation) -> tuple[list[ColumnDrift], list[ColumnDrift]]:
     """Return the score and the class of a window, and its features, what matters most first."""
-    predictions = [one for one in (evaluation.score, evaluation.predicted) if one is not None]
+    predictions = [column for column in (evaluation.score, evaluation.predicted) if column is not None]
     return predictions, rank(evaluation.features.values())
 
 
@@ -116,7 +118,7 @@ def _performance_table(evaluations: Sequence[Evaluation]) -> pa.Table:
 
 def _metric_rows(evaluation: Evaluation, part: str, metrics: Mapping[str, MetricValue]) -> Iterator[dict[str, Any]]:
     for name in metric_names(metrics):
-        found = metrics[name]
+        metric = metrics[name]
         reference = None if part else evaluation.reference.get(name)
         change = None if part else evaluation.realized_changes.get(name)
         yield {
@@ -124,30 +126,30 @@ def _metric_rows(evaluation: Evaluation, part: str, metrics: Mapping[str, Metric
             "slice": part,
             "metric": name,
             "basis": "realized",
-            "value": found.value,
-            "low": found.low,
-            "high": found.high,
+            "value": metric.value,
+            "low": metric.low,
+            "high": metric.high,
             "baseline": None if reference is None else reference.value,
             "comparison": None if change is None else change.state,
-            "rows": found.rows,
+            "rows": metric.rows,
         }
 
 
 def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
     rows = [
         {
-            **_window_of(one),
-            "rows": one.rows,
-            "outcomes": one.outcome_rows,
-            "coverage": one.coverage,
-            "verdict": None if one.verdict is None else one.verdict.state,
-            "sentence": None if one.verdict is None else verdict_sentence(one.verdict),
-            "features_drifted": drifted(one),
-            "features_compared": compared(one),
-            "drift_fraction": one.share,
-            "findings": len(one.findings),
+            **_window_of(evaluation),
+            "rows": evaluation.rows,
+            "outcomes": evaluation.outcome_rows,
+            "coverage": evaluation.coverage,
+            "verdict": None if evaluation.verdict is None else evaluation.verdict.state,
+            "sentence": None if evaluation.verdict is None else verdict_sentence(evaluation.verdict),
+            "features_drifted": drifted(evaluation),
+            "features_compared": compared(evaluation),
+            "drift_fraction": evaluation.share,
+            "findings": len(evaluation.findings),
         }
-        for one in evaluations
+        for evaluation in evaluations
     ]
     columns = {**_WINDOW, "rows": pa.int64(), "outcomes": pa.int64(), "coverage": pa.float64()}
     columns |= {"verdict": pa.string(), "sentence": pa.string(), "features_drifted": pa.int64()}
@@ -159,8 +161,8 @@ def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
 def _window_of(evaluation: Evaluation) -> dict[str, int | None]:
     """Return the ends of a window, unix nanoseconds; None where rows have no time."""
     window = evaluation.window
-    known = window.start or window.end
-    return {"window_start": window.start if known else None, "window_end": window.end if known else None}
+    bound = window.start or window.end
+    return {"window_start": window.start if bound else None, "window_end": window.end if bound else None}
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, pa.DataType]) -> pa.Table:

@@ -93,24 +93,28 @@ def metric_rows(evaluation: Evaluation) -> list[MetricRow]:
     Args:
         evaluation: The window.
     """
-    found: dict[str, MetricValue | Estimate] = {**evaluation.realized} or {**evaluation.estimated}
+    metrics: dict[str, MetricValue | Estimate] = {**evaluation.realized} or {**evaluation.estimated}
     changes = evaluation.realized_changes if evaluation.realized else evaluation.estimated_changes
     rows = []
-    for name in titles.metric_names(found):
-        value = found[name]
+    for name in titles.metric_names(metrics):
+        value = metrics[name]
         reference = evaluation.reference.get(name)
         baseline = value.reference if isinstance(value, Estimate) else None if reference is None else reference.value
         drawing = metric_interval(value.value, value.low, value.high, baseline, interval_range(name))
         change = changes.get(name)
-        told = ("", "") if change is None else (states.state_word(change.state, change.reason), change.state)
-        rows.append(MetricRow(titles.metric_title(name), value, baseline, *told, drawing))
+        state_cells = ("", "") if change is None else (states.state_word(change.state, change.reason), change.state)
+        rows.append(MetricRow(titles.metric_title(name), value, baseline, *state_cells, drawing))
     return rows
 
 
 def _element_id(result: EvaluationResult) -> str:
     """Return a name of the element that no other of a notebook has, and the same result always."""
-    what = (result.key, result.verdict, [(one.window, one.rows, one.share) for one in result.evaluations])
-    return f"driftline-{blake2s(repr(what).encode(), digest_size=4).hexdigest()}"
+    identity = (
+        result.key,
+        result.verdict,
+        [(evaluation.window, evaluation.rows, evaluation.share) for evaluation in result.evaluations],
+    )
+    return f"driftline-{blake2s(repr(identity).encode(), digest_size=4).hexdigest()}"
 
 
 @cache

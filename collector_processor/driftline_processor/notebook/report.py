@@ -113,7 +113,7 @@ class NotebookReport:
         return file_report(self.result, time.time_ns())
 
     def __repr__(self) -> str:
-        rows, windows = sum(one.rows for one in self.result.evaluations), len(self.result.evaluations)
+        rows, windows = sum(evaluation.rows for evaluation in self.result.evaluations), len(self.result.evaluations)
         model = self.result.key.model
         where = f"{model}, {many(rows)}" + (f" in {many(windows, 'window')}" if windows > 1 else "")
         return f"{self.verdict.sentence}\n{self.verdict.next}\n({where})"

@@ -38,32 +38,44 @@ def acknowledge(
     Returns:
         The alert, None where there is none; and the messages to send now.
     """
-    known = store.alerts.get(alert)
-    if known is None or (known.acknowledged is not None and not (take_over and known.acknowledged_by != by)):
-        return known, []
+    known_alert = store.alerts.get(alert)
+    if known_alert is None or (
+        known_alert.acknowledged is not None and not (take_over and known_alert.acknowledged_by != by)
+    ):
+        return known_alert, []
     sent = store.threads_about([alert])
     threads = {one.alert for one in sent}
     shared = dict.fromkeys([alert, *(other for one in sent for other in one.about)])
     alerts = [store.alerts[one] for one in shared if one in store.alerts]
-    taken = [
+    deliveries = [
         replace(one, acknowledged=now, acknowledged_by=by, why=why)
         for one in alerts
         if one.id == alert or (one.open and (one.acknowledged is None or take_over))
     ]
-    held = {one.channel for one in store.held if one.alert in threads}
+    held_channels = {one.channel for one in store.held if one.alert in threads}
     incidents: dict[tuple[str, str], int] = {}
     for one in sent:
         place = one.alert, one.channel
         incidents[place] = max(one.incident, incidents.get(place, 1))
-    facts = acknowledgement_facts(alert, known.policy, known.model, known.environment, known.severity, by, why)
+    facts = acknowledgement_facts(
+        alert, known_alert.policy, known_alert.model, known_alert.environment, known_alert.severity, by, why
+    )
     messages = [
-        Message(_id(thread, name, of), thread, name, "acknowledged", now, {**facts, "alert": thread}, incident=of)
-        for (thread, name), of in incidents.items()
-        if name in channels and channels[name].hears_acknowledgements and name not in held and known.open
+        Message(
+            _id(thread, name, incident),
+            thread,
+            name,
+            "acknowledged",
+            now,
+            {**facts, "alert": thread},
+            incident=incident,
+        )
+        for (thread, name), incident in incidents.items()
+        if name in channels and channels[name].hears_acknowledgements and name not in held_channels and known_alert.open
     ]
-    messages = [one for one in messages if not store.is_used(one.id)]
-    store.write(taken, messages)
-    return taken[0], messages
+    messages = [message for message in messages if not store.is_used(message.id)]
+    store.write(deliveries, messages)
+    return deliveries[0], messages
 
 
 def _id(thread: str, channel: str, incident: int) -> str:

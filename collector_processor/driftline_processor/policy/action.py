@@ -68,8 +68,10 @@ class Action(ActionKeys):
         for value in dict(self).values():
             for secret in value.values() if isinstance(value, Mapping) else (value,):
                 if isinstance(secret, SecretStr):
-                    written = secret.get_secret_value()
-                    yield from secret_parts(written) if "://" in written else (written, *written.split())
+                    secret_text = secret.get_secret_value()
+                    yield from (
+                        secret_parts(secret_text) if "://" in secret_text else (secret_text, *secret_text.split())
+                    )
 
     @abstractmethod
     def describe(self, message: Message) -> str:
@@ -180,19 +182,19 @@ class ActionChannel:
         except NotTaken as not_taken:
             return replace(not_taken.answer, detail=self._hidden(not_taken.answer.detail))
         except Exception as error:
-            said = self._hidden(f"{type(error).__name__}: {error}")
-            _log.error("the action %s could not be carried out; it is tried again: %s", message.channel, said)
-            return Answer("put_off", said)
+            error_text = self._hidden(f"{type(error).__name__}: {error}")
+            _log.error("the action %s could not be carried out; it is tried again: %s", message.channel, error_text)
+            return Answer("put_off", error_text)
 
     def close(self) -> None:
         """Do nothing: each message has a connection of its own."""
 
-    def _hidden(self, said: str, longest: int = 300) -> str:
+    def _hidden(self, text: str, longest: int = 300) -> str:
         for secret in sorted(self._around.secrets, key=len, reverse=True):
-            for written in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
-                if len(written) >= SHORTEST_SECRET:
-                    said = said.replace(written, "***")
-        return said[:longest]
+            for secret_form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
+                if len(secret_form) >= SHORTEST_SECRET:
+                    text = text.replace(secret_form, "***")
+        return text[:longest]
 
 
 def facts_of(message: Message) -> Mapping[str, Any]:

@@ -159,8 +159,8 @@ class AlertStore:
     def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
         self._connection = connection
         rows = read(connection, "FROM alerts ORDER BY seen").to_pylist()
-        known = unreadable.skipped("alerts", rows, _alert)
-        self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in known}
+        readable = unreadable.skipped("alerts", rows, _alert)
+        self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in readable}
         rows = read(connection, "FROM deliveries").to_pylist()
         self.deliveries: Mapping[str, Delivery] = {row["message"]: _delivery(row) for row in rows}
         rows = read(connection, "FROM messages ORDER BY made").to_pylist()
@@ -178,32 +178,34 @@ class AlertStore:
     @property
     def open(self) -> list[Alert]:
         """The alerts that are not closed."""
-        return [self.alerts[one] for one in self._index.open]
+        return [self.alerts[id] for id in self._index.open]
 
     def alerts_of(self, about: About) -> list[Alert]:
         """Return the alerts of a policy, an environment and a model, the oldest first."""
-        return [self.alerts[one] for one in self._index.alerts.get(about, ())]
+        return [self.alerts[id] for id in self._index.alerts.get(about, ())]
 
     def newest_of(self, about: About) -> Alert | None:
         """Return the open alert of a policy, an environment and a model, else the newest; None where there is none."""
-        known = self._index.alerts.get(about, ())
-        return self.alerts[self._index.lasting.get(about, known[-1])] if known else None
+        alert_ids = self._index.alerts.get(about, ())
+        return self.alerts[self._index.lasting.get(about, alert_ids[-1])] if alert_ids else None
 
     @property
     def waiting(self) -> list[Message]:
         """The messages to send of which nobody knows that they arrived, the oldest first."""
         awaited = self.awaited
-        return [self._to_send(one) for one in self._pending if one.held is None and one.id not in awaited]
+        return [
+            self._to_send(message) for message in self._pending if message.held is None and message.id not in awaited
+        ]
 
     @property
     def held(self) -> list[Message]:
         """The messages that wait to be collected, or for the end of quiet hours, the oldest first."""
-        return [one for one in self._pending if one.held is not None]
+        return [message for message in self._pending if message.held is not None]
 
     @property
     def _pending(self) -> list[Message]:
         """The messages of which nobody knows what came of them, the oldest first."""
-        return [self.messages[one] for one in self._index.pending]
+        return [self.messages[id] for id in self._index.pending]
 
     def is_used(self, id: str) -> bool:
         """Return True where a message has an id, also one that cannot be read."""
@@ -237,39 +239,43 @@ class AlertStore:
 
     def threads_about(self, alerts: Iterable[str]) -> list[Message]:
         """Return the messages of all threads that tell of alerts: the oldest thread first, each the oldest first."""
-        named = {*alerts}
-        threads = {one.alert for alert in named for one in self.about(alert) if not one.is_order} | named
-        known = sorted((number, one) for one in threads if (number := self._index.numbers.get(one)) is not None)
-        return [message for _, thread in known for message in self.of_thread(thread) if not message.is_order]
+        alert_ids = {*alerts}
+        threads = {
+            message.alert for alert in alert_ids for message in self.about(alert) if not message.is_order
+        } | alert_ids
+        numbered_threads = sorted(
+            (number, thread) for thread in threads if (number := self._index.numbers.get(thread)) is not None
+        )
+        return [message for _, thread in numbered_threads for message in self.of_thread(thread) if not message.is_order]
 
     def latest_digest(self, channel: str) -> int | None:
         """Return when the latest digest of a channel was written, wall time; None where none was."""
         return self._index.digests.get(channel)
 
     def _named(self, ids: Iterable[str]) -> list[Message]:
-        known = self.messages
-        return [known[one] for one in ids if one in known]
+        messages_by_id = self.messages
+        return [messages_by_id[id] for id in ids if id in messages_by_id]
 
     def thread(self, message: Message) -> tuple[str, bool]:
         """Return by what its channel knows the first message about the same alert, and whether that says others, too.
 
         Return "" where it knows none.
         """
-        for one in self.of_thread(message.alert):
-            if one.channel == message.channel and one.id != message.id:
-                known, said = self.deliveries.get(one.id), one
-                if known is not None and known.result == "collected":
-                    said = self.messages.get(known.reference, one)
-                    known = self.deliveries.get(said.id)
-                if known is not None and known.result == "delivered" and known.reference:
-                    return known.reference, said.says_several
+        for message_of_thread in self.of_thread(message.alert):
+            if message_of_thread.channel == message.channel and message_of_thread.id != message.id:
+                delivery, newest = self.deliveries.get(message_of_thread.id), message_of_thread
+                if delivery is not None and delivery.result == "collected":
+                    newest = self.messages.get(delivery.reference, message_of_thread)
+                    delivery = self.deliveries.get(newest.id)
+                if delivery is not None and delivery.result == "delivered" and delivery.reference:
+                    return delivery.reference, newest.says_several
         return "", False
 
     @property
     def awaited(self) -> Mapping[str, Approval]:
         """The approvals that nobody has given, by the id of their message."""
-        asked = (self.approvals.get(one) for one in self._index.pending)
-        return {one.message: one for one in asked if one is not None and one.time is None}
+        approvals = (self.approvals.get(one) for one in self._index.pending)
+        return {one.message: one for one in approvals if one is not None and one.time is None}
 
     def _to_send(self, message: Message) -> Message:
         """Return a message that is as old as its approval: it does not expire while nobody approves."""
@@ -295,14 +301,14 @@ class AlertStore:
             approvals: New ones, and known ones as they are now.
             released: Known messages that were held and are sent now, as they are now.
         """
-        delivered = [one.message for one in deliveries]
+        delivered = [delivery.message for delivery in deliveries]
         with transaction(self._connection):
             if alerts:
-                ids = [one.id for one in alerts]
+                ids = [alert.id for alert in alerts]
                 self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [ids])
                 insert(self._connection, "alerts", _table(map(_row, alerts), _ALERTS))
             if messages:
-                rows = ({**_row(one), "facts": json.dumps(one.facts)} for one in messages)
+                rows = ({**_row(message), "facts": json.dumps(message.facts)} for message in messages)
                 insert(self._connection, "messages", _table(rows, _MESSAGES))
             if deliveries:
                 insert(self._connection, "deliveries", _table(map(_row, deliveries), _DELIVERIES))
@@ -310,22 +316,24 @@ class AlertStore:
             for one in released:
                 self._connection.execute("UPDATE messages SET held = NULL, made = ? WHERE id = ?", [one.made, one.id])
             if approvals:
-                asked = [one.message for one in approvals]
-                self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [asked])
+                approved_messages = [approval.message for approval in approvals]
+                self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [approved_messages])
                 insert(self._connection, "approvals", _table(map(_row, approvals), _APPROVALS))
             if looks:
                 rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
                 insert(self._connection, "looks", _table(rows, _LOOKS))
         if alerts:
-            self.alerts = {**self.alerts, **{one.id: one for one in alerts}}
+            self.alerts = {**self.alerts, **{alert.id: alert for alert in alerts}}
         if messages or deliveries or released:
-            known = {**self.messages, **{one.id: one for one in (*messages, *released)}}
-            known.update((one, replace(known[one], facts={})) for one in delivered if one in known)
-            self.messages = known
-            self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
+            messages_by_id = {**self.messages, **{one.id: one for one in (*messages, *released)}}
+            messages_by_id.update(
+                (one, replace(messages_by_id[one], facts={})) for one in delivered if one in messages_by_id
+            )
+            self.messages = messages_by_id
+            self.deliveries = {**self.deliveries, **{delivery.message: delivery for delivery in deliveries}}
         self._index.add(alerts, messages, delivered)
         self.looks = {**self.looks, **(looks or {})}
-        self.approvals = {**self.approvals, **{one.message: one for one in approvals}}
+        self.approvals = {**self.approvals, **{approval.message: approval for approval in approvals}}
 
     def approve(self, alert: str, action: str, by: str, why: str, now: int) -> tuple[Approval | None, Message | None]:
         """Note who approves an action for an alert, and why.
@@ -336,25 +344,25 @@ class AlertStore:
         """
         incidents = dict.fromkeys(one.alert for one in self.about(alert) if one.channel == action)
         named = [one for id in incidents for one in self.of_thread(id) if one.channel == action]
-        known = [self.approvals[one.id] for one in named if one.id in self.approvals]
-        if not known:
+        approvals = [self.approvals[one.id] for one in named if one.id in self.approvals]
+        if not approvals:
             return None, None
-        waiting = next((one for one in known if one.message in self.awaited), None)
+        waiting = next((one for one in approvals if one.message in self.awaited), None)
         if waiting is None:
-            return known[-1], None
-        given = Approval(waiting.message, now, by, why)
-        self.write((), approvals=[given])
-        return given, self._to_send(self.messages[given.message])
+            return approvals[-1], None
+        approval = Approval(waiting.message, now, by, why)
+        self.write((), approvals=[approval])
+        return approval, self._to_send(self.messages[approval.message])
 
     def forget(self, before: int) -> None:
         """Forget alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
-        old = [one.id for one in self.alerts.values() if one.over is not None and one.over < before]
-        old += [one.alert for one in self.messages.values() if one.says_several and one.made < before]
+        old = [alert.id for alert in self.alerts.values() if alert.over is not None and alert.over < before]
+        old += [message.alert for message in self.messages.values() if message.says_several and message.made < before]
         if old:
             self._drop(old)
 
     def _drop(self, ids: Sequence[str]) -> None:
-        gone = {*ids}
+        dropped = {*ids}
         of_gone = "list_contains(?, message) OR message IN (SELECT id FROM messages WHERE list_contains(?, alert))"
         messages = [one.id for id in ids for one in self.of_thread(id)]
         with transaction(self._connection):
@@ -362,20 +370,20 @@ class AlertStore:
             self._connection.execute(f"DELETE FROM deliveries WHERE {of_gone}", [messages, [*ids]])
             self._connection.execute(f"DELETE FROM approvals WHERE {of_gone}", [messages, [*ids]])
             self._connection.execute("DELETE FROM messages WHERE list_contains(?, alert)", [[*ids]])
-        self.alerts = {one: alert for one, alert in self.alerts.items() if one not in gone}
-        self.messages = {one: message for one, message in self.messages.items() if message.alert not in gone}
-        self.deliveries = {one: known for one, known in self.deliveries.items() if one in self.messages}
-        self.approvals = {one: known for one, known in self.approvals.items() if one in self.messages}
+        self.alerts = {one: alert for one, alert in self.alerts.items() if one not in dropped}
+        self.messages = {one: message for one, message in self.messages.items() if message.alert not in dropped}
+        self.deliveries = {one: delivery for one, delivery in self.deliveries.items() if one in self.messages}
+        self.approvals = {one: approval for one, approval in self.approvals.items() if one in self.messages}
         self._index = _Index(self.alerts.values(), self.messages.values(), self.deliveries)
 
-    def forget_looks(self, gone: Collection[About]) -> None:
+    def forget_looks(self, abouts: Collection[About]) -> None:
         """Forget what policies looked at, where nobody looks at it any more."""
-        if not gone:
+        if not abouts:
             return
         with transaction(self._connection):
-            for one in gone:
+            for one in abouts:
                 self._connection.execute("DELETE FROM looks WHERE (policy, environment, model) = (?, ?, ?)", [*one])
-        self.looks = {about: since for about, since in self.looks.items() if about not in gone}
+        self.looks = {about: since for about, since in self.looks.items() if about not in abouts}
 
 
 class _Index:
@@ -415,8 +423,8 @@ class _Index:
                 self._known.add(alert.id)
                 self.alerts.setdefault(alert.about, []).append(alert.id)
         if alerts:
-            closed = {one.id for one in alerts if not one.open}
-            opened = {one.id: one.about for one in alerts if one.open}
+            closed = {alert.id for alert in alerts if not alert.open}
+            opened = {alert.id: alert.about for alert in alerts if alert.open}
             self.open = {one: about for one, about in {**self.open, **opened}.items() if one not in closed}
             self.lasting = {about: one for one, about in self.open.items()}
         for message in messages:
@@ -428,9 +436,9 @@ class _Index:
             if message.kind == "digest":
                 self.digests[message.channel] = max(message.made, self.digests.get(message.channel, message.made))
         if messages or delivered:
-            gone = {*delivered}
+            delivered_ids = {*delivered}
             self.pending = {
-                one: None for one in (*self.pending, *(message.id for message in messages)) if one not in gone
+                one: None for one in (*self.pending, *(message.id for message in messages)) if one not in delivered_ids
             }
 
 
@@ -477,9 +485,9 @@ _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 
 def _alert(row: dict[str, Any]) -> Alert:
-    known = {name: row[name] for name in _ALERT_FIELDS}
+    fields = {name: row[name] for name in _ALERT_FIELDS}
     texts = {name: row[name] or "" for name in ("said", "ending")}
-    alert = Alert(**known | texts | {"subjects": tuple(row["subjects"] or ())})
+    alert = Alert(**fields | texts | {"subjects": tuple(row["subjects"] or ())})
     if alert.severity not in SEVERITIES:
         raise ValueError(f"an alert is never {alert.severity!r}")
     if not {alert.state, alert.said} <= {*_STATES, ""}:
@@ -498,9 +506,9 @@ def _message(row: dict[str, Any]) -> Message:
     return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"] or ()), "incident": row["incident"] or 1})
 
 
-def _row(one: Alert | Message | Delivery | Approval) -> dict[str, Any]:
+def _row(record: Alert | Message | Delivery | Approval) -> dict[str, Any]:
     """Return the fields by name; a look may write thousands, of which copies as deep as ``asdict`` takes them cost."""
-    return {field.name: getattr(one, field.name) for field in fields(one)}
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -58,11 +58,11 @@ NOTHING = Past()
 
 def severity_of(message: Message) -> str:
     """Return how grave the incident of a message is: the gravest of what is told and of what lasts."""
-    facts, lasting = message.facts, message.facts.get("lasting", ())
+    facts, lasting_alerts = message.facts, message.facts.get("lasting", ())
     if message.kind == "passed":
         return "info"
-    told = [] if message.kind == "eased" and lasting else [str(facts.get("severity", "warning"))]
-    return min([*told, *(str(one["severity"]) for one in lasting)], key=SEVERITIES.index)
+    severities = [] if message.kind == "eased" and lasting_alerts else [str(facts.get("severity", "warning"))]
+    return min([*severities, *(str(alert["severity"]) for alert in lasting_alerts)], key=SEVERITIES.index)
 
 
 def incident_keys(message: Message) -> list[str]:
@@ -73,7 +73,7 @@ def incident_keys(message: Message) -> list[str]:
     >>> incident_keys(Message("4c1f-3-oncall", "4c1f", "oncall", "worse", 0, {}, incident=2))
     ['4c1f-2', '4c1f']
     """
-    return [message.alert if one == 1 else f"{message.alert}-{one}" for one in range(message.incident, 0, -1)]
+    return [message.alert if number == 1 else f"{message.alert}-{number}" for number in range(message.incident, 0, -1)]
 
 
 class Channel(Protocol):

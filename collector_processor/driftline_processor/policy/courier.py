@@ -85,7 +85,7 @@ class Courier:
             unsure: Whether the channel may have taken them before.
         """
         with self._lock:
-            put_off = {one.alert for one in self._waiting.values()}
+            put_off = {message.alert for message in self._waiting.values()}
             for message in messages:
                 if message.id in self._new or message.id in self._waiting:
                     continue
@@ -138,9 +138,9 @@ class Courier:
                     self._waiting.clear()
                 return
             else:
-                asked = min(answer.wait, LONGEST_WAIT)
-                ends = self._stopping if asked else self._woken
-                self._pause(ends, max(asked, next(pauses) * random.uniform(0.5, 1.0)))
+                wait = min(answer.wait, LONGEST_WAIT)
+                ends = self._stopping if wait else self._woken
+                self._pause(ends, max(wait, next(pauses) * random.uniform(0.5, 1.0)))
 
     def _past(self, message: Message) -> Past:
         own = self._threads.get(message.alert)
@@ -258,7 +258,7 @@ class Couriers:
 
     def sentence(self) -> str | None:
         """Return which messages wait, and why; None where none waits for long."""
-        return "; ".join(filter(None, (one.sentence() for one in self._couriers.values()))) or None
+        return "; ".join(filter(None, (courier.sentence() for courier in self._couriers.values()))) or None
 
     def stop(self, grace: float) -> None:
         """Send what waits, each once, for at most ``grace`` seconds over all channels."""

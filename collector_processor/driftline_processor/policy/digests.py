@@ -69,10 +69,10 @@ class Digests:
         ended = {(one.alert, one.channel): one for one in waiting if one.kind == "over" and self._pages(one.channel)}
         past = [one for one in waiting if one.kind in ASKING and (one.alert, one.channel) in ended]
         ends = (ended[one.alert, one.channel].id for one in past)
-        said = [Delivery(one.id, now, "collected", SUPERSEDED, end) for one, end in zip(past, ends, strict=True)]
-        left = [replace(one, held=None) for one in self._store.held if one.channel not in self._channels]
-        if said or left:
-            self._store.write([], deliveries=said, released=left)
+        deliveries = [Delivery(one.id, now, "collected", SUPERSEDED, end) for one, end in zip(past, ends, strict=True)]
+        released = [replace(one, held=None) for one in self._store.held if one.channel not in self._channels]
+        if deliveries or released:
+            self._store.write([], deliveries=deliveries, released=released)
         return self._store.waiting
 
     def _pages(self, name: str) -> bool:
@@ -87,13 +87,13 @@ class Digests:
             now: Wall time, unix nanoseconds.
             page: The address of the page of incidents; "" where nobody said.
         """
-        held: dict[str, list[Message]] = {}
-        for one in self._store.held:
-            if one.held is not None and (one.held <= now or one.made > now):  # the clock was set back
-                held.setdefault(one.channel, []).append(one)
+        messages_by_channel: dict[str, list[Message]] = {}
+        for message in self._store.held:
+            if message.held is not None and (message.held <= now or message.made > now):  # the clock was set back
+                messages_by_channel.setdefault(message.channel, []).append(message)
         changes = _Changes()
         for name, keys in self._channels.items():
-            waiting = held.get(name, [])
+            waiting = messages_by_channel.get(name, [])
             if keys.pages and keys.digest is None:
                 self._page(waiting, changes, now)
             elif keys.digest is None:
@@ -108,12 +108,14 @@ class Digests:
         """Let the last message about each alert go, where the alert still wants somebody."""
         for messages in _by_thread(waiting).values():
             last = messages[-1]
-            known = [self._store.alerts[one] for one in _about(messages) if one in self._store.alerts]
-            over = not any(one.open and one.until is None and one.acknowledged is None for one in known)
+            alerts = [self._store.alerts[alert] for alert in _about(messages) if alert in self._store.alerts]
+            over = not any(alert.open and alert.until is None and alert.acknowledged is None for alert in alerts)
             if last.kind in (*ASKING, "eased") and over:
-                changes.deliveries += [Delivery(one.id, now, "collected", NO_NEWS) for one in messages]
+                changes.deliveries += [Delivery(message.id, now, "collected", NO_NEWS) for message in messages]
                 continue
-            changes.deliveries += [Delivery(one.id, now, "collected", SUPERSEDED, last.id) for one in messages[:-1]]
+            changes.deliveries += [
+                Delivery(message.id, now, "collected", SUPERSEDED, last.id) for message in messages[:-1]
+            ]
             changes.released.append(replace(last, held=None, made=now))
 
     def _end_quiet_hours(
@@ -128,12 +130,12 @@ class Digests:
     ) -> None:
         """Say in one message what waited, where it is more than one."""
         left = []
-        for one in waiting:
-            later = self._later(one)
-            if later is None:
-                left.append(one)
+        for message in waiting:
+            later_message = self._later(message)
+            if later_message is None:
+                left.append(message)
             else:
-                changes.deliveries.append(Delivery(one.id, now, "collected", SUPERSEDED, later.id))
+                changes.deliveries.append(Delivery(message.id, now, "collected", SUPERSEDED, later_message.id))
         if len(left) == 1:
             changes.released.append(replace(left[0], held=None, made=now))
         elif left:
@@ -156,14 +158,14 @@ class Digests:
             if self._looked.get(name) == period:
                 return
             self._looked[name] = period
-            said = self._store.latest_digest(name)
-            if said is None or said >= period:
+            latest_digest = self._store.latest_digest(name)
+            if latest_digest is None or latest_digest >= period:
                 return
         collected = [
             alert.id
             for alert in self._store.open
             if alert.until is None
-            and any(one.channel == name and self._is_collected(one) for one in self._store.about(alert.id))
+            and any(message.channel == name and self._is_collected(message) for message in self._store.about(alert.id))
         ]
         alerts = [*dict.fromkeys([*_about(waiting), *sorted(collected)])]
         if alerts:
@@ -182,30 +184,43 @@ class Digests:
         now: int,
         page: str,
     ) -> None:
-        known = [self._store.alerts[one] for one in alerts if one in self._store.alerts]
-        lines = [*_lines(known, began, models)]
+        known_alerts = [self._store.alerts[alert] for alert in alerts if alert in self._store.alerts]
+        lines = [*_lines(known_alerts, began, models)]
         if lines:
-            at = keys.digest.latest(now, keys.zone) if keys.digest is not None else now
-            id = self._new_id(f"{kind}-{name}-{iso_time(at)}")
+            digest_time = keys.digest.latest(now, keys.zone) if keys.digest is not None else now
+            id = self._new_id(f"{kind}-{name}-{iso_time(digest_time)}")
             facts = collected_facts(kind, lines, now, keys.timezone, page)
             changes.written.append(Message(id, id, name, kind, now, facts))
-            changes.deliveries += [Delivery(one.id, now, "collected", f"said in {id}", id) for one in waiting]
+            changes.deliveries += [Delivery(message.id, now, "collected", f"said in {id}", id) for message in waiting]
         else:
-            changes.deliveries += [Delivery(one.id, now, "expired", "its alert is forgotten") for one in waiting]
+            changes.deliveries += [
+                Delivery(message.id, now, "expired", "its alert is forgotten") for message in waiting
+            ]
 
     def _new_id(self, id: str) -> str:
         """Return an id that no message has: a clock that was set back has the same time twice."""
-        number, found = 1, id
-        while self._store.is_used(found):
+        number, new_id = 1, id
+        while self._store.is_used(new_id):
             number += 1
-            found = f"{id}-{number}"
-        return found
+            new_id = f"{id}-{number}"
+        return new_id
 
     def _later(self, message: Message) -> Message | None:
         """Return a message about the same alert that was written later, and left at once; None where none was."""
-        mine = [one for one in self._store.of_thread(message.alert) if one.channel == message.channel]
-        at = mine.index(message)
-        return next((one for one in mine[at + 1 :] if one.held is None and one.kind != "acknowledged"), None)
+        channel_messages = [
+            other_message
+            for other_message in self._store.of_thread(message.alert)
+            if other_message.channel == message.channel
+        ]
+        index = channel_messages.index(message)
+        return next(
+            (
+                other_message
+                for other_message in channel_messages[index + 1 :]
+                if other_message.held is None and other_message.kind != "acknowledged"
+            ),
+            None,
+        )
 
     def _is_collected(self, message: Message) -> bool:
         delivery = self._store.deliveries.get(message.id)
@@ -214,19 +229,19 @@ class Digests:
 
 def _about(messages: Iterable[Message]) -> list[str]:
     """Return the alerts that messages tell of, each once."""
-    return [*dict.fromkeys(alert for one in messages for alert in one.about)]
+    return [*dict.fromkeys(alert for message in messages for alert in message.about)]
 
 
 def _begun(messages: Iterable[Message]) -> set[str]:
     """Return the alerts that messages say to have begun."""
-    return {*_about(one for one in messages if one.kind in ("opened", "joined", "passed", "escalated"))}
+    return {*_about(message for message in messages if message.kind in ("opened", "joined", "passed", "escalated"))}
 
 
 def _by_thread(messages: Iterable[Message]) -> dict[str, list[Message]]:
-    found: dict[str, list[Message]] = {}
-    for one in messages:
-        found.setdefault(one.alert, []).append(one)
-    return found
+    messages_by_thread: dict[str, list[Message]] = {}
+    for message in messages:
+        messages_by_thread.setdefault(message.alert, []).append(message)
+    return messages_by_thread
 
 
 def _lines(alerts: Sequence[Alert], began: set[str], models: Sequence[ModelView]) -> Iterator[AlertLine]:
@@ -234,22 +249,22 @@ def _lines(alerts: Sequence[Alert], began: set[str], models: Sequence[ModelView]
     views: dict[tuple[str, str], list[ModelView]] = {}
     for view in models:
         views.setdefault((view.key.environment, view.key.model), []).append(view)
-    for one in alerts:
-        versions = views.get((one.environment, one.model), [])
+    for alert in alerts:
+        versions = views.get((alert.environment, alert.model), [])
         loss, leading = loss_of_model(versions), leading_model(versions) if versions else None
         yield AlertLine(
-            alert=one.id,
-            policy=one.policy,
-            model=one.model,
-            environment=one.environment,
-            severity=one.severity,
-            state=one.state,
+            alert=alert.id,
+            policy=alert.policy,
+            model=alert.model,
+            environment=alert.environment,
+            severity=alert.severity,
+            state=alert.state,
             tier=None if leading is None else leading.tier,
-            since=one.since,
-            until=one.until,
-            began=one.id in began,
-            words=one.words,
-            taken_by=one.acknowledged_by if one.acknowledged is not None else "",
+            since=alert.since,
+            until=alert.until,
+            began=alert.id in began,
+            words=alert.words,
+            taken_by=alert.acknowledged_by if alert.acknowledged is not None else "",
             loss=0.0 if loss is None else loss.amount,
             loss_words="" if loss is None or leading is None else loss_words(loss, leading.currency),
         )

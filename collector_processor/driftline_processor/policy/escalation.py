@@ -56,21 +56,28 @@ class Escalations:
         """
         if not alert.open or alert.until is not None:
             return None
-        asked = escalation is not None or any(one.escalate is not None for one in self._channels.values())
-        if not asked:
+        may_escalate = escalation is not None or any(
+            channel.escalate is not None for channel in self._channels.values()
+        )
+        if not may_escalate:
             return None
-        threads = dict.fromkeys(one.alert for one in self._store.about(alert.id) if not one.is_order)
+        threads = dict.fromkeys(message.alert for message in self._store.about(alert.id) if not message.is_order)
         messages = self._store.threads_about([alert.id])
-        asking = [one for one in messages if one.kind in ASKING and alert.id in one.about]
-        told = tuple(dict.fromkeys(one.channel for one in messages if one.channel in self._channels))
-        by_channel = [(self._channels[name].escalate, [one for one in asking if one.channel == name]) for name in told]
-        waiting = [(escalation, [one for one in asking if one.kind != "escalated"]), *by_channel]
+        asking = [message for message in messages if message.kind in ASKING and alert.id in message.about]
+        told_channels = tuple(
+            dict.fromkeys(message.channel for message in messages if message.channel in self._channels)
+        )
+        by_channel = [
+            (self._channels[name].escalate, [message for message in asking if message.channel == name])
+            for name in told_channels
+        ]
+        waiting = [(escalation, [message for message in asking if message.kind != "escalated"]), *by_channel]
         to: dict[str, None] = {}
-        for step, begun in waiting:
-            if step is not None and self._is_due(step, self._since(begun), alert, tier, now):
-                to |= dict.fromkeys(name for name in step.to if name not in told and name in self._channels)
+        for step, started in waiting:
+            if step is not None and self._is_due(step, self._since(started), alert, tier, now):
+                to |= dict.fromkeys(name for name in step.to if name not in told_channels and name in self._channels)
         since = self._since(asking)
-        return Unanswered([*to], told, since, [*threads][-1]) if to and since is not None else None
+        return Unanswered([*to], told_channels, since, [*threads][-1]) if to and since is not None else None
 
     def _is_due(self, step: Escalation, since: int | None, alert: Alert, tier: int | None, now: int) -> bool:
         if since is None or (step.tiers and tier not in step.tiers):
@@ -86,10 +93,10 @@ class Escalations:
         A message that no channel takes counts from when it was written: nobody was told, which is worse.
         """
         times = []
-        for one in messages:
-            delivery = self._store.deliveries.get(one.id)
+        for message in messages:
+            delivery = self._store.deliveries.get(message.id)
             if delivery is not None and delivery.result in ("delivered", "collected"):
                 times.append(delivery.time)
-            elif one.held is None:
-                times.append(one.made)
+            elif message.held is None:
+                times.append(message.made)
         return min(times, default=None)

@@ -212,28 +212,28 @@ class PolicyExplanations:
         """
         policy = self._policies.get(alert.policy)
         place = alert.environment, alert.model, alert.version
-        view = next((one for one in views if (one.key.environment, one.key.model, one.key.version) == place), None)
+        view = next((view for view in views if (view.key.environment, view.key.model, view.key.version) == place), None)
         if policy is None or view is None:
             return None
-        judged = _around(policy, self._read(view).history, alert)
+        judgement = _around(policy, self._read(view).history, alert)
         standing = "is over" if not alert.open else _standing(None, alert, view)
-        return self._decision(alert.policy, policy, view, judged, judged.steps, alert, standing, of_now=False)
+        return self._decision(alert.policy, policy, view, judgement, judgement.steps, alert, standing, of_now=False)
 
     def _of_now(self, name: str, policy: Policy, view: ModelView, newest: Alert | None) -> PolicyDecision:
-        known = self._read(view)
-        judged = known.judged.get(name)
-        if judged is None:
-            judged = known.judged[name] = _judged(policy, known.history, SHOWN)
-        outcome = judged.steps[-1].outcome if judged.steps else None
+        reading = self._read(view)
+        judgement = reading.judged.get(name)
+        if judgement is None:
+            judgement = reading.judged[name] = _judged(policy, reading.history, SHOWN)
+        outcome = judgement.steps[-1].outcome if judgement.steps else None
         standing = _standing(outcome, newest, view) if policy.enabled else "is switched off"
-        return self._decision(name, policy, view, judged, judged.steps[-SHOWN:], newest, standing)
+        return self._decision(name, policy, view, judgement, judgement.steps[-SHOWN:], newest, standing)
 
     def _decision(
         self,
         name: str,
         policy: Policy,
         view: ModelView,
-        judged: _Judged,
+        judgement: _Judged,
         steps: Sequence[Step],
         alert: Alert | None,
         standing: str,
@@ -248,36 +248,40 @@ class PolicyExplanations:
             timezone=view.timezone,
             written=_written(policy.when),
             resolve="" if policy.resolve is None else _written(policy.resolve),
-            window=judged.windows[-1].window.name if judged.windows else "",
+            window=judgement.windows[-1].window.name if judgement.windows else "",
             windows=[
                 WindowDecision(
-                    window=judged.windows[one.at].window,
-                    parts=judged.parts(policy, one),
-                    resolved=judged.resolved(policy, one),
-                    holds=one.judged.holds,
-                    outcome=words.step_words(one.outcome, one.count, one.needed, cool_down, fires=_fires(one)),
-                    fires=_fires(one),
+                    window=judgement.windows[step.at].window,
+                    parts=judgement.parts(policy, step),
+                    resolved=judgement.resolved(policy, step),
+                    holds=step.judged.holds,
+                    outcome=words.step_words(step.outcome, step.count, step.needed, cool_down, fires=_fires(step)),
+                    fires=_fires(step),
                 )
-                for one in reversed(steps)
+                for step in reversed(steps)
             ],
             now=view.verdict if of_now and policy.rule.states else None,
             standing=standing,
             fires=alert is not None and alert.open,
             history=history,
-            untold=[*self._untold(name, policy, view, history, judged, of_now)],
+            untold=[*self._untold(name, policy, view, history, judgement, of_now)],
         )
 
     def _read(self, view: ModelView) -> _Known:
         """Return what was read of a version; anew where its windows are others."""
         windows = {one: [two for two in of_name if two.closed] for one, of_name in view.windows.items()}
-        known = self._known.get(view.key)
-        if known is None or known.business != view.business or not same_windows(known.windows, windows):
+        known_reading = self._known.get(view.key)
+        if (
+            known_reading is None
+            or known_reading.business != view.business
+            or not same_windows(known_reading.windows, windows)
+        ):
             history = replayed_model(view.key, view.tier, windows, view.timezone).history
-            known = _Known(windows, view.business, history, {})
+            known_reading = _Known(windows, view.business, history, {})
             # 200: versions whose windows are remembered as they were judged
-            kept = [*self._known.items()][-200:]
-            self._known = {**dict(kept), view.key: known}
-        return known
+            newest_readings = [*self._known.items()][-200:]
+            self._known = {**dict(newest_readings), view.key: known_reading}
+        return known_reading
 
     # -- why nobody was told ------------------------------------------------------------------------------------------
 
@@ -287,43 +291,46 @@ class PolicyExplanations:
         policy: Policy,
         view: ModelView,
         history: AlertHistory | None,
-        judged: _Judged,
+        judgement: _Judged,
         of_now: bool,
     ) -> Iterator[Reason]:
         if not policy.enabled:
             yield Reason("switched_off", words.SWITCHED_OFF)
             return
         alert = None if history is None else history.alert
-        lasting = alert is not None and alert.open
+        is_open = alert is not None and alert.open
         if of_now:
             if (view.key.environment, view.key.model) in self._waiting():
                 yield Reason("catching_up", words.CATCHING_UP)
-            last = judged.steps[-1] if judged.steps else None
-            if last is not None and last.outcome == "counted" and not lasting:
+            last = judgement.steps[-1] if judgement.steps else None
+            if last is not None and last.outcome == "counted" and not is_open:
                 yield Reason("pending", words.pending_words(last.count, last.needed))
-            if not lasting and self._is_no_news((name, view.key.environment, view.key.model), judged.steps):
+            if not is_open and self._is_no_news((name, view.key.environment, view.key.model), judgement.steps):
                 yield Reason("no_news", words.NO_NEWS)
-        if history is None or alert is None or (of_now and not lasting):
+        if history is None or alert is None or (of_now and not is_open):
             return
         if alert.told is None:
             yield from self._kept_back(policy, alert, view.timezone)
         if alert.open and alert.until is not None:
             cool_down = policy.rule.patience.cool_down
             yield Reason("cooling_down", words.cooling_words(alert.until, cool_down, view.timezone))
-        newest = {one.message.channel: one for one in history.sent}
+        newest = {sent_message.message.channel: sent_message for sent_message in history.sent}
         for sent in newest.values():
             yield from self._unsaid(sent, alert, view.timezone)
 
     def _kept_back(self, policy: Policy, alert: Alert, timezone: str) -> Iterator[Reason]:
         """Yield what keeps an alert from being told, or kept it."""
-        at = self._clock() if alert.open else alert.seen
-        ends = [one.until for one in self._silences if one.covers(alert.model, alert.policy, at)]
+        end = self._clock() if alert.open else alert.seen
+        ends = [silence.until for silence in self._silences if silence.covers(alert.model, alert.policy, end)]
         if ends:
             yield Reason("silenced", words.silenced_words(max(ends), timezone))
-        for other in policy.unless:
-            known = self._alerts.alerts_of((other, *alert.about[1:]))
-            if any(one.seen <= (alert.over or at) and (one.over is None or one.over >= alert.seen) for one in known):
-                yield Reason("unless", words.unless_words(other))
+        for other_policy in policy.unless:
+            other_alerts = self._alerts.alerts_of((other_policy, *alert.about[1:]))
+            if any(
+                other_alert.seen <= (alert.over or end) and (other_alert.over is None or other_alert.over >= alert.seen)
+                for other_alert in other_alerts
+            ):
+                yield Reason("unless", words.unless_words(other_policy))
         if not (policy.notify or self._channels):
             yield Reason("no_channel", words.NO_CHANNEL)
 
@@ -333,8 +340,8 @@ class PolicyExplanations:
         name, detail = message.channel, "" if sent.delivery is None else sent.delivery.detail
         if result == "held" and message.held is not None:
             digest = name in self._keys and self._keys[name].digest is not None
-            said = words.held_words(name, message.held, digest=digest, timezone=timezone)
-            yield Reason("digest" if digest else "quiet_hours", said)
+            sentence = words.held_words(name, message.held, digest=digest, timezone=timezone)
+            yield Reason("digest" if digest else "quiet_hours", sentence)
         elif result == "awaits_approval":
             yield Reason("approval", words.approval_words(name))
         elif result == "waiting":
@@ -349,9 +356,14 @@ class PolicyExplanations:
 
     def _is_no_news(self, about: tuple[str, str, str], steps: Sequence[Step]) -> bool:
         """Return True where what ended last had ended before the policy was first looked at."""
-        ended = [one.firing for one in steps if one.outcome == "over" and one.firing is not None]
+        ended_firings = [step.firing for step in steps if step.outcome == "over" and step.firing is not None]
         first = self._alerts.looks.get(about)
-        return bool(ended) and first is not None and ended[-1].fired <= first and not self._alerts.alerts_of(about)
+        return (
+            bool(ended_firings)
+            and first is not None
+            and ended_firings[-1].fired <= first
+            and not self._alerts.alerts_of(about)
+        )
 
 
 def _standing(outcome: StepOutcome | None, alert: Alert | None, view: ModelView) -> str:
@@ -365,29 +377,31 @@ def _fires(step: Step) -> bool:
     return step.outcome in ("fired", "lasts", "eased") or (step.outcome == "inconclusive" and step.firing is not None)
 
 
-def _judged(policy: Policy, history: WindowHistory, most: int) -> _Judged:
+def _judged(policy: Policy, history: WindowHistory, limit: int) -> _Judged:
     rule = policy.rule
-    return _Judged(history, rule.judged_in(history), rule.steps(history, most))
+    return _Judged(history, rule.judged_in(history), rule.steps(history, limit))
 
 
 def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
     """Return what a policy said of the windows of an alert: of many, the first and the last ones."""
     since = alert.fired if alert.since is None else min(alert.since, alert.fired)
-    begun = policy.rule.judged_in(history)
+    judged_windows = policy.rule.judged_in(history)
     # 3: windows before an alert that are shown with it
-    before = [one for one in begun if one.window.end <= since][-3:]
+    before = [judged_window for judged_window in judged_windows if judged_window.window.end <= since][-3:]
     first = before[0].window.start if before else since
-    ended = [one.window.end for one in begun if alert.until is not None and one.window.start >= alert.until]
-    known = (
-        history.until(ended[policy.rule.patience.resolve - 1])
-        if len(ended) >= policy.rule.patience.resolve
-        else history
+    ends = [
+        judged_window.window.end
+        for judged_window in judged_windows
+        if alert.until is not None and judged_window.window.start >= alert.until
+    ]
+    history_around = (
+        history.until(ends[policy.rule.patience.resolve - 1]) if len(ends) >= policy.rule.patience.resolve else history
     )
-    judged = _judged(policy, known, MOST_OF_ALERT)
-    steps = [one for one in judged.steps if judged.windows[one.at].window.start >= first]
+    judgement = _judged(policy, history_around, MOST_OF_ALERT)
+    steps = [step for step in judgement.steps if judgement.windows[step.at].window.start >= first]
     if len(steps) > AROUND:
         steps = [*steps[: AROUND // 2], *steps[-AROUND // 2 :]]
-    return _Judged(known, judged.windows, steps)
+    return _Judged(history_around, judgement.windows, steps)
 
 
 def _written(when: object) -> str:
@@ -412,18 +426,18 @@ def decision_json(decision: PolicyDecision) -> dict[str, Any]:
         "fires": decision.fires,
         "verdict": None if decision.now is None else verdict_sentence(decision.now),
         "alert": None if history is None else history.alert.id,
-        "not_told": [{"why": one.kind, "sentence": one.words} for one in decision.untold],
+        "not_told": [{"why": untold.kind, "sentence": untold.words} for untold in decision.untold],
         "windows": [
             {
-                "start": iso_time(one.window.start),
-                "end": iso_time(one.window.end),
-                "holds": one.holds,
-                "fires": one.fires,
-                "outcome": one.outcome,
-                "parts": [_part_json(part) for part in one.parts],
-                "resolve": [_part_json(part) for part in one.resolved],
+                "start": iso_time(window.window.start),
+                "end": iso_time(window.window.end),
+                "holds": window.holds,
+                "fires": window.fires,
+                "outcome": window.outcome,
+                "parts": [_part_json(part) for part in window.parts],
+                "resolve": [_part_json(part) for part in window.resolved],
             }
-            for one in decision.windows
+            for window in decision.windows
         ],
     }
 

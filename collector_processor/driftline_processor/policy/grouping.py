@@ -72,86 +72,104 @@ class Threads:
 
     def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
         """Yield what is told of these changes: of each model to each channel what began, then what ended."""
-        news: dict[tuple[str, str, str], list[AlertChange]] = {}
-        for one in changes:
-            for channel in one.channels:
-                news.setdefault((one.alert.environment, one.alert.model, channel), []).append(one)
-        for (environment, model, channel), found in news.items():
+        changes_by_audience: dict[tuple[str, str, str], list[AlertChange]] = {}
+        for change in changes:
+            for channel in change.channels:
+                changes_by_audience.setdefault((change.alert.environment, change.alert.model, channel), []).append(
+                    change
+                )
+        for (environment, model, channel), new in changes_by_audience.items():
             audience = channel, environment, model
-            yield from self._begun(audience, [one for one in found if one.kind != "over"])
-            yield from self._ended(audience, [one.alert for one in found if one.kind == "over"])
+            yield from self._begun(audience, [change for change in new if change.kind != "over"])
+            yield from self._ended(audience, [change.alert for change in new if change.kind == "over"])
 
     @cached_property
     def _threads(self) -> dict[_Audience, dict[str, _Thread]]:
         """The threads of each channel about each model by their id, the oldest first."""
-        found: dict[_Audience, dict[str, _Thread]] = {}
-        for one in self._sent:
-            about = self._alerts.get(one.gravest)
-            if not one.is_order and about is not None:
-                audience = one.channel, about.environment, about.model
-                found.setdefault(audience, {}).setdefault(one.alert, _Thread()).hear(one)
-        return found
+        threads_by_audience: dict[_Audience, dict[str, _Thread]] = {}
+        for message in self._sent:
+            about = self._alerts.get(message.gravest)
+            if not message.is_order and about is not None:
+                audience = message.channel, about.environment, about.model
+                threads_by_audience.setdefault(audience, {}).setdefault(message.alert, _Thread()).hear(message)
+        return threads_by_audience
 
-    def _begun(self, audience: _Audience, found: Sequence[AlertChange]) -> Iterator[Message]:
+    def _begun(self, audience: _Audience, alert_changes: Sequence[AlertChange]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
-        opened = {one.alert.id for one in found if one.kind == "opened"}
-        news = [one.alert for one in found if not one.alone]
-        lasts = next((name for name, one in threads.items() if self._joins(one, news, opened)), None)
-        together: dict[str, list[AlertChange]] = {}
+        opened = {one.alert.id for one in alert_changes if one.kind == "opened"}
+        grouped_alerts = [one.alert for one in alert_changes if not one.alone]
+        lasts = next((name for name, thread in threads.items() if self._joins(thread, grouped_alerts, opened)), None)
+        changes_by_thread: dict[str, list[AlertChange]] = {}
         first = ""
-        for one in sorted(found, key=lambda one: gravity(one.alert)):
-            own = next((name for name, thread in reversed(threads.items()) if one.alert.id in thread.open), None)
+        for one in sorted(alert_changes, key=lambda one: gravity(one.alert)):
+            thread_id = next((name for name, thread in reversed(threads.items()) if one.alert.id in thread.open), None)
             if (
                 one.kind == "opened"
-                and own is not None
-                and any(self._is_open(other, opened) for other in threads[own].open)
+                and thread_id is not None
+                and any(self._is_open(alert_id, opened) for alert_id in threads[thread_id].open)
             ):
                 continue  # nobody was told that it had ended meanwhile
             if one.alone:
                 thread = one.alert.id
-            elif one.kind == "worse" and own is not None:
-                thread = own
+            elif one.kind == "worse" and thread_id is not None:
+                thread = thread_id
             else:
                 first = first or lasts or one.alert.id
                 thread = first
-            together.setdefault(thread, []).append(one)
-        for name, changes in together.items():
-            said = {one.alert.id for one in changes}
-            known = threads.get(name, _Thread())
-            lasting = [self._alerts[other] for other in known.open if other not in said and self._is_open(other, ())]
-            kinds = {one.kind for one in changes}
-            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting else "opened"
-            kind = "passed" if kinds == {"passed"} and not lasting else kind
-            rising = [one.alert for one in changes if one.rises and one.alert.id in known.open]
-            rises = bool(rising) and min(map(_severity, rising)) < min(map(_severity, lasting), default=len(SEVERITIES))
-            yield self._message(name, audience, kind, [(one.kind, one.alert) for one in changes], lasting, rises)
+            changes_by_thread.setdefault(thread, []).append(one)
+        for name, changes in changes_by_thread.items():
+            changed_ids = {change.alert.id for change in changes}
+            known_thread = threads.get(name, _Thread())
+            lasting_alerts = [
+                self._alerts[alert_id]
+                for alert_id in known_thread.open
+                if alert_id not in changed_ids and self._is_open(alert_id, ())
+            ]
+            kinds = {change.kind for change in changes}
+            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting_alerts else "opened"
+            kind = "passed" if kinds == {"passed"} and not lasting_alerts else kind
+            rising = [change.alert for change in changes if change.rises and change.alert.id in known_thread.open]
+            rises = bool(rising) and min(map(_severity, rising)) < min(
+                map(_severity, lasting_alerts), default=len(SEVERITIES)
+            )
+            yield self._message(
+                name, audience, kind, [(change.kind, change.alert) for change in changes], lasting_alerts, rises
+            )
 
-    def _ended(self, audience: _Audience, found: Sequence[Alert]) -> Iterator[Message]:
+    def _ended(self, audience: _Audience, alerts: Sequence[Alert]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
-        together: dict[str, list[Alert]] = {}
-        for alert in found:
-            own = next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), alert.id)
-            together.setdefault(own, []).append(alert)
-        for name, ended in together.items():
-            known = threads.get(name, _Thread())
-            ids = {alert.id for alert in ended}
-            lasting = [self._alerts[one] for one in known.open if one not in ids and self._is_open(one, ())]
-            if lasting:
-                if min(map(_severity, lasting)) > min(map(_severity, ended)):
-                    yield self._message(name, audience, "eased", [("over", one) for one in ended], lasting)
+        alerts_by_thread: dict[str, list[Alert]] = {}
+        for alert in alerts:
+            thread_id = next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), alert.id)
+            alerts_by_thread.setdefault(thread_id, []).append(alert)
+        for name, ended_alerts in alerts_by_thread.items():
+            known_thread = threads.get(name, _Thread())
+            ids = {alert.id for alert in ended_alerts}
+            lasting_alerts = [
+                self._alerts[one] for one in known_thread.open if one not in ids and self._is_open(one, ())
+            ]
+            if lasting_alerts:
+                if min(map(_severity, lasting_alerts)) > min(map(_severity, ended_alerts)):
+                    yield self._message(
+                        name, audience, "eased", [("over", one) for one in ended_alerts], lasting_alerts
+                    )
                 continue
-            unsaid = [self._alerts[one] for one in known.open if one not in ids and one in self._alerts]
-            unsaid = [one for one in unsaid if one.over != one.seen]  # what had passed was said to be over
-            yield self._message(name, audience, "over", [("over", one) for one in [*ended, *unsaid]], ())
+            unsaid_alerts = [self._alerts[one] for one in known_thread.open if one not in ids and one in self._alerts]
+            unsaid_alerts = [
+                one for one in unsaid_alerts if one.over != one.seen
+            ]  # what had passed was said to be over
+            yield self._message(name, audience, "over", [("over", one) for one in [*ended_alerts, *unsaid_alerts]], ())
 
-    def _joins(self, thread: _Thread, news: Sequence[Alert], opened: Iterable[str]) -> bool:
+    def _joins(self, thread: _Thread, alerts: Sequence[Alert], opened: Iterable[str]) -> bool:
         """Return True for a thread in which an alert lasts that others may join.
 
         What is graver than all of them does not: a pager calls nobody again for an incident that somebody has in hand.
         """
-        known = [self._alerts[one] for one in thread.open if self._is_open(one, opened)]
-        known = [one for one in known if not self._alone(one)]
-        return bool(known) and min(map(_severity, known)) <= min(map(_severity, news), default=len(SEVERITIES))
+        open_alerts = [self._alerts[one] for one in thread.open if self._is_open(one, opened)]
+        open_alerts = [one for one in open_alerts if not self._alone(one)]
+        return bool(open_alerts) and min(map(_severity, open_alerts)) <= min(
+            map(_severity, alerts), default=len(SEVERITIES)
+        )
 
     def _is_open(self, alert: str, opened: Iterable[str]) -> bool:
         return alert in self._alerts and self._alerts[alert].open and alert not in opened
@@ -161,24 +179,24 @@ class Threads:
         thread: str,
         audience: _Audience,
         kind: Kind,
-        said: Sequence[tuple[Kind, Alert]],
-        lasting: Sequence[Alert],
+        changes: Sequence[tuple[Kind, Alert]],
+        alerts: Sequence[Alert],
         rises: bool = False,
     ) -> Message:
-        known, channel = self._threads[audience].setdefault(thread, _Thread()), audience[0]
-        said = sorted(said, key=lambda one: gravity(one[1]))
-        first, *others = said
+        known_thread, channel = self._threads[audience].setdefault(thread, _Thread()), audience[0]
+        changes = sorted(changes, key=lambda one: gravity(one[1]))
+        first, *other_changes = changes
         facts = group_facts(
             kind,
             thread,
             self._facts(*first, True),
-            [self._facts(*one, False) for one in others],
-            [self._facts("opened", alert, False) for alert in sorted(lasting, key=gravity)],
+            [self._facts(*one, False) for one in other_changes],
+            [self._facts("opened", alert, False) for alert in sorted(alerts, key=gravity)],
         )
-        id, about = self._new_id(thread, channel, known.messages + 1), tuple(one.id for _, one in said)
-        incident = known.incident + rises
+        id, about = self._new_id(thread, channel, known_thread.messages + 1), tuple(one.id for _, one in changes)
+        incident = known_thread.incident + rises
         message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident)
-        known.hear(message)
+        known_thread.hear(message)
         return message
 
 

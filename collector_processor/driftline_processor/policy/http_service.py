@@ -95,12 +95,12 @@ class Reply:
     def json(self) -> dict[str, Any]:
         """Return the body as a mapping; NotTaken where it is none."""
         try:
-            found = json.loads(self.body)
+            document = json.loads(self.body)
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            document = None
+        if not isinstance(document, dict):
             raise NotTaken(Answer("put_off", f"HTTP {self.status}, and no JSON object: {self.text}"))
-        return found
+        return document
 
     @property
     def text(self) -> str:
@@ -168,15 +168,15 @@ class HttpService:
                 if deadline.passed:  # an answer that ends with its connection looks whole
                     raise httpx.ReadTimeout("")
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-                said = "ReadTimeout: the answer takes too long" if deadline.passed else said
-                raise NotTaken(Answer("put_off", said, unheard=not isinstance(error, unsent))) from error
+                error_text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                error_text = "ReadTimeout: the answer takes too long" if deadline.passed else error_text
+                raise NotTaken(Answer("put_off", error_text, unheard=not isinstance(error, unsent))) from error
         reply = Reply(response.status_code, response.headers, body)
         if response.is_success or reply.status in request.accepted:
             return reply
         put_off = reply.status >= 500 or reply.status in PUT_OFF
-        said, wait = f"HTTP {reply.status} {reply.text}".strip(), _wait(reply.headers.get("retry-after", ""))
-        raise NotTaken(Answer("put_off" if put_off else "refused", said, wait=wait, unheard=reply.status >= 500))
+        error_text, wait = f"HTTP {reply.status} {reply.text}".strip(), _wait(reply.headers.get("retry-after", ""))
+        raise NotTaken(Answer("put_off" if put_off else "refused", error_text, wait=wait, unheard=reply.status >= 500))
 
     def close(self) -> None:
         """Close the connection."""
@@ -242,16 +242,16 @@ class _Deadline:
         self._line.cut()
 
 
-def _wait(said: str) -> float:
+def _wait(header: str) -> float:
     """Return the seconds that a header ``Retry-After`` asks for, as a number or as a date (RFC 9110, 10.2.3).
 
     >>> _wait("30"), _wait(""), _wait("soon")
     (30.0, 0.0, 0.0)
     """
-    if said.strip().isdecimal():
-        return float(said)
+    if header.strip().isdecimal():
+        return float(header)
     try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return 0.0
 

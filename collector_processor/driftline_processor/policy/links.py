@@ -28,21 +28,25 @@ class AlertLinks:
 
     def __call__(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
         """Return name → address: ``page``, ``report``, ``trace`` and ``runbook``, as far as there are any."""
-        at = "" if alert.start is None else iso_time(alert.start)
-        found = {
-            "page": self.links.window_link(view.key, alert.window, at),
-            "report": self.links.window_link(view.key, alert.window, at, "/report"),
+        start = "" if alert.start is None else iso_time(alert.start)
+        links = {
+            "page": self.links.window_link(view.key, alert.window, start),
+            "report": self.links.window_link(view.key, alert.window, start, "/report"),
             "trace": self._trace(view, alert),
             "runbook": self.links.runbook_link(runbook_for(view.verdict, alert.subjects, alert.state)),
         }
-        return {name: address for name, address in found.items() if address}
+        return {name: address for name, address in links.items() if address}
 
     def _trace(self, view: ModelView, alert: Alert) -> str:
         if not self.links.trace_url or alert.until is not None:
             return ""
-        shown = [one.window for one in view.windows.get(alert.window, ()) if one.window.start == alert.start]
-        if not shown:
+        windows = [
+            evaluation.window
+            for evaluation in view.windows.get(alert.window, ())
+            if evaluation.window.start == alert.start
+        ]
+        if not windows:
             return ""
         # 20: wrong predictions, the worst first, among which one with a trace is looked for
-        worst = self.mispredictions().worst(view.key, shown[0].start, shown[0].end, 20)
-        return next(filter(None, (self.links.trace_link(one.trace_id, one.span_id) for one in worst.rows)), "")
+        worst = self.mispredictions().worst(view.key, windows[0].start, windows[0].end, 20)
+        return next(filter(None, (self.links.trace_link(row.trace_id, row.span_id) for row in worst.rows)), "")

@@ -76,45 +76,57 @@ class Orders:
 
     def orders(self, changes: Sequence[AlertChange]) -> Iterator[Order]:
         """Yield what follows from changes of alerts: of each incident what began, then what ended."""
-        together: dict[tuple[Place, str], list[AlertChange]] = {}
-        changes = [one for one in changes if one.kind != "passed" and not one.repeats]
-        self._changed = {one.alert.id: one for one in changes}
-        for one in changes:
-            place = _place(one.alert), one.alert.id if self._alone(one.alert) else ""
-            together.setdefault(place, []).append(one)
-        for found in together.values():
-            for name, action in self._asked(found).items():
-                begun = [one for one in found if one.kind in action.on and name in self._named(one.alert)]
+        changes_by_place: dict[tuple[Place, str], list[AlertChange]] = {}
+        changes = [change for change in changes if change.kind != "passed" and not change.repeats]
+        self._changed = {change.alert.id: change for change in changes}
+        for change in changes:
+            place = _place(change.alert), change.alert.id if self._alone(change.alert) else ""
+            changes_by_place.setdefault(place, []).append(change)
+        for place_changes in changes_by_place.values():
+            for name, action in self._asked(place_changes).items():
+                asking = [
+                    change for change in place_changes if change.kind in action.on and name in self._named(change.alert)
+                ]
                 joined = set[str]()
-                for order in self._begun(name, action, [one for one in begun if one.kind != "over"]):
+                for order in self._begun(name, action, [change for change in asking if change.kind != "over"]):
                     joined |= {order.message.alert}
                     yield order
-                yield from self._ended(name, action, [one.alert for one in found if one.kind == "over"], joined)
+                yield from self._ended(
+                    name, action, [change.alert for change in place_changes if change.kind == "over"], joined
+                )
 
-    def _asked(self, found: Sequence[AlertChange]) -> dict[str, ActionKeys]:
+    def _asked(self, alert_changes: Sequence[AlertChange]) -> dict[str, ActionKeys]:
         """Return the actions that changes concern, by name; what is over also those that its policy names no more."""
-        names = dict.fromkeys(name for one in found for name in self._named(one.alert))
-        for one in found:
-            if one.kind == "over":
-                names |= dict.fromkeys(order.channel for order in self._store.about(one.alert.id))
+        names = dict.fromkeys(name for change in alert_changes for name in self._named(change.alert))
+        for change in alert_changes:
+            if change.kind == "over":
+                names |= dict.fromkeys(order.channel for order in self._store.about(change.alert.id))
         return {name: self._actions[name] for name in names if name in self._actions}
 
     # -- what begins --------------------------------------------------------------------------------------------------
 
-    def _begun(self, name: str, action: ActionKeys, news: Sequence[AlertChange]) -> Iterator[Order]:
-        if not news:
+    def _begun(self, name: str, action: ActionKeys, alert_changes: Sequence[AlertChange]) -> Iterator[Order]:
+        if not alert_changes:
             return
-        opened = {one.alert.id for one in news if one.kind == "opened"}
-        incidents = self._incidents(name, [one.alert for one in news])
-        lasting = {id: one for id, one in incidents.items() if any(self._lasts(other, opened) for other in one.alerts)}
-        again = [id for id, one in incidents.items() if any(other in opened for other in one.about)]
-        common = next(iter([*lasting, *reversed(again)]), min((one.alert for one in news), key=gravity).id)
-        together: dict[str, list[AlertChange]] = {}
-        for one in news:
-            own = next((id for id, known in lasting.items() if one.alert.id in known.alerts), common)
-            together.setdefault(own if one.kind == "worse" else common, []).append(one)
-        for id, found in together.items():
-            yield from self._order(name, action, id, incidents.get(id, _Incident([])), found, opened)
+        opened = {new.alert.id for new in alert_changes if new.kind == "opened"}
+        incidents = self._incidents(name, [new.alert for new in alert_changes])
+        lasting_incidents = {
+            id: incident
+            for id, incident in incidents.items()
+            if any(self._lasts(alert, opened) for alert in incident.alerts)
+        }
+        reopened = [id for id, incident in incidents.items() if any(alert in opened for alert in incident.about)]
+        common = next(
+            iter([*lasting_incidents, *reversed(reopened)]), min((new.alert for new in alert_changes), key=gravity).id
+        )
+        changes_by_incident: dict[str, list[AlertChange]] = {}
+        for new in alert_changes:
+            incident_id = next(
+                (id for id, incident in lasting_incidents.items() if new.alert.id in incident.alerts), common
+            )
+            changes_by_incident.setdefault(incident_id if new.kind == "worse" else common, []).append(new)
+        for id, incident_changes in changes_by_incident.items():
+            yield from self._order(name, action, id, incidents.get(id, _Incident([])), incident_changes, opened)
 
     def _order(
         self,
@@ -129,24 +141,24 @@ class Orders:
 
         An alert that ends and begins again within an incident that lasts is no news: nothing said that it was over.
         """
-        ids = {one.alert.id for one in changes}
-        lasting = [other for other in incident.alerts if other not in ids and self._lasts(other, opened)]
-        if lasting:
-            changes = [one for one in changes if one.kind == "worse" or one.alert.id not in incident.alerts]
+        ids = {change.alert.id for change in changes}
+        lasting_alerts = [alert for alert in incident.alerts if alert not in ids and self._lasts(alert, opened)]
+        if lasting_alerts:
+            changes = [change for change in changes if change.kind == "worse" or change.alert.id not in incident.alerts]
         if not changes:
             return
-        kinds = {one.kind for one in changes}
+        kinds = {change.kind for change in changes}
         base: Kind = "worse" if "worse" in kinds and not (action.follows and "opened" in kinds) else "opened"
-        before = [one for one in incident.messages if one.kind != "over"]
-        before = before if action.follows else [one for one in before if one.kind == base]
+        before = [message for message in incident.messages if message.kind != "over"]
+        before = before if action.follows else [message for message in before if message.kind == base]
         if action.follows and any(map(self._alive, before)):
-            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting else "opened"
-            yield Order(self._message(name, id, kind, changes, lasting))
-        elif known := next((one for one in before if self._stands(one)), None):
-            if unsaid := [one for one in changes if one.alert.id not in incident.about]:
-                yield self._note(name, id, known, unsaid)
+            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting_alerts else "opened"
+            yield Order(self._message(name, id, kind, changes, lasting_alerts))
+        elif standing_order := next((message for message in before if self._stands(message)), None):
+            if new_changes := [change for change in changes if change.alert.id not in incident.about]:
+                yield self._note(name, id, standing_order, new_changes)
         elif "opened" in kinds or not before:
-            yield self._begin(name, action, self._message(name, id, base, changes, lasting))
+            yield self._begin(name, action, self._message(name, id, base, changes, lasting_alerts))
 
     def _begin(self, name: str, action: ActionKeys, message: Message) -> Order:
         if action.rate_limit is not None:
@@ -155,65 +167,85 @@ class Orders:
             within = action.rate_limit.within // timedelta(microseconds=1) * 1_000
             # A clock that was set back neither lifts the limit nor keeps it for longer than it was set back.
             if sum(abs(self._now - time) < within for time in self._times[name]) >= action.rate_limit.count:
-                said = f"rate_limit: {action.rate_limit}"
-                return Order(message, delivery=Delivery(message.id, self._now, "held_back", said))
+                rate_limit = f"rate_limit: {action.rate_limit}"
+                return Order(message, delivery=Delivery(message.id, self._now, "held_back", rate_limit))
             self._times[name].append(self._now)
-        asked = action.approval and not action.dry_run
-        return Order(message, approval=Approval(message.id) if asked else None)
+        needs_approval = action.approval and not action.dry_run
+        return Order(message, approval=Approval(message.id) if needs_approval else None)
 
     def _counted(self, name: str, action: ActionKeys) -> list[int]:
         """Return when an action was begun, which its limit counts: what follows and what joins is not."""
         times, standing = list[int](), set[str]()
-        for one in self._store.to_channel(name):
-            if one.kind == "joined" or (one.kind == "over") != (action.on == ("over",)) or self._held_back(one):
+        for message in self._store.to_channel(name):
+            if (
+                message.kind == "joined"
+                or (message.kind == "over") != (action.on == ("over",))
+                or self._held_back(message)
+            ):
                 continue
-            if action.follows and one.alert in standing:
+            if action.follows and message.alert in standing:
                 continue
-            times.append(one.made)
-            if self._stands(one):
-                standing.add(one.alert)
+            times.append(message.made)
+            if self._stands(message):
+                standing.add(message.alert)
         return times
 
-    def _note(self, name: str, id: str, known: Message, changes: Sequence[AlertChange]) -> Order:
+    def _note(self, name: str, id: str, message: Message, changes: Sequence[AlertChange]) -> Order:
         """Return the note that an order stands already, for alerts that join its incident."""
-        about = tuple(one.alert.id for one in changes)
+        about = tuple(change.alert.id for change in changes)
         note = Message(self._new_id(name, id, "joined"), id, name, "joined", self._now, {}, alerts=about)
-        said = f"it was ordered for the alert {known.about[0]}, which lasts"
-        return Order(note, delivery=Delivery(note.id, self._now, "collected", said, known.id))
+        reason = f"it was ordered for the alert {message.about[0]}, which lasts"
+        return Order(note, delivery=Delivery(note.id, self._now, "collected", reason, message.id))
 
     # -- what ends ----------------------------------------------------------------------------------------------------
 
-    def _ended(self, name: str, action: ActionKeys, ended: Sequence[Alert], joined: Collection[str]) -> Iterator[Order]:
-        if not ended:
+    def _ended(
+        self, name: str, action: ActionKeys, alerts: Sequence[Alert], joined: Collection[str]
+    ) -> Iterator[Order]:
+        if not alerts:
             return
-        over = {alert.id for alert in ended}
-        incidents = self._incidents(name, ended)
+        over = {alert.id for alert in alerts}
+        incidents = self._incidents(name, alerts)
         for id, incident in incidents.items():
-            told = [*incident.alerts]
-            if over.isdisjoint(told) or id in joined or any(self._lasts(other) for other in told):
+            alert_ids = [*incident.alerts]
+            if over.isdisjoint(alert_ids) or id in joined or any(self._lasts(alert_id) for alert_id in alert_ids):
                 continue
-            awaited = [one for one in incident.messages if one.id in self._store.awaited]
+            awaited = [message for message in incident.messages if message.id in self._store.awaited]
             self.lapsed += [Delivery(one.id, self._now, "expired", LAPSED) for one in awaited]
-            begun = [one for one in incident.messages if one.kind != "over"]
-            if "over" not in action.on or not any(map(self._alive, begun)):
+            orders = [message for message in incident.messages if message.kind != "over"]
+            if "over" not in action.on or not any(map(self._alive, orders)):
                 continue
-            if action.follows or len(begun) == len(incident.messages):
-                changes = [AlertChange("over", self._alerts[other], ()) for other in told if other in self._alerts]
+            if action.follows or len(orders) == len(incident.messages):
+                changes = [
+                    AlertChange("over", self._alerts[alert_id], ())
+                    for alert_id in alert_ids
+                    if alert_id in self._alerts
+                ]
                 yield Order(self._message(name, id, "over", changes))
         if action.on == ("over",):
-            yield from self._at_the_end(name, action, [one for one in ended if name in self._named(one)], incidents)
+            yield from self._at_the_end(name, action, [one for one in alerts if name in self._named(one)], incidents)
 
     def _at_the_end(
-        self, name: str, action: ActionKeys, ended: Sequence[Alert], incidents: Mapping[str, _Incident]
+        self, name: str, action: ActionKeys, ended_alerts: Sequence[Alert], incidents: Mapping[str, _Incident]
     ) -> Iterator[Order]:
         """Yield the order of an action for the end alone: once the last alert is over whose policy names it."""
-        ended = [one for one in ended if not any(one.id in known.about for known in incidents.values())]
-        if not ended:
+        ended_alerts = [
+            alert_here
+            for alert_here in ended_alerts
+            if not any(alert_here.id in incident.about for incident in incidents.values())
+        ]
+        if not ended_alerts:
             return
-        own = self._alone(ended[0])
-        others = [] if own else [one for one in self._open.get(_place(ended[0]), ()) if not self._alone(one)]
-        if not any(name in self._named(one) for one in others):
-            changes = [AlertChange("over", one, ()) for one in sorted(ended, key=gravity)]
+        is_alone = self._alone(ended_alerts[0])
+        open_alerts = (
+            []
+            if is_alone
+            else [
+                alert_here for alert_here in self._open.get(_place(ended_alerts[0]), ()) if not self._alone(alert_here)
+            ]
+        )
+        if not any(name in self._named(alert_here) for alert_here in open_alerts):
+            changes = [AlertChange("over", alert_here, ()) for alert_here in sorted(ended_alerts, key=gravity)]
             first = changes[0].alert.id
             yield self._begin(name, action, self._message(name, first, "over", changes))
 
@@ -221,27 +253,32 @@ class Orders:
 
     def _incidents(self, name: str, alerts: Sequence[Alert]) -> dict[str, _Incident]:
         """Return the incidents that alerts are of, or may join, and an action was ordered for, the oldest first."""
-        ids = dict.fromkeys(one.id for one in alerts)
+        ids = dict.fromkeys(alert.id for alert in alerts)
         if alerts and not self._alone(alerts[0]):
             ids |= {one.id: None for one in self._open.get(_place(alerts[0]), ()) if not self._alone(one)}
-        named = dict.fromkeys(one.alert for id in ids for one in self._store.about(id) if one.channel == name)
-        found = {id: [one for one in self._store.of_thread(id) if one.channel == name] for id in named}
-        return {id: _Incident(known) for id, known in sorted(found.items(), key=lambda one: one[1][0].made)}
+        threads = dict.fromkeys(one.alert for id in ids for one in self._store.about(id) if one.channel == name)
+        messages_by_thread = {id: [one for one in self._store.of_thread(id) if one.channel == name] for id in threads}
+        return {
+            id: _Incident(messages)
+            for id, messages in sorted(messages_by_thread.items(), key=lambda one: one[1][0].made)
+        }
 
     @cached_property
     def _open(self) -> dict[Place, list[Alert]]:
         """The alerts that last, by what they are about."""
-        found: dict[Place, list[Alert]] = {}
+        alerts_by_place: dict[Place, list[Alert]] = {}
         for id in dict.fromkeys([*(one.id for one in self._store.open), *self._changed]):
             if self._lasts(id):
-                found.setdefault(_place(self._alerts[id]), []).append(self._alerts[id])
-        return found
+                alerts_by_place.setdefault(_place(self._alerts[id]), []).append(self._alerts[id])
+        return alerts_by_place
 
     def _lasts(self, alert: str, opened: Collection[str] = ()) -> bool:
         """Return True for an alert that is open, and that was told or is told now: the end of others is never said."""
-        one = self._alerts.get(alert)
-        told = one is not None and one.open and (one.told is not None or alert in self._changed)
-        return told and alert not in opened
+        known_alert = self._alerts.get(alert)
+        is_told = (
+            known_alert is not None and known_alert.open and (known_alert.told is not None or alert in self._changed)
+        )
+        return is_told and alert not in opened
 
     def _message(
         self,
@@ -252,18 +289,18 @@ class Orders:
         lasting: Sequence[str] = (),
     ) -> Message:
         changes = sorted(changes, key=lambda one: gravity(one.alert))
-        first, *others = changes
+        first, *other_changes = changes
         own_id = self._new_id(name, id, kind)
         facts = group_facts(
             kind,
             id,
             self._facts(first.kind, first.alert, True),
-            [self._facts(one.kind, one.alert, False) for one in others],
+            [self._facts(one.kind, one.alert, False) for one in other_changes],
             [self._facts("opened", one, False) for one in sorted(map(self._alerts.__getitem__, lasting), key=gravity)],
         )
         if kind == "opened" and own_id != self._first_id(name, id, kind):
             facts["again"] = True
-        about = tuple(one.alert.id for one in changes)
+        about = tuple(change.alert.id for change in changes)
         return Message(own_id, id, name, kind, self._now, facts, alerts=about)
 
     def _new_id(self, name: str, incident: str, kind: Kind) -> str:
@@ -306,13 +343,13 @@ class _Incident:
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self.messages = messages
-        self.about = {alert for one in messages for alert in one.about}
+        self.about = {alert for message in messages for alert in message.about}
         self.alerts: dict[str, None] = {}
-        for one in messages:
-            if one.kind == "over":
+        for message in messages:
+            if message.kind == "over":
                 self.alerts.clear()
             else:
-                self.alerts |= dict.fromkeys(one.about)
+                self.alerts |= dict.fromkeys(message.about)
 
 
 def _place(alert: Alert) -> Place:

@@ -34,7 +34,7 @@ class ReplayedModel:
     @property
     def steps(self) -> int:
         """How many windows are read when the verdict at the end of each of the longest ones is asked for, at most."""
-        lengths = [len(known) for known in self.history.windows.values()]
+        lengths = [len(window) for window in self.history.windows.values()]
         return sum(lengths) * min(lengths, default=0)
 
 
@@ -49,15 +49,15 @@ def replayed_model(
         windows: Name of a length → the windows of it, the oldest first.
         timezone: The model's.
     """
-    closed = {name: [one for one in known if one.closed] for name, known in windows.items()}
+    closed = {name: [one for one in window if one.closed] for name, window in windows.items()}
     context = VerdictContext(timezone=timezone)
     readings: dict[int, Reading] = {}
 
     def read(evaluation: Evaluation, _: VerdictContext) -> Reading:
-        known = readings.get(id(evaluation))
-        if known is None or known.evaluation is not evaluation:
-            known = readings[id(evaluation)] = read_window(evaluation, context)
-        return known
+        reading = readings.get(id(evaluation))
+        if reading is None or reading.evaluation is not evaluation:
+            reading = readings[id(evaluation)] = read_window(evaluation, context)
+        return reading
 
     return ReplayedModel(key, tier, WindowHistory({name: one for name, one in closed.items() if one}, timezone, read))
 
@@ -82,17 +82,19 @@ def replay_policies(
         all_quiet: Whether somebody knows that nothing was wrong in any window: what fires is a false alarm then.
     """
     enabled = {name: policy for name, policy in policies.items() if policy.enabled}
-    found, about = [], set[str]()
-    for one in models:
-        covering = {name: policy for name, policy in enabled.items() if policy.covers(one.key.model, one.tier)}
+    firings, about = [], set[str]()
+    for model in models:
+        covering = {name: policy for name, policy in enabled.items() if policy.covers(model.key.model, model.tier)}
         replays = {
-            name: replay_rule(policy.rule, one.history, all_quiet=all_quiet) for name, policy in covering.items()
+            name: replay_rule(policy.rule, model.history, all_quiet=all_quiet) for name, policy in covering.items()
         }
         about.update(covering)
-        told = [_policy_json(name, covering[name], replays, one.history) for name in covering]
-        key = one.key
-        found.append({"model": key.model, "version": key.version, "environment": key.environment, "policies": told})
-    return {"models": found, "about_no_model": [name for name in enabled if name not in about]}
+        policy_answers = [_policy_json(name, covering[name], replays, model.history) for name in covering]
+        key = model.key
+        firings.append(
+            {"model": key.model, "version": key.version, "environment": key.environment, "policies": policy_answers}
+        )
+    return {"models": firings, "about_no_model": [name for name in enabled if name not in about]}
 
 
 def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], history: WindowHistory) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], histo
         "since": iso_time(replay.windows[0].window.start) if replay.windows else None,
         "until": iso_time(replay.windows[-1].window.end) if replay.windows else None,
         "known_windows": sorted(history.windows),
-        "firings": [_firing_json(one, policy, replays) for one in replay.firings],
+        "firings": [_firing_json(firing, policy, replays) for firing in replay.firings],
         "false_alarms": {
             "a_month": _rate_json(replay.quiet.a_month),
             "fired": replay.quiet.fired,
@@ -123,7 +125,7 @@ def _firing_json(firing: Firing, policy: Policy, replays: Mapping[str, Replay]) 
     held_back = [
         name
         for name in policy.unless
-        if name in replays and any(_lasts_at(other, firing.fired) for other in replays[name].firings)
+        if name in replays and any(_lasts_at(other_firing, firing.fired) for other_firing in replays[name].firings)
     ]
     return {
         "fired": iso_time(firing.fired),

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 
-def hide_secrets(said: str, url: str) -> str:
+def hide_secrets(text: str, url: str) -> str:
     """Return what a channel said without the parts of its address behind the host, and without user and password.
 
     >>> hide_secrets("no such hook: /services/T0123456/B0123456", "https://hooks.example.com/services/T0123456/B0123456")
     'no such hook: /***/***/***'
     """
     for part in sorted(secret_parts(url), key=len, reverse=True):
-        said = said.replace(part, "***")
-    return said
+        text = text.replace(part, "***")
+    return text
 
 
 def secret_parts(url: str) -> Iterator[str]:
@@ -26,4 +26,4 @@ def secret_parts(url: str) -> Iterator[str]:
         rest = url.partition("://")[2]  # Apprise keeps tokens where other addresses have a host
     for part in re.split(r"[\s/:@?&=#,]+", rest):
         # 6: characters of the shortest part of an address that is taken for a secret
-        yield from (written for written in {part, unquote(part)} if len(written) >= 6)
+        yield from (secret_text for secret_text in {part, unquote(part)} if len(secret_text) >= 6)

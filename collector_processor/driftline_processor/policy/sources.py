@@ -96,10 +96,16 @@ class AlertRows:
         if alert is None:
             return None
         key = ModelKey(alert.model, alert.version, alert.environment)
-        model = next((one for one in self.state.snapshot.named(handle(key.model)) if one.key == key), None)
+        model = next(
+            (candidate for candidate in self.state.snapshot.named(handle(key.model)) if candidate.key == key), None
+        )
         if model is None:
             return None
-        windows = [one.window for one in model.windows.get(alert.window, ()) if one.window.start == alert.start]
+        windows = [
+            candidate.window
+            for candidate in model.windows.get(alert.window, ())
+            if candidate.window.start == alert.start
+        ]
         until = windows[0].end if windows else max(model.last, 0) + 1
         since = windows[0].start if windows else until - LAST
         return RowsToLabel(key, self.state.queries.labels.next(key, since, until, most))

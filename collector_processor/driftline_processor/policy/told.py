@@ -52,7 +52,7 @@ class AlertHistory:
     @property
     def escalated_to(self) -> list[str]:
         """The channels that were told because nobody had taken it on."""
-        return [one.message.channel for one in self.sent if one.message.kind == "escalated"]
+        return [sent_message.message.channel for sent_message in self.sent if sent_message.message.kind == "escalated"]
 
 
 def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHistory]:
@@ -68,34 +68,37 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
         sent = Sent(message, deliveries.get(message.id), store.approvals.get(message.id))
         for alert in message.about:
             messages.setdefault(alert, []).append(sent)
-    known = [one for one in store.alerts.values() if model is None or one.model == model]
-    known.sort(key=lambda one: (not one.open, -one.seen))
-    return [AlertHistory(one, messages.get(one.id, ())) for one in known]
+    alerts = [alert for alert in store.alerts.values() if model is None or alert.model == model]
+    alerts.sort(key=lambda alert: (not alert.open, -alert.seen))
+    return [AlertHistory(alert, messages.get(alert.id, ())) for alert in alerts]
 
 
 def alert_history(store: AlertStore, alert: Alert) -> AlertHistory:
     """Return one alert with its messages."""
-    known = store.about(alert.id)
-    return AlertHistory(alert, [Sent(one, store.deliveries.get(one.id), store.approvals.get(one.id)) for one in known])
+    messages = store.about(alert.id)
+    return AlertHistory(
+        alert,
+        [Sent(message, store.deliveries.get(message.id), store.approvals.get(message.id)) for message in messages],
+    )
 
 
 def alert_json(history: AlertHistory) -> dict[str, Any]:
     """Return an alert as the API shows it."""
-    one = history.alert
-    times = {name: getattr(one, name) for name in ("since", "fired", "until", "seen", "over", "told", "silenced")}
-    taken_on = _consent(one.acknowledged, one.acknowledged_by, one.why)
+    alert = history.alert
+    times = {name: getattr(alert, name) for name in ("since", "fired", "until", "seen", "over", "told", "silenced")}
+    taken_on = _consent(alert.acknowledged, alert.acknowledged_by, alert.why)
     return {
-        "id": one.id,
-        "policy": one.policy,
-        "model": one.model,
-        "environment": one.environment,
-        "version": one.version,
-        "severity": one.severity,
-        "owner": one.owner,
-        "state": one.state or None,
-        "open": one.open,
+        "id": alert.id,
+        "policy": alert.policy,
+        "model": alert.model,
+        "environment": alert.environment,
+        "version": alert.version,
+        "severity": alert.severity,
+        "owner": alert.owner,
+        "state": alert.state or None,
+        "open": alert.open,
         **{name: None if time is None else iso_time(time) for name, time in times.items()},
-        "found": printable(one.words),
+        "found": printable(alert.words),
         "acknowledged": taken_on,
         "escalated_to": history.escalated_to,
         "messages": [

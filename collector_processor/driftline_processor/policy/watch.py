@@ -156,13 +156,13 @@ class PolicyWatch:
                     if (alert := self.store.newest_of(about)) is not None and alert.open:
                         changed[about] = alert
                     continue
-                shown = self._shown(name, policy, group, readings, read)
+                shown_firings = self._shown(name, policy, group, readings, read)
                 if about not in self.store.looks:
                     looks[about] = group.watermark
                 since = self.store.looks.get(about, group.watermark)
-                alert = self._alert(name, policy, group, self.store.newest_of(about), shown, now)
+                alert = self._alert(name, policy, group, self.store.newest_of(about), shown_firings, now)
                 if alert is None or not alert.open:
-                    alert = self._passed(name, policy, group, alert, shown, since, now) or alert
+                    alert = self._passed(name, policy, group, alert, shown_firings, since, now) or alert
                 if alert is not None:
                     changed[about] = alert
         for alert in self.store.open:
@@ -170,34 +170,41 @@ class PolicyWatch:
                 changed[alert.about] = _unwatched(alert, models, now)
         self._readings, self._read = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
-        facts, told = _FactsOfLook(self, groups), set[str]()
+        facts, told_names = _FactsOfLook(self, groups), set[str]()
         changes = [*self._due(changed, now)]
-        for one in changes:
-            named = () if one.repeats else self._actions_of(one.alert)
-            if one.kind != "over" and (one.channels or named):
-                told.add(one.alert.id)
+        for change in changes:
+            actions = () if change.repeats else self._actions_of(change.alert)
+            if change.kind != "over" and (change.channels or actions):
+                told_names.add(change.alert.id)
         by_id = self._by_id(changed.values())
         ordering = Orders(self.store, self._actions, by_id, self._actions_of, self._is_alone, facts, now)
         orders = [*ordering.orders(changes)] if changes and self._actions else []
         messages = [*self._threads(changes, changed.values(), facts, now).messages(changes)] if changes else []
         messages += self._escalated(changed, groups, messages, now)
-        messages = [hold(one, self._keys) for one in messages]
+        messages = [hold(message, self._keys) for message in messages]
         written = [
-            replace(alert, told=alert.told or now, said=alert.state) if alert.id in told else alert
+            replace(alert, told=alert.told or now, said=alert.state) if alert.id in told_names else alert
             for alert in changed.values()
         ]
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
-        deliveries = [*deliveries, *ordering.lapsed, *(one.delivery for one in orders if one.delivery is not None)]
-        approvals = [one.approval for one in orders if one.approval is not None]
+        deliveries = [
+            *deliveries,
+            *ordering.lapsed,
+            *(order.delivery for order in orders if order.delivery is not None),
+        ]
+        approvals = [order.approval for order in orders if order.approval is not None]
         if written or messages or orders or deliveries or looks:
-            ordered = [one.message for one in orders]
+            ordered = [order.message for order in orders]
             self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
-        return [*(one for one in messages if one.held is None), *(one.message for one in orders if one.due)]
+        return [
+            *(message for message in messages if message.held is None),
+            *(order.message for order in orders if order.due),
+        ]
 
     def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
         """Return the environments and models of which windows of the past wait to be judged, for a while."""
         places = [
-            (group.environment, group.model) for group in groups if any(one.pending_windows for one in group.views)
+            (group.environment, group.model) for group in groups if any(view.pending_windows for view in group.views)
         ]
         self._awaited = {place: self._awaited.get(place, now) for place in places}
         return {place for place, since in self._awaited.items() if abs(now - since) < PAST_AWAITED}
@@ -207,9 +214,9 @@ class PolicyWatch:
         # 3 * 365 * 86_400 * 10**9: nanoseconds for which an alert that is over is remembered
         self.store.forget(self._clock() - (3 * 365 * 86_400 * 10**9))
         if self._places is not None:
-            looks, named = self.store.looks, self._named
-            gone = {about for about in looks if about[0] not in named or about[1:] not in self._places}
-            self.store.forget_looks(gone)
+            looks, policy_names = self.store.looks, self._named
+            gone_places = {about for about in looks if about[0] not in policy_names or about[1:] not in self._places}
+            self.store.forget_looks(gone_places)
 
     # -- what fires ---------------------------------------------------------------------------------------------------
 
@@ -222,9 +229,9 @@ class PolicyWatch:
         read: dict[tuple[str, ModelKey], _Read],
     ) -> list[_Shown]:
         """Return when a policy fired for the versions of a model, the oldest first."""
-        found: list[_Shown] = []
+        shown_firings: list[_Shown] = []
         for view in group.views:
-            windows = {one: [two for two in known if two.closed] for one, known in view.windows.items()}
+            windows = {one: [two for two in window if two.closed] for one, window in view.windows.items()}
             place = name, view.key
             known = self._read.get(place)
             same = known is not None and known.verdict is view.verdict and known.business == view.business
@@ -234,8 +241,8 @@ class PolicyWatch:
                 for one in (two for of_name in windows.values() for two in of_name if id(two) in self._readings):
                     readings[id(one)] = self._readings[id(one)]
             read[place] = known
-            found += [_Shown(firing, view) for firing in known.firings]
-        return sorted(found, key=lambda one: one.firing.fired)
+            shown_firings += [_Shown(firing, view) for firing in known.firings]
+        return sorted(shown_firings, key=lambda one: one.firing.fired)
 
     def _firings(
         self,
@@ -259,40 +266,40 @@ class PolicyWatch:
     # -- what that means for the alerts -------------------------------------------------------------------------------
 
     def _alert(
-        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, shown: Sequence[_Shown], now: int
+        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, showns: Sequence[_Shown], now: int
     ) -> Alert | None:
         """Return the alert of a policy for a model as it is now; None where there never was one."""
-        lasting = [one for one in shown if one.firing.until is None]
-        if lasting:
-            gravest = min(lasting, key=lambda one: _rank(one.firing.state))
+        lasting_firings = [shown_firing for shown_firing in showns if shown_firing.firing.until is None]
+        if lasting_firings:
+            gravest = min(lasting_firings, key=lambda shown_firing: _rank(shown_firing.firing.state))
             return self._lasting(name, policy, group, alert, gravest, now)
         if alert is None or not alert.open:
             return alert
-        ended = [one.firing for one in shown if _overlaps(alert, one.firing)]
+        firings = [shown_firing.firing for shown_firing in showns if _overlaps(alert, shown_firing.firing)]
         until, ending = alert.until, alert.ending
-        if until is None and not ended:
-            replaced = all(one.key.version != alert.version for one in group.views)
+        if until is None and not firings:
+            replaced = all(view.key.version != alert.version for view in group.views)
             if not replaced and _inconclusive(alert, group):
                 return alert
             until = group.watermark
             if replaced or alert.state in ("", "degraded"):
                 ending = "replaced" if replaced else "revised"
         elif until is None:
-            until = ended[-1].until
+            until = firings[-1].until
         until = group.watermark if until is None else until
         # Windows have cooled down by themselves, see Patience; what they show no more, and a verdict's end, has not.
-        cool_down = 0 if ended and not policy.rule.states else policy.rule.patience.cool_down
+        cool_down = 0 if firings and not policy.rule.states else policy.rule.patience.cool_down
         over = now if group.watermark - until >= cool_down else None
         words = alert.words if ending == alert.ending else ending_words(ending)
         return replace(alert, until=until, over=over, words=words, ending=ending)
 
     def _lasting(
-        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, shown: _Shown, now: int
+        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, shown_firing: _Shown, now: int
     ) -> Alert:
-        firing = shown.firing
-        again = alert is not None and not alert.open and _overlaps(alert, firing)
-        if alert is None or not (alert.open or again):
-            return self._new(name, policy, group, shown, now)
+        firing = shown_firing.firing
+        opens_again = alert is not None and not alert.open and _overlaps(alert, firing)
+        if alert is None or not (alert.open or opens_again):
+            return self._new(name, policy, group, shown_firing, now)
         graver = _rank(firing.state) < _rank(alert.state)
         return replace(
             alert,
@@ -301,7 +308,7 @@ class PolicyWatch:
             since=_earlier(alert.since, firing.since) if not graver else firing.since,
             until=None,
             over=None,
-            told=None if again else alert.told,
+            told=None if opens_again else alert.told,
             window=firing.window,
             start=firing.start,
             words=found_words(firing.facts),
@@ -310,8 +317,8 @@ class PolicyWatch:
             version=alert.version,
         )
 
-    def _new(self, name: str, policy: Policy, group: VersionGroup, shown: _Shown, now: int) -> Alert:
-        firing, view = shown.firing, shown.view
+    def _new(self, name: str, policy: Policy, group: VersionGroup, shown_firing: _Shown, now: int) -> Alert:
+        firing, view = shown_firing.firing, shown_firing.view
         since = firing.fired if firing.since is None else firing.since
         ids = (alert_id(name, group.environment, group.model, since, number) for number in itertools.count(1))
         return Alert(
@@ -341,7 +348,7 @@ class PolicyWatch:
         policy: Policy,
         group: VersionGroup,
         alert: Alert | None,
-        shown: Sequence[_Shown],
+        showns: Sequence[_Shown],
         since: int,
         now: int,
     ) -> Alert | None:
@@ -349,11 +356,22 @@ class PolicyWatch:
 
         What had fired before the first look is no news. Several such times are one alert.
         """
-        ended = [one for one in shown if one.firing.until is not None and one.firing.fired > since]
-        if not ended:
+        ended_firings = [
+            shown_firing
+            for shown_firing in showns
+            if shown_firing.firing.until is not None and shown_firing.firing.fired > since
+        ]
+        if not ended_firings:
             return None
-        known = [*self.store.alerts_of((name, group.environment, group.model)), *([] if alert is None else [alert])]
-        unseen = [one for one in ended if not any(_overlaps(other, one.firing) for other in known)]
+        known_alerts = [
+            *self.store.alerts_of((name, group.environment, group.model)),
+            *([] if alert is None else [alert]),
+        ]
+        unseen = [
+            shown_firing
+            for shown_firing in ended_firings
+            if not any(_overlaps(known_alert, shown_firing.firing) for known_alert in known_alerts)
+        ]
         if not unseen:
             return None
         newest = unseen[-1]
@@ -365,7 +383,9 @@ class PolicyWatch:
 
     def _silenced(self, alert: Alert, now: int) -> Alert:
         """Return an alert with the time until which it is silenced, where it is."""
-        ends = [one.until for one in self._silences if alert.open and one.covers(alert.model, alert.policy, now)]
+        ends = [
+            silence.until for silence in self._silences if alert.open and silence.covers(alert.model, alert.policy, now)
+        ]
         until = max(ends, default=None)
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
@@ -379,8 +399,8 @@ class PolicyWatch:
         open_now = {about for about, alert in changed.items() if alert.open}
         for alert in changed.values():
             policy = self._policies.get(alert.policy)
-            known = self.store.alerts.get(alert.id)
-            kind = self._kind(alert, known)
+            stored_alert = self.store.alerts.get(alert.id)
+            kind = self._kind(alert, stored_alert)
             if kind is None and not (alert.open and alert.until is None):
                 continue
             channels = (policy.notify if policy is not None else ()) or self._channels
@@ -395,7 +415,7 @@ class PolicyWatch:
             if kind in ("worse", "over"):
                 channels = left if unheard else [*left, *heirs]
             if kind is not None:
-                rises = kind == "worse" and self._has_risen(policy, alert, known)
+                rises = kind == "worse" and self._has_risen(policy, alert, stored_alert)
                 yield AlertChange(kind, alert, channels, self._is_alone(alert), rises)
             if unheard and kind in (None, "worse", "over"):
                 late: Kind = "passed" if kind == "over" else "opened"
@@ -403,30 +423,38 @@ class PolicyWatch:
 
     def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
         """Return True where a silence, or what the policy depends on, keeps an alert from being told."""
-        silenced = any(one.covers(alert.model, alert.policy, now) for one in self._silences)
-        return silenced or any((other, *alert.about[1:]) in open_now for other in policy.unless)
+        silenced = any(silence.covers(alert.model, alert.policy, now) for silence in self._silences)
+        return silenced or any((policy_name, *alert.about[1:]) in open_now for policy_name in policy.unless)
 
     def _is_unheard(self, alert: Alert) -> bool:
         """Return True where what a channel that is gone was to say last of an alert never arrived."""
-        said = {one.channel: one for one in self.store.about(alert.id) if one.kind in ("opened", "joined", "worse")}
-        lost = (one for one in said.values() if not one.is_order and one.channel not in self._keys)
-        return any(not self.store.has_arrived(one) for one in lost)
+        message_by_channel = {
+            message.channel: message
+            for message in self.store.about(alert.id)
+            if message.kind in ("opened", "joined", "worse")
+        }
+        lost = (
+            message
+            for message in message_by_channel.values()
+            if not message.is_order and message.channel not in self._keys
+        )
+        return any(not self.store.has_arrived(message) for message in lost)
 
-    def _has_risen(self, policy: Policy, alert: Alert, known: Alert | None) -> bool:
+    def _has_risen(self, policy: Policy, alert: Alert, stored_alert: Alert | None) -> bool:
         """Return True where an alert is graver than people were told last."""
-        said = policy.severity_in(alert.said or ("" if known is None else known.state))
-        return SEVERITIES.index(alert.severity) < SEVERITIES.index(said)
+        severity = policy.severity_in(alert.said or ("" if stored_alert is None else stored_alert.state))
+        return SEVERITIES.index(alert.severity) < SEVERITIES.index(severity)
 
     def _told(self, alert: Alert) -> tuple[str, ...]:
         """Return the channels that have messages about an alert, in the order in which they have."""
-        return tuple(dict.fromkeys(one.channel for one in self.store.about(alert.id) if not one.is_order))
+        return tuple(dict.fromkeys(message.channel for message in self.store.about(alert.id) if not message.is_order))
 
     def _threads(self, changes: Sequence[AlertChange], changed: Collection[Alert], facts: FactsOf, now: int) -> Threads:
         """Return the threads that changes may join or end."""
-        known = self._by_id(changed)
-        alerts = [*self.store.open, *(one.alert for one in changes)]
+        alerts_by_id = self._by_id(changed)
+        alerts = [*self.store.open, *(change.alert for change in changes)]
         sent = self.store.threads_about(alert.id for alert in alerts)
-        return Threads(sent, known, self._is_alone, facts, self.store.new_id, now)
+        return Threads(sent, alerts_by_id, self._is_alone, facts, self.store.new_id, now)
 
     def _by_id(self, changed: Collection[Alert]) -> Mapping[str, Alert]:
         """Return every alert by its id, as it is now."""
@@ -443,41 +471,47 @@ class PolicyWatch:
         return policy is not None and not policy.group
 
     def _escalated(
-        self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], told: Sequence[Message], now: int
+        self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], messages: Sequence[Message], now: int
     ) -> Iterator[Message]:
         """Yield what is told to others of alerts that nobody has taken on: of each thread once.
 
         Whom this look tells of an alert anyway is not asked beside that.
         """
         by_place = {(group.environment, group.model): group for group in groups}
-        asked = set[tuple[str, str]]()
-        told_now = {(alert, one.channel) for one in told for alert in one.about}
+        escalated_alerts = set[tuple[str, str]]()
+        told_now = {(alert, message.channel) for message in messages for alert in message.about}
         for alert in sorted(changed.values(), key=gravity):
             policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
-            if policy is None or any(one.covers(alert.model, alert.policy, now) for one in self._silences):
+            if policy is None or any(silence.covers(alert.model, alert.policy, now) for silence in self._silences):
                 continue
-            found = self._escalations.due(alert, policy.escalate, None if group is None else group.leading.tier, now)
-            to = [] if found is None else [name for name in found.to if (found.thread, name) not in asked]
+            escalations = self._escalations.due(
+                alert, policy.escalate, None if group is None else group.leading.tier, now
+            )
+            to = (
+                []
+                if escalations is None
+                else [name for name in escalations.to if (escalations.thread, name) not in escalated_alerts]
+            )
             to = [name for name in to if (alert.id, name) not in told_now]
-            if found is not None and to:
-                asked |= {(found.thread, name) for name in to}
-                facts = {**self.facts("escalated", alert, group, found, linked=True), "alert": found.thread}
+            if escalations is not None and to:
+                escalated_alerts |= {(escalations.thread, name) for name in to}
+                facts = {**self.facts("escalated", alert, group, escalations, linked=True), "alert": escalations.thread}
                 for name in to:
-                    id = self.store.new_id(found.thread, name)
-                    yield Message(id, found.thread, name, "escalated", now, facts, alerts=(alert.id,))
+                    id = self.store.new_id(escalations.thread, name)
+                    yield Message(id, escalations.thread, name, "escalated", now, facts, alerts=(alert.id,))
 
-    def _kind(self, alert: Alert, known: Alert | None) -> Kind | None:
+    def _kind(self, alert: Alert, stored_alert: Alert | None) -> Kind | None:
         """Return what is to be told of an alert now; None where nothing is."""
         if alert.open and alert.until is None:
             if alert.told is None:
                 return "opened"
-            said = alert.said or ("" if known is None else known.state)
-            return "worse" if _rank(alert.state) < _rank(said) else None
+            state = alert.said or ("" if stored_alert is None else stored_alert.state)
+            return "worse" if _rank(alert.state) < _rank(state) else None
         if alert.open:
             return None
         if alert.told is None:
-            return "passed" if known is None and alert.until is not None else None
-        return "over" if known is not None and known.open else None
+            return "passed" if stored_alert is None and alert.until is not None else None
+        return "over" if stored_alert is not None and stored_alert.open else None
 
     def facts(
         self,
@@ -539,20 +573,20 @@ class _FactsOfLook:
 
     def __call__(self, kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
         """Return what is to be said of a change of an alert."""
-        of = kind, alert.id, linked
-        if of not in self._known:
+        cache_key = kind, alert.id, linked
+        if cache_key not in self._known:
             group = self._by_place.get((alert.environment, alert.model))
-            self._known[of] = self.watch.facts(kind, alert, group, linked=linked)
-        return self._known[of]
+            self._known[cache_key] = self.watch.facts(kind, alert, group, linked=linked)
+        return self._known[cache_key]
 
 
 def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
     """Return the versions in use by environment and model."""
-    found: dict[tuple[str, str], list[ModelView]] = {}
+    views_by_model: dict[tuple[str, str], list[ModelView]] = {}
     for view in models:
         if view.in_use and not view.retired and not view.shadow:
-            found.setdefault((view.key.environment, view.key.model), []).append(view)
-    return [VersionGroup(*place, views) for place, views in found.items()]
+            views_by_model.setdefault((view.key.environment, view.key.model), []).append(view)
+    return [VersionGroup(*place, views) for place, views in views_by_model.items()]
 
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
@@ -575,8 +609,8 @@ def _inconclusive(alert: Alert, group: VersionGroup) -> bool:
     if verdict is None or verdict.state == "lagging":
         return True
     if alert.state == "no_data":
-        heard = max(view.received for view in group.views)
-        return alert.since is not None and heard <= alert.since
+        newest = max(view.received for view in group.views)
+        return alert.since is not None and newest <= alert.since
     return alert.state == "degraded" and verdict.state == "unknown"
 
 
@@ -589,9 +623,9 @@ def _overlaps(alert: Alert, firing: Firing) -> bool:
     return since <= end and until >= begin
 
 
-def _earlier(one: int | None, other: int | None) -> int | None:
-    known = [time for time in (one, other) if time is not None]
-    return min(known) if known else None
+def _earlier(first: int | None, second: int | None) -> int | None:
+    times = [time for time in (first, second) if time is not None]
+    return min(times) if times else None
 
 
 def _rank(state: VerdictState | Literal[""]) -> int:
@@ -601,5 +635,6 @@ def _rank(state: VerdictState | Literal[""]) -> int:
 def same_windows(before: Mapping[str, Sequence[Evaluation]], now: Mapping[str, Sequence[Evaluation]]) -> bool:
     """Return True where windows are the same objects, length by length."""
     return before.keys() == now.keys() and all(
-        len(before[name]) == len(known) and all(map(operator.is_, before[name], known)) for name, known in now.items()
+        len(before[name]) == len(window_list) and all(map(operator.is_, before[name], window_list))
+        for name, window_list in now.items()
     )

@@ -97,8 +97,8 @@ def title(told: Told, state: str) -> str:
         if told.until is not None:
             when = lasted_words(told.since, told.until, told.timezone)
         return f"{_UNWATCHED if told.unwatched else _HEADS[told.kind]}{name}{was}{when}"
-    what = f" {_STATES[state]}" if state in _STATES else claimed or f" fires {short(told.policy, 80)}"
-    return f"{_HEADS[told.kind]}{name}{what}{since}"
+    claim = f" {_STATES[state]}" if state in _STATES else claimed or f" fires {short(told.policy, 80)}"
+    return f"{_HEADS[told.kind]}{name}{claim}{since}"
 
 
 def group_facts(
@@ -117,25 +117,27 @@ def group_facts(
         others: The same of the others, the gravest first.
         lasting: The same of those that had been told before and last.
     """
-    head, own = _GROUP_HEADS.get(kind, ("", ""))
+    head, group_head = _GROUP_HEADS.get(kind, ("", ""))
     plain = str(first["title"])
-    titled = f"{own}{plain.removeprefix(head)}" + (f", and {len(others)} more" if others else "")
-    found, *rest = str(first["text"]).split("\n")
+    titled = f"{group_head}{plain.removeprefix(head)}" + (f", and {len(others)} more" if others else "")
+    first_line, *rest = str(first["text"]).split("\n")
     lines = [*_named("Also", others), *_named("It lasts" if kind == "eased" else "It joins", lasting)]
     return {
         **first,
         "kind": kind,
         "alert": thread,
         "title": titled,
-        "text": "\n".join([found, *lines, *rest]),
-        "alerts": [_brief(one) for one in (first, *others)],
-        "lasting": [_brief(one) for one in lasting],
+        "text": "\n".join([first_line, *lines, *rest]),
+        "alerts": [_brief(alert_facts) for alert_facts in (first, *others)],
+        "lasting": [_brief(alert_facts) for alert_facts in lasting],
     }
 
 
 def _named(head: str, several: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each alert, up to :data:`SAID`."""
-    lines = [f"{head}: {one['title']}. {_sentence(str(one['found']))}" for one in several[:SAID]]
+    lines = [
+        f"{head}: {alert_facts['title']}. {_sentence(str(alert_facts['found']))}" for alert_facts in several[:SAID]
+    ]
     return [*lines, f"And {len(several) - SAID} more."] if len(several) > SAID else lines
 
 
@@ -145,25 +147,25 @@ def _brief(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def message_facts(told: Told, state: str) -> dict[str, Any]:
     """Return a message in parts, which JSON can hold: its title, its text, and what programs want of it."""
-    verdict, ended = told.verdict, told.kind in ("over", "passed")
-    found = _sentence(told.words)
-    lines = [found if told.reason or not ended else f"What was found: {found}"]
+    verdict, has_ended = told.verdict, told.kind in ("over", "passed")
+    sentence = _sentence(told.words)
+    lines = [sentence if told.reason or not has_ended else f"What was found: {sentence}"]
     if told.told_at is not None:
-        before = ", ".join(short(one, 80) for one in told.told_to)
+        before = ", ".join(short(channel, 80) for channel in told.told_to)
         lines.insert(0, f"Told to {before} on {date_words(told.told_at, told.timezone)}; nobody has taken it on since.")
-    if ended and verdict is not None:
+    if has_ended and verdict is not None:
         lines.append(f"Now: {verdict_sentence(verdict)}")
     elif verdict is not None:
         if not state:
             lines.append(verdict_sentence(verdict))
         lines += [verdict_certainty(verdict), f"What to do: {verdict_next(verdict)}"]
-    if told.loss and not ended:
+    if told.loss and not has_ended:
         lines.append(told.loss)
     if not state:
         lines.append(f"The condition of {short(told.policy, 80)}: {short(told.condition, 300)}.")
-    who = [f"owner {short(told.owner, 80)}"] if told.owner else []
-    who += [f"tier {told.tier}"] if told.tier else []
-    lines.append(", ".join([f"Severity: {SEVERITY_WORDS[told.severity]}", *who]) + f". Alert {told.alert}.")
+    owner = [f"owner {short(told.owner, 80)}"] if told.owner else []
+    owner += [f"tier {told.tier}"] if told.tier else []
+    lines.append(", ".join([f"Severity: {SEVERITY_WORDS[told.severity]}", *owner]) + f". Alert {told.alert}.")
     return {
         "title": title(told, state),
         "text": "\n".join(line for line in lines if line.strip()),
@@ -204,10 +206,10 @@ def acknowledgement_facts(
         by: Who has it.
         why: What that person said; "" where nothing was.
     """
-    who, said = short(by, 80), short(why, 500)
+    person, reason = short(by, 80), short(why, 500)
     return {
-        "title": f"{who} has {_name(model, environment)} in hand",
-        "text": "\n".join([*([said] if said else []), f"Alert {alert}."]),
+        "title": f"{person} has {_name(model, environment)} in hand",
+        "text": "\n".join([*([reason] if reason else []), f"Alert {alert}."]),
         "links": {},
         "kind": "acknowledged",
         "alert": alert,
@@ -215,8 +217,8 @@ def acknowledgement_facts(
         "model": model,
         "environment": environment,
         "severity": severity,
-        "by": who,
-        "why": said,
+        "by": person,
+        "why": reason,
     }
 
 
@@ -268,15 +270,15 @@ def rank_lines(lines: Sequence[AlertLine]) -> list[AlertLine]:
     """Sort alerts: what lasts before what is over, the gravest, the most loss, the lowest tier, the oldest first."""
     return sorted(
         lines,
-        key=lambda one: (
-            one.until is not None,
-            _GRAVEST.index(one.severity),
-            _GRAVEST_STATES.index(one.state) if one.state in _GRAVEST_STATES else len(_GRAVEST_STATES),
-            -one.loss,
-            one.tier or 4,
-            one.since or 0,
-            one.model,
-            one.policy,
+        key=lambda line: (
+            line.until is not None,
+            _GRAVEST.index(line.severity),
+            _GRAVEST_STATES.index(line.state) if line.state in _GRAVEST_STATES else len(_GRAVEST_STATES),
+            -line.loss,
+            line.tier or 4,
+            line.since or 0,
+            line.model,
+            line.policy,
         ),
     )
 
@@ -292,21 +294,21 @@ def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: s
         page: The address of the page of incidents; "" where nobody said.
     """
     ranked = rank_lines(lines)
-    lasting = [one for one in ranked if one.until is None]
-    began, ended = sum(one.began for one in lasting), len(ranked) - len(lasting)
-    counts = {"began": began, "last": len(lasting) - began, "are over": ended}
-    said = ", ".join(f"{count} {_verb(what, count)}" for what, count in counts.items() if count)
+    lasting_lines = [alert_line for alert_line in ranked if alert_line.until is None]
+    began, ended_count = sum(alert_line.began for alert_line in lasting_lines), len(ranked) - len(lasting_lines)
+    counts = {"began": began, "last": len(lasting_lines) - began, "are over": ended_count}
+    count_words = ", ".join(f"{count} {_verb(what, count)}" for what, count in counts.items() if count)
     head = "Digest of" if kind == "digest" else "In quiet hours until"
-    text = [f"{at}. {_line(one, timezone)}" for at, one in enumerate(ranked[:MOST_LINES], 1)]
+    text = [f"{index}. {_line(alert_line, timezone)}" for index, alert_line in enumerate(ranked[:MOST_LINES], 1)]
     if len(ranked) > MOST_LINES:
         text.append(f"And {len(ranked) - MOST_LINES} more.")
     return {
-        "title": f"{head} {date_words(now, timezone)}: {said}",
+        "title": f"{head} {date_words(now, timezone)}: {count_words}",
         "text": "\n".join(text),
         "links": {"page": page} if page else {},
         "kind": kind,
-        "severity": lasting[0].severity if lasting else "info",
-        "alerts": [_line_json(one) for one in ranked],
+        "severity": lasting_lines[0].severity if lasting_lines else "info",
+        "alerts": [_line_json(alert_line) for alert_line in ranked],
     }
 
 
@@ -314,35 +316,35 @@ def _verb(what: str, count: int) -> str:
     return {"last": "lasts", "are over": "is over"}.get(what, what) if count == 1 else what
 
 
-def _line(one: AlertLine, timezone: str) -> str:
-    name, since = _name(one.model, one.environment), ""
-    if one.since is not None:
-        since = f" since {date_words(one.since, timezone)}"
-    if one.until is not None:
-        what = _PAST_STATES.get(one.state, f"fired {short(one.policy, 80)}")
-        since = f"{lasted_words(one.since, one.until, timezone)}, and is over"
+def _line(alert_line: AlertLine, timezone: str) -> str:
+    name, since = _name(alert_line.model, alert_line.environment), ""
+    if alert_line.since is not None:
+        since = f" since {date_words(alert_line.since, timezone)}"
+    if alert_line.until is not None:
+        state_words = _PAST_STATES.get(alert_line.state, f"fired {short(alert_line.policy, 80)}")
+        since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, and is over"
     else:
-        what = _STATES.get(one.state, f"fires {short(one.policy, 80)}")
-    more = [SEVERITY_WORDS[one.severity], *([f"tier {one.tier}"] if one.tier else [])]
-    more += [one.loss_words] if one.loss_words else []
-    more += [f"{short(one.taken_by, 60)} has it"] if one.taken_by and one.until is None else []
-    return f"{name} {what}{since} ({'; '.join(more)}). {_sentence(short(one.words, 160))}".strip()
+        state_words = _STATES.get(alert_line.state, f"fires {short(alert_line.policy, 80)}")
+    more = [SEVERITY_WORDS[alert_line.severity], *([f"tier {alert_line.tier}"] if alert_line.tier else [])]
+    more += [alert_line.loss_words] if alert_line.loss_words else []
+    more += [f"{short(alert_line.taken_by, 60)} has it"] if alert_line.taken_by and alert_line.until is None else []
+    return f"{name} {state_words}{since} ({'; '.join(more)}). {_sentence(short(alert_line.words, 160))}".strip()
 
 
-def _line_json(one: AlertLine) -> dict[str, Any]:
+def _line_json(alert_line: AlertLine) -> dict[str, Any]:
     return {
-        "alert": one.alert,
-        "policy": one.policy,
-        "model": one.model,
-        "environment": one.environment,
-        "severity": one.severity,
-        "state": one.state,
-        "tier": one.tier,
-        "since": None if one.since is None else iso_time(one.since),
-        "until": None if one.until is None else iso_time(one.until),
-        "found": short(one.words, 500),
-        "taken_by": one.taken_by,
-        "loss": one.loss_words or None,
+        "alert": alert_line.alert,
+        "policy": alert_line.policy,
+        "model": alert_line.model,
+        "environment": alert_line.environment,
+        "severity": alert_line.severity,
+        "state": alert_line.state,
+        "tier": alert_line.tier,
+        "since": None if alert_line.since is None else iso_time(alert_line.since),
+        "until": None if alert_line.until is None else iso_time(alert_line.until),
+        "found": short(alert_line.words, 500),
+        "taken_by": alert_line.taken_by,
+        "loss": alert_line.loss_words or None,
     }
 
 

@@ -25,16 +25,16 @@ def error_levels(evaluations: Sequence[Evaluation], measure: str) -> ErrorLevels
     ``measure``: "error_rate" or "absolute_error".
     """
     metric = "accuracy" if measure == "error_rate" else "mae"
-    found = [
+    levels = [
         (now.value, now.rows, was.value)
         for evaluation in evaluations
         if (now := evaluation.realized.get(metric)) is not None and now.value is not None and now.rows
         if (was := evaluation.reference.get(metric)) is not None and was.value is not None
     ]
-    rows = sum(own for _, own, _ in found)
+    rows = sum(window_rows for _, window_rows, _ in levels)
     if not rows:
         return None
-    mean, before = sum(value * own for value, own, _ in found) / rows, found[-1][2]
+    mean, before = sum(value * window_rows for value, window_rows, _ in levels) / rows, levels[-1][2]
     return ErrorLevels(1 - mean, 1 - before) if metric == "accuracy" else ErrorLevels(mean, before)
 
 
@@ -46,25 +46,25 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
     >>> sentence(ConceptDrift("ok", outcomes=1200, after=0.2), str)
     'concept: the error rate is 20 % over 1,200 outcomes, no rise found'
     """
-    told = _whole(concept, moment)
+    whole_sentence = _whole(concept, moment)
     if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
-        told += f"; over all of these rows it is {now}, {was} in the baseline"
+        whole_sentence += f"; over all of these rows it is {now}, {was} in the baseline"
     # 3: slices that are told; the JSON has all
-    for at, (name, own) in enumerate(list(concept.drifting().items())[:3]):
+    for index, (name, own) in enumerate(list(concept.drifting().items())[:3]):
         since = f" since {moment(own.since)}" if own.since else ""
-        begin = "; but" if not at and concept.state != "drift" else "," if at else ";"
-        told += f"{begin} in {short(name)} it {_rose(own)}{since}{_now(own)}"
-    return told
+        begin = "; but" if not index and concept.state != "drift" else "," if index else ";"
+        whole_sentence += f"{begin} in {short(name)} it {_rose(own)}{since}{_now(own)}"
+    return whole_sentence
 
 
 def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
-    what = "error rate" if concept.measure == "error_rate" else "absolute error"
+    measure = "error rate" if concept.measure == "error_rate" else "absolute error"
     outcomes = many(concept.outcomes, "outcome")
     level = _level(concept, concept.after)
     since = f" since {moment(concept.since)}" if concept.since else ""
     if concept.state == "drift":
-        return f"concept drift: the {what} {_rose(concept)}{since}{_now(concept)}"
+        return f"concept drift: the {measure} {_rose(concept)}{since}{_now(concept)}"
     if concept.state == "ok":
         if concept.changes:  # the last of them was a fall: a rise is drift
             fall = concept.changes[-1]
@@ -72,8 +72,8 @@ def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
             if reached is None or reached >= fall.before:
                 reached, now = fall.after, f", and is {level} now"
             fell = f"fell from {_level(concept, fall.before)} to {_level(concept, reached)}"
-            return f"concept: the {what} {fell}{since}{now}"
-        return f"concept: the {what} is {level} over {outcomes}, no rise found"
+            return f"concept: the {measure} {fell}{since}{now}"
+        return f"concept: the {measure} is {level} over {outcomes}, no rise found"
     if concept.state == "learning":
         return f"concept: learning, {outcomes} so far"
     return f"concept: unknown, {concept.reason or 'no outcome has come'}"
@@ -97,7 +97,7 @@ def _fallen(concept: ConceptDrift) -> bool:
 
 def _highest(concept: ConceptDrift) -> float | None:
     """Return the highest level after a change since the rise."""
-    changes = [one.after for one in concept.changes if concept.since is None or one.since >= concept.since]
+    changes = [change.after for change in concept.changes if concept.since is None or change.since >= concept.since]
     return max(changes, default=None)
 
 

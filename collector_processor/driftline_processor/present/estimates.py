@@ -71,7 +71,9 @@ def sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[s
 
 def realized(evaluations: Iterable[Evaluation]) -> set[str]:
     """Return the metrics that outcomes have shown of any of some windows."""
-    return {name for one in evaluations for name, metric in one.realized.items() if metric.value is not None}
+    return {
+        name for evaluation in evaluations for name, metric in evaluation.realized.items() if metric.value is not None
+    }
 
 
 def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezone: str = "UTC") -> dict[str, str]:
@@ -87,22 +89,22 @@ def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezo
     Returns:
         Metric → a sentence about the newest window that contradicts.
     """
-    recent = [one for one in evaluations if one.window.start <= chosen.window.start][-LAST:]
-    found: dict[str, str] = {}
+    recent = [evaluation for evaluation in evaluations if evaluation.window.start <= chosen.window.start][-LAST:]
+    contradicted: dict[str, str] = {}
     for one in recent:
         for name, estimate in one.estimated.items():
             metric = one.realized.get(name)
-            apart = None if metric is None or name not in chosen.estimated else _apart(estimate, metric)
-            if metric is not None and apart:
+            gap = None if metric is None or name not in chosen.estimated else _apart(estimate, metric)
+            if metric is not None and gap:
                 final = "" if one.maturity == "mature" else ", which is not final,"
-                found[name] = (
+                contradicted[name] = (
                     f"outcomes contradict the estimate of {metric_title(name)}: {number(metric.value)}{final} was "
                     f"realized in the window of {window_name(one.window, timezone)}, where {interval(estimate)} "
                     "was estimated"
                 )
-            elif apart is False:
-                found.pop(name, None)  # what a newer window shows counts
-    return found
+            elif gap is False:
+                contradicted.pop(name, None)  # what a newer window shows counts
+    return contradicted
 
 
 def _apart(estimate: Estimate, metric: MetricValue) -> bool | None:
@@ -114,7 +116,7 @@ def _apart(estimate: Estimate, metric: MetricValue) -> bool | None:
 
 def failed(estimated: Mapping[str, Estimate]) -> bool:
     """Return True where outcomes have shown of any estimate that it is wrong."""
-    return any(one.record.state == "failed" for one in estimated.values())
+    return any(estimate.record.state == "failed" for estimate in estimated.values())
 
 
 def state(estimate: Estimate, contradicted: bool = False) -> str:
@@ -125,5 +127,5 @@ def state(estimate: Estimate, contradicted: bool = False) -> str:
     """
     if contradicted:
         return "contradicted by outcomes"
-    said = {"ok": "within the bounds", "alert": "beyond the bounds", "failed": "failed", None: "no bounds known"}
-    return said[standing(estimate)]
+    words = {"ok": "within the bounds", "alert": "beyond the bounds", "failed": "failed", None: "no bounds known"}
+    return words[standing(estimate)]

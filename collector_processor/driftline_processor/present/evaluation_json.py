@@ -99,19 +99,19 @@ def _time_at(name: str, attribute: str | None = None) -> Key:
     return Key(name, attribute, lambda time: None if time is None else iso_time(time), str | None)
 
 
-def _interval(one: Verdict) -> list[float | None] | None:
-    return None if one.low is None and one.high is None else [one.low, one.high]
+def _interval(verdict: Verdict) -> list[float | None] | None:
+    return None if verdict.low is None and verdict.high is None else [verdict.low, verdict.high]
 
 
 def _number_of(name: str, attribute: str, state: str) -> Key:
     return Key(name, attribute, lambda found: sum(one.state == state for one in found), int)
 
 
-def _groups(found: Fairness) -> dict[str, dict[str, Any]]:
+def _groups(fairness: Fairness) -> dict[str, dict[str, Any]]:
     """Return the labelled rows and the rates of each group."""
     return {
-        one.value: {"rows": one.rows} | {name: json_of(rate) for name, rate in one.rates.items()}
-        for one in found.groups
+        group.value: {"rows": group.rows} | {name: json_of(rate) for name, rate in group.rates.items()}
+        for group in fairness.groups
     }
 
 
@@ -133,7 +133,7 @@ SHAPES = Shapes(
         KindOfChange: (
             "kind reason",
             computed("sentence", change_sentence, str),
-            Key("evidence", by=lambda facts: [clause(one) for one in facts], type=list[str]),
+            Key("evidence", by=lambda facts: [clause(fact) for fact in facts], type=list[str]),
         ),
         Verdict: (
             "state",
@@ -300,10 +300,10 @@ SHAPES = Shapes(
                 _number_of("broken", "objectives", "broken"),
                 computed(
                     "inconclusive_windows",
-                    lambda one: max((it.inconclusive_windows for it in one.objectives), default=0),
+                    lambda one: max((objective.inconclusive_windows for objective in one.objectives), default=0),
                     int,
                 ),
-                computed("overdue", lambda one: sum(it.overdue for it in one.objectives), int),
+                computed("overdue", lambda one: sum(objective.overdue for objective in one.objectives), int),
                 "objectives",
                 Key("mispredictions", type=Worst, optional=True),
             ),
@@ -374,9 +374,9 @@ def to_json(evaluation: Evaluation, curves: bool = False, slices: bool = True) -
         curves: Whether to add what is drawn of the performance.
         slices: Whether to add single slices and the ages of labels, which may be most of it; else they are null.
     """
-    asked = frozenset(part for part, wanted in ((CURVES, curves), (SLICES, slices)) if wanted)
-    found: dict[str, Any] = SHAPES.writer(Evaluation, asked)(evaluation)
-    return found
+    parts = frozenset(part for part, is_wanted in ((CURVES, curves), (SLICES, slices)) if is_wanted)
+    document: dict[str, Any] = SHAPES.writer(Evaluation, parts)(evaluation)
+    return document
 
 
 def evaluations_to_json(
@@ -394,7 +394,10 @@ def evaluations_to_json(
     >>> evaluations_to_json("churn", "3", [])
     {'model': 'churn', 'version': '3', 'verdict': None, 'concept': None, 'windows': []}
     """
-    windows, beside = [to_json(evaluation, curves) for evaluation in evaluations], list(map(json_of, versions))
-    known = {"model": model, "version": version, "verdict": json_of(verdict), "concept": json_of(concept)}
+    windows, version_documents = (
+        [to_json(evaluation, curves) for evaluation in evaluations],
+        list(map(json_of, versions)),
+    )
+    identity = {"model": model, "version": version, "verdict": json_of(verdict), "concept": json_of(concept)}
     late = {} if delay is None else {"outcome_delay": json_of(delay)}
-    return {**known, **late, "windows": windows, **({"versions": beside} if beside else {})}
+    return {**identity, **late, "windows": windows, **({"versions": version_documents} if version_documents else {})}

@@ -28,14 +28,18 @@ def criterion_sentence(criterion: FairnessCriterion) -> str:
     'F: selection rate −6 points compared with M (−9 to −3), over all predictions'
     """
     ratio = criterion.name == "disparate_impact"
-    known = [one for one in criterion.comparisons if one.value is not None and one.low is not None]
-    if not known:
-        unreviewed = any(one.value is not None for one in criterion.comparisons)
+    comparisons = [
+        comparison
+        for comparison in criterion.comparisons
+        if comparison.value is not None and comparison.low is not None
+    ]
+    if not comparisons:
+        unreviewed = any(comparison.value is not None for comparison in criterion.comparisons)
         return f"a group has no {'reviewed rows of one of the decisions' if unreviewed else 'rows to measure it on'}"
     centre = 1.0 if ratio else 0.0
-    known.sort(key=lambda one: -abs((one.value or 0.0) - centre))
-    parts = [_comparison(one, ratio) for one in known[:NAMED]]
-    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    comparisons.sort(key=lambda comparison: -abs((comparison.value or 0.0) - centre))
+    parts = [_comparison(comparison, ratio) for comparison in comparisons[:NAMED]]
+    more = f" and {len(comparisons) - NAMED} more" if len(comparisons) > NAMED else ""
     return f"{'; '.join(parts)}{more}, over {'all ' if criterion.basis == 'predictions' else ''}{criterion.basis}"
 
 
@@ -55,18 +59,18 @@ def apart_sentence(fairness: Fairness, criterion: FairnessCriterion) -> str:
         return "cannot tell" + (f": {few}" if few else "")
     low, high, limit = criterion.low, criterion.high, criterion.limit
     unit = "times as high" if ratio else "points"
-    told = f"{write(value)} {unit} ({write(low)} {'or more' if high is None else f'to {write(high)}'})"
+    gap_words = f"{write(value)} {unit} ({write(low)} {'or more' if high is None else f'to {write(high)}'})"
     is_sure = low >= limit or (high is not None and high < limit) if ratio else low > limit or (high or 1.0) <= limit
     if is_sure:
-        return told
+        return gap_words
     if ratio:
         needed = limit * value / high if high else 0.0
         reached = f"only {write(needed)} times or less would be" if needed else "no ratio would be with so few rows"
     else:
         needed = limit + value - low
         reached = f"only {write(needed)} points or more would be" if needed <= 1 else "no gap would be with so few rows"
-    asked = f"cannot tell whether it is {'less' if ratio else 'more'} than {write(limit)}: {reached}"
-    return "; ".join(filter(None, (told, asked, few)))
+    question = f"cannot tell whether it is {'less' if ratio else 'more'} than {write(limit)}: {reached}"
+    return "; ".join(filter(None, (gap_words, question, few)))
 
 
 def _bare_points(share: float) -> str:
@@ -79,21 +83,24 @@ def _ratio(value: float) -> str:
 
 def fewest_sentence(fairness: Fairness, criteria: Collection[str]) -> str:
     """Tell which group has the fewest rows for some criteria; "" where no group is known."""
-    known = [one for name in criteria if (one := fewest_rows(fairness, name)) is not None]
-    if not known:
+    smallest_groups = [group for name in criteria if (group := fewest_rows(fairness, name)) is not None]
+    if not smallest_groups:
         return ""
-    fewest = min(known, key=lambda one: one.rows)
-    of = f"{short(fairness.attribute, 40)}={short(fewest.group, 40)}"
-    rows = "1 row" if round(fewest.rows) == 1 else f"{fewest.rows:,.0f} rows"
-    return f"{of} has {rows} for its {_RATES[fewest.rate]}"
+    smallest = min(smallest_groups, key=lambda group: group.rows)
+    group_words = f"{short(fairness.attribute, 40)}={short(smallest.group, 40)}"
+    rows = "1 row" if round(smallest.rows) == 1 else f"{smallest.rows:,.0f} rows"
+    return f"{group_words} has {rows} for its {_RATES[smallest.rate]}"
 
 
-def _comparison(one: GroupComparison, ratio: bool) -> str:
-    rate, beside = _RATES.get(one.rate, one.rate), f" compared with {one.beside}" if one.beside else ""
+def _comparison(group_comparison: GroupComparison, ratio: bool) -> str:
+    rate, beside = (
+        _RATES.get(group_comparison.rate, group_comparison.rate),
+        f" compared with {group_comparison.beside}" if group_comparison.beside else "",
+    )
     if ratio:
-        high = "" if one.high is None else f" to {one.high:.2f}"
-        return f"{one.group}: {rate} {one.value:.2f} times as high{beside} ({one.low:.2f}{high or ' or more'})"
-    return f"{one.group}: {rate} {_points(one.value)} points{beside} ({_points(one.low)} to {_points(one.high)})"
+        high = "" if group_comparison.high is None else f" to {group_comparison.high:.2f}"
+        return f"{group_comparison.group}: {rate} {group_comparison.value:.2f} times as high{beside} ({group_comparison.low:.2f}{high or ' or more'})"
+    return f"{group_comparison.group}: {rate} {_points(group_comparison.value)} points{beside} ({_points(group_comparison.low)} to {_points(group_comparison.high)})"
 
 
 def _points(share: float | None) -> str:

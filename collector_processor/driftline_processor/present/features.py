@@ -13,14 +13,14 @@ from .numbers import number, percent
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
-def drifting_since(name: str, known: Sequence[Evaluation], chosen: Evaluation) -> int | None:
+def drifting_since(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> int | None:
     """Return since when a feature drifts, unix nanoseconds: its incident, else its present run of windows with drift.
 
     A window that cannot tell ends no run.
 
     Args:
         name: The feature.
-        known: Windows of one length, oldest first.
+        evaluations: Windows of one length, oldest first.
         chosen: The window that is looked at, one of them.
     """
     if chosen.drift.state(name) != "drift":
@@ -28,11 +28,11 @@ def drifting_since(name: str, known: Sequence[Evaluation], chosen: Evaluation) -
     if (began := chosen.incident.get(f"feature:{name}")) is not None:
         return began
     since = chosen.window.start
-    for one in reversed(known):
-        if one.window.start < chosen.window.start:
-            before = one.drift.state(name)
+    for evaluation in reversed(evaluations):
+        if evaluation.window.start < chosen.window.start:
+            before = evaluation.drift.state(name)
             if before == "drift":
-                since = one.window.start
+                since = evaluation.window.start
             elif before in ("ok", "within_normal_variation"):
                 break
     return since
@@ -55,17 +55,24 @@ def importance_rank(name: str, importance: Mapping[str, float]) -> str:
     """
     if name not in importance:
         return ""
-    place = 1 + sum(other > importance[name] for other in importance.values())
+    place = 1 + sum(weight > importance[name] for weight in importance.values())
     return f"{ordinal(place)} of {len(importance)}"
 
 
 def carried_share(name: str, chosen: Evaluation) -> float | None:
     """Return the share of the score's shift that goes with a feature; None where that is unknown."""
-    told = chosen.explanation
-    if told is None or told.score_was is None or told.score_now is None or told.score_now == told.score_was:
+    explanation = chosen.explanation
+    if (
+        explanation is None
+        or explanation.score_was is None
+        or explanation.score_now is None
+        or explanation.score_now == explanation.score_was
+    ):
         return None
-    shifts = [cause.score_shift for cause in told.causes if name in cause.features and cause.score_shift is not None]
-    return shifts[0] / (told.score_now - told.score_was) if shifts else None
+    shifts = [
+        cause.score_shift for cause in explanation.causes if name in cause.features and cause.score_shift is not None
+    ]
+    return shifts[0] / (explanation.score_now - explanation.score_was) if shifts else None
 
 
 def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
@@ -82,8 +89,8 @@ def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
     closed = [f"of {number(low)} to {number(high)}" for low, high in steps if isfinite(low) and isfinite(high)]
     words = []
     if closed:
-        told = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
-        words.append(f"{told[0].upper()}{told[1:]} only the number of rows is known: bars there are level.")
+        step_words = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
+        words.append(f"{step_words[0].upper()}{step_words[1:]} only the number of rows is known: bars there are level.")
     for low, high in steps:
         if not isfinite(low):
             words.append(f"How far the rows below {number(high)} reach is not known.")
@@ -93,11 +100,11 @@ def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
 
 
 def feature_facts(
-    name: str, known: Sequence[Evaluation], chosen: Evaluation, importance: Mapping[str, float], timezone: str
+    name: str, evaluations: Sequence[Evaluation], chosen: Evaluation, importance: Mapping[str, float], timezone: str
 ) -> list[str]:
     """Say what matters of a feature in a window, in a few words each."""
     facts = []
-    if (since := drifting_since(name, known, chosen)) is not None:
+    if (since := drifting_since(name, evaluations, chosen)) is not None:
         facts.append(f"since {date_words(since, timezone)}")
     if rank := importance_rank(name, importance):
         facts.append(f"importance {rank}, {percent(importance[name])}")

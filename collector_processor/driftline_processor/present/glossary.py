@@ -218,12 +218,12 @@ class Definitions:
         Raises:
             KeyError: The glossary has no such word.
         """
-        word, shown = _BY_TERM[term], text or term
+        word, label = _BY_TERM[term], text or term
         if word in self._used:
-            return shown
+            return label
         self._used.add(word)
         link = Markup('<a class="word" tabindex="-1" href="{}#{}" title="{}">{}</a>')
-        return link.format(ADDRESS, word.anchor, word.plain, shown)
+        return link.format(ADDRESS, word.anchor, word.plain, label)
 
     def where_known(self, text: str) -> Markup | str:
         """Return a text as :meth:`__call__` does where it is a word of the glossary, else as it is."""

@@ -46,10 +46,10 @@ class Links:
             return ""
         return self.trace_url.format(trace_id=trace_id, span_id=span_id if _SPAN_ID.fullmatch(span_id) else "")
 
-    def with_trace(self, one: Misprediction) -> LinkedMisprediction:
+    def with_trace(self, misprediction: Misprediction) -> LinkedMisprediction:
         """Return a wrong prediction with the address of its trace."""
-        known = {field.name: getattr(one, field.name) for field in fields(Misprediction)}
-        return LinkedMisprediction(**known, trace_url=self.trace_link(one.trace_id, one.span_id))
+        values = {field.name: getattr(misprediction, field.name) for field in fields(Misprediction)}
+        return LinkedMisprediction(**values, trace_url=self.trace_link(misprediction.trace_id, misprediction.span_id))
 
     def model_link(self, key: ModelKey) -> str:
         """Return the address of a model's page, as seen from elsewhere; "" where nobody said how to reach the pages.

@@ -69,8 +69,8 @@ def _uncovered(loss: DailyLoss) -> str:
         return " Of how many predictions the outcome is known, nobody can tell."
     if loss.coverage >= 1:
         return ""
-    known = percent(loss.coverage)
-    return f" Outcomes of {known} of the predictions are known; the others are taken to be like them."
+    coverage = percent(loss.coverage)
+    return f" Outcomes of {coverage} of the predictions are known; the others are taken to be like them."
 
 
 def _digits(amount: float) -> str:

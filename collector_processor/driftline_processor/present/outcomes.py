@@ -23,10 +23,10 @@ def lateness(evaluation: Evaluation) -> str:
     Half of its outcomes came within 1d, 90 % within 5d, some later than 730d.
     Label SLA met: 78 % of predictions had their outcome within 7d; at least 70 % must.
     """
-    said = [] if evaluation.delay is None else [_came(evaluation.delay)]
+    sentences = [] if evaluation.delay is None else [_came(evaluation.delay)]
     if evaluation.label_sla is not None:
-        said.append(_kept(evaluation.label_sla))
-    return " ".join(said)
+        sentences.append(_kept(evaluation.label_sla))
+    return " ".join(sentences)
 
 
 def delay_sentence(delay: OutcomeDelay) -> str:
@@ -43,8 +43,8 @@ def delay_sentence(delay: OutcomeDelay) -> str:
     if delay.source == "unknown":
         return "How long outcomes take is not known yet: no outcome with a time has come."
     if delay.outcomes < FEW:
-        some = "the only one came" if delay.outcomes == 1 else f"the latest of {delay.outcomes} came"
-        return f"Outcomes take up to {took}: {some} within that time."
+        count_words = "the only one came" if delay.outcomes == 1 else f"the latest of {delay.outcomes} came"
+        return f"Outcomes take up to {took}: {count_words} within that time."
     return f"Outcomes take up to {took}: {percent(SHARE)} of {count(delay.outcomes)} came within that time."
 
 
@@ -57,8 +57,8 @@ def _came(delay: Delay) -> str:
     ]
     if not parts:
         return f"Half of its outcomes or more came later than {duration(BOUNDS[-1] * _SECOND)}."
-    first, at, bound = parts[0].partition(" within ")
-    parts[0] = f"{first} of its outcomes came{at}{bound}"
+    first, separator, bound = parts[0].partition(" within ")
+    parts[0] = f"{first} of its outcomes came{separator}{bound}"
     if beyond:
         parts.append(f"some later than {duration(BOUNDS[-1] * _SECOND)}")
     sentence = ", ".join(parts)

@@ -105,8 +105,8 @@ def cooling_words(until: int, cool_down: int, timezone: str) -> str:
 
 def held_words(channel: str, until: int, *, digest: bool, timezone: str) -> str:
     """Say that a message waits for a digest, or for the end of quiet hours."""
-    what = "collects its tier in a digest, which leaves" if digest else "has quiet hours until"
-    return f"{short(channel, 80)} {what} {date_words(until, timezone)}."
+    reason = "collects its tier in a digest, which leaves" if digest else "has quiet hours until"
+    return f"{short(channel, 80)} {reason} {date_words(until, timezone)}."
 
 
 def grouped_words(channel: str, thread: str) -> str:
@@ -116,14 +116,14 @@ def grouped_words(channel: str, thread: str) -> str:
 
 def failed_words(name: str, result: str, detail: str) -> str:
     """Say what a channel or an action answered that did not take a message."""
-    what = {
+    failures = {
         "refused": "refused it",
         "expired": "did not take it in time, and it was given up",
         "held_back": "is held back by its limit",
         "dry_run": "is a dry run, so nothing was done",
         "collected": "says it in another message",
     }.get(result, "has not taken it yet, and is tried again")
-    return f"{short(name, 80)} {what}" + (f": {short(detail, 300)}." if detail else ".")
+    return f"{short(name, 80)} {failures}" + (f": {short(detail, 300)}." if detail else ".")
 
 
 def approval_words(action: str) -> str:

@@ -71,8 +71,8 @@ def _lines(incident: Incident) -> Iterator[str]:
     yield from ("", "## What was lost?", "", *_losses(incident))
     yield from ("", "## What would have found it sooner?", "", *_sooner(incident))
     yield from ("", "## Which predictions were wrong?", "", *_wrong(incident))
-    for title, what in ASKED:
-        yield from ("", f"## {title}", "", f"*{what}*" if what else "", "")
+    for title, question in ASKED:
+        yield from ("", f"## {title}", "", f"*{question}*" if question else "", "")
 
 
 def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
@@ -82,7 +82,7 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
     yield "Policy", f"{_plain(alert['policy'], 80)}, {_plain(alert['severity'], 20)}"
     if alert["owner"]:
         yield "Owner", _plain(alert["owner"], 80)
-    cause = next((one for one in _verdicts(incident) if one.get("cause")), None)
+    cause = next((verdict for verdict in _verdicts(incident) if verdict.get("cause")), None)
     if cause is not None:
         kind = f" ({_plain(str(cause['kind']).replace('_', ' '), 40)})" if cause.get("kind") else ""
         yield "Cause", _plain(cause["cause"], 300) + kind
@@ -90,9 +90,9 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
     until = alert["until"] or alert["over"]
     yield "Recovery", _plain(until or "not yet: it is open", 40)
     yield from _delays(alert)
-    taken = alert["acknowledged"]
-    if taken and alert["told"]:
-        yield "From the message to somebody who had it", _between(alert["told"], taken["time"])
+    acknowledgement = alert["acknowledged"]
+    if acknowledgement and alert["told"]:
+        yield "From the message to somebody who had it", _between(alert["told"], acknowledgement["time"])
     if alert["since"] and until:
         yield "From onset to recovery", _between(alert["since"], until)
     yield "Alert", f"`{_code(alert['id'])}`"
@@ -110,8 +110,8 @@ def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if late < LATE:
         yield "From onset to the first message", _between(alert["since"], alert["told"])
         return
-    shown = f"{_between(alert['since'], alert['fired'])}, by the times of rows"
-    yield "From onset to the end of the window that showed it", shown
+    delay_words = f"{_between(alert['since'], alert['fired'])}, by the times of rows"
+    yield "From onset to the end of the window that showed it", delay_words
     yield "From there until it was judged", f"{_words(late)}: so late came its rows or outcomes, by the wall clock"
     yield "From judging to the first message", _between(alert["seen"], alert["told"])
 
@@ -126,16 +126,16 @@ def _events(incident: Incident) -> Iterator[tuple[str, str]]:
     yield alert["fired"], f"**Fired**: the end of the window that showed it to {_plain(alert['policy'], 80)}"
     for one in alert["messages"]:
         word = "Action" if "/" in one["channel"] else "Message"
-        said = f"**{word}** to {_plain(one['channel'], 80)}, {_plain(one['kind'], 20)}: "
-        said += _plain(one["result"].replace("_", " "), 40)
-        said += f" ({_plain(one['detail'], 200)})" if one["detail"] else ""
-        yield one["made"], said
+        event = f"**{word}** to {_plain(one['channel'], 80)}, {_plain(one['kind'], 20)}: "
+        event += _plain(one["result"].replace("_", " "), 40)
+        event += f" ({_plain(one['detail'], 200)})" if one["detail"] else ""
+        yield one["made"], event
         if one["approved"]:
             why = f": {_plain(one['approved']['why'], 200)}" if one["approved"]["why"] else ""
             yield one["approved"]["time"], f"**Approved** by {_plain(one['approved']['by'], 80)}{why}"
-    if taken := alert["acknowledged"]:
-        why = f": {_plain(taken['why'], 200)}" if taken["why"] else ""
-        yield taken["time"], f"**Taken on** by {_plain(taken['by'], 80)}{why}"
+    if acknowledgement := alert["acknowledged"]:
+        why = f": {_plain(acknowledgement['why'], 200)}" if acknowledgement["why"] else ""
+        yield acknowledgement["time"], f"**Taken on** by {_plain(acknowledgement['by'], 80)}{why}"
     if alert["until"]:
         yield alert["until"], "**Recovery**: until then it was so, by the windows"
     if alert["over"]:
@@ -146,24 +146,24 @@ def _events(incident: Incident) -> Iterator[tuple[str, str]]:
 
 
 def _losses(incident: Incident) -> Iterator[str]:
-    known = [one for one in incident.windows if _is_within(one, incident.alert)]
-    found = [said for said in (_errors_lost(known), _money_lost(known)) if said]
-    if not found:
+    windows = [window for window in incident.windows if _is_within(window, incident.alert)]
+    loss_sentences = [loss_sentence for loss_sentence in (_errors_lost(windows), _money_lost(windows)) if loss_sentence]
+    if not loss_sentences:
         yield "Nobody can tell: no window of that time has outcomes beside a baseline that has them."
         return
-    yield from (f"- {said}" for said in found)
-    outcomes = sum(one["outcomes"]["rows"] for one in known)
-    rows = sum(one["rows"] for one in known)
+    yield from (f"- {loss_sentence}" for loss_sentence in loss_sentences)
+    outcomes = sum(window["outcomes"]["rows"] for window in windows)
+    rows = sum(window["rows"] for window in windows)
     share = f", {format_percent(outcomes / rows)} of the predictions" if rows else ""
-    yield f"- {len(known):,} windows of {_plain(incident.window, 20)}, {outcomes:,} outcomes{share}."
+    yield f"- {len(windows):,} windows of {_plain(incident.window, 20)}, {outcomes:,} outcomes{share}."
 
 
 def _errors_lost(windows: Sequence[Mapping[str, Any]]) -> str:
     """Say how many outcomes were wrong beyond what the baseline would have had wrong; "" where nobody can tell."""
-    found = _summed(windows, "accuracy", lambda one: -one["outcomes"]["rows"])
-    if found is None:
+    total = _summed(windows, "accuracy", lambda window: -window["outcomes"]["rows"])
+    if total is None:
         return ""
-    more, ends = found
+    more, ends = total
     word = "more" if more >= 0 else "fewer"
     return f"**{abs(more):,.0f} {word} wrong predictions**{ends} than by the accuracy of the baseline."
 
@@ -171,10 +171,10 @@ def _errors_lost(windows: Sequence[Mapping[str, Any]]) -> str:
 def _money_lost(windows: Sequence[Mapping[str, Any]]) -> str:
     """Say what it cost beside the baseline; "" where neither costs nor value are declared."""
     for name, sign in (("cost_per_prediction", 1), ("value_per_prediction", -1)):
-        found = _summed(windows, name, lambda one, sign=sign: sign * one["rows"])  # type: ignore[misc]
-        if found is not None:
+        total = _summed(windows, name, lambda window, sign=sign: sign * window["rows"])  # type: ignore[misc]
+        if total is not None:
             return (
-                f"**{found[0]:,.0f}**{found[1]} in the unit of `{name}`; rows without outcomes are taken to be alike."
+                f"**{total[0]:,.0f}**{total[1]} in the unit of `{name}`; rows without outcomes are taken to be alike."
             )
     return ""
 
@@ -186,17 +186,17 @@ def _summed(
 
     The ends are sums of the ends of each window, so the interval is wider than 95 % asks for.
     """
-    total, low, high, known = 0.0, 0.0, 0.0, False
-    for one in windows:
-        change = (one["performance"].get("changes") or {}).get(name)
+    total, low, high, is_known = 0.0, 0.0, 0.0, False
+    for window in windows:
+        change = (window["performance"].get("changes") or {}).get(name)
         if not change or change.get("change") is None:
             continue
-        known, factor = True, weight(one)
+        is_known, factor = True, weight(window)
         ends = [change[end] if change.get(end) is not None else change["change"] for end in ("low", "high")]
         total += factor * change["change"]
         low += min(factor * end for end in ends)
         high += max(factor * end for end in ends)
-    return (total, f" ({low:,.0f} to {high:,.0f})") if known else None
+    return (total, f" ({low:,.0f} to {high:,.0f})") if is_known else None
 
 
 def _is_within(window: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
@@ -210,9 +210,9 @@ def _is_within(window: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
 
 
 def _verdicts(incident: Incident) -> Iterator[Mapping[str, Any]]:
-    for one in incident.windows:
-        if _is_within(one, incident.alert) and one.get("verdict"):
-            yield one["verdict"]
+    for window in incident.windows:
+        if _is_within(window, incident.alert) and window.get("verdict"):
+            yield window["verdict"]
 
 
 # -- what would have found it sooner ----------------------------------------------------------------------------------
@@ -222,12 +222,12 @@ def _sooner(incident: Incident) -> Iterator[str]:
     if incident.unknown:
         yield _plain(incident.unknown, 300)
         return
-    fired, found = instant(incident.alert["fired"]), []
-    for words, told in incident.replays.items():
-        time = first_firing(told, incident.alert)
+    fired, earlier_firings = instant(incident.alert["fired"]), []
+    for words, replay in incident.replays.items():
+        time = first_firing(replay, incident.alert)
         if time is not None and time < fired:
-            found.append((time, words, told["false_alarms"]["sentence"]))
-    if not found:
+            earlier_firings.append((time, words, replay["false_alarms"]["sentence"]))
+    if not earlier_firings:
         names = len(incident.replays)
         yield f"None of {names} other policies, replayed over the same windows as they are known now."
         return
@@ -235,7 +235,7 @@ def _sooner(incident: Incident) -> Iterator[str]:
     yield ""
     yield "| policy | sooner by | its false alarms |"
     yield "|---|---|---|"
-    for time, words, alarms in sorted(found):
+    for time, words, alarms in sorted(earlier_firings):
         yield f"| {_plain(words, 200)} | {_words(fired - time)} | {_plain(alarms, 200)} |"
 
 
@@ -249,11 +249,11 @@ def first_firing(told: Mapping[str, Any], alert: Mapping[str, Any]) -> int | Non
     since = instant(alert["since"] or alert["fired"])
     until = instant(alert["until"]) if alert["until"] else None
     times = [
-        instant(one["fired"])
-        for one in told["firings"]
-        if (one["until"] is None or instant(one["until"]) > since)
-        and (until is None or instant(one["fired"]) <= until)
-        and instant(one["since"] or one["fired"]) >= since - DAY
+        instant(firing["fired"])
+        for firing in told["firings"]
+        if (firing["until"] is None or instant(firing["until"]) > since)
+        and (until is None or instant(firing["fired"]) <= until)
+        and instant(firing["since"] or firing["fired"]) >= since - DAY
     ]
     return min(times, default=None)
 
@@ -267,14 +267,20 @@ def _wrong(incident: Incident) -> Iterator[str]:
         return
     yield "| prediction | time | predicted | what happened | trace |"
     yield "|---|---|---|---|---|"
-    for one in incident.wrong:
-        said = one.get("predicted") if one.get("predicted") is not None else one.get("score")
-        link = str(one.get("trace_url") or "")
-        trace = _plain(one.get("trace_id") or "–", 40)
+    for misprediction in incident.wrong:
+        prediction = (
+            misprediction.get("predicted") if misprediction.get("predicted") is not None else misprediction.get("score")
+        )
+        link = str(misprediction.get("trace_url") or "")
+        trace = _plain(misprediction.get("trace_id") or "–", 40)
         if re.fullmatch(r"https?://[^\s()<>\[\]\"'|]+", link):
             trace = f"[{trace}]({link})"
-        cells = (f"`{_code(one.get('id') or '')}`", _plain(one.get("time") or "–", 40), _value(said))
-        yield f"| {' | '.join((*cells, _value(one.get('actual')), trace))} |"
+        cells = (
+            f"`{_code(misprediction.get('id') or '')}`",
+            _plain(misprediction.get("time") or "–", 40),
+            _value(prediction),
+        )
+        yield f"| {' | '.join((*cells, _value(misprediction.get('actual')), trace))} |"
 
 
 def _value(value: object) -> str:
@@ -315,6 +321,6 @@ def _words(nanoseconds: int) -> str:
     ('1 day', '1.5 days', '30 minutes')
     """
     units = ((DAY, "day"), (HOUR, "hour"), (HOUR // 60, "minute"))
-    unit, word = next((one for one in units if nanoseconds >= one[0]), units[-1])
+    unit, word = next((unit for unit in units if nanoseconds >= unit[0]), units[-1])
     number = f"{max(nanoseconds / unit, 1):.3g}"
     return f"{number} {word}" if number == "1" else f"{number} {word}s"

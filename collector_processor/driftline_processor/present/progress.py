@@ -29,9 +29,9 @@ def report_parts(
     >>> heard
     [(0, 3, 'Counting'), (2, 3, 'Counting'), (3, 3, 'Counting')]
     """
-    done = 0
-    progress(done, total, what)
+    finished = 0
+    progress(finished, total, what)
     for part in parts:
         yield part
-        done += size(part)
-        progress(done, total, what)
+        finished += size(part)
+        progress(finished, total, what)

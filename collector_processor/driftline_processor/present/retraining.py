@@ -80,5 +80,5 @@ def answer_json(answer: RetrainAnswer, key: ModelKey) -> dict[str, Any]:
 
 def _loss_json(loss: Mapping[str, Any]) -> dict[str, Any]:
     window = {"start": iso_time(loss["start"]), "end": iso_time(loss["end"])}
-    named = ("metric", "current", "reference", "worse", "low", "high", "outcomes")
-    return {**{name: loss[name] for name in named}, "window": window, "change": loss["kind"] or None}
+    names = ("metric", "current", "reference", "worse", "low", "high", "outcomes")
+    return {**{name: loss[name] for name in names}, "window": window, "change": loss["kind"] or None}

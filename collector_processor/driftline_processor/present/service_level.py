@@ -32,4 +32,4 @@ def rank_service(slices: Mapping[str, ServiceLevel]) -> list[tuple[str, ServiceL
         rate = level.values.get(ERROR_RATE)
         return 0.0 if rate is None or rate.low is None else rate.low
 
-    return sorted(slices.items(), key=lambda one: (-surely(one[1]), -one[1].calls, one[0]))
+    return sorted(slices.items(), key=lambda pair: (-surely(pair[1]), -pair[1].calls, pair[0]))

@@ -52,8 +52,8 @@ def common_zone(zones: Iterable[str]) -> str:
     >>> common_zone(["UTC", "UTC"]), common_zone(["UTC", "Asia/Tokyo"]), common_zone([])
     ('UTC', '', 'UTC')
     """
-    found = {*zones} or {"UTC"}
-    return found.pop() if len(found) == 1 else ""
+    zone_names = {*zones} or {"UTC"}
+    return zone_names.pop() if len(zone_names) == 1 else ""
 
 
 def plain_duration(nanoseconds: int) -> str:

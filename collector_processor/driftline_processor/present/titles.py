@@ -51,17 +51,17 @@ def method_title(name: str) -> str:
 
 def method_value(column: ColumnDrift, method: str) -> str:
     """Write a drift method's symbol and value, as in "KS 0.41"; "" where the column has no value of it."""
-    found = column.methods.get(method)
-    if found is None or found.value is None:
+    method_result = column.methods.get(method)
+    if method_result is None or method_result.value is None:
         return ""
-    return f"{METHOD_SYMBOLS.get(method, method)} {number(found.value)}"
+    return f"{METHOD_SYMBOLS.get(method, method)} {number(method_result.value)}"
 
 
 def metric_names(metrics: Iterable[str]) -> list[str]:
     """Return names of metrics in the order in which people ask for them."""
-    given = list(metrics)
-    known = [name for name in _ORDER if name in given]
-    return known + [name for name in given if name not in known]
+    all_names = list(metrics)
+    names = [name for name in _ORDER if name in all_names]
+    return names + [name for name in all_names if name not in names]
 
 
 def direction(metric: str) -> str:
@@ -79,8 +79,8 @@ def metric_text(name: str, value: float | None) -> str:
     >>> metric_text("accuracy", 0.6429), metric_text("log_loss", 0.7599), metric_text("accuracy", None)
     ('64.3 %', '0.76', '–')
     """
-    known = finite(value)
-    return UNKNOWN if known is None else metric_value(name, known)
+    finite_value = finite(value)
+    return UNKNOWN if finite_value is None else metric_value(name, finite_value)
 
 
 def metric_ends(name: str, low: float | None, high: float | None) -> str:

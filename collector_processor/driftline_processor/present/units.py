@@ -31,9 +31,9 @@ def keep_units_of_page(html: str) -> str:
     '<a href="?q=5 %">5_%</a><code>5 %</code>'
     """
     starts, ends = [0], [0]
-    for found in _NO_WORDS.finditer(html):
-        starts.append(found.start())
-        ends.append(found.end())
+    for match in _NO_WORDS.finditer(html):
+        starts.append(match.start())
+        ends.append(match.end())
 
     def kept(found: re.Match[str]) -> str:
         at = found.start()

@@ -53,25 +53,27 @@ def about(rows: int) -> int:
     return -(-rows // unit) * unit
 
 
-def sentence(found: SideBySide) -> str:
+def sentence(side_by_side: SideBySide) -> str:
     """Say what is known of a challenger, and what it rests on."""
     name, champion = (
-        f"version {one.name}" if one.name else "the version without a name"
-        for one in (found.challenger, found.champion)
+        f"version {difference.name}" if difference.name else "the version without a name"
+        for difference in (side_by_side.challenger, side_by_side.champion)
     )
-    one = found.decides
-    if one is None:
-        return f"{name} cannot be compared with {champion}: {found.reason}"
-    told = {"worse": "is worse than", "better": "is better than", "inconclusive": "cannot be told from"}[one.verdict]
-    yet = " yet" if one.verdict == "inconclusive" else ""
-    rows = many(one.rows, "request") + (" that both scored" if one.paired else "")
-    loss = LOSS_WORDS.get(one.loss, one.loss)
+    difference = side_by_side.decides
+    if difference is None:
+        return f"{name} cannot be compared with {champion}: {side_by_side.reason}"
+    verdict_words = {"worse": "is worse than", "better": "is better than", "inconclusive": "cannot be told from"}[
+        difference.verdict
+    ]
+    yet_words = " yet" if difference.verdict == "inconclusive" else ""
+    rows = many(difference.rows, "request") + (" that both scored" if difference.paired else "")
+    loss = LOSS_WORDS.get(difference.loss, difference.loss)
     said = (
-        f"{name} {told} {champion}{yet}: {loss} {mean_loss(one.loss, one.challenger)} against "
-        f"{mean_loss(one.loss, one.champion)} in {rows}, a difference of {ends(one.loss, one.low, one.high)}"
+        f"{name} {verdict_words} {champion}{yet_words}: {loss} {mean_loss(difference.loss, difference.challenger)} against "
+        f"{mean_loss(difference.loss, difference.champion)} in {rows}, a difference of {ends(difference.loss, difference.low, difference.high)}"
     )
-    if one.rows_needed is not None:
-        said += f"; at this rate about {count(about(one.rows_needed))} requests are needed to decide"
+    if difference.rows_needed is not None:
+        said += f"; at this rate about {count(about(difference.rows_needed))} requests are needed to decide"
     return said
 
 
@@ -88,22 +90,22 @@ class ComparisonCells:
     rows: str
 
 
-def comparison_cells(found: SideBySide) -> list[ComparisonCells]:
+def comparison_cells(side_by_side: SideBySide) -> list[ComparisonCells]:
     """Return a line for each loss, the one that decides first."""
-    return [_cells(one) for one in found.comparisons.values()]
+    return [_cells(comparison) for comparison in side_by_side.comparisons.values()]
 
 
-def _cells(one: Comparison) -> ComparisonCells:
-    rows = f"{count(one.rows)} {'of both' if one.paired else 'in all'}"
-    if one.rows_needed is not None:
-        rows += f", about {count(about(one.rows_needed))} needed"
-    state = {"worse": "drift", "better": "ok", "inconclusive": "inconclusive"}[one.verdict]
+def _cells(comparison: Comparison) -> ComparisonCells:
+    rows = f"{count(comparison.rows)} {'of both' if comparison.paired else 'in all'}"
+    if comparison.rows_needed is not None:
+        rows += f", about {count(about(comparison.rows_needed))} needed"
+    state = {"worse": "drift", "better": "ok", "inconclusive": "inconclusive"}[comparison.verdict]
     return ComparisonCells(
-        LOSS_WORDS.get(one.loss, one.loss),
-        mean_loss(one.loss, one.champion),
-        mean_loss(one.loss, one.challenger),
-        ends(one.loss, one.low, one.high),
-        VERDICT_WORDS[one.verdict],
+        LOSS_WORDS.get(comparison.loss, comparison.loss),
+        mean_loss(comparison.loss, comparison.champion),
+        mean_loss(comparison.loss, comparison.challenger),
+        ends(comparison.loss, comparison.low, comparison.high),
+        VERDICT_WORDS[comparison.verdict],
         state,
         rows,
     )

@@ -50,7 +50,11 @@ def production_baseline(
     stretches = TimeGrid.of(starts)
     if not len(starts):
         return None
-    ends = [] if stretches is None else [stretches.start + at * stretches.length for at in range(stretches.count + 1)]
+    ends = (
+        []
+        if stretches is None
+        else [stretches.start + index * stretches.length for index in range(stretches.count + 1)]
+    )
     ends = [since, *(min(max(end, since), until) for end in ends), until]  # before, in each stretch, and behind
     panes = read_counted(connection, series, like, list(pairwise(ends)), outcomes=True)
     whole = merge(panes)

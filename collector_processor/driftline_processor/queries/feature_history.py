@@ -157,10 +157,10 @@ class _Counts:
         missing, invalid = (float(self.values[size + place]) / rows if rows > 0 else None for place in (0, 1))
         shape = self.shape()
         if shape is not None:
-            found, ends = shape.quantiles(), shape.open_ends()
-            return FeatureWindow(rows, missing, invalid, found, ends, below=shape.below, above=shape.above)
-        known = float(self.values[:size].sum())
-        shares = self.values[:size] / known if known > 0 else np.zeros(size)
+            quantiles, ends = shape.quantiles(), shape.open_ends()
+            return FeatureWindow(rows, missing, invalid, quantiles, ends, below=shape.below, above=shape.above)
+        known_rows = float(self.values[:size].sum())
+        shares = self.values[:size] / known_rows if known_rows > 0 else np.zeros(size)
         return FeatureWindow(rows, missing, invalid, shares=shares)
 
 
@@ -184,40 +184,44 @@ class FeatureHistories:
         if series is None or active is None or feature not in active.baseline.bins.features:
             return None
         baseline = active.baseline
-        own = _of_baseline(baseline, feature)
+        baseline_window = _of_baseline(baseline, feature)
         prefix = (series.number, baseline.digest, feature)
-        stamps = [(*prefix, *_stamp(one)) for one in evaluations]
+        stamps = [(*prefix, *_stamp(evaluation)) for evaluation in evaluations]
         wanted = () if chosen is None else (*prefix, *_stamp(chosen))
         with self._lock:
-            lacking = [one for one, stamp in zip(evaluations, stamps, strict=True) if stamp not in self._known]
+            lacking = [
+                evaluation for evaluation, stamp in zip(evaluations, stamps, strict=True) if stamp not in self._known
+            ]
             shape = self._shapes.get(wanted)
         fresh: dict[int, _Counts | None] = {}
         if lacking or (shape is None and chosen is not None):
             with self._store.reading() as connection:
                 fresh = self._read(connection, key, series.number, baseline, feature, lacking)
                 if shape is None and chosen is not None:
-                    alone = self._read(connection, key, series.number, baseline, feature, [chosen])
-                    shape = fresh[chosen.window.start] = alone[chosen.window.start]
+                    chosen_windows = self._read(connection, key, series.number, baseline, feature, [chosen])
+                    shape = fresh[chosen.window.start] = chosen_windows[chosen.window.start]
         windows, unread = {}, set()
         with self._lock:
-            for one, stamp in zip(evaluations, stamps, strict=True):
-                start = one.window.start
+            for evaluation, stamp in zip(evaluations, stamps, strict=True):
+                start = evaluation.window.start
                 if stamp not in self._known and start in fresh:
                     counts = fresh[start]
                     self._known[stamp] = None if counts is None else counts.window()
                 if stamp in self._known:
                     self._known.move_to_end(stamp)
-                    if (found := self._known[stamp]) is not None:
-                        windows[start] = found
+                    if (known_history := self._known[stamp]) is not None:
+                        windows[start] = known_history
                 else:
                     unread.add(start)
             if shape is not None:
                 self._shapes[wanted] = shape
             _forget(self._known, MOST_REMEMBERED)
             _forget(self._shapes, MOST_SHAPES)
-        categories = () if isinstance(own.bins, NumberBins) else own.bins.categories
+        categories = () if isinstance(baseline_window.bins, NumberBins) else baseline_window.bins.categories
         now = None if shape is None else shape.shape()
-        return FeatureHistory(categories, windows, own.window(), own.shape(), now, frozenset(unread))
+        return FeatureHistory(
+            categories, windows, baseline_window.window(), baseline_window.shape(), now, frozenset(unread)
+        )
 
     def outside(
         self, key: ModelKey, feature: str, since: int, until: int, limit: int = MOST_OUTSIDE
@@ -241,8 +245,8 @@ class FeatureHistories:
                 if place is None or not len(bins.edges):
                     return None
                 low, high = float(bins.edges[0]), float(bins.edges[-1])
-                asked = (place + 1, *sample, series.number, low, high, low, high, _FARTHEST)
-                far = read(connection, _NUMBERS.format(sample=SAMPLE), *asked)
+                parameters = (place + 1, *sample, series.number, low, high, low, high, _FARTHEST)
+                far = read(connection, _NUMBERS.format(sample=SAMPLE), *parameters)
             else:
                 place = columns.texts.get(feature)
                 if place is None:
@@ -278,15 +282,17 @@ class FeatureHistories:
                 bins.setdefault(row["fold"], older.bins.features[feature])
         folds = ", ".join("?" for _ in bins)
         where = Condition(f"series = ? AND pane >= ? AND pane < ? AND fold IN ({folds})", (series, first, last, *bins))
-        most = MOST_PARTS // len(baseline.bins.features)
-        too_old = read(connection, _NEWEST.format(where=where.sql), *where.parameters, most).to_pylist()
+        limit = MOST_PARTS // len(baseline.bins.features)
+        too_old = read(connection, _NEWEST.format(where=where.sql), *where.parameters, limit).to_pylist()
         if too_old:
-            whole = [one for one in windows if one.window.start > too_old[0]["pane"]]
-            windows = whole or windows[-1:]
+            whole_windows = [window for window in windows if window.window.start > too_old[0]["pane"]]
+            windows = whole_windows or windows[-1:]
             where = where.also(Condition("pane >= ?", (windows[0].window.start,)))
         parts = {f"feature:{feature}": "values", f"tails:{feature}": "tails"}
         sums = read_sums(connection, where, wanted=lambda _, part: part in parts)
-        starts, ends = (np.array([getattr(one.window, end) for one in windows], np.int64) for end in ("start", "end"))
+        starts, ends = (
+            np.array([getattr(window.window, end) for window in windows], np.int64) for end in ("start", "end")
+        )
         summed = _summed(sums, starts, ends, bins, parts)
         if self._register.settings(key.model).keep_features.per_day != 0:
             summed = _with_extremes(connection, series, feature, starts, ends, summed)
@@ -296,9 +302,9 @@ class FeatureHistories:
 _Stamp = tuple[object, ...]
 
 
-def _forget(known: OrderedDict[_Stamp, Any], most: int) -> None:
-    while len(known) > most:
-        known.popitem(last=False)
+def _forget(cache: OrderedDict[_Stamp, Any], limit: int) -> None:
+    while len(cache) > limit:
+        cache.popitem(last=False)
 
 
 def _stamp(evaluation: Evaluation) -> tuple[int, int, int, int]:
@@ -313,29 +319,31 @@ def _with_extremes(
 
     Of so many days, the newest; older windows beyond the bins are left out, and all before them.
     """
-    found, first, days = list(counts), 0, 0
+    windows, first, days = list(counts), 0, 0
     columns = read_columns(connection).get(series)
     place = None if columns is None else columns.numbers.get(feature)
     if place is None:
-        return found
-    asked = [at for at, one in enumerate(found) if one is not None and one.beyond]
-    for at in reversed(asked):
+        return windows
+    indices_beyond = [index for index, window in enumerate(windows) if window is not None and window.beyond]
+    for at in reversed(indices_beyond):
         days += int((ends[at] - 1) // DAY - starts[at] // DAY) + 1
-        if days > MOST_DAYS and at != asked[-1]:
+        if days > MOST_DAYS and at != indices_beyond[-1]:
             first = at + 1
             break
-    asked = [at for at in asked if at >= first]
-    if not asked:
-        return found[first:]
-    since = int(starts[asked[0]]) // DAY * DAY
-    rows = read(connection, _EXTREMES, place + 1, series, since, int(ends[asked[-1]]))
-    day, least, greatest = (rows.column(name).to_numpy() for name in ("day", "least", "greatest"))
-    for at in asked:
-        of = slice(*np.searchsorted(day, (starts[at] // DAY * DAY, ends[at])))
-        one = found[at]
-        if one is not None and len(day[of]):
-            found[at] = replace(one, seen=(float(least[of].min()), float(greatest[of].max())))
-    return found[first:]
+    indices_beyond = [index for index in indices_beyond if index >= first]
+    if not indices_beyond:
+        return windows[first:]
+    since = int(starts[indices_beyond[0]]) // DAY * DAY
+    rows = read(connection, _EXTREMES, place + 1, series, since, int(ends[indices_beyond[-1]]))
+    day, smallest, greatest = (rows.column(name).to_numpy() for name in ("day", "least", "greatest"))
+    for at in indices_beyond:
+        days_of_window = slice(*np.searchsorted(day, (starts[at] // DAY * DAY, ends[at])))
+        window = windows[at]
+        if window is not None and len(day[days_of_window]):
+            windows[at] = replace(
+                window, seen=(float(smallest[days_of_window].min()), float(greatest[days_of_window].max()))
+            )
+    return windows[first:]
 
 
 def _of_baseline(baseline: Baseline, feature: str) -> _Counts:
@@ -359,17 +367,21 @@ def _summed(
             continue
         width = {"values": bins[name].size + 2, "tails": TAILS}
         dense: dict[str, F64] = {}
-        for other, of in enumerate(part.dictionary.to_pylist()):
-            if of not in parts:  # the dictionary names all parts of a fold
+        for number_of_part, part_name in enumerate(part.dictionary.to_pylist()):
+            if part_name not in parts:  # the dictionary names all parts of a fold
                 continue
-            own = np.flatnonzero(within & (fold_code == number) & (part_code == other) & (index < width[parts[of]]))
-            place = window[own] * width[parts[of]] + index[own]
-            total = np.bincount(place, value[own], minlength=len(starts) * width[parts[of]]).astype(np.float64)
-            dense[parts[of]] = total.reshape(len(starts), -1)
+            own_rows = np.flatnonzero(
+                within & (fold_code == number) & (part_code == number_of_part) & (index < width[parts[part_name]])
+            )
+            place = window[own_rows] * width[parts[part_name]] + index[own_rows]
+            total = np.bincount(place, value[own_rows], minlength=len(starts) * width[parts[part_name]]).astype(
+                np.float64
+            )
+            dense[parts[part_name]] = total.reshape(len(starts), -1)
         rows = dense["values"].sum(axis=1) if "values" in dense else np.zeros(len(starts))
         for at in np.flatnonzero(rows > 0).tolist():
-            known = best[at]
-            if known is None or float(known.values.sum()) < rows[at]:
+            best_value = best[at]
+            if best_value is None or float(best_value.values.sum()) < rows[at]:
                 best[at] = _Counts(bins[name], dense["values"][at], dense["tails"][at] if "tails" in dense else None)
     return best
 

@@ -40,14 +40,14 @@ def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float,
     Args:
         windows: Of one length, those that have outcomes to show.
     """
-    judged = [window for window in windows if window.closed and window.outcome_rows >= FEWEST_ROWS]
-    if len(judged) < FEWEST_WINDOWS:
+    mature_windows = [window for window in windows if window.closed and window.outcome_rows >= FEWEST_ROWS]
+    if len(mature_windows) < FEWEST_WINDOWS:
         return None
     for name in READ_ALONE:
         better = direction(name)
-        pairs = [(one.realized.get(name), one.reference.get(name)) for one in judged]
-        known = [(now.value, was.value) for now, was in pairs if now is not None and was is not None]
-        values = [(now, was) for now, was in known if now is not None and was is not None]
+        pairs = [(evaluation.realized.get(name), evaluation.reference.get(name)) for evaluation in mature_windows]
+        value_pairs = [(now.value, was.value) for now, was in pairs if now is not None and was is not None]
+        values = [(now, was) for now, was in value_pairs if now is not None and was is not None]
         if len(values) >= FEWEST_WINDOWS:
             if any(now * better >= was * better for now, was in values):
                 return None
@@ -98,12 +98,12 @@ class ModelSummary:
 def hints(model: ModelSummary) -> tuple[str, ...]:
     """Return the missing settings and data of a model, a sentence each."""
     series, settings, in_force, totals = model.series, model.settings, model.in_force, model.totals
-    found = [f"Of {series.key.model}, {model.waiting}."] if model.waiting else []
-    found += _incomplete(series, model.balance, settings.timezone)
-    found += _baseline(series, in_force, model.learned, totals)
-    found += [*_task(series, settings), *_unscored(series, totals)]
-    found += _features(in_force, model.fullest, settings.timezone)
-    found += [
+    hint_list = [f"Of {series.key.model}, {model.waiting}."] if model.waiting else []
+    hint_list += _incomplete(series, model.balance, settings.timezone)
+    hint_list += _baseline(series, in_force, model.learned, totals)
+    hint_list += [*_task(series, settings), *_unscored(series, totals)]
+    hint_list += _features(in_force, model.fullest, settings.timezone)
+    hint_list += [
         *_marked(in_force),
         *_methods(series, in_force, settings),
         *_slices(in_force, settings),
@@ -111,10 +111,10 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
         *_overdue(series, model.windows),
         *_too_young(series, model.windows, model.delay, model.outcomes),
     ]
-    found += _unusable(series, model.unusable)
+    hint_list += _unusable(series, model.unusable)
     if totals.distributed and not totals.rows:
-        return (*found, *_outcomes_of_nothing(series, model.pending))
-    return (*found, *_outcomes(series, model.outcomes + model.unusable, model.pending))
+        return (*hint_list, *_outcomes_of_nothing(series, model.pending))
+    return (*hint_list, *_outcomes(series, model.outcomes + model.unusable, model.pending))
 
 
 NO_PREDICTION = "which has sent no prediction"
@@ -135,15 +135,15 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
     >>> unknown_model_hints({"m0": 9}, {"churn", "risk"})
     ('9 outcomes wait for model m0, which has sent no prediction; these models have: churn, risk.',)
     """
-    found = sorted((name for name in pending if name not in models), key=lambda name: (-pending[name], name))
-    known = sorted(models)
-    come = f"these models have: {_names(tuple(known))}." if models else "no model has sent any."
+    unknown_names = sorted((name for name in pending if name not in models), key=lambda name: (-pending[name], name))
+    known_names = sorted(models)
+    known_words = f"these models have: {_names(tuple(known_names))}." if models else "no model has sent any."
     hints = [
-        f"{_waiting(pending[name])} for model {short(name)}, {NO_PREDICTION}; {near_names(name, known) or come}"
-        for name in found[:_FEW]
+        f"{_waiting(pending[name])} for model {short(name)}, {NO_PREDICTION}; {near_names(name, known_names) or known_words}"
+        for name in unknown_names[:_FEW]
     ]
-    if len(found) > _FEW:
-        hints.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} without a prediction.")
+    if len(unknown_names) > _FEW:
+        hints.append(f"Outcomes wait for {many(len(unknown_names) - _FEW, 'more model')} without a prediction.")
     return tuple(hints)
 
 
@@ -158,8 +158,8 @@ def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
     """Yield the declared keys of slices that cannot be decided: the baseline does not know their values."""
     if in_force is None or settings.reference is not None:
         return
-    known = in_force.baseline.extras.slices
-    missing = [key for key in settings.slices if known is None or key not in known.of]
+    baseline_slices = in_force.baseline.extras.slices
+    missing = [key for key in settings.slices if baseline_slices is None or key not in baseline_slices.of]
     if missing:
         yield (
             f"The baseline has no slices by {_names(tuple(missing))}: such slices are compared with all of its rows "
@@ -183,18 +183,18 @@ def _baseline(series: Series, in_force: ActiveBaseline | None, learned: int, tot
     model, version = series.key.model, series.key.version
     in_yaml = f"driftline.yaml: models.{model}.baseline"
     name_one = f"give one to driftline.Model({model!r}, baseline=...), or name it in {in_yaml}"
-    of = f"{model} {version}".rstrip()
+    model_version = f"{model} {version}".rstrip()
     if in_force is None and totals.distributed and not totals.rows and not learned:
         yield (
-            f"{of} has no baseline, so its distributions are compared with nothing: no rows arrive from which one "
+            f"{model_version} has no baseline, so its distributions are compared with nothing: no rows arrive from which one "
             f"could be learned; {name_one}."
         )
     elif in_force is None:
         so_far = f"{count(learned)} of {count(NEEDED)} rows"
-        yield f"{of} has no baseline: learning {so_far} for a provisional one; {name_one}."
+        yield f"{model_version} has no baseline: learning {so_far} for a provisional one; {name_one}."
     elif in_force.source == "provisional":
         rows = in_force.baseline.pane.rows
-        yield f"{of} is compared with its own first {many(rows)}; if you have rows known to be right, {name_one}."
+        yield f"{model_version} is compared with its own first {many(rows)}; if you have rows known to be right, {name_one}."
     elif in_force.baseline.version not in ("", version):
         yield (
             f"Version {version or '(none)'} has no baseline of its own; "
@@ -238,12 +238,12 @@ def _features(in_force: ActiveBaseline | None, newest: Evaluation | None, timezo
     expected = len(in_force.baseline.bins.features)
     arrive = expected - len(newest.missing_features)
     arriving = f"{arrive} arrive" if arrive > 1 else f"{arrive or 'none'} arrives"
-    said = f"{window_name(newest.window, timezone)}: of {expected} baseline features {arriving}"
+    window_words = f"{window_name(newest.window, timezone)}: of {expected} baseline features {arriving}"
     if newest.missing_features:
-        said += f"; missing: {_names(newest.missing_features)}"
+        window_words += f"; missing: {_names(newest.missing_features)}"
     if newest.new_features:
-        said += f"; new: {_names(newest.new_features)}"
-    yield said + "."
+        window_words += f"; new: {_names(newest.new_features)}"
+    yield window_words + "."
 
 
 def _marked(in_force: ActiveBaseline | None) -> Iterator[str]:
@@ -273,18 +273,18 @@ def _too_good(
 
 def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
     """Yield the objectives that nobody could decide for too long."""
-    for name, known in windows.items():
-        for newest_objective in newest_objectives(known).values():
-            if said := overdue(newest_objective):
-                yield f"{series.key.model}: {short(newest_objective.rule)}, in windows of {name}: {said}."
+    for name, window in windows.items():
+        for newest_objective in newest_objectives(window).values():
+            if overdue_words := overdue(newest_objective):
+                yield f"{series.key.model}: {short(newest_objective.rule)}, in windows of {name}: {overdue_words}."
 
 
 def _too_young(
     series: Series, windows: Mapping[str, Sequence[Evaluation]], delay: OutcomeDelay, outcomes: int
 ) -> Iterator[str]:
     """Return why joined outcomes give no performance: no closed window has had its time for outcomes."""
-    closed = [one for known in windows.values() for one in known if one.closed]
-    if outcomes and closed and all(one.young for one in closed):
+    closed = [evaluation for window in windows.values() for evaluation in window if evaluation.closed]
+    if outcomes and closed and all(evaluation.young for evaluation in closed):
         key = f"models.{series.key.model}.outcome_delay"
         says = f"{key} in driftline.yaml says so" if delay.source == "configured" else f"{key} would say otherwise"
         yield (

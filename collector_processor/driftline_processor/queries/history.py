@@ -99,7 +99,9 @@ class History:
             return []
         with self._store.reading() as connection:
             rows = read(connection, _EVALUATIONS_AS_OF, series.number, window, as_of, limit).to_pylist()
-            return [StoredEvaluation(one, row["believed"]) for row, one in read_evaluations(connection, rows)]
+            return [
+                StoredEvaluation(evaluation, row["believed"]) for row, evaluation in read_evaluations(connection, rows)
+            ]
 
     def _outcomes(self, connection: Connection, model: str, id: str) -> list[RecordedOutcome]:
         statements = IdLookup(connection, pa.array([id])).read(_COLUMNS, "outcomes", Condition("t.model = ?", (model,)))
@@ -142,7 +144,7 @@ class History:
                 weight=row["weight"],
                 slices=dict(row["slices"] or ()),
                 retracted=row["retracted"],
-                belongs_to=tuple(sorted(belonging.get(outcome, ()), key=lambda one: (one.version, one.environment))),
+                belongs_to=tuple(sorted(belonging.get(outcome, ()), key=lambda key: (key.version, key.environment))),
             )
             for outcome, row in words.items()
         ]

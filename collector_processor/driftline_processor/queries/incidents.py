@@ -109,21 +109,23 @@ def incidents_of(model: ModelView) -> list[Incident]:
 def _incidents(
     model: ModelView, all_windows: Windows, spans: Sequence[StateSpan], moved: _Moved | None = None
 ) -> list[Incident]:
-    found = [*_verdicts(model, spans), *_interrupted(model)]
+    incidents = [*_verdicts(model, spans), *_interrupted(model)]
     moved = _moved(all_windows, {}) if moved is None else moved
     for windows in all_windows:
-        found += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
-        found += _failures(model, windows)
-    return sorted(_folded(found), key=_order)
+        incidents += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
+        incidents += _failures(model, windows)
+    return sorted(_folded(incidents), key=_order)
 
 
-def _order(one: Incident) -> tuple[bool, bool, int, int, int]:
+def _order(incident: Incident) -> tuple[bool, bool, int, int, int]:
     """Return the place of an incident in a list: those that last by gravity and size, all others the newest first."""
-    if not one.open:
-        return True, False, 0, 0, -(one.since or 0)
-    kind = "drift" if one.kind == "verdict" and one.subject not in _GRAVEST else one.kind
-    size = len(SIZES) if kind != one.kind else SIZES[one.size]  # what a model's verdict says goes before its parts
-    return False, one.minor, _GRAVITY[kind], -size, -(one.since or 0)
+    if not incident.open:
+        return True, False, 0, 0, -(incident.since or 0)
+    kind = "drift" if incident.kind == "verdict" and incident.subject not in _GRAVEST else incident.kind
+    size = (
+        len(SIZES) if kind != incident.kind else SIZES[incident.size]
+    )  # what a model's verdict says goes before its parts
+    return False, incident.minor, _GRAVITY[kind], -size, -(incident.since or 0)
 
 
 class IncidentLog:
@@ -134,14 +136,14 @@ class IncidentLog:
 
     def of(self, models: Sequence[ModelView]) -> list[Incident]:
         """Return the incidents of these models, those that last first, the gravest of them at the head."""
-        before, kept, found = self._read, dict(self._read), list[Incident]()
+        before, current, incidents = self._read, dict(self._read), list[Incident]()
         for model in models:
-            known, windows = before.get(model.key), _windows(model)
-            if known is None or not known.holds(model, windows):
-                kept[model.key] = known = _read(model, windows, known)
-            found += known.incidents
-        self._read = kept
-        return sorted(found, key=_order)
+            known_reading, windows = before.get(model.key), _windows(model)
+            if known_reading is None or not known_reading.holds(model, windows):
+                current[model.key] = known_reading = _read(model, windows, known_reading)
+            incidents += known_reading.incidents
+        self._read = current
+        return sorted(incidents, key=_order)
 
 
 _Moved = dict[int, tuple[Evaluation, Mapping[str, Size]]]
@@ -152,11 +154,11 @@ Windows = tuple[tuple[Evaluation, ...], ...]
 
 
 def _windows(model: ModelView) -> Windows:
-    return tuple(tuple(known) for known in model.windows.values())
+    return tuple(tuple(window) for window in model.windows.values())
 
 
 def _closed(windows: Windows) -> list[Evaluation]:
-    return [one for known in windows for one in known if one.closed]
+    return [evaluation for window in windows for evaluation in window if evaluation.closed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class _Read:
             (self.verdict is model.verdict or self.verdict == model.verdict)
             and (self.in_use, self.timezone, len(self.windows)) == (model.in_use, model.timezone, len(windows))
             and self.interruptions == model.interruptions
-            and all(_identical(one, other) for one, other in zip(self.windows, windows, strict=True))
+            and all(_identical(before, now) for before, now in zip(self.windows, windows, strict=True))
         )
 
 
@@ -195,7 +197,7 @@ def _identical(before: Sequence[Evaluation], now: Sequence[Evaluation]) -> bool:
 
 def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
     """Read the incidents of a model: of closed windows that are known, only what follows from them."""
-    closed, kept = _closed(windows), dict[int, tuple[Evaluation, Reading]]()
+    closed, readings = _closed(windows), dict[int, tuple[Evaluation, Reading]]()
     if before is not None and before.timezone != model.timezone:
         before = None
     if before is not None and _identical(_closed(before.windows), closed):
@@ -204,7 +206,7 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
         if alike and _open_words(before.windows) == _open_words(windows):
             return replace(before, windows=windows)
         moved = _moved(windows, before.moved)
-        found = _incidents(model, windows, before.spans, moved)
+        incidents = _incidents(model, windows, before.spans, moved)
         return replace(
             before,
             windows=windows,
@@ -212,23 +214,23 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
             in_use=model.in_use,
             interruptions=model.interruptions,
             moved=moved,
-            incidents=found,
+            incidents=incidents,
         )
-    known = {} if before is None else before.readings
+    known_readings = {} if before is None else before.readings
 
     def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
-        one, reading = known.get(id(evaluation), (None, None))
-        if one is not evaluation or reading is None:
+        evaluation_read, reading = known_readings.get(id(evaluation), (None, None))
+        if evaluation_read is not evaluation or reading is None:
             reading = read_outcomes(evaluation, context)
-        kept[id(evaluation)] = (evaluation, reading)
+        readings[id(evaluation)] = (evaluation, reading)
         return reading
 
     spans = state_spans(closed, model.timezone, remembered)
     moved = _moved(windows, {} if before is None else before.moved)
-    found = _incidents(model, windows, spans, moved)
+    incidents = _incidents(model, windows, spans, moved)
     return _Read(
         *(windows, model.verdict, model.in_use, model.timezone, model.interruptions),
-        *(kept, spans, moved, found),
+        *(readings, spans, moved, incidents),
     )
 
 
@@ -236,13 +238,17 @@ def _open_words(windows: Windows) -> list[object]:
     """Return all that incidents are told from in windows that are open: two that have the same have the same ones."""
     return [
         (
-            *(place, one.window, one.incident),
-            {part: "" if (column := _column(one, part)) is None else column.size for part in one.incident},
-            one.label_sla and (one.label_sla.state, one.label_sla if one.label_sla.state == "broken" else None),
+            *(place, evaluation.window, evaluation.incident),
+            {
+                part: "" if (column := _column(evaluation, part)) is None else column.size
+                for part in evaluation.incident
+            },
+            evaluation.label_sla
+            and (evaluation.label_sla.state, evaluation.label_sla if evaluation.label_sla.state == "broken" else None),
         )
-        for place, known in enumerate(windows)
-        for one in known
-        if not one.closed
+        for place, window in enumerate(windows)
+        for evaluation in window
+        if not evaluation.closed
     ]
 
 
@@ -263,26 +269,30 @@ class _Stretch(Generic[T]):
 
 def _stretches(
     windows: Sequence[Evaluation],
-    shown: Callable[[Evaluation], Mapping[str, T]],
+    shown_in: Callable[[Evaluation], Mapping[str, T]],
     ends: Callable[[Evaluation, str], bool],
 ) -> Iterator[_Stretch[T]]:
     """Yield what windows show for a time.
 
     Args:
         windows: Of one length, the oldest first.
-        shown: Returns subject → what a window shows of it.
+        shown_in: Returns subject → what a window shows of it.
         ends: Whether a window that does not show a subject says that it is over, rather than nothing.
     """
-    lasting: dict[str, _Stretch[T]] = {}
+    lasting_stretches: dict[str, _Stretch[T]] = {}
     for evaluation in windows:
-        now = shown(evaluation)
-        for subject, found in now.items():
-            lasting.setdefault(subject, _Stretch(subject)).shown.append((evaluation, found))
-        for subject in [one for one in lasting if one not in now and ends(evaluation, one)]:
-            over = lasting.pop(subject)
+        now = shown_in(evaluation)
+        for subject, shown_value in now.items():
+            lasting_stretches.setdefault(subject, _Stretch(subject)).shown.append((evaluation, shown_value))
+        for subject in [
+            lasting_subject
+            for lasting_subject in lasting_stretches
+            if lasting_subject not in now and ends(evaluation, lasting_subject)
+        ]:
+            over = lasting_stretches.pop(subject)
             over.ended = evaluation
             yield over
-    yield from lasting.values()
+    yield from lasting_stretches.values()
 
 
 def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident]:
@@ -301,8 +311,11 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
         window = next(
             (
                 name
-                for name, known in model.windows.items()
-                if any((one.window.start, one.window.end) == (now.window_start, now.window_end) for one in known)
+                for name, window in model.windows.items()
+                if any(
+                    (evaluation.window.start, evaluation.window.end) == (now.window_start, now.window_end)
+                    for evaluation in window
+                )
             ),
             "",
         )
@@ -312,67 +325,87 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
 
 def _interrupted(model: ModelView) -> Iterator[Incident]:
     """Yield when the model was silent, and when its windows waited too long."""
-    for one in model.interruptions:
-        over = one.until is not None
-        if one.kind == "no_data":
-            came = "came" if over else "has come"
-            sentence = f"No prediction {came}, and in its usual hours it pauses for {duration(one.pause)} at most."
-            ended = "Predictions came again."
+    for interruption in model.interruptions:
+        over = interruption.until is not None
+        if interruption.kind == "no_data":
+            verb = "came" if over else "has come"
+            sentence = (
+                f"No prediction {verb}, and in its usual hours it pauses for {duration(interruption.pause)} at most."
+            )
+            end_words = "Predictions came again."
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
-            ended = "No window was late any more."
-        yield _incident(model, "verdict", one.kind, one.since, one.until, "", None, sentence, ended if over else "")
+            end_words = "No window was late any more."
+        yield _incident(
+            model,
+            "verdict",
+            interruption.kind,
+            interruption.since,
+            interruption.until,
+            "",
+            None,
+            sentence,
+            end_words if over else "",
+        )
 
 
 def _moved(all_windows: Windows, before: _Moved) -> _Moved:
     """Return the sizes of all columns that are in an incident, window by window: their details are read once."""
-    found: _Moved = {}
+    moved: _Moved = {}
     for evaluation in chain.from_iterable(all_windows):
         if evaluation.incident:
-            one, sizes = before.get(id(evaluation), (None, {}))
-            if one is not evaluation:
+            evaluation_before, sizes = before.get(id(evaluation), (None, {}))
+            if evaluation_before is not evaluation:
                 columns = {part: _column(evaluation, part) for part in evaluation.incident}
                 sizes = {part: column.size for part, column in columns.items() if column is not None}
-            found[id(evaluation)] = evaluation, sizes
-    return found
+            moved[id(evaluation)] = evaluation, sizes
+    return moved
 
 
 def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> Iterator[Incident]:
-    for one in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
-        evaluation, largest = one.shown[0][0], None
-        for shown, _ in one.shown:
-            size = moved[id(shown)][1].get(one.subject)
+    for stretch in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
+        evaluation, largest = stretch.shown[0][0], None
+        for column, _ in stretch.shown:
+            size = moved[id(column)][1].get(stretch.subject)
             if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
-                evaluation, largest = shown, size
+                evaluation, largest = column, size
         how = f": the shift is {largest}" if largest else ""
-        name = part_words(one.subject, None if one.subject.startswith("feature:") else _column(evaluation, one.subject))
-        since = one.shown[0][1]
-        found = _of_stretch(model, "drift", one, since, f"{name} drifts{how}.", _quiet(one), evaluation)
-        yield replace(found, size=largest or "")
+        name = part_words(
+            stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject)
+        )
+        since = stretch.shown[0][1]
+        incident = _of_stretch(model, "drift", stretch, since, f"{name} drifts{how}.", _quiet(stretch), evaluation)
+        yield replace(incident, size=largest or "")
 
 
 def _quiet(stretch: _Stretch[int]) -> str:
     if stretch.ended is None:
         return ""
     column = _column(stretch.ended, stretch.subject)
-    gone = column is None and WHERE not in stretch.subject
-    return "It is not measured any more." if gone else "No drift was found in two windows."
+    is_gone = column is None and WHERE not in stretch.subject
+    return "It is not measured any more." if is_gone else "No drift was found in two windows."
 
 
 def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
     def broken(evaluation: Evaluation) -> dict[str, ObjectiveState]:
-        return {one.rule: one for one in evaluation.objectives if one.state == "broken"} if evaluation.closed else {}
+        return (
+            {objective.rule: objective for objective in evaluation.objectives if objective.state == "broken"}
+            if evaluation.closed
+            else {}
+        )
 
     def met(evaluation: Evaluation, rule: str) -> bool:
-        return evaluation.closed and any(one.rule == rule and one.state == "met" for one in evaluation.objectives)
+        return evaluation.closed and any(
+            objective.rule == rule and objective.state == "met" for objective in evaluation.objectives
+        )
 
-    for one in _stretches(windows, broken, met):
-        first, objective = one.shown[0]
+    for stretch in _stretches(windows, broken, met):
+        first, objective = stretch.shown[0]
         told = f": {printable(objective.sentence)}" if objective.sentence else ""
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
         sentence = f"{short(objective.rule, 120)} is broken{where}{told}".rstrip(".") + "."
         since = objective.since or first.window.start
-        yield _of_stretch(model, "objective", one, since, sentence, "It was met again.", first)
+        yield _of_stretch(model, "objective", stretch, since, sentence, "It was met again.", first)
 
 
 def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -386,32 +419,34 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
     def kept(evaluation: Evaluation, _: str) -> bool:
         return evaluation.label_sla is not None and evaluation.label_sla.state == "met"
 
-    for one in _stretches(windows, broken, kept):
-        first, sentence = one.shown[0]
-        yield _of_stretch(model, "labels", one, first.window.start, sentence, "Outcomes came in time again.", first)
+    for stretch in _stretches(windows, broken, kept):
+        first, sentence = stretch.shown[0]
+        yield _of_stretch(model, "labels", stretch, first.window.start, sentence, "Outcomes came in time again.", first)
 
 
 def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
-    called = usual_service(one for one in windows if one.service is not None and one.closed)
-    failing = {id(one): service_failing(one, earlier) for one, earlier in called}
+    called_windows = usual_service(window for window in windows if window.service is not None and window.closed)
+    failing = {id(called_window): service_failing(called_window, earlier) for called_window, earlier in called_windows}
 
     def failed(evaluation: Evaluation) -> dict[str, ServiceFailure]:
-        found = failing.get(id(evaluation))
-        return {} if found is None else {found.metric: found}
+        failing_call = failing.get(id(evaluation))
+        return {} if failing_call is None else {failing_call.metric: failing_call}
 
     def answered(evaluation: Evaluation, _: str) -> bool:
         return id(evaluation) in failing
 
-    for one in _stretches(windows, failed, answered):
-        first, failure = one.shown[0]
+    for stretch in _stretches(windows, failed, answered):
+        first, failure = stretch.shown[0]
         sentence = f"{capital(clause(failure.fact))}."
         if failure.metric == ERROR_RATE:
-            ended = "Calls are answered as before."
-            yield _of_stretch(model, "service", one, first.window.start, sentence, ended, first)
+            end_words = "Calls are answered as before."
+            yield _of_stretch(model, "service", stretch, first.window.start, sentence, end_words, first)
             continue
-        ended = "Calls are as quick as before."
-        slower = _of_stretch(model, "latency", one, first.window.start, sentence, ended, first)
-        yield replace(slower, minor=all((found.measured.value or 0.0) < AT_ONCE for _, found in one.shown))
+        end_words = "Calls are as quick as before."
+        slower = _of_stretch(model, "latency", stretch, first.window.start, sentence, end_words, first)
+        yield replace(
+            slower, minor=all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown)
+        )
 
 
 def _of_stretch(
@@ -446,29 +481,29 @@ def _incident(
     return Incident(model.key, kind, subject, since, until, windows, start, sentence, ended, model.timezone)
 
 
-def _folded(found: Sequence[Incident]) -> list[Incident]:
+def _folded(incidents: Sequence[Incident]) -> list[Incident]:
     """Return incidents, those of one subject that overlap in time as one: a longer window shows what shorter ones do.
 
     The windows of the incident that began first are looked at first, or of drift those that show it largest.
     """
     folded: dict[tuple[str, str], list[Incident]] = {}
-    for one in sorted(found, key=lambda one: one.since or 0):
-        known = folded.setdefault((one.kind, one.subject), [])
-        last = known[-1] if known else None
-        if last is None or (last.until is not None and (one.since or 0) > last.until):
-            known.append(one)
+    for incident in sorted(incidents, key=lambda incident: incident.since or 0):
+        folded_incidents = folded.setdefault((incident.kind, incident.subject), [])
+        last = folded_incidents[-1] if folded_incidents else None
+        if last is None or (last.until is not None and (incident.since or 0) > last.until):
+            folded_incidents.append(incident)
             continue
-        lasts = last if last.open or (not one.open and (last.until or 0) >= (one.until or 0)) else one
-        telling, other = (one, last) if SIZES[one.size] > SIZES[last.size] else (last, one)
-        known[-1] = replace(
+        lasts = last if last.open or (not incident.open and (last.until or 0) >= (incident.until or 0)) else incident
+        telling, folded_incident = (incident, last) if SIZES[incident.size] > SIZES[last.size] else (last, incident)
+        folded_incidents[-1] = replace(
             telling,
             since=last.since,
             until=lasts.until,
             ended=lasts.ended,
-            windows=tuple(dict.fromkeys((*telling.windows, *other.windows))),
-            minor=last.minor and one.minor,
+            windows=tuple(dict.fromkeys((*telling.windows, *folded_incident.windows))),
+            minor=last.minor and incident.minor,
         )
-    return [one for known in folded.values() for one in known]
+    return [incident for folded_incidents in folded.values() for incident in folded_incidents]
 
 
 def part_words(part: str, column: ColumnDrift | None = None) -> str:
@@ -488,9 +523,9 @@ def part_words(part: str, column: ColumnDrift | None = None) -> str:
 def _column(evaluation: Evaluation, part: str) -> ColumnDrift | None:
     """Return the drift of a part in a window; None where it has none."""
     name, _, place = part.partition(WHERE)
-    of = evaluation.slices.get(place) if place else evaluation
-    if of is None:
+    drift = evaluation.slices.get(place) if place else evaluation
+    if drift is None:
         return None
     if name in ("score", "class"):
-        return of.score if name == "score" else of.predicted
-    return of.features.get(name.removeprefix("feature:"))
+        return drift.score if name == "score" else drift.predicted
+    return drift.features.get(name.removeprefix("feature:"))

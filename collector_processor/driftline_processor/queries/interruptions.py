@@ -75,7 +75,14 @@ class Interruptions:
 
     def lasting(self, series: int, kind: InterruptionKind) -> Interruption | None:
         """Return the interruption of a series that lasts; None where there is none."""
-        return next((one for one in self.of(series) if one.kind == kind and one.until is None), None)
+        return next(
+            (
+                interruption
+                for interruption in self.of(series)
+                if interruption.kind == kind and interruption.until is None
+            ),
+            None,
+        )
 
     def changed(self, seen: Mapping[int, SeenTraffic], in_use: Mapping[int, object], now: int) -> _Changes:
         """Return what is to be kept anew: series → all of its interruptions.
@@ -87,26 +94,39 @@ class Interruptions:
             in_use: The series that count.
             now: The wall clock, unix nanoseconds.
         """
-        found, oldest = _Changes(), now - KEEP_DAYS
+        changes, oldest = _Changes(), now - KEEP_DAYS
         for series, one in seen.items():
             before = self.of(series)
             after = [self._ended(past, one, now) for past in before if past.until is None or past.until > oldest]
-            lasting = {past.kind for past in after if past.until is None}
+            lasting_kinds = {past.kind for past in after if past.until is None}
             traffic = one.traffic
-            if series in in_use and traffic.silent_since is not None and "no_data" not in lasting:
+            if series in in_use and traffic.silent_since is not None and "no_data" not in lasting_kinds:
                 after.append(Interruption("no_data", traffic.silent_since, None, traffic.pause))
-            if series in in_use and traffic.behind and traffic.waiting_since is not None and "lagging" not in lasting:
+            if (
+                series in in_use
+                and traffic.behind
+                and traffic.waiting_since is not None
+                and "lagging" not in lasting_kinds
+            ):
                 after.append(Interruption("lagging", traffic.waiting_since))
-            if (changed := tuple(sorted(after, key=lambda known: (known.since, known.kind)))) != before:
-                found[series] = changed
-        return found
+            if (
+                changed := tuple(sorted(after, key=lambda interruption: (interruption.since, interruption.kind)))
+            ) != before:
+                changes[series] = changed
+        return changes
 
     def write(self, changes: _Changes) -> None:
         """Keep what has changed, inside the caller's transaction."""
         rows = [
-            {"series": series, "kind": one.kind, "since": one.since, "until": one.until, "pause": one.pause}
-            for series, known in changes.items()
-            for one in known
+            {
+                "series": series,
+                "kind": interruption.kind,
+                "since": interruption.since,
+                "until": interruption.until,
+                "pause": interruption.pause,
+            }
+            for series, change in changes.items()
+            for interruption in change
         ]
         self.connection.execute("DELETE FROM interruptions WHERE list_contains(?, series)", [list(changes)])
         insert(self.connection, "interruptions", pa.Table.from_pylist(rows, _COLUMNS))
@@ -115,18 +135,24 @@ class Interruptions:
         """Show what has changed, once it is kept."""
         self._known = {**self._known, **changes}
 
-    def _ended(self, one: Interruption, seen: SeenTraffic, now: int) -> Interruption:
+    def _ended(self, interruption: Interruption, seen_traffic: SeenTraffic, now: int) -> Interruption:
         """Return an interruption with its end, where that has come."""
-        if one.until is not None:
-            return one
-        if one.kind == "no_data":
-            return replace(one, until=self._first_row(one, seen)) if seen.received > one.since else one
-        return one if seen.traffic.behind else replace(one, until=max(now, one.since))
+        if interruption.until is not None:
+            return interruption
+        if interruption.kind == "no_data":
+            return (
+                replace(interruption, until=self._first_row(interruption, seen_traffic))
+                if seen_traffic.received > interruption.since
+                else interruption
+            )
+        return (
+            interruption if seen_traffic.traffic.behind else replace(interruption, until=max(now, interruption.since))
+        )
 
-    def _first_row(self, silence: Interruption, seen: SeenTraffic) -> int:
+    def _first_row(self, silence: Interruption, seen_traffic: SeenTraffic) -> int:
         """Return when the first row after a silence came; of distributions, the newest that is known."""
         query = "SELECT min(received) FROM predictions WHERE received > ? AND list_contains(?, series)"
-        return number(self.connection, query, silence.since, list(seen.siblings)) or seen.received
+        return number(self.connection, query, silence.since, list(seen_traffic.siblings)) or seen_traffic.received
 
 
 _Changes = dict[int, tuple[Interruption, ...]]

@@ -129,46 +129,48 @@ class LabelQueue:
     ) -> LabelBatch:
         unknown = f"SELECT count(*) {_ASKED} AND j.prediction IS NULL"
         candidates = number(connection, unknown, *stretch, series.number, *stretch)
-        some, reach = _least(connection, series, stretch)
-        where = lies_near("p.seq", some, ROWS_APART)
-        rows = read(connection, _ROWS.format(where.sql), *where.parameters, wanted=pa.table({"seq": some}))
+        least_rows, reach = _least(connection, series, stretch)
+        where = lies_near("p.seq", least_rows, ROWS_APART)
+        rows = read(connection, _ROWS.format(where.sql), *where.parameters, wanted=pa.table({"seq": least_rows}))
         speaking = self._reasons(connection, series, rows, by)
         sizes = np.full(len(rows), FLOOR) + sum(speaking.values(), np.zeros(len(rows)))
-        drawn = draw_rows(sizes, _lots(rows), numbers_of(rows, "before"), most, reach)
-        order = np.argsort(-sizes[drawn.new.rows], kind="stable")
-        at, found = drawn.new.rows[order], []
-        probability = drawn.new.probability[order].tolist()
-        for row, p, place in zip(rows.take(pa.array(at)).to_pylist(), probability, at.tolist(), strict=True):
+        draw = draw_rows(sizes, _lots(rows), numbers_of(rows, "before"), most, reach)
+        order = np.argsort(-sizes[draw.new.rows], kind="stable")
+        row_indices, rows_to_label = draw.new.rows[order], []
+        probability = draw.new.probability[order].tolist()
+        for row, p, place in zip(
+            rows.take(pa.array(row_indices)).to_pylist(), probability, row_indices.tolist(), strict=True
+        ):
             why = {reason: float(values[place]) for reason, values in speaking.items()}
             slices = dict(row["slices"] or ())
-            found.append(LabelCandidate(row["id"], row["time"], row["score"], row["predicted"], slices, why, p))
-        return LabelBatch(tuple(found), _labelled(connection, rows, drawn.again), candidates or 0)
+            rows_to_label.append(LabelCandidate(row["id"], row["time"], row["score"], row["predicted"], slices, why, p))
+        return LabelBatch(tuple(rows_to_label), _labelled(connection, rows, draw.again), candidates or 0)
 
     def _reasons(
         self, connection: Connection, series: Series, rows: pa.Table, by: Collection[Reason]
     ) -> dict[Reason, F64]:
         """Return the reasons to label each row."""
-        found: dict[Reason, F64] = {}
+        reasons: dict[Reason, F64] = {}
         scores, newest = scores_of(rows, series.task.score_columns), self._newest(series)
         unsure = uncertainty(series.task, scores) if "uncertain" in by else None
         if unsure is not None:
-            found["uncertain"] = unsure
+            reasons["uncertain"] = unsure
         in_force = self._baselines.in_force(series.key)
         if "drifted" in by and in_force is not None and newest is not None:
             features = read_features(connection, series.number, integers_of(rows, "seq"))
             if scores is not None:
                 features = {**features, "": Column(numbers=series.task.monitored_score(scores))}
-            found["drifted"] = drift_of_rows(_risen(in_force.baseline, newest, features), features, len(rows))
+            reasons["drifted"] = drift_of_rows(_risen(in_force.baseline, newest, features), features, len(rows))
         if "weak" in by and newest is not None and (worse := slice_badness(newest)):
             keys = dict.fromkeys(name.partition("=")[0] for name in worse)
-            found["weak"] = weakness_of_rows({key: slice_of(rows, key) for key in keys}, worse, len(rows))
-        return found
+            reasons["weak"] = weakness_of_rows({key: slice_of(rows, key) for key in keys}, worse, len(rows))
+        return reasons
 
     def _newest(self, series: Series) -> Evaluation | None:
         """Return the newest closed window of the model's longest windows."""
         history = self._evaluations.history(series.number)
         for name in sorted(history, key=length, reverse=True):
-            closed = [one for one in history[name].values() if one.closed]
+            closed = [evaluation for evaluation in history[name].values() if evaluation.closed]
             if closed:
                 return closed[-1]
         return None
@@ -192,15 +194,19 @@ def _lots(rows: pa.Table) -> F64:
     return row_lots(numbers_of_ids(rows["id"]))
 
 
-def _labelled(connection: Connection, rows: pa.Table, again: ChosenRows) -> tuple[ReweightedLabel, ...]:
+def _labelled(connection: Connection, rows: pa.Table, chosen_rows: ChosenRows) -> tuple[ReweightedLabel, ...]:
     """Return the labels of rows that were drawn before."""
-    if not len(again.rows):
+    if not len(chosen_rows.rows):
         return ()
-    some = rows.take(pa.array(again.rows))
-    of = {row["prediction"]: row for row in read(connection, _SAID, wanted=some.select(["seq"])).to_pylist()}
-    found = []
-    for seq, time, p in zip(some["seq"].to_pylist(), some["time"].to_pylist(), again.probability.tolist(), strict=True):
-        statement = of[seq]
+    chosen_table = rows.take(pa.array(chosen_rows.rows))
+    row_by_prediction = {
+        row["prediction"]: row for row in read(connection, _SAID, wanted=chosen_table.select(["seq"])).to_pylist()
+    }
+    labelled_rows = []
+    for seq, time, p in zip(
+        chosen_table["seq"].to_pylist(), chosen_table["time"].to_pylist(), chosen_rows.probability.tolist(), strict=True
+    ):
+        statement = row_by_prediction[seq]
         actual = statement["actual"] if statement["number"] is None else statement["number"]
         fields = (
             statement["environment"],
@@ -209,13 +215,13 @@ def _labelled(connection: Connection, rows: pa.Table, again: ChosenRows) -> tupl
             statement["value"],
             dict(statement["slices"] or ()),
         )
-        found.append(ReweightedLabel(statement["id"], time, *fields, p))
-    return tuple(found)
+        labelled_rows.append(ReweightedLabel(statement["id"], time, *fields, p))
+    return tuple(labelled_rows)
 
 
 def _risen(baseline: Baseline, newest: Evaluation, features: Mapping[str, Column]) -> dict[str, tuple[Bins, F64]]:
     """Feature → its bins and how much more frequent each has become, of what drifts; "" is the score."""
-    found: dict[str, tuple[Bins, F64]] = {}
+    risen_features: dict[str, tuple[Bins, F64]] = {}
     drifting = {name for name, column in newest.features.items() if column.state == "drift"}
     over: dict[str, tuple[str, Bins]] = {
         name: (f"feature:{name}", bins) for name, bins in baseline.bins.features.items() if name in drifting
@@ -225,5 +231,5 @@ def _risen(baseline: Baseline, newest: Evaluation, features: Mapping[str, Column
     for name, (part, bins) in over.items():
         was = baseline.pane.parts.get(part)
         if name in features and was is not None:
-            found[name] = (bins, bin_rise(bins, was, count(bins, features[name])))
-    return found
+            risen_features[name] = (bins, bin_rise(bins, was, count(bins, features[name])))
+    return risen_features

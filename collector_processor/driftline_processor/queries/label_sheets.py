@@ -24,31 +24,31 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {"json": "application/json", "csv": "tex
 _SHEET = ("id", "prediction_time", "weight", "actual")
 
 
-def label_sheet(form: str, key: ModelKey, found: LabelBatch) -> bytes:
+def label_sheet(form: str, key: ModelKey, label_batch: LabelBatch) -> bytes:
     """Return rows to label in one of the forms of :data:`MEDIA_TYPES`.
 
     Args:
         form: ``json``, ``csv`` or ``spreadsheet``.
         key: The model.
-        found: The rows.
+        label_batch: The rows.
     """
     if form == "json":
-        return json.dumps(label_document(key, found), allow_nan=False).encode()
-    return (_spreadsheet(found) if form == "spreadsheet" else _csv(found)).encode("utf-8", "replace")
+        return json.dumps(label_document(key, label_batch), allow_nan=False).encode()
+    return (_spreadsheet(label_batch) if form == "spreadsheet" else _csv(label_batch)).encode("utf-8", "replace")
 
 
-def label_document(key: ModelKey, found: LabelBatch) -> dict[str, Any]:
+def label_document(key: ModelKey, label_batch: LabelBatch) -> dict[str, Any]:
     """Return rows to label as a document; ``labelled`` has the form of ``POST /v1/outcomes``.
 
     Args:
         key: The model.
-        found: The rows.
+        label_batch: The rows.
     """
     return {
         "model": key.model,
         "version": key.version,
         "environment": key.environment,
-        "candidates": found.candidates,
+        "candidates": label_batch.candidates,
         "rows": [
             {
                 "id": row.id,
@@ -59,60 +59,60 @@ def label_document(key: ModelKey, found: LabelBatch) -> dict[str, Any]:
                 "reasons": dict(row.reasons),
                 "weight": 1 / row.probability,
             }
-            for row in found.rows
+            for row in label_batch.rows
         ],
-        "labelled": [_outcome(row) for row in found.labelled],
+        "labelled": [_outcome(row) for row in label_batch.labelled],
     }
 
 
 def _outcome(row: ReweightedLabel) -> dict[str, Any]:
     """Return a label in the form of ``POST /v1/outcomes``: its earlier values with another weight."""
-    said = {"environment": row.environment, "value": row.value, "slices": dict(row.slices) or None}
+    fields = {"environment": row.environment, "value": row.value, "slices": dict(row.slices) or None}
     return {
         "id": row.id,
         "prediction_time": iso_time(row.prediction_time),
         "time": iso_time(row.time),
         "actual": row.actual,
         "weight": 1 / row.probability,
-        **{name: value for name, value in said.items() if value is not None},
+        **{name: value for name, value in fields.items() if value is not None},
     }
 
 
-def _csv(found: LabelBatch) -> str:
+def _csv(label_batch: LabelBatch) -> str:
     """Return a file to fill in and send back to ``POST /v1/outcomes``, whose columns these are."""
     text = io.StringIO()
-    names, rows = _sheet(found)
+    names, rows = _sheet(label_batch)
     sheet = csv.writer(text)
     sheet.writerow(names)
     sheet.writerows([row.get(name, "") for name in names] for row in rows)
     return text.getvalue()
 
 
-def _spreadsheet(found: LabelBatch) -> str:
+def _spreadsheet(label_batch: LabelBatch) -> str:
     """Return that file with an apostrophe before every text and the names of text columns.
 
     So that a program for spreadsheets runs no id as a formula, and makes no number or date of it.
     """
     text = io.StringIO()
-    names, rows = _sheet(found)
+    names, rows = _sheet(label_batch)
     sheet = csv.writer(text)
     sheet.writerow([name if name in _NUMBERS else f"{MARK}{name}" for name in names])
     for row in rows:
-        known = ((name, row.get(name, "")) for name in names)
-        sheet.writerow([value if name in _NUMBERS or not value else f"{MARK}{value}" for name, value in known])
+        cells = ((name, row.get(name, "")) for name in names)
+        sheet.writerow([value if name in _NUMBERS or not value else f"{MARK}{value}" for name, value in cells])
     return text.getvalue()
 
 
 _NUMBERS = ("weight", "value")
 
 
-def _sheet(found: LabelBatch) -> tuple[list[str], list[dict[str, Any]]]:
+def _sheet(label_batch: LabelBatch) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the columns, and the cells of each row: rows to label, and rows with a label."""
-    known = [_outcome(row) for row in found.labelled]
-    for one, row in zip(known, found.labelled, strict=True):
-        one |= {f"{SLICE}{name}": value for name, value in one.pop("slices", {}).items()}
-        one["actual"] = number_text(row.actual) if isinstance(row.actual, float) else row.actual
-        one["prediction_time"], one["time"] = row.prediction_time, row.time
-    names = dict.fromkeys((*_SHEET, *(name for one in known for name in one)))
-    new = [{"id": row.id, "prediction_time": row.time, "weight": 1 / row.probability} for row in found.rows]
-    return list(names), [{**row, "weight": repr(row["weight"])} for row in (*new, *known)]
+    outcomes = [_outcome(row) for row in label_batch.labelled]
+    for outcome, row in zip(outcomes, label_batch.labelled, strict=True):
+        outcome |= {f"{SLICE}{name}": value for name, value in outcome.pop("slices", {}).items()}
+        outcome["actual"] = number_text(row.actual) if isinstance(row.actual, float) else row.actual
+        outcome["prediction_time"], outcome["time"] = row.prediction_time, row.time
+    names = dict.fromkeys((*_SHEET, *(name for outcome in outcomes for name in outcome)))
+    new = [{"id": row.id, "prediction_time": row.time, "weight": 1 / row.probability} for row in label_batch.rows]
+    return list(names), [{**row, "weight": repr(row["weight"])} for row in (*new, *outcomes)]

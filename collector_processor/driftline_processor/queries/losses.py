@@ -22,14 +22,14 @@ def loss_of_model(versions: Iterable[ModelView]) -> DailyLoss | None:
     Args:
         versions: All versions and environments of the model.
     """
-    counted = (one for one in versions if one.in_use and not one.shadow and one.currency)
-    return add_losses(loss for one in counted if (loss := loss_of_version(one)) is not None)
+    counted = (version for version in versions if version.in_use and not version.shadow and version.currency)
+    return add_losses(loss for version_view in counted if (loss := loss_of_version(version_view)) is not None)
 
 
 def loss_of_version(model: ModelView) -> DailyLoss | None:
     """Return what one version of a model loses a day."""
-    known = sorted(filter(None, model.windows.values()), key=_length, reverse=True)
-    for windows in known:
+    evaluations_by_length = sorted(filter(None, model.windows.values()), key=_length, reverse=True)
+    for windows in evaluations_by_length:
         for evaluation in reversed(windows):
             if model.mature(evaluation) and (loss := daily_loss(evaluation)) is not None:
                 return loss
@@ -41,28 +41,28 @@ def loss_of_period(model: ModelView, windows: Sequence[Evaluation]) -> tuple[Dai
 
     None where none of them tells.
     """
-    found = [loss for one in windows if model.mature(one) and (loss := daily_loss(one)) is not None]
-    days = [(loss.end - loss.start) / DAY for loss in found]
-    whole = sum(days)
-    if not found or not whole:
+    losss = [loss for window in windows if model.mature(window) and (loss := daily_loss(window)) is not None]
+    days = [(loss.end - loss.start) / DAY for loss in losss]
+    total_days = sum(days)
+    if not losss or not total_days:
         return None
 
     def mean(values: Sequence[float | None]) -> float | None:
         if None in values:
             return None
-        return sum((value or 0.0) * share for value, share in zip(values, days, strict=True)) / whole
+        return sum((value or 0.0) * share for value, share in zip(values, days, strict=True)) / total_days
 
     loss = DailyLoss(
-        found[0].metric,
-        mean([one.amount for one in found]) or 0.0,
-        mean([one.low for one in found]),
-        mean([one.high for one in found]),
-        mean([one.predictions for one in found]) or 0.0,
-        mean([one.coverage for one in found]),
-        min(one.start for one in found),
-        max(one.end for one in found),
+        losss[0].metric,
+        mean([loss.amount for loss in losss]) or 0.0,
+        mean([loss.low for loss in losss]),
+        mean([loss.high for loss in losss]),
+        mean([loss.predictions for loss in losss]) or 0.0,
+        mean([loss.coverage for loss in losss]),
+        min(loss.start for loss in losss),
+        max(loss.end for loss in losss),
     )
-    return loss, whole
+    return loss, total_days
 
 
 def _length(windows: Sequence[Evaluation]) -> int:

@@ -64,21 +64,21 @@ class Mispredictions:
 
         ``slices``: key → value, all of which a row must have.
         """
-        series, most = self.register.find(key), min(limit, MOST)
+        series, row_limit = self.register.find(key), min(limit, MOST)
         if series is None or not series.task.losses:
             return Worst()
         cut = [part for pair in (slices or {}).items() for part in pair]
-        asked = (series.number, series.task, since, until, most, *cut)
+        parameters = (series.number, series.task, since, until, row_limit, *cut)
         with self.store.reading() as connection:
             (mark,) = read(connection, _MARK, series.number, since, until).to_pylist()
         with self._lock:
-            before, known = self._known.get(asked, (None, None))
-        if known is not None and before == mark:
-            return known
-        found = self._read(series, since, until, most, slices)
+            before, known_worst = self._known.get(parameters, (None, None))
+        if known_worst is not None and before == mark:
+            return known_worst
+        found = self._read(series, since, until, row_limit, slices)
         with self._lock:
-            self._known[asked] = mark, found
-            self._known.move_to_end(asked)
+            self._known[parameters] = mark, found
+            self._known.move_to_end(parameters)
             # 32: answers that are remembered, of pages that stay open
             while len(self._known) > 32:
                 self._known.popitem(last=False)
@@ -91,15 +91,15 @@ class Mispredictions:
         with self.store.reading() as connection:
             for day in days_of(connection, series.number, since, until):
                 rows = read(connection, query, series.number, *day, *cut)
-                found = _losses(series.task, rows)
-                if found is None:
+                row_losses = _losses(series.task, rows)
+                if row_losses is None:
                     return Worst()
-                at = found.worst(most)
-                prediction = np.concatenate([prediction, integers_of(rows, "prediction")[at]])
-                loss = np.concatenate([loss, found.loss[at]])
+                worst_rows = row_losses.worst(most)
+                prediction = np.concatenate([prediction, integers_of(rows, "prediction")[worst_rows]])
+                loss = np.concatenate([loss, row_losses.loss[worst_rows]])
                 first = np.lexsort((prediction, -loss))[:most]
                 prediction, loss = prediction[first], loss[first]
-                wrong, outcomes = wrong + int(found.wrong.sum()), outcomes + int(found.known.sum())
+                wrong, outcomes = wrong + int(row_losses.wrong.sum()), outcomes + int(row_losses.known.sum())
             return Worst(_described(connection, series.task, prediction), wrong, outcomes)
 
 
@@ -110,13 +110,13 @@ def _losses(task: Task, rows: pa.Table) -> RowLosses | None:
 def _described(connection: Connection, task: Task, prediction: I64) -> tuple[Misprediction, ...]:
     """Return these predictions in this order, as far as they are kept."""
     near = lies_near("p.seq", prediction, ROWS_APART)
-    wanted = pa.table({"prediction": prediction})
-    rows = read(connection, _CHOSEN.format(near=near.sql), *near.parameters, wanted=wanted)
-    found = _losses(task, rows)
-    if found is None:
+    predictions = pa.table({"prediction": prediction})
+    rows = read(connection, _CHOSEN.format(near=near.sql), *near.parameters, wanted=predictions)
+    row_losses = _losses(task, rows)
+    if row_losses is None:
         return ()
     labelled = labelled_rows(task, rows, pc.unique(rows["slices"].combine_chunks().keys).to_pylist())
     traces, spans = ([id.hex() if id else "" for id in rows[name].to_pylist()] for name in ("trace_id", "span_id"))
-    told = describe_mispredictions(task, labelled, found, rows["id"].to_pylist(), traces, spans)
-    by_number = dict(zip(integers_of(rows, "prediction").tolist(), told, strict=True))
+    descriptions = describe_mispredictions(task, labelled, row_losses, rows["id"].to_pylist(), traces, spans)
+    by_number = dict(zip(integers_of(rows, "prediction").tolist(), descriptions, strict=True))
     return tuple(by_number[number] for number in prediction.tolist() if number in by_number)

@@ -155,23 +155,27 @@ def verdict_of(models: Iterable[ModelView]) -> Verdict | None:
 def leading_model(models: Sequence[ModelView]) -> ModelView:
     """Return the one of versions and environments that the verdict of their model is about; else the busiest."""
     parts = [
-        (part_of_model(one.key, one.windows, one.verdict, one.shadow), one)
-        for one in models
-        if one.in_use and one.verdict is not None
+        (part_of_model(model.key, model.windows, model.verdict, model.shadow), model)
+        for model in models
+        if model.in_use and model.verdict is not None
     ]
     counted = {part.key for part in parts_in_use(part for part, _ in parts)}
-    leading = [(part, one) for part, one in parts if part.key in counted]
+    leading = [(part, view) for part, view in parts if part.key in counted]
     if leading:
         return min(leading, key=lambda pair: order_of_need(pair[0]))[1]
-    return max(models, key=lambda one: one.rows + one.distributed)
+    return max(models, key=lambda view: view.rows + view.distributed)
 
 
 def part_of_model(
     key: ModelKey, windows: Mapping[str, Sequence[Evaluation]], verdict: Verdict, shadow: bool
 ) -> ModelPart:
     """Return what counts of a version in an environment for the verdict of its model."""
-    closed = (next((one for one in reversed(known) if one.closed), None) for known in windows.values())
-    newest = max(filter(None, closed), key=lambda one: (one.window.end, one.window.start), default=None)
+    closed = (
+        next((evaluation for evaluation in reversed(window) if evaluation.closed), None) for window in windows.values()
+    )
+    newest = max(
+        filter(None, closed), key=lambda evaluation: (evaluation.window.end, evaluation.window.start), default=None
+    )
     rows, start, end = (0, None, None) if newest is None else (newest.rows, newest.window.start, newest.window.end)
     return ModelPart(key, verdict, rows, start, end, answers=not shadow)
 
@@ -181,12 +185,12 @@ def baseline_view(key: ModelKey, in_force: ActiveBaseline | None, learned: int) 
     if in_force is None:
         return BaselineView("provisional", "", 0, (), learned, NEEDED) if learned else None
     baseline = in_force.baseline
-    own, features = baseline.version == key.version, tuple(baseline.bins.features)
-    other = "" if own else baseline.version
+    is_own, features = baseline.version == key.version, tuple(baseline.bins.features)
+    other_version = "" if is_own else baseline.version
     return BaselineView(
         *(in_force.source, baseline.digest, baseline.pane.rows, features),
-        own=own,
-        other_version=other,
+        own=is_own,
+        other_version=other_version,
         importance=importance_of(baseline),
         until=None if baseline.extras.period is None else baseline.extras.period.last,
     )
@@ -194,5 +198,5 @@ def baseline_view(key: ModelKey, in_force: ActiveBaseline | None, learned: int) 
 
 def importance_of(baseline: Baseline) -> Mapping[str, float]:
     """Return feature → its share of the importance to the model, as the baseline knows it; empty where it does not."""
-    known = baseline.extras.importance
-    return (known.shares(baseline.bins.features) if known is not None else None) or {}
+    importance = baseline.extras.importance
+    return (importance.shares(baseline.bins.features) if importance is not None else None) or {}

@@ -119,9 +119,9 @@ class KeptPredictions:
     def of_id(self, model: str, id: str) -> list[KeptPrediction]:
         """Return the predictions of an id by any version in any environment, the newest first, with their features."""
         with self.store.reading() as connection:
-            found = IdLookup(connection, pa.array([id])).predictions(Condition("true", ()))
-            mine = [series.number for series in self.register if series.key.model == model]
-            rows = found.filter(pa.array(np.isin(integers_of(found, "series"), mine)))
+            predictions = IdLookup(connection, pa.array([id])).predictions(Condition("true", ()))
+            series_numbers = [series.number for series in self.register if series.key.model == model]
+            rows = predictions.filter(pa.array(np.isin(integers_of(predictions, "series"), series_numbers)))
             rows = rows.sort_by([("time", "descending"), ("prediction", "descending")]).slice(0, MOST_OF_ID)
             return self._read(connection, rows.select(["prediction"]), features=True)
 
@@ -146,10 +146,10 @@ class KeptPredictions:
             limit: Most outcomes.
             model: Only those of this name; None = of all.
         """
-        known = sorted({series.key.model for series in self.register})
+        known_models = sorted({series.key.model for series in self.register})
         with self.store.reading() as connection:
-            rows = read(connection, _UNKNOWN, known, model, model, limit).to_pylist()
-        meant = {name: near_names(name, known) for name in {row["model"] for row in rows}}
+            rows = read(connection, _UNKNOWN, known_models, model, model, limit).to_pylist()
+        near_models = {name: near_names(name, known_models) for name in {row["model"] for row in rows}}
         return [
             UnknownOutcome(
                 model=row["model"],
@@ -160,19 +160,19 @@ class KeptPredictions:
                 environment=row["environment"],
                 retracted=row["retracted"],
                 received=row["received"],
-                suggestion=meant[row["model"]],
+                suggestion=near_models[row["model"]],
             )
             for row in rows
         ]
 
-    def _read(self, connection: Connection, wanted: pa.Table, *, features: bool) -> list[KeptPrediction]:
-        near = lies_near("p.seq", integers_of(wanted, "prediction"), ROWS_APART)
-        rows = read(connection, _CHOSEN.format(near=near.sql), *near.parameters, wanted=wanted).to_pylist()
+    def _read(self, connection: Connection, table: pa.Table, *, features: bool) -> list[KeptPrediction]:
+        near = lies_near("p.seq", integers_of(table, "prediction"), ROWS_APART)
+        rows = read(connection, _CHOSEN.format(near=near.sql), *near.parameters, wanted=table).to_pylist()
         values: dict[int, dict[str, float | str | None]] = {}
         for number in {row["series"] for row in rows} if features else ():
-            mine = np.array([row["seq"] for row in rows if row["series"] == number], np.int64)
-            kept = read_features(connection, number, mine)
-            for place, seq in enumerate(mine.tolist()):
+            sequence_numbers = np.array([row["seq"] for row in rows if row["series"] == number], np.int64)
+            kept = read_features(connection, number, sequence_numbers)
+            for place, seq in enumerate(sequence_numbers.tolist()):
                 of_row = {name: _value(column, place) for name, column in kept.items()}
                 values[seq] = of_row if any(value is not None for value in of_row.values()) else {}
         by_number = self.register.by_number()

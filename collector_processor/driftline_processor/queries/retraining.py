@@ -28,7 +28,7 @@ def weigh_model(models: Sequence[ModelView], terms: RetrainTerms, window: str = 
     """
     model = leading_model(models)
     name = window or _longest_measured(model)
-    windows = [one for one in model.windows.get(name, ()) if one.closed]
+    windows = [evaluation for evaluation in model.windows.get(name, ()) if evaluation.closed]
     measured = measured_windows([model], name)
     siblings = _siblings(models, model)
     question = question_of(terms, windows, measured, measured_windows(siblings, name), model.training_runs)
@@ -52,12 +52,17 @@ def gains_of_model(models: Sequence[ModelView]) -> tuple[str, list[RetrainGain]]
 
 def measured_windows(models: Sequence[ModelView], name: str) -> list[Evaluation]:
     """Return the windows of one length whose performance counts, of some versions, the oldest first."""
-    found = [one for model in models for one in model.windows.get(name, ()) if one.realized and model.mature(one)]
-    return sorted(found, key=lambda one: one.window.start)
+    evaluations = [
+        evaluation
+        for model in models
+        for evaluation in model.windows.get(name, ())
+        if evaluation.realized and model.mature(evaluation)
+    ]
+    return sorted(evaluations, key=lambda evaluation: evaluation.window.start)
 
 
 def _siblings(models: Sequence[ModelView], model: ModelView) -> list[ModelView]:
-    return [one for one in models if one.key.environment == model.key.environment and not one.shadow]
+    return [sibling for sibling in models if sibling.key.environment == model.key.environment and not sibling.shadow]
 
 
 def _longest_measured(model: ModelView) -> str:
@@ -67,4 +72,4 @@ def _longest_measured(model: ModelView) -> str:
         newest = model.windows[name][-1].window
         return model.measured(name) is not None, newest.end - newest.start
 
-    return max((name for name, known in model.windows.items() if known), key=length, default="")
+    return max((name for name, window in model.windows.items() if window), key=length, default="")

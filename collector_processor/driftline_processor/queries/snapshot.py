@@ -111,33 +111,33 @@ class Snapshots:
     def __init__(self, store: Store, series: SeriesRegister) -> None:
         self._store, self._series = store, series
 
-    def write(self, path: Path, wanted: ModelKey, since: int, until: int, labelled: bool = False) -> Snapshot | None:
+    def write(self, path: Path, model_key: ModelKey, since: int, until: int, labelled: bool = False) -> Snapshot | None:
         """Write the rows of a model that were predicted in ``[since, until)``, unix nanoseconds; None where none is.
 
-        ``wanted``: its version and environment "" = all. Rows whose features are not kept are left out; where a model
+        ``model_key``: its version and environment "" = all. Rows whose features are not kept are left out; where a model
         keeps none at all, all rows are there without features. ``labelled``: only those whose outcome is known.
         """
-        mine = [
+        own_columns = [
             one
             for one in self._series
-            if one.key.model == wanted.model
-            and wanted.version in ("", one.key.version)
-            and wanted.environment in ("", one.key.environment)
+            if one.key.model == model_key.model
+            and model_key.version in ("", one.key.version)
+            and model_key.environment in ("", one.key.environment)
         ]
-        keep = self._series.settings(wanted.model).keep_features
+        keep = self._series.settings(model_key.model).keep_features
         with self._store.reading() as connection:
-            return _Writing(connection, mine, keep, since, until, labelled).write(path) if mine else None
+            return _Writing(connection, own_columns, keep, since, until, labelled).write(path) if own_columns else None
 
 
 def snapshot_of_state(
-    directory: Path, path: Path, wanted: ModelKey, since: int, until: int, labelled: bool = False
+    directory: Path, path: Path, model_key: ModelKey, since: int, until: int, labelled: bool = False
 ) -> Snapshot | None:
     """Write what :meth:`Snapshots.write` does, from the state that a processor left behind.
 
     Raises StorageError when there is none, or a processor that runs has it open.
     """
     with left_behind(directory) as store, store.reading() as connection:
-        return Snapshots(store, SeriesRegister(connection, {})).write(path, wanted, since, until, labelled)
+        return Snapshots(store, SeriesRegister(connection, {})).write(path, model_key, since, until, labelled)
 
 
 class _Writing:
@@ -149,11 +149,11 @@ class _Writing:
         self._connection, self._series, self._keep = connection, series, keep
         self._since, self._until, self._labelled = since, until, labelled
         columns = read_columns(connection)
-        known = [columns[one.number] for one in series if one.number in columns]
-        self._texts = dict.fromkeys(name for one in known for name in one.texts)
-        self._vectors = dict.fromkeys(name for one in known for name in one.vectors)
+        known_columns = [columns[one.number] for one in series if one.number in columns]
+        self._texts = dict.fromkeys(name for one in known_columns for name in one.texts)
+        self._vectors = dict.fromkeys(name for one in known_columns for name in one.vectors)
         self._features = tuple(
-            dict.fromkeys(name for one in known for name in (*one.numbers, *one.texts, *one.vectors))
+            dict.fromkeys(name for one in known_columns for name in (*one.numbers, *one.texts, *one.vectors))
         )
         self._rowless = not self._features
         categories = {category for one in series for category in _categories(one.task)}
@@ -169,16 +169,16 @@ class _Writing:
         try:
             for series in self._series:
                 for start, end in days_of(self._connection, series.number, self._since, self._until):
-                    part, known = self._part(series, start, end)
+                    part, known_part = self._part(series, start, end)
                     if part is None:
                         continue
                     writer = writer or parquet.ParquetWriter(path, part.schema, compression="zstd")
                     writer.write_table(part)
-                    rows, labelled = rows + len(part), labelled + known
+                    rows, labelled = rows + len(part), labelled + known_part
         finally:
             if writer is not None:
                 writer.close()
-        renamed = tuple(f"{name} as {other}" for name, other in self._named.items() if other != name)
+        renamed = tuple(f"{name} as {column}" for name, column in self._named.items() if column != name)
         return Snapshot(rows, labelled, self._features, renamed) if rows else None
 
     def _slice_columns(self) -> list[str]:
@@ -187,11 +187,11 @@ class _Writing:
             "SELECT DISTINCT unnest(map_keys({})) AS name FROM {} WHERE series IN (SELECT series FROM numbers)"
             " AND time >= ? AND time < ?"
         )
-        found: set[str] = set()
+        slice_names: set[str] = set()
         for table in ("predictions", "joined"):
             rows = read(self._connection, query.format("slices", table), self._since, self._until, numbers=numbers)
-            found |= {row["name"] for row in rows.to_pylist()}
-        return [f"slice.{name}" for name in sorted(found)]
+            slice_names |= {row["name"] for row in rows.to_pylist()}
+        return [f"slice.{name}" for name in sorted(slice_names)]
 
     def _part(self, series: Series, start: int, end: int) -> tuple[pa.Table | None, int]:
         """Return the rows of one series and day, and the number of their known outcomes."""
@@ -207,20 +207,22 @@ class _Writing:
         if not rows.num_rows:
             return None, 0
         n, key, regression = len(rows), series.key, series.task.predicts_number
-        of: dict[str, pa.Array] = {name: rows[name] for name in rows.column_names}
-        of["version"], of["environment"] = (pa.repeat(pa.scalar(one), n) for one in (key.version, key.environment))
+        arrays: dict[str, pa.Array] = {name: rows[name] for name in rows.column_names}
+        arrays["version"], arrays["environment"] = (
+            pa.repeat(pa.scalar(text), n) for text in (key.version, key.environment)
+        )
         actual = actual_of(rows)
-        of["actual"] = (
+        arrays["actual"] = (
             number_array(finite_actuals(actual), n) if regression else category_array(class_column(actual), n)
         )
         if "items" in rows.column_names:
-            of |= of_lists(rows)
+            arrays |= of_lists(rows)
         kinds = {**dict(self._parts), "actual": pa.float64() if regression else pa.string()}
         fields = [pa.field(self._named[name], kind) for name, kind in kinds.items()]
-        values = [of[name] for name in kinds]
+        values = [arrays[name] for name in kinds]
         for name in self._extra:
             fields.append(pa.field(name, pa.float64() if name.startswith(_SCORE) else pa.string()))
-            values.append(of[name])
+            values.append(arrays[name])
         features = read_features(self._connection, series.number, integers_of(rows, "seq"))
         for name in self._features:
             values.append(self._feature(name, features.get(name), n))
@@ -228,24 +230,24 @@ class _Writing:
         metadata = {"model": key.model, "task": series.task.kind, "classes": list(series.task.classes)}
         metadata["positive_class"] = series.task.positive_class
         schema = pa.schema(fields, metadata={"driftline": json.dumps(metadata)})
-        whole = [value.cast(field.type) for value, field in zip(values, fields, strict=True)]
-        return pa.Table.from_arrays(whole, schema=schema), int(np.count_nonzero(rows["known"]))
+        cast_values = [value.cast(field.type) for value, field in zip(values, fields, strict=True)]
+        return pa.Table.from_arrays(cast_values, schema=schema), int(np.count_nonzero(rows["known"]))
 
     def _columns(self, series: Series) -> dict[str, str]:
         """Column → the expression that reads it."""
-        found = {**_COLUMNS, "score": score_in(series.task, "p")}
+        columns = {**_COLUMNS, "score": score_in(series.task, "p")}
         if len(self._parts) > len(PARTS):
-            found |= _LIST_COLUMNS
+            columns |= _LIST_COLUMNS
         for name in self._extra:
-            part, _, of = name.partition(".")
+            part, _, column = name.partition(".")
             if f"{part}." == _SCORE:
                 categories = _categories(series.task)
-                found[name] = f"p.scores[{categories.index(of) + 1}]" if of in categories else "NULL::DOUBLE"
+                columns[name] = f"p.scores[{categories.index(column) + 1}]" if column in categories else "NULL::DOUBLE"
             else:
-                one = "map_extract({}.slices, {})[1]".format
-                text = "'" + of.replace("'", "''") + "'"
-                found[name] = f"coalesce({one('j', text)}, {one('p', text)})"
-        return found
+                slice_value = "map_extract({}.slices, {})[1]".format
+                text = "'" + column.replace("'", "''") + "'"
+                columns[name] = f"coalesce({slice_value('j', text)}, {slice_value('p', text)})"
+        return columns
 
     def _times(self, series: int, day: int) -> float:
         """Return the rows of a day that each row in its sample stands for."""
@@ -253,8 +255,12 @@ class _Writing:
             return 1.0
         rows = "SELECT count(*) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
         sample = sample_parameters(series, day, day + DAY, self._keep)
-        kept = number(self._connection, f"SELECT count(*) FROM ({SAMPLE})", *sample) or 0
-        return max(1.0, (number(self._connection, rows, series, day, day + DAY) or 0) / kept) if kept else 1.0
+        sample_rows = number(self._connection, f"SELECT count(*) FROM ({SAMPLE})", *sample) or 0
+        return (
+            max(1.0, (number(self._connection, rows, series, day, day + DAY) or 0) / sample_rows)
+            if sample_rows
+            else 1.0
+        )
 
     def _feature(self, name: str, column: Column | None, n: int) -> pa.Array:
         if name in self._vectors:

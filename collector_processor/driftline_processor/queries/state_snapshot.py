@@ -112,10 +112,12 @@ class _Inputs:
     known: Known
     verdict: Verdict | None
 
-    def equal(self, other: _Inputs) -> bool:
+    def equal(self, inputs: _Inputs) -> bool:
         """Return True if a view would be the same."""
         return (
-            self.verdict is other.verdict and all(map(is_, self.objects, other.objects)) and self.values == other.values
+            self.verdict is inputs.verdict
+            and all(map(is_, self.objects, inputs.objects))
+            and self.values == inputs.values
         )
 
 
@@ -220,17 +222,17 @@ class SnapshotPublisher:
             windows = before.windows
         else:
             windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
-        known = Known(
+        known_windows = Known(
             windows=windows,
             concept=self.concept.concept(series),
             versions=self.versions.of(key),
             timezone=settings.timezone,
             backlog=backlog,
             siblings=siblings,
-            received=max(totals.get(one, NO_TOTALS).received for one in siblings),
+            received=max(totals.get(sibling, NO_TOTALS).received for sibling in siblings),
             history=history,
         )
-        verdict = self.verdicts.of(number, known) if any(windows.values()) else None
+        verdict = self.verdicts.of(number, known_windows) if any(windows.values()) else None
         in_force = intake.baselines.in_force(key)
         interruptions, business = self.verdicts.interruptions(number), intake.business.of(key.model)
         runs = intake.training_runs.of(key.model)
@@ -239,24 +241,29 @@ class SnapshotPublisher:
             series,
             totals.get(number, NO_TOTALS),
             windows,
-            known.versions,
+            known_windows.versions,
             baseline,
             runs,
             interruptions,
             *business,
         )
         values = (
-            *(None if in_force is None else in_force.source, intake.baselines.known(number), known.concept, backlog),
+            *(
+                None if in_force is None else in_force.source,
+                intake.baselines.known(number),
+                known_windows.concept,
+                backlog,
+            ),
             *(self.join.joined[number], self.join.pending.get(key.model, 0), self.join.pending_since.get(key.model, 0)),
             *(self.join.unusable[number, performance_fold(series.task)], self.upkeep.expired[number]),
             *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),
             *(intake.limits.holds(key), backlog.pending_windows(now), len(business)),
         )
-        return _Inputs(series, objects, values, known, verdict)
+        return _Inputs(series, objects, values, known_windows, verdict)
 
     def _view(self, inputs: _Inputs, in_use: bool, now: int) -> ModelView:
-        series, known, intake = inputs.series, inputs.known, self.intake
-        key, number, windows, backlog = series.key, series.number, known.windows, known.backlog
+        series, known_windows, intake = inputs.series, inputs.known, self.intake
+        key, number, windows, backlog = series.key, series.number, known_windows.windows, known_windows.backlog
         settings, totals = intake.series.settings(key.model), intake.totals.get(number, NO_TOTALS)
         in_force, learned = intake.baselines.in_force(key), intake.baselines.known(number)
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
@@ -300,8 +307,8 @@ class SnapshotPublisher:
             distributed=totals.distributed,
             balance=balance,
             windows=windows,
-            concept=known.concept,
-            versions=known.versions,
+            concept=known_windows.concept,
+            versions=known_windows.versions,
             verdict=inputs.verdict,
             shadow=self._shadow(series),
             in_use=in_use,
@@ -316,11 +323,11 @@ class SnapshotPublisher:
 
     def _business(self, model: str, windows: Mapping[str, Sequence[Evaluation]]) -> Any:
         """Return the business series of a model, once its windows know their values."""
-        found = self.intake.business.of(model)
-        for known in windows.values() if found else ():
-            for evaluation in known:
-                evaluation.business = values_in(found, evaluation.window)
-        return found
+        metrics = self.intake.business.of(model)
+        for evaluations in windows.values() if metrics else ():
+            for evaluation in evaluations:
+                evaluation.business = values_in(metrics, evaluation.window)
+        return metrics
 
     def _shadow(self, series: Series) -> bool:
         return self.intake.series.settings(series.key.model).versions.named.role(series.key.version) == "shadow"

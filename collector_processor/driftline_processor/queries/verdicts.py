@@ -126,26 +126,28 @@ class Verdicts:
         for row in read(self.connection, f"{query} (PARTITION BY series ORDER BY changed DESC) = 1").to_pylist():
             self._before[row["series"]] = (row["state"], row["since"])
 
-    def of(self, series: int, known: Known) -> Verdict:
+    def of(self, series: int, known_windows: Known) -> Verdict:
         """Return the verdict of a series."""
-        traffic = self._traffic(series, known)
-        self._seen[series] = SeenTraffic(traffic, known.received, known.siblings)
-        errors = known.concept if known.concept is not None and _drifts(known.concept) else None
+        traffic = self._traffic(series, known_windows)
+        self._seen[series] = SeenTraffic(traffic, known_windows.received, known_windows.siblings)
+        errors = known_windows.concept if known_windows.concept is not None and _drifts(known_windows.concept) else None
         with self._lock:
-            made = self._made.get(series)
-            if made is not None and made.source is known.windows:
-                windows, coming = made.windows, made.context.coming
+            made_verdict = self._made.get(series)
+            if made_verdict is not None and made_verdict.source is known_windows.windows:
+                windows, coming = made_verdict.windows, made_verdict.context.coming
             else:
-                windows = _telling(known.windows)
-                coming = coming_windows(one for of_name in known.windows.values() for one in of_name)
-            context = VerdictContext(errors, known.versions, known.timezone, coming)
-            if made is not None and made.context == context:
-                context = made.context  # so that what was read with it is known by identity
-            if made is None or not _same(made, windows, context, traffic):
+                windows = _telling(known_windows.windows)
+                coming = coming_windows(
+                    evaluation for of_name in known_windows.windows.values() for evaluation in of_name
+                )
+            context = VerdictContext(errors, known_windows.versions, known_windows.timezone, coming)
+            if made_verdict is not None and made_verdict.context == context:
+                context = made_verdict.context  # so that what was read with it is known by identity
+            if made_verdict is None or not _same(made_verdict, windows, context, traffic):
                 verdict = self._verdict(series, windows, traffic, context)
-                self._made[series] = made = _Made(known.windows, windows, context, traffic, verdict)
-            made.source = known.windows
-        return made.verdict
+                self._made[series] = made_verdict = _Made(known_windows.windows, windows, context, traffic, verdict)
+            made_verdict.source = known_windows.windows
+        return made_verdict.verdict
 
     def interruptions(self, series: int) -> tuple[Interruption, ...]:
         """Return when a series was silent, or its windows waited too long, the oldest first."""
@@ -167,13 +169,18 @@ class Verdicts:
         No words are stored: what they name may be deleted.
         """
         changes = self.changes(verdicts)
-        held = {series: (one.state, one.since) for series, (_, one) in verdicts.items()}
-        moved = {series: known for series, known in held.items() if self._before.get(series) != known}
+        state_by_series = {series: (verdict.state, verdict.since) for series, (_, verdict) in verdicts.items()}
+        moved = {
+            series: state_since
+            for series, state_since in state_by_series.items()
+            if self._before.get(series) != state_since
+        }
         now = self.clock()
         interrupted = self._interruptions.changed(dict(self._seen), verdicts, now)
         if moved or interrupted:
             rows = [
-                {"series": one, "state": state, "since": since, "changed": now} for one, (state, since) in moved.items()
+                {"series": verdict, "state": state, "since": since, "changed": now}
+                for verdict, (state, since) in moved.items()
             ]
             with transaction(self.connection):
                 self.connection.execute("DELETE FROM verdicts WHERE list_contains(?, series)", [list(moved)])
@@ -186,49 +193,49 @@ class Verdicts:
     def _verdict(self, series: int, windows: Windows, traffic: Traffic, context: VerdictContext) -> Verdict:
         state, since = self._before.get(series, ("unknown", None))
         previous = Verdict(state, since)
-        before, kept = self._read.get(series, {}), dict[int, tuple[Evaluation, Reading]]()
+        before, readings = self._read.get(series, {}), dict[int, tuple[Evaluation, Reading]]()
 
         def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
             same, reading = before.get(id(evaluation), (None, None))
             if same is not evaluation or reading is None:
                 reading = read_window(evaluation, context)
             elif reading.context is not context:
-                again = reading.context.concept != context.concept
-                reading = read_window(evaluation, context) if again else replace(reading, context=context)
-            kept[id(evaluation)] = (evaluation, reading)
+                context_changed = reading.context.concept != context.concept
+                reading = read_window(evaluation, context) if context_changed else replace(reading, context=context)
+            readings[id(evaluation)] = (evaluation, reading)
             return reading
 
-        evaluations = [one for of_name in windows for one in _recorded(of_name)]
+        evaluations = [evaluation for of_name in windows for evaluation in _recorded(of_name)]
         verdict = verdict_of_model(evaluations, traffic, previous, context, remembered)
-        self._read[series] = kept
+        self._read[series] = readings
         return verdict
 
-    def _traffic(self, series: int, known: Known) -> Traffic:
+    def _traffic(self, series: int, known_windows: Known) -> Traffic:
         """Return what is known of traffic and backlog. Nothing is silent that was heard a few minutes ago.
 
         A silence that was noted lasts until a row comes, also where its pace is not known any more.
         """
-        now, backlog = self.clock(), known.backlog
+        now, backlog = self.clock(), known_windows.backlog
         silent, pause = None, 0
         noted = self._interruptions.lasting(series, "no_data")
-        if noted is not None and known.received <= noted.since:
+        if noted is not None and known_windows.received <= noted.since:
             silent, pause = noted.since, noted.pause
-        elif known.received and now - known.received > QUIET:
+        elif known_windows.received and now - known_windows.received > QUIET:
             arrivals = self.arrivals()
-            pace = self._pace(known, arrivals, now)
+            pace = self._pace(known_windows, arrivals, now)
             if pace is not None:
-                silent, pause = pace.silent_since(known.received, now, arrivals.away), pace.limit
+                silent, pause = pace.silent_since(known_windows.received, now, arrivals.away), pace.limit
         if silent is None:
             pause = 0
         since = backlog.since if backlog.late else None
         return Traffic(now, silent, pause, backlog.windows, since, backlog.patience)
 
-    def _pace(self, known: Known, arrivals: Arrivals, now: int) -> Pace | None:
+    def _pace(self, known_windows: Known, arrivals: Arrivals, now: int) -> Pace | None:
         """Return the pace of a model in an environment, worked out once an hour."""
-        found = self._paces.get(known.siblings)
+        found = self._paces.get(known_windows.siblings)
         if found is None or found.hour != now // HOUR:
-            pace = pace_of(arrivals.of(known.siblings), now, known.timezone)
-            self._paces[known.siblings] = found = _Paces(now // HOUR, pace)
+            pace = pace_of(arrivals.of(known_windows.siblings), now, known_windows.timezone)
+            self._paces[known_windows.siblings] = found = _Paces(now // HOUR, pace)
         return found.pace
 
 
@@ -237,26 +244,26 @@ _COLUMNS = pa.schema([("series", pa.int32()), ("state", pa.string()), ("since", 
 
 def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
     """Return the closed windows; where none has closed, the newest one."""
-    closed = tuple(tuple(one for one in known if one.closed) for known in windows.values())
+    closed = tuple(tuple(evaluation for evaluation in window if evaluation.closed) for window in windows.values())
     if any(closed):
         return closed
-    newest = [known[-1] for known in windows.values() if known]
-    return ((min(newest, key=lambda one: one.window.end - one.window.start),),) if newest else ()
+    newest = [window[-1] for window in windows.values() if window]
+    return ((min(newest, key=lambda evaluation: evaluation.window.end - evaluation.window.start),),) if newest else ()
 
 
-def _same(made: _Made, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
+def _same(made_verdict: _Made, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
     """Return True where nothing has changed by which a verdict was made: time alone changes none."""
-    before = made.traffic
+    before = made_verdict.traffic
     if (before.silent_since, before.behind) != (traffic.silent_since, traffic.behind):
         return False
     if traffic.behind and before.waiting != traffic.waiting:
         return False
-    if len(made.windows) != len(windows) or made.context != context:
+    if len(made_verdict.windows) != len(windows) or made_verdict.context != context:
         return False
-    if made.windows is windows:
+    if made_verdict.windows is windows:
         return True
-    pairs = zip(made.windows, windows, strict=True)
-    return all(len(one) == len(two) and all(map(operator.is_, one, two)) for one, two in pairs)
+    pairs = zip(made_verdict.windows, windows, strict=True)
+    return all(len(evaluations) == len(two) and all(map(operator.is_, evaluations, two)) for evaluations, two in pairs)
 
 
 def _drifts(concept: ConceptDrift) -> bool:
@@ -266,14 +273,14 @@ def _drifts(concept: ConceptDrift) -> bool:
 def _recorded(windows: Sequence[Evaluation]) -> Sequence[Evaluation]:
     """Return the windows of one name, those with a worse estimate with the track record that it has by now."""
     worse = [
-        at
-        for at, one in enumerate(windows)
-        if one.estimated_changes and any(two.state == "worse" for two in one.estimated_changes.values())
+        index
+        for index, window in enumerate(windows)
+        if window.estimated_changes and any(two.state == "worse" for two in window.estimated_changes.values())
     ]
     if not worse:
         return windows
     recorded = list(windows)
-    for at, one in zip(range(worse[0], len(windows)), with_track_records(windows, worse[0]), strict=True):
+    for at, record in zip(range(worse[0], len(windows)), with_track_records(windows, worse[0]), strict=True):
         if at in worse:
-            recorded[at] = one
+            recorded[at] = record
     return recorded

@@ -32,13 +32,13 @@ class WeakSlicesOfWindows:
 
     def of(self, key: ModelKey, evaluation: Evaluation) -> WeakSearch | None:
         """Search the rows of a window, as :meth:`WeakSliceSearch.search`; again only where it was restated."""
-        known = self._last.get(key)
-        if known is not None and known[0] is evaluation:
-            return known[1]
-        found = self._source.search(key, evaluation.window.start, evaluation.window.end)
+        last_search = self._last.get(key)
+        if last_search is not None and last_search[0] is evaluation:
+            return last_search[1]
+        weak_slices = self._source.search(key, evaluation.window.start, evaluation.window.end)
         # 32: models whose last search is kept for pages that stay open
-        self._last = dict([*self._last.items(), (key, (evaluation, found))][-32:])
-        return found
+        self._last = dict([*self._last.items(), (key, (evaluation, weak_slices))][-32:])
+        return weak_slices
 
 
 class WeakSliceSearch:

@@ -33,8 +33,8 @@ def file_or_address(text: str) -> Path:
         return Path(text)
     rest = text.removeprefix(SCHEME)
     rest = rest.removeprefix("///") if rest.startswith("///") else rest
-    file, sign, what = rest.partition("?")
-    return Path(f"{SCHEME}{file}{sign}{quote(what, safe='=&%+', encoding='utf-8')}")
+    file, sign, query = rest.partition("?")
+    return Path(f"{SCHEME}{file}{sign}{quote(query, safe='=&%+', encoding='utf-8')}")
 
 
 def is_database(path: Path) -> bool:
@@ -49,12 +49,12 @@ def is_database(path: Path) -> bool:
 def address_of(path: Path) -> Address:
     """Take an address to pieces. Raises :class:`BadInput` for one that is none."""
     text = str(path)
-    file, _, what = text.removeprefix(SCHEME).partition("?") if text.startswith(SCHEME) else (text, "", "")
-    said = parse_qs(what)
-    wrong = [name for name in said if name not in ("table", "query")]
-    if wrong or len(said) > 1 or (what and not said):
+    file, _, query = text.removeprefix(SCHEME).partition("?") if text.startswith(SCHEME) else (text, "", "")
+    parameters = parse_qs(query)
+    wrong = [name for name in parameters if name not in ("table", "query")]
+    if wrong or len(parameters) > 1 or (query and not parameters):
         raise BadInput(f"{text}: write sqlite:///FILE?table=NAME, or sqlite:///FILE?query=SELECT...")
-    return Address(Path(unquote(file)), said.get("table", [""])[0], said.get("query", [""])[0])
+    return Address(Path(unquote(file)), parameters.get("table", [""])[0], parameters.get("query", [""])[0])
 
 
 def name_of(path: Rows) -> str:
@@ -65,5 +65,5 @@ def name_of(path: Rows) -> str:
     """
     if not isinstance(path, Path):
         return "model"
-    found = address_of(path) if is_database(path) else Address(path)
-    return found.table or found.file.name.split(".")[0]
+    address = address_of(path) if is_database(path) else Address(path)
+    return address.table or address.file.name.split(".")[0]

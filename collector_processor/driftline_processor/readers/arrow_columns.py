@@ -86,9 +86,9 @@ def mostly_numbers(texts: Column) -> bool:
     """
     if texts.codes is None or not texts.categories:
         return False
-    written = ~np.isnan(_written(texts.categories))
+    is_number = ~np.isnan(_written(texts.categories))
     counts = np.bincount(texts.codes[texts.codes >= 0], minlength=len(texts.categories))
-    return bool(written.any() and counts[written].sum() >= MOSTLY * counts.sum())
+    return bool(is_number.any() and counts[is_number].sum() >= MOSTLY * counts.sum())
 
 
 def with_numbers(texts: Column) -> Column:
@@ -208,10 +208,10 @@ def whole_column(array: pa.ChunkedArray, number: bool | None = None) -> Column:
 
 def _vectors(array: pa.Array) -> Column:
     lengths = values_of(pc.list_value_length(array), -1).astype(np.int64)
-    given = lengths[(lengths >= 2) & (lengths <= LONGEST_VECTOR)]
-    if len(given) == 0:
+    vector_lengths = lengths[(lengths >= 2) & (lengths <= LONGEST_VECTOR)]
+    if len(vector_lengths) == 0:
         return Column(numbers=np.full(len(array), np.nan))
-    k = int(np.bincount(given).argmax())
+    k = int(np.bincount(vector_lengths).argmax())
     usable = lengths == k
     rows = np.full((len(array), k), np.nan, np.float32)
     flat = pc.list_flatten(array.take(positions(np.flatnonzero(usable)))).cast(pa.float64())
@@ -254,9 +254,9 @@ def _codes(array: pa.Array) -> tuple[Any, tuple[str, ...]]:
     codes = values_of(array.indices, -1).astype(np.int32, copy=False)
     categories = array.dictionary.to_pylist()
     if None in categories:  # a dictionary may hold null as a value
-        at = categories.index(None)
-        codes = np.where(codes == at, np.int32(-1), codes)
-        categories[at] = ""
+        null_code = categories.index(None)
+        codes = np.where(codes == null_code, np.int32(-1), codes)
+        categories[null_code] = ""
     return codes, tuple(
         category if isinstance(category, str) else category.decode("utf-8", "replace") for category in categories
     )
@@ -266,9 +266,9 @@ def _seconds(array: pa.Array) -> F64:
     kind = array.type
     if pa.types.is_date(kind):
         array, kind = array.cast(pa.timestamp("ms")), pa.timestamp("ms")
-    whole = array.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
+    integers = array.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
     per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
-    return np.where(valid_of(whole), values_of(whole, 0) / per_second, np.nan)
+    return np.where(valid_of(integers), values_of(integers, 0) / per_second, np.nan)
 
 
 def as_known(texts: Column, known: Sequence[str]) -> Column:
@@ -281,15 +281,15 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
     """
     if texts.codes is None:
         return texts
-    own = {_written_alike(category): category for category in known}
-    other = {
-        category: own[alike]
+    category_by_form = {_written_alike(category): category for category in known}
+    category_codes = {
+        category: category_by_form[alike]
         for category in set(texts.categories).difference(known)
-        if (alike := _written_alike(category)) is not None and alike in own
+        if (alike := _written_alike(category)) is not None and alike in category_by_form
     }
     return (
-        replace(texts, categories=tuple(other.get(category, category) for category in texts.categories))
-        if other
+        replace(texts, categories=tuple(category_codes.get(category, category) for category in texts.categories))
+        if category_codes
         else texts
     )
 

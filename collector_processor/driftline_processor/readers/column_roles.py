@@ -90,32 +90,32 @@ def has_patterns(names: Sequence[str]) -> bool:
 
 def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> list[Source]:
     """Return the rows that have one of the columns that a pattern matched; the others are counted and named."""
-    found = [FilteredSource(source, names) for source in sources]
-    for source in found:
+    filtered_sources = [FilteredSource(source, names) for source in sources]
+    for source in filtered_sources:
         if not source.rows:
             raise BadInput(f"{source.path}: no row has a value in {listed(list(names))}")
         if source.left_out:
             say(f"{source.path}: {many(source.left_out)} without a value in {listed(list(names))} left out")
-    return list(found)
+    return list(filtered_sources)
 
 
-def id_column(options: ColumnOptions, known: Columns) -> str:
+def id_column(options: ColumnOptions, columns: Columns) -> str:
     """Return the name of the id column, if any: it must be known before a CSV is parsed, or 007 becomes 7."""
-    return options.id or "".join(_remembered(known, "id")) or "id"
+    return options.id or "".join(_remembered(columns, "id")) or "id"
 
 
 def find_roles(
     sources: Sequence[Source],
     options: ColumnOptions,
     task: Task,
-    known: Columns,
+    columns: Columns,
     say: Say,
     features: Collection[str] | None = None,
     embeddings: Collection[str] | None = None,
 ) -> Roles:
     """Find the columns of every part in all files.
 
-    ``task``: while its kind is unknown, nothing is a score, a prediction or an actual. ``known``: the baseline's
+    ``task``: while its kind is unknown, nothing is a score, a prediction or an actual. ``columns``: the baseline's
     columns, ``features``: its features; None when the baseline is data, and every other column is a feature.
     ``embeddings``: those of them whose values are lists of numbers; None where any may be.
 
@@ -125,12 +125,12 @@ def find_roles(
     shared = [name for name in names if all(name in source.schema.names for source in sources)]
     reserved = set(features or ())
 
-    def find(part: str, given: Sequence[str]) -> tuple[str, ...]:
-        for name in given:
+    def find(part: str, columns_given: Sequence[str]) -> tuple[str, ...]:
+        for name in columns_given:
             _demand(sources, name, part)
-        if given:
-            return tuple(given)
-        remembered = _remembered(known, part)
+        if columns_given:
+            return tuple(columns_given)
+        remembered = _remembered(columns, part)
         if remembered and all(name in shared for name in remembered):
             return remembered
         if remembered and part in ("score", "predicted"):
@@ -156,34 +156,34 @@ def find_roles(
     if options.version_column:
         _demand(sources, options.version_column, "version_column")
     latency, error = (
-        _of_calls(sources, given, known, part, shared, say if features is None else None)
-        for part, given in (("latency", options.latency), ("error", options.error))
+        _of_calls(sources, predictions, columns, part, shared, say if features is None else None)
+        for part, predictions in (("latency", options.latency), ("error", options.error))
     )
     items = find("items", _some(options.items)) if task.ranks_items else ()
-    slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
+    slices = _slices(sources, options.slices, [name for name in _remembered(columns, "slices") if name in shared])
     for name in options.features:
         _demand(sources, name, "features")
     for name in options.text_features:
         if name != NO_TEXTS:
             _demand(sources, name, "text_features")
-    taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
-    taken |= {*_some(options.version_column), *TRACES, *_some(latency), *_some(error)} - reserved
-    others = [name for name in names if name not in taken]
-    if not task.kind and "actual" in others:
-        others.remove("actual")
+    taken_names = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
+    taken_names |= {*_some(options.version_column), *TRACES, *_some(latency), *_some(error)} - reserved
+    other_names = [name for name in names if name not in taken_names]
+    if not task.kind and "actual" in other_names:
+        other_names.remove("actual")
         if features is None:
             say(f"left out: actual; say {option_text('task', 'binary')}, multiclass or regression to see performance")
     unknown: tuple[str, ...] = ()
     if options.features:
         chosen = tuple(dict.fromkeys(options.features))
     elif features is None:
-        chosen = _comparable(sources, others, say)
-        given = tuple(name for name in chosen if name in ("score", "predicted"))
-        if given and not task.kind:
-            say(f"compared as features: {listed(given)}; with {option_text('task')} they are what the model gave")
+        chosen = _comparable(sources, other_names, say)
+        predictions = tuple(name for name in chosen if name in ("score", "predicted"))
+        if predictions and not task.kind:
+            say(f"compared as features: {listed(predictions)}; with {option_text('task')} they are what the model gave")
     else:
         chosen = tuple(name for name in features if name in names)
-        unknown = _comparable(sources, [name for name in others if name not in slices], _silent)
+        unknown = _comparable(sources, [name for name in other_names if name not in slices], _silent)
         if features and not chosen:
             raise BadInput(f"{sources[0].path}: it has none of the baseline's features {listed(sorted(features))}")
     for source in sources:
@@ -192,13 +192,13 @@ def find_roles(
         nested = [field.name for field in fields if field.name not in lists]
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
-    named = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
-    beside = ("".join(items), options.version_column, latency, error)
-    return Roles(chosen, score, *named, options.cluster, unknown, slices, *beside)
+    role_columns = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
+    call_columns = ("".join(items), options.version_column, latency, error)
+    return Roles(chosen, score, *role_columns, options.cluster, unknown, slices, *call_columns)
 
 
 def _of_calls(
-    sources: Sequence[Source], given: str, known: Columns, part: str, shared: Sequence[str], say: Say | None
+    sources: Sequence[Source], given: str, columns: Columns, part: str, shared: Sequence[str], say: Say | None
 ) -> str:
     """Return the column of durations or errors: the one that is named, else that of the baseline's rows.
 
@@ -211,16 +211,16 @@ def _of_calls(
     if given:
         _demand(sources, given, part)
         return given
-    return next((name for name in _remembered(known, part) if name in shared), "")
+    return next((name for name in _remembered(columns, part) if name in shared), "")
 
 
-def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
+def _slices(sources: Sequence[Source], patterns: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that define slices: the given ones, else those of the baseline."""
-    for name in given:
+    for name in patterns:
         _demand(sources, name, "slices")
         if "=" in name:
             raise BadInput(f"'{name}' has an '=', which stands between a column and its value; rename it", "slices")
-    return tuple(dict.fromkeys(given or remembered))
+    return tuple(dict.fromkeys(patterns or remembered))
 
 
 def _demand(sources: Sequence[Source], name: str, option: str) -> None:
@@ -239,11 +239,11 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
             name for name, kind in kinds.items() if is_time(kind)
         ],
     }
-    for what, which in left_out.items():
+    for reason, which in left_out.items():
         if which:
-            say(f"left out, because they are {what}: {listed([name or '(no name)' for name in which])}")
-    away = {name for which in left_out.values() for name in which}
-    return tuple(name for name in names if name not in away)
+            say(f"left out, because they are {reason}: {listed([name or '(no name)' for name in which])}")
+    names_left_out = {name for names in left_out.values() for name in names}
+    return tuple(name for name in names if name not in names_left_out)
 
 
 def _silent(sentence: str) -> None:
@@ -265,8 +265,8 @@ def _holds_nothing(sources: Sequence[Source], name: str) -> bool:
     return any(pa.types.is_null(source.schema.field(name).type) for source in sources)
 
 
-def _remembered(known: Columns, part: str) -> tuple[str, ...]:
-    value = known.get(part, ())
+def _remembered(columns: Columns, part: str) -> tuple[str, ...]:
+    value = columns.get(part, ())
     return (value,) if isinstance(value, str) else tuple(value)
 
 

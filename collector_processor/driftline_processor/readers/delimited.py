@@ -94,9 +94,9 @@ class CsvSource:
         first = self._open([], block=sample).schema
         self._names = list(dict.fromkeys(first.names))
         counts = self._count_texts(text) if self._scan.leading_zeros or not self._numbers.is_plain else {}
-        codes = {name for name, found in counts.items() if first.names.count(name) == 1 and found.are_codes}
+        codes = {name for name, count in counts.items() if first.names.count(name) == 1 and count.are_codes}
         self._formatted = {
-            n: found.all_numbers for n, found in counts.items() if n not in codes and found.are_formatted
+            n: count.all_numbers for n, count in counts.items() if n not in codes and count.are_formatted
         }
         self._types |= dict.fromkeys((*codes, *self._formatted), pa.string())
         self._types = {**{field.name: field.type for field in reversed(list(first))}, **self._types}
@@ -144,11 +144,11 @@ class CsvSource:
         """Count in each column the codes, and the numbers in the format of the file."""
         names = [name for name in self._names or () if name not in text]
         counts = {name: _TextCounts() for name in names}
-        own, self._types = self._types, self._types | dict.fromkeys(names, pa.string())
+        own_types, self._types = self._types, self._types | dict.fromkeys(names, pa.string())
         for batch in self._open([], names) if names else ():
-            for name, known in counts.items():
-                counts[name] = known.plus(batch.column(name), self._numbers)
-        self._types = own
+            for name, count in counts.items():
+                counts[name] = count.plus(batch.column(name), self._numbers)
+        self._types = own_types
         return counts
 
     def _parse(self) -> list[Any]:
@@ -171,10 +171,10 @@ class CsvSource:
 
     def _plain_numbers(self, batch: Any) -> Any:
         """Return rows with the formatted numbers as programs write them."""
-        for at, name in enumerate(batch.schema.names):
+        for index, name in enumerate(batch.schema.names):
             if name in self._formatted:
-                values = self._numbers.plain_numbers(batch.column(at))
-                batch = batch.set_column(at, name, values.cast(pa.float64()) if self._formatted[name] else values)
+                values = self._numbers.plain_numbers(batch.column(index))
+                batch = batch.set_column(index, name, values.cast(pa.float64()) if self._formatted[name] else values)
         return batch
 
     def _widen(self, schema: pa.Schema) -> bool:
@@ -183,26 +183,26 @@ class CsvSource:
         A value that does not fit a type never does, so all columns are widened in one pass. A value before it may not
         fit the type that was chosen; the next pass finds that.
         """
-        own = {field.name: self._types.get(field.name, field.type) for field in schema}
-        at = {name: _WIDER.index(kind) for name, kind in own.items() if kind in _WIDER[:-1]}
-        wider, self._types = dict(at), self._types | dict.fromkeys(at, pa.string())
-        for batch in self._open([], list(at)):
-            for name in at:
+        own_types = {field.name: self._types.get(field.name, field.type) for field in schema}
+        width_by_name = {name: _WIDER.index(kind) for name, kind in own_types.items() if kind in _WIDER[:-1]}
+        wider, self._types = dict(width_by_name), self._types | dict.fromkeys(width_by_name, pa.string())
+        for batch in self._open([], list(width_by_name)):
+            for name in width_by_name:
                 values = batch.column(name).drop_null().unique()
                 while wider[name] < len(_WIDER) - 1 and not self._all_fit(values, _WIDER[wider[name]]):
                     wider[name] += 1
-        self._types = {**self._types, **own, **{name: _WIDER[place] for name, place in wider.items()}}
-        return wider != at
+        self._types = {**self._types, **own_types, **{name: _WIDER[place] for name, place in wider.items()}}
+        return wider != width_by_name
 
     def _all_fit(self, values: pa.Array, kind: pa.DataType) -> bool:
         """Return True if all texts are values of a type, as the parser of CSV reads them."""
         if not len(values):
             return True
-        written = pa.BufferOutputStream()
-        pa.csv.write_csv(pa.table({"v": values}), written, pa.csv.WriteOptions(include_header=False))
+        buffer = pa.BufferOutputStream()
+        pa.csv.write_csv(pa.table({"v": values}), buffer, pa.csv.WriteOptions(include_header=False))
         try:
             pa.csv.read_csv(
-                pa.BufferReader(written.getvalue()),
+                pa.BufferReader(buffer.getvalue()),
                 pa.csv.ReadOptions(column_names=["v"], use_threads=False),
                 pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
                 self._conversion({"v": kind}),
@@ -294,8 +294,8 @@ def delimiter_of(header: bytes) -> str:
 def _leading_zero(data: bytes, delimiter: str) -> bool:
     """Return True if a value begins with a zero and another digit."""
     block = np.frombuffer(data, np.uint8)
-    at = np.flatnonzero((block[1:-1] == ord("0")) & ((block[2:] - ord("0")) < np.uint8(10)))
-    return bool(np.isin(block[at], np.frombuffer(b'\n\r"' + delimiter.encode(), np.uint8)).any())
+    zero_indices = np.flatnonzero((block[1:-1] == ord("0")) & ((block[2:] - ord("0")) < np.uint8(10)))
+    return bool(np.isin(block[zero_indices], np.frombuffer(b'\n\r"' + delimiter.encode(), np.uint8)).any())
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:

@@ -52,28 +52,33 @@ def relevance_statements(
 ) -> ListStatements:
     """Return what m values say, oldest first. ``row``: of which list each is; ``item``: the item that it is about."""
     m = len(array)
-    back = np.zeros(m, np.bool_) if retracted is None else retracted
+    is_retracted = np.zeros(m, np.bool_) if retracted is None else retracted
     about = np.full(m, -1, np.int32) if item is None or item.codes is None else item.codes
     categories = () if item is None else item.categories
     if not holds_lists(array.type):
-        gain, which, sets = read_actuals(column(array))
-        kept = np.flatnonzero(back | ~np.isnan(gain) | (which >= 0))
+        gain, item_codes, sets = read_actuals(column(array))
+        kept_rows = np.flatnonzero(is_retracted | ~np.isnan(gain) | (item_codes >= 0))
         return ListStatements(
-            row[kept], Column(codes=about[kept], categories=categories), gain[kept], back[kept], which[kept], sets
+            row[kept_rows],
+            Column(codes=about[kept_rows], categories=categories),
+            gain[kept_rows],
+            is_retracted[kept_rows],
+            item_codes[kept_rows],
+            sets,
         )
     # a list says that nothing else was relevant, and then of each of its items how much it was
-    whole = np.flatnonzero(back | valid_of(array))
-    at, listed, gains = _entries(array)
-    order = np.argsort(np.concatenate([whole, at]), kind="stable")
+    list_rows = np.flatnonzero(is_retracted | valid_of(array))
+    entry_rows, listed, gains = _entries(array)
+    order = np.argsort(np.concatenate([list_rows, entry_rows]), kind="stable")
     assert listed.codes is not None
-    codes = np.concatenate([np.where(back[whole], about[whole], -1), listed.codes + len(categories)])
-    known = np.concatenate([np.ones(len(whole), np.bool_), listed.codes >= 0])[order]
-    places = np.concatenate([row[whole], row[at]])[order][known]
-    gain = np.concatenate([np.zeros(len(whole)), gains])[order][known]
-    taken_back = np.concatenate([back[whole], np.zeros(len(at), np.bool_)])[order][known]
+    codes = np.concatenate([np.where(is_retracted[list_rows], about[list_rows], -1), listed.codes + len(categories)])
+    is_known = np.concatenate([np.ones(len(list_rows), np.bool_), listed.codes >= 0])[order]
+    places = np.concatenate([row[list_rows], row[entry_rows]])[order][is_known]
+    gain = np.concatenate([np.zeros(len(list_rows)), gains])[order][is_known]
+    taken_back = np.concatenate([is_retracted[list_rows], np.zeros(len(entry_rows), np.bool_)])[order][is_known]
     return ListStatements(
         places,
-        Column(codes=codes[order][known].astype(np.int32), categories=(*categories, *listed.categories)),
+        Column(codes=codes[order][is_known].astype(np.int32), categories=(*categories, *listed.categories)),
         gain,
         taken_back,
         np.full(len(places), -1, np.int32),

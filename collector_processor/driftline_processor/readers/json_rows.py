@@ -76,13 +76,15 @@ def columns_of(rows: Iterable[Mapping[str, Any] | None], text: Collection[str] =
             places[name].append(n)
             values[name].append(value)
         n += 1
-    arrays = {name: array_of(found) for name, found in values.items()}
-    mixed = frozenset(name for name, found in arrays.items() if found is None)
-    found = {
-        name: texts_of(values[name]) if own is None else own if name in text else times_of(own)
-        for name, own in arrays.items()
+    arrays = {name: array_of(value) for name, value in values.items()}
+    mixed = frozenset(name for name, array in arrays.items() if array is None)
+    values_by_name = {
+        name: texts_of(values[name]) if array is None else array if name in text else times_of(array)
+        for name, array in arrays.items()
     }
-    return Columns({name: _spread(own, places[name], n) for name, own in found.items()}, mixed)
+    return Columns(
+        {name: _spread(column_values, places[name], n) for name, column_values in values_by_name.items()}, mixed
+    )
 
 
 def _leaves(row: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
@@ -119,28 +121,28 @@ def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, fr
         table = _first_of_each(table.flatten())
     mixed: frozenset[str] = frozenset()
     for name in dict.fromkeys(table.schema.names):
-        found, whole = (None, False) if name in text else _inside(table, name, text)
-        if found is None:
+        inner_table, is_whole = (None, False) if name in text else _inside(table, name, text)
+        if inner_table is None:
             continue
-        at = table.schema.names.index(name)
-        for inner, values in found.arrays.items():
+        index = table.schema.names.index(name)
+        for inner, values in inner_table.arrays.items():
             if f"{name}.{inner}" not in table.schema.names:
                 table = table.append_column(f"{name}.{inner}", values)
-        mixed |= {f"{name}.{inner}" for inner in found.mixed}
-        if whole:
-            table = table.remove_column(at)
+        mixed |= {f"{name}.{inner}" for inner in inner_table.mixed}
+        if is_whole:
+            table = table.remove_column(index)
     _check(table)
-    for at, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         if pa.types.is_string(field.type) and field.name not in text:
-            table = table.set_column(at, field.name, _times(table.column(at)))
+            table = table.set_column(index, field.name, _times(table.column(index)))
     return table, mixed
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
     """Return the first of the columns of each name."""
     names = dict[str, int]()
-    for at, name in enumerate(table.schema.names):
-        names.setdefault(name, at)
+    for index, name in enumerate(table.schema.names):
+        names.setdefault(name, index)
     return table.select(list(names.values()))
 
 
@@ -152,10 +154,10 @@ def _inside(table: pa.Table, name: str, text: Collection[str]) -> tuple[Columns 
     if not pc.any(pc.match_substring_regex(column, _OBJECT)).as_py():
         return None, False
     objects = [object_in(value.strip()) if value else None for value in column.to_pylist()]
-    own = {one.removeprefix(f"{name}.") for one in text if one.startswith(f"{name}.")}
-    found = columns_of(objects, own)
-    whole = sum(one is not None for one in objects) == len(column) - column.null_count
-    return (found if found.arrays else None), whole
+    inner_text = {one.removeprefix(f"{name}.") for one in text if one.startswith(f"{name}.")}
+    inner_columns = columns_of(objects, inner_text)
+    is_whole = sum(one is not None for one in objects) == len(column) - column.null_count
+    return (inner_columns if inner_columns.arrays else None), is_whole
 
 
 def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -176,10 +178,10 @@ def _spread(values: pa.Array, places: array[int], n: int) -> pa.Array:
     """Values at their rows of n, null elsewhere."""
     if len(values) == n:
         return values
-    at = np.full(n, -1, np.int64)
-    at[np.frombuffer(places, np.int64)] = np.arange(len(values))
-    packed = np.packbits(at >= 0, bitorder="little").tobytes()
-    return values.take(pa.Array.from_buffers(pa.int64(), n, [pa.py_buffer(packed), pa.py_buffer(at.tobytes())]))
+    row_places = np.full(n, -1, np.int64)
+    row_places[np.frombuffer(places, np.int64)] = np.arange(len(values))
+    packed = np.packbits(row_places >= 0, bitorder="little").tobytes()
+    return values.take(pa.Array.from_buffers(pa.int64(), n, [pa.py_buffer(packed), pa.py_buffer(row_places.tobytes())]))
 
 
 def array_of(values: list[Any]) -> pa.Array | None:
@@ -208,13 +210,13 @@ def times_of(values: pa.Array) -> pa.Array:
     """
     if not pa.types.is_string(values.type) or values.null_count == len(values):
         return values
-    given = values.drop_null()
-    if not _ISO.fullmatch(given[0].as_py()):
+    known_values = values.drop_null()
+    if not _ISO.fullmatch(known_values[0].as_py()):
         return values
-    if not pc.all(pc.match_substring_regex(given, f"^{_ISO.pattern}$")).as_py():
+    if not pc.all(pc.match_substring_regex(known_values, f"^{_ISO.pattern}$")).as_py():
         return values
     times = read_times(pa.chunked_array([values]))
-    if int(times.readable.sum()) != len(given):
+    if int(times.readable.sum()) != len(known_values):
         return values
     packed = np.packbits(times.readable, bitorder="little").tobytes()
     return pa.Array.from_buffers(
@@ -312,11 +314,14 @@ class NdjsonSource:
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of all rows; a column is missing throughout a block of which no row has it."""
-        wanted = [field for field in self.schema if field.name in names]
+        fields = [field for field in self.schema if field.name in names]
         for batch in self._spool.batches(names):
             have, n = set(batch.schema.names), batch.num_rows
-            found = {one.name: batch.column(one.name) if one.name in have else pa.nulls(n, one.type) for one in wanted}
-            yield pa.RecordBatch.from_pydict(found) if found else batch
+            arrays = {
+                field.name: batch.column(field.name) if field.name in have else pa.nulls(n, field.type)
+                for field in fields
+            }
+            yield pa.RecordBatch.from_pydict(arrays) if arrays else batch
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one whole column, as text if its blocks are of several types."""
@@ -329,8 +334,8 @@ class NdjsonSource:
             while read := stream.read(self._block):
                 if number == 1 and not rest and read.lstrip(_SPACES).startswith((b"[", b"{")) and not _whole_line(read):
                     read += stream.read()
-                    if (found := listed_lines(read)) is not None:
-                        yield found.parse(self._text)
+                    if (listed := listed_lines(read)) is not None:
+                        yield listed.parse(self._text)
                         return
                 data = rest + read
                 end = data.rfind(b"\n") + 1
@@ -404,15 +409,15 @@ def listed_lines(data: bytes) -> JsonList | None:
         at = _after_space(text, end)
         if is_list and text[at : at + 1] == ",":
             at = _after_space(text, at + 1)
-    whole = is_list and not cut and text[at : at + 1] == "]" and not text[at + 1 :].strip()
-    if not lines or not lines[0].startswith("{") or not (whole or (is_list and cut) or (not is_list and not cut)):
+    is_whole = is_list and not cut and text[at : at + 1] == "]" and not text[at + 1 :].strip()
+    if not lines or not lines[0].startswith("{") or not (is_whole or (is_list and cut) or (not is_list and not cut)):
         return None
     return JsonList("\n".join(lines).encode(), len(lines), cut)
 
 
-def _after_space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return at if found is None else found.end()
+def _after_space(text: str, start: int) -> int:
+    match = _SPACE.match(text, start)
+    return start if match is None else match.end()
 
 
 def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> ParsedLines:
@@ -483,8 +488,8 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 def _logged(line: bytes) -> dict[str, Any] | None:
     """Return the object at the end of a line of a log, with the time at its beginning; None without an object."""
-    at = line.find(b"{")
-    row = _object(line[at:]) if at > 0 and not line.lstrip().startswith((b"[{", b'"')) else None
+    start = line.find(b"{")
+    row = _object(line[start:]) if start > 0 and not line.lstrip().startswith((b"[{", b'"')) else None
     if row is not None and (stamp := _STAMP.match(line)) is not None:
         row.setdefault(LOGGED, stamp[1].decode())
     return row
@@ -495,9 +500,9 @@ def _united(schemas: list[pa.Schema]) -> pa.Schema:
     names = dict.fromkeys(name for schema in schemas for name in schema.names)
     fields = []
     for name in names:
-        own = [pa.schema([schema.field(name)]) for schema in schemas if name in schema.names]
+        field_schemas = [pa.schema([schema.field(name)]) for schema in schemas if name in schema.names]
         try:
-            fields.append(pa.unify_schemas(own, promote_options="permissive").field(0))
+            fields.append(pa.unify_schemas(field_schemas, promote_options="permissive").field(0))
         except pa.ArrowException:
             fields.append(pa.field(name, pa.string()))
     return pa.schema(fields)

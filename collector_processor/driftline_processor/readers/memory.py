@@ -66,7 +66,7 @@ def read_table(value: object, name: str) -> MemoryRows:
         BadInput: The value is no table, or Arrow cannot take it.
     """
     libraries = libraries_of(type(value))
-    library = next((known for known in ("pandas", "polars", "pyarrow") if known in libraries), "")
+    library = next((library_name for library_name in ("pandas", "polars", "pyarrow") if library_name in libraries), "")
     mixed: list[str] = []
     try:
         if library == "pandas":
@@ -133,8 +133,8 @@ def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:
         raise TypeError(f"{type(frame).__name__} is one column; give a DataFrame")
     arrays, mixed = list[pa.Array](), list[str]()
     names = [str(name) for name in frame.columns]
-    for at, name in enumerate(names):
-        series = frame.iloc[:, at]
+    for index, name in enumerate(names):
+        series = frame.iloc[:, index]
         series = series.sparse.to_dense() if hasattr(series, "sparse") else series
         try:
             array = _pandas_array(series)

@@ -55,11 +55,13 @@ class NumberFormat:
             raise BadInput(f"'{thousands}'; write comma, point, space or apostrophe", "thousands")
         if date_format and "%" not in date_format:
             raise BadInput(f"'{date_format}'; write a format of strptime, such as %d/%m/%Y", "date_format")
-        found = cls(_DECIMALS[decimal], _THOUSANDS[thousands], date_format)
-        if found.decimal == found.thousands:
-            other = "." if found.thousands == "," else ","
-            raise BadInput(f"'{thousands}' is the decimal mark; also give {option_text('decimal', other)}", "thousands")
-        return found
+        number_format = cls(_DECIMALS[decimal], _THOUSANDS[thousands], date_format)
+        if number_format.decimal == number_format.thousands:
+            other_separator = "." if number_format.thousands == "," else ","
+            raise BadInput(
+                f"'{thousands}' is the decimal mark; also give {option_text('decimal', other_separator)}", "thousands"
+            )
+        return number_format
 
     @property
     def is_plain(self) -> bool:
@@ -103,8 +105,8 @@ class NumberFormat:
         plain = pc.utf8_trim_whitespace(pc.replace_substring(plain, self.decimal, "."))
         fits = truth_of(pc.match_substring_regex(texts, self.pattern))
         quoted = pc.binary_join_element_wise("'", texts, "'", "")
-        others = pc.if_else(pc.match_substring_regex(texts, _PLAIN), quoted, texts)
-        return pc.if_else(mask_of(fits), plain, others)
+        unquoted = pc.if_else(pc.match_substring_regex(texts, _PLAIN), quoted, texts)
+        return pc.if_else(mask_of(fits), plain, unquoted)
 
 
 PLAIN_NUMBERS = NumberFormat()
@@ -124,9 +126,9 @@ def format_hint(text: str) -> str:
     array = pa.array([text])
     if truth_of(pc.match_substring_regex(array, _PLAIN))[0]:
         return ""
-    for one in _FORMATS:
-        if one.count(array)[0]:
-            return one.options
+    for candidate in _FORMATS:
+        if candidate.count(array)[0]:
+            return candidate.options
     return next((option_text("date_format", form) for form, pattern in _DATES if re.match(rf"\s*{pattern}", text)), "")
 
 

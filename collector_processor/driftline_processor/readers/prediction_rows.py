@@ -158,8 +158,8 @@ def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
 def text_columns(baseline: Baseline, options: ColumnOptions) -> set[str]:
     """Return the columns whose values are texts however they look: ids, versions, known categories and documents."""
     categories = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
-    named = {id_column(options, baseline.columns), options.version_column, *TRACES} - {""}
-    return {*named, *categories, *baseline.texts}
+    names = {id_column(options, baseline.columns), options.version_column, *TRACES} - {""}
+    return {*names, *categories, *baseline.texts}
 
 
 def number_features(baseline: Baseline) -> set[str]:
@@ -182,32 +182,32 @@ def _features(
     rules: Mapping[str, Rule | None],
 ) -> dict[str, Column]:
     columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
-    columns |= {name: as_known(columns[name], known) for name, known in categories.items()}
+    columns |= {name: as_known(columns[name], category) for name, category in categories.items()}
     short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
     return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
 
 
 def ruled(values: Column, rule: Rule | None) -> Column:
     """Return the values under a privacy rule; without a rule, the values."""
-    done = None if rule is None else rule.column(values)
-    if done is None:
+    ruled_values = None if rule is None else rule.column(values)
+    if ruled_values is None:
         return values
-    return done if isinstance(done, Column) else Column(numbers=np.asarray(done, np.float64))
+    return ruled_values if isinstance(ruled_values, Column) else Column(numbers=np.asarray(ruled_values, np.float64))
 
 
-def select_rows(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionTable:
-    """Return the rows of a table where ``which`` (bool (n,)) is true."""
-    n = int(np.count_nonzero(which))
+def select_rows(table: PredictionTable, mask: NDArray[np.bool_]) -> PredictionTable:
+    """Return the rows of a table where ``mask`` (bool (n,)) is true."""
+    n = int(np.count_nonzero(mask))
     return replace(
         table,
-        time=table.time[which],
+        time=table.time[mask],
         id=Text(np.zeros(n + 1, np.int32), b""),
-        scores=None if table.scores is None else table.scores[which],
-        predicted=None if table.predicted is None else take_rows(table.predicted, which),
-        features={name: take_rows(values, which) for name, values in table.features.items()},
-        slices={name: take_rows(values, which) for name, values in table.slices.items()},
-        duration=None if table.duration is None else table.duration[which],
-        errors=None if table.errors is None else take_rows(table.errors, which),
+        scores=None if table.scores is None else table.scores[mask],
+        predicted=None if table.predicted is None else take_rows(table.predicted, mask),
+        features={name: take_rows(values, mask) for name, values in table.features.items()},
+        slices={name: take_rows(values, mask) for name, values in table.slices.items()},
+        duration=None if table.duration is None else table.duration[mask],
+        errors=None if table.errors is None else take_rows(table.errors, mask),
     )
 
 
@@ -224,8 +224,8 @@ def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None)
         first = int(bad[0])
         value = source.column(name)[first].as_py()
         if len(bad) == source.rows:
-            shown = with_hint(value) if isinstance(value, str) else repr(value)
-            raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {shown}")
+            shown_value = with_hint(value) if isinstance(value, str) else repr(value)
+            raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {shown_value}")
         say(
             f"{source.path}: {name}: {many(len(bad))} without a readable time left out: "
             f"the first is row {first + 1}, {value!r}"
@@ -240,8 +240,8 @@ def _times(source: Source, name: str, store: RowStore) -> Times:
         return Times(store.keep(times.values), times.readable, times.unit)
     values, readable = store.empty(source.rows, np.int64), np.empty(source.rows, np.bool_)
     for start, batch in numbered_batches(source, {name}):
-        part, here = read_times(pa.chunked_array([batch.column(name)])), slice(start, start + batch.num_rows)
-        values[here], readable[here] = part.values, part.readable
+        part, rows_here = read_times(pa.chunked_array([batch.column(name)])), slice(start, start + batch.num_rows)
+        values[rows_here], readable[rows_here] = part.values, part.readable
         store.release()
     return Times(values, readable)
 
@@ -254,7 +254,7 @@ def _scores(source: Source, columns: Mapping[str, Column], say: Say, store: RowS
         return values[0].reshape(-1, 1)
     scores: F64 = store.empty(source.rows * len(values), np.float64).reshape(source.rows, len(values))
     for part in chunks_of(source.rows):
-        scores[part] = np.column_stack([one[part] for one in values])
+        scores[part] = np.column_stack([value[part] for value in values])
     store.release()
     return scores
 
@@ -269,9 +269,9 @@ def _durations(source: Source, name: str, column: Column, say: Say) -> F64:
     if name.lower().endswith("_ms"):
         say(f"{source.path}: {name}: read as milliseconds")
         return values / 1_000
-    known = values[np.isfinite(values)]
+    finite_values = values[np.isfinite(values)]
     # 60.0: seconds; calls that take so long by half are rather milliseconds
-    if len(known) and (middle := float(np.median(known))) > 60.0:
+    if len(finite_values) and (middle := float(np.median(finite_values))) > 60.0:
         say(f"{source.path}: {name}: read as seconds, {middle:.4g} at the median; name it {name}_ms if it holds those")
     return values
 
@@ -284,8 +284,8 @@ def _errors(source: Source, column: Column) -> Column:
     categories = [text.strip() for text in column.categories]
     failed = [text.lower() not in _RETURNED for text in categories]
     place = np.array([*(code if fails else -1 for code, fails in enumerate(failed)), -1], np.int32)
-    named = tuple(OTHER_ERROR if text.lower() in ("1", "true") else text for text in categories)
-    return Column(codes=place[column.codes], categories=named)
+    error_names = tuple(OTHER_ERROR if text.lower() in ("1", "true") else text for text in categories)
+    return Column(codes=place[column.codes], categories=error_names)
 
 
 def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a score") -> F64:

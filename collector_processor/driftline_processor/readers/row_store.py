@@ -57,7 +57,7 @@ def increases(values: NDArray[np.int64]) -> bool:
     if values.strides == (0,):  # one window of all rows
         return True
     stretches = (values[max(0, part.start - 1) : part.stop] for part in chunks_of(len(values)))
-    return all(bool((some[1:] >= some[:-1]).all()) for some in stretches)
+    return all(bool((stretch[1:] >= stretch[:-1]).all()) for stretch in stretches)
 
 
 class RowStore:
@@ -108,8 +108,8 @@ class RowStore:
         values = self.empty(total * width, kind).reshape(total, *parts[0].shape[1:])
         start = 0
         for part in parts:
-            for some in chunks_of(len(part)):
-                values[start + some.start : start + some.stop] = part[some]
+            for chunk in chunks_of(len(part)):
+                values[start + chunk.start : start + chunk.stop] = part[chunk]
             start += len(part)
         self.release()
         return values
@@ -118,12 +118,12 @@ class RowStore:
         """Return the values at some places, ``missing`` where the place is -1."""
         if not len(values):
             return self.full(len(places), missing, values.dtype)
-        found = self.empty(len(places), values.dtype)
+        taken_values = self.empty(len(places), values.dtype)
         for part in chunks_of(len(places)):
-            found[part] = values[places[part]]
-            found[part][places[part] < 0] = missing
+            taken_values[part] = values[places[part]]
+            taken_values[part][places[part] < 0] = missing
         self.release()
-        return found
+        return taken_values
 
     def take_column(self, values: Column, places: NDArray[np.intp]) -> Column:
         """Return the values of a column at some places, missing where the place is -1."""
@@ -175,17 +175,20 @@ class Reading(NamedTuple):
 def gather_columns(source: Source, readings: Collection[Reading], store: RowStore) -> dict[Reading, Column]:
     """Read whole columns of a file; of many rows in one pass, a batch at a time."""
     if not is_many(source.rows) or not readings:
-        return {one: _classes(one, whole_column(source.column(one.name), one.number)) for one in readings}
-    found = {one: GatheredColumn(source.rows, store) for one in readings}
-    for start, batch in numbered_batches(source, {one.name for one in readings}):
-        for one, gathering in found.items():
+        return {
+            reading: _classes(reading, whole_column(source.column(reading.name), reading.number))
+            for reading in readings
+        }
+    gathered = {reading: GatheredColumn(source.rows, store) for reading in readings}
+    for start, batch in numbered_batches(source, {reading.name for reading in readings}):
+        for one, gathering in gathered.items():
             gathering.add(start, _classes(one, column(batch.column(one.name), one.number or False)))
         store.release()
     give_back_tables()
-    columns = {one: gathering.column() for one, gathering in found.items()}
+    columns = {reading: gathering.column() for reading, gathering in gathered.items()}
     return {
-        one: with_numbers(values) if one.number is None and mostly_numbers(values) else values
-        for one, values in columns.items()
+        reading: with_numbers(values) if reading.number is None and mostly_numbers(values) else values
+        for reading, values in columns.items()
     }
 
 
@@ -214,16 +217,16 @@ class GatheredColumn:
     def add(self, start: int, part: Column) -> None:
         """Add the values of a batch of which the first is that of row ``start``."""
         n = len(part.numbers) if part.numbers is not None else 0 if part.codes is None else len(part.codes)
-        here = slice(start, start + n)
+        rows_here = slice(start, start + n)
         if part.numbers is not None and self._numbers is None:
             self._numbers = self._store.full(self._rows, np.nan, np.float64)
         if part.codes is not None and self._codes is None:
             self._codes = self._store.full(self._rows, -1, np.int32)
         if self._numbers is not None and part.numbers is not None:
-            self._numbers[here] = part.numbers
+            self._numbers[rows_here] = part.numbers
         if self._codes is not None and part.codes is not None:
             places = [self._categories.setdefault(category, len(self._categories)) for category in part.categories]
-            self._codes[here] = np.array([*places, -1], np.int32)[part.codes]
+            self._codes[rows_here] = np.array([*places, -1], np.int32)[part.codes]
 
     def column(self) -> Column:
         """Return all values."""

@@ -50,27 +50,32 @@ def download_artifact(path: Path) -> Path:
     run = address.removeprefix("runs:/")
     try:
         if address.startswith("runs:/") and "/" not in run:
-            found = Path(_data_set(mlflow, run))
+            folder = Path(_data_set(mlflow, run))
         else:
-            found = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
     except BadInput:
         raise
     except Exception as error:  # whatever its store raises: a network, a permission, a name
         raise BadInput(f"{address}: MLflow cannot read it: {str(error).strip().splitlines()[0]}") from error
-    if found.is_dir():
-        files = sorted(one.name for one in found.iterdir())
+    if folder.is_dir():
+        files = sorted(file.name for file in folder.iterdir())
         raise BadInput(f"{address}: is a folder; name one of {', '.join(files[:8])}")
-    return _table(found)
+    return _table(folder)
 
 
 def _data_set(mlflow: Any, run: str) -> str:
     logged = mlflow.get_run(run).inputs.dataset_inputs
-    by_context = {tag.value: one.dataset for one in logged for tag in one.tags if tag.key == "mlflow.data.context"}
+    by_context = {
+        tag.value: data_set_input.dataset
+        for data_set_input in logged
+        for tag in data_set_input.tags
+        if tag.key == "mlflow.data.context"
+    }
     chosen = next((by_context[context] for context in _CONTEXTS if context in by_context), None)
     if chosen is None:
-        known = ", ".join(f"{one.dataset.name}" for one in logged) or "none"
+        data_set_names = ", ".join(f"{data_set_input.dataset.name}" for data_set_input in logged) or "none"
         raise BadInput(
-            f"runs:/{run}: no data set was logged to the run as {', '.join(_CONTEXTS[1:])} (there is {known}); "
+            f"runs:/{run}: no data set was logged to the run as {', '.join(_CONTEXTS[1:])} (there is {data_set_names}); "
             "name a file of its artifacts, as in runs:/RUN/reference.parquet"
         )
     return str(mlflow.data.get_source(chosen).load())
@@ -81,15 +86,15 @@ def _table(path: Path) -> Path:
     if path.suffix != ".json":
         return path
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return path
-    if not isinstance(said, dict) or said.keys() != {"columns", "data"}:
+    if not isinstance(document, dict) or document.keys() != {"columns", "data"}:
         return path
-    columns = {str(name): [row[at] for row in said["data"]] for at, name in enumerate(said["columns"])}
-    written = path.with_suffix(".parquet")
-    pyarrow.parquet.write_table(pa.table(columns), written)
-    return written
+    columns = {str(name): [row[index] for row in document["data"]] for index, name in enumerate(document["columns"])}
+    parquet_path = path.with_suffix(".parquet")
+    pyarrow.parquet.write_table(pa.table(columns), parquet_path)
+    return parquet_path
 
 
 _PARQUET = (".parquet", ".pq")
@@ -121,14 +126,14 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
 
     Raises :class:`BadInput` where one matches none.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in map(download_artifact, paths):
         plain = path.exists() or is_database(path) or not glob.has_magic(str(path))
         matches = [path] if plain else sorted(map(Path, glob.glob(str(path))))
         if not matches:
             raise BadInput(f"{path}: no file matches")
-        found += matches
-    return found
+        files += matches
+    return files
 
 
 def is_built_baseline(path: Reference) -> bool:
@@ -171,17 +176,21 @@ def open_sources(
     So a CSV is read as the Parquet file beside it is, and codes such as 02139 are texts also in a file that happens to
     have none below 10000. The arguments and errors are those of :func:`open_source`.
     """
-    found: dict[Rows, Source] = {}
-    known = set(text)
+    sources_by_rows: dict[Rows, Source] = {}
+    text_names = set(text)
     for kind in ("table", "parquet", "sqlite", "ndjson", "csv"):
         for path in paths:
-            if path not in found and (format_of(path) == kind or kind == "csv"):
-                source = found[path] = _open(path, known, say, numbers)
-                known |= {one.name for one in source.schema if is_text(one.type) and one.name not in source.by_looks}
-    for path, source in found.items():
-        if format_of(path) == "csv" and any(one.name in known and not is_text(one.type) for one in source.schema):
-            found[path] = _open(path, known, _silent, numbers)
-    return [found[path] for path in paths]
+            if path not in sources_by_rows and (format_of(path) == kind or kind == "csv"):
+                source = sources_by_rows[path] = _open(path, text_names, say, numbers)
+                text_names |= {
+                    field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks
+                }
+    for path, source in sources_by_rows.items():
+        if format_of(path) == "csv" and any(
+            field.name in text_names and not is_text(field.type) for field in source.schema
+        ):
+            sources_by_rows[path] = _open(path, text_names, _silent, numbers)
+    return [sources_by_rows[path] for path in paths]
 
 
 def open_source(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat = PLAIN_NUMBERS) -> Source:
@@ -238,23 +247,23 @@ class FilteredSource:
         self.path, self.schema, self.by_looks = source.path, source.schema, source.by_looks
         self._source = source
         self._kept = [_any_value(batch) for batch in source.batches(names)]
-        self.rows = sum(int(kept.sum()) for kept in self._kept)
+        self.rows = sum(int(mask.sum()) for mask in self._kept)
         self.left_out = source.rows - self.rows
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of these rows."""
-        for kept, batch in zip(self._kept, self._source.batches(names), strict=True):
-            yield batch.filter(mask_of(kept)) if batch.num_columns else no_columns(int(kept.sum()))
+        for mask, batch in zip(self._kept, self._source.batches(names), strict=True):
+            yield batch.filter(mask_of(mask)) if batch.num_columns else no_columns(int(mask.sum()))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one whole column."""
-        kept = np.concatenate(self._kept) if self._kept else np.zeros(0, np.bool_)
-        return self._source.column(name).filter(mask_of(kept))
+        mask = np.concatenate(self._kept) if self._kept else np.zeros(0, np.bool_)
+        return self._source.column(name).filter(mask_of(mask))
 
 
 def _any_value(batch: pa.RecordBatch) -> NDArray[np.bool_]:
-    there = [valid_of(column) for column in batch.columns]
-    return np.any(there, axis=0) if there else np.ones(batch.num_rows, np.bool_)
+    is_valid = [valid_of(column) for column in batch.columns]
+    return np.any(is_valid, axis=0) if is_valid else np.ones(batch.num_rows, np.bool_)
 
 
 class ParquetSource:
@@ -276,10 +285,10 @@ class ParquetSource:
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the rows in batches."""
-        wanted = [name for name in self.schema.names if name in names]
+        columns = [name for name in self.schema.names if name in names]
         with readable(self.path):
-            if wanted:
-                yield from self._file.iter_batches(BATCH, columns=wanted)
+            if columns:
+                yield from self._file.iter_batches(BATCH, columns=columns)
             else:  # Parquet without columns yields nothing; the rows are still there
                 for start in range(0, self.rows, BATCH):
                     yield no_columns(min(BATCH, self.rows - start))
@@ -304,9 +313,9 @@ class TableSource:
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the rows in batches."""
-        wanted = self._table.select([name for name in self.schema.names if name in names])
-        if wanted.num_columns:
-            yield from wanted.to_batches(max_chunksize=BATCH)
+        selected_table = self._table.select([name for name in self.schema.names if name in names])
+        if selected_table.num_columns:
+            yield from selected_table.to_batches(max_chunksize=BATCH)
         else:
             yield no_columns(self.rows)
 

@@ -55,11 +55,11 @@ class Spool:
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of all rows, those that each batch has."""
         for stored in self._stored:
-            found = {name: self._read(stored.places[name]) for name in stored.places if name in names}
-            yield pa.RecordBatch.from_pydict(found) if found else no_columns(stored.rows)
+            stored_columns = {name: self._read(stored.places[name]) for name in stored.places if name in names}
+            yield pa.RecordBatch.from_pydict(stored_columns) if stored_columns else no_columns(stored.rows)
         for batch in self._held:
-            wanted = [name for name in batch.schema.names if name in names]
-            yield batch.select(wanted) if wanted else no_columns(batch.num_rows)
+            columns = [name for name in batch.schema.names if name in names]
+            yield batch.select(columns) if columns else no_columns(batch.num_rows)
 
     def _store_held(self) -> None:
         """Move the batches in memory to the file."""
@@ -69,7 +69,7 @@ class Spool:
                 weakref.finalize(self, self._file.close)
             while self._held:
                 batch = self._held[0]
-                places = {name: self._write(batch.column(at)) for at, name in enumerate(batch.schema.names)}
+                places = {name: self._write(batch.column(index)) for index, name in enumerate(batch.schema.names)}
                 self._stored.append(_StoredBatch(batch.num_rows, places))
                 del self._held[0]
         except OSError:

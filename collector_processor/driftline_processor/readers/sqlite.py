@@ -31,21 +31,21 @@ def read_sqlite(path: Path, text: Collection[str] = ()) -> tuple[pa.Table, froze
     address = address_of(path)
     with _opened(address) as database:
         try:
-            names, chunks, kept = _rows(database, address)
+            names, chunks, chunk_values = _rows(database, address)
         except sqlite3.OperationalError as error:
             if "decode" not in str(error):
                 raise
             # A text is no UTF-8. The reading that costs it its letters alone takes half as long again, of all texts.
             database.text_factory = lambda text: text.decode("utf-8", "replace")
-            names, chunks, kept = _rows(database, address)
+            names, chunks, chunk_values = _rows(database, address)
     if not chunks:
         raise BadInput(f"{path}: there are no rows")
-    found, several = dict[str, pa.ChunkedArray](), set[str]()
-    for at, name in enumerate(names):
-        column, mixed = _whole([arrays[at] for arrays in chunks], [values[at] for values in kept])
-        found.setdefault(name, column)
+    columns_by_name, several = dict[str, pa.ChunkedArray](), set[str]()
+    for index, name in enumerate(names):
+        column, mixed = _whole([arrays[index] for arrays in chunks], [values[index] for values in chunk_values])
+        columns_by_name.setdefault(name, column)
         several |= {name} if mixed else set()
-    table, inside = flattened(pa.table(found), text)
+    table, inside = flattened(pa.table(columns_by_name), text)
     return table, frozenset(several | inside)
 
 
@@ -57,27 +57,28 @@ def _rows(
     Raises :class:`BadInput` where the database has no such table.
     """
     cursor = database.execute(address.query or f"SELECT * FROM {_quoted(_table(database, address))}")
-    names = [str(one[0]) for one in cursor.description]
+    names = [str(cell[0]) for cell in cursor.description]
     chunks: list[list[pa.Array | None]] = []
-    kept: list[list[list[object]]] = []
+    chunk_values: list[list[list[object]]] = []
     while rows := cursor.fetchmany(_CHUNK):
-        columns = [[None if isinstance(one, bytes) else one for one in column] for column in zip(*rows, strict=True)]
+        columns = [[None if isinstance(cell, bytes) else cell for cell in column] for column in zip(*rows, strict=True)]
         arrays = [array_of(column) for column in columns]
         chunks.append(arrays)
-        kept.append([column if own is None else [] for column, own in zip(columns, arrays, strict=True)])
-    return names, chunks, kept
+        chunk_values.append([column if array is None else [] for column, array in zip(columns, arrays, strict=True)])
+    return names, chunks, chunk_values
 
 
 def _whole(arrays: list[pa.Array | None], values: list[list[object]]) -> tuple[pa.ChunkedArray, bool]:
     """One column of its chunks, as texts where they are of several types; and whether they are."""
-    kinds = {own.type for own in arrays if own is not None and not pa.types.is_null(own.type)}
+    kinds = {array.type for array in arrays if array is not None and not pa.types.is_null(array.type)}
     if None not in arrays and kinds <= {pa.int64(), pa.float64()}:
         kind = pa.float64() if pa.float64() in kinds else pa.int64() if kinds else pa.null()
-        return pa.chunked_array([own.cast(kind) for own in arrays if own is not None], kind), False
+        return pa.chunked_array([array.cast(kind) for array in arrays if array is not None], kind), False
     if None not in arrays and kinds == {pa.string()}:
-        return pa.chunked_array([own.cast(pa.string()) for own in arrays if own is not None], pa.string()), False
+        return pa.chunked_array([array.cast(pa.string()) for array in arrays if array is not None], pa.string()), False
     parts = [
-        texts_of(some) if own is None else texts_of(own.to_pylist()) for own, some in zip(arrays, values, strict=True)
+        texts_of(value) if array is None else texts_of(array.to_pylist())
+        for array, value in zip(arrays, values, strict=True)
     ]
     return pa.chunked_array(parts, pa.string()), True
 
@@ -118,8 +119,8 @@ def _opened(address: Address) -> Iterator[sqlite3.Connection]:
         finally:
             database.close()
     except (sqlite3.Error, sqlite3.Warning) as error:
-        what = f"the query '{address.query:.80}'" if address.query else "it"
-        raise BadInput(f"{address.file}: {what} cannot be read: {error}") from error
+        query_words = f"the query '{address.query:.80}'" if address.query else "it"
+        raise BadInput(f"{address.file}: {query_words} cannot be read: {error}") from error
 
 
 def _may(action: int, *about: str | None) -> int:

@@ -71,10 +71,10 @@ def read_times(array: pa.ChunkedArray) -> Times:
 
 def _whole(array: pa.ChunkedArray, unit: str) -> Times:
     """Whole numbers of a unit, without the detour over doubles."""
-    given, values = valid_of(array), values_of(array, 0)
+    is_given, values = valid_of(array), values_of(array, 0)
     factor = _PER_UNIT[unit]
     fits = (values <= _LATEST // factor) & (values >= -(_LATEST // factor))
-    readable = given & fits
+    readable = is_given & fits
     return Times(np.where(readable, values, 0) * factor, readable)
 
 
@@ -84,9 +84,9 @@ def _unix(values: F64) -> Times:
     with np.errstate(invalid="ignore"):
         readable = np.abs(values) < _LATEST / factor / 1.001
     usable = np.where(readable, values, 0.0)
-    whole = np.floor(usable)
-    fraction = np.round((usable - whole) * factor).astype(np.int64)
-    return Times(whole.astype(np.int64) * factor + fraction, readable, unit)
+    whole_seconds = np.floor(usable)
+    fraction = np.round((usable - whole_seconds) * factor).astype(np.int64)
+    return Times(whole_seconds.astype(np.int64) * factor + fraction, readable, unit)
 
 
 def _unit_of(values: F64) -> str:
@@ -100,18 +100,20 @@ def _texts(array: pa.ChunkedArray) -> Times:
     n = len(array)
     values, readable = np.zeros(n, np.int64), np.zeros(n, np.bool_)
     iso, zoned, unix = (_matches(array, pattern) for pattern in (_ISO, _ZONED, _UNIX))
-    for which, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
-        at = np.flatnonzero(which)
-        if len(at):
-            texts = pc.replace_substring(one_array(array.take(positions(at))), ",", ".")  # as logging writes fractions
+    for mask, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
+        row_indices = np.flatnonzero(mask)
+        if len(row_indices):
+            texts = pc.replace_substring(
+                one_array(array.take(positions(row_indices))), ",", "."
+            )  # as logging writes fractions
             read = _cast(texts, kind)
-            readable[at] = valid_of(read)
-            values[at] = values_of(read.cast(pa.int64()), 0)
-    at = np.flatnonzero(unix)
-    if not len(at):
+            readable[row_indices] = valid_of(read)
+            values[row_indices] = values_of(read.cast(pa.int64()), 0)
+    row_indices = np.flatnonzero(unix)
+    if not len(row_indices):
         return Times(values, readable)
-    read_unix = _unix(numbers(one_array(array.take(positions(at)).cast(pa.float64()))))
-    values[at], readable[at] = read_unix.values, read_unix.readable
+    read_unix = _unix(numbers(one_array(array.take(positions(row_indices)).cast(pa.float64()))))
+    values[row_indices], readable[row_indices] = read_unix.values, read_unix.readable
     return Times(values, readable, read_unix.unit)
 
 

@@ -83,8 +83,8 @@ class ModelRow:
         if len(self.used) == 1:
             return part_label(self.shown)
         versions = len({part["version"] for part in self.used})
-        others = many(versions, "version") if versions > 1 else many(len(self.used), "environment")
-        return f"{short(self.name, 40)} ({others})"
+        other_words = many(versions, "version") if versions > 1 else many(len(self.used), "environment")
+        return f"{short(self.name, 40)} ({other_words})"
 
 
 def part_label(part: Mapping[str, Any]) -> str:
@@ -120,11 +120,11 @@ def _by_need(row: ModelRow) -> Any:
 
 def _by_performance(row: ModelRow) -> Any:
     """Sort models with one metric beside each other, the worst value first."""
-    name, shown = newest_window(row.shown)
-    _, measured = measured_window(row.shown, name, shown)
-    found = {} if measured is None else measured["performance"]
+    name, window = newest_window(row.shown)
+    _, measured = measured_window(row.shown, name, window)
+    metrics = {} if measured is None else measured["performance"]
     for place, metric in enumerate(HEADLINES):
-        if (value := metric_value(found, metric)) is not None:
+        if (value := metric_value(metrics, metric)) is not None:
             return place, value * direction(metric)
     return len(HEADLINES), 0.0
 
@@ -173,12 +173,12 @@ def cells_of(row: ModelRow, width: int, now: int) -> dict[str, Text]:
     counted: which share. From 120 characters on with the constant's log loss, from 170 on with three metrics.
     """
     model, more, all_of_it = row.shown, width >= _WIDE, width >= _WIDEST
-    name, shown = newest_window(model)
-    of_name, of_outcomes = measured_window(model, name, shown)
+    name, window = newest_window(model)
+    of_name, of_outcomes = measured_window(model, name, window)
     measured = {} if of_outcomes is None else of_outcomes["performance"]
-    drifted, score, *_ = _columns(shown, measured)
-    *_, rates, known = _columns(of_outcomes, measured)
-    of = "" if of_outcomes is shown else f" ({window_title(of_outcomes, of_name, model['timezone'])})"
+    drifted, score, *_ = _columns(window, measured)
+    *_, rates, performance_cells = _columns(of_outcomes, measured)
+    window_words = "" if of_outcomes is window else f" ({window_title(of_outcomes, of_name, model['timezone'])})"
     received = max((nanoseconds(part["received"]) for part in row.parts if part["received"]), default=0)
     cells = {
         "model": Text(row.label),
@@ -186,12 +186,12 @@ def cells_of(row: ModelRow, width: int, now: int) -> dict[str, Text]:
         "traffic": Text(_traffic(model["windows"].get(name, {}).get("rows", [])), "cyan"),
         "rows": _rows(row),
         "last": Text(times.ago(received, now) if received else UNKNOWN),
-        "window": Text(window_title(shown, name, model["timezone"])),
+        "window": Text(window_title(window, name, model["timezone"])),
         "drifted": drifted,
         "PSI": score,
         "said → was": rates,
-        "performance": _performance(measured, 3 if all_of_it else 1, constants=more, of=of if more else ""),
-        "known": known,
+        "performance": _performance(measured, 3 if all_of_it else 1, constants=more, of=window_words if more else ""),
+        "known": performance_cells,
     }
     return {title: cells[title] for title in columns_for(width)}
 
@@ -218,7 +218,9 @@ def windows_table(document: Mapping[str, Any], most: int = len(HEADLINES), inter
     """
     windows = document["windows"]
     measured = [window["performance"]["realized"] for window in windows]
-    metrics = [name for name in HEADLINES if any(metric_value(found, name) is not None for found in measured)]
+    metrics = [
+        name for name in HEADLINES if any(metric_value(window_metrics, name) is not None for window_metrics in measured)
+    ]
     if "log_loss" in metrics:
         metrics = [name for name in metrics if name not in ("accuracy", "f1")]  # they follow the base rate
     metrics = metrics[:most]
@@ -226,22 +228,26 @@ def windows_table(document: Mapping[str, Any], most: int = len(HEADLINES), inter
     table.add_column("window", no_wrap=True)
     for title in ("rows", "known", "drifted", "score\nPSI", "said → was"):
         table.add_column(title, justify="right", no_wrap=True)
-    bounded = [name for name in metrics if intervals and any((one.get(name) or {}).get("low") for one in measured)]
+    bounded = [
+        name
+        for name in metrics
+        if intervals and any((metrics_of_window.get(name) or {}).get("low") for metrics_of_window in measured)
+    ]
     for name in metrics:
-        constant = any(metric_value(found, f"{name}_constant") is not None for found in measured)
-        beside = "\n(constant)" if constant and not intervals else ""
-        table.add_column(metric_title(name) + beside, justify="right", no_wrap=True)
+        constant = any(metric_value(window_metrics, f"{name}_constant") is not None for window_metrics in measured)
+        constant_words = "\n(constant)" if constant and not intervals else ""
+        table.add_column(metric_title(name) + constant_words, justify="right", no_wrap=True)
         if name in bounded:
             table.add_column("interval", no_wrap=True, style="dim")
-    for window, found in zip(windows, measured, strict=True):
+    for window, window_metrics in zip(windows, measured, strict=True):
         label = window_title(window, document.get("window", ""), document.get("timezone", "UTC"))
-        drifted, score, rates, coverage = _columns(_brief(window), found)
+        drifted, score, rates, coverage = _columns(_brief(window), window_metrics)
         values: list[Text] = []
         for name in metrics:
-            values.append(_metric(found, name, constants=not intervals))
+            values.append(_metric(window_metrics, name, constants=not intervals))
             if name in bounded:
-                one = found.get(name) or {}
-                values.append(Text(ends(one.get("low"), one.get("high"))))
+                metrics_of_window = window_metrics.get(name) or {}
+                values.append(Text(ends(metrics_of_window.get("low"), metrics_of_window.get("high"))))
         table.add_row(Text(label), count(window["rows"]), coverage, drifted, score, rates, *values)
     return table
 
@@ -272,9 +278,9 @@ def next_page(document: Mapping[str, Any], asked: str) -> str:
 
 def join_pages(pages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the pages of ``/api/v1/models`` as one document, the busiest models first."""
-    models = [one for page in pages for one in page["models"]]
+    models = [model for page in pages for model in page["models"]]
     if len(pages) > 1:
-        models.sort(key=lambda one: one["rows"] + one.get("distributed", 0), reverse=True)
+        models.sort(key=lambda model: model["rows"] + model.get("distributed", 0), reverse=True)
     verdicts = {name: verdict for page in pages for name, verdict in page.get("verdicts", {}).items()}
     return {**pages[0], "models": models, "verdicts": verdicts}
 
@@ -295,8 +301,8 @@ def no_model(url: str) -> str:
 
 def verdict_text(row: ModelRow) -> Text:
     """Return the sentence of a model's verdict in its colour."""
-    said = "" if row.verdict is None else short(row.verdict["sentence"], 400)
-    return Text(said, VERDICT_STYLES.get(row.state, ""))
+    sentence = "" if row.verdict is None else short(row.verdict["sentence"], 400)
+    return Text(sentence, VERDICT_STYLES.get(row.state, ""))
 
 
 def state_text(verdict: Mapping[str, Any] | None) -> Text:
@@ -312,11 +318,11 @@ def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> t
     if window is None:
         return unknown, unknown, unknown, unknown
     psi, coverage = window["drift"]["score_psi"], window["outcomes"]["coverage"]
-    said, was = metric_value(measured, "mean_score"), metric_value(measured, "actual_rate")
+    mean_score, was = metric_value(measured, "mean_score"), metric_value(measured, "actual_rate")
     return (
         _drifted(window),
         unknown if psi is None else Text(cell(psi), "bold red" if psi >= LARGE_PSI else ""),
-        unknown if said is None or was is None else Text(shares(said, was)),
+        unknown if mean_score is None or was is None else Text(shares(mean_score, was)),
         Text(percent(coverage)) if coverage else unknown,
     )
 
@@ -325,7 +331,7 @@ def _rows(row: ModelRow) -> Text:
     """Return the number of rows, and the share of counted predictions that have arrived where some have not."""
     text = Text(compact(row.rows))
     arrived = [(part.get("completeness") or {}).get("value") for part in row.used]
-    share = min((one for one in arrived if one is not None), default=1.0)
+    share = min((share_arrived for share_arrived in arrived if share_arrived is not None), default=1.0)
     if share < COMPLETE:
         text.append(f" ({percent(share)})", "bold red")
     return text
@@ -344,14 +350,14 @@ def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> T
 
 def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: str = "") -> Text:
     """Return the first known metrics; ``of`` names their window, "" for the shown one."""
-    known = [name for name in HEADLINES if metric_value(measured, name) is not None][:most]
-    if not known:
+    known_names = [name for name in HEADLINES if metric_value(measured, name) is not None][:most]
+    if not known_names:
         return Text(UNKNOWN, "dim")
-    told = Text()
-    for at, name in enumerate(known):
-        told.append(f"{', ' if at else ''}{metric_title(name)} ").append_text(_metric(measured, name, constants))
-    told.append(of, "dim")
-    return told
+    text = Text()
+    for index, name in enumerate(known_names):
+        text.append(f"{', ' if index else ''}{metric_title(name)} ").append_text(_metric(measured, name, constants))
+    text.append(of, "dim")
+    return text
 
 
 def measured_window(
@@ -361,12 +367,13 @@ def measured_window(
 
     And its name. The window that is shown where it is that one, or where no window is.
     """
-    known = {one: windows.get("measured") for one, windows in model["windows"].items()}
-    found = [(one, window) for one, window in known.items() if window is not None]
-    if not found:
+    measured_by_name = {window_name: windows.get("measured") for window_name, windows in model["windows"].items()}
+    measured_windows = [(window_name, window) for window_name, window in measured_by_name.items() if window is not None]
+    if not measured_windows:
         return name, shown
     of_name, measured = max(
-        found, key=lambda it: (it[0] == name, nanoseconds(it[1]["end"]) - nanoseconds(it[1]["start"]))
+        measured_windows,
+        key=lambda pair: (pair[0] == name, nanoseconds(pair[1]["end"]) - nanoseconds(pair[1]["start"])),
     )
     same = shown is not None and (of_name, measured["start"]) == (name, shown["start"])
     return of_name, shown if same else measured
@@ -383,7 +390,7 @@ def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
             (state for state in ("drift", "ok", "within_normal_variation") if states[state]),
             next(iter(states), "no_baseline"),
         ),
-        "reason": next((most for most, _ in unsure.most_common(1)), None),
+        "reason": next((reason for reason, _ in unsure.most_common(1)), None),
         "drift": {
             "drifted": states["drift"],
             "compared": states["drift"] + states["ok"] + states["within_normal_variation"],
@@ -397,10 +404,10 @@ def newest_window(model: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | No
     """Return the longest window that has closed once, else the newest open one: the page's choice."""
     names = list(model["windows"])
     for kind in ("closed", "open"):
-        found = [(name, model["windows"][name][kind]) for name in names if model["windows"][name][kind]]
-        if found:
+        candidates = [(name, model["windows"][name][kind]) for name in names if model["windows"][name][kind]]
+        if candidates:
             pick = max if kind == "closed" else min
-            return pick(found, key=lambda it: nanoseconds(it[1]["end"]) - nanoseconds(it[1]["start"]))
+            return pick(candidates, key=lambda pair: nanoseconds(pair[1]["end"]) - nanoseconds(pair[1]["start"]))
     return next(iter(names), ""), None
 
 
@@ -413,8 +420,8 @@ def metric_value(measured: Mapping[str, Any], name: str) -> float | None:
 def _drifted(window: Mapping[str, Any]) -> Text:
     drifted, compared = window["drift"]["drifted"], window["drift"]["compared"]
     if not compared:
-        known = window["state"] == "inconclusive"
-        return Text(state_word(window["state"], window.get("reason") or "") if known else UNKNOWN, "dim")
+        is_inconclusive = window["state"] == "inconclusive"
+        return Text(state_word(window["state"], window.get("reason") or "") if is_inconclusive else UNKNOWN, "dim")
     return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
 
 

@@ -79,28 +79,28 @@ class _Features:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = dict(_columns(self.baseline))
         names = [name for name in ("type", "distribution", "range", "missing", "invalid", "importance") if rows]
-        wanted = {key: 2 + max(len(key), *(len(row[key]) for row in rows.values())) for key in names}
+        widths = {key: 2 + max(len(key), *(len(row[key]) for row in rows.values())) for key in names}
         for key in ("invalid", "importance", "missing"):
             if not any(row[key] for row in rows.values()):
-                wanted.pop(key, None)
+                widths.pop(key, None)
         left = options.max_width - min(LONGEST_NAME, max(map(len, rows), default=0))
         for spare in _SPARE:
-            if sum(wanted.values()) > left:
-                wanted.pop(spare, None)
+            if sum(widths.values()) > left:
+                widths.pop(spare, None)
         table = empty()
         table.add_column("", max_width=LONGEST_NAME, no_wrap=True, overflow="ellipsis")
-        for key in wanted:
+        for key in widths:
             table.add_column(key, justify="right" if key in _RIGHT else "left", no_wrap=True)
         for name, row in rows.items():
-            table.add_row(Text(name), *(Text(row[key]) for key in wanted))
+            table.add_row(Text(name), *(Text(row[key]) for key in widths))
         yield table
 
 
 def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
     parts, shares = baseline.pane.parts, None
-    known = baseline.extras.importance
-    if known is not None:
-        shares = known.shares(baseline.raw_features)
+    importance = baseline.extras.importance
+    if importance is not None:
+        shares = importance.shares(baseline.raw_features)
     for name, part, over in (
         ("score", "score", baseline.bins.score),
         ("predicted class", "class", baseline.bins.classes),
@@ -109,20 +109,20 @@ def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
             yield name, _row(over, parts[part], "")
     ranges, marks = baseline.extras.ranges, baseline.extras.marks
     for name, over in baseline.bins.features.items():
-        both = None if ranges is None else ranges.of.get(name)
+        range_ends = None if ranges is None else ranges.of.get(name)
         raw = baseline.raw_name(name)
-        told = "" if both is None else ends(*both)
+        range_text = "" if range_ends is None else ends(*range_ends)
         mark = "" if marks is None else marks.of.get(name, "")
         if name in baseline.bins.projections:
-            mark, told = mark or "embedding", f"length (L2 norm) {told}" if told else ""
-        row = _row(over, parts[f"feature:{name}"], told, mark)
+            mark, range_text = mark or "embedding", f"length (L2 norm) {range_text}" if range_text else ""
+        row = _row(over, parts[f"feature:{name}"], range_text, mark)
         if shares is not None:
             row["importance"] = percent(shares[raw])
         yield printable(name), row
 
 
 def _row(over: Bins, counts: F64, both: str, mark: str = "") -> dict[str, str]:
-    drawn = fewer_cells(cells(over, counts[: over.size], counts[: over.size]).was)
+    shares_drawn = fewer_cells(cells(over, counts[: over.size], counts[: over.size]).was)
     total = float(counts.sum())
     if isinstance(over, CategoryBins):
         first = ", ".join(printable(category) for category in over.categories[:3])
@@ -130,7 +130,7 @@ def _row(over: Bins, counts: F64, both: str, mark: str = "") -> dict[str, str]:
     missing, invalid = (share / total if total else 0.0 for share in counts[over.size :].tolist())
     return {
         "type": mark or (f"{len(over.categories)} categories" if isinstance(over, CategoryBins) else "number"),
-        "distribution": histogram(drawn, float(drawn.max(initial=0.0))),
+        "distribution": histogram(shares_drawn, float(shares_drawn.max(initial=0.0))),
         "range": both if len(both) <= 40 else f"{both[:39]}…",
         "missing": percent(missing) if missing else "",
         "invalid": percent(invalid) if invalid else "",
@@ -139,25 +139,28 @@ def _row(over: Bins, counts: F64, both: str, mark: str = "") -> dict[str, str]:
 
 
 def _facts(baseline: Baseline) -> Iterator[str]:
-    found = calibration(baseline.pane)
-    if found is not None:
-        below = np.cumsum(found.weights) / found.weights.sum()
-        at = np.unique(np.searchsorted(below, _TOLD))
-        scores = found.scores[at]
-        told = [f"{number(score)} → {number(rate)}" for score, rate in zip(scores, found.of(scores), strict=True)]
-        yield f"calibration, score → share of positive outcomes: {', '.join(told)}"
+    calibration_curve = calibration(baseline.pane)
+    if calibration_curve is not None:
+        below = np.cumsum(calibration_curve.weights) / calibration_curve.weights.sum()
+        indices = np.unique(np.searchsorted(below, _TOLD))
+        scores = calibration_curve.scores[indices]
+        rates = [
+            f"{number(score)} → {number(rate)}"
+            for score, rate in zip(scores, calibration_curve.of(scores), strict=True)
+        ]
+        yield f"calibration, score → share of positive outcomes: {', '.join(rates)}"
     blocks = baseline.extras.blocks
     if blocks is not None:
         hours = blocks.length / 3.6e12
-        each = (
+        facts = (
             f"{hours / 24:g} days" if hours >= 24 else f"{hours:g} hours" if hours >= 1 else f"{hours * 60:g} minutes"
         )
 
-        yield f"time: {len(blocks.starts)} blocks of {each}"
+        yield f"time: {len(blocks.starts)} blocks of {facts}"
     slices = baseline.extras.slices
     if slices is not None:
-        told = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.of]
-        yield f"slices: {', '.join(told)}"
+        rates = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.of]
+        yield f"slices: {', '.join(rates)}"
     if baseline.extras.importance is None:
         yield "importance unknown: give importance= to Baseline.from_frame"
     size = len(baseline.to_json().encode())
@@ -191,8 +194,8 @@ def changes(old: Baseline, new: Baseline) -> Iterator[str]:
         if before != after:
             yield f"{what} was {printable(before) or 'unknown'} and is {printable(after) or 'unknown'}"
     for name in changed_types(old, new):
-        mine, theirs = (type(one.bins.features[name]).__name__ for one in (old, new))
-        yield f"{printable(name)} was a {_KINDS[mine]} and is a {_KINDS[theirs]}"
+        old_kind, new_kind = (type(baseline.bins.features[name]).__name__ for baseline in (old, new))
+        yield f"{printable(name)} was a {_KINDS[old_kind]} and is a {_KINDS[new_kind]}"
 
 
 _KINDS = {"NumberBins": "number", "CategoryBins": "category"}

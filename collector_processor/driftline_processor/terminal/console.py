@@ -49,9 +49,9 @@ class Text(RichText):
 
     def wrap(self, console: Console, width: int, **options: Any) -> Lines:
         """Return the lines of the text; rich breaks at any space, so that there is none before a unit meanwhile."""
-        kept = self.copy()
-        kept.plain = keep_units(self.plain, _KEPT)
-        lines = kept.wrap(console, width, **options)
+        copied = self.copy()
+        copied.plain = keep_units(self.plain, _KEPT)
+        lines = copied.wrap(console, width, **options)
         for line in lines:
             line.plain = line.plain.replace(_KEPT, " ")
         return lines

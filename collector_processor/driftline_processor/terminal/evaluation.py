@@ -63,27 +63,29 @@ class DriftTable:
         features = _rank_by_weight(evaluation)
         listed = self.detail.first(features, MOST_FEATURES)
         columns = [*predictions, *listed]
-        beside = _chosen(columns)
-        rows = [_shown_cells(column, beside) for column in columns]
+        chosen_methods = _chosen(columns)
+        rows = [_shown_cells(column, chosen_methods) for column in columns]
         names = [Text(column_name(column), no_wrap=True, overflow="ellipsis") for column in columns]
         left = options.max_width - min(LONGEST_NAME, max((name.cell_len for name in names), default=0))
-        wanted = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
+        widths = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
         if not any(row["missing"].plain for row in rows):
-            wanted.pop("missing", None)
+            widths.pop("missing", None)
         if not self.detail.explain:
             for statistic in ("p", "PSI", "JS"):
-                wanted.pop(statistic, None)
-        for spare in ("JS", "p", "PSI", "missing", "was", "→ is", *reversed(beside.values()), "test", "size"):
-            if sum(wanted.values()) > left:
-                wanted.pop(spare, None)
+                widths.pop(statistic, None)
+        for spare in ("JS", "p", "PSI", "missing", "was", "→ is", *reversed(chosen_methods.values()), "test", "size"):
+            if sum(widths.values()) > left:
+                widths.pop(spare, None)
         table = empty()
         table.add_column("", max_width=LONGEST_NAME)
-        for key in wanted:
-            table.add_column(key, justify="right" if key in (*_NUMBERS, *beside.values()) else "left", no_wrap=True)
-        for at, (name, row) in enumerate(zip(names, rows, strict=True)):
-            if at == len(predictions) and at:
+        for key in widths:
+            table.add_column(
+                key, justify="right" if key in (*_NUMBERS, *chosen_methods.values()) else "left", no_wrap=True
+            )
+        for index, (name, row) in enumerate(zip(names, rows, strict=True)):
+            if index == len(predictions) and index:
                 table.add_row()
-            table.add_row(name, *(row[key] for key in wanted))
+            table.add_row(name, *(row[key] for key in widths))
         if len(features) > len(listed):
             table.add_row(more(len(features) - len(listed)))
         yield table
@@ -92,8 +94,8 @@ class DriftTable:
 
 def _rank_by_weight(evaluation: Evaluation) -> list[ColumnDrift]:
     """Sort features by state, then by what they cost where their importance is known, then by how far they moved."""
-    known = () if evaluation.explanation is None else evaluation.explanation.causes
-    weights = {cause.features[0]: cause.weight or 0.0 for cause in known if len(cause.features) == 1}
+    causes = () if evaluation.explanation is None else evaluation.explanation.causes
+    weights = {cause.features[0]: cause.weight or 0.0 for cause in causes if len(cause.features) == 1}
     ranked = rank(evaluation.features.values())
     places = {state: place for place, state in enumerate(dict.fromkeys(column.state for column in ranked))}
     return sorted(ranked, key=lambda column: (places[column.state], -weights.get(column.name, 0.0)))
@@ -168,8 +170,8 @@ class WindowsTable:
     timezone: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        known = {name for evaluation in self.evaluations for name in evaluation.realized}
-        metrics = [name for name in HEADLINES if name in known]
+        metric_names = {name for evaluation in self.evaluations for name in evaluation.realized}
+        metrics = [name for name in HEADLINES if name in metric_names]
         metrics = metrics[: 3 if options.max_width >= 110 else 1]
         table = empty()
         table.add_column("window", no_wrap=True)
@@ -188,14 +190,14 @@ class WindowsTable:
 
 def _window_line(evaluation: Evaluation, timezone: str) -> list[Text]:
     first = next(iter(rank(evaluation.features.values())), None)
-    most = first if first is not None and first.state in ("drift", "within_normal_variation") else None
+    worst = first if first is not None and first.state in ("drift", "within_normal_variation") else None
     score = evaluation.score
     return [
         Text(window_label(evaluation.window, timezone) + ("" if evaluation.closed else " (open)")),
         Text(count(evaluation.rows)),
         Text(percent(evaluation.coverage)),
         Text(_drifted_of(evaluation), style="green" if first is None else state_style(first)),
-        Text("") if most is None else Text(f"{printable(most.name)} {most.size}", style=state_style(most)),
+        Text("") if worst is None else Text(f"{printable(worst.name)} {worst.size}", style=state_style(worst)),
         Text(method_value(score, "psi").removeprefix("PSI "), style=state_style(score)) if score else Text("–"),
     ]
 
@@ -203,10 +205,10 @@ def _window_line(evaluation: Evaluation, timezone: str) -> list[Text]:
 def _drifted_of(evaluation: Evaluation) -> str:
     """Say how many features drifted of those that could be compared, and how many are far and usual."""
     columns = list(evaluation.features.values())
-    of, usual = compared(evaluation), sum(column.state == "within_normal_variation" for column in columns)
-    if not of:
+    total, usual = compared(evaluation), sum(column.state == "within_normal_variation" for column in columns)
+    if not total:
         return state_word(rank(columns)[0].state, rank(columns)[0].reason) if columns else ""
-    return f"{drifted(evaluation)} of {of}" + (f", {usual} {state_word('within_normal_variation')}" if usual else "")
+    return f"{drifted(evaluation)} of {total}" + (f", {usual} {state_word('within_normal_variation')}" if usual else "")
 
 
 def _window_value(evaluation: Evaluation, name: str) -> Text:
@@ -228,10 +230,10 @@ def evaluation_view(
     parts: list[RenderableType] = [_heading(evaluation, timezone)]
     drift = DriftTable(evaluation, detail)
     before, after = (
-        [shown for section in group for shown in section(evaluation, detail)] for group in (BEFORE_DRIFT, AFTER_DRIFT)
+        [part for section in group for part in section(evaluation, detail)] for group in (BEFORE_DRIFT, AFTER_DRIFT)
     )
-    for shown in (*before, drift, *after):
-        parts += [Text(), shown]
+    for part in (*before, drift, *after):
+        parts += [Text(), part]
     parts += [Text(line, style="dim") for line in _remarks(evaluation, timezone, detail)]
     parts += [] if concept is None else [Text(), concept]
     parts += [Text(), Text(sentence(evaluation), style="bold")] if detail.explain else []
@@ -249,10 +251,10 @@ def windows_view(
     evaluations: Sequence[Evaluation], timezone: str = "UTC", detail: Detail = EVERYTHING
 ) -> RenderableType:
     """Show several windows, a line each: rows, coverage, what drifted, the score's PSI, performance."""
-    shown = tuple(evaluations) if detail.all else tuple(evaluations[-MOST_WINDOWS:])
-    hidden = len(evaluations) - len(shown)
+    shown_windows = tuple(evaluations) if detail.all else tuple(evaluations[-MOST_WINDOWS:])
+    hidden = len(evaluations) - len(shown_windows)
     before = [Text(f"{many(hidden, 'earlier window')}: --all", style="dim")] if hidden else []
-    return Readable(Group(*before, WindowsTable(shown, timezone)))
+    return Readable(Group(*before, WindowsTable(shown_windows, timezone)))
 
 
 def show(
@@ -275,15 +277,19 @@ def show(
     if len(evaluations) > 1:
         console.print(windows_view(evaluations, detail=detail))
         console.print()
-    judged = [at for at, evaluation in enumerate(evaluations) if evaluation.share is not None]
-    shown = judged[-1] if judged else len(evaluations) - 1
-    told = None
-    heard = concept is not None and (concept.outcomes or concept.unusable)
-    if concept is not None and heard and (detail.explain or concept.state == "drift" or "concept" in detail.asked):
+    judged_indices = [index for index, evaluation in enumerate(evaluations) if evaluation.share is not None]
+    shown = judged_indices[-1] if judged_indices else len(evaluations) - 1
+    explained = None
+    has_outcomes = concept is not None and (concept.outcomes or concept.unusable)
+    if (
+        concept is not None
+        and has_outcomes
+        and (detail.explain or concept.state == "drift" or "concept" in detail.asked)
+    ):
         style = "bold red" if concept.state == "drift" else ""
         levels = error_levels(evaluations, concept.measure)
-        told = Text(concept_sentence(concept, date_words, levels) + ".", style=style)
-    console.print(evaluation_view(evaluations[shown], concept=told, detail=detail))
+        explained = Text(concept_sentence(concept, date_words, levels) + ".", style=style)
+    console.print(evaluation_view(evaluations[shown], concept=explained, detail=detail))
     if wrong and wrong[shown].rows:
         console.print(Readable(Group(Text(), mispredictions(wrong[shown]))))
     if not detail.explain:

@@ -70,10 +70,10 @@ def _heading(part: Mapping[str, Any], now: int) -> Text:
 
 def _verdict(row: ModelRow, part: Mapping[str, Any]) -> Iterator[Text]:
     """Say the verdict whole: that of the model, and that of the version where it is another."""
-    said = [row.verdict] if part is row.shown or row.verdict is None else [row.verdict, part.get("verdict")]
-    if all(verdict is None for verdict in said):
+    verdicts = [row.verdict] if part is row.shown or row.verdict is None else [row.verdict, part.get("verdict")]
+    if all(verdict is None for verdict in verdicts):
         yield Text("Nothing can be said of it before its first window.", "dim")
-    for verdict in said:
+    for verdict in verdicts:
         if verdict is not None:
             yield Text(short(verdict["sentence"], 1000), f"bold {VERDICT_STYLES.get(verdict['state'], '')}")
             yield from (Text(short(verdict[key], 1000), style) for key, style in (("next", ""), ("sure", "dim")))
@@ -97,19 +97,21 @@ def _features(answer: Mapping[str, Any], width: int) -> Iterator[tuple[str, Tabl
         return
     drift, history = window["drift"], [one["drift"] for one in answer["windows"]]
     columns = [(title, drift[key], [one[key] for one in history]) for title, key in _PREDICTIONS if drift[key]]
-    known = sorted(drift["features"].items(), key=lambda item: _place(*item))
-    columns += [(short(name, _LONGEST_NAME), one, [it["features"].get(name) for it in history]) for name, one in known]
+    ranked_features = sorted(drift["features"].items(), key=lambda item: _place(*item))
+    columns += [
+        (short(name, _LONGEST_NAME), one, [it["features"].get(name) for it in history]) for name, one in ranked_features
+    ]
     if not columns:
         return
     wide = width >= _WIDE
-    most = WINDOWS if wide else WINDOWS // 2
-    effects = [[0.0 if one is None else one["effect"] or 0.0 for one in before[-most:]] for *_, before in columns]
+    limit = WINDOWS if wide else WINDOWS // 2
+    effects = [[0.0 if one is None else one["effect"] or 0.0 for one in before[-limit:]] for *_, before in columns]
     highest = max((max(line, default=0.0) for line in effects), default=0.0)
     table = empty()
     table.add_column("", no_wrap=True, overflow="ellipsis")
     for title in ("state", "size", "test", *(("missing",) if wide else ())):
         table.add_column(title, justify="right" if title == "test" else "left", no_wrap=True)
-    table.add_column("over time", no_wrap=True, min_width=min(most, len(history)))
+    table.add_column("over time", no_wrap=True, min_width=min(limit, len(history)))
     for (title, column, _), line in zip(columns, effects, strict=True):
         size = column["size"] if column["state"] == "drift" else None
         style = _SIZES.get(size or "", "green" if column["state"] == "ok" else "cyan")
@@ -150,24 +152,24 @@ def _performance(answer: Mapping[str, Any], width: int) -> Iterator[tuple[str, T
     window = (mature or measured or [None])[-1]
     if window is None or not window["performance"]["realized"]:
         return
-    found, changes = window["performance"]["realized"], window["performance"]["changes"]
-    titles = ["is", "interval"] if any(metric["low"] is not None for metric in found.values()) else ["is"]
+    realized, changes = window["performance"]["realized"], window["performance"]["changes"]
+    titles = ["is", "interval"] if any(metric["low"] is not None for metric in realized.values()) else ["is"]
     titles += ["baseline", "than the baseline"] if changes else []
     titles += ["outcomes"] if width >= _WIDE else []
     table = empty()
     table.add_column("", no_wrap=True, overflow="ellipsis")
     for title in titles:
         table.add_column(title, justify="left" if title.startswith("than") else "right", no_wrap=True)
-    for name in metric_names(found):
-        metric, changed = found[name], changes.get(name) or {}
-        value, difference = metric_value(found, name), changed.get("change")
+    for name in metric_names(realized):
+        metric, changed = realized[name], changes.get(name) or {}
+        value, difference = metric_value(realized, name), changed.get("change")
         state, reason = changed.get("state", ""), changed.get("reason") or ""
-        told = "" if difference is None else f"{state_word(state, reason)} ({change(0.0, difference)})"
+        change_text = "" if difference is None else f"{state_word(state, reason)} ({change(0.0, difference)})"
         cells = {
             "is": Text(number(value)),
             "interval": Text(ends(metric["low"], metric["high"]), "dim"),
             "baseline": Text("" if value is None or difference is None else number(value - difference), "dim"),
-            "than the baseline": Text(told, "bold red" if state == "worse" else ""),
+            "than the baseline": Text(change_text, "bold red" if state == "worse" else ""),
             "outcomes": Text(count(metric["rows"]), "dim"),
         }
         table.add_row(Text(metric_title(name)), *(cells[title] for title in titles))
@@ -191,10 +193,10 @@ def _versions(row: ModelRow, shown: Mapping[str, Any]) -> Iterator[tuple[str, Ta
     for title in ("state", "rows", "outcomes", ""):
         table.add_column(title, justify="right" if title in ("rows", "outcomes") else "left", no_wrap=True)
     for part in row.parts:
-        told = "shown here" if part is shown else "" if part.get("in_use", True) else "out of use"
+        note = "shown here" if part is shown else "" if part.get("in_use", True) else "out of use"
         rows = compact(part["rows"] + part.get("distributed", 0))
         outcomes = compact(part["outcomes"])
-        table.add_row(Text(part_label(part)), state_text(part.get("verdict")), rows, outcomes, Text(told, "dim"))
+        table.add_row(Text(part_label(part)), state_text(part.get("verdict")), rows, outcomes, Text(note, "dim"))
     yield "v shows the next", table
 
 

@@ -106,7 +106,7 @@ def cell_html(done: int, total: int, what: str) -> str:
     >>> cell_html(50, 200, "Counting rows")
     '<label>Counting rows <progress value="50" max="200"></progress> 50 of 200</label>'
     """
-    said = html.escape(what)
+    escaped = html.escape(what)
     if not total:
-        return f"<label>{said} <progress></progress></label>"
-    return f'<label>{said} <progress value="{done}" max="{total}"></progress> {done:,} of {total:,}</label>'
+        return f"<label>{escaped} <progress></progress></label>"
+    return f'<label>{escaped} <progress value="{done}" max="{total}"></progress> {done:,} of {total:,}</label>'

@@ -84,27 +84,30 @@ def drift_by_slice(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     table = plain_table("slice", ("rows",))
     for heading in ("state", "what drifts"):
         table.add_column(heading, no_wrap=heading == "state")
-    known = rank_drifted_slices(evaluation.slices)
-    shown = detail.first(known, MOST_SLICES)
-    for name, found in shown:
-        style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
-        state = Text(state_word(found.state), style=style)
+    ranked_slices = rank_drifted_slices(evaluation.slices)
+    shown_slices = detail.first(ranked_slices, MOST_SLICES)
+    for name, slice_drift in shown_slices:
+        style = "bold yellow" if slice_drift.state == "drift" else "green" if slice_drift.state == "ok" else "cyan"
+        state = Text(state_word(slice_drift.state), style=style)
         table.add_row(
-            Text(printable(name)), Text(count(found.rows), style="dim"), state, Text(printable(slice_sentence(found)))
+            Text(printable(name)),
+            Text(count(slice_drift.rows), style="dim"),
+            state,
+            Text(printable(slice_sentence(slice_drift))),
         )
-    if len(known) > len(shown):
-        table.add_row(more(len(known) - len(shown)))
+    if len(ranked_slices) > len(shown_slices):
+        table.add_row(more(len(ranked_slices) - len(shown_slices)))
     yield table
 
 
 def joint_drift(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show the drift that all features show together, a line for each method; explained, also where there is none."""
-    known = [
-        found
-        for found in evaluation.joint.values()
-        if detail.explain or found.state == "drift" or found.method in detail.asked
+    joint_drifts = [
+        joint
+        for joint in evaluation.joint.values()
+        if detail.explain or joint.state == "drift" or joint.method in detail.asked
     ]
-    if not known:
+    if not joint_drifts:
         return
     table = empty()
     for heading in ("together", "state"):
@@ -112,29 +115,29 @@ def joint_drift(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     if detail.explain:
         table.add_column("p", justify="right", no_wrap=True)
     table.add_column("finding")
-    for found in known:
-        style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
-        state = Text(state_word(found.state), style=style)
-        p = [Text(p_value(found.p_value), style="dim")] if detail.explain else []
-        table.add_row(Text(JOINT[found.method].title), state, *p, Text(printable(found.sentence)))
+    for joint in joint_drifts:
+        style = "bold yellow" if joint.state == "drift" else "green" if joint.state == "ok" else "cyan"
+        state = Text(state_word(joint.state), style=style)
+        p = [Text(p_value(joint.p_value), style="dim")] if detail.explain else []
+        table.add_row(Text(JOINT[joint.method].title), state, *p, Text(printable(joint.sentence)))
     yield table
 
 
 def causes(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show the kind of change and its causes, those that count most first."""
-    known = () if evaluation.explanation is None else evaluation.explanation.causes
-    if not known and evaluation.change_kind is None:
+    all_causes = () if evaluation.explanation is None else evaluation.explanation.causes
+    if not all_causes and evaluation.change_kind is None:
         return
     table = empty()
     table.add_column("why", no_wrap=True)
     table.add_column("")
     if evaluation.change_kind is not None:
         table.add_row("", Text(printable(change_sentence(evaluation.change_kind))))
-    shown = detail.first(known, MOST_CAUSES)
-    for at, cause in enumerate(shown, 1):
-        table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause_sentence(cause))))
-    if len(known) > len(shown):
-        table.add_row("", more(len(known) - len(shown)))
+    shown_causes = detail.first(all_causes, MOST_CAUSES)
+    for index, cause in enumerate(shown_causes, 1):
+        table.add_row(Text(f"{index}.", style="dim"), Text(printable(cause_sentence(cause))))
+    if len(all_causes) > len(shown_causes):
+        table.add_row("", more(len(all_causes) - len(shown_causes)))
     yield table
 
 
@@ -145,12 +148,12 @@ def findings(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     table = empty()
     table.add_column("data", no_wrap=True)
     table.add_column("what is wrong")
-    shown = detail.first(evaluation.findings, MOST_FINDINGS)
-    for finding in shown:
+    shown_findings = detail.first(evaluation.findings, MOST_FINDINGS)
+    for finding in shown_findings:
         style = SEVERITY_STYLES[finding.severity]
         table.add_row(Text(finding.severity, style=style), Text(printable(finding_sentence(finding))))
-    if len(evaluation.findings) > len(shown):
-        table.add_row("", more(len(evaluation.findings) - len(shown)))
+    if len(evaluation.findings) > len(shown_findings):
+        table.add_row("", more(len(evaluation.findings) - len(shown_findings)))
     yield table
 
 
@@ -162,14 +165,17 @@ def expectations(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     met = sum(expected.state == "met" for expected in evaluation.expected)
     for heading in ("expected", f"{met} of {len(evaluation.expected)} met", ""):
         table.add_column(heading, no_wrap=not heading)
-    unmet = sorted((one for one in evaluation.expected if one.state != "met"), key=lambda one: one.state)
-    shown = detail.first(unmet, MOST_FEATURES)
-    for expected in shown:
+    unmet = sorted(
+        (expectation for expectation in evaluation.expected if expectation.state != "met"),
+        key=lambda expectation: expectation.state,
+    )
+    shown_expectations = detail.first(unmet, MOST_FEATURES)
+    for expected in shown_expectations:
         style = "bold red" if expected.state == "broken" else "yellow"
         state = Text(state_word(expected.state), style=style)
         table.add_row(state, Text(printable(expected.sentence)), Text(printable(expected.rule), style="dim"))
-    if len(unmet) > len(shown):
-        table.add_row("", more(len(unmet) - len(shown)))
+    if len(unmet) > len(shown_expectations):
+        table.add_row("", more(len(unmet) - len(shown_expectations)))
     yield table
 
 
@@ -177,12 +183,12 @@ def performance(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show metrics beside those of the baseline, and whether they are worse: the first few and the worse, or all."""
     if not evaluation.realized:
         return
-    judged, names = evaluation.realized_changes, _telling(evaluation, detail)
+    changes, names = evaluation.realized_changes, _telling(evaluation, detail)
     headings = ["is", "interval", "baseline"]
-    headings += ["change"] if detail.explain or not judged else []
+    headings += ["change"] if detail.explain or not changes else []
     headings += ["outcomes"] if detail.explain else []
     table = plain_table("performance", headings)
-    if judged:
+    if changes:
         table.add_column("than the baseline", overflow="fold")
     for name in names:
         metric, reference = evaluation.realized[name], evaluation.reference.get(name)
@@ -195,7 +201,7 @@ def performance(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
             "change": Text(change(was, metric.value), style=_change_style(evaluation, name, was, metric.value)),
             "outcomes": Text(count(metric.rows), style="dim"),
         }
-        compared = [_compared(evaluation, name, detail)] if judged else []
+        compared = [_compared(evaluation, name, detail)] if changes else []
         table.add_row(Text(metric_title(name)), *(cells[heading] for heading in headings), *compared)
     if len(evaluation.realized) > len(names):
         table.add_row(more(len(evaluation.realized) - len(names)))
@@ -204,11 +210,11 @@ def performance(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
 
 def _telling(evaluation: Evaluation, detail: Detail) -> list[str]:
     """Return the metrics that are shown: those that stand for a model, and those that are worse than the baseline's."""
-    known = list(evaluation.realized)
-    worse = {name for name, one in evaluation.realized_changes.items() if one.state == "worse"}
-    first = [name for name in HEADLINES if name in known][:MOST_METRICS] or known[:MOST_METRICS]
-    first += [beside for name, beside in BESIDE.items() if name in first] + ["mean_score", "actual_rate"]
-    return known if detail.all else [name for name in known if name in first or name in worse]
+    metric_names = list(evaluation.realized)
+    worse = {name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"}
+    first = [name for name in HEADLINES if name in metric_names][:MOST_METRICS] or metric_names[:MOST_METRICS]
+    first += [beside_metric for name, beside_metric in BESIDE.items() if name in first] + ["mean_score", "actual_rate"]
+    return metric_names if detail.all else [name for name in metric_names if name in first or name in worse]
 
 
 _COMPARED_STYLES = {"worse": "bold red", "not_worse": "green"}
@@ -216,17 +222,23 @@ _COMPARED_STYLES = {"worse": "bold red", "not_worse": "green"}
 
 def _compared(evaluation: Evaluation, name: str, detail: Detail) -> Text:
     """Return whether a metric is worse than the baseline's; explained, with the interval of the change."""
-    one = evaluation.realized_changes.get(name)
-    if one is None:
+    metric_change = evaluation.realized_changes.get(name)
+    if metric_change is None:
         return Text()
-    words = change_words(evaluation.realized_changes, name) if detail.explain else state_word(one.state, one.reason)
-    return Text(words, style=_COMPARED_STYLES.get(one.state, "dim"))
+    words = (
+        change_words(evaluation.realized_changes, name)
+        if detail.explain
+        else state_word(metric_change.state, metric_change.reason)
+    )
+    return Text(words, style=_COMPARED_STYLES.get(metric_change.state, "dim"))
 
 
 def _change_style(evaluation: Evaluation, name: str, was: float | None, now: float | None) -> str:
     """Return the colour of a change: of one that was judged its state's, else that of its direction."""
-    one = evaluation.realized_changes.get(name)
-    return change_style(name, was, now) if one is None else "bold red" if one.state == "worse" else ""
+    metric_change = evaluation.realized_changes.get(name)
+    return (
+        change_style(name, was, now) if metric_change is None else "bold red" if metric_change.state == "worse" else ""
+    )
 
 
 def _interval(metric: MetricValue) -> str:
@@ -254,12 +266,12 @@ def performance_by_age(evaluation: Evaluation, detail: Detail) -> Iterator[Rende
 def _slices(first: str, slices: Mapping[str, SlicePerformance], most: int) -> Table:
     metric, _ = ranking_metric(slices.values())
     table = plain_table(first, ("outcomes", metric_title(metric) if metric else "", "interval"))
-    for name, one in list(slices.items())[:most]:
-        measured = one.metrics.get(metric)
+    for name, slice_performance in list(slices.items())[:most]:
+        measured = slice_performance.metrics.get(metric)
         value, interval = (None, "") if measured is None else (measured.value, ends(measured.low, measured.high))
         table.add_row(
             Text(printable(name)),
-            Text(count(one.rows), style="dim"),
+            Text(count(slice_performance.rows), style="dim"),
             Text(number(value)),
             Text(interval, style="dim"),
         )
@@ -276,58 +288,60 @@ def weak_slices(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     table = empty()
     table.add_column("weak", justify="right", no_wrap=True)
     table.add_column("where, found on one half of the rows and confirmed on the other")
-    shown = detail.first(weak.slices, MOST_CAUSES)
-    for one in shown:
-        table.add_row(Text(percent(one.excess), style="bold yellow"), Text(printable(one.sentence)))
-    if len(weak.slices) > len(shown):
-        table.add_row("", more(len(weak.slices) - len(shown)))
+    shown_slices = detail.first(weak.slices, MOST_CAUSES)
+    for weak_slice in shown_slices:
+        table.add_row(Text(percent(weak_slice.excess), style="bold yellow"), Text(printable(weak_slice.sentence)))
+    if len(weak.slices) > len(shown_slices):
+        table.add_row("", more(len(weak.slices) - len(shown_slices)))
     yield table
 
 
 def fairness(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show the state of each criterion, a table for each attribute."""
-    for found in evaluation.fairness:
+    for attribute in evaluation.fairness:
         table = empty()
-        table.add_column(printable(found.attribute), no_wrap=True)
+        table.add_column(printable(attribute.attribute), no_wrap=True)
         table.add_column("state", no_wrap=True)
-        table.add_column(f"compared with {printable(found.reference) or HIGHEST}")
-        shown = detail.first(found.criteria, MOST_FINDINGS)
-        for one in shown:
-            style = {"broken": "bold red", "met": "green"}.get(one.state, "yellow")
-            state = Text(state_word(one.state), style=style)
-            table.add_row(Text(state_word(one.name)), state, Text(printable(criterion_sentence(one))))
-        if len(found.criteria) > len(shown):
-            table.add_row(more(len(found.criteria) - len(shown)))
+        table.add_column(f"compared with {printable(attribute.reference) or HIGHEST}")
+        shown_criteria = detail.first(attribute.criteria, MOST_FINDINGS)
+        for criterion in shown_criteria:
+            style = {"broken": "bold red", "met": "green"}.get(criterion.state, "yellow")
+            state = Text(state_word(criterion.state), style=style)
+            table.add_row(Text(state_word(criterion.name)), state, Text(printable(criterion_sentence(criterion))))
+        if len(attribute.criteria) > len(shown_criteria):
+            table.add_row(more(len(attribute.criteria) - len(shown_criteria)))
         yield table
 
 
 def estimates(evaluation: Evaluation, detail: Detail) -> Iterator[Group]:
     """Show estimated metrics, their intervals and those of the baseline; explained, also beside outcomes."""
-    known = {name: one for name, one in evaluation.estimated.items() if one.value is not None}
-    if not known or (evaluation.realized and not detail.explain):
+    known_estimates = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.value is not None}
+    if not known_estimates or (evaluation.realized and not detail.explain):
         return
     bounds = ("bounds",) if detail.explain else ()
     table = plain_table("estimated", ("is", "95 %", "baseline", *bounds))
     table.add_column("state", no_wrap=True)
-    first = [name for name in (*HEADLINES, *known) if name in known][:MOST_METRICS]
-    alerts = {name for name, one in known.items() if standing(one) not in (None, "ok")}
-    names = list(known) if detail.all else [name for name in known if name in first or name in alerts]
+    first = [name for name in (*HEADLINES, *known_estimates) if name in known_estimates][:MOST_METRICS]
+    alerts = {name for name, estimate in known_estimates.items() if standing(estimate) not in (None, "ok")}
+    names = (
+        list(known_estimates) if detail.all else [name for name in known_estimates if name in first or name in alerts]
+    )
     for name in names:
-        one = known[name]
-        state = standing(one)
+        estimate = known_estimates[name]
+        state = standing(estimate)
         table.add_row(
             Text(metric_title(name)),
-            Text(number(one.value)),
-            Text(interval(one), style="dim"),
-            Text(number(one.reference), style="dim"),
-            *(Text(ends(one.lower_bound, one.upper_bound), style="dim") for _ in bounds),
+            Text(number(estimate.value)),
+            Text(interval(estimate), style="dim"),
+            Text(number(estimate.reference), style="dim"),
+            *(Text(ends(estimate.lower_bound, estimate.upper_bound), style="dim") for _ in bounds),
             Text(state or "\N{EN DASH}", style=_STYLES.get(state or "", "dim")),
         )
-    if len(known) > len(names):
-        table.add_row(more(len(known) - len(names)))
-    assumes = next(assumption(one) for one in evaluation.estimated.values())
-    told = f"; {sentence(evaluation.estimated, came=realized([evaluation]))}" if detail.explain else ""
-    lines = [Text(f"estimated: {assumes}{told}", style="dim")]
+    if len(known_estimates) > len(names):
+        table.add_row(more(len(known_estimates) - len(names)))
+    assumes = next(assumption(estimate) for estimate in evaluation.estimated.values())
+    track_record = f"; {sentence(evaluation.estimated, came=realized([evaluation]))}" if detail.explain else ""
+    lines = [Text(f"estimated: {assumes}{track_record}", style="dim")]
     moved = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
     shift = evaluation.label_shift
     if shift is not None and detail.explain and (moved or shift.explains == "labels"):
@@ -371,13 +385,13 @@ def objectives(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     met = sum(objective.state == "met" for objective in evaluation.objectives)
     for heading in ("objective", f"{met} of {len(evaluation.objectives)} met", ""):
         table.add_column(heading, no_wrap=not heading)
-    shown = detail.first(sorted(evaluation.objectives, key=lambda one: one.state), MOST_FEATURES)
-    for one in shown:
+    shown_objectives = detail.first(sorted(evaluation.objectives, key=lambda objective: objective.state), MOST_FEATURES)
+    for one in shown_objectives:
         style = {"broken": "bold red", "met": "green"}.get(one.state, "bold yellow" if one.overdue else "yellow")
         state = Text(objective_state(one), style=style)
         table.add_row(state, Text(printable(objective(one))), Text(printable(one.rule), style="dim"))
-    if len(evaluation.objectives) > len(shown):
-        table.add_row("", more(len(evaluation.objectives) - len(shown)))
+    if len(evaluation.objectives) > len(shown_objectives):
+        table.add_row("", more(len(evaluation.objectives) - len(shown_objectives)))
     yield table
 
 
@@ -401,19 +415,19 @@ AFTER_DRIFT: tuple[Section, ...] = (
 """The sections below the table of drift."""
 
 
-def mispredictions(found: Worst) -> Table:
+def mispredictions(worst: Worst) -> Table:
     """Show the worst rows, the worst first: how sure it was of what did not happen, or how far off."""
     table = plain_table("worst", ())
-    of_classes = any(row.predicted is not None for row in found.rows)
+    of_classes = any(row.predicted is not None for row in worst.rows)
     headings = ("time", "predicted", "actual", "sure" if of_classes else "error", "trace")
     for heading in headings:
         table.add_column(heading, justify="right" if heading in ("sure", "error") else "left", no_wrap=True)
-    for row in found.rows:
+    for row in worst.rows:
         actual = number(row.actual) if isinstance(row.actual, float) else row.actual or ""
         predicted = row.predicted if row.predicted is not None else number(row.score)
         time = date_label(row.time) if row.time else ""
         cells = (row.id, time, predicted, actual, number(row.loss), row.trace_id)
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    if found.wrong > len(found.rows):
-        table.add_row(Text(f"and {count(found.wrong - len(found.rows))} more of {count(found.outcomes)}", style="dim"))
+    if worst.wrong > len(worst.rows):
+        table.add_row(Text(f"and {count(worst.wrong - len(worst.rows))} more of {count(worst.outcomes)}", style="dim"))
     return table

@@ -71,10 +71,10 @@ def _page(document: Mapping[str, Any], url: str, width: int) -> Group:
 
 def _answers(rows: list[ModelRow]) -> list[Text]:
     """Return the sentences of the worst models, the worst first; their names only where there are several models."""
-    judged = [row for row in rows if row.verdict is not None and row.shown.get("in_use", True)]
-    wanted = [row for row in judged if row.state not in ("healthy", "unknown")] or judged[:1]
+    judged_rows = [row for row in rows if row.verdict is not None and row.shown.get("in_use", True)]
+    rows_shown = [row for row in judged_rows if row.state not in ("healthy", "unknown")] or judged_rows[:1]
     lines = []
-    for row in wanted[:MOST_ANSWERS]:
+    for row in rows_shown[:MOST_ANSWERS]:
         sentence = verdict_text(row)
         name = () if len(rows) == 1 else ((short(row.label, 40), "bold"), ": ")
         lines.append(Text.assemble(*name, sentence))
@@ -85,9 +85,11 @@ def _why(document: Mapping[str, Any]) -> list[Text]:
     """Return a line for each version whose window there is something to say of: why it drifts."""
     lines = []
     for model in document["models"]:
-        _, shown = newest_window(model)
-        if shown is not None and (told := shown.get("explanation")):
-            lines.append(Text.assemble((short(part_label(model), 40), "bold"), ": ", (short(told, 300), "yellow")))
+        _, window = newest_window(model)
+        if window is not None and (explanation := window.get("explanation")):
+            lines.append(
+                Text.assemble((short(part_label(model), 40), "bold"), ": ", (short(explanation, 300), "yellow"))
+            )
     return lines
 
 

@@ -153,9 +153,11 @@ class TopApplication(App[None]):
 
         Raises ``httpx.HTTPError`` where nothing answers, ``ValueError`` where another server does.
         """
-        asked = {key: handle(part[key]) for key in ("version", "environment")}
+        parameters = {key: handle(part[key]) for key in ("version", "environment")}
         path = f"/api/v1/models/{quote(handle(part['model']), safe='')}/evaluations"
-        answer = await self.client.get(path, params={**asked, "window": window, "limit": WINDOWS, "slices": "false"})
+        answer = await self.client.get(
+            path, params={**parameters, "window": window, "limit": WINDOWS, "slices": "false"}
+        )
         return await asyncio.to_thread(_windows, answer)
 
     def title_line(self, *more: str) -> Text:
@@ -292,10 +294,10 @@ class ModelsScreen(Screen[None]):
         keys = [row.name for row in self._shown]
         with self.app.batch_update():
             if widths == self._widths and keys == [key.value for key in table.rows]:
-                for at, line in enumerate(cells):
+                for index, line in enumerate(cells):
                     for place, cell in enumerate(line):
-                        if table.get_cell_at(Coordinate(at, place)) != cell:
-                            table.update_cell_at(Coordinate(at, place), cell)
+                        if table.get_cell_at(Coordinate(index, place)) != cell:
+                            table.update_cell_at(Coordinate(index, place), cell)
                 return
             chosen, scroll = self._chosen_name(), table.scroll_y
             table.clear(columns=True)
@@ -325,13 +327,13 @@ class ModelsScreen(Screen[None]):
             nothing = no_model(self._application.url) if not document["models"] else "No model is shown: Escape."
             self.query_one("#said", Static).update(Text("\n".join([nothing, *hints])))
             return
-        said = Text.assemble((short(row.label, 60), "bold"), "  ")
+        text = Text.assemble((short(row.label, 60), "bold"), "  ")
         if row.verdict is None:
             hint = next(iter(row.shown["hints"]), "nothing can be said of it before its first window")
-            said.append(short(hint, 300), "dim")
+            text.append(short(hint, 300), "dim")
         else:
-            said.append_text(verdict_text(row)).append(f"\n{short(row.verdict['next'], 300)}")
-        self.query_one("#said", Static).update(said)
+            text.append_text(verdict_text(row)).append(f"\n{short(row.verdict['next'], 300)}")
+        self.query_one("#said", Static).update(text)
 
     @on(DataTable.RowHighlighted)
     def _highlight(self) -> None:
@@ -432,13 +434,15 @@ class ModelScreen(Screen[None]):
         row = next((row for row in self._application.rows if row.name == self._row.name), None)
         self._gone = row is None
         if row is not None:
-            mine = (self._part["version"], self._part["environment"])
+            own_part = (self._part["version"], self._part["environment"])
             self._row = row
-            self._part = next((one for one in row.parts if (one["version"], one["environment"]) == mine), row.shown)
+            self._part = next(
+                (part for part in row.parts if (part["version"], part["environment"]) == own_part), row.shown
+            )
         self._draw()
-        of = (self._window, self._part)
-        if self._window and not self._gone and not self._application.lost and of != self._of:
-            self._fetch(of)
+        window_and_part = (self._window, self._part)
+        if self._window and not self._gone and not self._application.lost and window_and_part != self._of:
+            self._fetch(window_and_part)
 
     @work(exclusive=True, group="windows")
     async def _fetch(self, of: tuple[str, Mapping[str, Any]]) -> None:
@@ -474,9 +478,9 @@ class ModelScreen(Screen[None]):
 
     def action_version(self) -> None:
         """Go to the next version or environment."""
-        known = [(part["version"], part["environment"]) for part in self._row.parts]
-        at = known.index((self._part["version"], self._part["environment"]))
-        self._part = self._row.parts[(at + 1) % len(known)]
+        parts = [(part["version"], part["environment"]) for part in self._row.parts]
+        index = parts.index((self._part["version"], self._part["environment"]))
+        self._part = self._row.parts[(index + 1) % len(parts)]
         if self._window not in self._part["windows"]:
             self._window = newest_window(self._part)[0]
         self._renew()
@@ -497,6 +501,6 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Show the text."""
         table = Table.grid(padding=(0, 2))
-        for what, told in (*KEYS.items(), ("", ""), *COLUMNS.items()):
-            table.add_row(Text(what, "bold"), Text(told))
+        for key, description in (*KEYS.items(), ("", ""), *COLUMNS.items()):
+            table.add_row(Text(key, "bold"), Text(description))
         yield Static(table, id="help")

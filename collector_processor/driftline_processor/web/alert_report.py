@@ -47,12 +47,12 @@ class AlertReports:
         alert = self.state.alerts.alerts.get(message.gravest)
         if alert is None:
             return None
-        at = "" if alert.start is None else iso_time(alert.start)
-        place = Place(handle(alert.model), handle(alert.version), handle(alert.environment), alert.window, at)
+        start = "" if alert.start is None else iso_time(alert.start)
+        place = Place(handle(alert.model), handle(alert.version), handle(alert.environment), alert.window, start)
         try:
             selection = select(place, self.state.snapshot.named(place.model))
-            made = partial(feature.page, histories=self.state.queries.features, links=self.links)
-            html = report(selection, PAGES, made, self.clock(), self.links).encode("utf-8", "replace")
+            feature_page = partial(feature.page, histories=self.state.queries.features, links=self.links)
+            html = report(selection, PAGES, feature_page, self.clock(), self.links).encode("utf-8", "replace")
         except HTTPException:
             return None
         except Exception:

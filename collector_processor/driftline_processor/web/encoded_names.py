@@ -40,8 +40,8 @@ def routed_path(scope: Scope) -> str:
     '/models/a/drift'
     """
     path: str = scope["path"]
-    came = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
-    return unquote(_ENCODED.sub(SLASH, came)) if came.startswith(_PLACES) else path
+    raw_path = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
+    return unquote(_ENCODED.sub(SLASH, raw_path)) if raw_path.startswith(_PLACES) else path
 
 
 def with_slashes(path: str) -> str:

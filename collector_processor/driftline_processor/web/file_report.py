@@ -39,11 +39,11 @@ def model_view(result: EvaluationResult) -> ModelView:
     return ModelView(
         key=result.key,
         task=baseline.task,
-        rows=sum(one.rows for one in first),
-        first=min((one.window.start for one in first), default=0),
-        last=max((one.window.end for one in first), default=0),
+        rows=sum(evaluation.rows for evaluation in first),
+        first=min((evaluation.window.start for evaluation in first), default=0),
+        last=max((evaluation.window.end for evaluation in first), default=0),
         received=0,
-        outcomes=sum(one.outcome_rows for one in first),
+        outcomes=sum(evaluation.outcome_rows for evaluation in first),
         baseline=BaselineView(
             *("config", baseline.digest, baseline.pane.rows, tuple(baseline.bins.features)),
             importance=importance_of(baseline),

@@ -59,13 +59,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula; a text that begins so gets an apostrophe before it."""
 
 
-def first_shown(asked: QueryParams, rows: int, step: int) -> int:
+def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
     """Return the row at which a page begins that is asked to pass over ``skip`` of them: that of a whole page.
 
     >>> [first_shown(QueryParams(f"skip={skip}"), 250, 100) for skip in ("", "120", "999", "-1")]
     [0, 100, 200, 0]
     """
-    begin = asked.get("skip", "")
+    begin = query_params.get("skip", "")
     return min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(rows - 1, 0)) // step * step
 
 
@@ -166,8 +166,8 @@ def to_json(page: Page) -> dict[str, Any]:
     return {**page.about, **tables}
 
 
-def _table(page: Page, asked: QueryParams) -> Table:
-    name = asked.get("table") or next(iter(page.tables), "")
+def _table(page: Page, query_params: QueryParams) -> Table:
+    name = query_params.get("table") or next(iter(page.tables), "")
     if name not in page.tables:
         has = ", ".join(page.tables) or "none"
         raise HTTPException(404, f"this page has no table {name[:40]!r}; it has {has}")
@@ -190,9 +190,9 @@ def _own_address(request: Request) -> Any:
 
     def address(**changes: str) -> str:
         query = [(name, value) for name, value in request.query_params.multi_items() if name not in changes]
-        asked = QueryParams([*query, *((name, value) for name, value in changes.items() if value)])
+        query_params = QueryParams([*query, *((name, value) for name, value in changes.items() if value)])
         path = request.scope.get("raw_path") or request.url.path.encode()
-        return path.decode("ascii", "replace").partition("?")[0] + (f"?{asked}" if str(asked) else "")
+        return path.decode("ascii", "replace").partition("?")[0] + (f"?{query_params}" if str(query_params) else "")
 
     return address
 
@@ -215,34 +215,36 @@ def compile_templates(ended: Callable[[], bool] = lambda: False) -> None:
 def templates(frame: str) -> Environment:
     """Return the templates with all that each may use; those in the folder of a frame stand before the others."""
     folder = Path(__file__).parent / "templates"
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader([folder / frame, folder] if frame else folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(in_report=frame == "report")
-    made.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
-    made.globals.update(date_words=date_words, date_label=date_label)
-    made.globals.update(capital=capital, cause_sentence=cause_sentence, change_sentence=change_sentence)
-    made.globals.update(explanation_sentence=explanation_sentence, finding_sentence=finding_sentence)
-    made.globals.update(found_words=found_words)
-    made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
-    made.globals.update(service_level=service_level, checks=CHECKS)
-    made.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
-    made.globals.update(interval_line=intervals.interval_line, ends_of_all=intervals.ends_of_all)
-    made.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
-    made.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
-    made.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)
-    made.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
-    made.globals.update(
+    environment.globals.update(in_report=frame == "report")
+    environment.globals.update(
+        numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time
+    )
+    environment.globals.update(date_words=date_words, date_label=date_label)
+    environment.globals.update(capital=capital, cause_sentence=cause_sentence, change_sentence=change_sentence)
+    environment.globals.update(explanation_sentence=explanation_sentence, finding_sentence=finding_sentence)
+    environment.globals.update(found_words=found_words)
+    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
+    environment.globals.update(service_level=service_level, checks=CHECKS)
+    environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
+    environment.globals.update(interval_line=intervals.interval_line, ends_of_all=intervals.ends_of_all)
+    environment.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
+    environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
+    environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)
+    environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
+    environment.globals.update(
         ranked_slices=slices.rank_drifted_slices,
         told=slices.slice_sentence,
         fairness_told=fairness_words.criterion_sentence,
         fairness_apart=fairness_words.apart_sentence,
     )
-    made.globals.update(policy_words=policy_words)
-    made.globals.update(highest_rate=fairness_words.HIGHEST)
-    made.globals.update(ranked_performance=sliced.rank_slices, ranking_metric=sliced.ranking_metric)
-    return made
+    environment.globals.update(policy_words=policy_words)
+    environment.globals.update(highest_rate=fairness_words.HIGHEST)
+    environment.globals.update(ranked_performance=sliced.rank_slices, ranking_metric=sliced.ranking_metric)
+    return environment

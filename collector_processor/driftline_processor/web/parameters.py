@@ -26,18 +26,20 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     Raises 404 with a sentence that says what there is instead.
     """
     name = with_slashes(request.path_params["name"])
-    named = snapshot.named(name)
-    if not named:
-        meant = near_names(name, list(dict.fromkeys(model.key.model for model in snapshot.models)))
-        raise HTTPException(404, f"no model {name[:80]!r} has been seen; {meant or '/ lists those that have'}")
+    models = snapshot.named(name)
+    if not models:
+        near_models = near_names(name, list(dict.fromkeys(model.key.model for model in snapshot.models)))
+        raise HTTPException(404, f"no model {name[:80]!r} has been seen; {near_models or '/ lists those that have'}")
     parts = ("version", "environment")
-    wanted = {part: request.query_params[part] for part in parts if part in request.query_params}
+    wanted_parts = {part: request.query_params[part] for part in parts if part in request.query_params}
     fitting = [
-        model for model in named if all(handle(getattr(model.key, part)) == value for part, value in wanted.items())
+        model
+        for model in models
+        if all(handle(getattr(model.key, part)) == value for part, value in wanted_parts.items())
     ]
     if not fitting:
-        asked = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted.items())
-        raise HTTPException(404, f"model {name[:80]!r} has no {asked}; /models/{name[:80]} shows what it has")
+        part_words = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted_parts.items())
+        raise HTTPException(404, f"model {name[:80]!r} has no {part_words}; /models/{name[:80]} shows what it has")
 
     def order(model: ModelView) -> tuple[bool, int]:
         return model.rows + model.distributed == 0, sum(getattr(model.key, part) != "" for part in parts)
@@ -59,11 +61,11 @@ def nearest_window(windows: Sequence[Evaluation], time: int, timezone: str) -> t
         time: Unix nanoseconds.
         timezone: The clock by which the sentence writes times.
     """
-    nearest = min(range(len(windows)), key=lambda at: _distance(windows[at].window, time))
+    nearest = min(range(len(windows)), key=lambda index: _distance(windows[index].window, time))
     if not _distance(windows[nearest].window, time):
         return nearest, ""
-    asked = f"No window with predictions holds {date_words(time, timezone)}; the nearest is"
-    return nearest, f"{asked} {times.window_name(windows[nearest].window, timezone)}."
+    message = f"No window with predictions holds {date_words(time, timezone)}; the nearest is"
+    return nearest, f"{message} {times.window_name(windows[nearest].window, timezone)}."
 
 
 def _distance(window: Window, time: int) -> int:
@@ -81,19 +83,19 @@ def read_moment(said: str | None, name: str, default: int | None = None) -> int:
     if not said and default is not None:
         return default
     try:
-        found = instant_of(said, name)  # 0 = none was said
+        time = instant_of(said, name)  # 0 = none was said
     except UnusableField:
-        found = 0
-    if not found and not _is_beginning((said or "").strip()):
+        time = 0
+    if not time and not _is_beginning((said or "").strip()):
         raise HTTPException(400, f"{name} is a time, as in ?{name}=2026-03-01T00:00:00Z")
-    return found
+    return time
 
 
-def _is_beginning(said: str) -> bool:
+def _is_beginning(text: str) -> bool:
     """Return True for the beginning of unix time, at which nothing happens, but from which on one may ask."""
     for read in (float, instant):
         try:
-            return said != "" and read(said) == 0
+            return text != "" and read(text) == 0
         except ValueError:
             continue
     return False
@@ -101,15 +103,15 @@ def _is_beginning(said: str) -> bool:
 
 def number(request: Request, name: str, default: int, most: int) -> int:
     """Return the whole number that a parameter says, from 1 to ``most``."""
-    said = request.query_params.get(name, str(default))
-    if not said.isdecimal() or len(said) > len(str(most)) or not 1 <= int(said) <= most:
+    text = request.query_params.get(name, str(default))
+    if not text.isdecimal() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
         raise HTTPException(400, f"{name} is a number from 1 to {most}, as in ?{name}={default}")
-    return int(said)
+    return int(text)
 
 
 def read_flag(request: Request, name: str, default: bool) -> bool:
     """Return what a parameter says that is true or false."""
-    said = request.query_params.get(name, str(default).lower())
-    if said not in ("true", "false"):
+    text = request.query_params.get(name, str(default).lower())
+    if text not in ("true", "false"):
         raise HTTPException(400, f"{name} is true or false, as in ?{name}={str(not default).lower()}")
-    return said == "true"
+    return text == "true"

@@ -63,10 +63,10 @@ class Place:
             target: The id of an element there, see :func:`anchor`.
             **changes: Fields of the place that are another there, and parameters of the page alone.
         """
-        own = {name: value for name, value in changes.items() if name not in Place.__dataclass_fields__}
-        there = replace(self, **{name: value for name, value in changes.items() if name not in own})
-        query = urlencode([*there.parameters(), *((name, value) for name, value in own.items() if value)])
-        path = f"/models/{quote(there.model, safe='')}" + (f"/{page}" if page else "")
+        own_parameters = {name: value for name, value in changes.items() if name not in Place.__dataclass_fields__}
+        place = replace(self, **{name: value for name, value in changes.items() if name not in own_parameters})
+        query = urlencode([*place.parameters(), *((name, value) for name, value in own_parameters.items() if value)])
+        path = f"/models/{quote(place.model, safe='')}" + (f"/{page}" if page else "")
         return path + (f"?{query}" if query else "") + (f"#{quote(target, safe='')}" if target else "")
 
     def parameters(self) -> list[tuple[str, str]]:
@@ -78,40 +78,42 @@ class Place:
             ("at", self.at),
             ("from", self.since),
             ("to", self.until),
-            *(("slice", one) for one in self.slices),
+            *(("slice", slice_text) for slice_text in self.slices),
         ]
         return [(name, value) for name, value in said if value or (name == "version" and value == "")]
 
     def slice_values(self) -> dict[str, str]:
         """Return key → value of the slices. Raises 400 where one has no value."""
-        found = {}
-        for said in self.slices:
-            key, equals, value = said.partition("=")
+        slices = {}
+        for slice_text in self.slices:
+            key, equals, value = slice_text.partition("=")
             if not key or not equals:
-                raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {said[:80]!r}")
-            found[key] = value
-        return found
+                raise HTTPException(
+                    400, f"slice is a key and a value, as in ?slice=country=NL; not {slice_text[:80]!r}"
+                )
+            slices[key] = value
+        return slices
 
 
 def read_place(request: Request) -> Place:
     """Return what the address of a request says."""
-    asked = request.query_params
+    query_params = request.query_params
     return Place(
         with_slashes(request.path_params["name"]),
-        asked.get("version"),
-        asked.get("environment"),
-        asked.get("window", ""),
-        asked.get("at", ""),
-        asked.get("from", ""),
-        asked.get("to", ""),
-        tuple(filter(None, asked.getlist("slice"))),
+        query_params.get("version"),
+        query_params.get("environment"),
+        query_params.get("window", ""),
+        query_params.get("at", ""),
+        query_params.get("from", ""),
+        query_params.get("to", ""),
+        tuple(filter(None, query_params.getlist("slice"))),
     )
 
 
 def place_of(model: ModelView, window: str = "", evaluation: Evaluation | None = None) -> Place:
     """Return the place of a version of a model, and of one window of it."""
-    key, at = model.key, "" if evaluation is None else iso_time(evaluation.window.start)
-    return Place(handle(key.model), handle(key.version) or None, handle(key.environment) or None, window, at)
+    key, start = model.key, "" if evaluation is None else iso_time(evaluation.window.start)
+    return Place(handle(key.model), handle(key.version) or None, handle(key.environment) or None, window, start)
 
 
 def feature_page(name: str) -> str:

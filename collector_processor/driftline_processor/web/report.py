@@ -45,8 +45,8 @@ class Chapter(NamedTuple):
     def headed(self) -> bool:
         """Whether the page begins with a heading that says the title."""
         heading = _FIRST_HEADING.match(self.body)
-        said = "" if heading is None else " ".join(unescape(_TAG.sub("", heading[1])).split())
-        return said == self.title or self.anchor.startswith(_anchor("features/"))
+        heading_text = "" if heading is None else " ".join(unescape(_TAG.sub("", heading[1])).split())
+        return heading_text == self.title or self.anchor.startswith(_anchor("features/"))
 
 
 def report(
@@ -126,15 +126,15 @@ def _body(page: Page, define: glossary.Definitions) -> str:
 def _with_addresses(document: str, anchors: set[str], selection: Selection, links: Links) -> str:
     """Let links to what a chapter or a word says lead there, others to the processor where its address is known."""
 
-    def lead(found: re.Match[str]) -> str:
-        address = urlsplit(unescape(found[1]))
+    def lead(match: re.Match[str]) -> str:
+        address = urlsplit(unescape(match[1]))
         if address.path == glossary.ADDRESS and address.fragment in anchors:
             return f' href="#{address.fragment}"'
         model, _, end = address.path.removeprefix("/models/").partition("/")
         chapter = _anchor(end)
         if chapter in anchors and not address.fragment and shows(selection, unquote(model), address.query):
             return f' href="#{chapter}"'
-        return f' href="{links.public_url}{found[1]}"' if links.public_url else ""
+        return f' href="{links.public_url}{match[1]}"' if links.public_url else ""
 
     return _ADDRESS.sub(lead, document).replace(' href=""', "")  # a choice that a report does not have
 
@@ -142,7 +142,7 @@ def _with_addresses(document: str, anchors: set[str], selection: Selection, link
 def shows(selection: Selection, model: str, query: str) -> bool:
     """Return whether a report of a selection shows what an address asks for: its version, window, range and slice."""
     place, key, chosen = selection.place, selection.model.key, selection.chosen
-    known: dict[str, set[str | None]] = {  # None: the address says nothing, as the place of the report
+    allowed_by_name: dict[str, set[str | None]] = {  # None: the address says nothing, as the place of the report
         "version": {place.version, handle(key.version)},
         "environment": {place.environment, handle(key.environment)},
         "window": {place.window or None, selection.window},
@@ -150,8 +150,10 @@ def shows(selection: Selection, model: str, query: str) -> bool:
         "from": {place.since or None},
         "to": {place.until or None},
     }
-    asked = parse_qs(query, keep_blank_values=True)
-    slices = tuple(asked.pop("slice", ()))
-    if model != place.model or slices != place.slices or not asked.keys() <= known.keys():
+    parameters = parse_qs(query, keep_blank_values=True)
+    slices = tuple(parameters.pop("slice", ()))
+    if model != place.model or slices != place.slices or not parameters.keys() <= allowed_by_name.keys():
         return False
-    return all((asked[name][0] if name in asked else None) in values for name, values in known.items())
+    return all(
+        (parameters[name][0] if name in parameters else None) in values for name, values in allowed_by_name.items()
+    )

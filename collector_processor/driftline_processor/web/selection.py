@@ -84,20 +84,20 @@ class Selection:
 
     def other(self, model: ModelView, page: str = "") -> str:
         """Return the address of another version or environment of this model."""
-        there = place_of(model)
-        return self.place.address(page, version=there.version, environment=there.environment)
+        place = place_of(model)
+        return self.place.address(page, version=place.version, environment=place.environment)
 
     @property
     def earlier(self) -> Evaluation | None:
         """The window before the chosen one."""
-        at = self._at()
-        return self.known[at - 1] if at else None
+        index = self._at()
+        return self.known[index - 1] if index else None
 
     @property
     def later(self) -> Evaluation | None:
         """The window after the chosen one."""
-        at = self._at()
-        return self.known[at + 1] if at is not None and at + 1 < len(self.known) else None
+        index = self._at()
+        return self.known[index + 1] if index is not None and index + 1 < len(self.known) else None
 
     def ranges(self, page: str = "") -> Iterator[RangeChoice]:
         """Yield the ranges of windows that differ from each other: the usual ones, the last days, and all."""
@@ -113,8 +113,8 @@ class Selection:
         if len(self.known) > SHOWN:
             words = f"{SHOWN} windows"
             yield RangeChoice(words, place.address(page, since=""), free and not since)
-        whole = free and (since == ALL or (not since and len(self.known) <= SHOWN))
-        yield RangeChoice("all", place.address(page, since=ALL), whole)
+        shows_all = free and (since == ALL or (not since and len(self.known) <= SHOWN))
+        yield RangeChoice("all", place.address(page, since=ALL), shows_all)
 
     def slice_names(self) -> list[str]:
         """Return the slices that the chosen window knows, and those of the address."""
@@ -126,15 +126,15 @@ class Selection:
         """The performance of the baseline."""
         if self.chosen is None:
             return {}
-        known = (self.chosen, *reversed(self.shown))
-        return next((evaluation.reference for evaluation in known if evaluation.reference), {})
+        evaluations = (self.chosen, *reversed(self.shown))
+        return next((evaluation.reference for evaluation in evaluations if evaluation.reference), {})
 
     @property
     def past(self) -> bool:
         """Whether windows have closed after the one that is looked at, so that today's verdict is not about it."""
         if self.chosen is None:
             return False
-        newest = next((one for one in reversed(self.known) if one.closed), self.known[-1])
+        newest = next((evaluation for evaluation in reversed(self.known) if evaluation.closed), self.known[-1])
         return self.chosen.window.end < newest.window.end
 
     @property
@@ -148,7 +148,12 @@ class Selection:
         if chosen is None or not self.past:
             return model.verdict
         end = chosen.window.end
-        windows = [one for known in model.windows.values() for one in known if one.closed and one.window.end <= end]
+        windows = [
+            evaluation
+            for window in model.windows.values()
+            for evaluation in window
+            if evaluation.closed and evaluation.window.end <= end
+        ]
         context = VerdictContext(None, model.versions, model.timezone, coming_windows(windows))
         return verdict_of_model(windows, context=context)
 
@@ -156,7 +161,7 @@ class Selection:
         if self.chosen is None:
             return None
         start = self.chosen.window.start
-        return next(at for at, one in enumerate(self.known) if one.window.start == start)
+        return next(index for index, evaluation in enumerate(self.known) if evaluation.window.start == start)
 
 
 _MOMENT = "\0"
@@ -170,9 +175,9 @@ def _around_moment(place: Place, window: str, page: str, target: str) -> tuple[s
     return before, after
 
 
-def select(place: Place, known: Sequence[ModelView]) -> Selection:
+def select(place: Place, model_views: Sequence[ModelView]) -> Selection:
     """Return what an address selects among all models. Raises 404 or 400 with a sentence for what there is not."""
-    same = tuple(model for model in known if handle(model.key.model) == place.model)
+    same = tuple(model for model in model_views if handle(model.key.model) == place.model)
     model = _model(place, same)
     window = place.window or default_window(model)
     windows = model.windows.get(window)
@@ -180,15 +185,15 @@ def select(place: Place, known: Sequence[ModelView]) -> Selection:
         raise no_window(model, window)
     if not windows:
         return Selection(place, model, same, window, (), (), None)
-    at, instead = _chosen(windows, place, model.timezone)
-    begin, end = _range(windows, at, place)
+    index, instead = _chosen(windows, place, model.timezone)
+    begin, end = _range(windows, index, place)
     recorded = [*windows[:begin], *with_track_records(windows, begin)]
-    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[at], instead)
+    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[index], instead)
 
 
 def default_window(model: ModelView) -> str:
     """Return the longest window that has closed once, else the shortest: the most informative one."""
-    length = {name: known[-1].window.end - known[-1].window.start for name, known in model.windows.items() if known}
+    length = {name: window[-1].window.end - window[-1].window.start for name, window in model.windows.items() if window}
     closed = [name for name in length if any(evaluation.closed for evaluation in model.windows[name])]
     if closed:
         return max(closed, key=lambda name: length[name])
@@ -198,11 +203,13 @@ def default_window(model: ModelView) -> str:
 def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
     if not same:
         raise HTTPException(404, f"no model {place.model[:80]!r} has been seen; / lists those that have")
-    wanted = {"version": place.version, "environment": place.environment}
-    asked = {part: value for part, value in wanted.items() if value is not None}
-    fitting = [one for one in same if all(handle(getattr(one.key, part)) == value for part, value in asked.items())]
+    parts = {"version": place.version, "environment": place.environment}
+    parts_given = {part: value for part, value in parts.items() if value is not None}
+    fitting = [
+        view for view in same if all(handle(getattr(view.key, part)) == value for part, value in parts_given.items())
+    ]
     if not fitting:
-        words = " and ".join(f"{part} {value[:80]!r}" for part, value in asked.items())
+        words = " and ".join(f"{part} {value[:80]!r}" for part, value in parts_given.items())
         raise HTTPException(
             404, f"model {place.model[:80]!r} has no {words}; /models/{place.model[:80]} shows what it has"
         )
@@ -214,9 +221,9 @@ def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple
     if place.at:
         return nearest_window(windows, read_moment(place.at, "at"), timezone)
     since, until = _limits(windows, place)
-    before = [at for at, one in enumerate(windows) if one.window.start < until]
-    known = before or range(len(windows))
-    chosen = next((at for at in reversed(known) if windows[at].closed), known[-1])
+    before = [index for index, window in enumerate(windows) if window.window.start < until]
+    indices = before or range(len(windows))
+    chosen = next((index for index in reversed(indices) if windows[index].closed), indices[-1])
     if not (place.since or place.until) or (before and since < windows[before[-1]].window.end):
         return chosen, ""
     return chosen, f"No window lies in this range; this is {times.window_name(windows[chosen].window, timezone)}."
@@ -228,7 +235,9 @@ def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[in
         begin = max(min(chosen - SHOWN // 2, len(windows) - SHOWN), 0)
         return begin, min(begin + SHOWN, len(windows))
     since, until = _limits(windows, place)
-    within = [at for at, one in enumerate(windows) if since < one.window.end and one.window.start < until]
+    within = [
+        index for index, window in enumerate(windows) if since < window.window.end and window.window.start < until
+    ]
     begin, end = (within[0], within[-1] + 1) if within else (chosen, chosen + 1)
     begin, end = min(begin, chosen), max(end, chosen + 1)
     return max(begin, end - MOST_SHOWN), end

@@ -137,33 +137,37 @@ def timeline_of(
         model: The version that is shown.
         same: All versions of the model: the first prediction of each is a deployment.
     """
-    at = next((at for at, one in enumerate(windows) if chosen is not None and one.window == chosen.window), None)
+    chosen_index = next(
+        (index for index, window in enumerate(windows) if chosen is not None and window.window == chosen.window), None
+    )
     rows = [performance_row(metric, windows, reference)] if metric else []
     rows += [row for row in (_score_row(windows), _inputs_row(windows)) if row is not None]
-    rows += [row for one in model.business if (row := _business_row(one, windows)) is not None]
+    rows += [row for business_metric in model.business if (row := _business_row(business_metric, windows)) is not None]
     marks = (*_deployments(windows, model, same), *_incidents(windows), *_interruptions(windows, model))
-    return Timeline(windows, at, (*rows, _traffic_row(windows)), marks, model.timezone, gaps_of(windows, model))
+    return Timeline(
+        windows, chosen_index, (*rows, _traffic_row(windows)), marks, model.timezone, gaps_of(windows, model)
+    )
 
 
 def gaps_of(windows: Sequence[Evaluation], model: ModelView) -> tuple[Gap, ...]:
     """Return where windows are missing between others. A window without a prediction is none; others wait."""
     why = "not judged yet, or without a prediction" if model.pending_windows else "without a prediction"
-    found = []
-    for before, after in pairwise(one.window for one in windows):
+    gaps = []
+    for before, after in pairwise(window.window for window in windows):
         missing = after.start - before.end
         if missing > 0:
             lacking = max(round(missing / max(before.end - before.start, 1)), 1)
             when = window_name(Window("", before.end, after.start), model.timezone)
-            found.append(Gap(before.end, after.start, lacking, f"{when}: {many(lacking, 'window')} {why}"))
-    return tuple(found)
+            gaps.append(Gap(before.end, after.start, lacking, f"{when}: {many(lacking, 'window')} {why}"))
+    return tuple(gaps)
 
 
 def measured_in(evaluation: Evaluation, slice_name: str = "") -> dict[str, MetricValue]:
     """Return the performance of a window by metric: of all rows, or of those of a slice."""
     if not slice_name:
         return evaluation.realized
-    found = evaluation.performance_slices.get(slice_name)
-    return {} if found is None else found.metrics
+    performance = evaluation.performance_slices.get(slice_name)
+    return {} if performance is None else performance.metrics
 
 
 def performance_row(
@@ -177,24 +181,24 @@ def performance_row(
         reference: Its value in the baseline.
         slice_name: The slice whose rows are measured, read against all rows; "" = all rows.
     """
-    values = [measured_in(one, slice_name).get(metric) for one in windows]
-    drawn = [_value(one) for one in values]
-    other = metric if slice_name else titles.BESIDE.get(metric, "")
-    beside = [_value(one.realized.get(other)) for one in windows] if other else []
-    known = any(value is not None for value in beside)
+    values = [measured_in(window, slice_name).get(metric) for window in windows]
+    drawn_values = [_value(value) for value in values]
+    beside_metric = metric if slice_name else titles.BESIDE.get(metric, "")
+    beside_values = [_value(window.realized.get(beside_metric)) for window in windows] if beside_metric else []
+    has_beside = any(value is not None for value in beside_values)
     base = None if slice_name else reference
     ends = None if base is None else (finite(base.low), finite(base.high))
     return TimelineRow(
         metric,
         titles.metric_title(metric),
         titles.direction(metric),
-        in_shares(metric) and all(0 <= value <= 1 for value in drawn if value is not None),
+        in_shares(metric) and all(0 <= value <= 1 for value in drawn_values if value is not None),
         False,
-        drawn,
-        [None if one is None else finite(one.low) for one in values],
-        [None if one is None else finite(one.high) for one in values],
-        beside if known else [],
-        ("all rows" if slice_name else titles.metric_title(other)) if known else "",
+        drawn_values,
+        [None if value is None else finite(value.low) for value in values],
+        [None if value is None else finite(value.high) for value in values],
+        beside_values if has_beside else [],
+        ("all rows" if slice_name else titles.metric_title(beside_metric)) if has_beside else "",
         _value(base),
         None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
         () if slice_name else limits_of(metric, windows, reference),
@@ -208,15 +212,15 @@ def limits_of(
 
     An objective against the baseline is a line where the baseline's value is known.
     """
-    newest = next((one for one in reversed(windows) if one.objectives), None)
-    found: dict[str, float] = {}
-    for one in () if newest is None else newest.objectives:
-        if one.metric != metric or one.slice or one.limit is None:
+    newest = next((window for window in reversed(windows) if window.objectives), None)
+    limits: dict[str, float] = {}
+    for objective in () if newest is None else newest.objectives:
+        if objective.metric != metric or objective.slice or objective.limit is None:
             continue
-        base = 0.0 if "baseline" not in one.rule else _value(reference)
-        if base is not None and math.isfinite(base + one.limit):
-            found[short(one.rule, 40)] = base + one.limit
-    return tuple(found.items())
+        base = 0.0 if "baseline" not in objective.rule else _value(reference)
+        if base is not None and math.isfinite(base + objective.limit):
+            limits[short(objective.rule, 40)] = base + objective.limit
+    return tuple(limits.items())
 
 
 def timeline_data(timeline: Timeline) -> dict[str, Any]:
@@ -224,9 +228,9 @@ def timeline_data(timeline: Timeline) -> dict[str, Any]:
     return {
         "zone": timeline.timezone,
         "chosen": timeline.chosen,
-        "starts": [one.window.start // 10**9 for one in timeline.windows],
-        "ends": [one.window.end // 10**9 for one in timeline.windows],
-        "open": [at for at, one in enumerate(timeline.windows) if not one.closed],
+        "starts": [window.window.start // 10**9 for window in timeline.windows],
+        "ends": [window.window.end // 10**9 for window in timeline.windows],
+        "open": [index for index, window in enumerate(timeline.windows) if not window.closed],
         "gaps": [[gap.start // 10**9, gap.end // 10**9, gap.words] for gap in timeline.gaps],
         "rows": [
             {
@@ -261,67 +265,70 @@ class HistoryPart:
     shown: bool
 
 
-def history_parts(known: Sequence[Evaluation], shown: Sequence[Evaluation]) -> list[HistoryPart]:
-    """Return all history in at most :data:`COARSE` parts; ``shown``: the windows of the range."""
-    if not known or not shown:
+def history_parts(evaluations: Sequence[Evaluation], shown_windows: Sequence[Evaluation]) -> list[HistoryPart]:
+    """Return all history in at most :data:`COARSE` parts; ``shown_windows``: the windows of the range."""
+    if not evaluations or not shown_windows:
         return []
-    each = math.ceil(len(known) / COARSE)
-    begin, end = shown[0].window.start, shown[-1].window.end
+    size = math.ceil(len(evaluations) / COARSE)
+    begin, end = shown_windows[0].window.start, shown_windows[-1].window.end
     parts = []
-    for at in range(0, len(known), each):
-        some = known[at : at + each]
-        first, last = some[0].window.start, some[-1].window.end
-        share = max((one.share or 0.0) for one in some)
-        parts.append(HistoryPart(first, last, sum(one.rows for one in some), share, first < end and last > begin))
+    for index in range(0, len(evaluations), size):
+        part = evaluations[index : index + size]
+        first, last = part[0].window.start, part[-1].window.end
+        share = max((evaluation.share or 0.0) for evaluation in part)
+        rows = sum(evaluation.rows for evaluation in part)
+        parts.append(HistoryPart(first, last, rows, share, first < end and last > begin))
     return parts
 
 
 def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return how far the score moved, of a model without one how far the predicted class did."""
     for name in ("score", "predicted"):
-        columns: list[tuple[State, float | None] | None] = [getattr(one.drift, name) for one in windows]
-        newest = next((one for one in reversed(windows) if getattr(one.drift, name) is not None), None)
+        columns: list[tuple[State, float | None] | None] = [getattr(window.drift, name) for window in windows]
+        newest = next((window for window in reversed(windows) if getattr(window.drift, name) is not None), None)
         if newest is not None:
             title = f"{getattr(newest, name).words} drift"
             psi = [None if column is None else column[1] for column in columns]
-            values = [None if one is None else finite(max(one, 0.0)) for one in psi]
-            found = ["" if column is None else column[0] for column in columns]
-            return TimelineRow(name, title, "PSI, beside the baseline", False, True, values, states=found)
+            values = [None if value is None else finite(max(value, 0.0)) for value in psi]
+            columns_found = ["" if column is None else column[0] for column in columns]
+            return TimelineRow(name, title, "PSI, beside the baseline", False, True, values, states=columns_found)
     return None
 
 
 def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return the share of features that drift among those that can be compared."""
-    if not any(one.drift.states for one in windows):
+    if not any(window.drift.states for window in windows):
         return None
     values: Values = []
-    found: list[str] = []
-    for one in windows:
-        drifted, compared = one.drift.drifted, one.drift.compared
+    states: list[str] = []
+    for window in windows:
+        drifted, compared = window.drift.drifted, window.drift.compared
         values.append(drifted / compared if compared else None)
-        found.append("inconclusive" if not compared else "drift" if drifted else "ok")
-    return TimelineRow("inputs", "inputs that drift", "share of the features", True, True, values, states=found)
+        states.append("inconclusive" if not compared else "drift" if drifted else "ok")
+    return TimelineRow("inputs", "inputs that drift", "share of the features", True, True, values, states=states)
 
 
 def _business_row(series: BusinessSeries, windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return a business series over windows, on a scale of its own; a window without its points is a gap."""
     keys = series.keys
-    values = [one.business.get(keys.name) for one in windows]
-    drawn = [value for value in values if value is not None]
-    if not drawn:
+    values = [window.business.get(keys.name) for window in windows]
+    drawn_values = [value for value in values if value is not None]
+    if not drawn_values:
         return None
-    shares = keys.unit == "1" and keys.aggregation == "mean" and all(0 <= value <= 1 for value in drawn)
+    shares = keys.unit == "1" and keys.aggregation == "mean" and all(0 <= value <= 1 for value in drawn_values)
     note = f"{keys.aggregation} per window" + (f", {short(keys.unit, 20)}" if keys.unit not in ("", "1") else "")
     note += f", from {short(keys.source, 40)}" if keys.source else ""
     return TimelineRow(f"business-{keys.name}", short(keys.name, 40), note, shares, False, [*values])
 
 
 def _traffic_row(windows: Sequence[Evaluation]) -> TimelineRow:
-    values: Values = [float(one.rows) for one in windows]
-    known: Values = [float(min(one.outcome_rows, one.rows)) for one in windows]
-    beside = known if any(known) else []
-    title = "with outcome" if beside else ""
-    return TimelineRow("traffic", "predictions", "per window", False, True, values, beside=beside, beside_title=title)
+    values: Values = [float(window.rows) for window in windows]
+    known_rows: Values = [float(min(window.outcome_rows, window.rows)) for window in windows]
+    beside_rows = known_rows if any(known_rows) else []
+    title = "with outcome" if beside_rows else ""
+    return TimelineRow(
+        "traffic", "predictions", "per window", False, True, values, beside=beside_rows, beside_title=title
+    )
 
 
 def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence[ModelView]) -> list[Mark]:
@@ -330,26 +337,26 @@ def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence
         return []
     begin, end = windows[0].window.start, windows[-1].window.end
     first = [
-        Mark(one.first, one.first, f"version {short(one.key.version, 32) or 'without a name'}", "deployment")
-        for one in same
-        if one.first and begin < one.first < end and one.key.environment == model.key.environment
+        Mark(view.first, view.first, f"version {short(view.key.version, 32) or 'without a name'}", "deployment")
+        for view in same
+        if view.first and begin < view.first < end and view.key.environment == model.key.environment
     ]
     return sorted(first, key=lambda mark: mark.time)[-MOST_MARKS:] if len(same) > 1 else []
 
 
 def _incidents(windows: Sequence[Evaluation]) -> list[Mark]:
     """Return the stretches of windows in which drift lasts, or an objective is broken."""
-    found: list[Mark] = []
-    for one in windows:
-        words = incident_words(one)
+    marks: list[Mark] = []
+    for window in windows:
+        words = incident_words(window)
         if not words:
             continue
-        start, end = one.window.start, one.window.end
-        if found and found[-1].end == start and found[-1].words == words:
-            found[-1] = Mark(found[-1].time, end, words, "incident")
+        start, end = window.window.start, window.window.end
+        if marks and marks[-1].end == start and marks[-1].words == words:
+            marks[-1] = Mark(marks[-1].time, end, words, "incident")
         else:
-            found.append(Mark(start, end, words, "incident"))
-    return found
+            marks.append(Mark(start, end, words, "incident"))
+    return marks
 
 
 def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark]:
@@ -358,9 +365,14 @@ def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark
         return []
     begin, end = windows[0].window.start, windows[-1].window.end
     return [
-        Mark(max(one.since, begin), min(one.until or end, end), _INTERRUPTED[one.kind], "incident")
-        for one in model.interruptions
-        if one.since < end and (one.until is None or one.until > begin)
+        Mark(
+            max(interruption.since, begin),
+            min(interruption.until or end, end),
+            _INTERRUPTED[interruption.kind],
+            "incident",
+        )
+        for interruption in model.interruptions
+        if interruption.since < end and (interruption.until is None or interruption.until > begin)
     ]
 
 
@@ -369,9 +381,9 @@ _INTERRUPTED: Mapping[InterruptionKind, str] = {"no_data": "no predictions came"
 
 def incident_words(evaluation: Evaluation) -> str:
     """Say what of a window lasts or is broken; "" where nothing is."""
-    broken = any(one.state == "broken" for one in evaluation.objectives)
-    said = (["objective broken"] if broken else []) + (["drift lasts"] if evaluation.incident else [])
-    return ", ".join(said)
+    broken = any(objective.state == "broken" for objective in evaluation.objectives)
+    words = (["objective broken"] if broken else []) + (["drift lasts"] if evaluation.incident else [])
+    return ", ".join(words)
 
 
 def state_of_window(evaluation: Evaluation, model: ModelView) -> Literal["open", "young", "final"]:
@@ -383,8 +395,8 @@ def state_of_window(evaluation: Evaluation, model: ModelView) -> Literal["open",
 
 def telling_metric(windows: Sequence[Evaluation]) -> str:
     """Return the metric that stands for a model in these windows; "" where none is known."""
-    known = {name for one in windows for name, metric in one.realized.items() if metric.value is not None}
-    ordered = titles.metric_names(known)
+    known_metrics = {name for window in windows for name, metric in window.realized.items() if metric.value is not None}
+    ordered = titles.metric_names(known_metrics)
     return next((name for name in ordered if titles.direction(name)), next(iter(ordered), ""))
 
 

@@ -138,8 +138,8 @@ class CloudEvents(HttpAction):
     def request(self, message: Message) -> Request:
         """Return the event as a request of HTTP."""
         headers, body = self._parts(message, http_attributes)
-        own = {name: value.get_secret_value() for name, value in self.headers.items()}
-        return Request("POST", self.address, content=body, headers={**own, **headers})
+        own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        return Request("POST", self.address, content=body, headers={**own_headers, **headers})
 
     def carry_out(self, message: Message, around: Surroundings) -> str:
         """Send the event, and return what the receiver answered."""
@@ -235,7 +235,7 @@ def write_record(settings: dict[str, Any], record: Mapping[str, Any], seconds: f
             value=record["value"],
             key=record["key"],
             headers=headers,
-            on_delivery=lambda error, written: answers.append((error, written)),
+            on_delivery=lambda error, record: answers.append((error, record)),
         )
         producer.flush(seconds)
     except Exception as failed:  # settings that are none, or an event that is too large
@@ -247,8 +247,8 @@ def write_record(settings: dict[str, Any], record: Mapping[str, Any], seconds: f
         producer.purge()
         producer.poll(0)
     name = error.name() if hasattr(error, "name") else ""
-    said = error.str() if hasattr(error, "str") else str(error)
-    raise NotTaken(Answer("refused" if name == "MSG_SIZE_TOO_LARGE" else "put_off", f"{name} {said}".strip()))
+    reason = error.str() if hasattr(error, "str") else str(error)
+    raise NotTaken(Answer("refused" if name == "MSG_SIZE_TOO_LARGE" else "put_off", f"{name} {reason}".strip()))
 
 
 def _producer(settings: dict[str, Any]) -> Any:

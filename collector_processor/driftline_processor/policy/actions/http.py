@@ -62,9 +62,9 @@ class Http(HttpAction):
         """Return the request of the keys, with the key of the message."""
         kind, content = self._content(message)
         headers = {"Idempotency-Key": idempotency_key(message.id), **({"Content-Type": kind} if kind else {})}
-        own = {name: value.get_secret_value() for name, value in self.headers.items()}
-        overridden = {name.lower() for name in own}
-        headers = {name: value for name, value in headers.items() if name.lower() not in overridden} | own
+        own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        overridden = {name.lower() for name in own_headers}
+        headers = {name: value for name, value in headers.items() if name.lower() not in overridden} | own_headers
         return Request(self.method, filled_address(self.address, message), content=content or None, headers=headers)
 
     def exchange(self, message: Message, sources: Sources) -> Exchange[str]:

@@ -100,9 +100,9 @@ class Jira(HttpAction):
         for label in self.labels:
             if re.search(r"\s", label):
                 yield f"labels: '{label:.40}' has a space, which no label of Jira can; write a hyphen"
-        for own in ("project", "issuetype", "summary", "description", "labels"):
-            if own in self.fields:
-                yield f"fields.{own}: has a key of its own in the action; leave it out here"
+        for field in ("project", "issuetype", "summary", "description", "labels"):
+            if field in self.fields:
+                yield f"fields.{field}: has a key of its own in the action; leave it out here"
         if self.transition is not None and "over" not in self.on:
             yield "transition: is for when the alert is over, which 'on' does not name; add over"
 
@@ -211,22 +211,25 @@ class Jira(HttpAction):
             return f", without its report: {not_taken.answer.detail}"
         return ", with its report"
 
-    def _move(self, key: str, issue: Mapping[str, Any], wanted: str) -> Exchange[None]:
+    def _move(self, key: str, issue: Mapping[str, Any], status: str) -> Exchange[None]:
         """Bring an issue to a status, by the name of the transition or of the status; NotTaken where none is so."""
-        if _status(issue).casefold() == wanted.casefold():
+        if _status(issue).casefold() == status.casefold():
             return
         address = f"{self._issue(key)}/transitions"
         reply = yield Request("GET", address)
-        transitions = [each for each in reply.json().get("transitions", []) if isinstance(each, dict)]
-        for each in transitions:
-            names = {str(each.get("name", "")).casefold(), str((each.get("to") or {}).get("name", "")).casefold()}
-            if wanted.casefold() in names:
-                yield Request("POST", address, {"transition": {"id": str(each["id"])}})
+        transitions = [transition for transition in reply.json().get("transitions", []) if isinstance(transition, dict)]
+        for transition in transitions:
+            names = {
+                str(transition.get("name", "")).casefold(),
+                str((transition.get("to") or {}).get("name", "")).casefold(),
+            }
+            if status.casefold() in names:
+                yield Request("POST", address, {"transition": {"id": str(transition["id"])}})
                 return
         if _is_done(issue):
             return
-        fix = near(wanted, [str(each.get("name", "")) for each in transitions])
-        raise NotTaken(Answer("refused", f"{key} has no transition '{wanted}' from '{_status(issue)}'; {fix}"))
+        fix = near(status, [str(transition.get("name", "")) for transition in transitions])
+        raise NotTaken(Answer("refused", f"{key} has no transition '{status}' from '{_status(issue)}'; {fix}"))
 
     def _document(self, text: str, links: Mapping[str, str]) -> Any:
         return adf(text, links) if self.api == 3 else wiki(text, links)
@@ -264,8 +267,8 @@ def wiki(text: str, links: Mapping[str, str]) -> str:
     >>> wiki("{noformat} [~admin] fires.", {"page": "http://127.0.0.1:8780/models/churn"})
     '{noformat}(noformat) [~admin] fires.{noformat}\\n[page|http://127.0.0.1:8780/models/churn]'
     """
-    kept = text.replace("{noformat}", "(noformat)")
-    return "\n".join(["{noformat}" + kept + "{noformat}", *(f"[{name}|{at}]" for name, at in links.items())])
+    escaped = text.replace("{noformat}", "(noformat)")
+    return "\n".join(["{noformat}" + escaped + "{noformat}", *(f"[{name}|{link}]" for name, link in links.items())])
 
 
 def _key(issue: Mapping[str, Any]) -> str:

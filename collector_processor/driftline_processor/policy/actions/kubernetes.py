@@ -71,9 +71,9 @@ class KubernetesKind:
 def known_kinds() -> Mapping[str, KubernetesKind]:
     """Return the known kinds by their names."""
     folder = Path(__file__).parent / "kubernetes_kinds"
-    found = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json")))
-    kinds = (KubernetesKind(**{"rollback": {}, **one}) for one in found)
-    return {one.kind: one for one in kinds}
+    documents = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json")))
+    kinds = (KubernetesKind(**{"rollback": {}, **document}) for document in documents)
+    return {kind.kind: kind for kind in kinds}
 
 
 class Kubernetes(HttpAction):
@@ -180,11 +180,15 @@ class Kubernetes(HttpAction):
 
     def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[str]:
         if self.patch_type == "json":
-            for at, one in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
-                if not isinstance(one, Mapping) or one.get("op") not in _OPERATIONS or "path" not in one:
-                    yield f"patch.{at}: is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
-                elif str(one["path"]).endswith("/-"):
-                    yield f"patch.{at}.path: adds to a list, once more each time; name the place, and test it first"
+            for index, operation in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
+                if (
+                    not isinstance(operation, Mapping)
+                    or operation.get("op") not in _OPERATIONS
+                    or "path" not in operation
+                ):
+                    yield f"patch.{index}: is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
+                elif str(operation["path"]).endswith("/-"):
+                    yield f"patch.{index}.path: adds to a list, once more each time; name the place, and test it first"
             if not isinstance(self.patch, list | tuple) or not self.patch:
                 yield "patch: is no list of operations, as patch_type json wants; write [{op: replace, path: ...}]"
         elif not isinstance(self.patch, Mapping) or not self.patch:
@@ -192,7 +196,7 @@ class Kubernetes(HttpAction):
         elif kind is not None:
             if self.patch_type == "strategic":
                 yield f"patch_type: {self.kind} takes no strategic patch, as no custom resource does; write merge"
-            yield from (f"patch{said}" for said in patch_problems(kind.schema, self.patch))
+            yield from (f"patch{problem}" for problem in patch_problems(kind.schema, self.patch))
 
     @property
     def address(self) -> str:
@@ -217,12 +221,12 @@ class Kubernetes(HttpAction):
     def describe(self, message: Message) -> str:
         """Return which resource would be patched, with what, and whose schema that was held against."""
         name, namespace = self._filled_key(message, "name"), self._filled_key(message, "namespace")
-        known = f"as of {self._known.version}" if self._known else "a kind whose schema is not known here"
+        schema_words = f"as of {self._known.version}" if self._known else "a kind whose schema is not known here"
         if self.traffic:
-            what = f"traffic {json.dumps(dict(self.traffic))}"
+            change = f"traffic {json.dumps(dict(self.traffic))}"
         else:
-            what = f"{self.patch_type} patch {json.dumps(self._patch(message))}"
-        return f"would patch {self.kind} {short(name, 80)} in {short(namespace, 80)} ({known}): {what}"
+            change = f"{self.patch_type} patch {json.dumps(self._patch(message))}"
+        return f"would patch {self.kind} {short(name, 80)} in {short(namespace, 80)} ({schema_words}): {change}"
 
     def exchange(self, message: Message, _: Sources) -> Exchange[str]:
         """Patch the resource, and return its name and generation."""
@@ -240,8 +244,8 @@ class Kubernetes(HttpAction):
         else:
             reply = yield from self._send(place, self.patch_type, self._patch(message))
         generation = (reply.json().get("metadata") or {}).get("generation")
-        at = "" if generation is None else f", generation {generation}"
-        return f"{self.kind} {name} in {namespace} is patched{at}"
+        generation_words = "" if generation is None else f", generation {generation}"
+        return f"{self.kind} {name} in {namespace} is patched{generation_words}"
 
     @property
     def _known(self) -> KubernetesKind | None:
@@ -264,24 +268,24 @@ class Kubernetes(HttpAction):
         reply = yield self._to("GET", place)
         spec = reply.json().get("spec")
         predictors = spec.get("predictors") if isinstance(spec, dict) else None
-        names = [each.get("name") if isinstance(each, dict) else None for each in predictors or []]
+        names = [predictor.get("name") if isinstance(predictor, dict) else None for predictor in predictors or []]
         operations: list[dict[str, Any]] = []
         for name, traffic in self.traffic.items():
             if name not in names:
-                known = ", ".join(short(str(each), 40) for each in names[:10]) or "none"
-                raise NotTaken(Answer("refused", f"there is no predictor {name:.80}; there is {known}"))
-            at = f"/spec/predictors/{names.index(name)}"
-            operations.append({"op": "test", "path": f"{at}/name", "value": name})
-            operations.append({"op": "add", "path": f"{at}/traffic", "value": traffic})
+                known_names = ", ".join(short(str(name), 40) for name in names[:10]) or "none"
+                raise NotTaken(Answer("refused", f"there is no predictor {name:.80}; there is {known_names}"))
+            path = f"/spec/predictors/{names.index(name)}"
+            operations.append({"op": "test", "path": f"{path}/name", "value": name})
+            operations.append({"op": "add", "path": f"{path}/traffic", "value": traffic})
         return operations
 
     def _send(self, place: str, kind: str, patch: Any) -> Exchange[Reply]:
-        own = self.patch is None and self._known is not None
+        applies_default = self.patch is None and self._known is not None
         subresource = self.subresource
-        if self._known is not None and own and not self.traffic:
+        if self._known is not None and applies_default and not self.traffic:
             subresource = self._known.rollback.get("subresource")
         if subresource is not None:
-            accepted = (404,) if own else ()
+            accepted = (404,) if applies_default else ()
             reply = yield self._to("PATCH", f"{place}/{subresource}", patch, kind, accepted)
             # Older versions of the kind have no such subresource, and take the same patch on the resource.
             if reply.status != 404:
@@ -292,8 +296,8 @@ class Kubernetes(HttpAction):
         """Return how addresses name the kind; NotTaken where the server does not know it."""
         reply = yield self._to("GET", group)
         resources = reply.json().get("resources")
-        for each in resources if isinstance(resources, list) else []:
-            name = each.get("name") if isinstance(each, dict) and each.get("kind") == self.kind else None
+        for resource in resources if isinstance(resources, list) else []:
+            name = resource.get("name") if isinstance(resource, dict) and resource.get("kind") == self.kind else None
             if isinstance(name, str) and re.fullmatch(r"[a-z0-9-]{1,63}", name):
                 return name
         raise NotTaken(Answer("put_off", f"{version} has no kind {self.kind}"))
@@ -329,19 +333,19 @@ class Kubernetes(HttpAction):
         return SecretStr(token)
 
 
-def _checked(name: str, longest: int, form: str, what: str) -> str:
+def _checked(name: str, longest: int, form: str, description: str) -> str:
     """Return a name that Kubernetes takes; NotTaken for another one.
 
     Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
     """
     if len(name) > longest or not re.fullmatch(form, name):
         raise NotTaken(
-            Answer("refused", f"'{short(name, 80)}' is no name of {what}; Kubernetes takes a-z, 0-9 and '-'")
+            Answer("refused", f"'{short(name, 80)}' is no name of {description}; Kubernetes takes a-z, 0-9 and '-'")
         )
     return name
 
 
-def patch_problems(schema: Mapping[str, Any], patch: object, at: str = "") -> Iterator[str]:
+def patch_problems(schema: Mapping[str, Any], patch: object, path: str = "") -> Iterator[str]:
     """Yield a sentence for each part of a merge patch that a schema does not allow.
 
     Null removes a field, and a text with a placeholder may become anything: both pass. What a schema requires need not
@@ -350,7 +354,7 @@ def patch_problems(schema: Mapping[str, Any], patch: object, at: str = "") -> It
     Args:
         schema: Part of a JSON schema.
         patch: What is to be changed.
-        at: Where the part stands, such as ``.spec``.
+        path: Where the part stands, such as ``.spec``.
 
     >>> spec = {"type": "object", "additionalProperties": False, "properties": {"paused": {"type": "boolean"}}}
     >>> list(patch_problems(spec, {"paused": "yes", "pasued": True}))
@@ -360,25 +364,25 @@ def patch_problems(schema: Mapping[str, Any], patch: object, at: str = "") -> It
         return
     kind = schema.get("type")
     if kind is not None and not _is(kind, patch):
-        yield f"{at}: {patch!r:.60} is no {kind}"
+        yield f"{path}: {patch!r:.60} is no {kind}"
     elif isinstance(patch, Mapping):
         fields = schema.get("properties", {})
         for name, value in patch.items():
             if name in fields:
-                yield from patch_problems(fields[name], value, f"{at}.{name}")
+                yield from patch_problems(fields[name], value, f"{path}.{name}")
             elif schema.get("additionalProperties") is False:
-                yield f"{at}.{name}: there is no such field; {near(name, [*fields])}"
+                yield f"{path}.{name}: there is no such field; {near(name, [*fields])}"
     elif isinstance(patch, list | tuple):
         item = schema.get("items", {})
         for number, value in enumerate(patch):
             for name in item.get("required", ()):
                 if isinstance(value, Mapping) and name not in value:
-                    yield f"{at}.{number}.{name}: is missing, and a merge patch replaces a list as a whole"
-            yield from patch_problems(item, value, f"{at}.{number}")
+                    yield f"{path}.{number}.{name}: is missing, and a merge patch replaces a list as a whole"
+            yield from patch_problems(item, value, f"{path}.{number}")
     elif "minimum" in schema and patch < schema["minimum"]:
-        yield f"{at}: {patch} is less than {schema['minimum']}"
+        yield f"{path}: {patch} is less than {schema['minimum']}"
     elif "maximum" in schema and patch > schema["maximum"]:
-        yield f"{at}: {patch} is more than {schema['maximum']}"
+        yield f"{path}: {patch} is more than {schema['maximum']}"
 
 
 def _is(kind: str, value: object) -> bool:

@@ -84,10 +84,10 @@ class LabelQueue(HttpAction):
         count, content = self._sheet(message, sources)
         if not count:
             return _counted(count)
-        own = {name: value.get_secret_value() for name, value in self.headers.items()}
-        overridden = {name.lower() for name in own}
+        own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        overridden = {name.lower() for name in own_headers}
         said = {"Idempotency-Key": idempotency_key(message.id), "Content-Type": MEDIA_TYPES[self.format]}
-        headers = {name: value for name, value in said.items() if name.lower() not in overridden} | own
+        headers = {name: value for name, value in said.items() if name.lower() not in overridden} | own_headers
         reply = yield Request("POST", filled_address(self.address, message), content=content, headers=headers)
         return f"{_counted(count)}: {self.reference(reply)}"
 

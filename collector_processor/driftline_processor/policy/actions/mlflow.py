@@ -85,8 +85,8 @@ class MLflow(HttpAction):
         """Return which alias would move."""
         to = f"to {self.previous}" if self.previous else "to the version before it"
         wrong = self._wrong(message)
-        at = "" if wrong is None else f" from version {wrong}"
-        return f"would move the alias {self.alias} of {short(self._model(message), 80)}{at} {to}"
+        version_words = "" if wrong is None else f" from version {wrong}"
+        return f"would move the alias {self.alias} of {short(self._model(message), 80)}{version_words} {to}"
 
     def exchange(self, message: Message, _: Sources) -> Exchange[str]:
         """Move the alias, unless it was moved before, and return from where to where."""
@@ -156,17 +156,17 @@ class MLflow(HttpAction):
         raise NotTaken(Answer("refused", f"{short(name, 80)} has no version before {wrong} that is ready"))
 
 
-def _alias(model: dict[str, Any], wanted: str) -> int | None:
+def _alias(model: dict[str, Any], name: str) -> int | None:
     """Return the version to which an alias points; None where there is no such alias."""
-    for one in model.get("aliases") or []:
-        if isinstance(one, dict) and one.get("alias") == wanted and str(one.get("version", "")).isdecimal():
-            return int(one["version"])
+    for alias in model.get("aliases") or []:
+        if isinstance(alias, dict) and alias.get("alias") == name and str(alias.get("version", "")).isdecimal():
+            return int(alias["version"])
     return None
 
 
 def _tag(model: dict[str, Any], key: str) -> str:
-    tags = (one for one in model.get("tags") or [] if isinstance(one, dict))
-    return next((str(one.get("value", "")) for one in tags if one.get("key") == key), "")
+    tags = (tag for tag in model.get("tags") or [] if isinstance(tag, dict))
+    return next((str(tag.get("value", "")) for tag in tags if tag.get("key") == key), "")
 
 
 ACTION = MLflow

@@ -59,10 +59,14 @@ class AppriseAddress(ChannelAddress):
         scheme, mark, _ = self.url.partition("://")
         import apprise  # half a second, for those alone who have such an address
 
-        known = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
-        if not mark or scheme.lower() not in known:
-            known = ["https", *known]
-            fix = near(scheme, known) if mark and nearest(scheme, known) else "write one like slack://..., mailto://..."
+        schemas = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
+        if not mark or scheme.lower() not in schemas:
+            schemas = ["https", *schemas]
+            fix = (
+                near(scheme, schemas)
+                if mark and nearest(scheme, schemas)
+                else "write one like slack://..., mailto://..."
+            )
             yield f"'{scheme:.20}' is no kind of channel; {fix}"
         elif apprise.Apprise.instantiate(self.url) is None:
             yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"
@@ -104,20 +108,20 @@ class AppriseService:
         bare = message.kind not in _WITH_REPORT or message.id in self._without
         report = None if self._report is None or bare else self._report(message)
         attached = None if report is None else _attachment(report)
-        with apprise.LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
-            taken = self._services.notify(
+        with apprise.LogCapture(level=logging.WARNING) as log:  # type: ignore[no-untyped-call]
+            accepted = self._services.notify(
                 title=harmless(facts["title"]),
                 body=body(facts),
                 notify_type=kind,
                 body_format=apprise.NotifyFormat.TEXT,
                 attach=attached,
             )
-            words = " ".join(said.getvalue().split())
-        if attached is not None and not taken:
+            words = " ".join(log.getvalue().split())
+        if attached is not None and not accepted:
             self._without.add(
                 message.id
             )  # the text may have arrived: a file that is refused must not repeat it for days
-        return DELIVERED if taken else Answer("put_off", hide_secrets(words, self._url)[-300:])
+        return DELIVERED if accepted else Answer("put_off", hide_secrets(words, self._url)[-300:])
 
     def _join_thread(self, message: Message) -> None:
         """Give emails about one alert a common ancestor, so that they are one thread (RFC 5322, 3.6.4)."""

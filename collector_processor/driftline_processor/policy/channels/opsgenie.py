@@ -70,11 +70,13 @@ class OpsgenieAddress(ChannelAddress):
         responders = []
         for part in path:
             kind, by = _RESPONDERS.get(part[0], ("user", "username"))
-            named = part.lstrip("#@*^")
-            if not named:
+            responder = part.lstrip("#@*^")
+            if not responder:
                 raise ValueError("opsgenie:// names nobody behind a '/'; write #TEAM, @USER, *SCHEDULE or ^ESCALATION")
-            responders.append({"type": kind, by: named})
-        tags = tuple(one for one in (tag.strip()[:50] for tag in query.get("tags", "").split(",")) if one)
+            responders.append({"type": kind, by: responder})
+        tags = tuple(
+            tag_text for tag_text in (tag.strip()[:50] for tag in query.get("tags", "").split(",")) if tag_text
+        )
         return cls(key, endpoint or region_of(query, REGIONS), tuple(responders), tags[:20], query.get("entity", ""))
 
     def open(self, _: Any) -> Opsgenie:
@@ -109,22 +111,22 @@ class Opsgenie:
     def _requests(self, message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
         kind, facts = message.kind, message.facts
         key, *before = incident_keys(message)
-        there = f"/{quote(key, safe='')}"
+        alert_path = f"/{quote(key, safe='')}"
         if kind == "acknowledged":
-            yield f"{there}/acknowledge?identifierType=alias", self._note(facts, str(facts.get("by", "")))
+            yield f"{alert_path}/acknowledge?identifierType=alias", self._note(facts, str(facts.get("by", "")))
             return
         if kind == "over":
             yield from self._closed([key, *before], facts)
             return
         yield "", self._new(message, key)
         if kind in ("worse", "escalated", "joined", "eased"):
-            yield f"{there}/notes?identifierType=alias", self._note(facts)  # creating it again only counts it
+            yield f"{alert_path}/notes?identifierType=alias", self._note(facts)  # creating it again only counts it
         if kind == "worse":
             yield from self._closed(before, facts)
 
     def _closed(self, keys: Iterable[str], facts: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for one in keys:
-            yield f"/{quote(one, safe='')}/close?identifierType=alias", self._note(facts)
+        for key in keys:
+            yield f"/{quote(key, safe='')}/close?identifierType=alias", self._note(facts)
 
     def _new(self, message: Message, key: str) -> dict[str, Any]:
         facts, address = message.facts, self._address
@@ -133,7 +135,7 @@ class Opsgenie:
             "message": str(facts["title"])[:MOST_MESSAGE],
             "alias": key,
             "description": f"{str(facts['text'])[: MOST_DESCRIPTION - len(links) - 1]}\n{links}"[:MOST_DESCRIPTION],
-            "responders": [dict(one) for one in address.responders],
+            "responders": [dict(responder) for responder in address.responders],
             "tags": list(address.tags),
             "details": {name: str(facts[name])[:MOST_DETAIL] for name in DETAILS if facts.get(name) not in (None, "")},
             "entity": (address.entity or str(facts.get("model", "")))[:512],

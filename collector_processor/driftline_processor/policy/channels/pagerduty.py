@@ -74,7 +74,9 @@ class PagerDutyAddress(ChannelAddress):
         key = host.partition("@")[0]
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
             raise ValueError("pagerduty:// needs the integration key of Events API v2; write pagerduty://KEY")
-        parts = dict(zip(("source", "component"), path, strict=False)) | {one: query[one] for one in query}
+        parts = dict(zip(("source", "component"), path, strict=False)) | {
+            parameter: query[parameter] for parameter in query
+        }
         return cls(
             key,
             endpoint or region_of(query, REGIONS),
@@ -123,7 +125,7 @@ class PagerDuty:
         else:
             yield {"event_action": "trigger", "dedup_key": key, **self._trigger(message)}
         if message.kind in ("over", "worse"):
-            yield from ({"event_action": "resolve", "dedup_key": one} for one in before)
+            yield from ({"event_action": "resolve", "dedup_key": incident_key} for incident_key in before)
 
     def _trigger(self, message: Message) -> dict[str, Any]:
         address, facts = self._address, message.facts

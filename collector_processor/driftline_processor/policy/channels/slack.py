@@ -121,32 +121,32 @@ class Slack:
         if thread:
             body |= {"thread_ts": thread, "reply_broadcast": message.kind in ("worse", "opened", "escalated")}
         try:
-            said = self._call("chat.postMessage", body)
+            answer = self._call("chat.postMessage", body)
         except NotTaken as not_taken:
             if not thread or not not_taken.answer.detail.removeprefix("Slack: ").startswith(NO_THREAD):
                 raise
             return self._post(message, "", "")
-        known = str(said.get("channel") or channel)
+        channel_id = str(answer.get("channel") or channel)
         if not thread:
-            self._id = known
-        return known, thread, str(said.get("ts", ""))
+            self._id = channel_id
+        return channel_id, thread, str(answer.get("ts", ""))
 
     def _found(self, message: Message, channel: str, thread: str) -> str:
         """Return the time stamp of a message that may have been taken; "" where it is not there, or nobody can tell."""
         if not channel:
             return ""
         # 200: messages among which one is looked for that may have been sent
-        asked: dict[str, str | int] = {"channel": channel, "limit": 200, "include_all_metadata": "true"}
+        parameters: dict[str, str | int] = {"channel": channel, "limit": 200, "include_all_metadata": "true"}
         if thread:
-            asked["ts"] = thread
+            parameters["ts"] = thread
         method = "conversations.replies" if thread else "conversations.history"
         try:
-            said = self._service.ask("GET", f"{self._address.endpoint}/{method}", parameters=asked).json()
+            answer = self._service.ask("GET", f"{self._address.endpoint}/{method}", parameters=parameters).json()
         except NotTaken as not_taken:
             if not_taken.answer.result == "put_off":
                 raise
             return ""
-        for one in said.get("messages") or ():
+        for one in answer.get("messages") or ():
             metadata = one.get("metadata") or {}
             if metadata.get("event_type") == EVENT and metadata.get("event_payload", {}).get("id") == message.id:
                 return str(one.get("ts", ""))
@@ -164,10 +164,10 @@ class Slack:
                 _log.info("channel slack: give the bot the scope reactions:write for a tick on what is over")
 
     def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        said = self._service.ask("POST", f"{self._address.endpoint}/{method}", json=body).json()
-        if said.get("ok") is True:
-            return said
-        error = str(said.get("error") or "it says neither yes nor no")[:100]
+        answer = self._service.ask("POST", f"{self._address.endpoint}/{method}", json=body).json()
+        if answer.get("ok") is True:
+            return answer
+        error = str(answer.get("error") or "it says neither yes nor no")[:100]
         raise NotTaken(Answer("refused" if error in REFUSED else "put_off", f"Slack: {error}"))
 
 
@@ -178,10 +178,10 @@ def text_of(facts: Mapping[str, Any]) -> str:
     '&lt;!channel&gt; is wrong\\nIt errs.\\n<https://d/m?a=1&amp;b=2|page>'
     """
     links = [f"<{escape(href)}|{escape(name)}>" for name, href in facts["links"].items()]
-    said = escape(f"{facts['title']}\n{facts['text']}")
-    if len(said) > MOST_TEXT:
-        said = f"{said[:MOST_TEXT].rpartition('&')[0]} …"  # no escape is cut in two
-    return "\n".join([said, *links])
+    text = escape(f"{facts['title']}\n{facts['text']}")
+    if len(text) > MOST_TEXT:
+        text = f"{text[:MOST_TEXT].rpartition('&')[0]} …"  # no escape is cut in two
+    return "\n".join([text, *links])
 
 
 def escape(text: str) -> str:

@@ -164,8 +164,8 @@ def _nothing_to_do() -> Advice:
 
 
 def _look_again(then: Fact) -> Advice:
-    said = advise(then).sentence
-    sentence = f"Look again in the next window; if it shows the same: {said[:1].lower()}{said[1:]}"
+    advice = advise(then).sentence
+    sentence = f"Look again in the next window; if it shows the same: {advice[:1].lower()}{advice[1:]}"
     return Advice("look again in the next window", sentence)
 
 

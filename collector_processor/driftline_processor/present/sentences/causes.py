@@ -35,7 +35,7 @@ def cause_clauses(cause: Cause) -> tuple[str, ...]:
         where = _changes(cause.changes)
         name = short(next(iter(cause.features), ""))
         sentence = f"{name} has drifted{place}{since}{': ' if where else ''}{where}"
-    return tuple(voice_of(one) for one in (sentence, _effect(cause, cause.score)) if one)
+    return tuple(voice_of(clause) for clause in (sentence, _effect(cause, cause.score)) if clause)
 
 
 def cause_sentence(cause: Cause) -> str:
@@ -52,12 +52,12 @@ def explanation_sentence(explanation: Explanation) -> str:
     first = cause_sentence(causes[0])
     if causes[0].importance is None and causes[0].score_shift is None:
         first += "; importance unknown"
-    others = [name for cause in causes[1:] for name in cause.features]
-    if not others:
+    other_features = [name for cause in causes[1:] for name in cause.features]
+    if not other_features:
         return first
-    named = ", ".join(short(name) for name in others[:NAMED])
-    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-    return f"{first}; also affected: {named}{more}"
+    feature_words = ", ".join(short(name) for name in other_features[:NAMED])
+    more = f" and {len(other_features) - NAMED} more" if len(other_features) > NAMED else ""
+    return f"{first}; also affected: {feature_words}{more}"
 
 
 @words_of("cause")
@@ -142,11 +142,13 @@ def _changes(changes: Sequence[Change]) -> str:
 
 def _effect(cause: Cause, score: str) -> str:
     parts = []
-    it, carries, has = ("they", "carry", "have") if len(cause.features) > 1 else ("it", "carries", "has")
+    pronoun, carries, has = ("they", "carry", "have") if len(cause.features) > 1 else ("it", "carries", "has")
     if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
-        parts.append(f"{it} {carries} {format_percent(min(cause.score_shift, 1.0))} of the {score}'s shift")
+        parts.append(f"{pronoun} {carries} {format_percent(min(cause.score_shift, 1.0))} of the {score}'s shift")
     elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
-        parts.append(f"alone, {it} would move the {score} the other way")
+        parts.append(f"alone, {pronoun} would move the {score} the other way")
     if cause.importance is not None:
-        parts.append(f"{'' if parts else f'{it} '}{has} {format_percent(cause.importance)} of the model's importance")
+        parts.append(
+            f"{'' if parts else f'{pronoun} '}{has} {format_percent(cause.importance)} of the model's importance"
+        )
     return " and ".join(parts)

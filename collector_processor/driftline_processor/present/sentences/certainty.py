@@ -15,8 +15,8 @@ from .catalogue import clause, words_of
 
 
 def _from(outcomes: int, coverage: float | None) -> str:
-    of = "" if coverage is None or coverage > 1 else f" ({format_percent(coverage)} of the rows)"
-    return f"from {outcomes:,} outcomes{of}."
+    share_words = "" if coverage is None or coverage > 1 else f" ({format_percent(coverage)} of the rows)"
+    return f"from {outcomes:,} outcomes{share_words}."
 
 
 @words_of("objective_certainly_met")
@@ -36,12 +36,12 @@ def _better(outcomes: int, coverage: float | None) -> str:
 
 @words_of("loss_would_show")
 def _loss_would_show(metric: str, least: float | None, outcomes: int, coverage: float | None) -> str:
-    shown = "a loss that matters"
+    loss_words = "a loss that matters"
     if least is not None:
-        shown = (
+        loss_words = (
             f"a {'rise' if direction(metric) < 0 else 'fall'} of {size_of_change(metric, least, None, None)} or more"
         )
-    return f"Sure enough: {shown} would have shown, {_from(outcomes, coverage)}"
+    return f"Sure enough: {loss_words} would have shown, {_from(outcomes, coverage)}"
 
 
 @words_of("failures_certain")
@@ -112,10 +112,12 @@ def _nothing() -> str:
 
 @words_of("drift_open")
 def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequence[str]) -> str:
-    named = [short(name, NAME) for name in features]
-    named = named if len(named) == 1 else [f"{len(named)} features"] if named else []
-    few = " and ".join(one.replace("_", " ") for one in missing)
-    return f"whether {listed([*(f'its {name}' for name in outputs), *named])} drifted stays open: {few}."
+    feature_names = [short(name, NAME) for name in features]
+    feature_names = (
+        feature_names if len(feature_names) == 1 else [f"{len(feature_names)} features"] if feature_names else []
+    )
+    few = " and ".join(reason.replace("_", " ") for reason in missing)
+    return f"whether {listed([*(f'its {name}' for name in outputs), *feature_names])} drifted stays open: {few}."
 
 
 @words_of("to_be_confirmed")
@@ -156,8 +158,8 @@ def _known_until(end: int, timezone: str) -> str:
 
 
 @words_of("newest_may_be_chance")
-def _newest_may_be_chance(shown: Fact) -> str:
-    return f"In the newest window that tells {clause(shown)}: that may be chance, unless the next shows it."
+def _newest_may_be_chance(fact: Fact) -> str:
+    return f"In the newest window that tells {clause(fact)}: that may be chance, unless the next shows it."
 
 
 @words_of("nothing_known")

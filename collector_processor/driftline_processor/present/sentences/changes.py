@@ -60,9 +60,9 @@ def _no_input_drifts() -> str:
 
 @words_of("columns_drift")
 def _columns_drift(names: Sequence[str]) -> str:
-    named = ", ".join(short(name) for name in names[:NAMED])
+    column_words = ", ".join(short(name) for name in names[:NAMED])
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{named}{more} drift" if len(names) > 1 else f"{named} drifts"
+    return f"{column_words}{more} drift" if len(names) > 1 else f"{column_words} drifts"
 
 
 @words_of("output_drifts")

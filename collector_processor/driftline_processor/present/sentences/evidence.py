@@ -63,8 +63,8 @@ def _no_worse(metric: str, value: float | None, baseline: float | None, better: 
 @words_of("worse_than_constant")
 def _worse_than_constant(value: float, low: float | None, high: float | None, constant: float) -> str:
     interval = interval_of_value("log_loss", low, high)
-    own = f"its log loss of {metric_value('log_loss', value)}{interval}"
-    return f"{own} is worse than a constant's {metric_value('log_loss', constant)}"
+    own_loss = f"its log loss of {metric_value('log_loss', value)}{interval}"
+    return f"{own_loss} is worse than a constant's {metric_value('log_loss', constant)}"
 
 
 @words_of("level_of_scores")
@@ -107,8 +107,8 @@ def _errors_rose(metric: str, before: float, after: float) -> str:
 
 @words_of("expectation_broken")
 def _expectation_broken(expected: Expected) -> str:
-    of = f" of {short(expected.feature, NAME)}" if expected.feature else ""
-    return f"the expectation {printable(expected.rule)}{of} is broken"
+    feature_words = f" of {short(expected.feature, NAME)}" if expected.feature else ""
+    return f"the expectation {printable(expected.rule)}{feature_words} is broken"
 
 
 @words_of("column_moved")
@@ -187,11 +187,11 @@ def _comparison_inconclusive(
         "too_few_rows": f"its {outcomes:,} outcomes are too few to",
         "too_few_days": "its days differ too much to",
     }.get(reason, "its outcomes do not")
-    own = f"its {metric_words(metric)}"
+    own_metric = f"its {metric_words(metric)}"
     if value is not None:
-        own += f" of {metric_value(metric, value)}{interval_of_value(metric, low, high)}"
+        own_metric += f" of {metric_value(metric, value)}{interval_of_value(metric, low, high)}"
     than = "the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
-    return f"{few} tell whether {own} is worse than {than}", f"{few} tell"
+    return f"{few} tell whether {own_metric} is worse than {than}", f"{few} tell"
 
 
 @words_of("no_objective")

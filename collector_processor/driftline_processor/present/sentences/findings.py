@@ -105,8 +105,8 @@ def _fault(finding: Finding) -> tuple[str, str]:
             return f"{share} of values stand in each other's column", " (swapped?)"
         case "unit_change":
             times = " or ".join(factor_words(factor) for factor in finding.factors)
-            which = "values other than 0" if finding.without_zero else "values"
-            return f"{share} of {which} are {times} what they were", " (unit change?)"
+            values_words = "values other than 0" if finding.without_zero else "values"
+            return f"{share} of {values_words} are {times} what they were", " (unit change?)"
         case "type_change":
             given = {
                 "number_in_text": "numbers written as texts",
@@ -126,8 +126,8 @@ def _missing(now: float, was: float) -> tuple[str, str]:
     if now > was:
         return f"{format_percent(now)} of values are missing", f" (was {format_percent(was)})"
     if was == 1.0:
-        there = f"{format_percent(1 - now)} of rows have a value" if now else "every row has a value"
-        return f"{there}, in the baseline none has", ": nothing to compare them with"
+        presence = f"{format_percent(1 - now)} of rows have a value" if now else "every row has a value"
+        return f"{presence}, in the baseline none has", ": nothing to compare them with"
     few = f"only {format_percent(now)} of values are" if now else "no value is"
     return f"{few} missing", f" (was {format_percent(was)}; are they filled in?)"
 
@@ -149,8 +149,8 @@ def _out_of_range(finding: Finding, values: str) -> tuple[str, str]:
         if finding.infinite:
             parts.append(f"{format_percent(finding.infinite)} of {values} are infinite (in the baseline none was)")
         if finding.far:
-            which = format_percent(finding.far) + ("" if parts else f" of {values} are")
-            parts.append(f"{which} more than a million times the largest in the baseline")
+            share_words = format_percent(finding.far) + ("" if parts else f" of {values} are")
+            parts.append(f"{share_words} more than a million times the largest in the baseline")
         return ", ".join(parts), ""
     infinite = f", {format_percent(finding.infinite)} are infinite" if finding.infinite else ""
     before = f"lay {_usual(finding, format_value)}" if finding.side else "did"

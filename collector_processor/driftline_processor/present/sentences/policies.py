@@ -15,7 +15,7 @@ from .verdict import verdict_sentence
 
 def found_words(facts: Iterable[Fact]) -> str:
     """Return what was found as one clause."""
-    return "; ".join(dict.fromkeys(clause(one) for one in facts))
+    return "; ".join(dict.fromkeys(clause(fact) for fact in facts))
 
 
 @worded
@@ -118,7 +118,7 @@ def _no_more_drift() -> str:
 
 @words_of("column_statistics")
 def _column_statistics(name: str, statistics: Mapping[str, float], p_value: float | None, size: str) -> str:
-    numbers = [f"{one} {format_value(value)}" for one, value in statistics.items()]
+    numbers = [f"{statistic} {format_value(value)}" for statistic, value in statistics.items()]
     numbers += [f"p {format_value(p_value)}"] if p_value is not None else []
     return f"{short(name, 40)}: {', '.join([*numbers, *([f'a {size} shift'] if size else [])])}"
 
@@ -182,8 +182,8 @@ def _groups_compared(
     limit: float,
     apart: tuple[str, float, str, float, str] | None,
 ) -> str:
-    found = "is not known" if value is None else f"is {format_percent(value, 3)}"
-    words = f"{_title(measure, attribute)} {found}{_interval(low, high)}, {side} {format_percent(limit, 3)}"
+    value_words = "is not known" if value is None else f"is {format_percent(value, 3)}"
+    words = f"{_title(measure, attribute)} {value_words}{_interval(low, high)}, {side} {format_percent(limit, 3)}"
     if apart is None:
         return words
     rate, lowest, group, highest, other = apart

@@ -50,13 +50,13 @@ def verdict_cause(verdict: Verdict) -> str:
 
 def verdict_certainty(verdict: Verdict) -> str:
     """Return how certain a verdict is, in sentences."""
-    said: list[str] = []
-    for one in verdict.certainty:
-        if one.kind == "drift_open" and said:
-            said[-1] = f"{said[-1].rstrip('.')}; {clause(one)}"
+    sentences: list[str] = []
+    for fact in verdict.certainty:
+        if fact.kind == "drift_open" and sentences:
+            sentences[-1] = f"{sentences[-1].rstrip('.')}; {clause(fact)}"
         else:
-            said.append(clause(one))
-    return printable(" ".join(said))
+            sentences.append(clause(fact))
+    return printable(" ".join(sentences))
 
 
 def _head(verdict: Verdict) -> str:
@@ -98,13 +98,13 @@ def _parts(verdict: Verdict) -> str:
     """
     action = advise(verdict.advice).action
     left = MOST_WORDS - count_words(_head(verdict)) - count_words(action)
-    kept: list[tuple[str, bool]] = []
+    parts: list[tuple[str, bool]] = []
     for reason in verdict.reasons:
         fitting = next((form for form in forms(reason) if count_words(form) <= left), "")
         if fitting:
-            kept.append((fitting, reason.kind == "and_inconclusive"))
+            parts.append((fitting, reason.kind == "and_inconclusive"))
             left -= count_words(fitting)
-    said = ""
-    for form, joined in kept:
-        said += form if not said else f"{', ' if joined else '; '}{form}"
-    return "; ".join(part for part in (said, action) if part)
+    text = ""
+    for form, joined in parts:
+        text += form if not text else f"{', ' if joined else '; '}{form}"
+    return "; ".join(part for part in (text, action) if part)

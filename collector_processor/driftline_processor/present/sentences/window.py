@@ -30,17 +30,17 @@ MOST_REMARKS = 5
 
 def drift_words(evaluation: Evaluation) -> str:
     """Say in a few words what a window's drift comes to."""
-    n, of = drifted(evaluation), compared(evaluation)
+    n, total = drifted(evaluation), compared(evaluation)
     state = overall(evaluation)
-    if of and n:
-        return f"{n} of {of} features {'drifts' if n == 1 else 'drift'}"
+    if total and n:
+        return f"{n} of {total} features {'drifts' if n == 1 else 'drift'}"
     parts, outputs = evaluation.drift.slices, (evaluation.drift.score, evaluation.drift.predicted)
-    if parts and not any(one is not None and one[0] == "drift" for one in outputs):
-        return f"drift in {many(parts, 'slice')}; over all rows none of {of} features drifts"
+    if parts and not any(output is not None and output[0] == "drift" for output in outputs):
+        return f"drift in {many(parts, 'slice')}; over all rows none of {total} features drifts"
     if state == "drift":
         return "the predictions drift, no feature does"
-    if of:
-        return f"none of {of} features drifts"
+    if total:
+        return f"none of {total} features drifts"
     return state_word(state, inconclusive_reason(evaluation))
 
 
@@ -71,17 +71,19 @@ def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
     >>> drift_remarks([ok, few])
     ['temp cannot be told: 20 rows are too few; a longer window would tell', 'would have seen a shift of 0.31 σ: age']
     """
-    lines, seen = [], []
+    lines, sizes = [], []
     for column in columns:
         if column.state == "within_normal_variation" or column.reason.startswith("too_few"):
             lines.append(printable(column_sentence(column)).rstrip("."))
         elif column.state == "ok" and column.detectable_change is not None:
-            seen.append((column.detectable_change, column_name(column)))
+            sizes.append((column.detectable_change, column_name(column)))
     if lines[MOST_REMARKS:]:
         lines = [*lines[:MOST_REMARKS], f"likewise {many(len(lines) - MOST_REMARKS, 'more column')}"]
-    if seen:
-        (least, _), (most, name) = min(seen), max(seen)
-        shift = f"{number(least)} σ: {name}" if len(seen) == 1 else f"{ends(least, most)} σ (the last: {name})"
+    if sizes:
+        (smallest, _), (greatest, name) = min(sizes), max(sizes)
+        shift = (
+            f"{number(smallest)} σ: {name}" if len(sizes) == 1 else f"{ends(smallest, greatest)} σ (the last: {name})"
+        )
         lines.append(f"would have seen a shift of {shift}")
     return lines
 
@@ -141,49 +143,65 @@ def effective(metric: MetricValue) -> str:
     return "" if worth is None or worth >= 0.99 * metric.rows else f", effective sample size {count(worth)}"
 
 
-def objective(one: ObjectiveState, timezone: str = "UTC") -> str:
+def objective(objective_state: ObjectiveState, timezone: str = "UTC") -> str:
     """Say what came of an objective, of a rolling one when, and for how many windows nobody can tell."""
-    when = f"{window_name(Window('', one.since, one.until), timezone)}: " if one.until else ""
-    long = overdue(one) or (
-        f"for {many(one.inconclusive_windows, 'window')} in a row" if one.inconclusive_windows > 1 else ""
+    when = (
+        f"{window_name(Window('', objective_state.since, objective_state.until), timezone)}: "
+        if objective_state.until
+        else ""
     )
-    return when + "; ".join(filter(None, (one.sentence, long)))
+    long = overdue(objective_state) or (
+        f"for {many(objective_state.inconclusive_windows, 'window')} in a row"
+        if objective_state.inconclusive_windows > 1
+        else ""
+    )
+    return when + "; ".join(filter(None, (objective_state.sentence, long)))
 
 
 def _predictions(evaluation: Evaluation) -> str:
     columns = (evaluation.score, evaluation.predicted)
-    found = [f"the {t.words}{_how_much(t)}" for t in columns if t is not None and t.state == "drift"]
-    if not found:
+    prediction_words = [f"the {t.words}{_how_much(t)}" for t in columns if t is not None and t.state == "drift"]
+    if not prediction_words:
         return ""
-    return f"so did {' and '.join(found)}" if drifted(evaluation) else f"but {' and '.join(found)} did"
+    return (
+        f"so did {' and '.join(prediction_words)}"
+        if drifted(evaluation)
+        else f"but {' and '.join(prediction_words)} did"
+    )
 
 
 def _features(evaluation: Evaluation) -> str:
     order = rank(evaluation.features.values())
-    n, of = drifted(evaluation), compared(evaluation)
+    n, total = drifted(evaluation), compared(evaluation)
     if not order:
         return many(evaluation.rows, "row")
-    if not of:
+    if not total:
         return f"no feature can be judged: {state_word(order[0].state, order[0].reason)}"
-    rest = "" if of == len(order) else f" ({len(order) - of} cannot be judged)"
+    rest = "" if total == len(order) else f" ({len(order) - total} cannot be judged)"
     if not n:
-        return f"none of {many(of, 'feature')} drifted{rest}"
-    return f"{n} of {many(of, 'feature')} drifted{rest}, {printable(order[0].name)} most{_how_much(order[0])}"
+        return f"none of {many(total, 'feature')} drifted{rest}"
+    return f"{n} of {many(total, 'feature')} drifted{rest}, {printable(order[0].name)} most{_how_much(order[0])}"
 
 
 def _slices(evaluation: Evaluation) -> str:
     """Name the slice in which most rows are where something drifts, and how many more there are."""
-    found = [name for name, found in slices.rank_drifted_slices(evaluation.slices) if found.state == "drift"]
-    if not found:
+    names = [
+        name for name, slice_drift in slices.rank_drifted_slices(evaluation.slices) if slice_drift.state == "drift"
+    ]
+    if not names:
         return ""
-    more = f" and {many(len(found) - 1, 'more slice')}" if found[1:] else ""
-    return f"drift in {printable(found[0])}{more}"
+    more = f" and {many(len(names) - 1, 'more slice')}" if names[1:] else ""
+    return f"drift in {printable(names[0])}{more}"
 
 
 def _joint(evaluation: Evaluation) -> str:
     """Say what is seen in the features together, where no single feature shows it."""
-    found = [one for one in evaluation.joint.values() if one.state == "drift"]
-    return "" if not found or drifted(evaluation) else f"but together they did: {printable(found[0].sentence)}"
+    joint_drifts = [joint_drift for joint_drift in evaluation.joint.values() if joint_drift.state == "drift"]
+    return (
+        ""
+        if not joint_drifts or drifted(evaluation)
+        else f"but together they did: {printable(joint_drifts[0].sentence)}"
+    )
 
 
 def _quality(evaluation: Evaluation) -> str:
@@ -202,15 +220,15 @@ def _expectations(evaluation: Evaluation) -> str:
 
 def _how_much(column: ColumnDrift) -> str:
     """Return the size of a drift by a comparable value: PSI in place of chi-square, which grows with the rows."""
-    shown = method_value(column, "psi" if column.decided_by == "chi2" else column.decided_by)
-    return f" ({shown}: {column.size})" if shown and column.size else ""
+    size = method_value(column, "psi" if column.decided_by == "chi2" else column.decided_by)
+    return f" ({size}: {column.size})" if size and column.size else ""
 
 
 def _performance(evaluation: Evaluation) -> str:
-    known = [name for name in READ_ALONE if name in evaluation.realized and evaluation.realized[name].value is not None]
-    if not known:
+    names = [name for name in READ_ALONE if name in evaluation.realized and evaluation.realized[name].value is not None]
+    if not names:
         return "performance is unknown" if evaluation.outcome_rows else "no outcomes, so performance is unknown"
-    name = known[0]
+    name = names[0]
     reference = evaluation.reference.get(name)
     text = f"{metric_title(name)} {number(evaluation.realized[name].value)} on {percent(evaluation.coverage)} of rows"
     if reference is not None and reference.value is not None:
@@ -228,11 +246,11 @@ def change_words(changes: Mapping[str, MetricChange], name: str) -> str:
     >>> change_words({"accuracy": few}, "accuracy")
     'too few rows (−0.08 to +0.02)'
     """
-    one = changes.get(name)
-    if one is None:
+    metric_change = changes.get(name)
+    if metric_change is None:
         return ""
-    word = state_word(one.state, one.reason)
-    low, high = (change(0.0, end) for end in (one.low, one.high))
+    word = state_word(metric_change.state, metric_change.reason)
+    low, high = (change(0.0, end) for end in (metric_change.low, metric_change.high))
     return f"{word} ({low} to {high})" if low and high else word
 
 

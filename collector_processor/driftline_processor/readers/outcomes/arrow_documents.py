@@ -90,11 +90,11 @@ def _unpacked(content: Any, offsets: tuple[int, ...], lengths: tuple[int, ...], 
     """Return the bytes of buffers unpacked; a packed buffer begins with that number, -1 = not packed."""
     if not packed:
         return sum(lengths)
-    said = (
+    message = (
         struct.unpack_from("<q", content, offset)[0] if length else 0
         for offset, length in zip(offsets, lengths, strict=True)
     )
-    return sum(length if size == -1 else size for size, length in zip(said, lengths, strict=True))
+    return sum(length if size == -1 else size for size, length in zip(message, lengths, strict=True))
 
 
 def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
@@ -109,19 +109,23 @@ def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
         raise TooLarge(f"the file has more than {MAX_PAGES:,} pages; write larger row groups")
     _check(0, sum(max(chunk.num_values, 0) for chunk in chunks), sum(chunk.total_uncompressed_size for chunk in chunks))
     pages = cells = size = 0
-    together = MAX_ROWS
+    total_rows = MAX_ROWS
     leaves = [metadata.schema.column(place) for place in range(metadata.num_columns)]
     texts = {
         leave.path for leave in leaves if leave.physical_type == "BYTE_ARRAY" and leave.logical_type.type != "DECIMAL"
     }
     for chunk in chunks:
-        begins = [at for at in (chunk.dictionary_page_offset, chunk.data_page_offset) if at is not None and at > 0]
-        at = min(begins, default=0)
-        end = at + chunk.total_compressed_size
+        begins = [
+            offset
+            for offset in (chunk.dictionary_page_offset, chunk.data_page_offset)
+            if offset is not None and offset > 0
+        ]
+        offset = min(begins, default=0)
+        end = offset + chunk.total_compressed_size
         largest = 0
-        while at < min(end, len(body)):
+        while offset < min(end, len(body)):
             try:
-                page, at = _page(body, at)
+                page, offset = _page(body, offset)
             except (struct.error, IndexError, ValueError):
                 raise MalformedOutcomes("this is no Parquet file that can be read: a page has no header") from None
             pages, cells, size = pages + 1, cells + page[1], size + page[0]
@@ -129,13 +133,13 @@ def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
             if pages > MAX_PAGES:
                 raise TooLarge(f"the file has more than {MAX_PAGES:,} pages; write larger ones")
             _check(0, cells, size)
-        path, other = chunk.path_in_schema, sorted(set(chunk.encodings) - _CODED)
-        if other and path in texts:
+        path, encodings = chunk.path_in_schema, sorted(set(chunk.encodings) - _CODED)
+        if encodings and path in texts:
             if "." in path:
-                raise MalformedOutcomes(f"column {path[:80]!r} holds lists in {other[0]}; write it as PLAIN")
+                raise MalformedOutcomes(f"column {path[:80]!r} holds lists in {encodings[0]}; write it as PLAIN")
             texts.remove(path)
-            together = min(together, max(1, MAX_UNPACKED // max(largest, 1)))
-    return ParquetPlan(together, sorted(texts))
+            total_rows = min(total_rows, max(1, MAX_UNPACKED // max(largest, 1)))
+    return ParquetPlan(total_rows, sorted(texts))
 
 
 def _check(rows: int, cells: int, size: int) -> None:
@@ -150,9 +154,9 @@ def _check(rows: int, cells: int, size: int) -> None:
 class _Table:
     """A table of FlatBuffers whose bounds Arrow has verified."""
 
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data, self._at = data, at
-        self._fields = at - struct.unpack_from("<i", data, at)[0]
+    def __init__(self, data: bytes, offset: int) -> None:
+        self._data, self._at = data, offset
+        self._fields = offset - struct.unpack_from("<i", data, offset)[0]
         self._size = struct.unpack_from("<H", data, self._fields)[0]
 
     @classmethod
@@ -190,55 +194,55 @@ class _Table:
         return struct.unpack_from(f"<{form * count}", self._data, begin + 4)
 
 
-def _page(body: bytes, at: int) -> tuple[tuple[int, int], int]:
+def _page(body: bytes, offset: int) -> tuple[tuple[int, int], int]:
     """Return (bytes unpacked, values) of a page of Parquet, and where the next one begins."""
-    found: dict[tuple[int, ...], int] = {}
-    at = _thrift_struct(body, at, (), found)
-    packed, unpacked = found.get((3,), -1), found.get((2,), -1)
-    values = max(found.get((5, 1), 0), found.get((8, 1), 0), found.get((7, 1), 0))
-    if packed < 0 or unpacked < 0 or at + packed > len(body):
+    numbers_by_path: dict[tuple[int, ...], int] = {}
+    offset = _thrift_struct(body, offset, (), numbers_by_path)
+    packed, unpacked = numbers_by_path.get((3,), -1), numbers_by_path.get((2,), -1)
+    values = max(numbers_by_path.get((5, 1), 0), numbers_by_path.get((8, 1), 0), numbers_by_path.get((7, 1), 0))
+    if packed < 0 or unpacked < 0 or offset + packed > len(body):
         raise ValueError("a page is larger than its file")
-    return (unpacked, values), at + packed
+    return (unpacked, values), offset + packed
 
 
-def _thrift_struct(body: bytes, at: int, path: tuple[int, ...], found: dict[tuple[int, ...], int]) -> int:
+def _thrift_struct(body: bytes, offset: int, path: tuple[int, ...], numbers_by_path: dict[tuple[int, ...], int]) -> int:
     """Read the whole numbers of a struct of Thrift's compact protocol, by the ids of fields; return where it ends."""
     if len(path) > 4:
         raise ValueError("a header nests too deeply")
     field = 0
-    while head := body[at]:
-        at += 1
+    while head := body[offset]:
+        offset += 1
         kind, delta = head & 15, head >> 4
         if delta:
             field += delta
         else:
-            field, at = _varint(body, at)
+            field, offset = _varint(body, offset)
             field = _signed(field)
         if kind in (4, 5, 6):  # i16, i32, i64
-            number, at = _varint(body, at)
-            found[*path, field] = _signed(number)
+            number, offset = _varint(body, offset)
+            numbers_by_path[*path, field] = _signed(number)
         elif kind == 12:
-            at = _thrift_struct(body, at, (*path, field), found)
+            offset = _thrift_struct(body, offset, (*path, field), numbers_by_path)
         elif kind == 8:  # binary: statistics
-            size, at = _varint(body, at)
-            at += size
+            size, offset = _varint(body, offset)
+            offset += size
         elif kind == 3:
-            at += 1
+            offset += 1
         elif kind == 7:
-            at += 8
+            offset += 8
         elif kind not in (1, 2):  # true and false; a page's header has no lists and no maps
             raise ValueError(f"a header holds a field of type {kind}")
-    return at + 1
+    return offset + 1
 
 
-def _varint(body: bytes, at: int) -> tuple[int, int]:
+def _varint(body: bytes, offset: int) -> tuple[int, int]:
     number = shift = 0
     while True:
-        byte = body[at]
-        at += 1
+        byte = body[offset]
+        offset += 1
         number |= (byte & 127) << shift
         if byte < 128:
-            return number, at
+            return number, offset
         shift += 7
         if shift > 63:
             raise ValueError("a number has no end")
@@ -301,13 +305,13 @@ def _check_type(kind: pa.DataType, name: str) -> None:
     for _ in range(MAX_COLUMNS):
         if not waiting:
             return
-        one, depth = waiting.pop()
+        nested_type, depth = waiting.pop()
         # 4: types within each other; the deepest that is read is a dictionary in a struct or a list
         if depth > 4:
             break
-        if pa.types.is_dictionary(one):
-            waiting.append((one.value_type, depth + 1))
-        waiting += [(one.field(place).type, depth + 1) for place in range(one.num_fields)]
+        if pa.types.is_dictionary(nested_type):
+            waiting.append((nested_type.value_type, depth + 1))
+        waiting += [(nested_type.field(place).type, depth + 1) for place in range(nested_type.num_fields)]
     raise MalformedOutcomes(f"column {name[:80]!r} nests too many types; an outcome holds values, lists and slices")
 
 
@@ -367,9 +371,12 @@ def plain_table(table: pa.Table) -> pa.Table:
     columns = [
         column.cast(kind, safe=False) if kind else column for column, kind in zip(table.columns, kinds, strict=True)
     ]
-    named = zip(table.column_names, columns, strict=True)
+    named_columns = zip(table.column_names, columns, strict=True)
     return pa.table(
-        [_relevant(column) if name == "actual" and _holds_items(column.type) else column for name, column in named],
+        [
+            _relevant(column) if name == "actual" and _holds_items(column.type) else column
+            for name, column in named_columns
+        ],
         names=table.column_names,
     )
 
@@ -397,8 +404,8 @@ def _plain(kind: pa.DataType, name: str) -> pa.DataType | None:
         return _plain(kind.value_type, name) or kind.value_type
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
-    whole = pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
-    if whole and (name in ("id", "item", "slices") or name.startswith(SLICE)):
+    is_integer = pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+    if is_integer and (name in ("id", "item", "slices") or name.startswith(SLICE)):
         return pa.string()
     if pa.types.is_uint64(kind) and name in ("actual", "weight", "value"):
         return pa.float64()
@@ -410,6 +417,10 @@ def _plain(kind: pa.DataType, name: str) -> pa.DataType | None:
         return pa.timestamp("s")
     if pa.types.is_struct(kind):
         inner = [_plain(field.type, name) for field in kind]
-        named = zip(kind, inner, strict=True)
-        return pa.struct([pa.field(field.name, one or field.type) for field, one in named]) if any(inner) else None
+        named_fields = zip(kind, inner, strict=True)
+        return (
+            pa.struct([pa.field(field.name, inner_type or field.type) for field, inner_type in named_fields])
+            if any(inner)
+            else None
+        )
     return None

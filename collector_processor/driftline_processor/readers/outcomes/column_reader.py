@@ -53,7 +53,7 @@ _ARROW_TYPES: dict[str, _Types] = {
 
 
 def _of_a_slice(field: pa.Field) -> bool:
-    return any(of(field.type) for of in _VALUES)
+    return any(value(field.type) for value in _VALUES)
 
 
 def misfit_reason(table: pa.Table, bare_numbers: bool = False) -> str:
@@ -70,7 +70,7 @@ def misfit_reason(table: pa.Table, bare_numbers: bool = False) -> str:
         types = _VALUES if column.name.startswith(SLICE) else _ARROW_TYPES.get(column.name)
         if types is None:
             return f"column {column.name[:80]!r} is not known; outcomes have {', '.join(FIELDS)} and {SLICE}NAME"
-        fits = any(of(column.type) for of in types) or (bare_numbers and column.name != "slices")
+        fits = any(is_type(column.type) for is_type in types) or (bare_numbers and column.name != "slices")
         if not fits:
             hint = f"; name a column {SLICE}NAME for each" if column.name == "slices" else ""
             return f"column {column.name[:80]!r} holds {str(column.type)[:80]}{hint}"
@@ -121,8 +121,8 @@ class Rejections:
 
     def document(self, rows: OutcomeRows) -> ParsedDocument:
         """Return usable rows beside the first rejections."""
-        shown = sorted(self.reasons.items())[:SHOWN_REJECTIONS]
-        return ParsedDocument(rows, shown, int(self.bad.sum()) - len(shown), self.without_model)
+        shown_reasons = sorted(self.reasons.items())[:SHOWN_REJECTIONS]
+        return ParsedDocument(rows, shown_reasons, int(self.bad.sum()) - len(shown_reasons), self.without_model)
 
 
 def convert_columns(
@@ -203,8 +203,8 @@ def _texts(column: pa.Array, name: str, rejected: Rejections, bare_numbers: bool
     rejected.where(_mask(long), f"{name} has more than {MAX_TEXT:,} characters")
     if bare_numbers and name in ("id", "item"):
         # A whole column of 17.0 is a column of whole numbers that passed through floats on its way to the file.
-        known = texts.drop_null()
-        if len(known) and pc.all(pc.match_substring_regex(known, r"^-?[0-9]+\.0$")).as_py():
+        known_texts = texts.drop_null()
+        if len(known_texts) and pc.all(pc.match_substring_regex(known_texts, r"^-?[0-9]+\.0$")).as_py():
             texts = pc.utf8_slice_codeunits(texts, 0, -2)
     return texts
 
@@ -212,8 +212,8 @@ def _texts(column: pa.Array, name: str, rejected: Rejections, bare_numbers: bool
 def _written(column: pa.Array) -> pa.StringArray:
     """Return numbers as texts: whole ones, which floats are where an id was missing, without a point."""
     number = _floats(column)
-    whole = np.isnan(number) | ((np.floor(number) == number) & (np.abs(number) < LAST))
-    if whole.all():
+    is_integer = np.isnan(number) | ((np.floor(number) == number) & (np.abs(number) < LAST))
+    if is_integer.all():
         return pa.array(np.where(np.isnan(number), 0, number).astype(np.int64), mask=np.isnan(number)).cast(pa.string())
     return pa.array([text_of(value, "id") for value in number.tolist()], pa.string())
 
@@ -234,8 +234,8 @@ def _actuals(
     number = _floats(pc.if_else(numeric, texts, pa.scalar(None, pa.string())).cast(pa.float64()))
     odd = _mask(pc.match_substring_regex(texts, NOT_FINITE))
     rejected.where((odd & ~retracted) | np.isinf(number), _NOT_FINITE)
-    said = pc.and_(pc.invert(numeric), pa.array(~odd))
-    return number, pc.if_else(said, texts, pa.scalar(None, pa.string()))
+    is_text = pc.and_(pc.invert(numeric), pa.array(~odd))
+    return number, pc.if_else(is_text, texts, pa.scalar(None, pa.string()))
 
 
 def _retracted(column: pa.Array, rejected: Rejections) -> NDArray[np.bool_]:
@@ -252,21 +252,21 @@ def _retracted(column: pa.Array, rejected: Rejections) -> NDArray[np.bool_]:
 
 
 def _worth(column: pa.Array, rejected: Rejections) -> F64:
-    number, given = _numbers(column)
+    number, is_given = _numbers(column)
     rejected.where(np.isinf(number), "value is inf; send a finite number")
     if pa.types.is_string(column.type):
-        rejected.where(given & np.isnan(number), "value is a text; send a number")
+        rejected.where(is_given & np.isnan(number), "value is a text; send a number")
     return number
 
 
 def _slices(column: Mapping[str, pa.Array], rejected: Rejections) -> dict[str, pa.StringArray]:
     """Return the fields of ``slices`` and the columns ``slice.NAME``, as canonical texts."""
     given = column.get("slices", pa.nulls(0))
-    found = {}
+    slice_columns = {}
     if pa.types.is_struct(given.type):
-        found = {field.name: pc.struct_field(given, field.name) for field in given.type}
-    found |= {name.removeprefix(SLICE): values for name, values in column.items() if name.startswith(SLICE)}
-    slices = {name: _canonical(values) for name, values in found.items()}
+        slice_columns = {field.name: pc.struct_field(given, field.name) for field in given.type}
+    slice_columns |= {name.removeprefix(SLICE): values for name, values in column.items() if name.startswith(SLICE)}
+    slices = {name: _canonical(values) for name, values in slice_columns.items()}
     for name, texts in slices.items():
         long = _mask(pc.greater(pc.utf8_length(texts), MAX_TEXT))
         rejected.where(long, f"slices.{name[:80]} has more than {MAX_TEXT:,} characters")
@@ -281,9 +281,9 @@ def _canonical(column: pa.Array) -> pa.StringArray:
         return column.cast(pa.string())  # a double has no room for the last digits of many an id
     if not pa.types.is_string(column.type):
         return category_array(class_column(Column(numbers=_floats(column))), len(column))
-    found = column.dictionary_encode()
-    codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    categories = tuple(found.dictionary.to_pylist())
+    encoded = column.dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    categories = tuple(encoded.dictionary.to_pylist())
     return category_array(class_column(Column(codes=codes, categories=categories)), len(column))
 
 
@@ -329,20 +329,20 @@ def _instants_one_by_one(column: pa.Array, name: str, rejected: Rejections) -> I
 
 
 def _weights(column: pa.Array, rejected: Rejections) -> F64:
-    weight, given = _numbers(column)
-    rejected.where(given & (np.isnan(weight) | no_weight(weight)), f"weight is not {WEIGHTS}")
+    weight, is_given = _numbers(column)
+    rejected.where(is_given & (np.isnan(weight) | no_weight(weight)), f"weight is not {WEIGHTS}")
     return weight
 
 
 def _numbers(column: pa.Array) -> tuple[F64, NDArray[np.bool_]]:
     """Return the numbers, NaN where there is none, and which values are not null."""
-    given = ~_is_null(column)
+    is_given = ~_is_null(column)
     if pa.types.is_string(column.type):
         texts = pc.utf8_trim_whitespace(column)
         column = pc.if_else(pc.match_substring_regex(texts, NUMBER), texts, pa.scalar(None, pa.string())).cast(
             pa.float64()
         )
-    return _floats(column), given
+    return _floats(column), is_given
 
 
 def _floats(column: pa.Array) -> F64:

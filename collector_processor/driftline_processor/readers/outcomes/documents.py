@@ -175,8 +175,8 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
     check_columns(table, bare_numbers=True)
     parsed = convert_columns(table, model, environment, bare_numbers=True, torn=_replaced(table) if odd else None)
     if torn:
-        kept = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
-        parsed.rejected = [(int(kept[index]), reason) for index, reason in parsed.rejected]
+        kept_rows = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
+        parsed.rejected = [(int(kept_rows[index]), reason) for index, reason in parsed.rejected]
         reason = f"the line has not the {table.num_columns} cells of the header"
         rejections = parsed.rejections + len(torn)
         parsed.rejected = sorted([*parsed.rejected, *((index, reason) for index in torn[:SHOWN_REJECTIONS])])
@@ -187,13 +187,13 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
 
 def _unmarked(table: pa.Table) -> pa.Table:
     """Return a table without the marks of a spreadsheet."""
-    for at, name in enumerate(table.column_names):
+    for index, name in enumerate(table.column_names):
         if name.startswith(MARK):
             if name[1:] in table.column_names:
                 raise MalformedOutcomes(
                     f"the header has {name[1:][:80]!r} and {name[:80]!r}, which is the same; keep one"
                 )
-            table = table.set_column(at, name[1:], pc.replace_substring_regex(table.column(at), f"^{MARK}", ""))
+            table = table.set_column(index, name[1:], pc.replace_substring_regex(table.column(index), f"^{MARK}", ""))
     return table
 
 
@@ -208,8 +208,8 @@ def _is_utf8(body: bytes) -> bool:
 def _replaced(table: pa.Table) -> NDArray[np.bool_]:
     """Return in which rows a cell held what is no UTF-8."""
     texts = [column for column in table.columns if pa.types.is_string(column.type)]
-    found = [pc.fill_null(pc.match_substring(column, "\ufffd"), False).to_numpy() for column in texts]
-    return np.any(found, axis=0) if found else np.zeros(table.num_rows, np.bool_)
+    has_replacement = [pc.fill_null(pc.match_substring(column, "\ufffd"), False).to_numpy() for column in texts]
+    return np.any(has_replacement, axis=0) if has_replacement else np.zeros(table.num_rows, np.bool_)
 
 
 def _header(body: bytes) -> list[str]:

@@ -161,18 +161,18 @@ def slices_of(item: Mapping[str, object]) -> dict[str, str]:
     >>> slices_of({"slices": {"group": "b", "age": 41.0}, "slice.region": None})
     {'group': 'b', 'age': '41'}
     """
-    given = item.get("slices")
-    if given is not None and not isinstance(given, dict):
-        raise UnusableField(f'slices is {kind_of(given)}; send an object like {{"country": "NL"}}')
-    said = [(str(name), value) for name, value in (given or {}).items()]
-    said += [(name.removeprefix(SLICE), value) for name, value in item.items() if name.startswith(SLICE)]
-    return {slice_name(name): text for name, value in said if (text := _slice(name, value))}
+    slices = item.get("slices")
+    if slices is not None and not isinstance(slices, dict):
+        raise UnusableField(f'slices is {kind_of(slices)}; send an object like {{"country": "NL"}}')
+    slice_items = [(str(name), value) for name, value in (slices or {}).items()]
+    slice_items += [(name.removeprefix(SLICE), value) for name, value in item.items() if name.startswith(SLICE)]
+    return {slice_name(name): text for name, value in slice_items if (text := _slice(name, value))}
 
 
 def slices_in(item: Mapping[str, object]) -> list[str]:
     """Return the names of the slices that a row says, whatever it says of them."""
-    given = item.get("slices")
-    inner = [str(name) for name in given] if isinstance(given, dict) else []
+    slices = item.get("slices")
+    inner = [str(name) for name in slices] if isinstance(slices, dict) else []
     return inner + [name.removeprefix(SLICE) for name in item if name.startswith(SLICE)]
 
 

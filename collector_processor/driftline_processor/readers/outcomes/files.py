@@ -156,17 +156,19 @@ def read_file_outcomes(source: Source, task: Task, say: Say, store: RowStore | N
             raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
     slices = _slice_columns(names)
     left_out = {*_OF_THE_EVALUATION, "slices", *(() if task.ranks_items else ("item",))}
-    wanted = {name: name for name in names if name in FIELDS and name not in left_out}
-    wanted |= {f"{SLICE}{key}": name for key, name in slices.items()}
+    columns_by_field = {name: name for name in names if name in FIELDS and name not in left_out}
+    columns_by_field |= {f"{SLICE}{key}": name for key, name in slices.items()}
     gathered = _Gathered(source, task, RowStore() if store is None else store)
     with readable(path):
-        for start, columns in _parts(source, wanted.values()):
-            table = plain_table(pa.table({name: _plain(columns[name], said) for said, name in wanted.items()}))
+        for start, columns in _parts(source, columns_by_field.values()):
+            table = plain_table(
+                pa.table({name: _plain(columns[name], field) for field, name in columns_by_field.items()})
+            )
             if wrong := misfit_reason(table, bare_numbers=True):
                 raise BadInput(f"{path}: {wrong}")
             gathered.add(start, *read_columns(table, _ONE_MODEL, None, bare_numbers=bool(source.by_looks)))
     gathered.tell(say)
-    return gathered.outcomes(set(wanted))
+    return gathered.outcomes(set(columns_by_field))
 
 
 def _parts(source: Source, names: Collection[str]) -> Iterator[tuple[int, Mapping[str, pa.ChunkedArray]]]:
@@ -192,15 +194,18 @@ class _Gathered:
     def add(self, start: int, read: OutcomeRows, rejected: Rejections) -> None:
         """Add the outcomes of a batch; ``start``: rows before it."""
         for count, first, reason in rejected.checks:
-            known, at = self._reasons.get(reason, (0, start + first))
-            self._reasons[reason] = known + count, at
+            reason_count, first_row = self._reasons.get(reason, (0, start + first))
+            self._reasons[reason] = reason_count + count, first_row
         actual, line = read.actual(), start + rejected.kept()
         strange = impossible_actuals(actual, self._task) & ~read.retracted
         if strange.any():
-            known, at = self._strange
-            self._strange = known + int(strange.sum()), at if known else int(line[np.flatnonzero(strange)[0]])
-        kept = np.flatnonzero(~strange)
-        said = np.where(read.retracted, -1, np.arange(len(read)))[kept]
+            reason_count, first_row = self._strange
+            self._strange = (
+                reason_count + int(strange.sum()),
+                first_row if reason_count else int(line[np.flatnonzero(strange)[0]]),
+            )
+        kept_rows = np.flatnonzero(~strange)
+        row_numbers = np.where(read.retracted, -1, np.arange(len(read)))[kept_rows]
         arrays: dict[str, NDArray[Any]] = {
             **{"line": line, "number": numbers_of_row_ids(read.id), "retracted": read.retracted, "time": read.time},
             **{"prediction_time": read.prediction_time, "weight": read.weight, "value": read.value},
@@ -208,13 +213,13 @@ class _Gathered:
         for name, values in arrays.items():
             if name not in self._arrays:
                 self._arrays[name] = self._store.empty(self._source.rows, values.dtype)
-            self._arrays[name][self._end : self._end + len(kept)] = values[kept]
-        columns = {"actual": column_at(actual, said), "item": column_at(column(read.item, False), kept)}
-        columns |= {f"{SLICE}{name}": column_at(column(texts, False), kept) for name, texts in read.slices.items()}
+            self._arrays[name][self._end : self._end + len(kept_rows)] = values[kept_rows]
+        columns = {"actual": column_at(actual, row_numbers), "item": column_at(column(read.item, False), kept_rows)}
+        columns |= {f"{SLICE}{name}": column_at(column(texts, False), kept_rows) for name, texts in read.slices.items()}
         for name, part in columns.items():
             gathering = self._columns.setdefault(name, GatheredColumn(self._source.rows, self._store))
             gathering.add(self._end, part)
-        self._end += len(kept)
+        self._end += len(kept_rows)
         self._store.release()
 
     def tell(self, say: Say) -> None:
@@ -224,21 +229,21 @@ class _Gathered:
             say(f"{path}: {many(count, 'outcome')} left out, {reason}: the first is row {first + 1}")
         count, first = self._strange
         if count:
-            what = f"{many(count, 'outcome')} with an actual that is {possible_actuals_text(self._task)}"
-            say(f"{path}: {what} left out: the first is row {first + 1}")
+            description = f"{many(count, 'outcome')} with an actual that is {possible_actuals_text(self._task)}"
+            say(f"{path}: {description} left out: the first is row {first + 1}")
 
     def outcomes(self, there: Collection[str]) -> FileOutcomes:
         """Return all outcomes, the oldest first; ``there``: the fields that the file has."""
-        here, store = slice(0, self._end), self._store
-        time = self._arrays["time"][here]
+        rows_here, store = slice(0, self._end), self._store
+        time = self._arrays["time"][rows_here]
         order = None if increases(time) else store.keep(np.argsort(time, kind="stable"))
 
         def array(name: str) -> Any:
-            values = self._arrays.pop(name)[here]
+            values = self._arrays.pop(name)[rows_here]
             return values if order is None else store.take(values, order, 0)
 
         def texts(name: str) -> Column:
-            values = take_rows(self._columns.pop(name).column(), here)
+            values = take_rows(self._columns.pop(name).column(), rows_here)
             return values if order is None else store.take_column(values, order)
 
         return FileOutcomes(
@@ -270,9 +275,11 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
     if pa.types.is_fixed_size_list(kind):
         values, kind = values.cast(pa.list_(kind.value_type)), pa.list_(kind.value_type)
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        key = next((one.name for one in kind.value_type if one.name in ITEM_NAMES), "")
+        key = next((part.name for part in kind.value_type if part.name in ITEM_NAMES), "")
         return pa.array(
-            [None if of is None else [one[key] for one in of] for of in values.to_pylist()] if key else values
+            [None if entries is None else [part[key] for part in entries] for entries in values.to_pylist()]
+            if key
+            else values
         )
     return values
 

@@ -39,11 +39,11 @@ def outcome_tables(
         if message is None:
             continue
         try:
-            for outcomes, *said in _documents(message, lines):
-                named = (said[0] or model, said[1] or environment)
-                reader = newest.get(named)
+            for outcomes, *names in _documents(message, lines):
+                model_environment = (names[0] or model, names[1] or environment)
+                reader = newest.get(model_environment)
                 if reader is None or not reader.has_room(outcomes):  # messages share columns, and not their bounds
-                    reader = newest[named] = RowReader(*named)
+                    reader = newest[model_environment] = RowReader(*model_environment)
                     readers.append(reader)
                 for outcome in outcomes:
                     reader.add(0, outcome)

@@ -82,9 +82,9 @@ class OutcomeRows:
         groups, first = np.unique(code, return_index=True)
         tables = []
         for group in groups[np.argsort(first)]:
-            mine = self if len(groups) == 1 else self.take(np.flatnonzero(code == group))
+            group_rows = self if len(groups) == 1 else self.take(np.flatnonzero(code == group))
             of_model = model.dictionary[int(group) // len(environments)].as_py()
-            tables.append(mine._table(of_model, environments[int(group) % len(environments)], now))
+            tables.append(group_rows._table(of_model, environments[int(group) % len(environments)], now))
         return tables
 
     def take(self, rows: I64) -> OutcomeRows:
@@ -126,7 +126,11 @@ class OutcomeRows:
             item=None if item.null_count == len(item) else _text(pc.fill_null(item, "")),
             value=None if np.isnan(value).all() else value,
             retracted=retracted if retracted.any() else None,
-            slices={name: Column(codes=of, categories=all_) for name, (of, all_) in slices.items() if (of >= 0).any()},
+            slices={
+                name: Column(codes=codes, categories=all_)
+                for name, (codes, all_) in slices.items()
+                if (codes >= 0).any()
+            },
         )
 
 
@@ -184,7 +188,9 @@ def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
         value=np.concatenate([part.value for part in parts]),
         retracted=np.concatenate([part.retracted for part in parts]),
         slices={
-            name: pa.concat_arrays([part.slices.get(name, none) for part, none in zip(parts, absent, strict=True)])
+            name: pa.concat_arrays(
+                [part.slices.get(name, absent_column) for part, absent_column in zip(parts, absent, strict=True)]
+            )
             for name in names
         },
     )
@@ -227,8 +233,8 @@ class RowReader:
 
     def has_room(self, items: Sequence[object]) -> bool:
         """Return True where all that outcomes say of slices goes with what was said before."""
-        said = (slices_in(item) for item in items if isinstance(item, Mapping))
-        return len({*self._slices, *chain.from_iterable(said)}) <= MAX_SLICES
+        slices_said = (slices_in(item) for item in items if isinstance(item, Mapping))
+        return len({*self._slices, *chain.from_iterable(slices_said)}) <= MAX_SLICES
 
     def _read(self, item: object) -> _Row:
         if isinstance(item, UnusableField):  # a line that could not be read
@@ -287,14 +293,16 @@ class RowReader:
             item=pa.array(item, pa.string()),
             value=np.array(value, np.float64),
             retracted=np.array(retracted, np.bool_),
-            slices={name: pa.array([said.get(name) for said in slices], pa.string()) for name in self._slices},
+            slices={
+                name: pa.array([row_slices.get(name) for row_slices in slices], pa.string()) for name in self._slices
+            },
         )
 
 
 def _encoded(texts: pa.StringArray) -> tuple[I32, tuple[str, ...]]:
-    found = texts.dictionary_encode()
-    codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return codes, tuple(found.dictionary.to_pylist())
+    encoded = texts.dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return codes, tuple(encoded.dictionary.to_pylist())
 
 
 def _text(array: pa.StringArray) -> Text:

@@ -30,34 +30,40 @@ def routes(site: Site) -> list[BaseRoute]:
     state = site.state
 
     def alerts(request: Request) -> Response:
-        asked = request.query_params
-        if asked.get("state", "") not in ("", "open", "over"):
-            raise HTTPException(400, f"state={asked['state'][:40]!r} is not known; write open or over")
-        found = alert_histories(state.alerts, asked.get("model"))
-        chosen = [one for one in found if not asked.get("state") or one.alert.open == (asked["state"] == "open")]
-        return FiniteJSON({"alerts": [alert_json(one) for one in chosen[:MOST]]})
+        query_params = request.query_params
+        if query_params.get("state", "") not in ("", "open", "over"):
+            raise HTTPException(400, f"state={query_params['state'][:40]!r} is not known; write open or over")
+        histories = alert_histories(state.alerts, query_params.get("model"))
+        chosen = [
+            history
+            for history in histories
+            if not query_params.get("state") or history.alert.open == (query_params["state"] == "open")
+        ]
+        return FiniteJSON({"alerts": [alert_json(history) for history in chosen[:MOST]]})
 
     async def take_on(request: Request) -> Response:
-        said = await read_form(request, ("by", "why", "take_over"), {"by": "say who takes it on"})
-        if said["take_over"] not in ("", "true"):
-            raise HTTPException(400, f"take_over={said['take_over'][:40]!r} is not known; write true, or leave it out")
-        asked = request.path_params["alert"], said["by"], said["why"], said["take_over"] == "true"
+        form = await read_form(request, ("by", "why", "take_over"), {"by": "say who takes it on"})
+        if form["take_over"] not in ("", "true"):
+            raise HTTPException(400, f"take_over={form['take_over'][:40]!r} is not known; write true, or leave it out")
+        arguments = request.path_params["alert"], form["by"], form["why"], form["take_over"] == "true"
         try:
-            found = await run_in_threadpool(state.notifications.acknowledge, *asked)
+            acknowledged = await run_in_threadpool(state.notifications.acknowledge, *arguments)
         except StorageOutage as outage:
             return retry_later(outage)
-        if found is None:
+        if acknowledged is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
-        return _answer(request, state.alerts, found.id)
+        return _answer(request, state.alerts, acknowledged.id)
 
     async def consent(request: Request) -> Response:
-        asked = {"by": "say who approves it", "why": "say why", "action": "name the action"}
-        said, alert = await read_form(request, ("by", "why", "action"), asked), request.path_params["alert"]
+        needed = {"by": "say who approves it", "why": "say why", "action": "name the action"}
+        form, alert = await read_form(request, ("by", "why", "action"), needed), request.path_params["alert"]
         try:
-            found = await run_in_threadpool(state.notifications.approve, alert, said["action"], said["by"], said["why"])
+            approved = await run_in_threadpool(
+                state.notifications.approve, alert, form["action"], form["by"], form["why"]
+            )
         except StorageOutage as outage:
             return retry_later(outage)
-        if found is None:
+        if approved is None:
             raise HTTPException(404, "no such action of this alert awaits an approval; GET /api/v1/alerts lists those")
         return _answer(request, state.alerts, alert)
 
@@ -72,10 +78,10 @@ def _answer(request: Request, store: AlertStore, alert: str) -> Response:
     """Return the alert as it is now; a browser goes back to its page."""
     if "text/html" in request.headers.get("accept", ""):
         try:
-            there = urlsplit(request.headers.get("referer", ""))
+            referer = urlsplit(request.headers.get("referer", ""))
         except ValueError:  # no address at all
-            there = urlsplit("")
-        path = "/" + there.path.lstrip("/\\")  # what begins with two slashes is another machine
-        back = f"{path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
-        return RedirectResponse(back, 303)
-    return FiniteJSON(alert_json(next(one for one in alert_histories(store) if one.alert.id == alert)))
+            referer = urlsplit("")
+        path = "/" + referer.path.lstrip("/\\")  # what begins with two slashes is another machine
+        address = f"{path}?{referer.query}".rstrip("?") if referer.netloc == request.url.netloc else "/incidents"
+        return RedirectResponse(address, 303)
+    return FiniteJSON(alert_json(next(history for history in alert_histories(store) if history.alert.id == alert)))

@@ -22,16 +22,16 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the route."""
 
     def entries(request: Request) -> Response:
-        most = number(request, "limit", 1_000, MOST)
+        limit = number(request, "limit", 1_000, MOST)
         found = entries_of(site.audit, request.query_params)
-        return FiniteJSON({"entries": [entry_json(one) for one in found[:most]], "all": len(found)})
+        return FiniteJSON({"entries": [entry_json(entry) for entry in found[:limit]], "all": len(found)})
 
     return [Route("/api/v1/audit", entries)]
 
 
-def entries_of(audit: Audit, asked: QueryParams) -> list[Entry]:
+def entries_of(audit: Audit, query_params: QueryParams) -> list[Entry]:
     """Return the entries that somebody asks for. Raises 400 for a kind that there is not."""
-    kind = asked.get("kind", "")
+    kind = query_params.get("kind", "")
     if kind and kind not in KINDS:
         raise HTTPException(400, f"kind: nothing that was done is {kind[:40]!r}; {near(kind, KINDS)}")
-    return audit.entries(asked.get("model", ""), kind)
+    return audit.entries(query_params.get("model", ""), kind)

@@ -87,10 +87,10 @@ def _baseline(body: Body) -> Baseline:
 
 def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
     if not {"since", "until"} & request.query_params.keys():
-        found = shelf.in_force(key)
-        if found is None:
+        baseline = shelf.in_force(key)
+        if baseline is None:
             raise _Refused(404, f"{_words(key.model, key.version)} has no baseline; put one here, or name it in YAML")
-        return Response(found.baseline.to_json(), media_type="application/json")
+        return Response(baseline.baseline.to_json(), media_type="application/json")
     of_then = shelf.of_production(key, moment(request, "since"), moment(request, "until"))
     if of_then is None:
         raise _Refused(

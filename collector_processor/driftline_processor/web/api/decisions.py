@@ -24,13 +24,13 @@ from driftline_processor.web.site import Site
 from .forms import read_form
 
 
-def _warning(made: Decision, known: Sequence[ModelView]) -> str | None:
+def _warning(decision: Decision, model_views: Sequence[ModelView]) -> str | None:
     """Return that nobody has seen the version of a decision, which is kept all the same; None where somebody has."""
-    versions = list(dict.fromkeys(one.key.version for one in known))
-    if not made.version or made.version in versions:
+    versions = list(dict.fromkeys(view.key.version for view in model_views))
+    if not decision.version or decision.version in versions:
         return None
-    fix = near(made.version, [short(one, 80) for one in versions if one])
-    return f"nobody has seen version '{short(made.version, 80)}' of {short(made.model, 80)}; {fix}"
+    fix = near(decision.version, [short(version, 80) for version in versions if version])
+    return f"nobody has seen version '{short(decision.version, 80)}' of {short(decision.model, 80)}; {fix}"
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -39,22 +39,24 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def decisions(request: Request) -> Response:
         name = find_model(request, state.snapshot).key.model
-        return FiniteJSON({"decisions": [decision_json(one) for one in state.parts.decisions.of(name)]})
+        return FiniteJSON({"decisions": [decision_json(decision) for decision in state.parts.decisions.of(name)]})
 
     async def record(request: Request) -> Response:
         model = find_model(request, state.snapshot)
-        asked = {"kind": f"say {' or '.join(KINDS)}", "by": "say who decides it", "why": "say why"}
-        said = await read_form(request, ("kind", "by", "why", "version"), asked)
-        kind = next((one for one in KINDS if one == said["kind"]), None)
+        needed = {"kind": f"say {' or '.join(KINDS)}", "by": "say who decides it", "why": "say why"}
+        form = await read_form(request, ("kind", "by", "why", "version"), needed)
+        kind = next((kind for kind in KINDS if kind == form["kind"]), None)
         if kind is None:
-            raise HTTPException(400, f"kind: there is no decision {said['kind'][:40]!r}; {near(said['kind'], KINDS)}")
+            raise HTTPException(400, f"kind: there is no decision {form['kind'][:40]!r}; {near(form['kind'], KINDS)}")
         try:
-            made = await run_in_threadpool(
-                state.decide, model.key.model, said["version"], kind, said["by"], said["why"]
+            decision = await run_in_threadpool(
+                state.decide, model.key.model, form["version"], kind, form["by"], form["why"]
             )
         except StorageOutage as outage:
             return retry_later(outage)
-        return FiniteJSON({**decision_json(made), "warning": _warning(made, state.snapshot.named(handle(made.model)))})
+        return FiniteJSON(
+            {**decision_json(decision), "warning": _warning(decision, state.snapshot.named(handle(decision.model)))}
+        )
 
     return [
         Route("/api/v1/models/{name:path}/decisions", decisions),

@@ -30,19 +30,19 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the routes that delete. Errors are ``{"error": "a sentence"}``."""
 
     async def delete(request: Request) -> Response:
-        said = request.query_params
-        unknown = [name for name in said if name not in ("model", "id", "subject", "environment")]
-        ids = tuple(filter(None, map(id_text, said.getlist("id"))))
-        subjects = tuple(filter(None, map(class_text, said.getlist("subject"))))
+        query_params = request.query_params
+        unknown = [name for name in query_params if name not in ("model", "id", "subject", "environment")]
+        ids = tuple(filter(None, map(id_text, query_params.getlist("id"))))
+        subjects = tuple(filter(None, map(class_text, query_params.getlist("subject"))))
         if unknown:
             return _error(400, f"{unknown[0][:80]!r} is not known; say model, id or subject, and environment")
-        if not said.get("model"):
+        if not query_params.get("model"):
             return _error(400, "no model is named; add ?model=NAME")
         if bool(ids) == bool(subjects):
             return _error(400, "say what to delete: ?id=… or ?subject=…, either of them as often as needed")
         if len(ids) + len(subjects) > MOST_VALUES:
             return _error(400, f"these are {len(ids) + len(subjects)}; {MOST_VALUES} are the most at once")
-        model, environment = said["model"], said.get("environment")
+        model, environment = query_params["model"], query_params.get("environment")
         order = (
             ErasureOrder(model, "id", ids, environment)
             if ids
@@ -71,16 +71,16 @@ def routes(site: Site) -> list[BaseRoute]:
         return JSONResponse({"predictions": erased.predictions, "outcomes": erased.outcomes, "joined": erased.joined})
 
     async def forget(request: Request) -> Response:
-        said = request.query_params
-        unknown = [name for name in said if name not in ("model", "version", "environment")]
+        query_params = request.query_params
+        unknown = [name for name in query_params if name not in ("model", "version", "environment")]
         if unknown:
             return _error(400, f"{unknown[0][:80]!r} is not known; say model, and version or environment")
-        if not said.get("model"):
+        if not query_params.get("model"):
             return _error(400, "no model is named; add ?model=NAME")
-        versions = tuple(said.getlist("version"))
+        versions = tuple(query_params.getlist("version"))
         if len(versions) > MOST_VALUES:
             return _error(400, f"these are {len(versions)} versions; {MOST_VALUES} are the most at once")
-        return await carry_out(ErasureOrder(said["model"], "model", versions, said.get("environment")))
+        return await carry_out(ErasureOrder(query_params["model"], "model", versions, query_params.get("environment")))
 
     return [
         Route("/v1/predictions", delete, methods=["DELETE"]),

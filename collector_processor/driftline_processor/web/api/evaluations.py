@@ -81,13 +81,15 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
     limit, cursor = number(request, "limit", 100, MOST_MODELS), request.query_params.get("cursor", "")
     after = sorted(name for name in snapshot.by_handle if "cursor" not in request.query_params or name > cursor)
     chosen = set(after[:limit])
-    shown = {name: parts for name, parts in snapshot.by_handle.items() if name in chosen}
-    written = map(MODEL_SHAPES.writer(ModelView), (one for one in snapshot.models if handle(one.key.model) in chosen))
+    views_by_handle = {name: parts for name, parts in snapshot.by_handle.items() if name in chosen}
+    documents = map(
+        MODEL_SHAPES.writer(ModelView), (model for model in snapshot.models if handle(model.key.model) in chosen)
+    )
     following = {"limit": str(limit), "cursor": after[limit - 1]} if len(after) > limit else None
     return FiniteJSON(
         {
-            "models": list(written),
-            "verdicts": {parts[0].key.model: json_of(verdict_of(parts)) for parts in shown.values()},
+            "models": list(documents),
+            "verdicts": {parts[0].key.model: json_of(verdict_of(parts)) for parts in views_by_handle.values()},
             "hints": list(snapshot.hints),
             "total": len(snapshot.by_handle),
             "next": None if following is None else f"/api/v1/models?{urlencode(following)}",
@@ -108,32 +110,42 @@ def evaluations(request: Request, snapshot: StateSnapshot) -> Response:
 
     ``?curves=true``: with what is drawn of the performance. ``?slices=false``: without single slices.
     """
-    wanted = read_window_request(request, snapshot)
-    chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
-    windows = [wanted.rendered(one) for one in _recorded(wanted.model, wanted.window, chosen)]
-    of, concept, delay = (
-        json_of(one) for one in (wanted.model.verdict, wanted.model.concept, wanted.model.outcome_delay)
+    window_request = read_window_request(request, snapshot)
+    chosen = window_request.model.windows.get(window_request.window, [])[-window_request.limit :]
+    windows = [
+        window_request.rendered(evaluation)
+        for evaluation in _recorded(window_request.model, window_request.window, chosen)
+    ]
+    versions, concept, delay = (
+        json_of(evaluation)
+        for evaluation in (
+            window_request.model.verdict,
+            window_request.model.concept,
+            window_request.model.outcome_delay,
+        )
     )
-    return wanted.answer(windows, verdict=of, concept=concept, outcome_delay=delay)
+    return window_request.answer(windows, verdict=versions, concept=concept, outcome_delay=delay)
 
 
 def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
     """Return what was chosen, with what came of estimates when labels arrived, and the verdict of each."""
-    whole = model.windows.get(window, [])
-    return _with_verdicts(model, with_track_records(whole, len(whole) - len(chosen)))
+    all_windows = model.windows.get(window, [])
+    return _with_verdicts(model, with_track_records(all_windows, len(all_windows) - len(chosen)))
 
 
 def _with_verdicts(model: ModelView, windows: Sequence[Evaluation]) -> list[Evaluation]:
-    coming = coming_windows(one for of_name in model.windows.values() for one in of_name)
+    coming = coming_windows(evaluation for of_name in model.windows.values() for evaluation in of_name)
     return with_verdicts(windows, VerdictContext(model.concept, model.versions, model.timezone, coming))
 
 
 def in_format(request: Request, snapshot: StateSnapshot, now: int) -> Response:
     """Answer ``GET /api/v1/models/{name}/formats/{format}``: closed windows in another format, newest last."""
-    wanted = read_window_request(request, snapshot)
-    chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
+    window_request = read_window_request(request, snapshot)
+    chosen = window_request.model.windows.get(window_request.window, [])[-window_request.limit :]
     try:
-        return FiniteJSON(windows_in(request.path_params["format"], [one for one in chosen if one.closed], now))
+        return FiniteJSON(
+            windows_in(request.path_params["format"], [evaluation for evaluation in chosen if evaluation.closed], now)
+        )
     except ValueError as error:
         raise HTTPException(404, str(error)) from error
 
@@ -153,9 +165,9 @@ class WindowRequest(NamedTuple):
 
     def answer(self, windows: Sequence[Mapping[str, Any]], **more: Any) -> Response:
         """Answer with windows; ``more``: what else there is to say of all of them."""
-        of = self.model.key
-        named = {"model": of.model, "version": of.version, "environment": of.environment, "window": self.window}
-        return FiniteJSON({**named, "timezone": self.model.timezone, **more, "windows": windows})
+        key = self.model.key
+        identity = {"model": key.model, "version": key.version, "environment": key.environment, "window": self.window}
+        return FiniteJSON({**identity, "timezone": self.model.timezone, **more, "windows": windows})
 
 
 def read_window_request(request: Request, snapshot: StateSnapshot) -> WindowRequest:
@@ -186,17 +198,17 @@ class WindowsOfLength:
 
 
 def _windows(model: ModelView) -> dict[str, Any]:
-    def newest(known: Sequence[Evaluation], closed: bool) -> Any:
-        return next((one for one in reversed(known) if one.closed == closed), None)
+    def newest(evaluations: Sequence[Evaluation], closed: bool) -> Any:
+        return next((evaluation for evaluation in reversed(evaluations) if evaluation.closed == closed), None)
 
     return {
         name: WindowsOfLength(
-            newest(known, True),
-            newest(known, False),
+            newest(window, True),
+            newest(window, False),
             cast("Any", model.measured(name)),
-            [one.rows for one in known[-40:]],
+            [evaluation.rows for evaluation in window[-40:]],
         )
-        for name, known in model.windows.items()
+        for name, window in model.windows.items()
     }
 
 
@@ -275,41 +287,53 @@ def outcomes(request: Request, snapshot: StateSnapshot, history: History) -> Res
     model, id = find_model(request, snapshot), request.query_params.get("id", "")
     if not id:
         raise HTTPException(400, "name the prediction, as in ?id=A-1001")
-    found = history.outcomes(model.key.model, id)
-    return FiniteJSON({"model": model.key.model, "id": id, "outcomes": [_outcome_json(one) for one in found]})
+    recorded_outcomes = history.outcomes(model.key.model, id)
+    return FiniteJSON(
+        {
+            "model": model.key.model,
+            "id": id,
+            "outcomes": [_outcome_json(recorded_outcome) for recorded_outcome in recorded_outcomes],
+        }
+    )
 
 
 def evaluations_as_of(request: Request, snapshot: StateSnapshot, history: History) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated then."""
-    wanted, as_of = read_window_request(request, snapshot), moment(request, "as_of")
-    known = history.evaluations(wanted.model.key, wanted.window, as_of, wanted.limit)
-    windows = _with_verdicts(wanted.model, with_track_records([one.evaluation for one in known], 0))
-    told = [
-        {**wanted.rendered(one), "believed": iso_time(stored.stored_at)}
-        for one, stored in zip(windows, known, strict=True)
+    window_request, as_of = read_window_request(request, snapshot), moment(request, "as_of")
+    stored_evaluations = history.evaluations(
+        window_request.model.key, window_request.window, as_of, window_request.limit
+    )
+    windows = _with_verdicts(
+        window_request.model, with_track_records([stored.evaluation for stored in stored_evaluations], 0)
+    )
+    documents = [
+        {**window_request.rendered(window), "believed": iso_time(stored.stored_at)}
+        for window, stored in zip(windows, stored_evaluations, strict=True)
     ]
-    return wanted.answer(told, as_of=iso_time(as_of))
+    return window_request.answer(documents, as_of=iso_time(as_of))
 
 
-def _outcome_json(one: RecordedOutcome) -> dict[str, Any]:
+def _outcome_json(recorded_outcome: RecordedOutcome) -> dict[str, Any]:
     return {
-        "time": iso_time(one.time),
-        "received": iso_time(one.received),
-        "environment": one.environment,
-        "prediction_time": None if one.prediction_time is None else iso_time(one.prediction_time),
-        "actual": one.actual,
-        "item": one.item,
-        "value": one.value,
-        "weight": one.weight,
-        "slices": dict(one.slices),
-        "retracted": one.retracted,
+        "time": iso_time(recorded_outcome.time),
+        "received": iso_time(recorded_outcome.received),
+        "environment": recorded_outcome.environment,
+        "prediction_time": None
+        if recorded_outcome.prediction_time is None
+        else iso_time(recorded_outcome.prediction_time),
+        "actual": recorded_outcome.actual,
+        "item": recorded_outcome.item,
+        "value": recorded_outcome.value,
+        "weight": recorded_outcome.weight,
+        "slices": dict(recorded_outcome.slices),
+        "retracted": recorded_outcome.retracted,
         "belongs_to": [
             {
-                "version": mine.version,
-                "environment": mine.environment,
-                "time": iso_time(mine.time),
-                "counts": mine.counts,
+                "version": prediction.version,
+                "environment": prediction.environment,
+                "time": iso_time(prediction.time),
+                "counts": prediction.counts,
             }
-            for mine in one.belongs_to
+            for prediction in recorded_outcome.belongs_to
         ],
     }

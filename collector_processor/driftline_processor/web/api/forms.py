@@ -32,13 +32,13 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
     if any(name in request.headers for name in _PROXIED):
         raise HTTPException(403, "a proxy asks for somebody else; decide on the machine of the processor, without it")
     form = dict(parse_qsl(await _text_of(request)))
-    said = {name: form.get(name, "").strip() for name in names}
+    fields = {name: form.get(name, "").strip() for name in names}
     for name, fix in required.items():
-        if not said[name]:
+        if not fields[name]:
             raise HTTPException(400, f"{name}: {fix}")
-    if long := [name for name, text in said.items() if len(text) > LONGEST]:
+    if long := [name for name, text in fields.items() if len(text) > LONGEST]:
         raise HTTPException(400, f"{long[0]}: has more than {LONGEST} characters")
-    return said
+    return fields
 
 
 def _is_loopback(peer: str) -> bool:

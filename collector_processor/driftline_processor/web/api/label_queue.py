@@ -26,23 +26,23 @@ def routes(site: Site) -> list[BaseRoute]:
         until = moment(request, "until", max(model.last, 0) + 1)
         # 7 * 86_400 * 10**9: nanoseconds to look back for rows where the request names no start
         since = moment(request, "since", until - (7 * 86_400 * 10**9))
-        most = number(request, "limit", 100, MOST)
-        found = site.state.queries.labels.next(model.key, since, until, most, tuple(_reasons(request.query_params)))
+        limit = number(request, "limit", 100, MOST)
+        batch = site.state.queries.labels.next(model.key, since, until, limit, tuple(_reasons(request.query_params)))
         form = request.query_params.get("format", "json")
         if form not in MEDIA_TYPES:
             raise HTTPException(400, f"format={form[:40]} is not known; write json, csv or spreadsheet")
         if form == "json":
-            return FiniteJSON(label_document(model.key, found))
-        return PlainTextResponse(label_sheet(form, model.key, found), media_type=MEDIA_TYPES[form])
+            return FiniteJSON(label_document(model.key, batch))
+        return PlainTextResponse(label_sheet(form, model.key, batch), media_type=MEDIA_TYPES[form])
 
     return [Route("/api/v1/models/{name:path}/label-next", label_next)]
 
 
 def _reasons(asked: Mapping[str, str]) -> Iterator[Reason]:
-    named = asked.get("by", ",".join(REASONS)).split(",")
-    for name in filter(None, (one.strip() for one in named)):
-        known = next((reason for reason in REASONS if reason == name), None)
-        if known is None and name != "random":
+    names = asked.get("by", ",".join(REASONS)).split(",")
+    for name in filter(None, (text.strip() for text in names)):
+        known_reason = next((reason for reason in REASONS if reason == name), None)
+        if known_reason is None and name != "random":
             raise HTTPException(400, f"by={name[:40]} is not known; write some of {', '.join(REASONS)}, or random")
-        if known is not None:
-            yield known
+        if known_reason is not None:
+            yield known_reason

@@ -23,7 +23,7 @@ def routes(site: Site) -> list[BaseRoute]:
         since, until, instead = _stretch(request, model)
         slices = slices_of(request)
         source = site.state.queries.mispredictions
-        found = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
+        worst = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
         return FiniteJSON(
             {
                 "model": model.key.model,
@@ -33,9 +33,9 @@ def routes(site: Site) -> list[BaseRoute]:
                 "end": iso_time(until),
                 "instead": instead or None,
                 "slice": slices,
-                "outcomes": found.outcomes,
-                "wrong": found.wrong,
-                "rows": list(map(json_of, map(site.links.with_trace, found.rows))),
+                "outcomes": worst.outcomes,
+                "wrong": worst.wrong,
+                "rows": list(map(json_of, map(site.links.with_trace, worst.rows))),
             }
         )
 
@@ -44,13 +44,13 @@ def routes(site: Site) -> list[BaseRoute]:
 
 def slices_of(request: Request) -> dict[str, str]:
     """Read ``?slice=key=value``, which may be given several times. Raises 400 where one has no value."""
-    found = {}
-    for said in request.query_params.getlist("slice"):
-        key, equals, value = said.partition("=")
+    slices = {}
+    for slice_text in request.query_params.getlist("slice"):
+        key, equals, value = slice_text.partition("=")
         if not key or not equals:
-            raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {said[:80]!r}")
-        found[key] = value
-    return found
+            raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {slice_text[:80]!r}")
+        slices[key] = value
+    return slices
 
 
 def _stretch(request: Request, model: ModelView) -> tuple[int, int, str]:
@@ -60,12 +60,12 @@ def _stretch(request: Request, model: ModelView) -> tuple[int, int, str]:
     """
     name = request.query_params.get("window")
     if name:
-        known = model.windows.get(name)
-        if not known:
+        evaluations = model.windows.get(name)
+        if not evaluations:
             raise no_window(model, name)
-        chosen = next((one for one in reversed(known) if one.closed), known[-1])
+        chosen = next((evaluation for evaluation in reversed(evaluations) if evaluation.closed), evaluations[-1])
         if request.query_params.get("at"):
-            nearest, instead = nearest_window(known, moment(request, "at"), model.timezone)
-            return known[nearest].window.start, known[nearest].window.end, instead
+            nearest, instead = nearest_window(evaluations, moment(request, "at"), model.timezone)
+            return evaluations[nearest].window.start, evaluations[nearest].window.end, instead
         return chosen.window.start, chosen.window.end, ""
     return moment(request, "since", min(model.first, model.last)), moment(request, "until", model.last + 1), ""

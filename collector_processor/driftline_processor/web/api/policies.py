@@ -49,15 +49,15 @@ def routes(site: Site) -> list[BaseRoute]:
     def decisions(request: Request) -> Response:
         name = find_model(request, state.snapshot).key.model
         found = state.parts.explanations.of_model(state.snapshot.named(handle(name)))
-        return FiniteJSON({"policies": [decision_json(one) for one in found]})
+        return FiniteJSON({"policies": [decision_json(decision) for decision in found]})
 
     def one_alert(request: Request) -> Response:
         alert = state.alerts.alerts.get(request.path_params["alert"])
         if alert is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
         decision = state.parts.explanations.of_alert(alert, state.snapshot.named(handle(alert.model)))
-        said = None if decision is None else decision_json(decision)
-        return FiniteJSON({**alert_json(alert_history(state.alerts, alert)), "decision": said})
+        decision_document = None if decision is None else decision_json(decision)
+        return FiniteJSON({**alert_json(alert_history(state.alerts, alert)), "decision": decision_document})
 
     async def replay(request: Request) -> Response:
         try:
@@ -75,7 +75,7 @@ def routes(site: Site) -> list[BaseRoute]:
         models = watched_models(state.snapshot.models, model)
         if model and not models:
             raise HTTPException(404, f"no model {model[:80]!r} is in use; GET /api/v1/models lists them")
-        if len(policies) * sum(one.steps for one in models) > MOST_STEPS:
+        if len(policies) * sum(model.steps for model in models) > MOST_STEPS:
             raise HTTPException(400, "these are too many windows at once; add ?model=NAME, or send fewer policies")
         if not busy.acquire(blocking=False):
             raise Overloaded
@@ -95,16 +95,16 @@ def _asked(data: bytes) -> tuple[Mapping[str, Any], bool]:
     """Return the policies of a body, and whether all windows are said to be quiet. Raises 400 with a sentence."""
     try:
         check_json(data)
-        asked = json.loads(data)
+        document = json.loads(data)
     except (UnicodeDecodeError, ValueError):
         raise HTTPException(400, f"the body is no JSON; send {_EXAMPLE}") from None
-    if not isinstance(asked, dict) or not {*asked} <= {"policies", "all_quiet"}:
+    if not isinstance(document, dict) or not {*document} <= {"policies", "all_quiet"}:
         raise HTTPException(400, f'a replay is {_EXAMPLE}, and perhaps "all_quiet": true beside it')
-    all_quiet = asked.get("all_quiet", False)
+    all_quiet = document.get("all_quiet", False)
     if not isinstance(all_quiet, bool):
         raise HTTPException(400, "all_quiet is neither true nor false")
     try:
-        policies = read_policies(asked.get("policies", {}))
+        policies = read_policies(document.get("policies", {}))
     except ValueError as error:
         raise HTTPException(400, str(error)) from None
     if len(policies) > MOST:

@@ -37,7 +37,7 @@ def retraining(request: Request, snapshot: StateSnapshot) -> Response:
     """Answer whether retraining pays, with every factor; without ``value`` or a cost nobody can tell."""
     models = _versions(request, snapshot)
     window = request.query_params.get("window", "")
-    if window and not any(window in one.windows for one in models):
+    if window and not any(window in model.windows for model in models):
         raise no_window(models[0], window)
     model, answer = weigh_model(models, _terms(request), window)
     return FiniteJSON(answer_json(answer, model.key))
@@ -54,21 +54,21 @@ def training_runs(request: Request, snapshot: StateSnapshot) -> Response:
 
 def _versions(request: Request, snapshot: StateSnapshot) -> list[ModelView]:
     """Return the versions and environments that a request means: all of the model, unless it names some."""
-    found = find_model(request, snapshot)
-    same = list(snapshot.named(handle(found.key.model)))
+    model = find_model(request, snapshot)
+    same = list(snapshot.named(handle(model.key.model)))
     for part in ("version", "environment"):
         if part in request.query_params:
-            asked = request.query_params[part]
-            same = [one for one in same if handle(getattr(one.key, part)) == asked]
+            handle_asked = request.query_params[part]
+            same = [view for view in same if handle(getattr(view.key, part)) == handle_asked]
     return same
 
 
 def _terms(request: Request) -> RetrainTerms:
-    asked = request.query_params
-    metric = asked.get("metric", "")
+    query_params = request.query_params
+    metric = query_params.get("metric", "")
     if metric and metric not in LOSSES:
         raise HTTPException(400, f"metric is a mean over predictions: {', '.join(LOSSES)}")
-    currency = asked.get("currency", "")
+    currency = query_params.get("currency", "")
     if len(currency) > _LONGEST_CURRENCY:
         raise HTTPException(400, "currency is a short text, as in ?currency=EUR")
     return RetrainTerms(
@@ -76,27 +76,27 @@ def _terms(request: Request) -> RetrainTerms:
         value=_amount(request, "value", "0.25"),
         cost=_amount(request, "cost", "120"),
         currency=currency,
-        horizon=_days(asked.get("horizon", "30d")),
+        horizon=_days(query_params.get("horizon", "30d")),
         predictions=_amount(request, "predictions", "100000"),
-        share=_amount(request, "recovered", "0.5", most=1.0),
+        share=_amount(request, "recovered", "0.5", maximum=1.0),
     )
 
 
-def _amount(request: Request, name: str, example: str, most: float = 1e15) -> float | None:
-    said = request.query_params.get(name, "")
-    if not said:
+def _amount(request: Request, name: str, example: str, maximum: float = 1e15) -> float | None:
+    text = request.query_params.get(name, "")
+    if not text:
         return None
     try:
-        value = float(said)
+        value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value <= most:
-        raise HTTPException(400, f"{name} is a number from 0 to {most:g}, as in ?{name}={example}")
+    if not 0 <= value <= maximum:
+        raise HTTPException(400, f"{name} is a number from 0 to {maximum:g}, as in ?{name}={example}")
     return value
 
 
-def _days(said: str) -> float:
-    found = _HORIZON.fullmatch(said)
-    if found is None or float(found[1]) <= 0:
+def _days(text: str) -> float:
+    match = _HORIZON.fullmatch(text)
+    if match is None or float(match[1]) <= 0:
         raise HTTPException(400, "horizon is a time in hours, days or weeks, as in ?horizon=30d")
-    return float(found[1]) * _DAYS[found[2]]
+    return float(match[1]) * _DAYS[match[2]]

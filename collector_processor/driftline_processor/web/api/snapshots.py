@@ -27,27 +27,29 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the route. Errors are ``{"error": "a sentence"}``."""
 
     async def snapshot(request: Request) -> Response:
-        asked = request.query_params
+        query_params = request.query_params
         since, until = moment(request, "since"), moment(request, "until")
-        key = ModelKey(request.path_params["model"], asked.get("version", ""), asked.get("environment", ""))
+        key = ModelKey(
+            request.path_params["model"], query_params.get("version", ""), query_params.get("environment", "")
+        )
         handle, name = tempfile.mkstemp(suffix=".parquet")
         os.close(handle)
         path = Path(name)
-        done = None
+        finished = None
         try:
-            labelled = asked.get("labelled", "") in ("1", "true")
-            done = await run_in_threadpool(site.state.queries.exports.write, path, key, since, until, labelled)
+            labelled = query_params.get("labelled", "") in ("1", "true")
+            finished = await run_in_threadpool(site.state.queries.exports.write, path, key, since, until, labelled)
         finally:
-            if done is None:
+            if finished is None:
                 path.unlink(missing_ok=True)
-        if done is None:
+        if finished is None:
             raise HTTPException(
                 404, f"no rows of {key.model[:80]!r} are kept from that time; /api/v1/models lists the models"
             )
         return FileResponse(
             path,
             media_type=PARQUET,
-            headers={SAID: json.dumps(done.told()), "Content-Encoding": "identity"},  # it is compressed already
+            headers={SAID: json.dumps(finished.told()), "Content-Encoding": "identity"},  # it is compressed already
             background=BackgroundTask(path.unlink, missing_ok=True),
         )
 

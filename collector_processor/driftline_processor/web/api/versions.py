@@ -26,6 +26,6 @@ def versions(request: Request, snapshot: StateSnapshot) -> Response:
             "model": model.key.model,
             "environment": model.key.environment,
             "champion": model.versions[0].champion.name if model.versions else None,
-            "challengers": [json_of(one) for one in model.versions],
+            "challengers": [json_of(version) for version in model.versions],
         }
     )

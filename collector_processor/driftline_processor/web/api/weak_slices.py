@@ -21,12 +21,16 @@ def routes(site: Site) -> list[BaseRoute]:
         name = request.query_params.get("window") or next(iter(model.windows), "")
         if name not in model.windows:
             raise no_window(model, name)
-        asked = moment(request, "start") if request.query_params.get("start") else None
-        closed = [one.window for one in model.windows[name] if one.closed and asked in (None, one.window.start)]
+        start = moment(request, "start") if request.query_params.get("start") else None
+        closed = [
+            evaluation.window
+            for evaluation in model.windows[name]
+            if evaluation.closed and start in (None, evaluation.window.start)
+        ]
         if not closed:
             where = (
                 "begins there; /evaluations lists them"
-                if asked is not None
+                if start is not None
                 else "is there yet; they close when their time has passed"
             )
             raise HTTPException(404, f"no closed window {name!r} {where}")

@@ -49,29 +49,33 @@ class Matrix(NamedTuple):
 
 def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:
     """Yield the curves of a window that are known, each with the decisions as they were made as a dot."""
-    known = evaluation.curves
+    curves = evaluation.curves
     recall, precision, rate, specificity = (
-        None if (one := evaluation.realized.get(name)) is None else one.value
+        None if (metric := evaluation.realized.get(name)) is None else metric.value
         for name in ("recall", "precision", "actual_rate", "specificity")
     )
-    if (curve := known.get("roc")) is not None:
-        at = None if recall is None or specificity is None else (1 - specificity, recall)
+    if (curve := curves.get("roc")) is not None:
+        operating_point = None if recall is None or specificity is None else (1 - specificity, recall)
         note = "How many of the negatives are flagged for how many of the positives; the diagonal is chance."
-        yield CurveChart("roc", "ROC", note, _plot(curve, "ROC", ("false positive rate", "recall"), at, (0.0, 1.0)))
-    if (curve := known.get("precision_recall")) is not None:
-        at = None if recall is None or precision is None else (recall, precision)
+        yield CurveChart(
+            "roc", "ROC", note, _plot(curve, "ROC", ("false positive rate", "recall"), operating_point, (0.0, 1.0))
+        )
+    if (curve := curves.get("precision_recall")) is not None:
+        operating_point = None if recall is None or precision is None else (recall, precision)
         level = None if rate is None else (rate, rate)
         title, note = "Precision and recall", "How many of the flagged are positive; the level line is chance."
-        yield CurveChart("precision_recall", title, note, _plot(curve, title, ("recall", "precision"), at, level))
-    if (curve := known.get("calibration")) is not None:
+        yield CurveChart(
+            "precision_recall", title, note, _plot(curve, title, ("recall", "precision"), operating_point, level)
+        )
+    if (curve := curves.get("calibration")) is not None:
         note = "What scores say and what happened, in ranges of the score; intervals take rows as independent."
         yield CurveChart("calibration", "Calibration", note, _calibration(curve))
-    if (curve := known.get("gain")) is not None:
+    if (curve := curves.get("gain")) is not None:
         flagged = None if not precision or recall is None or rate is None else recall * rate / precision
-        at = None if flagged is None or recall is None else (flagged, recall)
+        operating_point = None if flagged is None or recall is None else (flagged, recall)
         note = "How many of the positives are among the rows that score highest; the diagonal is chance."
         words = ("share of the rows, highest scores first", "recall")
-        yield CurveChart("gain", "Gain", note, _plot(curve, "gain", words, at, (0.0, 1.0)))
+        yield CurveChart("gain", "Gain", note, _plot(curve, "gain", words, operating_point, (0.0, 1.0)))
 
 
 def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | None:
@@ -86,17 +90,19 @@ def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | 
     names = tuple(short(name, 24) for name in classes)
     # 12: classes of a confusion matrix that is shown whole; of more, what is confused most
     if len(names) <= 12:
-        rows = tuple((name, tuple(_cells(confusion, names, at))) for at, name in enumerate(names))
+        rows = tuple((name, tuple(_cells(confusion, names, index))) for index, name in enumerate(names))
         return Matrix(names, rows, ())
     wrong = confusion - np.diag(np.diag(confusion))
     # 10: confusions that are told of a larger one
     places = np.argsort(-wrong, axis=None, kind="stable")[:10]
-    found = [divmod(int(place), len(names)) for place in places if wrong.flat[place] > 0]
+    wrong_cells = [divmod(int(place), len(names)) for place in places if wrong.flat[place] > 0]
     totals = confusion.sum(axis=1)
     return Matrix(
         names,
         (),
-        tuple((names[a], names[p], _weight(wrong[a, p]), percent(float(wrong[a, p] / totals[a]))) for a, p in found),
+        tuple(
+            (names[a], names[p], _weight(wrong[a, p]), percent(float(wrong[a, p] / totals[a]))) for a, p in wrong_cells
+        ),
     )
 
 
@@ -141,24 +147,24 @@ def _calibration(curve: Curve) -> Markup:
     farthest = max([max(x, y) for x, y in points] + [high for _, high in limits])
     if farthest <= 0.5:
         ticks = [value for value in levels([0.0, max(farthest, 1e-6)]) if value >= 0]
-    most = ticks[-1]
+    top = ticks[-1]
     marks = [*_axes(ticks, "mean score", "share of positives"), svg.line(*_at(0, 0), *_at(1, 1), "was")]
-    marks.append(svg.path([_at(x / most, y / most) for x, y in points], "line"))
+    marks.append(svg.path([_at(x / top, y / top) for x, y in points], "line"))
     told = []
     weights = [0.0] * len(points) if curve.weight is None else curve.weight.tolist()
     for (x, y), (low, high), weight in zip(points, limits, weights, strict=True):
-        marks.append(svg.line(*_at(x / most, low / most), *_at(x / most, high / most), "interval"))
+        marks.append(svg.line(*_at(x / top, low / top), *_at(x / top, high / top), "interval"))
         title = f"score {number(x)}: {number(y)} ({number(low)} to {number(high)}) of {_weight(weight)} are positive"
-        marks.append(svg.dot(*_at(x / most, y / most), 3.5, "dot", title))
+        marks.append(svg.dot(*_at(x / top, y / top), 3.5, "dot", title))
         told.append(title)
     about = "; ".join(told)
     return svg.picture(360, 236, marks, "calibration: share of positives over the mean score", "chart", about=about)
 
 
 def _axes(ticks: Sequence[float], x_words: str, y_words: str) -> list[Markup]:
-    most, marks = ticks[-1] or 1.0, list[Markup]()
+    top, marks = ticks[-1] or 1.0, list[Markup]()
     for value in ticks:
-        (x, y), words = _at(value / most, value / most), number(value)
+        (x, y), words = _at(value / top, value / top), number(value)
         marks += [svg.line(_LEFT, y, _RIGHT, y, "grid"), svg.text(_LEFT - 5, y + 3.5, words, "axis", "end")]
         marks += [svg.line(x, _TOP, x, _BOTTOM, "grid"), svg.text(x, _BOTTOM + 14, words, "axis", "middle")]
     marks.append(svg.text((_LEFT + _RIGHT) / 2, _BOTTOM + 30, x_words, "axis", "middle"))

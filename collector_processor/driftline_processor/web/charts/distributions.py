@@ -51,8 +51,8 @@ def own_range(was: NumberShape, now: NumberShape, column: ColumnDrift, name: str
 
     ``was`` and ``now``: of the baseline and of the window, known beyond the outer edges of the bins.
     """
-    drawn = own_cells(was, now)
-    return None if drawn is None else _numbers(*drawn, name, _untold(column))
+    drawn_cells = own_cells(was, now)
+    return None if drawn_cells is None else _numbers(*drawn_cells, name, _untold(column))
 
 
 def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64, F64] | None:
@@ -84,7 +84,9 @@ def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64,
     texts = [number_text(float(f"{edge:.6g}")) for edge in edges.tolist()]
     shares = [np.diff(np.concatenate([[0.0], _below(shape, edges), [1.0]])) for shape in (was, now)]
     labels = [f"< {texts[0]}", *(f"{a} – {b}" for a, b in pairwise(texts)), f"≥ {texts[-1]}"]
-    held = [0 < at < len(beyond) - 2 or max(one[at] for one in shares) > 1e-12 for at in range(len(labels))]
+    held = [
+        0 < index < len(beyond) - 2 or max(share[index] for share in shares) > 1e-12 for index in range(len(labels))
+    ]
     return (
         tuple(label for label, here in zip(labels, held, strict=True) if here),
         shares[0][held],
@@ -95,9 +97,11 @@ def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64,
 def _below(shape: NumberShape, edges: F64) -> F64:
     closed = np.isfinite(shape.low) & np.isfinite(shape.high) & (shape.high > shape.low)
     low, width = np.where(closed, shape.low, 0.0), np.where(closed, shape.high - shape.low, 1.0)
-    at = edges[:, np.newaxis]
-    sure = np.where(np.isneginf(shape.low), at >= shape.high, ~np.isposinf(shape.high) & (at > shape.low))
-    inside = np.where(closed, (at - low) / width, sure)
+    column_edges = edges[:, np.newaxis]
+    sure = np.where(
+        np.isneginf(shape.low), column_edges >= shape.high, ~np.isposinf(shape.high) & (column_edges > shape.low)
+    )
+    inside = np.where(closed, (column_edges - low) / width, sure)
     return np.clip(inside, 0, 1) @ shape.weight / float(shape.weight.sum())
 
 
@@ -107,15 +111,15 @@ def mini(column: ColumnDrift) -> Markup:
     was = column.was if column.was is not None and len(column.was) == len(column.cells) else None
     if not column.cells or (now is None and was is None):
         return Markup()
-    most, marks = _most(was, now), ""
+    highest, marks = _most(was, now), ""
     if now is not None:
         bars = "".join(
-            f"M{10 * at} 100h8v-{height}h-8z"
-            for at, height in enumerate((100 * now / most).round().astype(int).tolist())
+            f"M{10 * index} 100h8v-{height}h-8z"
+            for index, height in enumerate((100 * now / highest).round().astype(int).tolist())
         )
         marks += f'<path class="now{_untold(column)}" d="{bars}"/>'
     if was is not None:
-        steps = "".join(f"V{height}h10" for height in (100 - 100 * was / most).round().astype(int).tolist())
+        steps = "".join(f"V{height}h10" for height in (100 - 100 * was / highest).round().astype(int).tolist())
         marks += f'<path class="was" d="M0 100{steps}V100"/>'
     box = f'viewBox="0 -4 {10 * len(column.cells)} 108" preserveAspectRatio="none"'
     return Markup(f'<svg class="mini" {box} aria-hidden="true">{marks}</svg>')
@@ -129,10 +133,10 @@ def _untold(column: ColumnDrift) -> str:
 def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str, css: str) -> Markup:
     step = (_RIGHT - _LEFT) / len(cells)
     scale = _ticks(_most(was, now))
-    most = scale[-1]
+    highest = scale[-1]
 
     def y(share: float) -> float:
-        return _BOTTOM - (_BOTTOM - _TOP) * share / most
+        return _BOTTOM - (_BOTTOM - _TOP) * share / highest
 
     marks = [svg.line(_LEFT, y(share), _RIGHT, y(share), "grid") for share in scale]
     marks += [svg.text(_LEFT - 4, y(share) + 3.5, f"{100 * share:.3g} %", "axis", "end") for share in scale]
@@ -162,16 +166,16 @@ def _label(name: str) -> str:
     return "shares of the baseline and of the window" + (f" by {short(name, 40)}" if name else "")
 
 
-def _ticks(most: float) -> list[float]:
+def _ticks(highest: float) -> list[float]:
     """Return round shares from 0 to above the greatest, at most five.
 
     >>> _ticks(0.17), _ticks(1.0)
     ([0.0, 0.05, 0.1, 0.15, 0.2], [0.0, 0.25, 0.5, 0.75, 1.0])
     """
-    rough = max(most, 1e-6) / 4
+    rough = max(highest, 1e-6) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough * 0.999)
-    return [float(f"{place * step:.12g}") for place in range(math.ceil(most / step - 1e-9) + 1)]
+    return [float(f"{place * step:.12g}") for place in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
 def _edge_labels(cells: tuple[str, ...], left: float, step: float, y: float) -> list[Markup]:
@@ -194,11 +198,11 @@ def _edge_labels(cells: tuple[str, ...], left: float, step: float, y: float) -> 
         end = 360 - _width(cells[-1]) - 6
     marks: list[Markup] = []
     free = 0.0
-    for at in sorted(labels):
-        label = short(labels[at], 12)
-        width, x = _width(label), left + at * step
+    for index in sorted(labels):
+        label = short(labels[index], 12)
+        width, x = _width(label), left + index * step
         start = min(max(x - width / 2, 0), 360 - width)
-        if start >= free and (start + width <= end or labels[at] == cells[-1]):
+        if start >= free and (start + width <= end or labels[index] == cells[-1]):
             marks.append(svg.text(start + width / 2, y, label, "axis", "middle"))
             free = start + width + 6
     return marks
@@ -212,22 +216,22 @@ def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None, css: s
     label, right, row = 104.0, 268.0, 17.0
     weight = np.maximum(was if was is not None else 0, now if now is not None else 0)
     order = list(np.argsort(-weight, kind="stable"))
-    shown, rest = order[:MOST_CATEGORIES], order[MOST_CATEGORIES:]
+    shown_categories, rest = order[:MOST_CATEGORIES], order[MOST_CATEGORIES:]
     if len(rest) == 1:
-        shown, rest = order, []
-    most = max(_most(was, now), 1e-9)
-    rows = [(cells[place], _at(was, place), _at(now, place)) for place in shown]
+        shown_categories, rest = order, []
+    highest = max(_most(was, now), 1e-9)
+    rows = [(cells[place], _at(was, place), _at(now, place)) for place in shown_categories]
     if rest:
         rows.append((f"{len(rest)} others", _sum(was, rest), _sum(now, rest)))
-        most = max(most, *(share for share in rows[-1][1:] if share is not None))
+        highest = max(highest, *(share for share in rows[-1][1:] if share is not None))
     marks = []
     for place, (name, before, after) in enumerate(rows):
         y, span = place * row, right - label
         marks.append(svg.text(label - 6, y + 12, short(name, 16), "axis", "end"))
         if after is not None:
-            marks.append(svg.rect(label, y + 3, span * after / most, row - 6, f"now{css}"))
+            marks.append(svg.rect(label, y + 3, span * after / highest, row - 6, f"now{css}"))
         if before is not None:
-            marks.append(svg.rect(label, y + 1.5, span * before / most, row - 3, "was"))
+            marks.append(svg.rect(label, y + 1.5, span * before / highest, row - 3, "was"))
         marks.append(svg.text(356, y + 12, f"{whole_percent(before)} → {whole_percent(after)}", "axis", "end"))
         marks.append(svg.rect(0, y, 360, row, "hover", f"{short(name)}: was {percent(before)}, is {percent(after)}"))
     return svg.picture(360, row * len(rows) + 4, marks, "shares of the baseline and of the window", "chart")

@@ -63,10 +63,14 @@ def fan(
         unread: Starts of windows that are not read yet, which are hatched.
     """
     beyond = {} if open_ends is None else open_ends
-    drawn = [one for one in evaluations if np.isfinite(quantiles.get(one.window.start, np.array([np.nan]))).all()]
-    if not drawn:
+    complete = [
+        evaluation
+        for evaluation in evaluations
+        if np.isfinite(quantiles.get(evaluation.window.start, np.array([np.nan]))).all()
+    ]
+    if not complete:
         return None
-    values = [float(value) for one in drawn for value in quantiles[one.window.start][[0, -1]]]
+    values = [float(value) for evaluation in complete for value in quantiles[evaluation.window.start][[0, -1]]]
     if baseline is not None and np.isfinite(baseline).all():
         values += [float(baseline[0]), float(baseline[-1])]
     scale = levels(values)
@@ -78,33 +82,43 @@ def fan(
             marks.append(svg.rect(_LEFT, top, _RIGHT - _LEFT, max(bottom - top, 1.5), css))
         marks.append(svg.line(_LEFT, y(baseline[2]), _RIGHT, y(baseline[2]), "was"))
     width = column_width(len(evaluations), _LEFT, _RIGHT)
-    for run in _runs(drawn):
-        shared = columns([x(one)[0] for one in run], width)
-        spans = [(x(run[own[0]])[0], x(run[own[-1]])[1]) for own in shared]
-        found = [np.array([quantiles[run[at].window.start] for at in own]) for own in shared]
+    for run in _runs(complete):
+        shared = columns([x(evaluation)[0] for evaluation in run], width)
+        spans = [(x(run[column_indices[0]])[0], x(run[column_indices[-1]])[1]) for column_indices in shared]
+        quantiles_by_column = [
+            np.array([quantiles[run[index].window.start] for index in column_indices]) for column_indices in shared
+        ]
         for low, high, css in ((0, 4, "fan"), (1, 3, "fan inner")):
-            over = [(span, y(own[:, high].max())) for span, own in zip(spans, found, strict=True)]
-            under = [(span, y(own[:, low].min())) for span, own in zip(spans, found, strict=True)]
+            over = [
+                (span, y(column_indices[:, high].max()))
+                for span, column_indices in zip(spans, quantiles_by_column, strict=True)
+            ]
+            under = [
+                (span, y(column_indices[:, low].min()))
+                for span, column_indices in zip(spans, quantiles_by_column, strict=True)
+            ]
             marks.append(_area(over, under, css))
-        ends = [(y(own[:, 2].min()), y(own[:, 2].max())) for own in found]
+        ends = [
+            (y(column_indices[:, 2].min()), y(column_indices[:, 2].max())) for column_indices in quantiles_by_column
+        ]
         middle = "".join(
-            f"{svg.short(least)}{f'V{svg.short(most)}' if most != least else ''}H{svg.short(end)}V"
-            for (_, end), (least, most) in zip(spans, ends, strict=True)
+            f"{svg.short(smallest)}{f'V{svg.short(greatest)}' if greatest != smallest else ''}H{svg.short(end)}V"
+            for (_, end), (smallest, greatest) in zip(spans, ends, strict=True)
         )
         middle = f"M{svg.short(spans[0][0])} {middle[:-1]}"
         marks.append(Markup(f'<path class="line" d="{middle}"/>'))
         hatched = []
-        for (begin, end), own, each in zip(spans, shared, found, strict=True):
-            sides = np.array([beyond.get(run[at].window.start, np.zeros(5, np.int64)) for at in own])
+        for (begin, end), column_indices, column_quantiles in zip(spans, shared, quantiles_by_column, strict=True):
+            sides = np.array([beyond.get(run[index].window.start, np.zeros(5, np.int64)) for index in column_indices])
             if (sides > 0).any():
-                hatched.append((begin, y(each[:, -1].max()) - _OPEN, end - begin, _OPEN))
+                hatched.append((begin, y(column_quantiles[:, -1].max()) - _OPEN, end - begin, _OPEN))
             if (sides < 0).any():
-                hatched.append((begin, y(each[:, 0].min()), end - begin, _OPEN))
+                hatched.append((begin, y(column_quantiles[:, 0].min()), end - begin, _OPEN))
         if hatched:
             marks.append(svg.boxes(hatched, "gap open-end"))
 
-    def said(one: Evaluation) -> str:
-        start = one.window.start
+    def said(evaluation: Evaluation) -> str:
+        start = evaluation.window.start
         return "not read yet" if start in unread else _said_quantiles(quantiles.get(start), beyond.get(start), name)
 
     marks += _windows(evaluations, said, x, address, timezone, name)
@@ -130,36 +144,38 @@ def stacked(
         ``unread``:
     starts of windows that are not read yet, which are hatched.
     """
-    known = {start: shares for start, shares in windows.items() if shares.sum() > 0}
-    if not known or not categories:
+    known_shares = {start: shares for start, shares in windows.items() if shares.sum() > 0}
+    if not known_shares or not categories:
         return None
-    most = np.max([*known.values(), *([] if baseline is None else [baseline])], axis=0)
-    own = sorted(np.argsort(-most, kind="stable")[:MOST_STACKED].tolist())
-    rest = [at for at in range(len(categories)) if at not in own and most[at] > 0]
-    names = [categories[at] for at in own] + (
+    highest = np.max([*known_shares.values(), *([] if baseline is None else [baseline])], axis=0)
+    category_indices = sorted(np.argsort(-highest, kind="stable")[:MOST_STACKED].tolist())
+    rest = [index for index in range(len(categories)) if index not in category_indices and highest[index] > 0]
+    names = [categories[index] for index in category_indices] + (
         [f"{len(rest)} others" if len(rest) > 1 else categories[rest[0]]] if rest else []
     )
 
     def parts(shares: F64) -> list[float]:
-        return [float(shares[at]) for at in own] + ([float(shares[rest].sum())] if rest else [])
+        return [float(shares[index]) for index in category_indices] + ([float(shares[rest].sum())] if rest else [])
 
     across = _across(evaluations, _LEFT + (_BASELINE + 8 if baseline is not None else 0), _RIGHT - 96)
     y = _up(0.0, 1.0)
     marks = _axis([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %", y)
     marks += _hatched(evaluations, unread, across)
-    usual = np.mean(list(known.values()), axis=0) if baseline is None else baseline
-    arrived = [one for one in evaluations if one.window.start in known]
-    drawn = []
-    for shared in columns([across(one)[0] for one in arrived], column_width(len(evaluations), _LEFT, _RIGHT)):
-        farthest = max(shared, key=lambda at: float(np.abs(known[arrived[at].window.start] - usual).sum()))
+    usual = np.mean(list(known_shares.values()), axis=0) if baseline is None else baseline
+    arrived = [evaluation for evaluation in evaluations if evaluation.window.start in known_shares]
+    curves = []
+    for shared in columns(
+        [across(evaluation)[0] for evaluation in arrived], column_width(len(evaluations), _LEFT, _RIGHT)
+    ):
+        farthest = max(shared, key=lambda index: float(np.abs(known_shares[arrived[index].window.start] - usual).sum()))
         span = (across(arrived[shared[0]])[0], across(arrived[shared[-1]])[1])
-        drawn.append((span, parts(known[arrived[farthest].window.start])))
+        curves.append((span, parts(known_shares[arrived[farthest].window.start])))
     if baseline is not None:
-        drawn.append(((_LEFT, _LEFT + _BASELINE), parts(baseline)))
+        curves.append(((_LEFT, _LEFT + _BASELINE), parts(baseline)))
         marks.append(svg.text(_LEFT + _BASELINE / 2, _BOTTOM + 14, "baseline", "axis", "middle"))
     for place in range(len(names)):
         cells = []
-        for (begin, end), shares in drawn:
+        for (begin, end), shares in curves:
             low = sum(shares[:place])
             top, bottom = y(low + shares[place]), y(low)
             if bottom - top >= 0.05:
@@ -167,13 +183,13 @@ def stacked(
                 cells.append(f"M{begin + gap:.1f} {top:.1f}H{end - gap:.1f}V{bottom:.1f}H{begin + gap:.1f}z")
         marks.append(Markup(f'<path class="share share-{place}" d="{"".join(cells)}"/>'))
     marks.append(_frame(chosen, across))
-    marks += _beside([*_middles(drawn, y)], names)
+    marks += _beside([*_middles(curves, y)], names)
 
-    def said(one: Evaluation) -> str:
-        told = known.get(one.window.start)
-        if one.window.start in unread:
+    def said(evaluation: Evaluation) -> str:
+        shares = known_shares.get(evaluation.window.start)
+        if evaluation.window.start in unread:
             return "not read yet"
-        return "no value" if told is None else _said_shares(names, parts(told))
+        return "no value" if shares is None else _said_shares(names, parts(shares))
 
     marks += _windows(evaluations, said, across, address, timezone, name)
     marks += time_ticks(evaluations, across(evaluations[0])[0], across(evaluations[-1])[1], _BOTTOM + 26, timezone)
@@ -189,8 +205,17 @@ def missing(
     timezone: str,
 ) -> Markup | None:
     """Draw the share of missing values over windows, and of those that cannot be used; None where none ever is."""
-    told = [(one, windows[one.window.start]) for one in evaluations if one.window.start in windows]
-    shares = [share for _, one in told for share in (one.missing, one.invalid) if share is not None]
+    known_windows = [
+        (evaluation, windows[evaluation.window.start])
+        for evaluation in evaluations
+        if evaluation.window.start in windows
+    ]
+    shares = [
+        share
+        for _, evaluation in known_windows
+        for share in (evaluation.missing, evaluation.invalid)
+        if share is not None
+    ]
     was = [] if baseline is None else [share for share in (baseline.missing, baseline.invalid) if share is not None]
     if not any([*shares, *was]):
         return None
@@ -202,13 +227,22 @@ def missing(
         before = None if baseline is None else getattr(baseline, part)
         if before:
             marks.append(svg.line(_LEFT, y(before), _RIGHT, y(before), "was"))
-        values = {one.window.start: share for one, found in told if (share := getattr(found, part)) is not None}
+        values = {
+            evaluation.window.start: share
+            for evaluation, window_shares in known_windows
+            if (share := getattr(window_shares, part)) is not None
+        }
         if any(values.values()) or part == "missing":
-            for run in _runs([one for one, _ in told if one.window.start in values]):
-                shared = columns([x(one)[0] for one in run], column_width(len(evaluations), _LEFT, _RIGHT))
+            for run in _runs([evaluation for evaluation, _ in known_windows if evaluation.window.start in values]):
+                shared = columns(
+                    [x(evaluation)[0] for evaluation in run], column_width(len(evaluations), _LEFT, _RIGHT)
+                )
                 steps = [
-                    ((x(run[own[0]])[0], x(run[own[-1]])[1]), y(max(values[run[at].window.start] for at in own)))
-                    for own in shared
+                    (
+                        (x(run[column_indices[0]])[0], x(run[column_indices[-1]])[1]),
+                        y(max(values[run[index].window.start] for index in column_indices)),
+                    )
+                    for column_indices in shared
                 ]
                 marks.append(Markup(f'<path class="{css}" d="{svg.steps(steps)}"/>'))
     marks += time_ticks(evaluations, _LEFT, _RIGHT, 86, timezone)
@@ -222,7 +256,10 @@ _Across = Callable[[Evaluation], tuple[float, float]]
 def _across(evaluations: Sequence[Evaluation], left: float = _LEFT, right: float = _RIGHT) -> _Across:
     first, last = evaluations[0].window.start, evaluations[-1].window.end
     unit = (right - left) / max(last - first, 1)
-    return lambda one: (left + unit * (one.window.start - first), left + unit * (one.window.end - first))
+    return lambda evaluation: (
+        left + unit * (evaluation.window.start - first),
+        left + unit * (evaluation.window.end - first),
+    )
 
 
 def _up(low: float, high: float, top: float = _TOP, bottom: float = _BOTTOM) -> Callable[[float], float]:
@@ -242,27 +279,27 @@ def _frame(chosen: Evaluation, x: _Across) -> Markup:
 
 def _hatched(evaluations: Sequence[Evaluation], unread: Collection[int], x: _Across) -> list[Markup]:
     """Hatch the windows that are not read yet, as one mark."""
-    runs = _runs([one for one in evaluations if one.window.start in unread])
+    runs = _runs([evaluation for evaluation in evaluations if evaluation.window.start in unread])
     places = [(x(run[0])[0], _TOP, x(run[-1])[1] - x(run[0])[0], _BOTTOM - _TOP) for run in runs]
     return [svg.boxes(places, "gap", "not read yet")] if places else []
 
 
-def _runs(drawn: Sequence[Evaluation]) -> list[list[Evaluation]]:
+def _runs(evaluations: Sequence[Evaluation]) -> list[list[Evaluation]]:
     """Return windows in stretches without a gap."""
     runs: list[list[Evaluation]] = []
-    for one in drawn:
-        if runs and runs[-1][-1].window.end == one.window.start:
-            runs[-1].append(one)
+    for evaluation in evaluations:
+        if runs and runs[-1][-1].window.end == evaluation.window.start:
+            runs[-1].append(evaluation)
         else:
-            runs.append([one])
+            runs.append([evaluation])
     return runs
 
 
 def _area(
     over: list[tuple[tuple[float, float], float]], under: list[tuple[tuple[float, float], float]], css: str
 ) -> Markup:
-    back = [((end, begin), value + 0.7) for (begin, end), value in reversed(under)]
-    return Markup(f'<path class="{css}" d="{svg.steps([*over, *back])}z"/>')
+    backward = [((end, begin), value + 0.7) for (begin, end), value in reversed(under)]
+    return Markup(f'<path class="{css}" d="{svg.steps([*over, *backward])}z"/>')
 
 
 def _windows(
@@ -278,11 +315,13 @@ def _windows(
     Each window of a few leads to itself, and says its values to a pointer.
     """
     if address is not None and len(evaluations) <= MOST_MARKS:
-        return [_window(one, words(one), x, address, timezone, name) for one in evaluations]
+        return [_window(evaluation, words(evaluation), x, address, timezone, name) for evaluation in evaluations]
     strips: dict[str, list[tuple[float, float, float, float]]] = {}
-    for own in columns([x(one)[0] for one in evaluations], column_width(len(evaluations), _LEFT, _RIGHT)):
-        shade = min((_shade(evaluations[at], name) for at in own), key=_severity)
-        begin, end = x(evaluations[own[0]])[0], x(evaluations[own[-1]])[1]
+    for column in columns(
+        [x(evaluation)[0] for evaluation in evaluations], column_width(len(evaluations), _LEFT, _RIGHT)
+    ):
+        shade = min((_shade(evaluations[index], name) for index in column), key=_severity)
+        begin, end = x(evaluations[column[0]])[0], x(evaluations[column[-1]])[1]
         before = strips.setdefault(shade, [])
         if before and abs(before[-1][0] + before[-1][2] - begin) < 0.01:
             left = before.pop()[0]
@@ -292,48 +331,48 @@ def _windows(
     return [svg.boxes(places, f"cell {shade}") for shade, places in strips.items()]
 
 
-def _shade(one: Evaluation, name: str) -> str:
-    return shades_of(one, [name])[0] or "is-no_baseline"
+def _shade(evaluation: Evaluation, name: str) -> str:
+    return shades_of(evaluation, [name])[0] or "is-no_baseline"
 
 
 def _severity(shade: str) -> int:
     return list(SHADES).index(shade)
 
 
-def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone: str, name: str) -> Markup:
+def _window(evaluation: Evaluation, words: str, x: _Across, address: Address, timezone: str, name: str) -> Markup:
     """Return the part of a chart that leads to a window: what a pointer is told, and below it the state."""
-    begin, end = x(one)
-    column = one.features.get(name)
+    begin, end = x(evaluation)
+    column = evaluation.features.get(name)
     state = "no_baseline" if column is None else column.state
-    said = (
+    sentence = (
         ""
         if column is None
         else f", {state_word(state, column.reason)}" + (f", {column.size}" if state == "drift" and column.size else "")
     )
-    title = escape(f"{window_name(one.window, timezone)}: {words}{said}")
+    title = escape(f"{window_name(evaluation.window, timezone)}: {words}{sentence}")
     width = end - begin
     strip = f'x="{begin:.1f}" y="{_BOTTOM + 3}" width="{max(width * 0.9, 0.6):.1f}" height="7"'
     return Markup(
-        f'<a href="{escape(address(one))}" tabindex="-1"><title>{title}</title>'
+        f'<a href="{escape(address(evaluation))}" tabindex="-1"><title>{title}</title>'
         f'<rect class="ground" x="{begin:.1f}" y="{_TOP}" width="{width:.1f}" height="{_BOTTOM - _TOP}"/>'
-        f'<rect class="cell {_shade(one, name)}" {strip}/></a>'
+        f'<rect class="cell {_shade(evaluation, name)}" {strip}/></a>'
     )
 
 
-def _said_quantiles(own: F64 | None, ends: I64 | None, name: str) -> str:
-    if own is None or not np.isfinite(own).all():
+def _said_quantiles(f64: F64 | None, ends: I64 | None, name: str) -> str:
+    if f64 is None or not np.isfinite(f64).all():
         return "no value"
-    sides = [0] * len(own) if ends is None else ends.tolist()
+    sides = [0] * len(f64) if ends is None else ends.tolist()
     words = {0: "", 1: "at least ", -1: "at most "}
-    least, low, middle, high, most = (
-        words[side] + number(value) for side, value in zip(sides, own.tolist(), strict=True)
+    smallest, low, middle, high, greatest = (
+        words[side] + number(value) for side, value in zip(sides, f64.tolist(), strict=True)
     )
-    return f"{short(name, 40)} {middle}, half {low} to {high}, 90 % {least} to {most}"
+    return f"{short(name, 40)} {middle}, half {low} to {high}, 90 % {smallest} to {greatest}"
 
 
 def _said_shares(names: Sequence[str], shares: Sequence[float]) -> str:
-    most = sorted(zip(shares, names, strict=True), key=lambda pair: -pair[0])[:3]
-    return ", ".join(f"{short(name, 24)} {percent(share)}" for share, name in most if share > 0)
+    largest = sorted(zip(shares, names, strict=True), key=lambda pair: -pair[0])[:3]
+    return ", ".join(f"{short(name, 24)} {percent(share)}" for share, name in largest if share > 0)
 
 
 def _middles(
@@ -341,20 +380,20 @@ def _middles(
 ) -> list[tuple[float, float]]:
     """Return where each part of the newest column has its middle, and how high it is."""
     _, shares = max(columns, key=lambda column: column[0][1])
-    found, low = [], 0.0
+    middles, low = [], 0.0
     for share in shares:
-        found.append(((y(low) + y(low + share)) / 2, y(low) - y(low + share)))
+        middles.append(((y(low) + y(low + share)) / 2, y(low) - y(low + share)))
         low += share
-    return found
+    return middles
 
 
 def _beside(middles: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Markup]:
     """Write the names of categories beside the newest column, none over another, with their colour."""
     marks, free = [], math.inf
-    for place, ((at, height), name) in enumerate(zip(middles, names, strict=True)):
+    for place, ((middle, height), name) in enumerate(zip(middles, names, strict=True)):
         if height < 3:
             continue
-        line = min(at + 3.5, free)
+        line = min(middle + 3.5, free)
         if line < _TOP + 4:
             break
         marks.append(svg.rect(_RIGHT - 90, line - 8, 8, 8, f"share share-{place}"))

@@ -50,7 +50,7 @@ def shades_of(evaluation: Evaluation, features: Sequence[str]) -> list[str]:
     """Return the class of the cell of each feature in a window, "" of those that did not arrive."""
     drift = evaluation.drift
     places = [drift.places.get(name) for name in features]
-    return ["" if at is None else shade_of(drift.states[at], drift.sizes[at]) for at in places]
+    return ["" if place is None else shade_of(drift.states[place], drift.sizes[place]) for place in places]
 
 
 def heat_map(
@@ -80,9 +80,9 @@ def heat_map(
     names, marks, lines = [], list[Markup](), list[str]()
     cells: dict[str, list[str]] = {}
     lefts = [f"M{across * step + 0.4:.1f} " for across in range(len(evaluations))]
-    opened = ["" if one.closed else " open" for one in evaluations]
+    opened = ["" if evaluation.closed else " open" for evaluation in evaluations]
     letter = {"": NO_VALUE, **SHADES}
-    shades = [*zip(*(shades_of(one, features) for one in evaluations), strict=True)]
+    shades = [*zip(*(shades_of(evaluation, features) for evaluation in evaluations), strict=True)]
     for down, (name, row) in enumerate(zip(features, shades, strict=True)):
         y = down * _ROW + 1
         below = f"{y:.0f}{box}"
@@ -104,12 +104,12 @@ def heat_map(
             marks.append(svg.rect(across * step, 0, step, bottom, "frame"))
     marks += time_ticks(evaluations, 0, step * len(evaluations), bottom + 14, timezone)
     label = f"drift of {len(features)} features in {len(evaluations)} windows; the table below says it in words"
-    drawn = Markup(
+    rows_markup = Markup(
         f'<svg class="heat-cells" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="group" aria-label="{label}" '
         f'data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
         f"{Markup('').join(marks)}</svg>"
     )
-    return _beside(names, drawn, bottom)
+    return _beside(names, rows_markup, bottom)
 
 
 def _beside(names: Sequence[Markup], cells: Markup, bottom: float) -> Markup:
@@ -141,7 +141,7 @@ def _plain(
     severity = list(SHADES)
     cells: dict[str, list[str]] = {}
     names, marks = [], list[Markup]()
-    shades = [*zip(*(shades_of(one, features) for one in evaluations), strict=True)]
+    shades = [*zip(*(shades_of(evaluation, features) for evaluation in evaluations), strict=True)]
     for down, (name, row) in enumerate(zip(features, shades, strict=True)):
         y = down * _ROW + 1
         names.append(_row_name(name, y, of_feature))
@@ -158,9 +158,11 @@ def _plain(
             across += width
     bottom = _ROW * len(features)
     marks += [Markup(f'<path class="cell {shade}" d="{"".join(boxes)}"/>') for shade, boxes in cells.items()]
-    here = next((at for at, one in enumerate(evaluations) if one.window == chosen.window), None)
-    if here is not None:
-        marks.append(svg.rect(here * len(shared) // many * step, 0, step, bottom, "frame"))
+    chosen_index = next(
+        (index for index, evaluation in enumerate(evaluations) if evaluation.window == chosen.window), None
+    )
+    if chosen_index is not None:
+        marks.append(svg.rect(chosen_index * len(shared) // many * step, 0, step, bottom, "frame"))
     marks += time_ticks(evaluations, 0, step * len(shared), bottom + 14, timezone)
     label = f"drift of {len(features)} features in {many} windows; the table below says it in words"
     return _beside(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
@@ -169,9 +171,9 @@ def _plain(
 def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
     """Draw how far a feature moved in the newest windows, in the height of a line of text, by size."""
     # 60: windows in a line of text
-    shown = evaluations[-60:]
+    newest = evaluations[-60:]
     runs: list[list[Any]] = []  # shade, height, place and number of equal bars: most are quiet
-    for place, evaluation in enumerate(shown, max(12 - len(shown), 0)):
+    for place, evaluation in enumerate(newest, max(12 - len(newest), 0)):
         drift = evaluation.drift
         at = drift.places.get(name)
         if at is not None:
@@ -186,6 +188,6 @@ def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
     for shade, height, place, many in runs:
         width = 10 * many - 2
         marks.setdefault(shade, []).append(f"M{10 * place} 100h{width}v-{height}h-{width}z")
-    drawn = "".join(f'<path class="size {shade}" d="{"".join(bars)}"/>' for shade, bars in marks.items())
-    box = f'viewBox="0 0 {10 * max(len(shown), 12)} 100" preserveAspectRatio="none"'
-    return Markup(f'<svg class="trend" {box} aria-hidden="true">{drawn}</svg>')
+    paths = "".join(f'<path class="size {shade}" d="{"".join(bars)}"/>' for shade, bars in marks.items())
+    box = f'viewBox="0 0 {10 * max(len(newest), 12)} 100" preserveAspectRatio="none"'
+    return Markup(f'<svg class="trend" {box} aria-hidden="true">{paths}</svg>')

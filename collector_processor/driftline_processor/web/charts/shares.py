@@ -18,17 +18,17 @@ LEFT, TOP, BOTTOM = 40.0, 10.0, 122.0
 
 
 def outcome_coverage(
-    shown: Sequence[Evaluation], chosen: Evaluation | None, timezone: str, told: bool = True
+    evaluations: Sequence[Evaluation], chosen: Evaluation | None, timezone: str, told: bool = True
 ) -> Markup | None:
     """Draw the share of predictions whose outcome is known, a bar a window; None where no outcome is known.
 
     A dashed line is the share that the label SLA asks for. ``told``: a pointer that rests on a window is told its
     share, where there are not more than :data:`~.thinning.MOST_MARKS`.
     """
-    if not any(one.outcome_rows for one in shown):
+    if not any(evaluation.outcome_rows for evaluation in evaluations):
         return None
-    step = (WIDTH - LEFT) / max(len(shown), 8)
-    gap = step * 0.08 if len(shown) <= 200 else 0.0
+    step = (WIDTH - LEFT) / max(len(evaluations), 8)
+    gap = step * 0.08 if len(evaluations) <= 200 else 0.0
 
     def y(share: float) -> float:
         return BOTTOM - (BOTTOM - TOP) * share
@@ -40,29 +40,31 @@ def outcome_coverage(
             svg.text(LEFT - 5, y(share) + 3.5, f"{share:.0%}".replace("%", " %"), "axis", "end"),
         ]
     bars: dict[str, list[tuple[float, float, float, float]]] = {}
-    starts = [LEFT + place * step for place in range(len(shown))]
-    for own in columns(starts, 0.0 if len(shown) <= MOST_MARKS else (WIDTH - LEFT) / MOST_MARKS):
-        one = shown[min(own, key=lambda at: shown[at].coverage or 0.0)]  # of a column the least: what is lost is seen
-        x, width, share = starts[own[0]], step * len(own), one.coverage or 0.0
-        css = "coverage" if one.closed else "coverage open"
+    starts = [LEFT + place * step for place in range(len(evaluations))]
+    for column in columns(starts, 0.0 if len(evaluations) <= MOST_MARKS else (WIDTH - LEFT) / MOST_MARKS):
+        evaluation = evaluations[
+            min(column, key=lambda index: evaluations[index].coverage or 0.0)
+        ]  # of a column the least: what is lost is seen
+        x, width, share = starts[column[0]], step * len(column), evaluation.coverage or 0.0
+        css = "coverage" if evaluation.closed else "coverage open"
         bars.setdefault(css, []).append((x + gap, y(share), width - 2 * gap, BOTTOM - y(share)))
     marks += [
         svg.rect(LEFT + place * step, TOP - 4, step, BOTTOM - TOP + 8, "chosen")
-        for place, one in enumerate(shown)
-        if one is chosen
+        for place, evaluation in enumerate(evaluations)
+        if evaluation is chosen
     ]
     marks += [svg.boxes(places, css) for css, places in bars.items()]
-    for place, one in enumerate(shown if told and len(shown) <= MOST_MARKS else ()):
-        rows = many(one.rows, "prediction")
-        said = f"{window_name(one.window, timezone)}: outcomes of {percent(one.coverage)} of {rows}"
-        marks.append(svg.rect(LEFT + place * step, TOP, step, BOTTOM - TOP, "hover", said))
-    agreed = next((one.label_sla.coverage for one in reversed(shown) if one.label_sla), None)
+    for place, evaluation in enumerate(evaluations if told and len(evaluations) <= MOST_MARKS else ()):
+        rows = many(evaluation.rows, "prediction")
+        words = f"{window_name(evaluation.window, timezone)}: outcomes of {percent(evaluation.coverage)} of {rows}"
+        marks.append(svg.rect(LEFT + place * step, TOP, step, BOTTOM - TOP, "hover", words))
+    agreed = next((evaluation.label_sla.coverage for evaluation in reversed(evaluations) if evaluation.label_sla), None)
     if agreed is not None:
         marks.append(svg.line(LEFT, y(agreed), WIDTH, y(agreed), "was"))
-    ticks = [window_label(one.window, timezone) for one in (shown[0], shown[-1])]
+    ticks = [window_label(evaluation.window, timezone) for evaluation in (evaluations[0], evaluations[-1])]
     marks.append(svg.text(LEFT, HEIGHT - 8, ticks[0], "axis"))
-    if len(shown) > 1:
-        end = LEFT + len(shown) * step
+    if len(evaluations) > 1:
+        end = LEFT + len(evaluations) * step
         marks.append(svg.text(end, HEIGHT - 8, ticks[1], "axis", "end"))
     return svg.picture(WIDTH, HEIGHT, marks, "share of predictions with an outcome, by window", "chart coverages")
 
@@ -71,13 +73,13 @@ def share_line(shares: Sequence[float | None], name: str) -> Markup:
     """Draw shares over windows as small bars; one that is not known is left out."""
     step = 160 / max(len(shares), 12)
     left = 160 - step * len(shares)
-    most = max((share for share in shares if share is not None), default=0.0) or 1.0
+    highest = max((share for share in shares if share is not None), default=0.0) or 1.0
     marks = [svg.line(0, 31, 160, 31, "grid")]
     bars = []
-    for own in columns([left + place * step for place in range(len(shares))], 160 / 80 if len(shares) > 80 else 0.0):
-        share = max((value for at in own if (value := shares[at]) is not None), default=0.0)
+    for column in columns([left + place * step for place in range(len(shares))], 160 / 80 if len(shares) > 80 else 0.0):
+        share = max((value for index in column if (value := shares[index]) is not None), default=0.0)
         if share:
-            height = 29 * share / most
-            bars.append((left + own[0] * step, 31 - height, step * (len(own) - 0.15), height))
+            height = 29 * share / highest
+            bars.append((left + column[0] * step, 31 - height, step * (len(column) - 0.15), height))
     marks += [svg.boxes(bars, "bar")] if bars else []
-    return svg.picture(160, 32, marks, f"missing share of {name}, at most {percent(most)}", "sparkline")
+    return svg.picture(160, 32, marks, f"missing share of {name}, at most {percent(highest)}", "sparkline")

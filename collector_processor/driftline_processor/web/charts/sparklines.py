@@ -28,37 +28,40 @@ MOST = 1e100
 
 def traffic(evaluations: Sequence[Evaluation]) -> Markup:
     """Draw rows per window as bars, the open one hollow."""
-    shown = evaluations[-SHOWN:]
-    most = max((evaluation.rows for evaluation in shown), default=0) or 1
-    step = WIDTH / max(len(shown), LEAST)
-    left = WIDTH - step * len(shown)
+    shown_evaluations = evaluations[-SHOWN:]
+    most_rows = max((evaluation.rows for evaluation in shown_evaluations), default=0) or 1
+    step = WIDTH / max(len(shown_evaluations), LEAST)
+    left = WIDTH - step * len(shown_evaluations)
     closed: list[str] = []
     opened: list[str] = []
-    for place, evaluation in enumerate(shown):
-        height = max((HEIGHT - 2) * evaluation.rows / most, 1.0 if evaluation.rows else 0.0)
+    for place, evaluation in enumerate(shown_evaluations):
+        height = max((HEIGHT - 2) * evaluation.rows / most_rows, 1.0 if evaluation.rows else 0.0)
         bars = closed if evaluation.closed else opened
         bars.append(f"M{left + place * step:.1f} {HEIGHT - 1}v{-height:.1f}h{step * 0.75:.1f}v{height:.1f}z")
     marks = "".join(
         f'<path class="{css}" d="{"".join(bars)}"/>' for css, bars in (("bar", closed), ("bar open", opened)) if bars
     )
-    newest = count(shown[-1].rows) if shown else "no"
-    return _chart(marks, f"rows of {many(len(shown), 'window')}, {newest} in the newest")
+    newest = count(shown_evaluations[-1].rows) if shown_evaluations else "no"
+    return _chart(marks, f"rows of {many(len(shown_evaluations), 'window')}, {newest} in the newest")
 
 
 def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     """Draw a metric as a line in the band of its intervals, the baseline's value across; what is unknown is a gap."""
-    shown = evaluations[-SHOWN:]
-    values = [_of(evaluation.realized.get(metric)) for evaluation in shown]
-    reference = next((one.reference[metric] for one in reversed(shown) if metric in one.reference), None)
+    shown_evaluations = evaluations[-SHOWN:]
+    values = [_of(evaluation.realized.get(metric)) for evaluation in shown_evaluations]
+    reference = next(
+        (evaluation.reference[metric] for evaluation in reversed(shown_evaluations) if metric in evaluation.reference),
+        None,
+    )
     usual = None if reference is None else finite(reference.value)
-    known = [end for value in values if value is not None for end in value]
-    if not known:
+    known_ends = [end for value in values if value is not None for end in value]
+    if not known_ends:
         return Markup()
-    ends = [*known, *([] if usual is None else [usual])]
+    ends = [*known_ends, *([] if usual is None else [usual])]
     low, high = min(ends), max(ends)
     scale = (HEIGHT - 4) / ((high - low) or 1.0)
-    step = WIDTH / max(len(shown), LEAST)
-    left = WIDTH - step * (len(shown) - 0.5)
+    step = WIDTH / max(len(shown_evaluations), LEAST)
+    left = WIDTH - step * (len(shown_evaluations) - 0.5)
 
     def y(value: float) -> float:
         return HEIGHT - 2 - (value - low) * scale
@@ -74,18 +77,18 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
         line += f"L{x:.1f} {y(value[0]):.1f}" if joined else f"M{x:.1f} {y(value[0]):.1f}h.01"  # alone it is a dot
     marks.append(f'<path class="line" d="{line}"/>')
     newest = next(value for value in reversed(values) if value is not None)
-    told = f"{metric_title(metric)} of {many(len(shown), 'window')}, {number(newest[0])} in the newest that is known"
-    return _chart("".join(marks), told)
+    description = f"{metric_title(metric)} of {many(len(shown_evaluations), 'window')}, {number(newest[0])} in the newest that is known"
+    return _chart("".join(marks), description)
 
 
-def _of(found: MetricValue | None) -> tuple[float, float, float] | None:
+def _of(metric_value: MetricValue | None) -> tuple[float, float, float] | None:
     """Return a value and the ends of its interval; None where it is unknown."""
-    value = None if found is None else finite(found.value)
-    if found is None or value is None:
+    value = None if metric_value is None else finite(metric_value.value)
+    if metric_value is None or value is None:
         return None
-    low, high = finite(found.low), finite(found.high)
+    low, high = finite(metric_value.low), finite(metric_value.high)
     ends = (value if low is None else low, value if high is None else high)
-    value, first, last = (max(min(one, MOST), -MOST) for one in (value, *ends))
+    value, first, last = (max(min(bound, MOST), -MOST) for bound in (value, *ends))
     return value, first, last
 
 

@@ -53,9 +53,9 @@ def path(points: Iterable[tuple[float, float]], css: str, closed: bool = False) 
 
 def boxes(places: Iterable[tuple[float, float, float, float]], css: str, title: str = "") -> Markup:
     """Return rectangles as one mark: x, y, width and height of each; ``title`` is told of all of them."""
-    drawn = "".join(f"M{short(x)} {short(y)}h{short(w)}v{short(h)}h{short(-w)}z" for x, y, w, h in places)
+    path = "".join(f"M{short(x)} {short(y)}h{short(w)}v{short(h)}h{short(-w)}z" for x, y, w, h in places)
     return Markup(
-        f'<path class="{css}" d="{drawn}">{_title(title)}</path>' if title else f'<path class="{css}" d="{drawn}"/>'
+        f'<path class="{css}" d="{path}">{_title(title)}</path>' if title else f'<path class="{css}" d="{path}"/>'
     )
 
 
@@ -65,15 +65,15 @@ def steps(run: Sequence[tuple[tuple[float, float], float]]) -> str:
     >>> steps([((0.0, 2.0), 5.0), ((2.0, 4.5), 5.0), ((4.5, 6.0), 1.25)])
     'M0 5H4.5V1.2H6'
     """
-    drawn, before = "", ""
+    path, before = "", ""
     for (begin, end), value in run:
         height = short(value)
-        if drawn and height == before:
-            drawn = drawn[: drawn.rindex("H")]
+        if path and height == before:
+            path = path[: path.rindex("H")]
         else:
-            drawn += f"V{height}" if drawn else f"M{short(begin)} {height}"
-        drawn, before = f"{drawn}H{short(end)}", height
-    return drawn
+            path += f"V{height}" if path else f"M{short(begin)} {height}"
+        path, before = f"{path}H{short(end)}", height
+    return path
 
 
 def dots(points: Iterable[tuple[float, float]], css: str) -> Markup:

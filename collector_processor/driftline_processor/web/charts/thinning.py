@@ -27,10 +27,12 @@ def columns(places: Sequence[float], width: float) -> list[range]:
     [range(0, 2), range(2, 4)]
     """
     if not width:
-        return [range(at, at + 1) for at in range(len(places))]
+        return [range(index, index + 1) for index in range(len(places))]
     first = places[0] if places else 0.0
-    shared = [list(found) for _, found in groupby(range(len(places)), lambda at: int((places[at] - first) / width))]
-    return [range(found[0], found[-1] + 1) for found in shared]
+    shared = [
+        list(indices) for _, indices in groupby(range(len(places)), lambda index: int((places[index] - first) / width))
+    ]
+    return [range(indices[0], indices[-1] + 1) for indices in shared]
 
 
 def thin_line(run: Sequence[Point], width: float) -> list[Point]:
@@ -41,17 +43,21 @@ def thin_line(run: Sequence[Point], width: float) -> list[Point]:
     """
     if not width:
         return list(run)
-    kept = []
+    points = []
     for shared in columns([x for x, _ in run], width):
-        ends = {min(shared, key=lambda at: run[at][1]), max(shared, key=lambda at: run[at][1])}
-        kept += [run[at] for at in sorted(ends)]
-    return kept
+        ends = {min(shared, key=lambda index: run[index][1]), max(shared, key=lambda index: run[index][1])}
+        points += [run[end] for end in sorted(ends)]
+    return points
 
 
 def thin_band(lows: Sequence[Point], highs: Sequence[Point], width: float) -> tuple[list[Point], list[Point]]:
     """Return the two borders of a band with its widest ends of each column; on paper a high value has a small y."""
     shared = columns([x for x, _ in lows], width)
-    middles = [(lows[own[0]][0] + lows[own[-1]][0]) / 2 for own in shared]
-    under = [(x, max(lows[at][1] for at in own)) for x, own in zip(middles, shared, strict=True)]
-    over = [(x, min(highs[at][1] for at in own)) for x, own in zip(middles, shared, strict=True)]
+    middles = [(lows[column_indices[0]][0] + lows[column_indices[-1]][0]) / 2 for column_indices in shared]
+    under = [
+        (x, max(lows[index][1] for index in column_indices)) for x, column_indices in zip(middles, shared, strict=True)
+    ]
+    over = [
+        (x, min(highs[index][1] for index in column_indices)) for x, column_indices in zip(middles, shared, strict=True)
+    ]
     return under, over

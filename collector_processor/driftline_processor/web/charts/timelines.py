@@ -50,31 +50,31 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address:
     The filled part is the share of drifted features among those that could be compared. One link is a stop of the tab
     key, arrow keys go on from there.
     """
-    most = max(evaluation.rows for evaluation in evaluations) or 1
+    most_rows = max(evaluation.rows for evaluation in evaluations) or 1
     step = 1000 / max(len(evaluations), 8)
     offset = (1000 - step * len(evaluations)) / 2  # a few windows stand in the middle
     marks = []
     for place, evaluation in enumerate(evaluations):
         state = overall(evaluation)
-        height = max(40 * evaluation.rows / most, 3)
-        what = drift_words(evaluation) if evaluation.closed else "open, " + drift_words(evaluation)
-        title = f"{window_name(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {what}"
+        height = max(40 * evaluation.rows / most_rows, 3)
+        words = drift_words(evaluation) if evaluation.closed else "open, " + drift_words(evaluation)
+        title = f"{window_name(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {words}"
         css = f"bar state-{state}" + ("" if evaluation.closed else " open")
         at = offset + place * step
         left, width = at + step * 0.1, step * 0.8
-        here = chosen is not None and evaluation.window == chosen.window
+        is_chosen = chosen is not None and evaluation.window == chosen.window
         bars = [
-            svg.rect(at, 0, step, 50, "ground chosen" if here else "ground"),
+            svg.rect(at, 0, step, 50, "ground chosen" if is_chosen else "ground"),
             svg.rect(left, 46 - height, width, height, css),
         ]
         if state == "drift":
             part = height * max(drifted(evaluation) / max(compared(evaluation), 1), 0.1)
             bars.append(svg.rect(left, 46 - part, width, part, "bar drift-part"))
-        stop = here or (place == len(evaluations) - 1 and chosen is None)
+        stop = is_chosen or (place == len(evaluations) - 1 and chosen is None)
         if place and _far(evaluations[place - 1].window, evaluation.window):
             marks.append(svg.line(at, 2, at, 48, "break"))
             title += ", after a gap"
-        marks.append(svg.link(address(evaluation), bars, title, stop, here))
+        marks.append(svg.link(address(evaluation), bars, title, stop, is_chosen))
     return svg.picture(1000, 50, marks, "windows over time; choose one", "strip", stretch=True)
 
 
@@ -143,21 +143,21 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
         x = frames[0].x(mark.time)
         if mark.kind == "deployment":
             marks += [svg.line(x, 12, x, bottom, "deployment", mark.words)]
-            side, at = ("end", x - 4) if x > right - 120 else ("start", x + 4)
-            marks.append(svg.text(at, 10, mark.words, "axis deployed", side))
+            side, x_text = ("end", x - 4) if x > right - 120 else ("start", x + 4)
+            marks.append(svg.text(x_text, 10, mark.words, "axis deployed", side))
         else:
             width = max(frames[0].x(mark.end) - x, 2)
             marks.append(svg.rect(x, bottom + 2, width, 3, "incident", mark.words))
     for row, frame in zip(shown.rows, frames, strict=True):
         marks += _row(row, frame)
-    step = [(frames[0].x(one.window.start), frames[0].x(one.window.end)) for one in shown.windows]
+    step = [(frames[0].x(window.window.start), frames[0].x(window.window.end)) for window in shown.windows]
     for place, (evaluation, (begin, end)) in enumerate(zip(shown.windows, step, strict=True)):
         if address is None:
             break
         ground = svg.rect(begin, 10, end - begin, bottom - 8, "ground")
-        here = place == shown.chosen
-        stop = here or (shown.chosen is None and place == len(step) - 1)
-        marks.append(svg.link(address(evaluation), [ground], said(shown, place), stop, here))
+        is_chosen = place == shown.chosen
+        stop = is_chosen or (shown.chosen is None and place == len(step) - 1)
+        marks.append(svg.link(address(evaluation), [ground], said(shown, place), stop, is_chosen))
     marks += time_ticks(shown.windows, left, right, bottom + 18, shown.timezone)
     names = ", ".join(row.title for row in shown.rows)
     label = f"{names} over {many(len(shown.windows), 'window')}{_with_gaps(shown.gaps)}"
@@ -186,30 +186,30 @@ def _with_gaps(gaps: Sequence[Gap]) -> str:
     return f", with {many(len(gaps), 'gap')}" if gaps else ""
 
 
-def legend_of(shown: Timeline) -> list[tuple[str, str]]:
+def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
     """Return what a legend has to say of a timeline: class and words of what is drawn."""
-    rows = shown.rows
-    found = {state for row in rows for state in row.states}
+    rows = timeline.rows
+    states = {state for row in rows for state in row.states}
     keys = {
         "line beside-line": next((row.beside_title for row in rows if row.beside and not row.bars), ""),
         "band": "interval" if any(value is not None for row in rows for value in row.low) else "",
         "baseline": "baseline" if any(row.baseline is not None for row in rows) else "",
         "usual": "its interval" if any(row.baseline_ends for row in rows) else "",
         "objective": "objective" if any(row.limits for row in rows) else "",
-        "state-drift": "drift" if "drift" in found else "",
-        "is-inconclusive": "inconclusive" if found & {"inconclusive", "no_baseline"} else "",
-        "is-gap": "no window judged" if shown.gaps else "",
+        "state-drift": "drift" if "drift" in states else "",
+        "is-inconclusive": "inconclusive" if states & {"inconclusive", "no_baseline"} else "",
+        "is-gap": "no window judged" if timeline.gaps else "",
         "coverage": "with outcome" if rows[-1].beside else "",
-        "incident": "incident" if any(mark.kind == "incident" for mark in shown.marks) else "",
+        "incident": "incident" if any(mark.kind == "incident" for mark in timeline.marks) else "",
     }
     return [(css, words) for css, words in keys.items() if words]
 
 
-def said(shown: Timeline, place: int) -> str:
+def said(timeline: Timeline, place: int) -> str:
     """Say all that a timeline shows of one window."""
-    evaluation = shown.windows[place]
+    evaluation = timeline.windows[place]
     parts = []
-    for row in shown.rows:
+    for row in timeline.rows:
         value = row.values[place]
         words = f"{row.title} {_written(row, value)}"
         words += _ends(row, place)
@@ -218,15 +218,15 @@ def said(shown: Timeline, place: int) -> str:
         parts.append(words)
     happened = incident_words(evaluation)
     parts += [happened] if happened else []
-    parts += [f"before it {gap.words}" for gap in shown.gaps if gap.end == evaluation.window.start]
+    parts += [f"before it {gap.words}" for gap in timeline.gaps if gap.end == evaluation.window.start]
     state = "" if evaluation.closed else ", open"
-    return f"{window_name(evaluation.window, shown.timezone)}{state}: {'; '.join(parts)}"
+    return f"{window_name(evaluation.window, timeline.timezone)}{state}: {'; '.join(parts)}"
 
 
 def history(parts: Sequence[HistoryPart]) -> Markup:
     """Draw all history as a strip, with the range that is shown marked; a browser chooses another range on it."""
     first, last = parts[0].start, parts[-1].end
-    span, most = max(last - first, 1), max(part.rows for part in parts) or 1
+    span, most_rows = max(last - first, 1), max(part.rows for part in parts) or 1
     marks = []
     within = [part for part in parts if part.shown]
     if within:
@@ -235,7 +235,7 @@ def history(parts: Sequence[HistoryPart]) -> Markup:
     bars: dict[str, list[tuple[float, float, float, float]]] = {}
     for part in parts:
         x, width = 1000 * (part.start - first) / span, 1000 * (part.end - part.start) / span
-        height = max(18 * part.rows / most, 1)
+        height = max(18 * part.rows / most_rows, 1)
         css = "bar state-drift" if part.share > 0 else "bar state-ok"
         bars.setdefault(css, []).append((x, 20 - height, max(width * 0.9, 1), height))
     marks += [svg.boxes(places, css) for css, places in bars.items()]
@@ -286,15 +286,15 @@ def performance(
         if coverage:
             height = 14 * min(coverage, 1.0)
             parts.append(svg.rect(begin + width * 0.08, bottom + 22 - height, width * 0.84, height, "coverage"))
-        here = evaluation.window == chosen.window
+        is_chosen = evaluation.window == chosen.window
         if value is not None:
             css = {"open": "dot open", "young": "dot young", "final": "dot"}[state]
-            parts.append(svg.dot(begin + width / 2, frame.y(value), radius + 1.5 if here else radius, css))
-        marks.append(svg.link(address(evaluation), parts, title, here, here))
+            parts.append(svg.dot(begin + width / 2, frame.y(value), radius + 1.5 if is_chosen else radius, css))
+        marks.append(svg.link(address(evaluation), parts, title, is_chosen, is_chosen))
     marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
     marks += time_ticks(evaluations, left, right, bottom + 36, model.timezone)
-    known = [value for value in row.values if value is not None]
-    newest = _written(row, known[-1]) if known else "unknown"
+    values = [value for value in row.values if value is not None]
+    newest = _written(row, values[-1]) if values else "unknown"
     label = f"{row.title} over time, newest {newest}{_with_gaps(gaps)}"
     return svg.picture(360, 158, marks, label, "chart", about=said_of_gaps(gaps))
 
@@ -303,30 +303,32 @@ def _plain_windows(row: TimelineRow, frame: Frame, chosen: Evaluation, model: Mo
     """Draw the dots of a metric and the coverage of its windows, without a mark for each window."""
     windows, bottom = frame.windows, frame.bottom
     covered, end = [], frame.left
-    for own in columns([frame.x(one.window.start) for one in windows], frame.column):
-        coverage = min(min(windows[at].coverage or 0.0 for at in own), 1.0)  # the least: what is lost is to be seen
-        begin = frame.x(windows[own[0]].window.start)
+    for column in columns([frame.x(window.window.start) for window in windows], frame.column):
+        coverage = min(
+            min(windows[position].coverage or 0.0 for position in column), 1.0
+        )  # the least: what is lost is to be seen
+        begin = frame.x(windows[column[0]].window.start)
         if begin - end > 0.05:
             covered.append(((end, begin), bottom + 22))
-        end = frame.x(windows[own[-1]].window.end)
+        end = frame.x(windows[column[-1]].window.end)
         covered.append(((begin, end), bottom + 22 - 14 * coverage))
     points: dict[str, list[Point]] = {"": [], " young": [], " open": []}
     ground = [((frame.right, frame.left), bottom + 22)]
     marks = [Markup(f'<path class="coverage" d="{svg.steps([*covered, *ground])}z"/>')]
-    alone = _alone(frame.points(row.values)) if frame.column else set()
+    alone_points = _alone(frame.points(row.values)) if frame.column else set()
     for evaluation, value in zip(windows, row.values, strict=True):
         if value is None:
             continue
-        at = (frame.middle(evaluation), frame.y(value))
+        position = (frame.middle(evaluation), frame.y(value))
         state = {"open": " open", "young": " young", "final": ""}[state_of_window(evaluation, model)]
         if evaluation.window == chosen.window:
-            marks.append(svg.dot(*at, 3.5, f"dot{state}"))
-        elif state or not frame.column or at[0] in alone:
-            points[state].append(at)
-    for state, found in points.items():
-        drawn = thin_line(found, frame.column)
-        marks += [svg.dots(drawn, "dots")] if drawn else []
-        marks += [svg.dots(drawn, "dots hollow")] if drawn and state else []
+            marks.append(svg.dot(*position, 3.5, f"dot{state}"))
+        elif state or not frame.column or position[0] in alone_points:
+            points[state].append(position)
+    for state, point in points.items():
+        line_points = thin_line(point, frame.column)
+        marks += [svg.dots(line_points, "dots")] if line_points else []
+        marks += [svg.dots(line_points, "dots hollow")] if line_points and state else []
     return marks
 
 
@@ -353,12 +355,12 @@ def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
     ticks = row_ticks(row)
     left, right = frame.left, frame.right
     marks = [svg.line(left, frame.y(value), right, frame.y(value), "grid") for value in ticks]
-    shown = ticks if not row.bars else [ticks[-1]] if row.name == "traffic" else [ticks[0], ticks[-1]]
-    marks += [svg.text(left - 5, frame.y(value) + 3.5, _tick(row, value), "axis", "end") for value in shown]
+    shown_ticks = ticks if not row.bars else [ticks[-1]] if row.name == "traffic" else [ticks[0], ticks[-1]]
+    marks += [svg.text(left - 5, frame.y(value) + 3.5, _tick(row, value), "axis", "end") for value in shown_ticks]
     if title:
         note = f", {row.note}" if row.note else ""
-        beside = f", {row.beside_title}" if row.beside_title else ""
-        marks.append(svg.text(left, frame.top - 6, f"{row.title}{beside if row.bars else note}", "axis"))
+        beside_words = f", {row.beside_title}" if row.beside_title else ""
+        marks.append(svg.text(left, frame.top - 6, f"{row.title}{beside_words if row.bars else note}", "axis"))
     if row.bars:
         return [*marks, *_bars(row, frame)]
     if row.baseline_ends is not None:
@@ -376,9 +378,9 @@ def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
     marks += [_line(run, frame.column, "line") for run in stretches(frame.points(row.values))]
     if title:
         dots = len(frame.windows) <= 40
-        alone = set() if dots else _alone(frame.points(row.values))
+        alone_points = set() if dots else _alone(frame.points(row.values))
         for evaluation, known in zip(frame.windows, row.values, strict=True):
-            if known is not None and (dots or not evaluation.closed or frame.middle(evaluation) in alone):
+            if known is not None and (dots or not evaluation.closed or frame.middle(evaluation) in alone_points):
                 css = "dot" if evaluation.closed else "dot open"
                 marks.append(svg.dot(frame.middle(evaluation), frame.y(known), 2.6, css))
     return marks
@@ -408,10 +410,10 @@ def _band(lows: Sequence[Point | None], highs: Sequence[Point | None], column: f
 def _bars(row: TimelineRow, frame: Frame) -> list[Markup]:
     """Draw bars from 0, all of one kind as one mark; a hatch where a state cannot be told."""
     bars: dict[str, list[tuple[float, float, float, float]]] = {}
-    for own in columns([frame.x(one.window.start) for one in frame.windows], frame.column):
-        place = max(own, key=lambda at: _weight(row, at))  # the one of its column that has most to say
+    for column in columns([frame.x(window.window.start) for window in frame.windows], frame.column):
+        place = max(column, key=lambda index: _weight(row, index))  # the one of its column that has most to say
         evaluation, value = frame.windows[place], row.values[place]
-        begin, end = frame.x(frame.windows[own[0]].window.start), frame.x(frame.windows[own[-1]].window.end)
+        begin, end = frame.x(frame.windows[column[0]].window.start), frame.x(frame.windows[column[-1]].window.end)
         x, width = begin + (end - begin) * 0.08, max((end - begin) * 0.84, 0.6)
         state = row.states[place] if row.states else ""
         if state in ("inconclusive", "no_baseline"):
@@ -419,8 +421,8 @@ def _bars(row: TimelineRow, frame: Frame) -> list[Markup]:
             continue
         if value is None:
             continue
-        least = 1.0 if value or row.states else 0.0
-        height = max(frame.bottom - frame.y(value), least)
+        lowest_share = 1.0 if value or row.states else 0.0
+        height = max(frame.bottom - frame.y(value), lowest_share)
         css = f"bar state-{state}" + (" drift-part" if state == "drift" else "") if row.states else "traffic"
         css += "" if evaluation.closed else " pending"
         bars.setdefault(css, []).append((x, frame.bottom - height, width, height))
@@ -440,8 +442,8 @@ def _weight(row: TimelineRow, place: int) -> tuple[bool, float]:
 
 def _alone(points: Sequence[tuple[float, float] | None]) -> set[float]:
     """Return where values are that no line reaches, as each stands between two gaps."""
-    drawn = {point for run in stretches(points) for point in run}
-    return {point[0] for point in points if point is not None and point not in drawn}
+    connected_points = {point for run in stretches(points) for point in run}
+    return {point[0] for point in points if point is not None and point not in connected_points}
 
 
 def _written(row: TimelineRow, value: float | None) -> str:
@@ -526,7 +528,7 @@ def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: 
     first, last = evaluations[0].window, evaluations[-1].window
     if len(evaluations) == 1:
         return [svg.text((left + right) / 2, y, window_label(first, timezone), "axis", "middle")]
-    ticks = [window_label(one, timezone) for one in (first, last)]
+    ticks = [window_label(window, timezone) for window in (first, last)]
     return [svg.text(left, y, ticks[0], "axis"), svg.text(right, y, ticks[1], "axis", "end")]
 
 
@@ -540,13 +542,13 @@ def estimate(
     """
     left, right, top, bottom = 46.0, 352.0, 14.0, 118.0
     first, last = evaluations[0].window.start, evaluations[-1].window.end
-    known = [evaluation.estimated.get(metric) for evaluation in evaluations]
+    estimates = [evaluation.estimated.get(metric) for evaluation in evaluations]
     real = [evaluation.realized.get(metric) for evaluation in evaluations]
-    came = [None if one is None else finite(one.value) for one in real]
-    ends = [_of(known, name) for name in ("value", "low", "high", "lower_bound", "upper_bound", "reference")]
+    realized_values = [None if one is None else finite(one.value) for one in real]
+    ends = [_of(estimates, name) for name in ("value", "low", "high", "lower_bound", "upper_bound", "reference")]
     values, low_ends, high_ends, lower, upper, reference = ends
-    drawn = (values, low_ends, high_ends, came, reference)
-    scale = levels([value for one in drawn for value in one if value is not None])
+    series = (values, low_ends, high_ends, realized_values, reference)
+    scale = levels([value for one in series for value in one if value is not None])
     low, high = scale[0], scale[-1]
 
     def x(time: float) -> float:
@@ -561,12 +563,12 @@ def estimate(
     marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 16, "chosen"))
     column = column_width(len(evaluations), left, right)
     band = []
-    for shared in columns([x(one.window.start) for one in evaluations], column):
-        least = min((value for place in shared if (value := low_ends[place]) is not None), default=None)
-        most = max((value for place in shared if (value := high_ends[place]) is not None), default=None)
-        if least is not None and most is not None:
+    for shared in columns([x(evaluation.window.start) for evaluation in evaluations], column):
+        low_end = min((value for place in shared if (value := low_ends[place]) is not None), default=None)
+        high_end = max((value for place in shared if (value := high_ends[place]) is not None), default=None)
+        if low_end is not None and high_end is not None:
             begun, until = x(evaluations[shared[0]].window.start), x(evaluations[shared[-1]].window.end)
-            band.append((begun, y(most), until - begun, y(least) - y(most)))
+            band.append((begun, y(high_end), until - begun, y(low_end) - y(high_end)))
     marks += [svg.boxes(band, "band")] if band else []
     for across in (reference, lower, upper):
         newest = next((value for value in reversed(across) if value is not None), None)
@@ -575,28 +577,28 @@ def estimate(
     marks += [_line(run, column, "line estimated") for run in stretches(placed(evaluations, values, x, y))]
     if address is None or column:
         known_points = [
-            ((x(one.window.start) + x(one.window.end)) / 2, y(truth))
-            for one, truth in zip(evaluations, came, strict=True)
+            ((x(evaluation.window.start) + x(evaluation.window.end)) / 2, y(truth))
+            for evaluation, truth in zip(evaluations, realized_values, strict=True)
             if truth is not None
         ]
         marks += [svg.dots(thin_line(known_points, column), "dots")] if known_points else []
         address = None
-    for evaluation, value, truth in zip(evaluations, values, came, strict=True):
+    for evaluation, value, truth in zip(evaluations, values, realized_values, strict=True):
         if address is None:
             break
         begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
-        own = evaluation.estimated.get(metric)
-        assumes = "" if own is None else f", {assumption(own)}"
+        own_estimate = evaluation.estimated.get(metric)
+        assumes = "" if own_estimate is None else f", {assumption(own_estimate)}"
         title = f"{window_name(evaluation.window, timezone)}: {metric_title(metric)} estimated {number(value)}{assumes}"
         parts = [svg.rect(begin, top - 8, width, bottom - top + 16, "ground")]
         if truth is not None:
             title += f"; realized {number(truth)}"
             parts.append(svg.dot(begin + width / 2, y(truth), 3.0, "dot"))
-        here = evaluation.window == chosen.window
-        marks.append(svg.link(address(evaluation), parts, title, here, here))
+        is_chosen = evaluation.window == chosen.window
+        marks.append(svg.link(address(evaluation), parts, title, is_chosen, is_chosen))
     marks += time_ticks(evaluations, left, right, bottom + 20, timezone)
     return svg.picture(360, 142, marks, f"{metric_title(metric)} estimated over time", "chart")
 
 
-def _of(known: Sequence[Estimate | None], name: str) -> list[float | None]:
-    return [None if one is None else finite(getattr(one, name)) for one in known]
+def _of(estimates: Sequence[Estimate | None], name: str) -> list[float | None]:
+    return [None if metric is None else finite(getattr(metric, name)) for metric in estimates]

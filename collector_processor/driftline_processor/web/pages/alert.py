@@ -43,10 +43,10 @@ def page(
     alert = None if alerts is None else alerts.alerts.get(id)
     if alerts is None or alert is None:
         raise HTTPException(404, "no alert has this id; /incidents lists those that there are")
-    told = [alert_history(alerts, alert)]
+    histories = [alert_history(alerts, alert)]
     decision = None if explained is None else explained.of_alert(alert, models)
     decisions = [] if decision is None else [decision]
-    context: dict[str, Any] = {"alert": alert, "told": told, "decisions": decisions, "whole": True}
+    context: dict[str, Any] = {"alert": alert, "told": histories, "decisions": decisions, "whole": True}
     context |= context_of_alerts(models)
     context["zone"] = context["zone_of_alert"](alert)
-    return Page("alert.html", context, {"decisions": decision_table(decisions), "alerts": alert_table(told)})
+    return Page("alert.html", context, {"decisions": decision_table(decisions), "alerts": alert_table(histories)})

@@ -23,28 +23,28 @@ def routes(site: Site) -> list[BaseRoute]:
     return [Route("/audit", site.shows(lambda request: page(site.audit, request.query_params)))]
 
 
-def page(audit: Audit, asked: QueryParams) -> Page:
+def page(audit: Audit, query_params: QueryParams) -> Page:
     """Return the page.
 
     Args:
         audit: Reads what was done.
-        asked: ``model`` and ``kind`` choose, ``skip`` says how many are passed over.
+        query_params: ``model`` and ``kind`` choose, ``skip`` says how many are passed over.
     """
-    found = entries_of(audit, asked)
-    first = first_shown(asked, len(found), SHOWN)
+    entries = entries_of(audit, query_params)
+    first = first_shown(query_params, len(entries), SHOWN)
     context = {
-        "entries": found[first : first + SHOWN],
+        "entries": entries[first : first + SHOWN],
         "first": first,
-        "listed": len(found),
+        "listed": len(entries),
         "step": SHOWN,
         "kinds": KINDS,
-        "kind": asked.get("kind", ""),
-        "model_name": asked.get("model", ""),
+        "kind": query_params.get("kind", ""),
+        "model_name": query_params.get("model", ""),
         "zone": "UTC",
     }
-    return Page("audit.html", context, {"entries": Table(_COLUMNS, [_row(one) for one in found])})
+    return Page("audit.html", context, {"entries": Table(_COLUMNS, [_row(entry) for entry in entries])})
 
 
 def _row(entry: Entry) -> list[object]:
-    said = entry_json(entry)
-    return [said[name] for name in _COLUMNS]
+    document = entry_json(entry)
+    return [document[name] for name in _COLUMNS]

@@ -46,11 +46,11 @@ class MissingShare:
     @property
     def change(self) -> float:
         """The greatest difference from the baseline, or between two windows where it has none."""
-        known = [share for share in self.over_time if share is not None]
-        if not known:
+        shares = [share for share in self.over_time if share is not None]
+        if not shares:
             return 0.0
-        beside = [self.was] if self.was is not None else [min(known), max(known)]
-        return max(abs(share - one) for share in known for one in beside)
+        references = [self.was] if self.was is not None else [min(shares), max(shares)]
+        return max(abs(share - reference) for share in shares for reference in references)
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -96,51 +96,68 @@ def fine_sentence(evaluation: Evaluation) -> str:
     >>> fine_sentence(Evaluation(ModelKey("churn"), Window("1d", 0, 1), 500, True))
     ''
     """
-    judged = [one for one in evaluation.features.values() if one.state != "no_baseline"]
-    if not judged:
+    compared_features = [feature for feature in evaluation.features.values() if feature.state != "no_baseline"]
+    if not compared_features:
         return ""
-    failed = {one.check for one in evaluation.findings}
-    found = "nothing" if not failed else "nothing more"
-    return f"{many(len(CHECKS) - len(failed), 'check')} of {many(len(judged), 'feature')} found {found}."
+    failed = {finding.check for finding in evaluation.findings}
+    finding_words = "nothing" if not failed else "nothing more"
+    return f"{many(len(CHECKS) - len(failed), 'check')} of {many(len(compared_features), 'feature')} found {finding_words}."
 
 
-def missing_shares(shown: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
+def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
     """Return the features whose missing share changed by :data:`CHANGED` or more, the most changed first."""
-    found = []
-    drifts = [one.drift for one in shown]
+    missing = []
+    drifts = [one.drift for one in evaluations]
     for name in dict.fromkeys(name for drift in drifts for name in drift.places):
         was = (drift.of(name, drift.missing_was) for drift in reversed(drifts))
-        here = None if chosen is None else chosen.drift.of(name, chosen.drift.missing)
+        share_now = None if chosen is None else chosen.drift.of(name, chosen.drift.missing)
         over_time = tuple(drift.of(name, drift.missing) for drift in drifts)
-        found.append(MissingShare(name, next((one for one in was if one is not None), None), here, over_time))
-    return sorted((one for one in found if one.change >= CHANGED), key=lambda one: -one.change)
+        missing.append(MissingShare(name, next((one for one in was if one is not None), None), share_now, over_time))
+    return sorted((one for one in missing if one.change >= CHANGED), key=lambda one: -one.change)
 
 
-def outcomes_table(shown: Sequence[Evaluation]) -> Table:
+def outcomes_table(evaluations: Sequence[Evaluation]) -> Table:
     """Return a row for each window: how many outcomes are known, and how late they came."""
     columns = ("start", "end", "closed", "rows", "outcomes", "coverage", "median_s", "p90_s", "p99_s", "label_sla")
     return Table(
         columns,
         [
             (
-                *(iso_time(one.window.start), iso_time(one.window.end), one.closed, one.rows),
-                *(one.outcome_rows, one.coverage),
-                *((one.delay.median, one.delay.p90, one.delay.p99) if one.delay else (None, None, None)),
-                one.label_sla.state if one.label_sla else None,
+                *(
+                    iso_time(evaluation.window.start),
+                    iso_time(evaluation.window.end),
+                    evaluation.closed,
+                    evaluation.rows,
+                ),
+                *(evaluation.outcome_rows, evaluation.coverage),
+                *(
+                    (evaluation.delay.median, evaluation.delay.p90, evaluation.delay.p99)
+                    if evaluation.delay
+                    else (None, None, None)
+                ),
+                evaluation.label_sla.state if evaluation.label_sla else None,
             )
-            for one in shown
+            for evaluation in evaluations
         ],
     )
 
 
 def _findings(chosen: Evaluation | None) -> Table:
     columns = ("check", "features", "severity", "was", "now", "p_value", "sentence")
-    found = () if chosen is None else chosen.findings
+    findings = () if chosen is None else chosen.findings
     return Table(
         columns,
         [
-            (one.check, ", ".join(one.features), one.severity, one.was, one.now, one.p_value, finding_sentence(one))
-            for one in found
+            (
+                finding.check,
+                ", ".join(finding.features),
+                finding.severity,
+                finding.was,
+                finding.now,
+                finding.p_value,
+                finding_sentence(finding),
+            )
+            for finding in findings
         ],
     )
 
@@ -148,11 +165,24 @@ def _findings(chosen: Evaluation | None) -> Table:
 def _expectations(expected: Sequence[Expected]) -> Table:
     columns = ("feature", "rule", "state", "low", "high", "rows", "sentence")
     return Table(
-        columns, [(one.feature, one.rule, one.state, one.low, one.high, one.rows, one.sentence) for one in expected]
+        columns,
+        [
+            (
+                expectation.feature,
+                expectation.rule,
+                expectation.state,
+                expectation.low,
+                expectation.high,
+                expectation.rows,
+                expectation.sentence,
+            )
+            for expectation in expected
+        ],
     )
 
 
 def _missing(missing: Sequence[MissingShare]) -> Table:
     return Table(
-        ("feature", "baseline", "window", "change"), [(one.name, one.was, one.now, one.change) for one in missing]
+        ("feature", "baseline", "window", "change"),
+        [(missing_share.name, missing_share.was, missing_share.now, missing_share.change) for missing_share in missing],
     )

@@ -71,13 +71,13 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
     sort = asked.get("sort", "") if asked.get("sort", "") in SORTS else SORTS[0]
     ranked = states.rank(chosen.features.values())
     rows = _sorted(_rows(selection, chosen, ranked), sort)
-    found = [row for row in rows if search.casefold() in row.column.name.casefold()]
+    matches = [row for row in rows if search.casefold() in row.column.name.casefold()]
     heated = _heated(selection.shown, ranked)
     # 40: features in the heat map, unless all are asked for: those that drift in most windows
-    drawn = heated if asked.get("heat") == "all" else heated[:40]
+    drawn_rows = heated if asked.get("heat") == "all" else heated[:40]
     place, importance = selection.place, {} if selection.model.baseline is None else selection.model.baseline.importance
     context |= {
-        "rows": found,
+        "rows": matches,
         "features": len(rows),
         "drifted": states.drifted(chosen),
         "search": search,
@@ -89,13 +89,13 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         "mini": mini,
         "trend": lambda name: trend(name, selection.shown),
         "heat": heat_map(
-            *(selection.shown, drawn, chosen, context["lead"]),
+            *(selection.shown, drawn_rows, chosen, context["lead"]),
             lambda name: place.address(feature_page(name)),
             selection.model.timezone,
         )
-        if drawn and len(selection.shown) > 1
+        if drawn_rows and len(selection.shown) > 1
         else None,
-        "heated": len(drawn),
+        "heated": len(drawn_rows),
         "heatable": len(heated),
         "lasting": lasting_sentences(chosen, lambda time: date_words(time, selection.model.timezone)),
         "lasting_lacks": what_lacks(chosen),
@@ -126,10 +126,10 @@ def _sorted(rows: list[FeatureRow], sort: str) -> list[FeatureRow]:
     return rows
 
 
-def _heated(shown: Sequence[Evaluation], ranked: Sequence[ColumnDrift]) -> list[str]:
+def _heated(evaluations: Sequence[Evaluation], ranked: Sequence[ColumnDrift]) -> list[str]:
     """Features by how often they drift in the windows shown, then as ranked in the chosen one."""
     often: dict[str, int] = {column.name: 0 for column in ranked}
-    for evaluation in shown:
+    for evaluation in evaluations:
         for name, state in zip(evaluation.drift.places, evaluation.drift.states, strict=True):
             often[name] = often.get(name, 0) + (state == "drift")
     return sorted(often, key=lambda name: -often[name])

@@ -64,8 +64,8 @@ def page(
         raise HTTPException(404, f"no feature {feature[:80]!r} has arrived in these windows; the page Drift has all")
     model, chosen = selection.model, selection.chosen
     column = chosen.features.get(name)
-    found = None if histories is None else histories.over(model.key, name, selection.shown, chosen)
-    windows = _windows(selection, name, found)
+    history = None if histories is None else histories.over(model.key, name, selection.shown, chosen)
+    windows = _windows(selection, name, history)
     context = common_context(selection, "drift", now)
     importance = {} if model.baseline is None else model.baseline.importance
     ranked = [one.name for one in states.rank(chosen.features.values())]
@@ -79,13 +79,13 @@ def page(
         "column": column,
         "facts": feature_facts(name, selection.known, chosen, importance, model.timezone),
         "at": lambda evaluation: selection.to(evaluation, feature_page(name)),
-        "history": _over_time(selection, name, column, windows, found),
-        "missing": charts.missing(selection.shown, windows, _baseline(column, found), name, model.timezone),
-        "drawing": _drawing(column, found, name),
-        "own_axis": _out_of_range(found),
-        "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(0.01)),
-        "unread": 0 if found is None else len(found.unread),
-        "open_ends": any(one.open_ends is not None and one.open_ends.any() for one in windows.values()),
+        "history": _over_time(selection, name, column, windows, history),
+        "missing": charts.missing(selection.shown, windows, _baseline(column, history), name, model.timezone),
+        "drawing": _drawing(column, history, name),
+        "own_axis": _out_of_range(history),
+        "steps": "" if history is None or history.now is None else steps_beyond(history.now.steps_beyond(0.01)),
+        "unread": 0 if history is None else len(history.unread),
+        "open_ends": any(window.open_ends is not None and window.open_ends.any() for window in windows.values()),
         "slices": _by_slice(chosen, name),
         "size": size_of,
         "kept": histories is not None,
@@ -103,20 +103,20 @@ def page(
     return Page("model/feature.html", context, tables, {**about(selection), "feature": name})
 
 
-def _windows(selection: Selection, name: str, found: FeatureHistory | None) -> dict[int, FeatureWindow]:
+def _windows(selection: Selection, name: str, feature_history: FeatureHistory | None) -> dict[int, FeatureWindow]:
     """Return the feature in each window: from the sums that are stored, and as its drawing tells where there are none.
 
     A window that is not read yet has none of both: what its drawing tells would change with the next load.
     """
-    windows = dict(found.windows if found is not None else {})
-    for one in selection.shown:
-        if one.window.start in windows or name not in one.drift.places:
+    windows = dict(feature_history.windows if feature_history is not None else {})
+    for evaluation in selection.shown:
+        if evaluation.window.start in windows or name not in evaluation.drift.places:
             continue
-        if found is not None and one.window.start in found.unread:
+        if feature_history is not None and evaluation.window.start in feature_history.unread:
             continue
-        column = one.features[name]
-        if (drawn := _of_drawing(column, column.now)) is not None:
-            windows[one.window.start] = drawn
+        column = evaluation.features[name]
+        if (drawing := _of_drawing(column, column.now)) is not None:
+            windows[evaluation.window.start] = drawing
     return windows
 
 
@@ -130,13 +130,13 @@ def _of_drawing(column: ColumnDrift, shares: F64 | None) -> FeatureWindow | None
     shape = shape_of_cells(column.cells, shares)
     if shape is None:
         return FeatureWindow(float(column.rows), missing, None)
-    found, ends = shape.quantiles(), shape.open_ends()
-    return FeatureWindow(float(column.rows), missing, None, found, ends, below=shape.below, above=shape.above)
+    quantiles, ends = shape.quantiles(), shape.open_ends()
+    return FeatureWindow(float(column.rows), missing, None, quantiles, ends, below=shape.below, above=shape.above)
 
 
-def _baseline(column: ColumnDrift | None, found: FeatureHistory | None) -> FeatureWindow | None:
-    if found is not None:
-        return found.baseline
+def _baseline(column: ColumnDrift | None, feature_history: FeatureHistory | None) -> FeatureWindow | None:
+    if feature_history is not None:
+        return feature_history.baseline
     return None if column is None else _of_drawing(column, column.was)
 
 
@@ -145,73 +145,90 @@ def _over_time(
     name: str,
     column: ColumnDrift | None,
     windows: Mapping[int, FeatureWindow],
-    found: FeatureHistory | None,
+    feature_history: FeatureHistory | None,
 ) -> Any:
     """Draw the feature over the windows that are shown; None where nothing of it is known."""
-    chosen, was = selection.chosen, _baseline(column, found)
+    chosen, was = selection.chosen, _baseline(column, feature_history)
     assert chosen is not None
-    address = None if selection.in_report else lambda one: selection.to(one, feature_page(name))
+    address = None if selection.in_report else lambda evaluation: selection.to(evaluation, feature_page(name))
     rest = (name, chosen, address, selection.model.timezone)
-    unread = frozenset[int]() if found is None else found.unread
-    fans = {start: one.quantiles for start, one in windows.items() if one.quantiles is not None}
+    unread = frozenset[int]() if feature_history is None else feature_history.unread
+    fans = {start: window.quantiles for start, window in windows.items() if window.quantiles is not None}
     if fans:
-        ends = {start: one.open_ends for start, one in windows.items() if one.open_ends is not None}
+        ends = {start: window.open_ends for start, window in windows.items() if window.open_ends is not None}
         return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest, ends, unread)
-    categories, shares = _labelled(selection, name, windows, found)
+    categories, shares = _labelled(selection, name, windows, feature_history)
     before = None if was is None else was.shares
-    if before is not None and found is None and column is not None:
+    if before is not None and feature_history is None and column is not None:
         before = _spread(column.cells, before, categories)
     return charts.stacked(selection.shown, categories, shares, before, *rest, unread)
 
 
 def _labelled(
-    selection: Selection, name: str, windows: Mapping[int, FeatureWindow], found: FeatureHistory | None
+    selection: Selection, name: str, windows: Mapping[int, FeatureWindow], feature_history: FeatureHistory | None
 ) -> tuple[tuple[str, ...], dict[int, F64]]:
     """Return categories, and shares over them by start of the window; drawings differ in which categories they have."""
-    if found is not None:
-        categories = (*found.categories, "other")
-        own = {one.window.start: one for one in selection.shown}
+    if feature_history is not None:
+        categories = (*feature_history.categories, "other")
+        evaluation_by_start = {evaluation.window.start: evaluation for evaluation in selection.shown}
         shares = {}
-        for start, one in windows.items():
-            if start in found.windows and one.shares is not None:
-                shares[start] = one.shares
-            elif (column := own[start].features.get(name)) is not None and one.shares is not None:
-                shares[start] = _spread(column.cells, one.shares, categories)
+        for start, window in windows.items():
+            if start in feature_history.windows and window.shares is not None:
+                shares[start] = window.shares
+            elif (column := evaluation_by_start[start].features.get(name)) is not None and window.shares is not None:
+                shares[start] = _spread(column.cells, window.shares, categories)
         return categories, shares
-    drawn = [(one.window.start, column) for one in selection.shown if (column := one.features.get(name)) is not None]
-    categories = tuple(dict.fromkeys(cell for _, column in drawn for cell in column.cells))
-    told = {start: one.shares for start, one in windows.items() if one.shares is not None}
+    columns_by_start = [
+        (evaluation.window.start, column)
+        for evaluation in selection.shown
+        if (column := evaluation.features.get(name)) is not None
+    ]
+    categories = tuple(dict.fromkeys(cell for _, column in columns_by_start for cell in column.cells))
+    shares_by_start = {start: window.shares for start, window in windows.items() if window.shares is not None}
     return categories, {
-        start: _spread(column.cells, told[start], categories) for start, column in drawn if start in told
+        start: _spread(column.cells, shares_by_start[start], categories)
+        for start, column in columns_by_start
+        if start in shares_by_start
     }
 
 
 def _spread(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) -> F64:
-    place = {category: at for at, category in enumerate(categories)}
+    place = {category: index for index, category in enumerate(categories)}
     spread = np.zeros(len(categories))
     for cell, share in zip(cells, shares.tolist(), strict=True):
         spread[place.get(cell, len(categories) - 1)] += share
     return spread
 
 
-def _out_of_range(found: FeatureHistory | None) -> bool:
+def _out_of_range(feature_history: FeatureHistory | None) -> bool:
     # 0.05: share of a window beyond the baseline's bins from which on its distribution has an axis of its own
-    return found is not None and found.now is not None and found.now.below + found.now.above > 0.05
+    return (
+        feature_history is not None
+        and feature_history.now is not None
+        and feature_history.now.below + feature_history.now.above > 0.05
+    )
 
 
-def _drawing(column: ColumnDrift | None, found: FeatureHistory | None, name: str) -> Any:
+def _drawing(column: ColumnDrift | None, feature_history: FeatureHistory | None, name: str) -> Any:
     """Draw the window beside the baseline, on an axis of its own where it left the baseline's bins."""
     if column is None:
         return None
-    if _out_of_range(found) and found is not None and found.was is not None and found.now is not None:
-        return own_range(found.was, found.now, column, name)
+    if (
+        _out_of_range(feature_history)
+        and feature_history is not None
+        and feature_history.was is not None
+        and feature_history.now is not None
+    ):
+        return own_range(feature_history.was, feature_history.now, column, name)
     return distribution(column, name)
 
 
 def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, ColumnDrift | None]]:
     """Return the slices of a window, those in which the feature drifts first and farthest first."""
-    found = [(cut, one, one.features.get(name)) for cut, one in chosen.slices.items()]
-    return sorted(found, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0]))
+    columns_by_slice = [(cut, evaluation, evaluation.features.get(name)) for cut, evaluation in chosen.slices.items()]
+    return sorted(
+        columns_by_slice, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0])
+    )
 
 
 def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]) -> Table:
@@ -219,20 +236,28 @@ def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]
     quantiles = tuple(f"p{100 * level:.0f}" for level in LEVELS)
     sides = {1: "≥", -1: "≤"}
     rows = []
-    for one in selection.shown:
-        drift = one.drift
-        if (at := drift.places.get(name)) is None:
+    for evaluation in selection.shown:
+        drift = evaluation.drift
+        if (place := drift.places.get(name)) is None:
             continue
-        own, numbers = windows.get(one.window.start), (drift.values, drift.p_values, drift.moved, drift.missing)
-        ends = [0] * len(LEVELS) if own is None or own.open_ends is None else own.open_ends.tolist()
-        known = " ".join(f"{level} {sides[side]}" for level, side in zip(quantiles, ends, strict=True) if side)
-        values = [None] * len(LEVELS) if own is None or own.quantiles is None else own.quantiles.tolist()
+        window, numbers = (
+            windows.get(evaluation.window.start),
+            (drift.values, drift.p_values, drift.moved, drift.missing),
+        )
+        ends = [0] * len(LEVELS) if window is None or window.open_ends is None else window.open_ends.tolist()
+        quantile_words = " ".join(f"{level} {sides[side]}" for level, side in zip(quantiles, ends, strict=True) if side)
+        values = [None] * len(LEVELS) if window is None or window.quantiles is None else window.quantiles.tolist()
         rows.append(
             (
-                *(iso_time(one.window.start), iso_time(one.window.end), drift.states[at], drift.sizes[at] or None),
-                *(drift.of(name, each) for each in numbers),
-                *(None if own is None else own.invalid, drift.rows.item(at)),
-                *(known, *values),
+                *(
+                    iso_time(evaluation.window.start),
+                    iso_time(evaluation.window.end),
+                    drift.states[place],
+                    drift.sizes[place] or None,
+                ),
+                *(drift.of(name, number) for number in numbers),
+                *(None if window is None else window.invalid, drift.rows.item(place)),
+                *(quantile_words, *values),
             )
         )
     return Table((*columns, *quantiles), rows)

@@ -104,8 +104,8 @@ class ModelRow:
     @property
     def figure(self) -> str:
         """The value in few digits, a share in percent."""
-        known = None if self.value is None else numbers.finite(self.value.value)
-        return numbers.UNKNOWN if known is None else metric_value(self.metric, known)
+        value = None if self.value is None else numbers.finite(self.value.value)
+        return numbers.UNKNOWN if value is None else metric_value(self.metric, value)
 
     @property
     def interval(self) -> str:
@@ -119,12 +119,12 @@ class ModelRow:
     @property
     def team(self) -> str:
         """The team that answers for the model; "" where nobody said."""
-        return next((one.team for one in self.versions if one.team), "")
+        return next((version.team for version in self.versions if version.team), "")
 
     @property
     def tier(self) -> str:
         """How much depends on the model, "1" (most) to "3"; "" where nobody said."""
-        return next((str(one.tier) for one in self.versions if one.tier is not None), "")
+        return next((str(version.tier) for version in self.versions if version.tier is not None), "")
 
     @property
     def address(self) -> str:
@@ -133,16 +133,16 @@ class ModelRow:
 
     def holds(self, words: str) -> bool:
         """Return True where the model's name, team, or the name of a version has all words, in lower case."""
-        said = [self.model.key.model, self.team]
-        said += [part for one in self.versions for part in (one.key.version, one.key.environment)]
-        text = " ".join(said).lower()
+        texts = [self.model.key.model, self.team]
+        texts += [part for version in self.versions for part in (version.key.version, version.key.environment)]
+        text = " ".join(texts).lower()
         return all(word in text for word in words.split())
 
     def loss(self) -> float:
         """Return by which part of the baseline's value the metric is worse; below 0 it is better."""
         value, better = self.value, direction(self.metric) if self.metric else 0
         reference = None if self.measured is None else self.measured.reference.get(self.metric)
-        now, was = (None if one is None else numbers.finite(one.value) for one in (value, reference))
+        now, was = (None if metric is None else numbers.finite(metric.value) for metric in (value, reference))
         return -math.inf if now is None or was is None else better * (was - now) / (abs(was) or 1.0)
 
 
@@ -151,7 +151,7 @@ def _need(row: ModelRow) -> tuple[bool, float, int, str]:
     rank = len(ORDER) if row.verdict is None else rank_state(row.state)
     loses = row.money is not None and row.money.certain and row.state in TROUBLES
     amount = row.money.amount if row.money is not None and loses else 0.0
-    return not any(one.in_use for one in row.versions), -amount, rank, row.tier or "9"
+    return not any(version.in_use for version in row.versions), -amount, rank, row.tier or "9"
 
 
 SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
@@ -178,13 +178,13 @@ def routes(site: Site) -> list[BaseRoute]:
     remembered = RememberedRows()
 
     def show(request: Request) -> Response:
-        snapshot, asked = site.state.snapshot, request.query_params
+        snapshot, query_params = site.state.snapshot, request.query_params
         rows = remembered.of(snapshot)
-        if only := only_match(rows, asked):
+        if only := only_match(rows, query_params):
             return RedirectResponse(only, 303)
         where, host = site.addresses, request.url.netloc
-        made = page(rows, snapshot.hints, site.clock(), where, host, asked, UNKNOWN_OUTCOMES)
-        return site.answer(request, made)
+        home_page = page(rows, snapshot.hints, site.clock(), where, host, query_params, UNKNOWN_OUTCOMES)
+        return site.answer(request, home_page)
 
     return [Route("/", show)]
 
@@ -195,7 +195,7 @@ def page(
     now: int,
     addresses: Mapping[str, str],
     host: str,
-    asked: QueryParams,
+    query_params: QueryParams,
     unknown_outcomes: str = "",
 ) -> Page:
     """Return the page of all models, or how to send the first prediction when there is none.
@@ -206,57 +206,61 @@ def page(
         now: Unix nanoseconds.
         addresses: Of the OTLP receivers.
         host: Of this page.
-        asked: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one of
+        query_params: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one of
             :data:`SORTS`, ``group`` one of :data:`GROUPS`; ``skip`` says how many rows are passed over.
         unknown_outcomes: Address of the outcomes of models without predictions; "" where nobody has them.
     """
-    told = {"now": now, "hints": hints, "unknown_outcomes": unknown_outcomes}
+    context = {"now": now, "hints": hints, "unknown_outcomes": unknown_outcomes}
     if not rows:
         where = {**DEFAULT_ADDRESSES, **addresses}
-        return Page("start.html", {**told, "host": host, "addresses": where})
-    query, state, team, tier = (asked.get(name, "").strip() for name in ("q", "state", "team", "tier"))
-    found = [
+        return Page("start.html", {**context, "host": host, "addresses": where})
+    query, state, team, tier = (query_params.get(name, "").strip() for name in ("q", "state", "team", "tier"))
+    matches = [
         row
         for row in rows
         if row.holds(query.lower()) and (not team or row.team == team) and (not tier or row.tier == tier)
     ]
-    counts = Counter(row.state for row in found)
-    shown = [row for row in found if not state or row.state == state]
-    sort = asked.get("sort", "") if asked.get("sort", "") in SORTS else "need"
-    shown.sort(key=SORTS[sort][1])
-    group = asked.get("group", "") if asked.get("group", "") in GROUPS else ""
-    groups = _grouped(shown, group)
-    first = first_shown(asked, len(shown), SHOWN)
+    counts = Counter(row.state for row in matches)
+    shown_rows = [row for row in matches if not state or row.state == state]
+    sort = query_params.get("sort", "") if query_params.get("sort", "") in SORTS else "need"
+    shown_rows.sort(key=SORTS[sort][1])
+    group = query_params.get("group", "") if query_params.get("group", "") in GROUPS else ""
+    groups = _grouped(shown_rows, group)
+    first = first_shown(query_params, len(shown_rows), SHOWN)
     return Page(
         "home.html",
         {
-            **told,
-            "zone": common_zone(one.timezone for row in rows for one in row.versions),
+            **context,
+            "zone": common_zone(version.timezone for row in rows for version in row.versions),
             "groups": _part_of_groups(groups, first, first + SHOWN),
             "first": first,
             "step": SHOWN,
-            "shown": len(shown),
+            "shown": len(shown_rows),
             "known": len(rows),
-            "found": len(found),
-            "counts": [(one.state, counts[one.state]) for one in ORDER if counts[one.state] or one.state == state],
+            "found": len(matches),
+            "counts": [
+                (row_state.state, counts[row_state.state])
+                for row_state in ORDER
+                if counts[row_state.state] or row_state.state == state
+            ],
             "query": query,
             "state": state,
             "sort": sort,
             "sorts": {name: title for name, (title, _) in SORTS.items()},
             "choices": _choices(rows, {"team": team, "tier": tier, "group": group}),
         },
-        {"models": Table(COLUMNS, _TableRows(shown))},
+        {"models": Table(COLUMNS, _TableRows(shown_rows))},
         {"hints": list(hints), "counts": dict(counts)},
     )
 
 
-def only_match(rows: Sequence[ModelRow], asked: QueryParams) -> str:
+def only_match(rows: Sequence[ModelRow], query_params: QueryParams) -> str:
     """Return the address of the one model that a submitted search finds; "" where it finds more or none, or filters."""
-    given = {name for name, value in asked.items() if value.strip()}
-    if given != {"q", "go"}:
+    given_names = {name for name, value in query_params.items() if value.strip()}
+    if given_names != {"q", "go"}:
         return ""
-    found = [row for row in rows if row.holds(asked["q"].lower())]
-    return found[0].address if len(found) == 1 else ""
+    matches = [row for row in rows if row.holds(query_params["q"].lower())]
+    return matches[0].address if len(matches) == 1 else ""
 
 
 class RememberedRows:
@@ -280,10 +284,10 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     model = leading_model(versions)
     window = default_window(model)
     windows = model.windows.get(window, [])
-    measured = model.measured(window) or next((one for one in reversed(windows) if has_performance(one)), None)
+    measured = model.measured(window) or next((window for window in reversed(windows) if has_performance(window)), None)
     metrics = titles.metric_names(measured.realized) if measured else []
-    rows = sum(one.rows + one.distributed for one in versions)
-    received = max(one.received for one in versions)
+    rows = sum(version.rows + version.distributed for version in versions)
+    received = max(version.received for version in versions)
     telling = next((name for name in metrics if direction(name)), "")
     verdict, lost = verdict_of(versions), loss_of_model(versions)
     return ModelRow(model, tuple(versions), verdict, rows, received, window, windows, measured, telling, lost)
@@ -304,18 +308,18 @@ def _grouped(rows: Sequence[ModelRow], group: str) -> list[RowGroup]:
     groups: dict[str, list[ModelRow]] = {}
     for row in rows:
         groups.setdefault(GROUPS[group](row), []).append(row)
-    ordered = sorted(groups.items(), key=lambda one: (one[0] == f"no {group}", one[0].lower()))
-    return [RowGroup(title, some, len(some)) for title, some in ordered]
+    ordered = sorted(groups.items(), key=lambda group_rows: (group_rows[0] == f"no {group}", group_rows[0].lower()))
+    return [RowGroup(title, rows_of_group, len(rows_of_group)) for title, rows_of_group in ordered]
 
 
 def _part_of_groups(groups: Sequence[RowGroup], first: int, end: int) -> list[RowGroup]:
     """Return the groups of a page: those with any of the rows from ``first`` to ``end``."""
-    found, at = [], 0
-    for one in groups:
-        some = one.rows[max(first - at, 0) : max(end - at, 0)]
-        at += one.size
-        if some or not one.title:
-            found.append(one._replace(rows=some))
+    found, offset = [], 0
+    for group in groups:
+        rows_of_part = group.rows[max(first - offset, 0) : max(end - offset, 0)]
+        offset += group.size
+        if rows_of_part or not group.title:
+            found.append(group._replace(rows=rows_of_part))
     return found
 
 
@@ -326,7 +330,7 @@ def _choices(rows: Sequence[ModelRow], chosen: Mapping[str, str]) -> list[tuple[
         "tier": sorted({row.tier for row in rows if row.tier}),
     }
     values["group"] = [name for name in GROUPS if values[name]]
-    return [(name, chosen[name], known) for name, known in values.items() if known]
+    return [(name, chosen[name], value) for name, value in values.items() if value]
 
 
 COLUMNS = (
@@ -363,8 +367,8 @@ class _TableRows(Sequence[Sequence[object]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, at: int) -> Sequence[object]:  # type: ignore[override]
-        row = self.rows[at]
+    def __getitem__(self, index: int) -> Sequence[object]:  # type: ignore[override]
+        row = self.rows[index]
         return (
             *(row.model.key.model, row.model.key.version, row.model.key.environment),
             *(row.team or None, int(row.tier) if row.tier else None, row.state),

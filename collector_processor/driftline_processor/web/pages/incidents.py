@@ -50,9 +50,9 @@ def routes(site: Site) -> list[BaseRoute]:
         return page(site.models, request.query_params, site.incidents, site.state.alerts)
 
     def show(selection: Selection, request: Request) -> Page:
-        parts, asked = site.state.parts, request.query_params
+        parts, query_params = site.state.parts, request.query_params
         return model_page(
-            selection, site.clock(), asked, log=site.incidents, alerts=parts.alerts, explained=parts.explanations
+            selection, site.clock(), query_params, log=site.incidents, alerts=parts.alerts, explained=parts.explanations
         )
 
     return [
@@ -61,46 +61,48 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog, alerts: AlertStore | None = None) -> Page:
+def page(
+    models: Sequence[ModelView], query_params: QueryParams, log: IncidentLog, alerts: AlertStore | None = None
+) -> Page:
     """Return the page of all incidents.
 
     Args:
         models: All versions of all models.
-        asked: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over,
+        query_params: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over,
             ``show`` ``all`` with those that nobody notices.
         log: Where they are read.
         alerts: What was told of them; None where nobody is told.
     """
-    found = log.of(models)
-    zone = common_zone(one.timezone for one in found)
-    told = [] if alerts is None else alert_histories(alerts)[:TOLD]
-    tables = {"incidents": table(found), "alerts": alert_table(told)}
-    context = {**_context(found, asked), **context_of_alerts(models), "zone": zone, "told": told}
+    incidents = log.of(models)
+    zone = common_zone(incident.timezone for incident in incidents)
+    histories = [] if alerts is None else alert_histories(alerts)[:TOLD]
+    tables = {"incidents": table(incidents), "alerts": alert_table(histories)}
+    context = {**_context(incidents, query_params), **context_of_alerts(models), "zone": zone, "told": histories}
     return Page("incidents.html", context, tables)
 
 
 def model_page(
     selection: Selection,
     now: int,
-    asked: QueryParams | None = None,
+    query_params: QueryParams | None = None,
     *,
     log: IncidentLog,
     alerts: AlertStore | None = None,
     explained: PolicyExplanations | None = None,
 ) -> Page:
     """Return the page of a model's incidents, those of all its versions, with what was told of them, and why."""
-    found = log.of(selection.same)
-    told = [] if alerts is None else alert_histories(alerts, selection.model.key.model)[:TOLD]
-    context = {**common_context(selection, "incidents", now), **_context(found, asked or QueryParams())}
+    incidents = log.of(selection.same)
+    histories = [] if alerts is None else alert_histories(alerts, selection.model.key.model)[:TOLD]
+    context = {**common_context(selection, "incidents", now), **_context(incidents, query_params or QueryParams())}
     decisions = [] if explained is None else explained.of_model(selection.same)
-    context = {**context, **context_of_alerts(selection.same), "told": told, "decisions": decisions}
-    tables = {"incidents": table(found), "alerts": alert_table(told), "decisions": decision_table(decisions)}
+    context = {**context, **context_of_alerts(selection.same), "told": histories, "decisions": decisions}
+    tables = {"incidents": table(incidents), "alerts": alert_table(histories), "decisions": decision_table(decisions)}
     return Page("model/incidents.html", context, tables, about(selection))
 
 
 def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
     """Return how an alert is shown: by the clock of its model, with the address of its window."""
-    zones = {(one.key.environment, one.key.model): one.timezone for one in models}
+    zones = {(model.key.environment, model.key.model): model.timezone for model in models}
 
     def place(alert: Alert) -> str:
         return address_of_alert(alert) if (alert.environment, alert.model) in zones else ""
@@ -111,15 +113,15 @@ def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
     return {"place_of_alert": place, "zone_of_alert": zone}
 
 
-def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
-    kind, state = asked.get("kind", ""), asked.get("state", "")
-    whole = asked.get("show", "") == "all" or kind == "latency"
-    told = [one for one in found if whole or not one.minor]
-    of_kind = [one for one in told if not kind or one.kind == kind]
-    listed = [one for one in of_kind if not state or one.open == (state == "open")]
-    rows = [IncidentRow((one,)) for one in listed] if kind == "drift" else incident_rows(listed)
-    first = first_shown(asked, len(rows), SHOWN)
-    counts = Counter(one.kind for one in found)
+def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[str, Any]:
+    kind, state = query_params.get("kind", ""), query_params.get("state", "")
+    show_all = query_params.get("show", "") == "all" or kind == "latency"
+    told_incidents = [incident for incident in incidents if show_all or not incident.minor]
+    of_kind = [incident for incident in told_incidents if not kind or incident.kind == kind]
+    listed = [incident for incident in of_kind if not state or incident.open == (state == "open")]
+    rows = [IncidentRow((incident,)) for incident in listed] if kind == "drift" else incident_rows(listed)
+    first = first_shown(query_params, len(rows), SHOWN)
+    counts = Counter(incident.kind for incident in incidents)
     return {
         "incidents": rows[first : first + SHOWN],
         "first": first,
@@ -130,11 +132,11 @@ def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
         "state": state,
         "kinds": [(name, words, counts[name]) for name, words in KINDS.items() if counts[name]],
         "words": KINDS,
-        "folded": len(found) - len(told),
+        "folded": len(incidents) - len(told_incidents),
         "at_once": round(AT_ONCE * 1000),
-        "all": len(told),
-        "lasting": sum(one.open for one in of_kind),
-        "over": sum(not one.open for one in of_kind),
+        "all": len(told_incidents),
+        "lasting": sum(incident.open for incident in of_kind),
+        "over": sum(not incident.open for incident in of_kind),
         "place_of_incident": address,
     }
 
@@ -152,24 +154,24 @@ class IncidentRow:
     @property
     def since(self) -> int | None:
         """When the first of them began, unix nanoseconds."""
-        return min((one.since for one in self.incidents if one.since is not None), default=None)
+        return min((incident.since for incident in self.incidents if incident.since is not None), default=None)
 
     @property
     def until(self) -> int | None:
         """When the last of them ended, unix nanoseconds; None while they last."""
-        return max((one.until for one in self.incidents if one.until is not None), default=None)
+        return max((incident.until for incident in self.incidents if incident.until is not None), default=None)
 
     @property
     def windows(self) -> tuple[str, ...]:
         """Lengths of the windows that show any of them."""
-        return tuple(dict.fromkeys(window for one in self.incidents for window in one.windows))
+        return tuple(dict.fromkeys(window for incident in self.incidents for window in incident.windows))
 
     @property
     def words(self) -> str:
         """How many there are, and of which size."""
-        sizes = Counter(one.size for one in self.incidents)
-        told = [f"{count} {size or 'of unknown size'}" for size in reversed([*SIZES]) if (count := sizes[size])]
-        return f"{many(len(self.incidents), 'more drift')}: {', '.join(told)}"
+        sizes = Counter(incident.size for incident in self.incidents)
+        size_words = [f"{count} {size or 'of unknown size'}" for size in reversed([*SIZES]) if (count := sizes[size])]
+        return f"{many(len(self.incidents), 'more drift')}: {', '.join(size_words)}"
 
 
 def incident_rows(listed: Iterable[Incident]) -> list[IncidentRow]:
@@ -178,16 +180,16 @@ def incident_rows(listed: Iterable[Incident]) -> list[IncidentRow]:
     So what is graver, or was, does not stand below a page of small drifts.
     """
     rows, places = list[IncidentRow](), dict[tuple[object, bool], list[int]]()
-    for one in listed:
-        known = places.setdefault((one.key, one.open), [])
+    for incident in listed:
+        place_incidents = places.setdefault((incident.key, incident.open), [])
         # 3: drifts of a version that have rows of their own, of those that last and of those that are over; more share
         # one
-        if one.kind != "drift" or len(known) <= 3:
-            if one.kind == "drift":
-                known.append(len(rows))
-            rows.append(IncidentRow((one,)))
+        if incident.kind != "drift" or len(place_incidents) <= 3:
+            if incident.kind == "drift":
+                place_incidents.append(len(rows))
+            rows.append(IncidentRow((incident,)))
             continue
-        rows[known[-1]] = IncidentRow((*rows[known[-1]].incidents, one))
+        rows[place_incidents[-1]] = IncidentRow((*rows[place_incidents[-1]].incidents, incident))
     return rows
 
 
@@ -197,20 +199,22 @@ def address(incident: Incident) -> str:
     tab = TABS.get(incident.kind, "")
     if incident.kind == "drift" and part.startswith("feature:"):
         tab = feature_page(part.removeprefix("feature:"))
-    at = "" if incident.start is None else iso_time(incident.start)
+    start = "" if incident.start is None else iso_time(incident.start)
     window = incident.windows[0] if incident.windows else ""
-    there = Place(names.handle(key.model), names.handle(key.version), names.handle(key.environment) or None, window, at)
-    return there.address(tab)
+    place = Place(
+        names.handle(key.model), names.handle(key.version), names.handle(key.environment) or None, window, start
+    )
+    return place.address(tab)
 
 
 def address_of_alert(alert: Alert) -> str:
     """Return the address of the window that shows an alert, on the page of its model."""
-    at = "" if alert.start is None or not alert.window else iso_time(alert.start)
+    start = "" if alert.start is None or not alert.window else iso_time(alert.start)
     environment = names.handle(alert.environment) or None
-    return Place(names.handle(alert.model), names.handle(alert.version), environment, alert.window, at).address("")
+    return Place(names.handle(alert.model), names.handle(alert.version), environment, alert.window, start).address("")
 
 
-def table(found: Sequence[Incident]) -> Table:
+def table(incidents: Sequence[Incident]) -> Table:
     """Return incidents as data."""
     columns = (
         "name",
@@ -230,11 +234,11 @@ def table(found: Sequence[Incident]) -> Table:
         columns,
         [
             (
-                *(one.name, one.key.model, one.key.version, one.key.environment, one.kind, one.subject),
-                *(None if time is None else iso_time(time) for time in (one.since, one.until)),
-                *(" ".join(one.windows), one.sentence, one.ended or None, address(one)),
+                *(row.name, row.key.model, row.key.version, row.key.environment, row.kind, row.subject),
+                *(None if time is None else iso_time(time) for time in (row.since, row.until)),
+                *(" ".join(row.windows), row.sentence, row.ended or None, address(row)),
             )
-            for one in found
+            for row in incidents
         ],
     )
 
@@ -243,16 +247,18 @@ def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
     """Return what policies decided as data: a row for each window and each sentence of a condition."""
     columns = ("policy", "version", "environment", "start", "end", "condition", "holds", "found", "measured")
     rows = []
-    for one in decisions:
-        for at in one.windows:
-            ends = iso_time(at.window.start), iso_time(at.window.end)
-            for part in at.parts:
-                said = part.written, part.holds, found_words(part.facts), found_words(part.measured) or None
-                rows.append((one.policy, one.key.version, one.key.environment, *ends, *said, at.outcome))
+    for decision in decisions:
+        for window in decision.windows:
+            ends = iso_time(window.window.start), iso_time(window.window.end)
+            for part in window.parts:
+                cells = part.written, part.holds, found_words(part.facts), found_words(part.measured) or None
+                rows.append(
+                    (decision.policy, decision.key.version, decision.key.environment, *ends, *cells, window.outcome)
+                )
     return Table((*columns, "outcome"), rows)
 
 
-def alert_table(told: Sequence[AlertHistory]) -> Table:
+def alert_table(alert_histories: Sequence[AlertHistory]) -> Table:
     """Return alerts as data; what was sent of each is one text."""
     columns: tuple[str, ...] = (
         "id",
@@ -269,8 +275,10 @@ def alert_table(told: Sequence[AlertHistory]) -> Table:
     )
     columns = (*columns, "found", "acknowledged_by", "sent")
     rows = []
-    for one in told:
-        said = alert_json(one) | {"acknowledged_by": one.alert.acknowledged_by or None}
-        said["sent"] = " ".join(f"{sent.message.kind}:{sent.message.channel}:{sent.result}" for sent in one.sent)
-        rows.append([said[name] for name in columns])
+    for history in alert_histories:
+        document = alert_json(history) | {"acknowledged_by": history.alert.acknowledged_by or None}
+        document["sent"] = " ".join(
+            f"{sent.message.kind}:{sent.message.channel}:{sent.result}" for sent in history.sent
+        )
+        rows.append([document[name] for name in columns])
     return Table(columns, rows)

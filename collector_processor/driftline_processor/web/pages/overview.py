@@ -113,59 +113,59 @@ def routes(site: Site) -> list[BaseRoute]:
 
 def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> Page:
     """Return the overview of a model; ``log``: where its incidents are read."""
-    told, context = told_window(selection), common_context(selection, "", now)
+    window_told, context = told_window(selection), common_context(selection, "", now)
     tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
     lost, currency = loss_of_model(selection.same), selection.model.currency
     money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
     context |= {"verdict": verdict, "money": money}
-    if told is None:
+    if window_told is None:
         context |= {"told": None, "next": (), "actions": (), "since": ""}
         return Page("model/overview.html", context, tables, about(selection))
     timeline = timeline_of(
         selection.shown,
-        told,
+        window_told,
         telling_metric(selection.shown),
         selection.reference.get(telling_metric(selection.shown)),
         selection.model,
         selection.same,
     )
-    causes = () if told.explanation is None else told.explanation.causes
-    weak = list(_weaknesses(selection, told))
-    lasting = [
-        one
-        for one in (log or IncidentLog()).of([selection.model])
-        if one.open and not one.minor and one.kind != "verdict"
+    causes = () if window_told.explanation is None else window_told.explanation.causes
+    weak = list(_weaknesses(selection, window_told))
+    lasting_incidents = [
+        incident
+        for incident in (log or IncidentLog()).of([selection.model])
+        if incident.open and not incident.minor and incident.kind != "verdict"
     ]
     # 120: characters of a cause, after which further clauses are folded
     context |= {
-        "told": told,
+        "told": window_told,
         "since": _since(verdict, selection.model.timezone),
-        "chosen": told,
+        "chosen": window_told,
         "measured": selection.model.measured(selection.window),
-        "closes": closes_at(told.window),
+        "closes": closes_at(window_told.window),
         "needed": MIN_ROWS,
-        "next": linked(verdict_next(verdict), told.features, selection) if verdict else (),
-        "actions": list(_actions(selection, told, verdict)),
-        "figures": figures(selection, told),
+        "next": linked(verdict_next(verdict), window_told.features, selection) if verdict else (),
+        "actions": list(_actions(selection, window_told, verdict)),
+        "figures": figures(selection, window_told),
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
         "history": history_parts(selection.known, selection.shown) if len(selection.known) > 1 else [],
         "causes": [
-            (linked(shown, one.features, selection), folded)
-            for one in causes[:NAMED]
-            for shown, folded in [fold_clauses(cause_clauses(one), 120)]
+            (linked(clause, cause.features, selection), folded)
+            for cause in causes[:NAMED]
+            for clause, folded in [fold_clauses(cause_clauses(cause), 120)]
         ],
         "more_causes": max(len(causes) - NAMED, 0),
-        "drifted": _drifted(told, selection) if not causes else [],
+        "drifted": _drifted(window_told, selection) if not causes else [],
         "weak": weak[:NAMED],
         "more_weak": max(len(weak) - NAMED, 0),
         "objectives": [
-            (one, _why_untold(one, told, selection))
-            for one in sorted(told.objectives, key=_needs_somebody)[:OBJECTIVES]
+            (objective, _why_untold(objective, window_told, selection))
+            for objective in sorted(window_told.objectives, key=_needs_somebody)[:OBJECTIVES]
         ],
-        "more_objectives": max(len(told.objectives) - OBJECTIVES, 0),
-        "lasting": lasting,
-        "incident": _incident_line(lasting[0], selection) if lasting else None,
+        "more_objectives": max(len(window_told.objectives) - OBJECTIVES, 0),
+        "lasting": lasting_incidents,
+        "incident": _incident_line(lasting_incidents[0], selection) if lasting_incidents else None,
     }
     return Page("model/overview.html", context, tables, about(selection))
 
@@ -176,30 +176,39 @@ def told_window(selection: Selection) -> Evaluation | None:
     if place.at or place.until or verdict is None or verdict.window_start is None:
         return selection.chosen
     lengths = [selection.known] if place.window else [selection.known, *selection.model.windows.values()]
-    about_it = (one for known in lengths for one in reversed(known) if one.window.start == verdict.window_start)
-    return next((one for one in about_it if one.window.end == verdict.window_end), selection.chosen)
+    about_it = (
+        evaluation
+        for length in lengths
+        for evaluation in reversed(length)
+        if evaluation.window.start == verdict.window_start
+    )
+    return next(
+        (evaluation for evaluation in about_it if evaluation.window.end == verdict.window_end), selection.chosen
+    )
 
 
-def figures(selection: Selection, told: Evaluation) -> list[Figure]:
+def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
     """Return the numbers of a window: metrics by the task, then what is known where outcomes are not."""
-    found: list[Figure] = []
-    reference = told.reference or selection.reference
+    figure_list: list[Figure] = []
+    reference = evaluation.reference or selection.reference
     of_task = BY_TASK.get(selection.model.task.kind, ())
-    drawn = set(titles.BESIDE.values())
-    measured = [name for name in told.realized if told.realized[name].value is not None and name not in drawn]
+    drawn_names = set(titles.BESIDE.values())
+    measured = [
+        name for name in evaluation.realized if evaluation.realized[name].value is not None and name not in drawn_names
+    ]
     for name in dict.fromkeys((*of_task, *titles.metric_names(measured))):
-        if name in measured and len(found) < FIGURES - 1:
-            found.append(_measured(name, told, reference, selection))
-    for name, one in told.estimated.items():
-        if one.value is not None and name not in measured and len(found) < FIGURES - 2:
-            beside = "" if one.reference is None else f"baseline {metric_value(name, one.reference)}"
+        if name in measured and len(figure_list) < FIGURES - 1:
+            figure_list.append(_measured(name, evaluation, reference, selection))
+    for name, estimate in evaluation.estimated.items():
+        if estimate.value is not None and name not in measured and len(figure_list) < FIGURES - 2:
+            baseline_words = "" if estimate.reference is None else f"baseline {metric_value(name, estimate.reference)}"
             title = f"{titles.metric_title(name)}, estimated"
-            value = metric_value(name, one.value)
-            interval = titles.metric_ends(name, one.low, one.high)
+            value = metric_value(name, estimate.value)
+            interval = titles.metric_ends(name, estimate.low, estimate.high)
             address = selection.place.address("performance", anchor("estimate", name))
-            found.append(Figure(title, value, interval, beside, address, bool(one.alert)))
-    found += list(_drift_figures(selection, told))[: FIGURES - 1 - len(found)]
-    return [*found, _outcomes(selection, told)]
+            figure_list.append(Figure(title, value, interval, baseline_words, address, bool(estimate.alert)))
+    figure_list += list(_drift_figures(selection, evaluation))[: FIGURES - 1 - len(figure_list)]
+    return [*figure_list, _outcomes(selection, evaluation)]
 
 
 def linked(sentence: str, features: Iterable[str], selection: Selection) -> list[Words]:
@@ -210,7 +219,7 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
         return [Words(sentence)] if sentence else []
     longest = sorted(within, key=len, reverse=True)
     pieces = re.split(rf"(?<![\w.-])({'|'.join(map(re.escape, longest))})(?![\w-])", sentence)
-    return [Words(piece, addresses.get(piece, "") if at % 2 else "") for at, piece in enumerate(pieces) if piece]
+    return [Words(piece, addresses.get(piece, "") if index % 2 else "") for index, piece in enumerate(pieces) if piece]
 
 
 def windows_table(selection: Selection) -> Table:
@@ -233,34 +242,38 @@ class _WindowRows(Sequence[Sequence[object]]):
     def __len__(self) -> int:
         return len(self.windows)
 
-    def __getitem__(self, at: int) -> Sequence[object]:  # type: ignore[override]
-        one = self.windows[at]
+    def __getitem__(self, index: int) -> Sequence[object]:  # type: ignore[override]
+        evaluation = self.windows[index]
         return (
-            *(iso_time(one.window.start), iso_time(one.window.end), one.closed),
-            *(one.rows, one.outcome_rows, one.coverage),
-            *(states.overall(one), states.drifted(one), states.compared(one)),
-            *(one.realized[name].value if name in one.realized else None for name in self.metrics),
-            *(one.business.get(name) for name in self.business),
+            *(iso_time(evaluation.window.start), iso_time(evaluation.window.end), evaluation.closed),
+            *(evaluation.rows, evaluation.outcome_rows, evaluation.coverage),
+            *(states.overall(evaluation), states.drifted(evaluation), states.compared(evaluation)),
+            *(evaluation.realized[name].value if name in evaluation.realized else None for name in self.metrics),
+            *(evaluation.business.get(name) for name in self.business),
         )
 
 
-def _measured(name: str, told: Evaluation, reference: Mapping[str, MetricValue], selection: Selection) -> Figure:
-    metric, other = told.realized[name], told.realized.get(titles.BESIDE.get(name, ""))
+def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricValue], selection: Selection) -> Figure:
+    metric, beside_metric = evaluation.realized[name], evaluation.realized.get(titles.BESIDE.get(name, ""))
     address = selection.place.address("performance", anchor("metric", name))
-    change, value = told.realized_changes.get(name), titles.metric_text(name, metric.value)
+    change, value = evaluation.realized_changes.get(name), titles.metric_text(name, metric.value)
     interval = titles.metric_ends(name, metric.low, metric.high)
     bad = change is not None and change.state == "worse"
     title = titles.metric_title(name)
-    if name == "mean_score" and other is not None and other.value is not None:
-        level = told.level
-        was = metric_value("actual_rate", other.value)
-        ends = interval_of_value("actual_rate", other.low, other.high)
+    if name == "mean_score" and beside_metric is not None and beside_metric.value is not None:
+        level = evaluation.level
+        was = metric_value("actual_rate", beside_metric.value)
+        ends = interval_of_value("actual_rate", beside_metric.low, beside_metric.high)
         return Figure("predicted rate", value, interval, f"actually {was}{ends}", address, _worse(level))
-    if other is not None and other.value is not None:
-        than = f"a constant guess {metric_value(name, other.value)}" if name == "log_loss" else f"{other.value:.3g}"
-        bad = bad or _worse(told.constant_comparison)
-        beside = _beside_baseline(name, reference)
-        return Figure(title, value, interval, f"{than}{f', {beside}' if beside else ''}", address, bad)
+    if beside_metric is not None and beside_metric.value is not None:
+        than = (
+            f"a constant guess {metric_value(name, beside_metric.value)}"
+            if name == "log_loss"
+            else f"{beside_metric.value:.3g}"
+        )
+        bad = bad or _worse(evaluation.constant_comparison)
+        baseline_words = _beside_baseline(name, reference)
+        return Figure(title, value, interval, f"{than}{f', {baseline_words}' if baseline_words else ''}", address, bad)
     return Figure(title, value, interval, _beside_baseline(name, reference), address, bad)
 
 
@@ -275,51 +288,51 @@ def _beside_baseline(name: str, reference: Mapping[str, MetricValue]) -> str:
     return f"baseline {metric_value(name, base.value)}"
 
 
-def _drift_figures(selection: Selection, told: Evaluation) -> Iterator[Figure]:
+def _drift_figures(selection: Selection, evaluation: Evaluation) -> Iterator[Figure]:
     """Yield what is known without outcomes: inputs that drift, how far the score moved, and the traffic."""
     address = selection.place.address("drift")
-    if told.features:
-        drifted, compared = states.drifted(told), states.compared(told)
-        beside = f"{compared} of {len(told.features)} could be compared"
+    if evaluation.features:
+        drifted, compared = states.drifted(evaluation), states.compared(evaluation)
+        compared_words = f"{compared} of {len(evaluation.features)} could be compared"
         value = f"{drifted} of {compared}" if compared else UNKNOWN
-        yield Figure("inputs that drift", value, "", beside, address, drifted > 0)
-    for column in (told.score, told.predicted):
+        yield Figure("inputs that drift", value, "", compared_words, address, drifted > 0)
+    for column in (evaluation.score, evaluation.predicted):
         if column is not None and (psi := column.methods.get("psi")) is not None:
             state = states.state_word(column.state, column.reason)
             yield Figure(f"{column.words} drift, PSI", number(psi.value), "", state, address, column.state == "drift")
             break
-    yield Figure("predictions", count(told.rows), "", f"{count(selection.model.rows)} in all", address)
+    yield Figure("predictions", count(evaluation.rows), "", f"{count(selection.model.rows)} in all", address)
 
 
-def _outcomes(selection: Selection, told: Evaluation) -> Figure:
+def _outcomes(selection: Selection, evaluation: Evaluation) -> Figure:
     """Return how many outcomes are known, and how long they took."""
     address = selection.place.address("data")
-    if not told.outcome_rows:
-        return Figure("outcomes known", "none", "", f"of {count(told.rows)} predictions", address)
-    delay, within = told.delay, ""
+    if not evaluation.outcome_rows:
+        return Figure("outcomes known", "none", "", f"of {count(evaluation.rows)} predictions", address)
+    delay, within = evaluation.delay, ""
     if delay is not None and delay.median is not None:
         within = f"half arrive within {times.plain_duration(round(delay.median * 10**9))}"
     elif selection.model.outcome_delay.source != "unknown":
         within = f"they take up to {times.plain_duration(selection.model.outcome_delay.nanoseconds)}"
-    of = f"{count(told.outcome_rows)} of {count(told.rows)}"
-    return Figure("outcomes known", percent(told.coverage), of, within, address)
+    row_words = f"{count(evaluation.outcome_rows)} of {count(evaluation.rows)}"
+    return Figure("outcomes known", percent(evaluation.coverage), row_words, within, address)
 
 
-def _actions(selection: Selection, told: Evaluation, verdict: Verdict | None) -> Iterator[Action]:
+def _actions(selection: Selection, evaluation: Evaluation, verdict: Verdict | None) -> Iterator[Action]:
     """Yield the addresses that do what a verdict says."""
-    advised = set() if verdict is None else {one.kind for one in facts_within(verdict.advice)}
+    advised = set() if verdict is None else {advice.kind for advice in facts_within(verdict.advice)}
     model, place = selection.model, selection.place
-    at = {"at": iso_time(told.window.start), "window": told.window.name or selection.window}
+    window_parameters = {"at": iso_time(evaluation.window.start), "window": evaluation.window.name or selection.window}
     if advised & ADVICE_TO_LABEL:
         yield Action("rows to label next", api_address(model, "label-next", {"format": "csv"}))
     if "change_version" in advised:
         yield Action("compare versions", place.address("versions"))
-    if told.outcome_rows:
-        yield Action("its worst rows", place.address("predictions", **at))
-    if states.drifted(told):
-        yield Action("what drifts", place.address("drift", **at))
-    if told.findings:
-        yield Action("what is wrong with the data", place.address("data", **at))
+    if evaluation.outcome_rows:
+        yield Action("its worst rows", place.address("predictions", **window_parameters))
+    if states.drifted(evaluation):
+        yield Action("what drifts", place.address("drift", **window_parameters))
+    if evaluation.findings:
+        yield Action("what is wrong with the data", place.address("data", **window_parameters))
 
 
 def _since(verdict: Verdict | None, timezone: str) -> str:
@@ -333,8 +346,8 @@ def _since(verdict: Verdict | None, timezone: str) -> str:
 def _incident_line(incident: Incident, selection: Selection) -> Action:
     """Return since when an incident lasts, what it is, and its place in the list of incidents."""
     since = "" if incident.since is None else f" since {_day(incident.since, selection.model.timezone)}"
-    there = selection.place.address("incidents", f"incident-{incident.name}")
-    return Action(f"open{since}: {short(incident.sentence, 90).rstrip('.')}", there)
+    address = selection.place.address("incidents", f"incident-{incident.name}")
+    return Action(f"open{since}: {short(incident.sentence, 90).rstrip('.')}", address)
 
 
 def _day(time: int, timezone: str) -> str:
@@ -349,51 +362,51 @@ def fold_clauses(clauses: Sequence[str], room: int) -> tuple[str, str]:
     >>> fold_clauses(["temp has drifted"], 60)
     ('temp has drifted', '')
     """
-    shown, *rest = map(printable, clauses)
-    while rest and len(f"{shown}; {rest[0]}") <= room:
-        shown = f"{shown}; {rest.pop(0)}"
-    return shown, capital("; ".join(rest))
+    first_clause, *rest = map(printable, clauses)
+    while rest and len(f"{first_clause}; {rest[0]}") <= room:
+        first_clause = f"{first_clause}; {rest.pop(0)}"
+    return first_clause, capital("; ".join(rest))
 
 
-def _drifted(told: Evaluation, selection: Selection) -> list[tuple[str, str, str]]:
+def _drifted(evaluation: Evaluation, selection: Selection) -> list[tuple[str, str, str]]:
     """Return the features that drift most, where nobody explained them: name, words and address."""
-    ranked = [one for one in states.rank(told.features.values()) if one.state == "drift"]
+    ranked = [column for column in states.rank(evaluation.features.values()) if column.state == "drift"]
     return [
-        (short(one.name, 40), one.size or "drift", selection.place.address(feature_page(one.name)))
-        for one in ranked[:NAMED]
+        (short(column.name, 40), column.size or "drift", selection.place.address(feature_page(column.name)))
+        for column in ranked[:NAMED]
     ]
 
 
-def _weaknesses(selection: Selection, told: Evaluation) -> Iterator[Weakness]:
+def _weaknesses(selection: Selection, evaluation: Evaluation) -> Iterator[Weakness]:
     """Yield where the model is weak: slices that were found, slices that are known, groups that differ."""
     place = selection.place
-    weak = told.weak.slices if told.weak else ()
-    for one in weak:
-        value = f"{number(one.value)}, elsewhere {number(one.rest)}"
-        yield Weakness(short(one.name, 60), value, place.address("performance", "weak-slices"))
-    metric, _ = ranking_metric(told.performance_slices.values())
-    for name, found in rank_slices(told.performance_slices):
-        measured = found.metrics.get(metric)
+    weak = evaluation.weak.slices if evaluation.weak else ()
+    for weak_slice in weak:
+        value = f"{number(weak_slice.value)}, elsewhere {number(weak_slice.rest)}"
+        yield Weakness(short(weak_slice.name, 60), value, place.address("performance", "weak-slices"))
+    metric, _ = ranking_metric(evaluation.performance_slices.values())
+    for name, performance in rank_slices(evaluation.performance_slices):
+        measured = performance.metrics.get(metric)
         if measured is not None and measured.value is not None:
             ends = interval_of_value(metric, measured.low, measured.high)
             value = f"{titles.metric_title(metric)} {metric_value(metric, measured.value)}{ends}"
             yield Weakness(short(name, 60), value, place.address("performance", "performance-slices", slices=(name,)))
-    for fairness in told.fairness:
-        broken = [one.name for one in fairness.criteria if one.state == "broken"]
+    for fairness in evaluation.fairness:
+        broken = [weak_slice.name for weak_slice in fairness.criteria if weak_slice.state == "broken"]
         if broken:
             words = f"{states.state_word(broken[0])} broken"
             yield Weakness(short(fairness.attribute, 60), words, place.address("performance", "fairness"))
 
 
-def _why_untold(one: ObjectiveState, told: Evaluation, selection: Selection) -> str:
+def _why_untold(objective_state: ObjectiveState, evaluation: Evaluation, selection: Selection) -> str:
     """Say why an objective cannot be told, "" where it can or nobody knows why."""
-    if one.state != "inconclusive":
+    if objective_state.state != "inconclusive":
         return ""
-    model, end = selection.model, one.until or told.window.end
-    if told.closed and told.outcome_rows and not model.mature(told):
+    model, end = selection.model, objective_state.until or evaluation.window.end
+    if evaluation.closed and evaluation.outcome_rows and not model.mature(evaluation):
         return f"not final: outcomes may come until {_day(end + model.outcome_delay.nanoseconds, model.timezone)}"
-    return one.reason.replace("_", " ")
+    return objective_state.reason.replace("_", " ")
 
 
-def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool, str]:
-    return one.state != "broken", one.state != "inconclusive", one.rule
+def _needs_somebody(objective_state: ObjectiveState) -> tuple[bool, bool, str]:
+    return objective_state.state != "broken", objective_state.state != "inconclusive", objective_state.rule

@@ -77,8 +77,10 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
     }
     if find_weak and weak is not None and chosen is not None and chosen.closed:
         # not the chosen one itself, of which each page has its own copy, with the records of its estimates
-        known = next(one for one in selection.model.windows[selection.window] if one.window == chosen.window)
-        context |= {"find_weak": True, "weak_found": weak.of(selection.model.key, known)}
+        stored = next(
+            evaluation for evaluation in selection.model.windows[selection.window] if evaluation.window == chosen.window
+        )
+        context |= {"find_weak": True, "weak_found": weak.of(selection.model.key, stored)}
     tables = {"metrics": _table(selection), "windows": metrics_by_window(selection.shown, chosen_slice)}
     return Page("model/performance.html", context, tables, about(selection))
 
@@ -120,8 +122,8 @@ def blocks_of(chosen: Evaluation, reference: Mapping[str, MetricValue], names: S
         reference: Performance of the baseline's rows, by metric.
         names: The metrics, in their order.
     """
-    known = [(name, chosen.realized[name]) for name in names if name in chosen.realized]
-    return [_block(name, metric, chosen, reference.get(name)) for name, metric in known if metric.value is not None]
+    metrics = [(name, chosen.realized[name]) for name in names if name in chosen.realized]
+    return [_block(name, metric, chosen, reference.get(name)) for name, metric in metrics if metric.value is not None]
 
 
 def _block(name: str, metric: MetricValue, chosen: Evaluation, was: MetricValue | None) -> Block:
@@ -151,11 +153,11 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
     """Say in a sentence what the difference of a metric from the baseline means."""
     rows, good = many(chosen.realized[name].rows, "outcome"), titles.direction(name)
     if change is None and not good:
-        beside = titles.BESIDE.get(name, "")
-        pair = chosen.realized.get(beside)
+        beside_metric = titles.BESIDE.get(name, "")
+        pair = chosen.realized.get(beside_metric)
         if pair is None or pair.value is None:
             return f"Neither good nor bad by itself, from {rows}."
-        return f"The {titles.metric_title(beside)} of the same {rows} is {titles.metric_text(beside, pair.value)}."
+        return f"The {titles.metric_title(beside_metric)} of the same {rows} is {titles.metric_text(beside_metric, pair.value)}."
     if moved is None:
         return f"The baseline does not know it; it is from {rows}."
     if change is None:
@@ -163,9 +165,9 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
     if change.state == "worse":
         return f"Worse than the baseline: chance alone hardly makes so great a difference in {rows}."
     if change.state == "not_worse":
-        least = "" if change.least is None else f" of {size_of_change(name, change.least, None, None)} or more"
+        least_words = "" if change.least is None else f" of {size_of_change(name, change.least, None, None)} or more"
         head = "Hardly worse than" if _clear_side(name, change) < 0 else "No worse than"
-        return f"{head} the baseline: a loss{least} would have shown in {rows}."
+        return f"{head} the baseline: a loss{least_words} would have shown in {rows}."
     return _untold(name, change, chosen)
 
 
@@ -180,8 +182,8 @@ def _untold(name: str, change: MetricChange, chosen: Evaluation) -> str:
     if side > 0:
         return f"Looks better than the baseline by its interval, but {reason}, so that a loss is not ruled out."
     if change.p_value is not None and change.p_value > LEVEL:
-        others = len(chosen.realized_changes)
-        over = f" the interval is of this metric alone. Over the {others} compared," if others > 1 else ""
+        other_changes = len(chosen.realized_changes)
+        over = f" the interval is of this metric alone. Over the {other_changes} compared," if other_changes > 1 else ""
         return (
             f"Looks worse, but may be chance:{over} chance makes such a difference in up to "
             f"{format_percent(change.p_value)} of windows. Worse is said at {format_percent(LEVEL)} or less"
@@ -189,8 +191,8 @@ def _untold(name: str, change: MetricChange, chosen: Evaluation) -> str:
         )
     base = chosen.reference.get(name)
     if change.reason == "too_few_days" and base is not None and base.value is not None:
-        least = size_of_change(name, MATTERS * error_of(name, base.value), None, None)
-        return f"Looks worse, but there are too few days to know how days differ: only {least} or more is called worse."
+        least_words = size_of_change(name, MATTERS * error_of(name, base.value), None, None)
+        return f"Looks worse, but there are too few days to know how days differ: only {least_words} or more is called worse."
     return f"Looks worse, but is not sure: {reason}."
 
 
@@ -205,26 +207,34 @@ def _clear_side(name: str, change: MetricChange) -> int:
     return direction(name) if change.low > 0 else -direction(name)
 
 
-def metrics_by_window(shown: Sequence[Evaluation], chosen_slice: str = "") -> Table:
+def metrics_by_window(evaluations: Sequence[Evaluation], chosen_slice: str = "") -> Table:
     """Return a row for each window and metric: what the charts show, as data."""
     columns = ("start", "end", "closed", "slice", "metric", "value", "low", "high", "rows", "coverage")
     return Table(
         columns,
         [
             (
-                *(iso_time(one.window.start), iso_time(one.window.end), one.closed, chosen_slice or None, name),
-                *(metric.value, metric.low, metric.high, metric.rows, one.coverage),
+                *(
+                    iso_time(evaluation.window.start),
+                    iso_time(evaluation.window.end),
+                    evaluation.closed,
+                    chosen_slice or None,
+                    name,
+                ),
+                *(metric.value, metric.low, metric.high, metric.rows, evaluation.coverage),
             )
-            for one in shown
-            for name, metric in measured_in(one, chosen_slice).items()
+            for evaluation in evaluations
+            for name, metric in measured_in(evaluation, chosen_slice).items()
         ],
     )
 
 
 def _slice(selection: Selection) -> str:
     """Return the slice that the address chooses, where any window has its performance; "" = all rows."""
-    asked = selection.place.slices[:1]
-    return next((name for name in asked if any(name in one.performance_slices for one in selection.shown)), "")
+    slices = selection.place.slices[:1]
+    return next(
+        (name for name in slices if any(name in evaluation.performance_slices for evaluation in selection.shown)), ""
+    )
 
 
 def _reference(selection: Selection, name: str) -> MetricValue | None:
@@ -238,10 +248,10 @@ def _concept(model: ModelView) -> str:
     return sentence(model.concept, lambda time: date_words(time, model.timezone))
 
 
-def _metrics(shown: Sequence[Evaluation], chosen_slice: str) -> list[str]:
+def _metrics(evaluations: Sequence[Evaluation], chosen_slice: str) -> list[str]:
     """Return the metrics that have a chart of their own, those that people ask for first at the head."""
-    everything = {name for one in shown for name in measured_in(one, chosen_slice)}
-    drawn_in_another = {other for metric, other in titles.BESIDE.items() if metric in everything}
+    everything = {name for evaluation in evaluations for name in measured_in(evaluation, chosen_slice)}
+    drawn_in_another = {beside_metric for metric, beside_metric in titles.BESIDE.items() if metric in everything}
     return [name for name in titles.metric_names(everything) if name not in drawn_in_another]
 
 
@@ -252,8 +262,8 @@ def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:
     return list(dict.fromkeys((*of_task, *metrics)))[:3]
 
 
-def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool]:
-    return one.state != "broken", one.state != "inconclusive"
+def _needs_somebody(objective_state: ObjectiveState) -> tuple[bool, bool]:
+    return objective_state.state != "broken", objective_state.state != "inconclusive"
 
 
 def _table(selection: Selection) -> Table:

@@ -78,9 +78,11 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
 
     def show(selection: Selection, request: Request) -> Page:
-        queries, asked = site.state.queries, request.query_params
+        queries, query_params = site.state.queries, request.query_params
         rows = Rows(queries.mispredictions, queries.predictions, queries.history, queries.labels, site.links)
-        search = Search(asked.get("id", "").strip(), number(request, "limit", SHOWN, MOST), "label" in asked)
+        search = Search(
+            query_params.get("id", "").strip(), number(request, "limit", SHOWN, MOST), "label" in query_params
+        )
         return page(selection, site.clock(), rows, search)
 
     return [Route("/models/{name:path}/predictions", site.shows_model(show))]
@@ -92,14 +94,14 @@ def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) 
     context |= {"links": rows.links, "search": search}
     if search.id:
         return _of_id(selection, context, rows, search.id)
-    chosen, asked = selection.chosen, selection.place.slice_values()
+    chosen, slices = selection.chosen, selection.place.slice_values()
     worst, newest, batch, waits = Worst(), list[KeptPrediction](), None, False
     key = selection.model.key
     waiting = [] if rows.kept is None or not selection.model.pending else rows.kept.waiting(key.model, search.most)
     if chosen is not None:
         stretch = chosen.window.start, chosen.window.end
         if rows.wrong is not None and chosen.outcome_rows:
-            worst = rows.wrong.worst(key, *stretch, search.most, asked)
+            worst = rows.wrong.worst(key, *stretch, search.most, slices)
         if rows.kept is not None:
             newest = rows.kept.newest(key, *stretch, search.most)
         waits = rows.labels is not None and not search.label and chosen.rows - chosen.outcome_rows > QUICK
@@ -108,7 +110,7 @@ def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) 
             batch = rows.labels.next(key, *stretch, 10)
     context |= {
         "worst": worst,
-        "asked_slices": asked,
+        "asked_slices": slices,
         "chips": _chips(selection),
         "newest": newest,
         "batch": batch,
@@ -122,22 +124,25 @@ def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) 
         "predictions": _wrong_table(worst, rows.links),
         "label_next": _label_table(batch),
         "newest": _kept_table(newest, rows.links),
-        "waiting": Table(("id", "received"), [(one.id, iso_time(one.received)) for one in waiting]),
+        "waiting": Table(
+            ("id", "received"),
+            [(waiting_prediction.id, iso_time(waiting_prediction.received)) for waiting_prediction in waiting],
+        ),
     }
-    return Page("model/predictions.html", context, tables, {**about(selection), "slices": asked})
+    return Page("model/predictions.html", context, tables, {**about(selection), "slices": slices})
 
 
 def _of_id(selection: Selection, context: dict[str, Any], rows: Rows, id: str) -> Page:
     """Return all that is known of one id."""
     model = selection.model.key.model
-    found = [] if rows.kept is None else rows.kept.of_id(model, id)
-    told = [] if rows.history is None else rows.history.outcomes(model, id)
+    predictions = [] if rows.kept is None else rows.kept.of_id(model, id)
+    outcomes = [] if rows.history is None else rows.history.outcomes(model, id)
     drifting = {} if selection.chosen is None else selection.chosen.features
-    context |= {"found": found, "told": told, "drifting": drifting}
+    context |= {"found": predictions, "told": outcomes, "drifting": drifting}
     tables = {
-        "predictions": _kept_table(found, rows.links),
-        "features": _feature_table(found),
-        "outcomes": _outcome_table(told),
+        "predictions": _kept_table(predictions, rows.links),
+        "features": _feature_table(predictions),
+        "outcomes": _outcome_table(outcomes),
     }
     return Page("model/prediction.html", context, tables, {**about(selection), "id": id})
 
@@ -147,20 +152,20 @@ def _chips(selection: Selection) -> list[tuple[str, str, bool]]:
     place, chosen = selection.place, selection.chosen
     if chosen is None:
         return []
-    known = {name: one.rows for name, one in chosen.performance_slices.items()}
-    known |= {name: chosen.slices[name].rows for name in chosen.slices if name not in known}
+    rows_by_slice = {name: performance_slice.rows for name, performance_slice in chosen.performance_slices.items()}
+    rows_by_slice |= {name: chosen.slices[name].rows for name in chosen.slices if name not in rows_by_slice}
     # 24: slices that a reader can choose from, those with most rows
-    names = sorted(known, key=lambda name: (-known[name], name))[:24]
-    names = [*(one for one in place.slices if one not in names), *names]
-    found = []
+    names = sorted(rows_by_slice, key=lambda name: (-rows_by_slice[name], name))[:24]
+    names = [*(slice_name for slice_name in place.slices if slice_name not in names), *names]
+    chips = []
     for name in names:
-        without = tuple(one for one in place.slices if one != name)
+        without = tuple(slice_name for slice_name in place.slices if slice_name != name)
         key = name.partition("=")[0]
-        other = tuple(one for one in place.slices if one.partition("=")[0] != key)
+        other_slices = tuple(slice_name for slice_name in place.slices if slice_name.partition("=")[0] != key)
         is_on = name in place.slices
-        address = place.address("predictions", "mispredictions", slices=without if is_on else (*other, name))
-        found.append((name, address, is_on))
-    return found
+        address = place.address("predictions", "mispredictions", slices=without if is_on else (*other_slices, name))
+        chips.append((name, address, is_on))
+    return chips
 
 
 def _wrong_table(worst: Worst, links: Links) -> Table:
@@ -169,10 +174,10 @@ def _wrong_table(worst: Worst, links: Links) -> Table:
         columns,
         [
             (
-                *(one.id, iso_time(one.time), one.predicted, one.score, one.actual, one.loss),
-                *(one.trace_id or None, one.span_id or None, links.trace_link(one.trace_id, one.span_id) or None),
+                *(row.id, iso_time(row.time), row.predicted, row.score, row.actual, row.loss),
+                *(row.trace_id or None, row.span_id or None, links.trace_link(row.trace_id, row.span_id) or None),
             )
-            for one in worst.rows
+            for row in worst.rows
         ],
     )
 
@@ -183,16 +188,16 @@ def _label_table(batch: LabelBatch | None) -> Table:
         columns,
         [
             (
-                *(one.id, iso_time(one.time), one.predicted, one.score),
-                *(one.reasons.get(reason) for reason in REASON_WORDS),
-                1 / one.probability,
+                *(row.id, iso_time(row.time), row.predicted, row.score),
+                *(row.reasons.get(reason) for reason in REASON_WORDS),
+                1 / row.probability,
             )
-            for one in (batch.rows if batch else ())
+            for row in (batch.rows if batch else ())
         ],
     )
 
 
-def _kept_table(kept: Sequence[KeptPrediction], links: Links) -> Table:
+def _kept_table(kept_predictions: Sequence[KeptPrediction], links: Links) -> Table:
     columns = (
         *("id", "version", "environment", "time", "received", "predicted", "score", "weight", "error"),
         *("trace_id", "span_id", "trace_url"),
@@ -201,31 +206,52 @@ def _kept_table(kept: Sequence[KeptPrediction], links: Links) -> Table:
         columns,
         [
             (
-                *(one.id, one.key.version, one.key.environment, iso_time(one.time), iso_time(one.received)),
-                *(one.predicted or None, one.score, one.weight, one.error or None),
-                *(one.trace_id or None, one.span_id or None, links.trace_link(one.trace_id, one.span_id) or None),
+                *(
+                    prediction.id,
+                    prediction.key.version,
+                    prediction.key.environment,
+                    iso_time(prediction.time),
+                    iso_time(prediction.received),
+                ),
+                *(prediction.predicted or None, prediction.score, prediction.weight, prediction.error or None),
+                *(
+                    prediction.trace_id or None,
+                    prediction.span_id or None,
+                    links.trace_link(prediction.trace_id, prediction.span_id) or None,
+                ),
             )
-            for one in kept
+            for prediction in kept_predictions
         ],
     )
 
 
-def _feature_table(kept: Sequence[KeptPrediction]) -> Table:
+def _feature_table(kept_predictions: Sequence[KeptPrediction]) -> Table:
     rows = chain.from_iterable(
-        ((one.key.version, iso_time(one.time), name, value) for name, value in one.features.items()) for one in kept
+        (
+            (prediction.key.version, iso_time(prediction.time), name, value)
+            for name, value in prediction.features.items()
+        )
+        for prediction in kept_predictions
     )
     return Table(("version", "time", "feature", "value"), list(rows))
 
 
-def _outcome_table(told: Sequence[RecordedOutcome]) -> Table:
+def _outcome_table(recorded_outcomes: Sequence[RecordedOutcome]) -> Table:
     columns = ("time", "received", "actual", "item", "value", "weight", "retracted", "counts")
     return Table(
         columns,
         [
             (
-                *(iso_time(one.time), iso_time(one.received), one.actual, one.item, one.value, one.weight),
-                *(one.retracted, any(belonging.counts for belonging in one.belongs_to)),
+                *(
+                    iso_time(outcome.time),
+                    iso_time(outcome.received),
+                    outcome.actual,
+                    outcome.item,
+                    outcome.value,
+                    outcome.weight,
+                ),
+                *(outcome.retracted, any(belonging.counts for belonging in outcome.belongs_to)),
             )
-            for one in told
+            for outcome in recorded_outcomes
         ],
     )

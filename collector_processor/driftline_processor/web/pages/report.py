@@ -20,11 +20,11 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(request: Request) -> Response:
         selection = site.selection(request)
         features = partial(feature.page, histories=site.state.queries.features, links=site.links)
-        written = report(selection, chapters(site), features, site.clock(), site.links)
+        html = report(selection, chapters(site), features, site.clock(), site.links)
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": content_security_policy()}
         if "download" in request.query_params:
             headers["Content-Disposition"] = f'attachment; filename="{file_name(selection)}"'
-        return HTMLResponse(written.encode("utf-8", "replace"), headers=headers)
+        return HTMLResponse(html.encode("utf-8", "replace"), headers=headers)
 
     return [Route("/models/{name:path}/report", show), Route("/api/v1/models/{name:path}/report", show)]
 
@@ -41,5 +41,5 @@ def chapters(site: Site) -> dict[str, MakePage]:
         "predictions": partial(predictions.page, rows=rows),
         "versions": versions.page,
         "incidents": partial(incidents.model_page, log=log, alerts=parts.alerts, explained=parts.explanations),
-        "scorecard": partial(scorecard.model_page, log=log, made=parts.decisions),
+        "scorecard": partial(scorecard.model_page, log=log, decision_store=parts.decisions),
     }

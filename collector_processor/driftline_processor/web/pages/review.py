@@ -43,85 +43,88 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def page(
-    known: Sequence[ModelView],
-    asked: QueryParams,
+    model_views: Sequence[ModelView],
+    query_params: QueryParams,
     now: int,
     log: IncidentLog,
     alerts: AlertStore | None,
-    made: DecisionStore | None,
+    decision_store: DecisionStore | None,
 ) -> Page:
     """Return the review of a period.
 
     Args:
-        known: All versions of all models.
-        asked: ``quarter``, or ``from`` and ``to``.
+        model_views: All versions of all models.
+        query_params: ``quarter``, or ``from`` and ``to``.
         now: Unix nanoseconds.
         log: Where incidents are read.
         alerts: What was told, and who took it on; None where nobody is told.
-        made: The decisions; None where nobody keeps any.
+        decision_store: The decisions; None where nobody keeps any.
     """
-    period = period_of(asked, known, now)
-    told = Told(
+    period = period_of(query_params, model_views, now)
+    told_facts = Told(
         *((), (), ()) if alerts is None else _told(alerts),
-        decisions=() if made is None else made.known,
+        decisions=() if decision_store is None else decision_store.known,
     )
-    found = review(known, period, log.of(known), told)
+    period_review = review(model_views, period, log.of(model_views), told_facts)
     context: dict[str, Any] = {
         "now": now,
-        "review": found,
+        "review": period_review,
         "words": GRADES,
         "subjects": SUBJECT_WORDS,
         "amount": amount_text,
-        "telling": sum(one.card.loss is not None for one in found.models),
+        "telling": sum(model.card.loss is not None for model in period_review.models),
         "most": MOST,
     }
-    return Page("review.html", context, _tables(found), _about(found))
+    return Page("review.html", context, _tables(period_review), _about(period_review))
 
 
-def to_file(found: Page) -> str:
+def to_file(page: Page) -> str:
     """Return the page of a review as one HTML document: its style inside, no script, no link to a server."""
-    return render(found.template, "report", formats=False, address=lambda **_: "", style=style(), **found.context)
+    return render(page.template, "report", formats=False, address=lambda **_: "", style=style(), **page.context)
 
 
 def _told(alerts: AlertStore) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
     return [*alerts.alerts.values()], [*alerts.messages.values()], [*alerts.approvals.values()]
 
 
-def _about(found: Review) -> dict[str, Any]:
-    period = found.period
+def _about(review: Review) -> dict[str, Any]:
+    period = review.period
     return {
         "period": period.name or None,
         "from": iso_time(period.start),
         "to": iso_time(period.end),
-        "loss": found.loss,
-        "currency": found.currency or None,
+        "loss": review.loss,
+        "currency": review.currency or None,
     }
 
 
-def _tables(found: Review) -> dict[str, Table]:
-    cards = [one.card for one in found.models]
-    decided = [(iso_time(one.time), one.model, one.what, one.by, one.why) for one in found.decisions]
+def _tables(review: Review) -> dict[str, Table]:
+    cards = [model.card for model in review.models]
+    decided = [
+        (iso_time(decision.time), decision.model, decision.what, decision.by, decision.why)
+        for decision in review.decisions
+    ]
     return {
         "models": models_table(cards),
         "lines": lines_table(cards),
         "incidents": Table(
             ("model", "version", "kind", "since", "until", "lasted_seconds", "open", "sentence", "taken_by"),
-            [row for one in found.models for row in _incidents(one)],
+            [row for model in review.models for row in _incidents(model)],
         ),
         "decisions": Table(("time", "model", "decision", "by", "why"), decided),
         "trends": Table(
             ("model", "metric", "first", "last", "baseline", "windows", "predictions"),
-            [(one.card.model.key.model, *one.trend[1:]) for one in found.models],
+            [(model.card.model.key.model, *model.trend[1:]) for model in review.models],
         ),
     }
 
 
-def _incidents(one: ReviewedModel) -> list[tuple[object, ...]]:
+def _incidents(reviewed_model: ReviewedModel) -> list[tuple[object, ...]]:
     return [
         (
             *(incident.key.model, incident.key.version, KINDS[incident.kind]),
             *(None if time is None else iso_time(time) for time in (incident.since, incident.until)),
             *(None if lasted is None else lasted // 10**9, incident.open, incident.sentence, taken_by or None),
         )
-        for incident, lasted, taken_by in one.incidents
+        for incident, lasted, taken_by in reviewed_model.incidents
     ]

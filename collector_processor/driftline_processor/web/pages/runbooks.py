@@ -45,8 +45,8 @@ def page(name: str) -> Page:
         raise HTTPException(404, f"there is no runbook '{short(name, 60)}'; {near(name[:60], [*RUNBOOKS])}")
     text = runbook_text(name)
     title, _, rest = text.removeprefix("# ").partition("\n")
-    shown = {"title": title, "name": name, "body": Markup(_html(rest))}
-    return Page("runbook.html", shown, {"runbook": Table(("name", "title", "text"), [(name, title, text)])})
+    context = {"title": title, "name": name, "body": Markup(_html(rest))}
+    return Page("runbook.html", context, {"runbook": Table(("name", "title", "text"), [(name, title, text)])})
 
 
 @cache

@@ -46,7 +46,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def show(selection: Selection, request: Request) -> Page:
         decisions = site.state.parts.decisions
-        return model_page(selection, site.clock(), request.query_params, log=site.incidents, made=decisions)
+        return model_page(selection, site.clock(), request.query_params, log=site.incidents, decision_store=decisions)
 
     return [
         Route("/scorecard", site.shows(show_all)),
@@ -54,28 +54,28 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def page(known: Sequence[ModelView], asked: QueryParams, now: int, log: IncidentLog) -> Page:
+def page(model_views: Sequence[ModelView], query_params: QueryParams, now: int, log: IncidentLog) -> Page:
     """Return the scorecards of all models.
 
     Args:
-        known: All versions of all models.
-        asked: ``quarter``, or ``from`` and ``to``; ``tier`` and ``team`` choose models.
+        model_views: All versions of all models.
+        query_params: ``quarter``, or ``from`` and ``to``; ``tier`` and ``team`` choose models.
         now: Unix nanoseconds.
         log: Where incidents are read.
     """
-    period = period_of(asked, known, now)
-    tier, team = asked.get("tier", "").strip(), asked.get("team", "").strip()
+    period = period_of(query_params, model_views, now)
+    tier, team = query_params.get("tier", "").strip(), query_params.get("team", "").strip()
     cards = [
         card
-        for card in scorecards(known, period, log.of(known))
+        for card in scorecards(model_views, period, log.of(model_views))
         if (not tier or card.tier == tier) and (not team or card.owner == team)
     ]
     context: dict[str, Any] = {
         "now": now,
         "period": period,
-        "periods": _periods(asked),
+        "periods": _periods(query_params),
         "review": "/review?"
-        + urlencode([(name, asked[name]) for name in ("quarter", "from", "to") if asked.get(name)]),
+        + urlencode([(name, query_params[name]) for name in ("quarter", "from", "to") if query_params.get(name)]),
         "cards": [(card, card_address(card), first_reason(card)) for card in cards],
         "columns": [*SUBJECT_WORDS],
         "subjects": SUBJECT_WORDS,
@@ -85,42 +85,54 @@ def page(known: Sequence[ModelView], asked: QueryParams, now: int, log: Incident
 
 
 def model_page(
-    selection: Selection, now: int, asked: QueryParams | None = None, *, log: IncidentLog, made: DecisionStore | None
+    selection: Selection,
+    now: int,
+    query_params: QueryParams | None = None,
+    *,
+    log: IncidentLog,
+    decision_store: DecisionStore | None,
 ) -> Page:
     """Return the scorecard of one model, with the decisions about it.
 
     Args:
         selection: The model.
         now: Unix nanoseconds.
-        asked: As for :func:`page`.
+        query_params: As for :func:`page`.
         log: Where incidents are read.
-        made: The decisions; None where nobody keeps any.
+        decision_store: The decisions; None where nobody keeps any.
     """
     place = selection.place
-    said = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(asked or {})
-    period = period_of(QueryParams({name: value for name, value in said.items() if value}), selection.same, now)
+    parameters = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(query_params or {})
+    period = period_of(QueryParams({name: value for name, value in parameters.items() if value}), selection.same, now)
     as_of = selection.verdict() if selection.past else None
     card = scorecard(selection.same, period, log.of(selection.same), as_of)
-    decisions = [] if made is None else made.of(selection.model.key.model)
+    decisions = [] if decision_store is None else decision_store.of(selection.model.key.model)
     # 50: decisions of a page; the API has all
     context = {
         **common_context(selection, "scorecard", now),
         "period": period,
         "card": card,
         "subjects": SUBJECT_WORDS,
-        "decisions": [ReviewedDecision(one.time, one.model, one.words, one.by, one.why) for one in decisions[:50]],
+        "decisions": [
+            ReviewedDecision(decision.time, decision.model, decision.words, decision.by, decision.why)
+            for decision in decisions[:50]
+        ],
     }
     columns = ("time", "version", "kind", "by", "why")
-    rows = [(iso_time(one.time), one.version, one.kind, one.by, one.why) for one in decisions]
+    rows = [
+        (iso_time(decision.time), decision.version, decision.kind, decision.by, decision.why) for decision in decisions
+    ]
     tables = {"lines": lines_table([card]), "decisions": Table(columns, rows)}
     return Page("model/scorecard.html", context, tables, {**about(selection), **_about(period)})
 
 
-def period_of(asked: QueryParams, known: Sequence[ModelView], now: int) -> Period:
+def period_of(query_params: QueryParams, model_views: Sequence[ModelView], now: int) -> Period:
     """Return the period that an address names; without any the last 90 days of the models' clocks. Raises 400."""
-    newest = max((one.watermark for one in known), default=0) or now
+    newest = max((view.watermark for view in model_views), default=0) or now
     try:
-        return read_period(asked.get("quarter", ""), asked.get("from", ""), asked.get("to", ""), newest)
+        return read_period(
+            query_params.get("quarter", ""), query_params.get("from", ""), query_params.get("to", ""), newest
+        )
     except ValueError as wrong:
         raise HTTPException(400, str(wrong)) from None
 
@@ -164,11 +176,13 @@ def _about(period: Period) -> dict[str, Any]:
     return {"period": period.name or None, "from": iso_time(period.start), "to": iso_time(period.end)}
 
 
-def _periods(asked: QueryParams) -> list[tuple[str, str, bool]]:
+def _periods(query_params: QueryParams) -> list[tuple[str, str, bool]]:
     """Return the periods to choose with one click: their words, address, and whether they are chosen."""
-    chosen = asked.get("from", "") or (f"-{USUAL_DAYS}d" if not (asked.get("quarter") or asked.get("to")) else "")
-    kept = [(name, asked[name]) for name in ("tier", "team") if asked.get(name)]
+    chosen = query_params.get("from", "") or (
+        f"-{USUAL_DAYS}d" if not (query_params.get("quarter") or query_params.get("to")) else ""
+    )
+    parameters = [(name, query_params[name]) for name in ("tier", "team") if query_params.get(name)]
     return [
-        (f"{days} days", "/scorecard?" + urlencode([("from", f"-{days}d"), *kept]), chosen == f"-{days}d")
+        (f"{days} days", "/scorecard?" + urlencode([("from", f"-{days}d"), *parameters]), chosen == f"-{days}d")
         for days in (30, 90, 365)
     ]

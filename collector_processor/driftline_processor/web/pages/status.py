@@ -134,7 +134,9 @@ def page(
                     for (name, labels), value in sorted(counted.items())
                 ],
             ),
-            "problems": Table(("name", "message", "ready"), [(one.name, one.message, one.ready) for one in problems]),
+            "problems": Table(
+                ("name", "message", "ready"), [(problem.name, problem.message, problem.ready) for problem in problems]
+            ),
             "destinations": Table(("destination", *FORWARDING), [(name, *row) for name, row in forwarded]),
             "versions": Table(("package", "version"), list(_versions().items())),
         },
@@ -151,34 +153,37 @@ def long_pending(counted: Counted) -> int:
 
 def _measured(counted: Counted, rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Return words, value over all labels, and the values of single labels, of what is counted at all."""
-    found = []
+    measurements = []
     for words, metric, unit in rows:
-        known = {labels: value for (name, labels), value in counted.items() if name == metric}
-        if known:
+        value_by_labels = {labels: value for (name, labels), value in counted.items() if name == metric}
+        if value_by_labels:
             write = _UNITS[unit]
-            parts = [(", ".join(value for _, value in labels), write(value)) for labels, value in sorted(known.items())]
-            found.append((words, write(sum(known.values())), parts if len(parts) > 1 else []))
-    return found
+            parts = [
+                (", ".join(value for _, value in labels), write(value))
+                for labels, value in sorted(value_by_labels.items())
+            ]
+            measurements.append((words, write(sum(value_by_labels.values())), parts if len(parts) > 1 else []))
+    return measurements
 
 
 def _destinations(counted: Counted) -> list[tuple[str, list[float]]]:
     """Return the values of :data:`FORWARDING` of each destination, signals and reasons added up."""
-    found: dict[str, dict[str, float]] = {}
+    destinations: dict[str, dict[str, float]] = {}
     kinds = {metric: kind for kind, metric in FORWARDING.items()}
     for (name, labels), value in counted.items():
         if name in kinds:
-            of_one = found.setdefault(dict(labels).get(a.DRIFTLINE_DESTINATION, ""), {})
+            of_one = destinations.setdefault(dict(labels).get(a.DRIFTLINE_DESTINATION, ""), {})
             of_one[kinds[name]] = of_one.get(kinds[name], 0.0) + value
-    return [(name, [of_one.get(kind, 0.0) for kind in FORWARDING]) for name, of_one in sorted(found.items())]
+    return [(name, [of_one.get(kind, 0.0) for kind in FORWARDING]) for name, of_one in sorted(destinations.items())]
 
 
 def _limits(limits: Mapping[str, int], models: Sequence[ModelView]) -> list[tuple[str, str, str]]:
     """Return name, how much is taken, and the limit, of what is known of both."""
     names = {model.key.model for model in models}
-    taken = {"models": len(names)}
+    used = {"models": len(names)}
     return [
-        (name, numbers.count(taken[name]) if name in taken else "", numbers.count(most))
-        for name, most in limits.items()
+        (name, numbers.count(used[name]) if name in used else "", numbers.count(limit))
+        for name, limit in limits.items()
     ]
 
 

@@ -27,34 +27,42 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
 
     def show(request: Request) -> Page:
-        most = number(request, "limit", SHOWN, MOST)
-        return page(site.state.queries.predictions, most, request.query_params.get("model") or None)
+        limit = number(request, "limit", SHOWN, MOST)
+        return page(site.state.queries.predictions, limit, request.query_params.get("model") or None)
 
     return [Route("/unknown-outcomes", site.shows(show))]
 
 
-def page(kept: KeptPredictions | None, limit: int = SHOWN, model: str | None = None) -> Page:
+def page(kept_predictions: KeptPredictions | None, limit: int = SHOWN, model: str | None = None) -> Page:
     """Return the page of outcomes that wait for models without predictions, those that have waited longest first.
 
     Args:
-        kept: Where they are; None = nowhere.
+        kept_predictions: Where they are; None = nowhere.
         limit: Most outcomes.
         model: Only those of this name; None = of all.
     """
-    found = [] if kept is None else kept.of_unknown_models(limit, model)
-    context = {"found": found, "limit": limit, "model": model}
-    return Page("unknown_outcomes.html", context, {"outcomes": _table(found)})
+    outcomes = [] if kept_predictions is None else kept_predictions.of_unknown_models(limit, model)
+    context = {"found": outcomes, "limit": limit, "model": model}
+    return Page("unknown_outcomes.html", context, {"outcomes": _table(outcomes)})
 
 
-def _table(found: Sequence[UnknownOutcome]) -> Table:
+def _table(unknown_outcomes: Sequence[UnknownOutcome]) -> Table:
     columns = ("model", "suggestion", "id", "actual", "item", "value", "environment", "retracted", "received")
     return Table(
         columns,
         [
             (
-                *(one.model, one.suggestion or None, one.id, one.actual, one.item, one.value, one.environment),
-                *(one.retracted, iso_time(one.received)),
+                *(
+                    outcome.model,
+                    outcome.suggestion or None,
+                    outcome.id,
+                    outcome.actual,
+                    outcome.item,
+                    outcome.value,
+                    outcome.environment,
+                ),
+                *(outcome.retracted, iso_time(outcome.received)),
             )
-            for one in found
+            for outcome in unknown_outcomes
         ],
     )

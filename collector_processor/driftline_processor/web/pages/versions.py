@@ -89,7 +89,7 @@ class DriftPair:
     @property
     def difference(self) -> float:
         """How far the two sizes of drift lie apart, on PSI; what one side alone has comes first."""
-        sizes = [_psi(one) for one in (self.left, self.right)]
+        sizes = [_psi(column) for column in (self.left, self.right)]
         if self.left is None or self.right is None:
             return float("inf")
         return abs((sizes[1] or 0.0) - (sizes[0] or 0.0))
@@ -136,16 +136,16 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
         compare: ``version:`` and a version, or ``at:`` and a moment in another window; "" compares nothing.
     """
     context = common_context(selection, "versions", now)
-    ranked = sorted(selection.same, key=lambda one: -one.last)
-    found = None if not compare or selection.chosen is None else side_by_side(selection, selection.chosen, compare)
+    ranked = sorted(selection.same, key=lambda view: -view.last)
+    comparison = None if not compare or selection.chosen is None else side_by_side(selection, selection.chosen, compare)
     context |= {
         "version_sentence": sentence,
         "version_cells": comparison_cells,
-        "versions": [(one, traffic_share(selection, one)) for one in ranked],
+        "versions": [(view, traffic_share(selection, view)) for view in ranked],
         "compare": compare,
-        "found": found,
-        "features": found.features[:FEATURES] if found else (),
-        "features_more": max(len(found.features) - FEATURES, 0) if found else 0,
+        "found": comparison,
+        "features": comparison.features[:FEATURES] if comparison else (),
+        "features_more": max(len(comparison.features) - FEATURES, 0) if comparison else 0,
         "other_versions": _offered_versions(selection),
         "other_windows": _offered_windows(selection),
         "psi": _psi,
@@ -155,9 +155,9 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
     tables = {"versions": _versions_table(selection, ranked)}
     if gains:
         tables["training_runs"] = _runs_table(gains)
-    if found is not None:
-        tables |= {"metrics": _metrics_table(found), "features": _features_table(found)}
-    compared = {"compare": compare or None, "compared_instead": (found.instead or None) if found else None}
+    if comparison is not None:
+        tables |= {"metrics": _metrics_table(comparison), "features": _features_table(comparison)}
+    compared = {"compare": compare or None, "compared_instead": (comparison.instead or None) if comparison else None}
     return Page("model/versions.html", context, tables, {**about(selection), **compared})
 
 
@@ -169,8 +169,8 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
         right = _version_side(selection, chosen, name)
     elif kind == "at":
         nearest, instead = nearest_window(selection.known, read_moment(name, "compare=at:"), tz)
-        there = selection.known[nearest]
-        right = Side(selection.model, there, window_name(there.window, tz))
+        other_evaluation = selection.known[nearest]
+        right = Side(selection.model, other_evaluation, window_name(other_evaluation.window, tz))
     else:
         raise HTTPException(400, "compare is version: and a version, or at: and a moment, as in ?compare=at:2026-03-01")
     same_model = right.model is selection.model
@@ -180,16 +180,18 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
         window_name(chosen.window, tz) if same_model else _version_title(selection.model, selection.same),
     )
     before, after = left.evaluation, right.evaluation
-    named = titles.metric_names(dict.fromkeys((*before.realized, *after.realized)))
-    metrics = tuple(MetricPair(one, before.realized.get(one), after.realized.get(one)) for one in named)
+    names = titles.metric_names(dict.fromkeys((*before.realized, *after.realized)))
+    metrics = tuple(MetricPair(one, before.realized.get(one), after.realized.get(one)) for one in names)
     features = [
         DriftPair(one, before.features.get(one), after.features.get(one))
         for one in dict.fromkeys((*before.features, *after.features))
     ]
     features.sort(key=lambda pair: -pair.difference)
     score = scores_together(before.score or before.predicted, after.score or after.predicted)
-    alone = [distribution(one.score) if one.score else None for one in (before, after)]
-    return SideBySide(left, right, metrics, tuple(features), score, () if score is not None else tuple(alone), instead)
+    distributions = [distribution(one.score) if one.score else None for one in (before, after)]
+    return SideBySide(
+        left, right, metrics, tuple(features), score, () if score is not None else tuple(distributions), instead
+    )
 
 
 def scores_together(left: ColumnDrift | None, right: ColumnDrift | None) -> Markup | None:
@@ -204,55 +206,64 @@ def traffic_share(selection: Selection, model: ModelView) -> float | None:
     if selection.chosen is None:
         return None
     window = selection.chosen.window
-    rows = {id(one): _rows_within(one, selection.window, window.start, window.end) for one in selection.same}
+    rows = {id(view): _rows_within(view, selection.window, window.start, window.end) for view in selection.same}
     total = sum(rows.values())
     return rows[id(model)] / total if total else None
 
 
 def _rows_within(model: ModelView, name: str, start: int, end: int) -> int:
-    return sum(one.rows for one in model.windows.get(name, ()) if one.window.start < end and start < one.window.end)
+    return sum(
+        evaluation.rows
+        for evaluation in model.windows.get(name, ())
+        if evaluation.window.start < end and start < evaluation.window.end
+    )
 
 
 def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
     """Return another version in the same window, else in its newest closed one of that length."""
-    fitting = [one for one in selection.same if handle(one.key.version) == name and one is not selection.model]
+    fitting = [view for view in selection.same if handle(view.key.version) == name and view is not selection.model]
     environment = selection.model.key.environment
-    fitting.sort(key=lambda one: (one.key.environment != environment, -(one.rows + one.distributed)))
+    fitting.sort(key=lambda view: (view.key.environment != environment, -(view.rows + view.distributed)))
     if not fitting:
         raise HTTPException(404, f"this model has no other version {name[:80]!r}; the table of versions lists all")
     model = fitting[0]
     windows = model.windows.get(selection.window, [])
-    at_once = [one for one in windows if one.window.start == chosen.window.start]
-    closed = [one for one in windows if one.closed]
-    found = at_once or closed[-1:] or windows[-1:]
-    if not found:
+    at_once = [window for window in windows if window.window.start == chosen.window.start]
+    closed = [window for window in windows if window.closed]
+    evaluations = at_once or closed[-1:] or windows[-1:]
+    if not evaluations:
         raise HTTPException(404, f"version {name[:80]!r} has no window of this length; choose another length")
-    return Side(model, found[0], _version_title(model, selection.same))
+    return Side(model, evaluations[0], _version_title(model, selection.same))
 
 
 def _version_title(model: ModelView, same: Sequence[ModelView]) -> str:
     version = short(model.key.version, 32) or "no version"
-    twice = sum(one.key.version == model.key.version for one in same) > 1
+    twice = sum(view.key.version == model.key.version for view in same) > 1
     return f"{version} in {short(model.key.environment, 32) or 'no environment'}" if twice else version
 
 
 def _offered_versions(selection: Selection) -> list[tuple[str, str]]:
     """Return value and title of each other version."""
-    others = dict.fromkeys(one.key.version for one in selection.same if one.key.version != selection.model.key.version)
-    return [(f"version:{handle(version)}", short(version, 40) or "no version") for version in others]
+    other_versions = dict.fromkeys(
+        view.key.version for view in selection.same if view.key.version != selection.model.key.version
+    )
+    return [(f"version:{handle(version)}", short(version, 40) or "no version") for version in other_versions]
 
 
 def _offered_windows(selection: Selection) -> list[tuple[str, str]]:
     """Return value and title of each other window, the newest first."""
     timezone = selection.model.timezone
     # 90: windows that a reader can compare with, the newest
-    others = [one for one in reversed(selection.known) if one is not selection.chosen][:90]
-    return [(f"at:{iso_time(one.window.start)}", window_name(one.window, timezone)) for one in others]
+    other_windows = [evaluation for evaluation in reversed(selection.known) if evaluation is not selection.chosen][:90]
+    return [
+        (f"at:{iso_time(evaluation.window.start)}", window_name(evaluation.window, timezone))
+        for evaluation in other_windows
+    ]
 
 
 def _psi(column: ColumnDrift | None) -> float | None:
-    found = None if column is None else column.methods.get("psi")
-    return None if found is None else finite(found.value)
+    psi = None if column is None else column.methods.get("psi")
+    return None if psi is None else finite(psi.value)
 
 
 def _versions_table(selection: Selection, ranked: Sequence[ModelView]) -> Table:
@@ -264,13 +275,13 @@ def _versions_table(selection: Selection, ranked: Sequence[ModelView]) -> Table:
         columns,
         [
             (
-                *(one.key.version, one.key.environment),
-                *((one.verdict.state, verdict_sentence(one.verdict)) if one.verdict else (None, None)),
-                *(traffic_share(selection, one), one.rows + one.distributed, one.outcomes),
-                *(iso_time(time) if one.received else None for time in (one.first, one.last)),
-                *(one.baseline.source if one.baseline else None, one.in_use, one.shadow),
+                *(view.key.version, view.key.environment),
+                *((view.verdict.state, verdict_sentence(view.verdict)) if view.verdict else (None, None)),
+                *(traffic_share(selection, view), view.rows + view.distributed, view.outcomes),
+                *(iso_time(time) if view.received else None for time in (view.first, view.last)),
+                *(view.baseline.source if view.baseline else None, view.in_use, view.shadow),
             )
-            for one in ranked
+            for view in ranked
         ],
     )
 
@@ -286,22 +297,25 @@ def _runs_table(gains: Sequence[RetrainGain]) -> Table:
             (
                 *(run.id, run.version, iso_time(run.end), run.seconds, run.cpu_seconds, run.gpu_seconds),
                 *(run.peak_memory, run.energy, run.cost, run.currency or None),
-                *(one.before, one.after, one.reference, one.recovered, one.reason or None, run.error or None),
+                *(gain.before, gain.after, gain.reference, gain.recovered, gain.reason or None, run.error or None),
             )
-            for one in gains
-            for run in (one.run,)
+            for gain in gains
+            for run in (gain.run,)
         ],
     )
 
 
-def _metrics_table(found: SideBySide) -> Table:
+def _metrics_table(side_by_side: SideBySide) -> Table:
     columns = (
         *("metric", "left", "left_low", "left_high", "left_rows"),
         *("right", "right_low", "right_high", "right_rows", "difference", "intervals_apart"),
     )
     return Table(
         columns,
-        [(one.name, *_plain(one.left), *_plain(one.right), one.difference, one.apart) for one in found.metrics],
+        [
+            (metric.name, *_plain(metric.left), *_plain(metric.right), metric.difference, metric.apart)
+            for metric in side_by_side.metrics
+        ],
     )
 
 
@@ -309,9 +323,11 @@ def _plain(metric: MetricValue | None) -> tuple[float | None, float | None, floa
     return (None, None, None, None) if metric is None else (metric.value, metric.low, metric.high, metric.rows)
 
 
-def _features_table(found: SideBySide) -> Table:
+def _features_table(side_by_side: SideBySide) -> Table:
     def told(column: ColumnDrift | None) -> tuple[str | None, str | None, float | None]:
         return (None, None, None) if column is None else (column.state, column.size or None, _psi(column))
 
     columns = ("feature", "left_state", "left_size", "left_psi", "right_state", "right_size", "right_psi")
-    return Table(columns, [(one.name, *told(one.left), *told(one.right)) for one in found.features])
+    return Table(
+        columns, [(feature.name, *told(feature.left), *told(feature.right)) for feature in side_by_side.features]
+    )
