@@ -141,7 +141,11 @@ class Service:
 
         def offers(signal: Signal) -> dict[str, Callable[[bytes], object]]:
             exporters = self.config.exporters.items()
-            return {name: partial(forwarder.send, name, signal) for name, one in exporters if signal in one.derived}
+            return {
+                name: partial(forwarder.send, name, signal)
+                for name, exporter in exporters
+                if signal in exporter.derived
+            }
 
         self._worst = worst = WorstMispredictions(lambda: state.parts.intake.series, counters, self._clock)
         state.on_joined(worst)
@@ -150,7 +154,7 @@ class Service:
         self._derived.start()
 
         def keys() -> dict[int, ModelKey]:
-            return {number: one.key for number, one in state.parts.intake.series.by_number().items()}
+            return {number: series.key for number, series in state.parts.intake.series.by_number().items()}
 
         state.on_joined(OutcomeSpans(keys, [*offers("traces").values()], counters, links=self._links))
         state.on_verdict(VerdictEvents([*offers("logs").values()], self._links))
@@ -173,7 +177,11 @@ class Service:
         """Serve the pages and the API."""
         assert self._web is not None
         limits = self.config.limits
-        most = {"models": limits.models, "versions of a model": limits.versions, "connections": limits.connections}
+        limit_by_name = {
+            "models": limits.models,
+            "versions of a model": limits.versions,
+            "connections": limits.connections,
+        }
         site = Site(
             state=state,
             health=self.health,
@@ -181,7 +189,7 @@ class Service:
             clock=self._clock,
             addresses={name: str(address) for name, address in self.addresses.items()},
             links=self._links,
-            process=Process(self.lines, resident, limits.memory, most, self._clock()),
+            process=Process(self.lines, resident, limits.memory, limit_by_name, self._clock()),
             exemplars=dict if self._worst is None else self._worst.shown,
         )
         self._web.start(create_app(site), self._grace)
@@ -274,7 +282,7 @@ class Service:
             else f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
             *self._telling,
-            *(f"warning: {one}" for one in self.config.warnings()),
+            *(f"warning: {warning}" for warning in self.config.warnings()),
         ]
         exposed = [str(address) for address in self.addresses.values() if not address.loopback]
         if exposed:
@@ -352,10 +360,10 @@ class _Signals:
         self._arrived.get()
 
     def __enter__(self) -> _Signals:
-        wanted: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
+        handlers: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            wanted[signal.SIGHUP] = self._hang_up  # `nohup` has it ignored, and so it stays
-        self._before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+            handlers[signal.SIGHUP] = self._hang_up  # `nohup` has it ignored, and so it stays
+        self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -369,5 +377,5 @@ class _Signals:
         self._arrived.put(number)
 
     def _hang_up(self, *_: object) -> None:
-        said = "driftline: SIGHUP changes nothing: the configuration is read at the start only; restart to read it\n"
-        os.write(sys.stderr.fileno(), said.encode())
+        message = "driftline: SIGHUP changes nothing: the configuration is read at the start only; restart to read it\n"
+        os.write(sys.stderr.fileno(), message.encode())

@@ -87,10 +87,10 @@ class EvaluationResult:
 
     def to_json(self, curves: bool = False) -> dict[str, Any]:
         """Return the answer of ``driftline evaluate --json``; ``curves``: with points of curves."""
-        key, found = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
-        answer = evaluations_to_json(key.model, key.version, self.evaluations, *found)
-        for told, worst in zip(answer["windows"], self.wrong, strict=False):
-            told["performance"]["mispredictions"] = json_of(worst)
+        key, optional_parts = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
+        answer = evaluations_to_json(key.model, key.version, self.evaluations, *optional_parts)
+        for window_answer, worst in zip(answer["windows"], self.wrong, strict=False):
+            window_answer["performance"]["mispredictions"] = json_of(worst)
         return answer
 
 
@@ -101,7 +101,7 @@ def evaluate_files(
     options: ColumnOptions,
     cut: Cut,
     say: Say,
-    asked: EvaluationSettings = DEFAULT_SETTINGS,
+    evaluation_settings: EvaluationSettings = DEFAULT_SETTINGS,
     progress: Progress = no_progress,
 ) -> EvaluationResult:
     """Evaluate rows against a baseline: ``reference`` is a built one or rows to build one from.
@@ -112,64 +112,68 @@ def evaluate_files(
     """
     cuts = [cut]
     if not (cut.window or cut.rows):
-        lengths = () if asked.model is None else asked.model.windows
-        cuts = [replace(cut, window=name) for name in lengths or asked.windows] or cuts
-    cuts = cuts if asked.past is None else [one.by_time() for one in cuts]
-    for one in cuts:
-        one.check()
-    asked.check(reference)
+        lengths = () if evaluation_settings.model is None else evaluation_settings.model.windows
+        cuts = [replace(cut, window=name) for name in lengths or evaluation_settings.windows] or cuts
+    cuts = cuts if evaluation_settings.past is None else [cut.by_time() for cut in cuts]
+    for window_cut in cuts:
+        window_cut.check()
+    evaluation_settings.check(reference)
     for path in (*data, reference, outcomes):
         if path is not None:
             check_path(path)
     if reference is None:
-        assert asked.past is not None
-        baseline = baseline_of_first_period(data, asked.past, options, say, progress)
+        assert evaluation_settings.past is not None
+        baseline = baseline_of_first_period(data, evaluation_settings.past, options, say, progress)
     else:
         # where windows are compared with the rows before them, these must know the seasons, and the baseline need not
-        said = options if asked.past is None else replace(options, seasonality="")
-        baseline = baseline_of(reference, data[0], said, say, progress)
+        baseline_options = options if evaluation_settings.past is None else replace(options, seasonality="")
+        baseline = baseline_of(reference, data[0], baseline_options, say, progress)
     built = baseline
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
     if (reference is not None and not is_built_baseline(reference)) or outcomes is not None:
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
     key = ModelKey(baseline.model, options.version or baseline.version)
-    settings, counted = model_settings(asked, baseline, options, say)
-    settings = replace(settings, windows=tuple(one.window for one in cuts if one.window), timezone=cut.timezone)
+    settings, counted = model_settings(evaluation_settings, baseline, options, say)
+    settings = replace(settings, windows=tuple(cut.window for cut in cuts if cut.window), timezone=cut.timezone)
     performance = settings.performance
     sampled = performance.outcomes == "sampled"
-    named = baseline
-    if asked.model is not None and not options.slices:  # as in a service: no slices but those that are named
-        named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
+    named_baseline = baseline
+    if (
+        evaluation_settings.model is not None and not options.slices
+    ):  # as in a service: no slices but those that are named
+        named_baseline = replace(
+            baseline, columns={part: column for part, column in baseline.columns.items() if part != "slices"}
+        )
     progress(0, 0, "Reading rows")
-    read = read_dataset(data, outcomes, named, options, say, performance.keys, sampled)
+    read = read_dataset(data, outcomes, named_baseline, options, say, performance.keys, sampled)
     options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: seasons need a time; name its column with {option_text('time')}")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles
-    known = labelled_predictions(
+    labelled = labelled_predictions(
         read.rows,
         read.weights,
         anyway=bool(performance.fairness or roles.latency or roles.error),
         store=read.store,
     )
-    delay = settings.outcome_delay or learn_delay(known, read.store)
-    rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
-    judged = [_judge_windows(rows, cut, settings, asked, say, progress) for cut in cuts]
-    evaluations = [one for of_cut in judged for one in of_cut.evaluations]
-    declared = judged[0].slices
+    delay = settings.outcome_delay or learn_delay(labelled, read.store)
+    rows = _Rows(data, reference, read, labelled, key, built, baseline, options, counted, delay)
+    judgements = [_judge_windows(rows, cut, settings, evaluation_settings, say, progress) for cut in cuts]
+    evaluations = [evaluation for of_cut in judgements for evaluation in of_cut.evaluations]
+    declared = judgements[0].slices
     progress(0, 0, "Looking for concept drift")
     concept = detect_concept_drift(
         read.rows, read.heard, baseline, settings.concept or Settings(), declared, read.store
     )
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
-    wrong = [one for of_cut in judged for one in of_cut.wrong]
+    wrong = [cut for of_cut in judgements for cut in of_cut.wrong]
     context = VerdictContext(concept, versions, settings.timezone)
     evaluations = with_verdicts(evaluations, context)
     verdict = verdict_of_model(evaluations, context=context)
-    found = (
+    comparisons = (
         baseline,
         evaluations,
         settings.choices,
@@ -179,7 +183,7 @@ def evaluate_files(
         versions,
         wrong,
     )
-    return EvaluationResult(key, *found, delay, settings.timezone)
+    return EvaluationResult(key, *comparisons, delay, settings.timezone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,12 @@ class _JudgedWindows(NamedTuple):
 
 
 def _judge_windows(
-    rows: _Rows, cut: Cut, settings: ModelSettings, asked: EvaluationSettings, say: Say, progress: Progress
+    rows: _Rows,
+    cut: Cut,
+    settings: ModelSettings,
+    evaluation_settings: EvaluationSettings,
+    say: Say,
+    progress: Progress,
 ) -> _JudgedWindows:
     """Cut the rows into windows, fold them and judge each window."""
     read, key, baseline, performance = rows.read, rows.key, rows.baseline, settings.performance
@@ -222,15 +231,15 @@ def _judge_windows(
         past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone, settings.seasons)
     counts = StepCounts(steps, baseline)
     slices = WindowSlices(read.rows, read.roles, baseline, steps, len(windows), say, read.groups)
-    known = (
+    labelled_windows = (
         None if rows.known is None else LabelledWindows(rows.known, read.store.join(groups), len(windows), read.store)
     )
-    labelled = WeakSliceRows.of(known, baseline)
+    labelled = WeakSliceRows.of(labelled_windows, baseline)
     folded = fold_rows(
         *(read.rows, read.roles, key, baseline, counts, len(windows)),
         *(rows.counted, slices, past, labelled, read.store, progress),
     )
-    _report_sums_and_samples(known, labelled, baseline.task, say)
+    _report_sums_and_samples(labelled_windows, labelled, baseline.task, say)
     values = slice_values(read, slices.values)
     check_objective_slices(performance, values)
     task = baseline.task
@@ -248,49 +257,55 @@ def _judge_windows(
         steps=counts,
         slices=slices,
         values=values,
-        outcomes=known,
+        outcomes=labelled_windows,
         past=past,
         labelled=labelled,
         columns={name for source in read.rows for name in source.source.schema.names},
         delay=rows.delay,
-        reached=None if asked.model is None else _reached(read.rows),
+        reached=None if evaluation_settings.model is None else _reached(read.rows),
     )
     evaluations: list[Evaluation] = []
     sources = iter(of_files.sources())
-    together = iter(lambda: list(islice(sources, TOGETHER)), [])
-    for some in report_parts(together, len(windows), "Judging windows", progress, len):
-        for evaluation in judge_together(some, settings):
+    source_batches = iter(lambda: list(islice(sources, TOGETHER)), [])
+    for part in report_parts(source_batches, len(windows), "Judging windows", progress, len):
+        for evaluation in judge_together(part, settings):
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     reference, options = rows.reference, rows.options
-    if asked.exact and reference is not None:
+    if evaluation_settings.exact and reference is not None:
         progress(0, 0, "Comparing rows exactly")
         exact_values(evaluations, read.rows, groups, reference_rows_path(reference, "exact"), baseline, options, say)
-    if asked.classifier and reference is not None:
+    if evaluation_settings.classifier and reference is not None:
         progress(0, 0, "Training a classifier")
         before_rows = reference_rows(reference, options, baseline, key, say)
         current = batches(read.rows, groups, read.roles, key, baseline)
-        classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
-    if asked.weighted and reference is not None:
+        classify_windows(
+            evaluations, [window_source.pane for window_source in folded], before_rows, current, groups, baseline, say
+        )
+    if evaluation_settings.weighted and reference is not None:
         progress(0, 0, "Weighing labelled rows")
         current = batches(read.rows, groups, read.roles, key, baseline)
         weigh_windows(evaluations, reference, current, groups, baseline, options, say)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
-    wrong = worst_predictions(read, known, baseline.task, asked.mispredictions)
+    wrong = worst_predictions(read, labelled_windows, baseline.task, evaluation_settings.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong)
 
 
 def _report_sums_and_samples(
-    known: LabelledWindows | None, labelled: WeakSliceRows | None, task: Task, say: Say
+    labelled_windows: LabelledWindows | None, labelled: WeakSliceRows | None, task: Task, say: Say
 ) -> None:
     """Say where rows are too many to be put in order: what comes from the bins of scores, and what from a sample."""
-    if known is None or not known.rows.labelled:
+    if labelled_windows is None or not labelled_windows.rows.labelled:
         return
-    large = [window for window in range(known.windows) if is_many(known.size(window))]
+    large = [window for window in range(labelled_windows.windows) if is_many(labelled_windows.size(window))]
     if not large:
         return
     last, windows = large[-1], many(len(large), "window")
-    where = f"{known.size(last):,} rows" if known.windows == 1 else f"{windows} of more than {MOST_IN_MEMORY:,} rows"
+    where = (
+        f"{labelled_windows.size(last):,} rows"
+        if labelled_windows.windows == 1
+        else f"{windows} of more than {MOST_IN_MEMORY:,} rows"
+    )
     if task.has_classes:
         say(
             f"{where}: areas, curves, KS, gain and lift come from {SCORE_BINS:,} bins of scores, within the limits "
@@ -298,26 +313,33 @@ def _report_sums_and_samples(
         )
     searched = 0 if labelled is None else labelled.searched(last)
     if searched:
-        say(f"weak slices are searched in a sample of {searched:,} of {known.size(last):,} rows, the same in every run")
+        say(
+            f"weak slices are searched in a sample of {searched:,} of {labelled_windows.size(last):,} rows, the same in every run"
+        )
 
 
 def _reached(reads: Sequence[FileRows]) -> int | None:
     """Return when the newest prediction or outcome of files was, unix nanoseconds; None without times."""
-    times = [some for read in reads for some in (read.time, read.outcome_time) if some is not None and len(some)]
-    return max((int(some.max()) for some in times), default=0) or None
+    times = [
+        times_read
+        for read in reads
+        for times_read in (read.time, read.outcome_time)
+        if times_read is not None and len(times_read)
+    ]
+    return max((int(time.max()) for time in times), default=0) or None
 
 
-def learn_delay(known: LabelledPredictions | None, store: RowStore) -> OutcomeDelay:
+def learn_delay(labelled_predictions: LabelledPredictions | None, store: RowStore) -> OutcomeDelay:
     """Learn how long outcomes took, from those whose own time, and that of their prediction, is known."""
-    if known is None:
+    if labelled_predictions is None:
         return UNKNOWN_DELAY
     total: F64 | None = None
-    for part in chunks_of(len(known)):
-        rows = known.take(part)
+    for part in chunks_of(len(labelled_predictions)):
+        rows = labelled_predictions.take(part)
         counts = rows.delays(np.zeros(len(rows), np.int64), 1)
         if not counts:
             return UNKNOWN_DELAY
-        found = counts[DELAY].dense(1)[0]
-        total = found if total is None else total + found
+        delay_counts = counts[DELAY].dense(1)[0]
+        total = delay_counts if total is None else total + delay_counts
         store.release()
     return UNKNOWN_DELAY if total is None else learn_outcome_delay(total)

@@ -53,9 +53,11 @@ def weigh_windows(
         return
     was, labelled = found
     rng = np.random.default_rng(SEED)
-    most = [MOST_ROWS] * len(evaluations)
+    limits = [MOST_ROWS] * len(evaluations)
     for evaluation, now in zip(
-        evaluations, sample_rows(current, np.concatenate(groups), most, baseline.bins.features, space, rng), strict=True
+        evaluations,
+        sample_rows(current, np.concatenate(groups), limits, baseline.bins.features, space, rng),
+        strict=True,
     ):
         weights = ratios(was, now, rng)
         if weights is not None:
@@ -74,12 +76,14 @@ def _labelled_reference(
     """Return the labelled rows of a reference, at most 10,000, evenly chosen; None without any."""
     parts: Iterable[PredictionTable]
     if holds_kept_rows(path):
-        kept, actual = load_rows(path, baseline)
-        parts, rows = [kept], len(kept)
+        saved_rows, actual = load_rows(path, baseline)
+        parts, rows = [saved_rows], len(saved_rows)
     else:
         source = open_source(path, text_columns(baseline, options), say, options.number_format)
-        found, task = features_of_files([source], baseline), baseline.task
-        roles = find_roles([source], options, task, baseline.columns, lambda _: None, found, baseline.bins.projections)
+        features, task = features_of_files([source], baseline), baseline.task
+        roles = find_roles(
+            [source], options, task, baseline.columns, lambda _: None, features, baseline.bins.projections
+        )
         read = shape_scores(read_rows(source, roles, task, say), task)
         parts, actual, rows = (
             table_batches(read, roles, _key(baseline), baseline.task, baseline),
@@ -88,13 +92,15 @@ def _labelled_reference(
         )
     if actual is None:
         return None
-    known = np.flatnonzero(is_present(actual))
-    known = (
-        known[np.linspace(0, len(known) - 1, min(len(known), MOST_LABELLED)).astype(np.intp)] if len(known) else known
+    labelled_rows = np.flatnonzero(is_present(actual))
+    labelled_rows = (
+        labelled_rows[np.linspace(0, len(labelled_rows) - 1, min(len(labelled_rows), MOST_LABELLED)).astype(np.intp)]
+        if len(labelled_rows)
+        else labelled_rows
     )
-    if not len(known):
+    if not len(labelled_rows):
         return None
-    return _points(parts, known, take_rows(actual, known), baseline, rows)
+    return _points(parts, labelled_rows, take_rows(actual, labelled_rows), baseline, rows)
 
 
 def _points(
@@ -107,15 +113,15 @@ def _points(
     predicted: list[Column] = []
     start = 0
     for table in parts:
-        own = chosen[(chosen >= start) & (chosen < start + len(table))] - start
+        table_rows = chosen[(chosen >= start) & (chosen < start + len(table))] - start
         start += len(table)
-        placed, lacking = coordinates_of(table, own, bins, space)
+        placed, lacking = coordinates_of(table, table_rows, bins, space)
         z.append(placed)
         missing.append(lacking)
         if table.scores is not None:
-            scores.append(table.scores[own])
+            scores.append(table.scores[table_rows])
         if table.predicted is not None:
-            predicted.append(take_rows(table.predicted, own))
+            predicted.append(take_rows(table.predicted, table_rows))
     assert start == rows
     joined = LabelledRows(
         actual,

@@ -69,8 +69,8 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
     partial = None if outcomes.item is None else is_present(take_rows(outcomes.item, outcome))
     histories = OutcomeHistories(row, time, outcome, retracted, partial)
 
-    def source(said: Mask | None) -> Places:
-        return np.full(len(outcome), -1, np.intp) if said is None else histories.source_of(said)
+    def source(mask: Mask | None) -> Places:
+        return np.full(len(outcome), -1, np.intp) if mask is None else histories.source_of(mask)
 
     weight = source(None if outcomes.weight is None else ~np.isnan(outcomes.weight[outcome]))
     value = source(None if outcomes.value is None else ~np.isnan(outcomes.value[outcome]))
@@ -84,10 +84,10 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
             histories = OutcomeHistories(row[usable], time[usable], outcome[usable], retracted[usable])
     latest = usable[histories.latest()]
 
-    def of_rows(pairs: Places, at: Places) -> Places:
-        found = np.full(n, -1, np.intp)
-        found[row[at]] = np.where(pairs < 0, -1, outcome[pairs])
-        return found
+    def of_rows(pairs: Places, places: Places) -> Places:
+        outcome_rows = np.full(n, -1, np.intp)
+        outcome_rows[row[places]] = np.where(pairs < 0, -1, outcome[pairs])
+        return outcome_rows
 
     first = usable[histories.first()]
     ordered = usable[histories.order]
@@ -98,7 +98,7 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
         of_rows(first, first),
         of_rows(weight[latest], latest),
         of_rows(value[latest], latest),
-        {key: of_rows(of[latest], latest) for key, of in slices.items()},
+        {key: of_rows(slice_rows[latest], latest) for key, slice_rows in slices.items()},
         unweighted,
     )
 
@@ -140,11 +140,11 @@ class _Unused:
             )
 
 
-def _others(n: int, some: Places) -> Places:
+def _others(n: int, places: Places) -> Places:
     """Return the numbers below n that are not among some."""
-    others = np.ones(n, np.bool_)
-    others[some] = False
-    return np.flatnonzero(others)
+    is_other = np.ones(n, np.bool_)
+    is_other[places] = False
+    return np.flatnonzero(is_other)
 
 
 def _among(places: Places, index: Places) -> Places:
@@ -152,10 +152,10 @@ def _among(places: Places, index: Places) -> Places:
     return np.where(index < 0, -1, places[index]) if len(places) else index
 
 
-def _first(known: int, more: Places) -> int:
+def _first(known_place: int, more: Places) -> int:
     """Return the least of some places and one that is known, -1 = none."""
-    least = int(more.min()) if len(more) else -1
-    return max(known, least) if min(known, least) < 0 else min(known, least)
+    smallest = int(more.min()) if len(more) else -1
+    return max(known_place, smallest) if min(known_place, smallest) < 0 else min(known_place, smallest)
 
 
 def join_outcomes(
@@ -186,47 +186,52 @@ def join_outcomes(
     store = RowStore() if store is None else store
     rows, ends = _Ids.of(reads, name, store), np.cumsum([len(read) for read in reads])
     n, unused, corrected = int(ends[-1]) if len(ends) else 0, _Unused(), np.zeros(len(reads), np.int64)
-    kept = {key: store.empty(n, np.intp) for key in ("counts", "first", "weight", "value")}
-    told = {key: store.empty(n, np.intp) for key in outcomes.slices}
-    for mine, theirs in _partitions(rows.number, outcomes.number, store):
-        whole = len(theirs) == len(outcomes.number)
-        some = outcomes if whole else outcomes.take(theirs, store)
-        row, outcome = _pairs(some, rows.take(mine, store))
-        found = resolve_rows(some, row, outcome, len(mine), sampled)
-        unused.add(some, theirs, _others(len(theirs), outcome), found)
-        changed = mine[_corrected(some, found)]
+    columns_by_key = {key: store.empty(n, np.intp) for key in ("counts", "first", "weight", "value")}
+    slice_rows_by_key = {key: store.empty(n, np.intp) for key in outcomes.slices}
+    for row_places, outcome_places in _partitions(rows.number, outcomes.number, store):
+        is_whole = len(outcome_places) == len(outcomes.number)
+        part_outcomes = outcomes if is_whole else outcomes.take(outcome_places, store)
+        row, outcome = _pairs(part_outcomes, rows.take(row_places, store))
+        resolved_rows = resolve_rows(part_outcomes, row, outcome, len(row_places), sampled)
+        unused.add(part_outcomes, outcome_places, _others(len(outcome_places), outcome), resolved_rows)
+        changed = row_places[_corrected(part_outcomes, resolved_rows)]
         corrected += np.bincount(np.searchsorted(ends, changed, side="right"), minlength=len(reads))
-        counts = np.where(np.append(some.retracted, False)[found.latest], -1, found.latest)
+        counts = np.where(np.append(part_outcomes.retracted, False)[resolved_rows.latest], -1, resolved_rows.latest)
         for key, places in (
             ("counts", counts),
-            ("first", found.first),
-            ("weight", found.weight),
-            ("value", found.value),
+            ("first", resolved_rows.first),
+            ("weight", resolved_rows.weight),
+            ("value", resolved_rows.value),
         ):
-            kept[key][mine] = _among(theirs, places)
+            columns_by_key[key][row_places] = _among(outcome_places, places)
             store.release()
-        for key, places in found.slices.items():
-            told[key][mine] = _among(theirs, places)
+        for key, places in resolved_rows.slices.items():
+            slice_rows_by_key[key][row_places] = _among(outcome_places, places)
             store.release()
     unused.tell(outcomes, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
-    heard: list[FirstOutcomes] = []
-    for at, (read, part) in enumerate(zip(reads, _parts(reads), strict=True)):
-        counts, first = kept["counts"][part], kept["first"][part]
+    first_outcomeses: list[FirstOutcomes] = []
+    for index, (read, part) in enumerate(zip(reads, _parts(reads), strict=True)):
+        counts, first = columns_by_key["counts"][part], columns_by_key["first"][part]
         joined.append(
             replace(
                 read,
                 actual=store.take_column(outcomes.actual, counts),
                 outcome_time=_values_at(outcomes.time, counts, 0, store),
-                value=_values_at(outcomes.value, kept["value"][part], np.nan, store),
-                told={key: store.take_column(outcomes.slices[key], of[part]) for key, of in told.items()},
+                value=_values_at(outcomes.value, columns_by_key["value"][part], np.nan, store),
+                told={
+                    key: store.take_column(outcomes.slices[key], slice_rows[part])
+                    for key, slice_rows in slice_rows_by_key.items()
+                },
             )
         )
-        weights.append(_values_at(outcomes.weight, kept["weight"][part], np.nan, store))
-        known = _values_at(outcomes.time, first, 0, store)
-        heard.append(FirstOutcomes(store.take_column(outcomes.actual, first), first, known, int(corrected[at])))
-    return joined, weights, heard
+        weights.append(_values_at(outcomes.weight, columns_by_key["weight"][part], np.nan, store))
+        outcome_times = _values_at(outcomes.time, first, 0, store)
+        first_outcomeses.append(
+            FirstOutcomes(store.take_column(outcomes.actual, first), first, outcome_times, int(corrected[index]))
+        )
+    return joined, weights, first_outcomeses
 
 
 class _Ids(NamedTuple):
@@ -265,32 +270,34 @@ def _partitions(rows: U64, outcomes: U64, store: RowStore) -> Iterator[tuple[Pla
         yield np.arange(len(rows)), np.arange(len(outcomes))
         return
     parts = parts_of(len(rows) + len(outcomes))
-    which = [_part_of_each(numbers, parts, store) for numbers in (rows, outcomes)]
+    parts_by_side = [_part_of_each(numbers, parts, store) for numbers in (rows, outcomes)]
     for part in range(parts):
-        mine, theirs = (
-            np.concatenate([some.start + np.flatnonzero(each[some] == part) for some in chunks_of(len(each))])
-            if len(each)
+        row_places, outcome_places = (
+            np.concatenate(
+                [chunk.start + np.flatnonzero(part_numbers[chunk] == part) for chunk in chunks_of(len(part_numbers))]
+            )
+            if len(part_numbers)
             else np.empty(0, np.intp)
-            for each in which
+            for part_numbers in parts_by_side
         )
-        yield mine, theirs
+        yield row_places, outcome_places
 
 
 def _part_of_each(numbers: U64, parts: int, store: RowStore) -> NDArray[np.uint16]:
     """Return in which of several parts each number is: uint16 (n,)."""
-    found = store.empty(len(numbers), np.uint16)
-    for some in chunks_of(len(numbers)):
-        found[some] = (numbers[some] >> np.uint64(32)) % np.uint64(parts)
+    part_numbers = store.empty(len(numbers), np.uint16)
+    for chunk in chunks_of(len(numbers)):
+        part_numbers[chunk] = (numbers[chunk] >> np.uint64(32)) % np.uint64(parts)
     store.release()
-    return found
+    return part_numbers
 
 
 def _pairs(outcomes: FileOutcomes, rows: _Ids) -> tuple[Places, Places]:
     """Return the row and the outcome of each pair that belongs together."""
-    ids, asked = np.unique(outcomes.number, return_inverse=True)
+    ids, number_index = np.unique(outcomes.number, return_inverse=True)
     code = np.minimum(np.searchsorted(ids, rows.number), max(len(ids) - 1, 0))
     code = np.where(ids[code] == rows.number, code, -1) if len(ids) else np.full(len(rows.number), -1)
-    return row_outcome_pairs(code, rows.time, asked, outcomes.time, outcomes.made)
+    return row_outcome_pairs(code, rows.time, number_index, outcomes.time, outcomes.made)
 
 
 def _parts(reads: Sequence[FileRows]) -> list[slice]:
@@ -305,7 +312,7 @@ def _values_at(values: Numbers | None, index: Places, missing: float, store: Row
 
 
 def row_outcome_pairs(
-    code: I64, time: I64 | None, asked: I64, heard: I64 | None, made: I64 | None
+    code: I64, time: I64 | None, outcome_code: I64, known_time: I64 | None, prediction_time: I64 | None
 ) -> tuple[Places, Places]:
     """Return row and outcome of each pair that belongs together, outcomes oldest first.
 
@@ -314,61 +321,72 @@ def row_outcome_pairs(
     Args:
         code: int64 (n,), which id each row has, -1 = one without an outcome.
         time: int64 (n,), when each row was predicted; None where nobody knows.
-        asked: int64 (m,), which id each outcome has.
-        heard: int64 (m,), when each outcome was known, 0 = not said; None where none says it.
-        made: int64 (m,), the time of the prediction that each names, 0 = not said; None where none says it.
+        outcome_code: int64 (m,), which id each outcome has.
+        known_time: int64 (m,), when each outcome was known, 0 = not said; None where none says it.
+        prediction_time: int64 (m,), the time of the prediction that each names, 0 = not said; None where none says it.
     """
-    groups = int(asked.max()) + 1 if len(asked) else 0
+    groups = int(outcome_code.max()) + 1 if len(outcome_code) else 0
     several = np.bincount(code[code >= 0], minlength=groups) > 1
-    if time is not None and (made is not None or (heard is not None and several.any())):
-        return _by_time(code, time, asked, np.zeros(len(asked), np.int64) if heard is None else heard, made)
-    row, outcome = _all_of_an_id(code, asked, groups)
-    if time is None or heard is None:
+    if time is not None and (prediction_time is not None or (known_time is not None and several.any())):
+        return _by_time(
+            code,
+            time,
+            outcome_code,
+            np.zeros(len(outcome_code), np.int64) if known_time is None else known_time,
+            prediction_time,
+        )
+    row, outcome = _all_of_an_id(code, outcome_code, groups)
+    if time is None or known_time is None:
         return row, outcome
-    when = heard[outcome]
+    when = known_time[outcome]
     fits = (when <= 0) | (time[row] - when <= EARLY)
     return row[fits], outcome[fits]
 
 
-def _all_of_an_id(code: I64, asked: I64, groups: int) -> tuple[Places, Places]:
+def _all_of_an_id(code: I64, i64: I64, groups: int) -> tuple[Places, Places]:
     """Pairs of a row and an outcome of one id, outcomes oldest first."""
     rows_of = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[rows_of], np.arange(groups + 1))
-    many = np.diff(ends)[asked]
-    outcome = np.repeat(np.arange(len(asked)), many)
+    many = np.diff(ends)[i64]
+    outcome = np.repeat(np.arange(len(i64)), many)
     within = np.arange(len(outcome)) - np.repeat(np.cumsum(many) - many, many)
-    return rows_of[ends[asked][outcome] + within], outcome
+    return rows_of[ends[i64][outcome] + within], outcome
 
 
-def _by_time(code: I64, time: I64, asked: I64, heard: I64, made: I64 | None) -> tuple[Places, Places]:
+def _by_time(code: I64, time: I64, i64: I64, i64: I64, i64: I64 | None) -> tuple[Places, Places]:
     """Pairs of an outcome and the one row that it is about, outcomes oldest first."""
-    named = np.zeros(len(heard), np.int64) if made is None else made
-    when = np.where(heard > 0, heard, np.iinfo(np.int64).max)  # who says no time means what was predicted last
-    found = match_outcomes(code, time, asked, when, named)
-    known = np.flatnonzero(found >= 0)
-    return found[known], known
+    prediction_times = np.zeros(len(i64), np.int64) if i64 is None else i64
+    when = np.where(i64 > 0, i64, np.iinfo(np.int64).max)  # who says no time means what was predicted last
+    matches = match_outcomes(code, time, i64, when, prediction_times)
+    matched_rows = np.flatnonzero(matches >= 0)
+    return matches[matched_rows], matched_rows
 
 
-def _corrected(outcomes: FileOutcomes, found: ResolvedRows) -> Mask:
+def _corrected(outcomes: FileOutcomes, resolved_rows: ResolvedRows) -> Mask:
     """Tell of which rows the latest outcome says something else than the first: bool (n,)."""
-    first, last = found.first, found.latest
-    heard = np.flatnonzero(first >= 0)
-    was = first[heard]
-    columns = [(outcomes.actual, last), *((outcomes.slices[key], of) for key, of in found.slices.items())]
+    first, last = resolved_rows.first, resolved_rows.latest
+    matched_rows = np.flatnonzero(first >= 0)
+    was = first[matched_rows]
+    columns = [
+        (outcomes.actual, last),
+        *((outcomes.slices[key], source_rows) for key, source_rows in resolved_rows.slices.items()),
+    ]
     columns += [
-        (Column(numbers=values), of)
-        for values, of in ((outcomes.weight, found.weight), (outcomes.value, found.value))
+        (Column(numbers=values), source_rows)
+        for values, source_rows in ((outcomes.weight, resolved_rows.weight), (outcomes.value, resolved_rows.value))
         if values is not None
     ]
-    differ: NDArray[np.bool_] = outcomes.retracted[was] != outcomes.retracted[last[heard]]
-    for column, of in columns:
-        one, other = column_at(column, was), column_at(column, of[heard])
-        if one.numbers is not None and other.numbers is not None:
-            differ |= (one.numbers != other.numbers) & ~(np.isnan(one.numbers) & np.isnan(other.numbers))
-        if one.codes is not None and other.codes is not None:
-            differ |= one.codes != other.codes
+    differ: NDArray[np.bool_] = outcomes.retracted[was] != outcomes.retracted[last[matched_rows]]
+    for column, source_rows in columns:
+        first_values, last_values = column_at(column, was), column_at(column, source_rows[matched_rows])
+        if first_values.numbers is not None and last_values.numbers is not None:
+            differ |= (first_values.numbers != last_values.numbers) & ~(
+                np.isnan(first_values.numbers) & np.isnan(last_values.numbers)
+            )
+        if first_values.codes is not None and last_values.codes is not None:
+            differ |= first_values.codes != last_values.codes
     corrected = np.zeros(len(first), np.bool_)
-    corrected[heard] = differ
+    corrected[matched_rows] = differ
     return corrected
 
 
@@ -400,19 +418,21 @@ def join_rankings(
     store = RowStore()
     rows, n, unused = _Ids.of(reads, name, store), len(outcomes.number), _Unused()
     row, outcome = _pairs(outcomes, rows)
-    found = resolve_rows(outcomes, row, outcome, len(rows.number), sampled)
-    unused.add(outcomes, np.arange(n), _others(n, outcome), found)
+    resolved_rows = resolve_rows(outcomes, row, outcome, len(rows.number), sampled)
+    unused.add(outcomes, np.arange(n), _others(n, outcome), resolved_rows)
     unused.tell(outcomes, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
-    for read, mine in zip(reads, _parts(reads), strict=True):
-        first, end = np.searchsorted(found.row, [mine.start, mine.stop])
-        pairs = found.outcome[first:end], found.row[first:end] - mine.start
+    for read, part in zip(reads, _parts(reads), strict=True):
+        first, end = np.searchsorted(resolved_rows.row, [part.start, part.stop])
+        pairs = resolved_rows.outcome[first:end], resolved_rows.row[first:end] - part.start
         relevance, last, value = _resolve_lists(outcomes, *pairs, read)
-        known = {key: column_at(outcomes.slices[key], of[mine]) for key, of in found.slices.items()}
-        read = replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, told=known)
+        slice_columns = {
+            key: column_at(outcomes.slices[key], slice_rows[part]) for key, slice_rows in resolved_rows.slices.items()
+        }
+        read = replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, told=slice_columns)
         joined.append(_with(read, relevance))
-        weights.append(_values_at(outcomes.weight, found.weight[mine], np.nan, store))
+        weights.append(_values_at(outcomes.weight, resolved_rows.weight[part], np.nan, store))
     return joined, weights
 
 
@@ -439,12 +459,14 @@ def _resolve_lists(
     retracted = outcomes.retracted[outcome]
     item = Column() if outcomes.item is None else column_at(outcomes.item, outcome)
     about = np.full(len(row), -1, np.int32) if item.codes is None else item.codes
-    gain, which, sets = read_actuals(column_at(outcomes.actual, outcome))
-    said = ListStatements(row, Column(codes=about, categories=item.categories), gain, retracted, which, sets)
+    gain, item_rows, sets = read_actuals(column_at(outcomes.actual, outcome))
+    list_statements = ListStatements(
+        row, Column(codes=about, categories=item.categories), gain, retracted, item_rows, sets
+    )
     value = np.full(len(row), np.nan) if outcomes.value is None else outcomes.value[outcome]
-    found = resolve_rankings(_lists(read), said, row, about, value, retracted)
-    last = np.where(found.last < 0, -1, np.append(outcome, -1)[found.last])
-    return found.relevance, last, None if outcomes.value is None else found.worth
+    rankings = resolve_rankings(_lists(read), list_statements, row, about, value, retracted)
+    last = np.where(rankings.last < 0, -1, np.append(outcome, -1)[rankings.last])
+    return rankings.relevance, last, None if outcomes.value is None else rankings.worth
 
 
 def _with(read: FileRows, relevance: Relevance) -> FileRows:

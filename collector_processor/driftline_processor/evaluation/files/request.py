@@ -47,7 +47,7 @@ def evaluate_request(
         expected = configuration.expectations_of(options.expect)
         performance = configuration.performance_of(options.performance)
         versions = configuration.versions_in(options.performance)
-    asked = EvaluationSettings(
+    settings = EvaluationSettings(
         method=options.method,
         methods=options.methods,
         exact=options.exact,
@@ -68,16 +68,18 @@ def evaluate_request(
         reference = download_artifact(reference)
     if options.config is not None:
         configured = configuration.configure_evaluation(
-            *(options.config, reference, columns, cut, asked, say), options.used_sections
+            *(options.config, reference, columns, cut, settings, say), options.used_sections
         )
-        reference, columns, cut, asked = configured.reference, configured.options, configured.cut, configured.asked
-    files = [file for one in data for file in ([one] if isinstance(one, MemoryRows) else expand_paths([one]))]
-    return evaluate_files(files, reference, outcomes, columns, cut, say, asked, progress)
+        reference, columns, cut, settings = configured.reference, configured.options, configured.cut, configured.asked
+    files = [
+        file for source in data for file in ([source] if isinstance(source, MemoryRows) else expand_paths([source]))
+    ]
+    return evaluate_files(files, reference, outcomes, columns, cut, say, settings, progress)
 
 
-def objectives_of(written: Sequence[str]) -> tuple[Objective, ...]:
+def objectives_of(texts: Sequence[str]) -> tuple[Objective, ...]:
     """Read objectives. Raises :class:`BadInput` for what is none."""
     try:
-        return tuple(read_objective(text) for text in written)
+        return tuple(read_objective(text) for text in texts)
     except ValueError as error:
         raise BadInput(str(error), "objectives") from error

@@ -97,19 +97,19 @@ def read_choices(deciding: Sequence[str], shown: Sequence[str], baseline: Baseli
     """
     everywhere: list[list[str]] = [[], []]
     features: dict[str, list[list[str]]] = {}
-    for at, (option, given) in enumerate((("method", deciding), ("methods", shown))):
-        for text in given:
+    for index, (option, methods_given) in enumerate((("method", deciding), ("methods", shown))):
+        for text in methods_given:
             feature, names = _split(option, text, baseline.bins.features)
             try:
-                check_names(names, deciding=at == 0)
+                check_names(names, deciding=index == 0)
             except ValueError as error:
                 raise BadInput(str(error), option, text) from None
             if feature is None:
-                everywhere[at] += names
+                everywhere[index] += names
             else:
-                features.setdefault(feature, [[], []])[at] += names
-    made = {name: Choice(tuple(methods[0]), tuple(methods[1])) for name, methods in features.items()}
-    choices = Choices(Choice(tuple(everywhere[0]), tuple(everywhere[1])), made)
+                features.setdefault(feature, [[], []])[index] += names
+    choices_by_feature = {name: Choice(tuple(methods[0]), tuple(methods[1])) for name, methods in features.items()}
+    choices = Choices(Choice(tuple(everywhere[0]), tuple(everywhere[1])), choices_by_feature)
     for wrong in misfits(choices, baseline):
         option = "method" if wrong.deciding else "methods"
         raise BadInput(str(wrong), option, f"{wrong.feature}={wrong.method}")
@@ -123,39 +123,45 @@ def _split(option: str, text: str, features: Collection[str]) -> tuple[str | Non
     return feature if sign else None, [name.strip() for name in names.split(",") if name.strip()]
 
 
-def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say) -> PerformanceSettings:
+def performance_settings(evaluation_settings: EvaluationSettings, baseline: Baseline, say: Say) -> PerformanceSettings:
     """Return what is asked of a model.
 
     Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
     where something is that a model of its kind has not.
     """
-    model, task, known = baseline.model, baseline.task, asked.performance
-    option = "performance" if asked.model is None else "config"
-    if known and model not in known:
-        raise BadInput(f"it says nothing of the model '{model}'; {near(model, tuple(known))}", option)
+    model, task, settings_by_model = baseline.model, baseline.task, evaluation_settings.performance
+    option = "performance" if evaluation_settings.model is None else "config"
+    if settings_by_model and model not in settings_by_model:
+        raise BadInput(f"it says nothing of the model '{model}'; {near(model, tuple(settings_by_model))}", option)
     load_custom_metrics(say)
-    found = known.get(model, STANDARD)
-    wrong = [problem for name in found.metrics if (problem := misnamed(name, task.kind))]
-    wrong += [problem for one in found.objectives if (problem := misnamed_metric(one, task.kind))]
-    if unknown := unknown_classes(found.costs, task):
+    model_performance = settings_by_model.get(model, STANDARD)
+    wrong = [problem for name in model_performance.metrics if (problem := misnamed(name, task.kind))]
+    wrong += [
+        problem for objective in model_performance.objectives if (problem := misnamed_metric(objective, task.kind))
+    ]
+    if unknown := unknown_classes(model_performance.costs, task):
         wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
     if wrong:
         raise BadInput(wrong[0], option)
-    metrics = [*found.metrics, *asked.metrics]
-    for objective in asked.objectives:
+    metrics = [*model_performance.metrics, *evaluation_settings.metrics]
+    for objective in evaluation_settings.objectives:
         if problem := misnamed_metric(objective, task.kind):
             raise BadInput(problem, "objectives", objective.rule)
         metrics += () if objective.of_service else (objective.metric,)
-    return replace(found, metrics=tuple(metrics), objectives=(*found.objectives, *asked.objectives))
+    return replace(
+        model_performance,
+        metrics=tuple(metrics),
+        objectives=(*model_performance.objectives, *evaluation_settings.objectives),
+    )
 
 
-def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) -> None:
+def check_objective_slices(performance_settings: PerformanceSettings, keys: Collection[str]) -> None:
     """Raise :class:`BadInput` where an objective is of a slice that neither rows nor outcomes tell apart."""
-    for objective in asked.objectives:
+    for objective in performance_settings.objectives:
         if objective.key and objective.key not in keys:
-            known = f"; {near(objective.key, tuple(keys))}" if keys else ""
+            suggestion = f"; {near(objective.key, tuple(keys))}" if keys else ""
             raise BadInput(
-                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{known}"
+                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{suggestion}"
             )
 
 
@@ -167,33 +173,35 @@ def expectations_of_model(
         raise BadInput(
             f"it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}", option
         )
-    wanted = expect.get(baseline.model, Expectations())
-    unknown = [name for name in wanted.features if name not in baseline.bins.features]
+    expected = expect.get(baseline.model, Expectations())
+    unknown = [name for name in expected.features if name not in baseline.bins.features]
     if unknown:
         say(about_option(option, f"{listed(unknown)}: the baseline has no such feature; not checked"))
-    known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
-    return wanted, replace(wanted, features=known)
+    known_features = {name: rules for name, rules in expected.features.items() if name not in unknown}
+    return expected, replace(expected, features=known_features)
 
 
 def model_settings(
-    asked: EvaluationSettings, baseline: Baseline, options: ColumnOptions, say: Say
+    evaluation_settings: EvaluationSettings, baseline: Baseline, options: ColumnOptions, say: Say
 ) -> tuple[ModelSettings, Expectations]:
     """Return how windows are judged, and of the expectations those whose features the baseline has."""
-    wanted, counted = expectations_of_model(asked.expect, baseline, say, "expect" if asked.model is None else "config")
-    base = asked.model or ModelSettings()
-    if asked.model is None or asked.method or asked.methods:
-        choices = read_choices(asked.method, asked.methods, baseline)
+    expected, counted = expectations_of_model(
+        evaluation_settings.expect, baseline, say, "expect" if evaluation_settings.model is None else "config"
+    )
+    base = evaluation_settings.model or ModelSettings()
+    if evaluation_settings.model is None or evaluation_settings.method or evaluation_settings.methods:
+        choices = read_choices(evaluation_settings.method, evaluation_settings.methods, baseline)
     else:
         choices = base.choices
         for wrong in misfits(choices, baseline):
             say(f"{wrong.key(baseline.model)}: {wrong}; it is passed over")
     settings = replace(
         base,
-        rolling=asked.past,
+        rolling=evaluation_settings.past,
         seasons=options.seasons,
         choices=choices,
-        expectations=wanted,
-        performance=performance_settings(asked, baseline, say),
-        versions=asked.versions.get(baseline.model, VersionNames()),
+        expectations=expected,
+        performance=performance_settings(evaluation_settings, baseline, say),
+        versions=evaluation_settings.versions.get(baseline.model, VersionNames()),
     )
     return settings, counted
