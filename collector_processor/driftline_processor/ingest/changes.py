@@ -187,5 +187,5 @@ def _merged(totals: dict[str, float], more: dict[str, float]) -> dict[str, float
     return merged
 
 
-def _sum(f64: F64 | None, f64: F64 | None) -> F64 | None:
-    return f64 if f64 is None else f64 if f64 is None else np.add(f64, f64)
+def _sum(first: F64 | None, second: F64 | None) -> F64 | None:
+    return second if first is None else first if second is None else np.add(first, second)

@@ -212,14 +212,14 @@ def _candidates(
     return rows.take(pa.array(once))
 
 
-def _around(i64: I64, i64: I64) -> tuple[I64, I64]:
+def _around(places: I64, named_times: I64) -> tuple[I64, I64]:
     """Return the places of ids, and the moments in which predictions may be that outcomes mean: each pair once.
 
     So of a machine that is scored every minute those near the time that is named are read, and not those of the month.
     """
-    moments = np.concatenate([(i64 - COARSEST) // MOMENT, (i64 + COARSEST) // MOMENT])
+    moments = np.concatenate([(named_times - COARSEST) // MOMENT, (named_times + COARSEST) // MOMENT])
     first = int(moments.min())
-    pairs = sorted_distinct((np.concatenate([i64, i64]) << _BITS) + moments - first)
+    pairs = sorted_distinct((np.concatenate([places, places]) << _BITS) + moments - first)
     return pairs >> _BITS, (pairs & ((1 << _BITS) - 1)) + first
 
 

@@ -277,19 +277,19 @@ class Join:
         fed_ones = is_among(integers_of(retracted, "prediction"), fed)
         insert(connection, "retractions", retracted.append_column("fed", pa.array(fed_ones)))
 
-    def _watch(self, table: pa.Table, verdict: OutcomeChanges, table: pa.Table) -> None:
+    def _watch(self, heard_rows: pa.Table, verdict: OutcomeChanges, withdrawn: pa.Table) -> None:
         """Feed the first outcome of every prediction, and count what was said of it otherwise afterwards."""
         by_number = self._series.by_number()  # classes may have been learned just now
-        for number, series_rows in _by_series(table):
+        for number, series_rows in _by_series(heard_rows):
             self._concept.feed(by_number[number], series_rows)
         rows = verdict.rows
         counted, prediction = integers_of(rows, "outcome"), integers_of(rows, "prediction")
-        late = filter_rows(table, ~is_among(integers_of(table, "outcome"), counted)).sort_by("prediction")
+        late = filter_rows(heard_rows, ~is_among(integers_of(heard_rows, "outcome"), counted)).sort_by("prediction")
         of_late = integers_of(late, "prediction")  # something else, or nothing, counts of them at the end of this step
         now = filter_rows(rows, is_among(prediction, of_late)).sort_by("prediction")
         same = is_among(of_late, integers_of(now, "prediction"))
         same[same] = equal_outcomes(self._connection, filter_rows(late, same), now)
-        is_repeated = verdict.first & is_among(prediction, _of_all([table.filter(table["fed"])], "prediction"))
+        is_repeated = verdict.first & is_among(prediction, _of_all([withdrawn.filter(withdrawn["fed"])], "prediction"))
         series = [verdict.changed()[1], integers_of(late, "series")[~same], integers_of(rows, "series")[is_repeated]]
         for number, otherwise in Counter(np.concatenate(series).tolist()).items():
             self._concept.corrected(by_number[number], otherwise)

@@ -341,13 +341,11 @@ def equal_outcomes(connection: Connection, rows: pa.Table, before: pa.Table) -> 
     return same
 
 
-def _equal_lists(chunked_array: pa.ChunkedArray, chunked_array: pa.ChunkedArray) -> Mask:
-    lengths = [pc.fill_null(pc.list_value_length(lists), -1).to_numpy() for lists in (chunked_array, chunked_array)]
+def _equal_lists(before: pa.ChunkedArray, after: pa.ChunkedArray) -> Mask:
+    lengths = [pc.fill_null(pc.list_value_length(lists), -1).to_numpy() for lists in (before, after)]
     equal: Mask = lengths[0] == lengths[1]
     nonempty_rows = np.flatnonzero(equal & (lengths[0] > 0))
-    values = [
-        pc.list_flatten(lists.take(pa.array(nonempty_rows))).to_numpy() for lists in (chunked_array, chunked_array)
-    ]
+    values = [pc.list_flatten(lists.take(pa.array(nonempty_rows))).to_numpy() for lists in (before, after)]
     differs = np.repeat(nonempty_rows, lengths[0][nonempty_rows])[values[0] != values[1]]
     equal[differs] = False
     return equal

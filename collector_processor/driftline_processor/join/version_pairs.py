@@ -162,11 +162,11 @@ def _told(series: Series, rows: pa.Table, side: str) -> VersionAnswers:
     return VersionAnswers(series.task, *scores_and_classes_of(series.task, side_rows))
 
 
-def _less(table: pa.Table | None, table: pa.Table | None) -> pa.Table | None:
+def _less(pairs: pa.Table | None, other_pairs: pa.Table | None) -> pa.Table | None:
     """Return the pairs that are not among others; None where there are none."""
-    if table is None or table is None:
-        return table
-    left = table.join(table.select(["first", "second"]), ["first", "second"], join_type="left anti")
+    if pairs is None or other_pairs is None:
+        return pairs
+    left = pairs.join(other_pairs.select(["first", "second"]), ["first", "second"], join_type="left anti")
     return left if len(left) else None
 
 

@@ -401,8 +401,8 @@ def _stretches(
     numbers, panes = integers_of(lost, "series"), integers_of(lost, "time")
     panes = panes - panes % PANE
     by_number = register.by_number()
-    for number in np.unique(numbers).tolist():
-        stored = stored_stretches(connection, number, np.unique(panes[numbers == number]).tolist())
-        kept_stretches = [stretch for stretch in stored if all_rows_kept(connection, number, stretch)]
+    for series_number in np.unique(numbers).tolist():
+        stored = stored_stretches(connection, series_number, np.unique(panes[numbers == series_number]).tolist())
+        kept_stretches = [stretch for stretch in stored if all_rows_kept(connection, series_number, stretch)]
         if kept_stretches:
-            yield by_number[number], kept_stretches
+            yield by_number[series_number], kept_stretches

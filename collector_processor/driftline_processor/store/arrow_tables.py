@@ -151,14 +151,14 @@ def take_table_rows(rows: pa.Table, i64: I64) -> pa.Table:
     return rows if len(i64) == n and (i64 == np.arange(n)).all() else rows.take(pa.array(i64))
 
 
-def positions_among(i64: I64, i64: I64) -> I64:
+def positions_among(numbers: I64, searched: I64) -> I64:
     """Return the place of each number among others that are all different, which have it."""
-    if len(i64) == len(i64) and (i64 == i64).all():
-        return np.arange(len(i64))
-    if (i64[1:] > i64[:-1]).all():
-        return positions_in(i64, i64)
-    order = np.argsort(i64)
-    return np.asarray(order[positions_in(i64[order], i64)])
+    if len(numbers) == len(searched) and (numbers == searched).all():
+        return np.arange(len(numbers))
+    if (numbers[1:] > numbers[:-1]).all():
+        return positions_in(numbers, searched)
+    order = np.argsort(numbers)
+    return np.asarray(order[positions_in(numbers[order], searched)])
 
 
 def group_by_value(numbers: I64) -> Iterator[tuple[int, NDArray[np.bool_]]]:

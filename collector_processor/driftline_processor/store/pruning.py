@@ -196,10 +196,10 @@ def read_by_request(connection: Connection, table: pa.Table, ids: pa.Array, cond
     return rows if pc.all(right).as_py() else rows.filter(right)
 
 
-def _kind(i64: I64, i64: I64, begins: NDArray[np.uint64]) -> _Kind:
+def _kind(places: I64, times: I64, begins: NDArray[np.uint64]) -> _Kind:
     """Return the place of ids made at a time. ``begins``: the written digits of that time."""
-    order = np.argsort(i64)
-    hour = i64[order] * _REST // _HOUR
+    order = np.argsort(times)
+    hour = times[order] * _REST // _HOUR
     new = np.flatnonzero(np.diff(hour, prepend=-1))
     first, last = group_intervals(hour[new], hour[new] + 1, 1)
     starts, id_numbers = new[first], begins[order]
@@ -208,9 +208,9 @@ def _kind(i64: I64, i64: I64, begins: NDArray[np.uint64]) -> _Kind:
         (_text(first_number), _text(last_number) + _LAST)
         for first_number, last_number in zip(smallest, greatest, strict=True)
     ]
-    earliest = int(i64.min()) * _REST * 10**6 - _SKEW
+    earliest = int(times.min()) * _REST * 10**6 - _SKEW
     hours = int((hour[new[last]] - hour[starts] + 1).sum())
-    return _Kind(i64, Condition("t.received >= ?", (earliest,)), lies_within("t.id", spans), hours)
+    return _Kind(places, Condition("t.received >= ?", (earliest,)), lies_within("t.id", spans), hours)
 
 
 def _text(begin: np.uint64) -> str:

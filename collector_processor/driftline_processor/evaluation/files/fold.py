@@ -56,8 +56,8 @@ class WindowFold:
     def add(self, pane: Pane, prints: Prints) -> None:
         """Add a batch."""
         self.pane = merge([self.pane, pane])
-        for name, fingerprints in prints.items():
-            self.counting[name].add(fingerprints)
+        for name, name_fingerprints in prints.items():
+            self.counting[name].add(name_fingerprints)
 
     @property
     def repeats(self) -> Repeats | None:

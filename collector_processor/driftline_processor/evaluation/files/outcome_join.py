@@ -353,11 +353,15 @@ def _all_of_an_id(code: I64, i64: I64, groups: int) -> tuple[Places, Places]:
     return rows_of[ends[i64][outcome] + within], outcome
 
 
-def _by_time(code: I64, time: I64, i64: I64, i64: I64, i64: I64 | None) -> tuple[Places, Places]:
+def _by_time(
+    code: I64, time: I64, outcome_code: I64, known_time: I64, prediction_time: I64 | None
+) -> tuple[Places, Places]:
     """Pairs of an outcome and the one row that it is about, outcomes oldest first."""
-    prediction_times = np.zeros(len(i64), np.int64) if i64 is None else i64
-    when = np.where(i64 > 0, i64, np.iinfo(np.int64).max)  # who says no time means what was predicted last
-    matches = match_outcomes(code, time, i64, when, prediction_times)
+    prediction_times = np.zeros(len(known_time), np.int64) if prediction_time is None else prediction_time
+    when = np.where(
+        known_time > 0, known_time, np.iinfo(np.int64).max
+    )  # who says no time means what was predicted last
+    matches = match_outcomes(code, time, outcome_code, when, prediction_times)
     matched_rows = np.flatnonzero(matches >= 0)
     return matches[matched_rows], matched_rows
 

@@ -184,16 +184,16 @@ def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) 
     return columns_by_key
 
 
-def _over(column: Column, column: Column) -> Column:
+def _over(column: Column, later_column: Column) -> Column:
     """Return the texts of one column, or of another where the first has none."""
-    if column.codes is None:
+    if later_column.codes is None:
         return column
     if column.codes is None:
-        return column
-    shifted = np.where(column.codes >= 0, column.codes + len(column.categories), -1)
+        return later_column
+    shifted = np.where(column.codes >= 0, column.codes + len(later_column.categories), -1)
     return Column(
-        codes=np.where(column.codes >= 0, column.codes, shifted).astype(np.int32),
-        categories=(*column.categories, *column.categories),
+        codes=np.where(later_column.codes >= 0, later_column.codes, shifted).astype(np.int32),
+        categories=(*later_column.categories, *column.categories),
     )
 
 

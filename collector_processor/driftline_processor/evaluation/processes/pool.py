@@ -359,7 +359,7 @@ class JudgingProcesses:
         self._pause = next_pause(self._pause, *BACK_OFF)
 
     def _drop(self, process: _Process) -> None:
-        self._processes = [process for process in self._processes if process is not process]
+        self._processes = [running for running in self._processes if running is not process]
         process.end()
         self._publish()
 
