@@ -54,7 +54,7 @@ _RECORD: Final = Layout(
     ids={0x4A: ("trace_id", 16), 0x52: ("span_id", 8)},
     times={0x09: "time", 0x59: "observed"},
     texts={0x62: "event_name"},
-    is_known=frozenset({_EVENT_NAME}),
+    known=frozenset({_EVENT_NAME}),
 )
 """Fields of ``opentelemetry/proto/logs/v1/logs.proto``: LogRecord."""
 
