@@ -36,7 +36,7 @@ def load_custom_metrics(say: Callable[[str], object] = lambda _: None) -> dict[s
     Args:
         say: Is told once of each metric that cannot be used, that raises, or that returns what is no value.
     """
-    found: dict[str, Metric] = {}
+    metrics_by_name: dict[str, Metric] = {}
     for point in _points(tuple(sys.path)):
         try:
             metric = _metric_of(point)
@@ -44,14 +44,14 @@ def load_custom_metrics(say: Callable[[str], object] = lambda _: None) -> dict[s
         except Exception as error:
             say(f"the metric '{point.name}' ({point.value}) cannot be loaded: {type(error).__name__}: {error}")
             continue
-        if problem is None and metric.name in found:
+        if problem is None and metric.name in metrics_by_name:
             problem = "another package has one of that name"
         if problem is not None:
             say(f"the metric '{point.name}' ({point.value}) is left out: {problem}")
         else:
-            found[metric.name] = _guarded(metric, say)
-    install_metrics(found.values())
-    return found
+            metrics_by_name[metric.name] = _guarded(metric, say)
+    install_metrics(metrics_by_name.values())
+    return metrics_by_name
 
 
 def unusable_names() -> frozenset[str]:
@@ -97,10 +97,10 @@ def metric_of_function(name: str, function: PaneFunction) -> Metric:
         parts = {part: numbers.view() for part, numbers in sums.pane.parts.items()}
         for numbers in parts.values():
             numbers.flags.writeable = False
-        found = function(Pane(parts), sums.task)
-        if found is None or isinstance(found, MetricValue):
-            return found
-        return MetricValue(float(found), int(sums.pane.parts["outcomes"][0]), "panes")
+        result = function(Pane(parts), sums.task)
+        if result is None or isinstance(result, MetricValue):
+            return result
+        return MetricValue(float(result), int(sums.pane.parts["outcomes"][0]), "panes")
 
     def usual(_task: Task) -> Iterable[str]:
         return (name,)
@@ -122,11 +122,11 @@ def metric_of_function(name: str, function: PaneFunction) -> Metric:
 
 def _guarded(metric: Metric, say: Callable[[str], object]) -> Metric:
     """Return a metric whose functions never raise: each failure is said once, and the value is left out."""
-    said: set[str] = set()
+    messages: set[str] = set()
 
     def fail(problem: str, kind: str) -> None:
-        if kind not in said:
-            said.add(kind)
+        if kind not in messages:
+            messages.add(kind)
             say(f"the metric '{metric.name}' is left out where it fails: {problem}")
 
     def guard(function: Callable[..., Any], otherwise: Any) -> Callable[..., Any]:
@@ -141,13 +141,13 @@ def _guarded(metric: Metric, say: Callable[[str], object]) -> Metric:
         return call
 
     def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
-        found = metric.value(sums, name)
-        if found is not None and not isinstance(found, MetricValue):
-            raise TypeError(f"its value is a {type(found).__name__}; return a MetricValue or None")
-        if found is not None and found.value is not None and not math.isfinite(found.value):
-            fail(f"its value is {found.value}", "value")
+        result = metric.value(sums, name)
+        if result is not None and not isinstance(result, MetricValue):
+            raise TypeError(f"its value is a {type(result).__name__}; return a MetricValue or None")
+        if result is not None and result.value is not None and not math.isfinite(result.value):
+            fail(f"its value is {result.value}", "value")
             return None
-        return found
+        return result
 
     interval = metric.interval
     if interval is None and metric.gradient is not None:

@@ -82,10 +82,10 @@ class GroupPace:
         if not self._groups:
             return size * _USUAL_BYTE
         mean, usual = self._bytes / self._groups, self._seconds / self._groups
-        spread = max(0.0, self._squares / self._groups - mean * mean)
-        together = self._products / self._groups - mean * usual
+        variance = max(0.0, self._squares / self._groups - mean * mean)
+        covariance = self._products / self._groups - mean * usual
         weight = _USUAL_SPREAD * _USUAL_SPREAD / self._groups
-        for_byte = max(0.0, (together + weight * _USUAL_BYTE) / (spread + weight))
+        for_byte = max(0.0, (covariance + weight * _USUAL_BYTE) / (variance + weight))
         return groups * max(0.0, usual - for_byte * mean) + size * for_byte
 
     @property

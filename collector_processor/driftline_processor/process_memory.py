@@ -50,8 +50,8 @@ def _set_allocator() -> None:
 def resident() -> int:
     """Return the bytes of this process in memory; 0 where the system does not say."""
     try:
-        with open("/proc/self/statm", "rb") as said:
-            return int(said.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
 
@@ -59,8 +59,8 @@ def resident() -> int:
 def own_bytes(pid: int) -> int:
     """Return the bytes of another process in memory that it shares with none; 0 where the system does not say."""
     try:
-        with open(f"/proc/{pid}/statm", "rb") as said:
-            pages = said.read().split()
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            pages = file.read().split()
             return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0

@@ -157,19 +157,19 @@ def metric_problems(metric: Metric) -> list[str]:
     >>> metric_problems(replace(METRICS["mcc"], name="my_mcc", greatest=0.2))[0]
     'my_mcc of a binary model: 0.382 of 500 rows is not between least, -1, and greatest, 0.2'
     """
-    ours = METRICS.get(metric.name) is metric
-    problems = [] if ours else list(declaration_problems(metric))
+    is_builtin = METRICS.get(metric.name) is metric
+    problems = [] if is_builtin else list(declaration_problems(metric))
     if problems:
         return problems
     name, kinds = metric.name, sorted(metric.tasks & TASKS.keys())
     checks = [(f"{name} of a {kind} model", partial(check, metric, kind)) for kind in kinds for check in CHECKS]
     checks += [(name, partial(check, metric)) for check in (gradient_problems, estimate_problems)]
     with _installed(metric):
-        for of, check in checks:
+        for rows_name, check in checks:
             try:
-                problems += [f"{of}: {problem}" for problem in check()]
+                problems += [f"{rows_name}: {problem}" for problem in check()]
             except Exception as error:
-                problems.append(f"{of}: {type(error).__name__}: {error}")
+                problems.append(f"{rows_name}: {type(error).__name__}: {error}")
     return problems
 
 
@@ -203,14 +203,14 @@ def merge_problems(metric: Metric, kind: str) -> Iterator[str]:
     if task.ranks_items:
         yield from (f"{name} has a bound, but lists are counted" for name, value in merged.items() if value.bound != 0)
         return
-    together = Rows(
+    merged_rows = Rows(
         task,
         np.concatenate([rows.scores for rows in parts if rows.scores is not None]),
         np.concatenate([rows.truth for rows in parts]),
         np.concatenate([rows.weight for rows in parts]),
         value=np.concatenate([rows.value for rows in parts if rows.value is not None]),
     )
-    exact = together.of_rows(metric)
+    exact = merged_rows.of_rows(metric)
     if merged.keys() != exact.keys():
         yield f"from panes it has {sorted(merged)}, from rows {sorted(exact)}"
     for name, value in merged.items():
@@ -244,10 +244,10 @@ def degenerate_problems(metric: Metric, kind: str) -> Iterator[str]:
     """Yield where no rows, one row or rows without weight have a value that is not finite, or any of nothing."""
     for n in (0, 1, 2):
         for weight in (0.0, 1.0):
-            drawn = draw_rows(kind, n, 2)
-            truth = np.zeros(n) if drawn.task.classes else drawn.truth
-            found = replace(drawn, truth=truth, weight=np.full(n, weight)).with_intervals(metric)
-            for name, value in found.items():
+            drawn_rows = draw_rows(kind, n, 2)
+            truth = np.zeros(n) if drawn_rows.task.classes else drawn_rows.truth
+            degenerate_rows = replace(drawn_rows, truth=truth, weight=np.full(n, weight)).with_intervals(metric)
+            for name, value in degenerate_rows.items():
                 if n == 0 or weight == 0:
                     yield f"{name} of {n} rows of weight {weight:g} is {value.value}; return None"
                 elif value.value is not None and not math.isfinite(value.value):
@@ -310,9 +310,9 @@ def gradient_problems(metric: Metric) -> Iterator[str]:
             return values_of_pane(metric, pane, task)[metric.name].value
 
         slopes = metric.gradient(cells)
-        for at, step in _steps(cells):
+        for index, step in _steps(cells):
             ends = value(cells + step), value(cells - step)
-            yield from _slope_problem(f"its gradient at {at} of {k} classes", slopes[at], *ends)
+            yield from _slope_problem(f"its gradient at {index} of {k} classes", slopes[index], *ends)
 
 
 def estimate_problems(metric: Metric) -> Iterator[str]:
@@ -323,46 +323,46 @@ def estimate_problems(metric: Metric) -> Iterator[str]:
     if estimate.of_decisions is not None:
         cells = rng.uniform(2, 20, (2, 2))
         slopes = estimate.of_decisions(cells)[1]
-        for at, step in _steps(cells):
+        for index, step in _steps(cells):
             above, below = (estimate.of_decisions(cells + side * step)[0] for side in (1, -1))
-            yield from _slope_problem(f"the gradient of its estimate at {at}", slopes[at], above, below)
+            yield from _slope_problem(f"the gradient of its estimate at {index}", slopes[index], above, below)
     if estimate.of_scores is not None:
         p, q = rng.uniform(1, 9, (2, 12))
         score, step = np.linspace(0.05, 0.95, 12), np.zeros(12)
         step[4] = _STEP
-        found = estimate.of_scores(p, q, score)
-        if found is None:
+        estimated = estimate.of_scores(p, q, score)
+        if estimated is None:
             yield "its estimate is not known of twelve bins with positives and negatives"
             return
-        for of, moved, of_bins in (
-            ("positives", (step, 0 * step), found.of_positive),
-            ("negatives", (0 * step, step), found.of_negative),
+        for case_name, moved, of_bins in (
+            ("positives", (step, 0 * step), estimated.of_positive),
+            ("negatives", (0 * step, step), estimated.of_negative),
         ):
             more, less = (estimate.of_scores(p + s * moved[0], q + s * moved[1], score) for s in (1, -1))
             ends = (None if end is None else end.value for end in (more, less))
-            yield from _slope_problem(f"the slope of its estimate in {of}", of_bins[4], *ends)
+            yield from _slope_problem(f"the slope of its estimate in {case_name}", of_bins[4], *ends)
 
 
 _STEP = 1e-4
 
 
 def _steps(cells: F64) -> Iterator[tuple[tuple[int, int], F64]]:
-    for at in np.ndindex(cells.shape):
+    for index in np.ndindex(cells.shape):
         step = np.zeros_like(cells)
-        step[at] = _STEP
-        yield (int(at[0]), int(at[1])), step
+        step[index] = _STEP
+        yield (int(index[0]), int(index[1])), step
 
 
-def _slope_problem(of: str, slope: float, above: float | None, below: float | None) -> Iterator[str]:
+def _slope_problem(case_name: str, slope: float, above: float | None, below: float | None) -> Iterator[str]:
     moved = math.nan if above is None or below is None else (above - below) / (2 * _STEP)
     if not abs(slope - moved) <= 1e-6 * max(1.0, abs(moved)):
-        yield f"{of} is {slope:.6g}, and the value moves by {moved:.6g}"
+        yield f"{case_name} is {slope:.6g}, and the value moves by {moved:.6g}"
 
 
-def _same(value: float | None, other: float | None, bound: float) -> bool:
-    if value is None or other is None:
-        return value is other
-    return abs(value - other) <= max(CLOSE * abs(other), CLOSE + bound)
+def _same(value: float | None, other_value: float | None, bound: float) -> bool:
+    if value is None or other_value is None:
+        return value is other_value
+    return abs(value - other_value) <= max(CLOSE * abs(other_value), CLOSE + bound)
 
 
 def _rows_add_up(metric: Metric, more: MetricValue, fewer: MetricValue) -> float:

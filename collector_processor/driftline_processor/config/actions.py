@@ -46,20 +46,20 @@ class RateLimit:
         return f"{self.count} per {seconds // size}{unit}"
 
 
-def parse_rate(written: object) -> RateLimit:
+def parse_rate(value: object) -> RateLimit:
     """Read ``3 per 1d``.
 
     >>> str(parse_rate("3 per 24h"))
     '3 per 1d'
     """
-    if isinstance(written, RateLimit):
-        return written
-    match = re.fullmatch(r"\s*(\d{1,6})\s+per\s+(\S+)\s*", str(written))
+    if isinstance(value, RateLimit):
+        return value
+    match = re.fullmatch(r"\s*(\d{1,6})\s+per\s+(\S+)\s*", str(value))
     if match is None or not int(match[1]):
-        raise ValueError(f"'{written:.60}' is no rate; write how often in how long, such as '3 per 1d'")
+        raise ValueError(f"'{value:.60}' is no rate; write how often in how long, such as '3 per 1d'")
     within = parse_duration(match[2], "d", "h")
     if within < timedelta(seconds=1):
-        raise ValueError(f"'{written:.60}' is less than a second; write how often in how long, such as '3 per 1d'")
+        raise ValueError(f"'{value:.60}' is less than a second; write how often in how long, such as '3 per 1d'")
     return RateLimit(int(match[1]), within)
 
 
@@ -115,12 +115,14 @@ class ActionKeys(Section):
             kind, mark, rest = str(name).partition("/")
             if mark and rest:
                 raise ValueError(f"'{kind:.40}' is no type of action; {near(kind, ACTIONS.names())}")
-            choice = " or ".join(f"{one}/NAME" for one in ACTIONS.names())
+            choice = " or ".join(f"{name}/NAME" for name in ACTIONS.names())
             raise ValueError(f"the name does not say what to do; write {choice}")
         action = section.model_validate(keys, context=info.context)
         of_files: Mapping[str, Mapping[str, str]] = (info.context or {}).get("filled", {})
-        own = f"actions.{name}."
-        action._filled = tuple(value for path, values in of_files.items() if path.startswith(own) for value in values)
+        own_prefix = f"actions.{name}."
+        action._filled = tuple(
+            value for path, values in of_files.items() if path.startswith(own_prefix) for value in values
+        )
         return action
 
     @property

@@ -67,10 +67,10 @@ class BusinessSource(Section):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _of_its_kind(cls, written: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
+    def _of_its_kind(cls, value: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
         if cls is not BusinessSource:
-            return read(written)
-        kind, keys = written
+            return read(value)
+        kind, keys = value
         if not isinstance(keys, Mapping):  # which may be a secret address
             raise ValueError("is not a set of keys; write them indented below it, or in braces")
         return business_source(kind).model_validate(keys, context=info.context)
@@ -82,11 +82,11 @@ def business_source(kind: str) -> Any:
     Raises:
         ValueError: It cannot be imported.
     """
-    found = installed(BUSINESS_SOURCES)[kind]
+    source_class = installed(BUSINESS_SOURCES)[kind]
     try:
-        return found.load()
+        return source_class.load()
     except Exception as error:  # of any distribution
-        raise ValueError(f"the extension '{kind}' ({found.value}) cannot be imported: {error}") from error
+        raise ValueError(f"the extension '{kind}' ({source_class.value}) cannot be imported: {error}") from error
 
 
 def by_source(business: object) -> object:
@@ -123,8 +123,8 @@ class Business(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_sources(cls, written: object) -> object:
-        return _by_source(written)
+    def _with_sources(cls, value: object) -> object:
+        return _by_source(value)
 
     model: Text = Field(description="The model beside which it is shown.", examples=["churn"])
     unit: str = Field(
@@ -175,7 +175,11 @@ def business_readers(
     declared: Mapping[str, Business], retention: int, clock: Callable[[], int]
 ) -> Iterator[BusinessReader]:
     """Yield a reader for each kind of source that series name; none is started."""
-    kinds = dict.fromkeys(kind for one in declared.values() for kind in one.sources)
+    kinds = dict.fromkeys(kind for declared_metric in declared.values() for kind in declared_metric.sources)
     for kind in kinds:
-        series = {name: one.sources[kind] for name, one in declared.items() if kind in one.sources}
+        series = {
+            name: declared_metric.sources[kind]
+            for name, declared_metric in declared.items()
+            if kind in declared_metric.sources
+        }
         yield type(next(iter(series.values()))).reader(series, retention, clock)

@@ -105,9 +105,9 @@ def region_of(query: Mapping[str, str], regions: Mapping[str, str]) -> str:
     return regions[region]
 
 
-def check_query(scheme: str, query: Mapping[str, str], known: tuple[str, ...]) -> None:
+def check_query(scheme: str, query: Mapping[str, str], known_keys: tuple[str, ...]) -> None:
     """Raise ValueError for a parameter of a query that a kind does not know."""
     for name in query:
-        if name not in known:
-            fix = near(name, [*known]) if known else "leave it out"
+        if name not in known_keys:
+            fix = near(name, [*known_keys]) if known_keys else "leave it out"
             raise ValueError(f"'{name:.40}' is nothing that {scheme}:// is asked; {fix}")

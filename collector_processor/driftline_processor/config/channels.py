@@ -24,16 +24,16 @@ _CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _DAY: Final = timedelta(days=1)
 
 
-def _time_of_day(written: object) -> time:
-    found = _CLOCK.fullmatch(str(written).strip())
-    if found is None:
-        raise ValueError(f"'{written:.40}' is no time of the day; write one such as 09:00")
-    return time(int(found[1]), int(found[2]))
+def _time_of_day(value: object) -> time:
+    match = _CLOCK.fullmatch(str(value).strip())
+    if match is None:
+        raise ValueError(f"'{value:.40}' is no time of the day; write one such as 09:00")
+    return time(int(match[1]), int(match[2]))
 
 
-def _at(day: date, at: time, zone: ZoneInfo) -> int:
+def _at(day: date, time_of_day: time, zone: ZoneInfo) -> int:
     """Return a time of a day, unix nanoseconds; one that a change of the clocks skips is as much later."""
-    return int(datetime.combine(day, at, zone).timestamp()) * 10**9
+    return int(datetime.combine(day, time_of_day, zone).timestamp()) * 10**9
 
 
 def _day_of(moment: int, zone: ZoneInfo) -> date:
@@ -57,27 +57,27 @@ class DigestTimes:
 
     def latest(self, now: int, zone: ZoneInfo) -> int:
         """Return the last of these times until now, unix nanoseconds."""
-        return max(one for one in self._around(now, zone) if one <= now)
+        return max(digest_time for digest_time in self._around(now, zone) if digest_time <= now)
 
     def next(self, now: int, zone: ZoneInfo) -> int:
         """Return the first of these times after now, unix nanoseconds."""
-        return min(one for one in self._around(now, zone) if one > now)
+        return min(digest_time for digest_time in self._around(now, zone) if digest_time > now)
 
     def _around(self, now: int, zone: ZoneInfo) -> Iterator[int]:
         today = _day_of(now, zone)
         for days in (-1, 0, 1):
-            yield from (_at(today + days * _DAY, one, zone) for one in self.times)
+            yield from (_at(today + days * _DAY, time, zone) for time in self.times)
 
 
-def parse_digest(written: object) -> DigestTimes:
+def parse_digest(value: object) -> DigestTimes:
     """Read ``24h`` or ``daily at 09:00``.
 
     >>> str(parse_digest("daily at 9:00")), str(parse_digest("8h"))
     ('daily at 09:00', '8h')
     """
-    if isinstance(written, DigestTimes):
-        return written
-    text = str(written).strip()
+    if isinstance(value, DigestTimes):
+        return value
+    text = str(value).strip()
     if text.startswith("daily at "):
         return DigestTimes((_time_of_day(text.removeprefix("daily at ")),))
     hours = parse_duration(text, "h") / timedelta(hours=1)
@@ -115,21 +115,21 @@ _URGENCY: Final = re.compile(
 )
 
 
-def parse_urgency(written: object) -> Urgency:
+def parse_urgency(value: object) -> Urgency:
     """Read ``degraded at tier 1``, ``severity critical`` or ``tier 1``.
 
     >>> parse_urgency("degraded at tier 1").tier
     1
     """
-    text = " ".join(str(written).split())
-    found = _URGENCY.fullmatch(text)
-    if found is None or not text:
+    text = " ".join(str(value).split())
+    match = _URGENCY.fullmatch(text)
+    if match is None or not text:
         raise ValueError(
             f"'{text:.60}' is not known; write such as 'degraded at tier 1', 'severity critical' or 'tier 1'"
         )
-    tier = found["tier"]
+    tier = match["tier"]
     return Urgency(
-        text, (found["state"] or "").replace(" ", "_"), found["severity"] or "", None if tier is None else int(tier)
+        text, (match["state"] or "").replace(" ", "_"), match["severity"] or "", None if tier is None else int(tier)
     )
 
 
@@ -164,29 +164,29 @@ class QuietHours:
 _QUIET_KEYS: Final = ("from", "to", "timezone", "except")
 
 
-def parse_quiet(written: object) -> QuietHours:
+def parse_quiet(value: object) -> QuietHours:
     """Read ``{from: 22:00, to: 07:00, timezone: Europe/Paris, except: [severity critical]}``."""
-    if isinstance(written, QuietHours):
-        return written
-    if not isinstance(written, Mapping):
-        raise ValueError(f"'{written!s:.40}' is no time; write {{from: 22:00, to: 07:00}}")
-    for key in written:
+    if isinstance(value, QuietHours):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"'{value!s:.40}' is no time; write {{from: 22:00, to: 07:00}}")
+    for key in value:
         if key not in _QUIET_KEYS:
             raise ValueError(f"'{key!s:.40}' is not known; {near(str(key), [*_QUIET_KEYS])}")
-    if "from" not in written or "to" not in written:
+    if "from" not in value or "to" not in value:
         raise ValueError("has no beginning or no end; write {from: 22:00, to: 07:00}")
-    begin, end = _time_of_day(written["from"]), _time_of_day(written["to"])
+    begin, end = _time_of_day(value["from"]), _time_of_day(value["to"])
     if begin == end:
         raise ValueError("ends when it begins; write another time, or leave it out")
-    zone = str(written.get("timezone", ""))
+    zone = str(value.get("timezone", ""))
     if zone:
         from driftline_processor.core.windows import window
 
         window.time_zone(zone)
-    urgent = one_or_several(written.get("except") or ())
+    urgent = one_or_several(value.get("except") or ())
     if not isinstance(urgent, list | tuple):
         raise ValueError("except: is no list; write [severity critical]")
-    return QuietHours(begin, end, zone, tuple(parse_urgency(one) for one in urgent))
+    return QuietHours(begin, end, zone, tuple(parse_urgency(urgency) for urgency in urgent))
 
 
 class Escalation(Section):
@@ -310,7 +310,7 @@ class Channel(Section):
         """
         if self.digest is not None and self.collects(tier):
             return self.digest.next(now, self.zone)
-        if self.quiet is None or any(one.covers(state, severity, tier) for one in self.quiet.urgent):
+        if self.quiet is None or any(urgency.covers(state, severity, tier) for urgency in self.quiet.urgent):
             return None
         if self.pages and kind in ("over", "acknowledged"):
             return None  # it wakes nobody, and ends what would
@@ -319,10 +319,10 @@ class Channel(Section):
     def problems(self, channels: Collection[str]) -> Iterator[str]:
         """Yield a sentence for every rule that is broken, beginning with ``KEY: ``."""
         url = self.url.get_secret_value()
-        found = [*url_problems(url)]
-        yield from (f"url: {problem}" for problem in found)
+        problems_found = [*url_problems(url)]
+        yield from (f"url: {problem}" for problem in problems_found)
         address = self.address
-        if self.attach is not None and not found and address is not None:
+        if self.attach is not None and not problems_found and address is not None:
             yield from (f"attach: {problem}" for problem in address.attachment_problems(url.partition("://")[0]))
         if self.endpoint and address is not None and not address.has_endpoint:
             yield "endpoint: is for PagerDuty, Opsgenie and Slack with a bot's token; write the whole address in url"
@@ -342,26 +342,30 @@ def url_problems(url: str) -> Iterator[str]:
         yield str(wrong)
 
 
-def notify_problems(written: str, channels: Collection[str]) -> Iterator[str]:
+def notify_problems(address_text: str, channels: Collection[str]) -> Iterator[str]:
     """Yield what is wrong with an entry of ``notify``: neither the name of a channel nor an address.
 
     >>> list(notify_problems("taem", ["team"]))
     ["there is no channel 'taem'; did you mean 'team'?"]
     """
-    if written in channels:
+    if address_text in channels:
         return
-    if "://" not in written and nearest(written, [*channels]):
-        yield f"there is no channel '{written:.80}'; {near(written, [*channels])}"
+    if "://" not in address_text and nearest(address_text, [*channels]):
+        yield f"there is no channel '{address_text:.80}'; {near(address_text, [*channels])}"
         return
-    named = f" (channels: {', '.join(channels)})" if channels else ""
-    yield from (f"{problem}{named}" for problem in url_problems(written))
+    known_channels = f" (channels: {', '.join(channels)})" if channels else ""
+    yield from (f"{problem}{known_channels}" for problem in url_problems(address_text))
 
 
-def channel(written: object) -> object:
+def channel(value: object) -> object:
     """Read an address alone as a channel."""
-    return {"url": written} if isinstance(written, str) else written
+    return {"url": value} if isinstance(value, str) else value
 
 
-def channels_of(written: object) -> object:
+def channels_of(value: object) -> object:
     """Read channels, each of which may be an address alone."""
-    return {name: channel(one) for name, one in written.items()} if isinstance(written, Mapping) else written
+    return (
+        {name: channel(declared_channel) for name, declared_channel in value.items()}
+        if isinstance(value, Mapping)
+        else value
+    )

@@ -31,22 +31,22 @@ def with_included(tree: Tree, folder: Path, problems: list[str], filled: Filled)
         filled: What environment variables held, as of :func:`~.yaml_loader.parse_yaml`.
     """
     patterns = tree.get("include", ())
-    own = {key: value for key, value in tree.items() if key != "include"}
+    own_keys = {key: value for key, value in tree.items() if key != "include"}
     if isinstance(patterns, str):
         patterns = [patterns]
-    if not isinstance(patterns, list | tuple) or not all(isinstance(one, str) and one for one in patterns):
+    if not isinstance(patterns, list | tuple) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
         problems.append(f"include: {patterns!r:.60} is no list of files; write [models/*.yaml]")
-        return own
-    origins = {(key, name): "this file" for key in INCLUDED for name in _names(own.get(key))}
+        return own_keys
+    origins = {(key, name): "this file" for key in INCLUDED for name in _names(own_keys.get(key))}
     for path in _files(patterns, folder, problems):
-        found = _read(path, problems, filled)
-        for key, value in found.items():
+        included = _read(path, problems, filled)
+        for key, value in included.items():
             if key not in INCLUDED:
                 problems.append(f"include: {path.name}: '{key}' stands in the including file only; move it there")
                 continue
             if value is None:
                 continue
-            if not isinstance(value, Mapping) or not isinstance(own.get(key, {}) or {}, Mapping):
+            if not isinstance(value, Mapping) or not isinstance(own_keys.get(key, {}) or {}, Mapping):
                 problems.append(f"include: {path.name}: {key}: write names, each with its keys indented below it")
                 continue
             places = {name: origins.setdefault((key, name), path.name) for name in value}
@@ -55,9 +55,9 @@ def with_included(tree: Tree, folder: Path, problems: list[str], filled: Filled)
                 for name, before in places.items()
                 if before != path.name
             ]
-            known = own.get(key) or {}
-            own[key] = {**value, **known}
-    return own
+            own_section = own_keys.get(key) or {}
+            own_keys[key] = {**value, **own_section}
+    return own_keys
 
 
 def with_tiers(tree: Tree) -> Tree:
@@ -93,7 +93,7 @@ def _names(section: Any) -> Iterator[str]:
 
 
 def _files(patterns: Sequence[str], folder: Path, problems: list[str]) -> list[Path]:
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     for pattern in patterns:
         try:
             root = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else folder
@@ -104,21 +104,21 @@ def _files(patterns: Sequence[str], folder: Path, problems: list[str]) -> list[P
         files = [path for path in matching if path.is_file()]
         if not files:
             problems.append(f"include: there is no file '{pattern:.80}'; patterns are relative to the including file")
-        found |= dict.fromkeys(files)
-    if len(found) > MOST_FILES:
-        problems.append(f"include: these are {len(found):,} files; {MOST_FILES:,} are the most")
-    return list(found)[:MOST_FILES]
+        paths |= dict.fromkeys(files)
+    if len(paths) > MOST_FILES:
+        problems.append(f"include: these are {len(paths):,} files; {MOST_FILES:,} are the most")
+    return list(paths)[:MOST_FILES]
 
 
 def _read(path: Path, problems: list[str], filled: Filled) -> Tree:
-    said: list[str] = []
+    messages: list[str] = []
     try:
-        tree = parse_yaml(path.read_text(encoding="utf-8-sig"), os.environ, said, filled)
+        tree = parse_yaml(path.read_text(encoding="utf-8-sig"), os.environ, messages, filled)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         problems.append(f"include: {path.name}: cannot be read: {reason}")
         return {}
-    problems += [f"include: {path.name}: {one}" for one in said]
+    problems += [f"include: {path.name}: {message}" for message in messages]
     if tree is None:
         return {}
     if not isinstance(tree, dict):

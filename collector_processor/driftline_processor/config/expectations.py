@@ -19,11 +19,11 @@ from .values import Days, Form
 Bounds = tuple[float | None, float | None]
 
 
-def _bounds(written: object) -> Bounds:
+def _bounds(value: object) -> Bounds:
     """Read ``[low, high]``; null is open."""
-    if not isinstance(written, (list, tuple)) or len(written) != 2:
-        raise ValueError(f"{written!r:.60} is no range; write [low, high], with null where it is open")
-    low, high = (_number(end) for end in written)
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise ValueError(f"{value!r:.60} is no range; write [low, high], with null where it is open")
+    low, high = (_number(end) for end in value)
     if low is None and high is None:
         raise ValueError("[null, null] lets everything through; leave the key out")
     if low is not None and high is not None and low > high:
@@ -39,12 +39,12 @@ def _number(end: object) -> float | None:
     return float(end)
 
 
-def _texts(written: object) -> tuple[str, ...]:
-    if not isinstance(written, (list, tuple)):
-        raise ValueError(f"{written!r:.60} is no list; write the values in brackets")
-    if not written:
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{value!r:.60} is no list; write the values in brackets")
+    if not value:
         raise ValueError("[] lets nothing through; name the values")
-    return tuple(dict.fromkeys(map(_value_text, written)))
+    return tuple(dict.fromkeys(map(_value_text, value)))
 
 
 def _value_text(value: object) -> str:
@@ -60,23 +60,23 @@ def _value_text(value: object) -> str:
     return value
 
 
-def _pattern(written: object) -> str:
+def _pattern(value: object) -> str:
     try:
-        check_pattern(str(written))
+        check_pattern(str(value))
     except UnusablePattern as reason:
-        raise ValueError(f"{written!r:.60} cannot be matched: {reason}") from None
-    return str(written)
+        raise ValueError(f"{value!r:.60} cannot be matched: {reason}") from None
+    return str(value)
 
 
-def _unique(written: object) -> Limit:
-    if written is False:
+def _unique(value: object) -> Limit:
+    if value is False:
         raise ValueError("false expects nothing; leave the key out")
-    return Limit(">=", 1.0) if written is True else share_limit(written, ">=")
+    return Limit(">=", 1.0) if value is True else share_limit(value, ">=")
 
 
-def _true(written: object) -> bool:
-    if written is not True:
-        raise ValueError(f"{written!r:.60} is not 'true'; leave the key out where the feature may be absent")
+def _true(value: object) -> bool:
+    if value is not True:
+        raise ValueError(f"{value!r:.60} is not 'true'; leave the key out where the feature may be absent")
     return True
 
 
@@ -91,29 +91,29 @@ class ValueRule:
 def _kept(read: Callable[[object], Any]) -> BeforeValidator:
     """Read ``VALUE`` or ``{is: VALUE, mostly: SHARE}``."""
 
-    def parse(written: object) -> ValueRule:
-        if not isinstance(written, Mapping):
-            return ValueRule(read(written))
-        if not {"is"} <= written.keys() <= {"is", "mostly"}:
+    def parse(value: object) -> ValueRule:
+        if not isinstance(value, Mapping):
+            return ValueRule(read(value))
+        if not {"is"} <= value.keys() <= {"is", "mostly"}:
             raise ValueError("write the value alone, or {is: VALUE, mostly: SHARE}")
-        mostly = written.get("mostly")
-        return ValueRule(read(written["is"]), None if mostly is None else share_limit(mostly, ">="))
+        mostly = value.get("mostly")
+        return ValueRule(read(value["is"]), None if mostly is None else share_limit(mostly, ">="))
 
     return BeforeValidator(parse)
 
 
-def _rows(written: object) -> Limit | Bounds:
-    return _bounds(written) if isinstance(written, (list, tuple)) else count_limit(written)
+def _rows(value: object) -> Limit | Bounds:
+    return _bounds(value) if isinstance(value, (list, tuple)) else count_limit(value)
 
 
-def _type(written: object) -> str:
-    if written not in TYPES:
-        raise ValueError(f"{written!r:.60} is not known; write {', '.join(TYPES[:-1])} or {TYPES[-1]}")
-    return str(written)
+def _type(value: object) -> str:
+    if value not in TYPES:
+        raise ValueError(f"{value!r:.60} is not known; write {', '.join(TYPES[:-1])} or {TYPES[-1]}")
+    return str(value)
 
 
 Share = Annotated[Limit, BeforeValidator(share_limit), Form("limit of a share")]
-AtLeast = Annotated[Limit, BeforeValidator(lambda written: share_limit(written, ">=")), Form("limit of a share")]
+AtLeast = Annotated[Limit, BeforeValidator(lambda value: share_limit(value, ">=")), Form("limit of a share")]
 Ends = Annotated[Bounds, BeforeValidator(_bounds), Form("range")]
 
 
@@ -222,39 +222,43 @@ class Expect(Section):
 
 def expectations(rows: Expect, features: Mapping[str, ExpectFeature]) -> Expectations:
     """Return the expectations, as the evaluation judges them."""
-    whole = [
+    dataset_rules = [
         _rule(key, "", value, Limit(">=", 1.0))
         for key in Expect.model_fields
         if (value := getattr(rows, key)) is not None
     ]
-    return Expectations(tuple(whole), {name: rules for name, own in features.items() if (rules := own.rules(name))})
+    return Expectations(
+        tuple(dataset_rules), {name: rules for name, feature in features.items() if (rules := feature.rules(name))}
+    )
 
 
 def _rule(key: str, feature: str, value: Any, mostly: Limit) -> Rule:
     kind: Kind = key  # type: ignore[assignment]  # the keys are the kinds
     if isinstance(value, Limit):
-        shown = f"{value.operator} {value.number:g}" if key == "rows" else f"{value.operator} {_percent(value.number)}"
-        return Rule(kind, feature, f"{key}: {shown}", value)
+        bound_text = (
+            f"{value.operator} {value.number:g}" if key == "rows" else f"{value.operator} {_percent(value.number)}"
+        )
+        return Rule(kind, feature, f"{key}: {bound_text}", value)
     if isinstance(value, timedelta):
         return Rule(kind, feature, f"{key}: {_duration(value)}", Limit("<=", value.total_seconds()))
     if value is True:
         return Rule(kind, feature, f"{key}: true")
-    made: dict[str, Any] = {}
+    rule_fields: dict[str, Any] = {}
     limit = Limit(">=", 1.0)
     if isinstance(value, ValueRule):
         limit, value = value.mostly or mostly, value.value
     if isinstance(value, str):
-        made = {"type": value} if key == "type" else {"pattern": value}
-        shown = value
+        rule_fields = {"type": value} if key == "type" else {"pattern": value}
+        bound_text = value
     elif key in ("values", "not_values"):
-        made = {"values": value}
-        shown = f"[{', '.join(value)}]"
+        rule_fields = {"values": value}
+        bound_text = f"[{', '.join(value)}]"
     else:
-        made = {"low": value[0], "high": value[1]}
-        shown = f"[{', '.join('null' if end is None else f'{end:g}' for end in value)}]"
+        rule_fields = {"low": value[0], "high": value[1]}
+        bound_text = f"[{', '.join('null' if end is None else f'{end:g}' for end in value)}]"
     sign = "" if limit.operator == ">=" else f"{limit.operator} "
-    some = f", mostly: {sign}{_percent(limit.number)}" if limit != Limit(">=", 1.0) else ""
-    return Rule(kind, feature, f"{key}: {shown}{some}", limit, **made)
+    mostly_text = f", mostly: {sign}{_percent(limit.number)}" if limit != Limit(">=", 1.0) else ""
+    return Rule(kind, feature, f"{key}: {bound_text}{mostly_text}", limit, **rule_fields)
 
 
 def _duration(value: timedelta) -> str:

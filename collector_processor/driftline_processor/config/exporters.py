@@ -57,14 +57,14 @@ class ExporterKeys(Section):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _of_its_kind(cls, written: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
+    def _of_its_kind(cls, value: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
         """Read the keys of the kind that the name says; :func:`with_names` puts the name beside them."""
         if cls is not ExporterKeys:
-            return read(written)
-        name, keys = written
+            return read(value)
+        name, keys = value
         section = exporter_kind(name)
         if section is None:
-            choice = " or ".join(f"{one}/NAME" for one in EXPORTERS.names())
+            choice = " or ".join(f"{name}/NAME" for name in EXPORTERS.names())
             raise ValueError(f"the name does not say how to send; write {choice}")
         return section.model_validate(keys, context=info.context)
 
@@ -84,8 +84,10 @@ class ExporterKeys(Section):
             listeners: Key and address of everything that this processor listens on.
         """
         if not self.forward and not self.derived:
-            some, made = (", ".join(get_args(each)) for each in (Forwarded, Derived))
-            yield f": sends nothing; add some of forward: [{some}], derived: [{made}]"
+            forwarded_signals, derived_signals = (
+                ", ".join(get_args(signal_type)) for signal_type in (Forwarded, Derived)
+            )
+            yield f": sends nothing; add some of forward: [{forwarded_signals}], derived: [{derived_signals}]"
         yield from self._own_problems(listeners)
 
     def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:

@@ -16,15 +16,15 @@ from .values import Form
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-def _template(written: object) -> object:
-    check_template(written)
-    return written
+def _template(value: object) -> object:
+    check_template(value)
+    return value
 
 
-def _mapping(written: object) -> object:
-    if not isinstance(written, Mapping):
+def _mapping(value: object) -> object:
+    if not isinstance(value, Mapping):
         raise ValueError("is no mapping; write keys and values in braces, or indented below it")
-    return _template(written)
+    return _template(value)
 
 
 TextTemplate = Annotated[str, BeforeValidator(_template), Field(min_length=1), Form("template")]

@@ -33,8 +33,8 @@ class Kinds:
 
     def names(self) -> list[str]:
         """Return the name of every kind, those of other distributions last."""
-        own = sorted(_modules(self.package))
-        return [*own, *sorted(installed(self.group).keys() - {*own})]
+        own_names = sorted(_modules(self.package))
+        return [*own_names, *sorted(installed(self.group).keys() - {*own_names})]
 
     def find(self, name: str) -> Any:
         """Return the class of a kind; None if there is no such kind.
@@ -48,24 +48,24 @@ class Kinds:
         name = self.aliases.get(name, name)
         if name in _modules(self.package):
             return getattr(import_module(f"{self.package}.{name}"), self.attribute)
-        found = installed(self.group).get(name)
-        if found is None:
+        kind_class = installed(self.group).get(name)
+        if kind_class is None:
             return None
         try:
-            return found.load()
+            return kind_class.load()
         except Exception as error:  # of any distribution
-            raise ValueError(f"the extension '{name}' ({found.value}) cannot be imported: {error}") from error
+            raise ValueError(f"the extension '{name}' ({kind_class.value}) cannot be imported: {error}") from error
 
 
 @cache
 def _modules(package: str) -> frozenset[str]:
-    return frozenset(one.name for one in iter_modules(import_module(package).__path__))
+    return frozenset(module.name for module in iter_modules(import_module(package).__path__))
 
 
 @cache
 def installed(group: str) -> Mapping[str, EntryPoint]:
     """Return the entry points of a group by their names."""
-    return {one.name: one for one in entry_points(group=group)}
+    return {point.name: point for point in entry_points(group=group)}
 
 
 CHANNELS = Kinds(

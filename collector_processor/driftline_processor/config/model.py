@@ -298,14 +298,16 @@ class Model(Section):
         """Methods that compare the model's columns."""
         from driftline_processor.core.drift.method_choice import Choice, Choices
 
-        own = {name: feature.choice for name, feature in self.features.items()}
-        return Choices(Choice(self.method, self.methods), own)
+        choices_by_name = {name: feature.choice for name, feature in self.features.items()}
+        return Choices(Choice(self.method, self.methods), choices_by_name)
 
     @cached_property
     def expectations(self) -> Expectations:
         """Expectations of the model's data."""
-        own = {name: feature.expect for name, feature in self.features.items() if feature.expect is not None}
-        return expectations(self.expect, own)
+        expected_by_name = {
+            name: feature.expect for name, feature in self.features.items() if feature.expect is not None
+        }
+        return expectations(self.expect, expected_by_name)
 
     def mapped(self, name: str) -> tuple[MetricMapping, ...]:
         """Return the mapping of foreign metrics of the model ``name``."""
@@ -315,8 +317,8 @@ class Model(Section):
         """Yield a sentence for every rule between the keys, and with the baseline, that is broken."""
         yield from _model(self)
         yield from _baseline(self)
-        known = bool(self.task or self.baseline)
-        yield from (f"metrics.{problem}" for problem in metric_problems(self.metrics, known))
+        is_known = bool(self.task or self.baseline)
+        yield from (f"metrics.{problem}" for problem in metric_problems(self.metrics, is_known))
 
 
 def _model(model: Model) -> Iterator[str]:
@@ -341,16 +343,16 @@ def _model(model: Model) -> Iterator[str]:
         yield f"quantiles: only a regression has any; leave them out, or write task: regression, not {model.task}"
     if model.threshold is not None and task.kind and not task.has_threshold:
         yield f"threshold: only a binary model has one; leave it out, or write task: binary, not {model.task}"
-    asked = model.performance.problems(model.task or "", model.classes)
-    yield from (f"performance.{problem}" for problem in asked)
+    metric_problems = model.performance.problems(model.task or "", model.classes)
+    yield from (f"performance.{problem}" for problem in metric_problems)
     if model.performance.cutoffs and task.kind and not task.ranks_items:
         yield f"performance.cutoffs: only a ranking has any; leave it out, or write task: ranking, not {model.task}"
-    named: tuple[tuple[str, tuple[object, ...]], ...] = (
+    named_options: tuple[tuple[str, tuple[object, ...]], ...] = (
         ("windows", model.windows),
         ("slices", model.slices),
         ("performance.cutoffs", model.performance.cutoffs),
     )
-    for key, values in named:
+    for key, values in named_options:
         if len(set(values)) < len(values):
             yield f"{key}: one of {', '.join(map(str, values))} is named twice; name each once"
     if model.subject is not None and model.subject in model.slices:
@@ -395,16 +397,16 @@ def _baseline(model: Model) -> Iterator[str]:
         return
     if model.task and baseline.task.kind and model.task != baseline.task.kind:
         yield f"task: '{model.task}', but the baseline {model.baseline} is of a {baseline.task.kind} model; write that"
-    known, named = baseline.extras.seasons, model.seasonality not in (None, "none")
-    if named and (known is None or known.seasonality.kind != model.seasonality):
+    baseline_seasons, is_named = baseline.extras.seasons, model.seasonality not in (None, "none")
+    if is_named and (baseline_seasons is None or baseline_seasons.seasonality.kind != model.seasonality):
         yield (
             f"seasonality: the baseline {model.baseline} does not know its seasons of {model.seasonality}; build it "
             f"with 'driftline baseline build --seasonality {model.seasonality} --timezone {model.timezone}'"
         )
-    elif named and known is not None and known.seasonality.timezone != model.timezone:
+    elif is_named and baseline_seasons is not None and baseline_seasons.seasonality.timezone != model.timezone:
         yield (
             f"timezone: '{model.timezone}', but the seasons of the baseline {model.baseline} are those of "
-            f"{known.seasonality.timezone}; write that, or build it with --timezone {model.timezone}"
+            f"{baseline_seasons.seasonality.timezone}; write that, or build it with --timezone {model.timezone}"
         )
     if model.classes and baseline.task.classes and set(model.classes) != set(baseline.task.classes):
         yield (

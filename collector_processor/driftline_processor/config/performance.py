@@ -34,35 +34,35 @@ _COUNTS = ("min_rows", "alert_after")
 _KEYS = ("metric", *_LIMITS, "slice", "window", "rolling", *_COUNTS)
 
 
-def objective(written: object) -> Objective:
+def objective(value: object) -> Objective:
     """Read ``precision >= 0.95 in country=NL over 1h``, or ``{metric: precision, min: 0.95, slice: country}``."""
-    if isinstance(written, Objective):
-        return written
-    if isinstance(written, str):
-        return read_objective(written)
-    if not isinstance(written, Mapping):
-        raise ValueError(f"{written!r:.60} is no objective; write {{metric: precision, min: 0.95}}")
-    if unknown := [key for key in written if key not in _KEYS]:
+    if isinstance(value, Objective):
+        return value
+    if isinstance(value, str):
+        return read_objective(value)
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{value!r:.60} is no objective; write {{metric: precision, min: 0.95}}")
+    if unknown := [key for key in value if key not in _KEYS]:
         raise ValueError(f"an objective has no '{unknown[0]}'; known: {', '.join(_KEYS)}")
-    limits = {key: written[key] for key in _LIMITS if key in written}
-    if not isinstance(written.get("metric"), str) or len(limits) != 1:
-        raise ValueError(f"{dict(written)!r:.80}: write metric and one of {', '.join(_LIMITS)}")
-    limits = {key: _limit(written["metric"], key, limit) for key, limit in limits.items()}
-    least, most, least_change, most_change = (limits.get(key) for key in _LIMITS)
-    window, rolling = written.get("window", ""), written.get("rolling", False)
+    limits = {key: value[key] for key in _LIMITS if key in value}
+    if not isinstance(value.get("metric"), str) or len(limits) != 1:
+        raise ValueError(f"{dict(value)!r:.80}: write metric and one of {', '.join(_LIMITS)}")
+    limits = {key: _limit(value["metric"], key, limit) for key, limit in limits.items()}
+    low, high, least_change, most_change = (limits.get(key) for key in _LIMITS)
+    window, rolling = value.get("window", ""), value.get("rolling", False)
     if rolling not in (True, False) or (rolling and not window):
         raise ValueError("rolling is true or false, and needs a window: {window: 1h, rolling: true}")
-    slice = written.get("slice", "")
+    slice = value.get("slice", "")
     if not isinstance(slice, str):
         raise ValueError(f"{slice!r:.60} is no slice; write slice: country=NL, or slice: country for each country")
     for name in _COUNTS:
-        if name in written and not (type(written[name]) is int and written[name] >= 1):
-            raise ValueError(f"{name}: {written[name]!r:.60} is no count; write 1 or more")
-    found = Objective(
-        written["metric"], least, most, least_change, most_change, window=str(window), rolling=rolling,
-        **{name: written[name] for name in _COUNTS if name in written},
+        if name in value and not (type(value[name]) is int and value[name] >= 1):
+            raise ValueError(f"{name}: {value[name]!r:.60} is no count; write 1 or more")
+    parsed_objective = Objective(
+        value["metric"], low, high, least_change, most_change, window=str(window), rolling=rolling,
+        **{name: value[name] for name in _COUNTS if name in value},
     )  # fmt: skip
-    return checked_objective(found, slice)
+    return checked_objective(parsed_objective, slice)
 
 
 def _limit(metric: str, key: str, limit: object) -> float:
@@ -113,12 +113,12 @@ class Fairness(Section):
 GREATEST_COST = 1e15
 
 
-def _costs(written: object) -> object:
+def _costs(value: object) -> object:
     """Classes as they are compared: true, 1 and "1" are one."""
-    if not isinstance(written, Mapping):
+    if not isinstance(value, Mapping):
         raise ValueError("costs are by actual class, then by predicted class, as in {1: {0: 500}, 0: {1: 20}}")
     read: dict[str, dict[str, float]] = {}
-    for actual, row in written.items():
+    for actual, row in value.items():
         if not isinstance(row, Mapping):
             raise ValueError(f"the costs of {actual} are by predicted class, as in {{{actual}: {{0: 500}}}}")
         for predicted, cost in row.items():
@@ -128,8 +128,8 @@ def _costs(written: object) -> object:
     return read
 
 
-def _names(written: object) -> object:
-    names = (written,) if isinstance(written, str) else written
+def _names(value: object) -> object:
+    names = (value,) if isinstance(value, str) else value
     if isinstance(names, list | tuple):
         for name in names:
             if problem := misnamed(str(name), custom=unusable_names()):
@@ -225,13 +225,13 @@ class Performance(Section):
     @property
     def asked(self) -> PerformanceSettings:
         """The settings, as an evaluation takes them."""
-        named = (*self.metrics, *(one.metric for one in self.objectives))
+        metric_names = (*self.metrics, *(objective.metric for objective in self.objectives))
         return PerformanceSettings(
             self.confidence,
             self.min_coverage,
             self.cutoffs,
             self.intervals,
-            metrics=tuple(name for name in named if not misnamed(name)),
+            metrics=tuple(name for name in metric_names if not misnamed(name)),
             costs=self.costs,
             fairness=self.fairness.rules,
             objectives=self.objectives,
@@ -246,16 +246,18 @@ class Performance(Section):
             task: The model's task, empty where it is not known.
             classes: The model's classes, none where they are not known.
         """
-        known = Task(task)
-        if self.outcomes == "implicit" and not known.ranks_items:
+        known_task = Task(task)
+        if self.outcomes == "implicit" and not known_task.ranks_items:
             yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
         custom = unusable_names()
         yield from (f"metrics: {problem}" for name in self.metrics if (problem := misnamed(name, task, custom)))
         yield from (
-            f"objectives: {problem}" for one in self.objectives if (problem := misnamed_metric(one, task, custom))
+            f"objectives: {problem}"
+            for objective in self.objectives
+            if (problem := misnamed_metric(objective, task, custom))
         )
-        if self.costs and not known.may_have_classes:
+        if self.costs and not known_task.may_have_classes:
             yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
-        named = dict.fromkeys(name for actual, row in self.costs.items() for name in (actual, *row))
-        if classes and (unknown := [name for name in named if name not in classes]):
+        cost_classes = dict.fromkeys(name for actual, row in self.costs.items() for name in (actual, *row))
+        if classes and (unknown := [name for name in cost_classes if name not in classes]):
             yield f"costs: {', '.join(unknown)} is not in classes ({', '.join(classes)}); write one of them"

@@ -37,24 +37,24 @@ MOST_PARTS = 20
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several)]
 
 
-def _condition(written: object, depth: int = 0) -> object:
+def _condition(value: object, depth: int = 0) -> object:
     """Check a condition: a sentence, or ``{all: [...]}`` and ``{any: [...]}`` of such."""
-    read(written, significant=False, depth=depth)
-    return written
+    read(value, significant=False, depth=depth)
+    return value
 
 
-def read(written: object, *, significant: bool, depth: int = 0) -> Condition:
+def read(value: object, *, significant: bool, depth: int = 0) -> Condition:
     """Read a condition. Raises ``ValueError`` with the rule and the fix."""
-    if isinstance(written, str):
-        return read_condition(written, significant=significant)
+    if isinstance(value, str):
+        return read_condition(value, significant=significant)
     fix = "write a sentence, such as 'accuracy < 85 %', or {all: [...]} or {any: [...]} of sentences"
-    if not isinstance(written, Mapping) or len(written) != 1 or not {*written} <= {"all", "any"}:
-        raise ValueError(f"{written!r:.80} is no condition; {fix}")
-    (kind, parts), *_ = written.items()
+    if not isinstance(value, Mapping) or len(value) != 1 or not {*value} <= {"all", "any"}:
+        raise ValueError(f"{value!r:.80} is no condition; {fix}")
+    (kind, parts), *_ = value.items()
     if depth > 2 or not isinstance(parts, list | tuple) or not 1 <= len(parts) <= MOST_PARTS:
         raise ValueError(f"{kind}: {parts!r:.80} is no list of 1 to {MOST_PARTS} conditions; {fix}")
-    found = tuple(read(part, significant=significant, depth=depth + 1) for part in parts)
-    return AllOf(found) if kind == "all" else AnyOf(found)
+    conditions = tuple(read(part, significant=significant, depth=depth + 1) for part in parts)
+    return AllOf(conditions) if kind == "all" else AnyOf(conditions)
 
 
 When = Annotated[str | dict[str, list[object]], BeforeValidator(_condition), Form("condition")]
@@ -209,14 +209,16 @@ HEALTH = "verdict is degraded or no_data or at_risk"
 """The condition of the default policy; a model that is at risk is told of after two windows in a row."""
 
 
-def with_default_policy(written: object) -> object:
+def with_default_policy(value: object) -> object:
     """Put the default policy before those that are written; one of its name changes some of its keys."""
-    if not isinstance(written, Mapping):
-        return written
-    own = written.get(DEFAULT_POLICY)
-    named = own if isinstance(own, Mapping) else {} if own is None else own
-    health = {"when": HEALTH, **named} if isinstance(named, Mapping) else named
-    return {DEFAULT_POLICY: health, **{name: one for name, one in written.items() if name != DEFAULT_POLICY}}
+    if not isinstance(value, Mapping):
+        return value
+    default_policy = value.get(DEFAULT_POLICY)
+    named_policy = (
+        default_policy if isinstance(default_policy, Mapping) else {} if default_policy is None else default_policy
+    )
+    health = {"when": HEALTH, **named_policy} if isinstance(named_policy, Mapping) else named_policy
+    return {DEFAULT_POLICY: health, **{name: policy for name, policy in value.items() if name != DEFAULT_POLICY}}
 
 
 class Silence(Section):
@@ -231,11 +233,11 @@ class Silence(Section):
         """Return True where a model is silenced for a policy at a time, unix nanoseconds."""
         if not self.since <= now < self.until:
             return False
-        return self.names(model) and any(fnmatchcase(policy, one) for one in self.policies)
+        return self.names(model) and any(fnmatchcase(policy, pattern) for pattern in self.policies)
 
     def names(self, model: str) -> bool:
         """Return True where it is about a model."""
-        return any(fnmatchcase(model, one) for one in self.models)
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that is broken."""
@@ -249,14 +251,14 @@ class _Policies(Section):
     policies: Annotated[dict[str, Policy], BeforeValidator(with_default_policy)]
 
 
-def read_policies(written: object) -> dict[str, Policy]:
+def read_policies(value: object) -> dict[str, Policy]:
     """Read the section ``policies``, the default one among them; channels are not looked for.
 
     Raises:
         ValueError: With every problem, a line each.
     """
     try:
-        return _Policies.model_validate({"policies": written}).policies
+        return _Policies.model_validate({"policies": value}).policies
     except ValidationError as invalid:
         problems = [sentence(error, _Policies) for error in invalid.errors(include_url=False)]
         raise ValueError("\n".join(dict.fromkeys(problems))) from None

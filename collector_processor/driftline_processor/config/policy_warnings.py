@@ -44,8 +44,8 @@ def policy_warnings(
     """
     for name, policy in policies.items():
         yield from (f"policies.{name}.{warning}" for warning in _warnings(name, policy, models))
-        written = name != DEFAULT_POLICY or policy.model_fields_set != {"when"}
-        if written and not (channels or policy.notify or policy.actions):
+        is_declared = name != DEFAULT_POLICY or policy.model_fields_set != {"when"}
+        if is_declared and not (channels or policy.notify or policy.actions):
             yield f"policies.{name}: has no channel and no action; write 'notify' or 'actions'"
     for name, silence in silences.items():
         yield from (f"silences.{name}.{warning}" for warning in _undeclared(silence.models, models))
@@ -111,7 +111,9 @@ def _metric_problem(name: str, model: Model) -> str:
     if problem := misnamed(name, model.task or "", unusable_names()):
         return problem
     task = Task(model.task or "")
-    own = "[" in name or ("@" in name and not task.has_classes)  # of a class, a cutoff or a quantile of the model
-    if own or task.may_rank_items or name in metrics_of_task(task, model.performance.asked.metrics):
+    is_parametrized = "[" in name or (
+        "@" in name and not task.has_classes
+    )  # of a class, a cutoff or a quantile of the model
+    if is_parametrized or task.may_rank_items or name in metrics_of_task(task, model.performance.asked.metrics):
         return ""
     return f"'{name:.80}' is only computed if performance.metrics of the model names it"

@@ -76,11 +76,11 @@ class ReceiverKeys(Section):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _of_its_kind(cls, written: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
+    def _of_its_kind(cls, value: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
         """Read the keys of the kind that the name says; :func:`with_receiver_names` puts the name beside them."""
         if cls is not ReceiverKeys:
-            return read(written)
-        name, keys = written
+            return read(value)
+        name, keys = value
         section = receiver_kind(name)
         if section is None:
             kind = name.partition("/")[0]
@@ -154,8 +154,10 @@ class Receivers(Section):
     def declared(self) -> list[Declared]:
         """Every receiver of the file."""
         protocols = [(name, getattr(self.otlp.protocols, name)) for name in Protocols.model_fields]
-        found = [Declared(f"otlp.protocols.{name}", name, keys) for name, keys in protocols if keys is not None]
-        return found + [Declared(name, name.partition("/")[0], keys) for name, keys in self.named.items()]
+        declared_receivers = [
+            Declared(f"otlp.protocols.{name}", name, keys) for name, keys in protocols if keys is not None
+        ]
+        return declared_receivers + [Declared(name, name.partition("/")[0], keys) for name, keys in self.named.items()]
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that receivers break, beginning with the name of one."""
@@ -173,9 +175,9 @@ def by_name(receivers: object) -> object:
     """
     if not isinstance(receivers, Mapping):
         return receivers
-    named = {key: keys for key, keys in receivers.items() if isinstance(key, str) and _is_kind(key)}
-    rest = {key: keys for key, keys in receivers.items() if key not in named}
-    return {**rest, "named": named} if named else rest
+    keys_by_name = {key: keys for key, keys in receivers.items() if isinstance(key, str) and _is_kind(key)}
+    rest = {key: keys for key, keys in receivers.items() if key not in keys_by_name}
+    return {**rest, "named": keys_by_name} if keys_by_name else rest
 
 
 def _is_kind(key: str) -> bool:

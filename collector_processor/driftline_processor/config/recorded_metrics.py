@@ -19,15 +19,15 @@ _HOLDS = ("feature", "feature_attribute", "score", "class_attribute", "duration"
 _EXAMPLE = "such as {feature: amount} or {score: true}"
 
 
-def _rows(written: object) -> object:
-    return "" if written is True else str(written) if isinstance(written, (int, float)) else written
+def _rows(value: object) -> object:
+    return "" if value is True else str(value) if isinstance(value, (int, float)) else value
 
 
-def _matched(written: object) -> object:
+def _matched(value: object) -> object:
     """Return the values of attributes as texts, also where YAML reads a number or a boolean."""
-    if not isinstance(written, Mapping):
-        return written
-    return {key: {True: "true", False: "false"}[v] if isinstance(v, bool) else v for key, v in written.items()}
+    if not isinstance(value, Mapping):
+        return value
+    return {key: {True: "true", False: "false"}[v] if isinstance(v, bool) else v for key, v in value.items()}
 
 
 class Metric(Section):
@@ -145,12 +145,14 @@ def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator
     """
     for name, metric in metrics.items():
         yield from (f"{name}{problem}" for problem in _problems(metric, task_known))
-    taken: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
+    metrics_by_point: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
     for name, metric in metrics.items():
-        what = metric.feature or ("the score" if metric.score else "durations" if metric.duration else "")
-        before = taken.setdefault((what, tuple(sorted(metric.match.items()))), name) if what else name
+        recorded = metric.feature or ("the score" if metric.score else "durations" if metric.duration else "")
+        before = (
+            metrics_by_point.setdefault((recorded, tuple(sorted(metric.match.items()))), name) if recorded else name
+        )
         if before != name:
-            yield f"{name}: holds {what}, and so does {before}: every row would count twice; leave one of them out"
+            yield f"{name}: holds {recorded}, and so does {before}: every row would count twice; leave one of them out"
     counting = [name for name, metric in metrics.items() if metric.rows is not None]
     if len(counting) > 1:
         yield f"{counting[1]}.rows: {counting[0]} says how many rows there were already; write it for one metric"

@@ -185,11 +185,11 @@ class Storage(Section):
     log: Log = Field(default=Log(), description="How much is kept of requests that somebody has not read yet.")
 
 
-def tier_templates(written: object) -> object:
+def tier_templates(value: object) -> object:
     """Check the keys of each tier as those of a model. Raises ``ValueError`` with the first one that is wrong."""
-    if not isinstance(written, Mapping):
+    if not isinstance(value, Mapping):
         raise ValueError("write a tier with keys of a model, such as {1: {windows: [1h]}}")
-    for tier, keys in written.items():
+    for tier, keys in value.items():
         if tier not in ("1", "2", "3"):
             raise ValueError(f"'{tier}' is no tier; write 1, 2 or 3")
         if not isinstance(keys, Mapping) or "tier" in keys:
@@ -198,12 +198,12 @@ def tier_templates(written: object) -> object:
             Model.model_validate(keys)
         except ValidationError as invalid:
             raise ValueError(f"{tier}.{sentence(invalid.errors(include_url=False)[0], Model)}") from None
-    return written
+    return value
 
 
-def _memory_in_short(written: object) -> object:
+def _memory_in_short(value: object) -> object:
     """Read ``storage: memory`` as the key that it is short for."""
-    return {"in_memory": True} if written == "memory" else written
+    return {"in_memory": True} if value == "memory" else value
 
 
 class Shutdown(Section):
@@ -348,7 +348,7 @@ class Config(Section):
     @property
     def listeners(self) -> list[tuple[str, Address]]:
         """Key and address of everything that listens."""
-        declared = ((f"receivers.{one.key}.endpoint", one.endpoint) for one in self.receivers.declared)
+        declared = ((f"receivers.{receiver.key}.endpoint", receiver.endpoint) for receiver in self.receivers.declared)
         received = [(key, endpoint) for key, endpoint in declared if endpoint is not None]
         return [*received, ("web.endpoint", self.web.endpoint)]
 
@@ -364,24 +364,24 @@ class Config(Section):
 
     @property
     def _notified(self) -> dict[str, Channel]:
-        found: dict[str, Channel] = {}
-        for written in self.notify:
-            address = written.get_secret_value()
-            if (known := self.channels.get(address)) is not None:
-                found[address] = known
+        channels_by_key: dict[str, Channel] = {}
+        for address_text in self.notify:
+            address = address_text.get_secret_value()
+            if (channel := self.channels.get(address)) is not None:
+                channels_by_key[address] = channel
                 continue
             scheme, number = address.partition("://")[0], 1
-            while (name := scheme if number == 1 else f"{scheme} {number}") in {*found, *self.channels}:
+            while (name := scheme if number == 1 else f"{scheme} {number}") in {*channels_by_key, *self.channels}:
                 number += 1
-            found[name] = Channel(url=written)
-        return found
+            channels_by_key[name] = Channel(url=address_text)
+        return channels_by_key
 
     @property
     def watched_policies(self) -> dict[str, Policy]:
         """The policies that are looked at: the default one where somebody is told, or where it is written."""
-        written = len(self.policies) > 1 or self.policies[DEFAULT_POLICY].model_fields_set != {"when"}
-        wanted = self.notify or self.channels or written
-        return {name: one for name, one in self.policies.items() if one.enabled} if wanted else {}
+        has_policies = len(self.policies) > 1 or self.policies[DEFAULT_POLICY].model_fields_set != {"when"}
+        is_watched = self.notify or self.channels or has_policies
+        return {name: policy for name, policy in self.policies.items() if policy.enabled} if is_watched else {}
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that the configuration breaks."""
@@ -400,38 +400,38 @@ class Config(Section):
 
     def _policy_problems(self) -> Iterator[str]:
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
-        for section, named in names.items():
-            if any(not name.strip() for name in named):
+        for section, section_names in names.items():
+            if any(not name.strip() for name in section_names):
                 yield f"{section}: one has no name, by which messages, pages and commands know it; write one"
-        for at, written in enumerate(self.notify):
-            found = notify_problems(written.get_secret_value(), self.channels)
-            yield from (f"notify.{at}: {problem}" for problem in found)
+        for index, address_text in enumerate(self.notify):
+            problems_found = notify_problems(address_text.get_secret_value(), self.channels)
+            yield from (f"notify.{index}: {problem}" for problem in problems_found)
         for name, channel in self.channels.items():
             yield from (f"channels.{name}.{problem}" for problem in channel.problems(self.channels))
             if "/" in name:
                 yield f"channels.{name}: has a '/', as names of actions have; write '{name.replace('/', '-')}'"
         for name, policy in self.policies.items():
-            found = policy.problems(self.policies, self.channels, self.actions)
-            yield from (f"policies.{name}.{problem}" for problem in found)
+            problems_found = policy.problems(self.policies, self.channels, self.actions)
+            yield from (f"policies.{name}.{problem}" for problem in problems_found)
         for name, business in self.business.items():
             yield from (f"business.{name}{problem}" for problem in business.problems(self.models))
         for name, policy in self.policies.items():
-            for wanted in business_of(policy):
-                if wanted not in self.business:
-                    fix = near(wanted, [*self.business]) if self.business else "declare it under 'business'"
-                    yield f"policies.{name}.when: there is no business series '{wanted:.80}'; {fix}"
+            for metric_name in business_of(policy):
+                if metric_name not in self.business:
+                    fix = near(metric_name, [*self.business]) if self.business else "declare it under 'business'"
+                    yield f"policies.{name}.when: there is no business series '{metric_name:.80}'; {fix}"
         for name, action in self.actions.items():
             yield from (f"actions.{name}.{problem}" for problem in action.problems())
         for name, silence in self.silences.items():
             yield from (f"silences.{name}.{problem}" for problem in silence.problems())
 
     def _listener_problems(self) -> Iterator[str]:
-        found = self.listeners
-        for i, (key, address) in enumerate(found):
-            for other_key, other in found[:i]:
-                if address.meets(other):
+        listeners = self.listeners
+        for i, (key, address) in enumerate(listeners):
+            for other_key, other_address in listeners[:i]:
+                if address.meets(other_address):
                     yield f"{key}: {address} is also {other_key}; give each its own port"
-        for key, address in [] if self.insecure_anonymous else found:
+        for key, address in [] if self.insecure_anonymous else listeners:
             if not address.loopback:
                 yield (
                     f"{key}: {address} can be reached from other machines, and there is no authentication yet: anyone "
@@ -441,11 +441,11 @@ class Config(Section):
 
     def _size_problems(self) -> Iterator[str]:
         if self.limits.memory < LEAST_MEMORY:
-            least = LEAST_MEMORY // 2**30
-            yield f"limits.memory: is less than {least}GiB, half of which the process itself may take; write more"
+            min_gib = LEAST_MEMORY // 2**30
+            yield f"limits.memory: is less than {min_gib}GiB, half of which the process itself may take; write more"
         if (bodies := self.limits.request_bytes) is not None and bodies < LEAST_REQUEST_BYTES:
-            least = LEAST_REQUEST_BYTES // 2**20
-            yield f"limits.request_bytes: is less than {least}MiB, which one request of 20MiB needs; write more"
+            min_gib = LEAST_REQUEST_BYTES // 2**20
+            yield f"limits.request_bytes: is less than {min_gib}MiB, which one request of 20MiB needs; write more"
         if bodies is not None and 2 * bodies > self.limits.memory >= LEAST_MEMORY:
             yield "limits.request_bytes: is more than half of limits.memory, which holds all else, too; write less"
         if not self.receivers.declared:
@@ -518,10 +518,12 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[s
     problems[before:] = [problem for problem in problems[before:] if not follows_unset(problem, filled)]
     if config is not None:
         # A rule about a key in which something wrong was found already would repeat that in other words.
-        named = [problem.partition(": ")[0] for problem in problems]
+        problem_keys = [problem.partition(": ")[0] for problem in problems]
         broken = [(problem.partition(": ")[0], problem) for problem in config.problems()]
         broken = [(key, problem) for key, problem in broken if not follows_unset(problem, filled)]
-        problems += [problem for key, problem in broken if not any(other.startswith(key) for other in named)]
+        problems += [
+            problem for key, problem in broken if not any(problem_key.startswith(key) for problem_key in problem_keys)
+        ]
     return config, list(dict.fromkeys(masked(problem, filled) for problem in problems))
 
 
@@ -543,9 +545,9 @@ def _tree(path: Path, problems: list[str], filled: Filled) -> dict[str, Any] | N
     return None
 
 
-def _within(said: str, problems: list[str]) -> bool:
+def _within(message: str, problems: list[str]) -> bool:
     """Return True where a problem below the key of this one has been named."""
-    return any(problem.startswith(f"{said.partition(': ')[0]}.") for problem in problems)
+    return any(problem.startswith(f"{message.partition(': ')[0]}.") for problem in problems)
 
 
 def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Filled) -> Config | None:
@@ -562,9 +564,9 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Fill
             errors = invalid.errors(include_url=False)
         for error in errors:
             missing = error["type"] == "missing"
-            said = sentence(error, Config)
+            message = sentence(error, Config)
             # What is missing, or wrong as a whole, because a wrong value was taken out has been named already.
-            if attempt == 0 or not (missing or _within(said, problems)):
-                problems.append(said)
+            if attempt == 0 or not (missing or _within(message, problems)):
+                problems.append(message)
             tree = without(tree, error["loc"][:-1] if missing else error["loc"])
     return None

@@ -52,16 +52,18 @@ def parse_duration(text: object, *units: str) -> timedelta:
     """
     if isinstance(text, timedelta):
         return text
-    written = str(text).strip()
-    parts = _DURATION.findall(written)
-    if parts and "".join(number + unit for number, unit in parts) == written:
+    stripped = str(text).strip()
+    parts = _DURATION.findall(stripped)
+    if parts and "".join(number + unit for number, unit in parts) == stripped:
         try:
             return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
         except OverflowError:
-            raise ValueError(f"'{written}' is too long; the longest duration is '999999999d'") from None
-    if re.fullmatch(r"\d+(\.\d+)?", written):
-        raise ValueError(f"'{written}' has no unit; write " + " or ".join(f"'{written}{unit}'" for unit in units))
-    raise ValueError(f"'{written:.60}' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'")
+            raise ValueError(f"'{stripped}' is too long; the longest duration is '999999999d'") from None
+    if re.fullmatch(r"\d+(\.\d+)?", stripped):
+        raise ValueError(f"'{stripped}' has no unit; write " + " or ".join(f"'{stripped}{unit}'" for unit in units))
+    raise ValueError(
+        f"'{stripped:.60}' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,13 @@ class Address:
         except ValueError:
             return self.host == "localhost"
 
-    def meets(self, other: Address) -> bool:
+    def meets(self, address: Address) -> bool:
         """Return True where a listener on this address would get what is sent to the other, or be in its way."""
-        if self.port != other.port or self.port == 0:
+        if self.port != address.port or self.port == 0:
             return False
-        if self.host == other.host or self.everywhere or other.everywhere:
+        if self.host == address.host or self.everywhere or address.everywhere:
             return True
-        return self.loopback and other.loopback and "localhost" in (self.host, other.host)
+        return self.loopback and address.loopback and "localhost" in (self.host, address.host)
 
 
 def is_here(url: str) -> bool:
@@ -109,20 +111,20 @@ def is_here(url: str) -> bool:
     return Address(urlsplit(url if "://" in url else f"//{url}").hostname or "", 0).loopback
 
 
-def _levels(written: object) -> object:
-    return quantile_levels("regression", written) if isinstance(written, list | tuple) else written
+def _levels(value: object) -> object:
+    return quantile_levels("regression", value) if isinstance(value, list | tuple) else value
 
 
-def parse_address(written: object) -> Address:
+def parse_address(value: object) -> Address:
     """Read ``host:port`` or ``[v6]:port``; ``:port`` is every address.
 
     >>> parse_address("http://127.0.0.1:4318/v1")
     Traceback (most recent call last):
     ValueError: 'http://127.0.0.1:4318/v1' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'
     """
-    if isinstance(written, Address):
-        return written
-    text = str(written).strip()
+    if isinstance(value, Address):
+        return value
+    text = str(value).strip()
     match = _ADDRESS.fullmatch(text)
     if match is None:
         raise ValueError(f"'{text}' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'")
@@ -151,72 +153,70 @@ def parse_size(text: object) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-def _window(written: object) -> str:
-    window.parse(str(written).strip())
-    return str(written).strip()
+def _window(value: object) -> str:
+    window.parse(str(value).strip())
+    return str(value).strip()
 
 
-def _time_zone(written: object) -> str:
-    window.time_zone(str(written))
-    return str(written)
+def _time_zone(value: object) -> str:
+    window.time_zone(str(value))
+    return str(value)
 
 
-def _moment(written: object) -> object:
-    if isinstance(written, int) and not isinstance(written, bool):
-        return written
+def _moment(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
     try:
-        return instant(str(written))
+        return instant(str(value))
     except ValueError:
-        raise ValueError(f"'{written:.60}' is no time; write one such as '2026-11-01T00:00:00Z'") from None
+        raise ValueError(f"'{value:.60}' is no time; write one such as '2026-11-01T00:00:00Z'") from None
 
 
-def _path(written: object, info: ValidationInfo) -> Path:
-    if not isinstance(written, (str, Path)) or not str(written) or "\0" in str(written):
-        raise ValueError(f"{written!r:.60} is not a path; write one as text")
+def _path(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
+        raise ValueError(f"{value!r:.60} is not a path; write one as text")
     try:
-        return Path((info.context or {}).get("folder", "")) / Path(written).expanduser()
+        return Path((info.context or {}).get("folder", "")) / Path(value).expanduser()
     except RuntimeError:
-        raise ValueError(f"'{written}' names a user who is not there; write the whole path") from None
+        raise ValueError(f"'{value}' names a user who is not there; write the whole path") from None
 
 
-def _class_texts(written: object) -> object:
-    return tuple(class_text(item) for item in written) if isinstance(written, (list, tuple)) else written
+def _class_texts(value: object) -> object:
+    return tuple(class_text(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
-def _method_names(written: object, *, deciding: bool) -> object:
+def _method_names(value: object, *, deciding: bool) -> object:
     """One name or several; pydantic says what is wrong with anything else."""
     from driftline_processor.core.drift.method_choice import check_names
 
-    names = (written,) if isinstance(written, str) else written
+    names = (value,) if isinstance(value, str) else value
     if isinstance(names, (list, tuple)):
         check_names((name for name in names if isinstance(name, str)), deciding=deciding)
     return names
 
 
-def _host_name(written: object) -> object:
+def _host_name(value: object) -> object:
     """Return a name as it stands in an address bar, without scheme and port."""
-    if isinstance(written, str) and not _HOST_NAME.fullmatch(written):
-        raise ValueError(
-            f"'{written:.80}' is no host name; write it alone, as in 'drift.example.com' or '*.example.com'"
-        )
-    return written
+    if isinstance(value, str) and not _HOST_NAME.fullmatch(value):
+        raise ValueError(f"'{value:.80}' is no host name; write it alone, as in 'drift.example.com' or '*.example.com'")
+    return value
 
 
-def _origin(written: object) -> object:
+def _origin(value: object) -> object:
     """Return a site as a browser names it: scheme, host, and the port where it is unusual."""
-    if isinstance(written, str) and not _ORIGIN.fullmatch(written):
-        raise ValueError(f"'{written:.80}' is no origin; write scheme and host, as in 'https://shop.example.com'")
-    return written
+    if isinstance(value, str) and not _ORIGIN.fullmatch(value):
+        raise ValueError(f"'{value:.80}' is no origin; write scheme and host, as in 'https://shop.example.com'")
+    return value
 
 
-def _page_url(written: object) -> object:
+def _page_url(value: object) -> object:
     """Return the address of pages without a slash at its end, as links begin with it."""
-    if not isinstance(written, str) or not written:
-        return written
-    _check_url(written, "https://driftline.example.com")
-    if any(character in written for character in "?#"):
-        raise ValueError(f"'{written:.120}' goes on behind its path; write it up to there, without '?' and '#'")
-    return written.rstrip("/")
+    if not isinstance(value, str) or not value:
+        return value
+    _check_url(value, "https://driftline.example.com")
+    if any(character in value for character in "?#"):
+        raise ValueError(f"'{value:.120}' goes on behind its path; write it up to there, without '?' and '#'")
+    return value.rstrip("/")
 
 
 TRACE_PLACES = ("trace_id", "span_id")
@@ -225,39 +225,39 @@ TRACE_PLACES = ("trace_id", "span_id")
 _TRACE_EXAMPLE = "http://localhost:16686/trace/{trace_id}"
 
 
-def _trace_url(written: object) -> object:
+def _trace_url(value: object) -> object:
     """Return the address of a trace, with ``{trace_id}`` where its id belongs."""
-    if not isinstance(written, str) or not written:
-        return written
+    if not isinstance(value, str) or not value:
+        return value
     try:
-        parts = [part for part in Formatter().parse(written) if part[1] is not None]
+        parts = [part for part in Formatter().parse(value) if part[1] is not None]
     except ValueError:
-        raise ValueError(f"'{written:.120}' has a brace without its other; write '{_TRACE_EXAMPLE}' or alike") from None
+        raise ValueError(f"'{value:.120}' has a brace without its other; write '{_TRACE_EXAMPLE}' or alike") from None
     for _, name, form, conversion in parts:
         if name not in TRACE_PLACES:
             raise ValueError(
-                f"'{written:.120}' asks for {{{name}}}, which nobody knows; write {{trace_id}} or {{span_id}}"
+                f"'{value:.120}' asks for {{{name}}}, which nobody knows; write {{trace_id}} or {{span_id}}"
             )
         if form or conversion:
-            raise ValueError(f"'{written:.120}' asks for more than {{{name}}}; write {{{name}}} alone")
+            raise ValueError(f"'{value:.120}' asks for more than {{{name}}}; write {{{name}}} alone")
     if "trace_id" not in {name for _, name, _, _ in parts}:
-        raise ValueError(f"'{written:.120}' has no {{trace_id}}; write '{_TRACE_EXAMPLE}' or alike")
-    if "{" in _check_url(written, _TRACE_EXAMPLE):
+        raise ValueError(f"'{value:.120}' has no {{trace_id}}; write '{_TRACE_EXAMPLE}' or alike")
+    if "{" in _check_url(value, _TRACE_EXAMPLE):
         raise ValueError(
-            f"'{written:.120}' has a place in its host; put {{trace_id}} behind it, as in '{_TRACE_EXAMPLE}'"
+            f"'{value:.120}' has a place in its host; put {{trace_id}} behind it, as in '{_TRACE_EXAMPLE}'"
         )
-    return written
+    return value
 
 
-def _check_url(written: str, example: str) -> str:
+def _check_url(value: str, example: str) -> str:
     """Return the host of a URL that a browser may be sent to; ValueError says what is wrong with it."""
     try:
-        parts = urlsplit(written)
+        parts = urlsplit(value)
         host = parts.netloc if parts.port != 0 else ""
     except ValueError:
         host = ""
-    if not host or parts.scheme not in ("http", "https") or not _URL.fullmatch(written):
-        raise ValueError(f"'{written:.120}' is no address of a page; write http or https, host and path: '{example}'")
+    if not host or parts.scheme not in ("http", "https") or not _URL.fullmatch(value):
+        raise ValueError(f"'{value:.120}' is no address of a page; write http or https, host and path: '{example}'")
     if "@" in host:
         raise ValueError(
             f"'{host.rpartition('@')[2]:.120}' is given with a user, whom every link would show; leave it out"
@@ -265,20 +265,20 @@ def _check_url(written: str, example: str) -> str:
     return host
 
 
-def _confidence(written: object) -> object:
-    if isinstance(written, (int, float)) and not isinstance(written, bool) and not 0 < written < 1:
-        raise ValueError(f"'{written}' is no confidence; write a number between 0 and 1, such as 0.002")
-    return written
+def _confidence(value: object) -> object:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 < value < 1:
+        raise ValueError(f"'{value}' is no confidence; write a number between 0 and 1, such as 0.002")
+    return value
 
 
-def one_or_several(written: object) -> object:
+def one_or_several(value: object) -> object:
     """Return a text alone as a list of one."""
-    return (written,) if isinstance(written, str) else written
+    return (value,) if isinstance(value, str) else value
 
 
-def _as_text(written: object) -> object:
+def _as_text(value: object) -> object:
     """Read what looks like a number in YAML as the text that is meant: a header, the name of a slice."""
-    return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class Keep(NamedTuple):
@@ -287,17 +287,17 @@ class Keep(NamedTuple):
     per_day: int | None = None
 
 
-def _keep(written: object) -> Keep:
+def _keep(value: object) -> Keep:
     """Read ``none``, ``all`` or ``sample:5000``."""
-    if isinstance(written, Keep):
-        return written
-    text = str(written).strip()
+    if isinstance(value, Keep):
+        return value
+    text = str(value).strip()
     if text in ("none", "all"):
         return Keep(0 if text == "none" else None)
-    found = re.fullmatch(r"sample:([0-9_]{1,12})", text)
-    if found is None or not int(found[1]):
+    match = re.fullmatch(r"sample:([0-9_]{1,12})", text)
+    if match is None or not int(match[1]):
         raise ValueError(f"'{text[:60]}' is not known; write none, all, or sample:5000 for so many rows of every day")
-    return Keep(int(found[1]))
+    return Keep(int(match[1]))
 
 
 Days = Annotated[timedelta, BeforeValidator(_days), Form("duration")]

@@ -12,9 +12,9 @@ from .section import Section
 from .values import Form, Moment, Text
 
 
-def _several(written: object) -> object:
+def _several(value: object) -> object:
     """One version or several; ``2`` means "2"."""
-    return written if isinstance(written, (list, tuple)) or written is None else (written,)
+    return value if isinstance(value, (list, tuple)) or value is None else (value,)
 
 
 Names = Annotated[tuple[Text, ...], BeforeValidator(_several), Form("list of text")]
@@ -60,8 +60,14 @@ class Versions(Section):
 
     def problems(self) -> list[str]:
         """Return a sentence for every rule between the keys that is broken."""
-        named = [*self.challenger, *self.shadow, *self.canary]
-        found = [f"'{one}' is named twice; a version is one of them" for one in {*named} if named.count(one) > 1]
-        if self.champion is not None and self.champion in named:
-            found.append(f"'{self.champion}' is the champion and something else, too; leave one of the two out")
-        return sorted(found)
+        version_names = [*self.challenger, *self.shadow, *self.canary]
+        problems_found = [
+            f"'{version_name}' is named twice; a version is one of them"
+            for version_name in {*version_names}
+            if version_names.count(version_name) > 1
+        ]
+        if self.champion is not None and self.champion in version_names:
+            problems_found.append(
+                f"'{self.champion}' is the champion and something else, too; leave one of the two out"
+            )
+        return sorted(problems_found)

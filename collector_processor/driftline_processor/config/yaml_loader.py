@@ -35,11 +35,11 @@ class Loader(yaml.SafeLoader):
         return root
 
 
-def _values(node: yaml.Node, known: dict[int, int]) -> int:
+def _values(node: yaml.Node, counts_by_node: dict[int, int]) -> int:
     """Return of how many nodes a node is, aliases spelt out; one that holds itself is refused when it is read."""
-    if id(node) in known:
-        return known[id(node)]
-    known[id(node)] = 1
+    if id(node) in counts_by_node:
+        return counts_by_node[id(node)]
+    counts_by_node[id(node)] = 1
     if isinstance(node, yaml.ScalarNode):
         if not node.value.isascii() and _HALF.search(node.value):
             raise yaml.constructor.ConstructorError(
@@ -47,8 +47,8 @@ def _values(node: yaml.Node, known: dict[int, int]) -> int:
             )
         return 1
     parts = (part for pair in node.value for part in pair) if isinstance(node, yaml.MappingNode) else node.value
-    known[id(node)] = 1 + sum(_values(part, known) for part in parts)
-    return known[id(node)]
+    counts_by_node[id(node)] = 1 + sum(_values(part, counts_by_node) for part in parts)
+    return counts_by_node[id(node)]
 
 
 Loader.add_implicit_resolver(
@@ -65,15 +65,15 @@ Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<
 
 
 def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[str, object]:
-    seen: dict[str, int] = {}
+    lines_by_key: dict[str, int] = {}
     for key, _ in node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
         line = key.start_mark.line + 1
-        if name in seen and name != "<<":
+        if name in lines_by_key and name != "<<":
             raise yaml.constructor.ConstructorError(
-                None, None, f"'{name}' is already set in line {seen[name]}; keep one of the two", key.start_mark
+                None, None, f"'{name}' is already set in line {lines_by_key[name]}; keep one of the two", key.start_mark
             )
-        seen[name] = line
+        lines_by_key[name] = line
     loader.flatten_mapping(node)
     return {str(key): value for key, value in loader.construct_pairs(node, deep=True)}
 
@@ -121,19 +121,19 @@ def masked(problem: str, filled: Filled) -> str:
     >>> masked("web.endpoint: 'hunter' has no port", {"web.endpoint": {"hunter2": "${env:PLACE}"}})
     'web.endpoint: what ${env:PLACE} holds cannot be used here; docs/reference/configuration.md says what the key takes'
     """
-    key, mark, said = problem.partition(": ")
+    key, mark, message = problem.partition(": ")
     for path, values in filled.items():
-        own = f"{path}.".startswith(f"{key}.") or f"{key}.".startswith(f"{path}.")
+        is_same_path = f"{path}.".startswith(f"{key}.") or f"{key}.".startswith(f"{path}.")
         for value in sorted(values, key=len, reverse=True):
-            if not value or not (own or len(value) >= _SHOWN):
+            if not value or not (is_same_path or len(value) >= _SHOWN):
                 continue
             for form in {value, repr(value)[1:-1]}:
                 bounds = ("", "") if len(form) >= _SHOWN else (r"(?<!\w)", r"(?!\w)")
-                said = re.sub(re.escape(form).join(bounds), lambda _, name=values[value]: name, said, flags=re.I)  # type: ignore[misc]
-        if own and any(_shown(value, said, values) for value in values):
+                message = re.sub(re.escape(form).join(bounds), lambda _, name=values[value]: name, message, flags=re.I)  # type: ignore[misc]
+        if is_same_path and any(_shown(value, message, values) for value in values):
             names = " and ".join(dict.fromkeys(values.values()))
-            said = f"what {names} holds cannot be used here; docs/reference/configuration.md says what the key takes"
-    return f"{key}{mark}{said}"
+            message = f"what {names} holds cannot be used here; docs/reference/configuration.md says what the key takes"
+    return f"{key}{mark}{message}"
 
 
 _SHOWN = 6
@@ -151,19 +151,19 @@ def follows_unset(problem: str, filled: Filled) -> bool:
     return any(f"{key}.".startswith(f"{path}.") or re.fullmatch(rf"{re.escape(key)}(\.\d+)+", path) for path in unset)
 
 
-def _shown(value: str, said: str, values: Mapping[str, str]) -> bool:
+def _shown(value: str, message: str, values: Mapping[str, str]) -> bool:
     """Return True where a sentence still has a piece of a value."""
     for name in values.values():
-        said = said.replace(name, "")
-    pieces = (value[at : at + _SHOWN] for at in range(len(value) - _SHOWN + 1))
-    return any(piece.lower() in said.lower() for piece in pieces)
+        message = message.replace(name, "")
+    pieces = (value[index : index + _SHOWN] for index in range(len(value) - _SHOWN + 1))
+    return any(piece.lower() in message.lower() for piece in pieces)
 
 
 def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[str], filled: Filled) -> object:
     if isinstance(value, dict):
         return {k: _fill(v, f"{path}.{k}" if path else str(k), environ, problems, filled) for k, v in value.items()}
     if isinstance(value, list):
-        return [_fill(item, f"{path}.{at}", environ, problems, filled) for at, item in enumerate(value)]
+        return [_fill(item, f"{path}.{index}", environ, problems, filled) for index, item in enumerate(value)]
     if not isinstance(value, str) or "$" not in value:
         return value
 

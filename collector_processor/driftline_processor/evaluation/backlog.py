@@ -80,11 +80,11 @@ def windows_wait(backlog: Backlog, now: int) -> str:
     >>> windows_wait(Backlog(2, 0), 3600 * SECOND)
     '2 windows wait to be evaluated, the longest for 1h: what is shown of them is older than their rows'
     """
-    some = "1 window waits" if backlog.windows == 1 else f"{backlog.windows:,} windows wait"
-    them, their = ("it", "its") if backlog.windows == 1 else ("them", "their")
+    waiting_text = "1 window waits" if backlog.windows == 1 else f"{backlog.windows:,} windows wait"
+    pronoun, their = ("it", "its") if backlog.windows == 1 else ("them", "their")
     waited = duration(now - backlog.since)
     longest = f"for {waited}" if backlog.windows == 1 else f"the longest for {waited}"
-    return f"{some} to be evaluated, {longest}: what is shown of {them} is older than {their} rows"
+    return f"{waiting_text} to be evaluated, {longest}: what is shown of {pronoun} is older than {their} rows"
 
 
 def lags_sentence(lags: Mapping[str, int]) -> str:
@@ -107,9 +107,9 @@ def backfill_sentence(backfill: Backfill) -> str:
     'Past windows are being judged: 12,400 of 50,000, about 3 min left'
     """
     left = backfill.left
-    told = "how long it takes is not known yet" if left is None else f"about {_about(left)} left"
-    done, total = backfill.judged, backfill.judged + backfill.waiting
-    return f"Past windows are being judged: {done:,} of {total:,}, {told}"
+    time_left = "how long it takes is not known yet" if left is None else f"about {_about(left)} left"
+    judged_windows, total = backfill.judged, backfill.judged + backfill.waiting
+    return f"Past windows are being judged: {judged_windows:,} of {total:,}, {time_left}"
 
 
 _STEPS = ((DAY, 2 * DAY, "days"), (HOUR, 2 * HOUR, "h"), (60 * SECOND, 90 * SECOND, "min"), (SECOND, 0, "s"))

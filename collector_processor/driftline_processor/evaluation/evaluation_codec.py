@@ -85,12 +85,12 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
         raise TypeError(f"{type(value).__name__} has no place in an evaluation")
 
     try:
-        written = [encode(part, enc_hook=place_or_number) for part in _parts(values)]
+        encoded_parts = [encode(part, enc_hook=place_or_number) for part in _parts(values)]
     except UnicodeEncodeError:
         arrays, size = [], 0
         plain = without_half_surrogates(to_builtins(values, enc_hook=place_or_number))
-        written = [encode(part) for part in _parts(plain)]
-    return encode([*written, *_pack_numbers(arrays)])
+        encoded_parts = [encode(part) for part in _parts(plain)]
+    return encode([*encoded_parts, *_pack_numbers(arrays)])
 
 
 def _parts(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -105,19 +105,19 @@ def _pack_numbers(arrays: list[F64]) -> tuple[bytes, bytes, bytes]:
     with np.errstate(all="ignore"):
         scaled = np.rint(numbers * _DECIMALS)
         fits = (scaled >= 0) & (scaled < 2**32)
-        whole = np.where(fits, scaled, 0.0).astype(np.uint32)
-        fits &= (whole / _DECIMALS).view(np.int64) == numbers.view(np.int64)
+        scaled_numbers = np.where(fits, scaled, 0.0).astype(np.uint32)
+        fits &= (scaled_numbers / _DECIMALS).view(np.int64) == numbers.view(np.int64)
     places = b"" if fits.all() else np.packbits(fits).tobytes()
-    return whole[fits].tobytes(), numbers[~fits].tobytes(), places
+    return scaled_numbers[fits].tobytes(), numbers[~fits].tobytes(), places
 
 
 def _unpack_numbers(form: _Form) -> F64:
-    fractions, others = np.frombuffer(form.fractions, np.uint32) / _DECIMALS, np.frombuffer(form.others)
+    fractions, other_numbers = np.frombuffer(form.fractions, np.uint32) / _DECIMALS, np.frombuffer(form.others)
     if not form.places:
         return fractions
-    numbers = np.empty(len(fractions) + len(others))
+    numbers = np.empty(len(fractions) + len(other_numbers))
     fits = np.unpackbits(np.frombuffer(form.places, np.uint8), count=len(numbers)).astype(np.bool_)
-    numbers[fits], numbers[~fits] = fractions, others
+    numbers[fits], numbers[~fits] = fractions, other_numbers
     return numbers
 
 
@@ -160,10 +160,14 @@ def _types() -> tuple[type[Struct], type[Struct]]:
     hints = get_type_hints(Evaluation)
     head: list[tuple[str, Any, Any]] = []
     details: list[tuple[str, Any, Any]] = []
-    for one in structs.fields(Evaluation):
-        made = field(default_factory=one.default_factory) if one.default is NODEFAULT else one.default
-        column = (one.name, hints[one.name], NODEFAULT if one.required else made)
-        (details if one.name in DETAILS else head).append(column)
+    for struct_field in structs.fields(Evaluation):
+        default_field = (
+            field(default_factory=struct_field.default_factory)
+            if struct_field.default is NODEFAULT
+            else struct_field.default
+        )
+        column = (struct_field.name, hints[struct_field.name], NODEFAULT if struct_field.required else default_field)
+        (details if struct_field.name in DETAILS else head).append(column)
     return defstruct("EvaluationHead", head), defstruct("EvaluationDetails", details)
 
 

@@ -205,9 +205,9 @@ for _name in DETAILS:
 _HEAD_FIELDS = tuple(name for name in Evaluation.__struct_fields__ if name not in DETAILS)
 _UNSET: dict[str, Any] = dict.fromkeys(DETAILS, UNSET)
 _NO_DETAILS = {
-    one.name: one.default_factory() if one.default is NODEFAULT else one.default
-    for one in fields(Evaluation)
-    if one.name in DETAILS
+    field.name: field.default_factory() if field.default is NODEFAULT else field.default
+    for field in fields(Evaluation)
+    if field.name in DETAILS
 }
 
 
@@ -249,8 +249,8 @@ class EvaluationStore:
 
     def history(self, series: int) -> EvaluationHistory:
         """Return the evaluations of a series; the dicts by start are replaced, never changed, when more come."""
-        found = self._history.get(series)
-        return self._load(series) if found is None else found
+        evaluation_history = self._history.get(series)
+        return self._load(series) if evaluation_history is None else evaluation_history
 
     def open(self, series: int) -> list[Evaluation]:
         """Return the evaluations of windows that were not closed when they were evaluated."""
@@ -258,14 +258,19 @@ class EvaluationStore:
 
     def closed(self, series: int) -> list[Evaluation]:
         """Return the evaluations of windows that were closed when they were evaluated."""
-        return [one for found in self.history(series).values() for one in found.values() if one.closed]
+        return [
+            evaluation
+            for evaluations in self.history(series).values()
+            for evaluation in evaluations.values()
+            if evaluation.closed
+        ]
 
     def put(self, series: int, evaluation: Evaluation) -> None:
         """Take in an evaluation; :meth:`settle` shows it, and one of the next :meth:`write` stores a closed one.
 
         Of its slices what drifts is kept, no more.
         """
-        evaluation.slices = {name: found.thinned() for name, found in evaluation.slices.items()}
+        evaluation.slices = {name: slice_drift.thinned() for name, slice_drift in evaluation.slices.items()}
         window = evaluation.window
         self._arrived.setdefault((series, window.name), {})[window.start] = evaluation
 
@@ -278,9 +283,9 @@ class EvaluationStore:
         An error that says nothing of the windows is raised, and the next call goes on with those that are left. With
         any other error the windows of that name are left out.
         """
-        for (series, name), known in list(self._arrived.items()):
+        for (series, name), starts in list(self._arrived.items()):
             try:
-                changed = self._follow(series, name, known)
+                changed = self._follow(series, name, starts)
                 self._remember(series, name, changed)
             except Exception as error:
                 if is_of_all(error) or is_of_memory(error):
@@ -293,20 +298,20 @@ class EvaluationStore:
 
     def _follow(self, series: int, name: str, arrived: dict[int, Evaluation]) -> dict[int, Evaluation]:
         """Return windows that arrived, and those after them that change, with what continues from those before."""
-        shown = self._around(series, name, min(arrived))
-        windows = dict(sorted({**shown, **arrived}.items()))
+        neighbours = self._around(series, name, min(arrived))
+        windows = dict(sorted({**neighbours, **arrived}.items()))
         starts, changed = list(windows), dict[int, Evaluation]()
         before: Evaluation | None = None
         moved = False
-        for at in range(bisect_left(starts, min(arrived)), len(starts)):
-            start = starts[at]
+        for index in range(bisect_left(starts, min(arrived)), len(starts)):
+            start = starts[index]
             if not moved and start not in arrived:
                 continue  # what it continues from is as it was
-            one, known = windows[start], shown.get(start)
+            evaluation, shown_evaluation = windows[start], neighbours.get(start)
             if not moved:
-                before = recall_lasting(one, [windows[earlier] for earlier in starts[:at]])
-            before = followed = follow(one, before)
-            moved = known is None or not _goes_on(known, followed, exactly=moved)
+                before = recall_lasting(evaluation, [windows[earlier] for earlier in starts[:index]])
+            before = followed = follow(evaluation, before)
+            moved = shown_evaluation is None or not _goes_on(shown_evaluation, followed, exactly=moved)
             if moved or start in arrived:
                 windows[start] = changed[start] = followed
         return changed
@@ -316,10 +321,12 @@ class EvaluationStore:
 
         These are all from thirty windows before it on, where it is older than those in memory, or close behind.
         """
-        found = self.history(series).get(name, {})
-        if (series, name) not in self._cut or any(remembers(one) for at, one in found.items() if at < start):
-            return found
-        oldest = next(iter(found))
+        evaluations = self.history(series).get(name, {})
+        if (series, name) not in self._cut or any(
+            remembers(evaluation) for time, evaluation in evaluations.items() if time < start
+        ):
+            return evaluations
+        oldest = next(iter(evaluations))
         first = number(
             self._connection,
             "SELECT min(start) FROM (SELECT DISTINCT start FROM evaluations WHERE series = ? AND name = ? AND start < ?"
@@ -328,24 +335,26 @@ class EvaluationStore:
         )
         first = start if first is None else first
         rows = read(self._connection, _NEWEST_BETWEEN, series, name, first, oldest - 1).to_pylist()
-        earlier = {one.window.start: one for _, one in read_evaluations(self._connection, rows)}
-        waiting = {place.start: one for place, one in self._unstored.items() if place[:2] == (series, name)}
-        earlier |= {at: one for at, one in waiting.items() if first <= at < oldest}
-        return dict(sorted(earlier.items())) | found
+        earlier = {evaluation.window.start: evaluation for _, evaluation in read_evaluations(self._connection, rows)}
+        waiting = {
+            place.start: evaluation for place, evaluation in self._unstored.items() if place[:2] == (series, name)
+        }
+        earlier |= {time: evaluation for time, evaluation in waiting.items() if first <= time < oldest}
+        return dict(sorted(earlier.items())) | evaluations
 
     def _warn(self, series: int, name: str, changed: Iterable[Evaluation]) -> None:
         """Log which objectives nobody can tell any more, each when it has lasted too long."""
-        with_objectives = [one.key for one in changed if one.objectives]
+        with_objectives = [evaluation.key for evaluation in changed if evaluation.objectives]
         if not with_objectives:
             return
-        for rule, one in newest_objectives(list(self.history(series)[name].values())).items():
+        for rule, objective in newest_objectives(list(self.history(series)[name].values())).items():
             place = (series, name, rule)
-            if not one.overdue:
+            if not objective.overdue:
                 self._overdue.discard(place)
             elif place not in self._overdue:
                 self._overdue.add(place)
-                of = f"{with_objectives[0].model} {with_objectives[0].version}".rstrip()
-                _log.warning("%s: %s, in windows of %s: %s", of, rule, name, overdue(one))
+                version_name = f"{with_objectives[0].model} {with_objectives[0].version}".rstrip()
+                _log.warning("%s: %s, in windows of %s: %s", version_name, rule, name, overdue(objective))
 
     def _remember(self, series: int, name: str, changed: dict[int, Evaluation]) -> None:
         """Show evaluations of a name to readers, all at once."""
@@ -353,33 +362,33 @@ class EvaluationStore:
         fresh: dict[int, Evaluation] = {}
         for start, evaluation in changed.items():
             place = WindowKey(series, name, start)
-            fresh[start] = made = self._made(place, evaluation)
+            fresh[start] = lazy_evaluation = self._made(place, evaluation)
             opened = self._open.setdefault(series, {})
             if evaluation.closed:
-                self._unstored[place] = made
+                self._unstored[place] = lazy_evaluation
                 opened.pop((name, start), None)
             else:
-                opened[name, start] = made
+                opened[name, start] = lazy_evaluation
         with self._lock:
             if name not in history:
                 self._names += (series, name) not in self.ends
-            found = history.get(name, {})
-            newest = next(reversed(found), None)
-            for start in changed.keys() & found.keys():
+            evaluations = history.get(name, {})
+            newest = next(reversed(evaluations), None)
+            for start in changed.keys() & evaluations.keys():
                 self._drop(WindowKey(series, name, start))
                 self._forget_summary(WindowKey(series, name, start))
-            whole = {**found, **fresh}
+            all_evaluations = {**evaluations, **fresh}
             if newest is None or len(fresh) != 1 or next(iter(fresh)) < newest:
-                whole = dict(sorted(whole.items()))
-            kept = self._kept()
-            for start in list(whole)[: max(len(whole) - kept, 0)]:
-                del whole[start]
+                all_evaluations = dict(sorted(all_evaluations.items()))
+            limit = self._kept()
+            for start in list(all_evaluations)[: max(len(all_evaluations) - limit, 0)]:
+                del all_evaluations[start]
                 self._cut.add((series, name))
                 self._stored.pop(WindowKey(series, name, start), None)
                 self._drop(WindowKey(series, name, start))
                 self._forget_summary(WindowKey(series, name, start))
                 self._open.get(series, {}).pop((name, start), None)
-            self._history[series] = {**history, name: whole}
+            self._history[series] = {**history, name: all_evaluations}
 
     def _kept(self) -> int:
         """Return how many windows of each name are in memory: fewer where there are many names."""
@@ -411,7 +420,7 @@ class EvaluationStore:
         if not everything:
             due = [place for place in due if place not in self._stored]
         encoded = [self._encoded(place) for place in due]
-        fresh = [one for one in encoded if self._stored.get(one.place, (b"", 0))[0] != one.digest]
+        fresh = [details for details in encoded if self._stored.get(details.place, (b"", 0))[0] != details.digest]
         with transaction(self._connection):
             self._insert(fresh, stored_at)
             if also is not None:
@@ -430,37 +439,43 @@ class EvaluationStore:
         """Store evaluations and the dictionaries they are compressed with, inside the caller's transaction."""
         rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS.names}
         used: dict[tuple[int, bytes], bytes] = {}
-        for one in fresh:
-            current = self._dictionary(one)
-            used[one.place.series, current.digest] = current.packed
-            blob = self._dictionaries.open(current.digest, current.packed).compress(one.raw)
-            parts = (one.evaluation.window.end, stored_at, current.digest, blob)
-            for name, value in zip(_COLUMNS.names, (*one.place, *parts), strict=True):
+        for details in fresh:
+            current = self._dictionary(details)
+            used[details.place.series, current.digest] = current.packed
+            blob = self._dictionaries.open(current.digest, current.packed).compress(details.raw)
+            parts = (details.evaluation.window.end, stored_at, current.digest, blob)
+            for name, value in zip(_COLUMNS.names, (*details.place, *parts), strict=True):
                 rows[name].append(value)
         if used:
             write_dictionaries(self._connection, used)
             insert(self._connection, "evaluations", pa.table(rows, _COLUMNS))
 
-    def _dictionary(self, one: _Encoded) -> _CurrentDictionary:
+    def _dictionary(self, encoded: _Encoded) -> _CurrentDictionary:
         """Return what a window is compressed against: itself, if it is the first of a hundred or much longer."""
-        series = one.place.series
-        known = self._current.get(series)
-        if known is None or known.windows == WINDOWS_OF_DICTIONARY or len(one.raw) > 2 * known.size:
-            made = Dictionary(one.raw)
-            known = self._current[series] = _CurrentDictionary(made.digest, made.pack(), len(one.raw))
-        known.windows += 1
-        return known
+        series = encoded.place.series
+        current_dictionary = self._current.get(series)
+        if (
+            current_dictionary is None
+            or current_dictionary.windows == WINDOWS_OF_DICTIONARY
+            or len(encoded.raw) > 2 * current_dictionary.size
+        ):
+            dictionary = Dictionary(encoded.raw)
+            current_dictionary = self._current[series] = _CurrentDictionary(
+                dictionary.digest, dictionary.pack(), len(encoded.raw)
+            )
+        current_dictionary.windows += 1
+        return current_dictionary
 
     def _note_stored(self, encoded: Iterable[_Encoded], stored_at: int) -> None:
         """Note that evaluations are on disk: their details may go now."""
-        for one in encoded:
-            place, details = one.place, one.evaluation.details
+        for encoded_details in encoded:
+            place, details = encoded_details.place, encoded_details.evaluation.details
             del self._unstored[place]
-            known, before = self._stored.pop(place, (b"", stored_at))
-            details.stored_at = before if known == one.digest else stored_at
-            self._written.append((one.evaluation, OF_ENCODED * len(one.raw)))
+            stored_digest, before = self._stored.pop(place, (b"", stored_at))
+            details.stored_at = before if stored_digest == encoded_details.digest else stored_at
+            self._written.append((encoded_details.evaluation, OF_ENCODED * len(encoded_details.raw)))
             if place.start in self._known(place):
-                self._stored[place] = one.digest, details.stored_at
+                self._stored[place] = encoded_details.digest, details.stored_at
 
     @property
     def crowded(self) -> bool:
@@ -472,8 +487,8 @@ class EvaluationStore:
         unknown = [place for place in due if self._digest(place) == b""]
         if not unknown:
             return
-        wanted = pa.Table.from_pylist([place._asdict() for place in unknown])
-        rows = read(self._connection, _STORED, wanted=wanted).to_pylist()
+        unknown_places = pa.Table.from_pylist([place._asdict() for place in unknown])
+        rows = read(self._connection, _STORED, wanted=unknown_places).to_pylist()
         for row, digest in self._dictionaries.read(self._connection, rows, digest_of):
             self._stored[WindowKey(row["series"], row["name"], row["start"])] = digest, row["believed"]
 
@@ -483,13 +498,13 @@ class EvaluationStore:
 
     def _let_go(self) -> None:
         """Let details go that have been stored and committed, the oldest first, as far as there is no room for them."""
-        written, self._written = self._written, []
+        written_evaluations, self._written = self._written, []
         with self._lock:
-            for evaluation, size in written:
+            for evaluation, size in written_evaluations:
                 self._hold(evaluation.details, size)
-                known, place = evaluation.lasting, evaluation.details.place
-                if known is not None and not self._is_newest(place):
-                    evaluation.lasting = stored_lasting(known)
+                lasting_values, place = evaluation.lasting, evaluation.details.place
+                if lasting_values is not None and not self._is_newest(place):
+                    evaluation.lasting = stored_lasting(lasting_values)
                 self._typical = max(size, 1)
 
     def _is_newest(self, place: WindowKey) -> bool:
@@ -507,12 +522,12 @@ class EvaluationStore:
         self._drop(place)
         self._held[place] = details, size
         self._held_bytes += size
-        for other in list(self._held)[: len(self._held) - 1] if self._held_bytes > FOR_DETAILS else ():
-            if self._is_newest(other):
-                self._held.move_to_end(other)
+        for oldest_place in list(self._held)[: len(self._held) - 1] if self._held_bytes > FOR_DETAILS else ():
+            if self._is_newest(oldest_place):
+                self._held.move_to_end(oldest_place)
             else:
-                self._held[other][0].values = None
-                self._drop(other)
+                self._held[oldest_place][0].values = None
+                self._drop(oldest_place)
             if self._held_bytes <= FOR_DETAILS:
                 break
 
@@ -534,27 +549,32 @@ class EvaluationStore:
         with self._lock, self._connection.reading() as connection:
             details = evaluation.details
             place = details.place
-            wanted = {place.start: details, **self._neighbours(details)}
-            asked = pa.table({"start": list(wanted), "believed": [one.stored_at for one in wanted.values()]})
-            rows = read(connection, _DETAILS, place.series, place.name, wanted=asked).to_pylist()
-            found = {}
+            details_by_start = {place.start: details, **self._neighbours(details)}
+            asked_rows = pa.table(
+                {
+                    "start": list(details_by_start),
+                    "believed": [stored_details.stored_at for stored_details in details_by_start.values()],
+                }
+            )
+            rows = read(connection, _DETAILS, place.series, place.name, wanted=asked_rows).to_pylist()
+            values_by_start = {}
             for row, (values, size) in self._dictionaries.read(connection, rows, _details_of):
-                one, found[row["start"]] = wanted[row["start"]], values
-                one.values = values
-                self._hold(one, size)
-            return found.get(place.start, _NO_DETAILS)
+                stored_details, values_by_start[row["start"]] = details_by_start[row["start"]], values
+                stored_details.values = values
+                self._hold(stored_details, size)
+            return values_by_start.get(place.start, _NO_DETAILS)
 
     def summary(self, evaluation: LazyEvaluation) -> DriftSummary:
         """Return the drift of a window without drawings, and keep it in memory. Any thread may ask."""
-        found, details = summarize_drift(evaluation), evaluation.details
+        drift_summary, details = summarize_drift(evaluation), evaluation.details
         with self._lock:
             if self._is_known(details):
                 self._forget_summary(details.place)
-                details.summary, self._summarized[details.place] = found, details
-                self._summaries += _size_of_summary(found)
+                details.summary, self._summarized[details.place] = drift_summary, details
+                self._summaries += _size_of_summary(drift_summary)
                 while self._summaries > FOR_SUMMARIES:
                     self._forget_summary(next(iter(self._summarized)))
-        return found
+        return drift_summary
 
     def _forget_summary(self, place: WindowKey) -> None:
         details = self._summarized.pop(place, None)
@@ -568,17 +588,19 @@ class EvaluationStore:
         A page that draws sixty windows asks for them one after the other.
         """
         place = details.place
-        asked, self._asked = self._asked, place[:2]
-        known = self._known(place)
-        if asked != place[:2] or not self._is_known(details):
+        previous_series, self._asked = self._asked, place[:2]
+        known_places = self._known(place)
+        if previous_series != place[:2] or not self._is_known(details):
             return {}
-        starts = list(known)
-        at = bisect_left(starts, place.start)
-        around = (known[start] for start in starts[max(at - NEAR, 0) : at + NEAR + 1])
+        starts = list(known_places)
+        position = bisect_left(starts, place.start)
+        around = (known_places[start] for start in starts[max(position - NEAR, 0) : position + NEAR + 1])
         return {
-            one.window.start: one.details
-            for one in around
-            if isinstance(one, LazyEvaluation) and one.details.stored_at and one.details.place not in self._held
+            place_start.window.start: place_start.details
+            for place_start in around
+            if isinstance(place_start, LazyEvaluation)
+            and place_start.details.stored_at
+            and place_start.details.place not in self._held
         }
 
     def forget_slice(self, series: int, slice: str) -> I64:
@@ -587,52 +609,68 @@ class EvaluationStore:
         Return where the windows begin that are to be evaluated again, beside those of :func:`forget_evaluations`.
         """
 
-        def names(one: Evaluation) -> bool:
-            return mentions(encode_evaluation(one), slice)
+        def names(evaluation: Evaluation) -> bool:
+            return mentions(encode_evaluation(evaluation), slice)
 
         with self._lock:
-            gone = {place for place, one in self._unstored.items() if place.series == series and names(one)}
+            removed_places = {
+                place
+                for place, named_evaluation in self._unstored.items()
+                if place.series == series and names(named_evaluation)
+            }
             opened = self._open.get(series, {})
-            gone |= {WindowKey(series, *place) for place, one in opened.items() if names(one)}
-            for place in gone:
+            removed_places |= {
+                WindowKey(series, *place) for place, named_evaluation in opened.items() if names(named_evaluation)
+            }
+            for place in removed_places:
                 self._unstored.pop(place, None)
                 opened.pop((place.name, place.start), None)
-            for (which, name), arrived in self._arrived.items():
-                for start in [at for at, one in arrived.items() if which == series and names(one)]:
+            for (number, name), arrived in self._arrived.items():
+                for start in [
+                    time for time, named_evaluation in arrived.items() if number == series and names(named_evaluation)
+                ]:
                     del arrived[start]
-                    gone.add(WindowKey(which, name, start))
+                    removed_places.add(WindowKey(number, name, start))
             for place in [place for place in self._held if place.series == series]:
                 self._held_bytes -= self._held.pop(place)[1]
             for place in [place for place in self._summarized if place.series == series]:
                 self._forget_summary(place)
             for place in [place for place in self._stored if place.series == series]:
                 del self._stored[place]
-            self._written = [one for one in self._written if one[0].details.place.series != series]
+            self._written = [
+                named_evaluation
+                for named_evaluation in self._written
+                if named_evaluation[0].details.place.series != series
+            ]
             self._current.pop(series, None)
             self._history.pop(series, None)
-        return np.unique(np.array([place.start for place in gone], np.int64))
+        return np.unique(np.array([place.start for place in removed_places], np.int64))
 
     def _load(self, series: int) -> EvaluationHistory:
         """Read the heads of the newest windows of a series; those that are not stored are in memory."""
         with self._lock, self._connection.beside() as connection:
             if series in self._history:
                 return self._history[series]
-            kept = self._kept()
-            rows = read(connection, _OF_SERIES, series, kept).to_pylist()
-            found: EvaluationHistory = {}
+            limit = self._kept()
+            rows = read(connection, _OF_SERIES, series, limit).to_pylist()
+            evaluation_history: EvaluationHistory = {}
             for row, values in self._dictionaries.read(connection, rows, decode_head):
                 place = WindowKey(series, row["name"], row["start"])
                 details = WindowDetails(self, place, row["believed"], None)
-                made = LazyEvaluation(**values, **_UNSET, details=details)
+                lazy_evaluation = LazyEvaluation(**values, **_UNSET, details=details)
                 self._stored[place] = b"", row["believed"]
-                found.setdefault(place.name, {})[place.start] = made
-            self._cut |= {(series, name) for name, known in found.items() if len(known) >= kept}
-            for place, one in [*self._unstored.items()]:
+                evaluation_history.setdefault(place.name, {})[place.start] = lazy_evaluation
+            self._cut |= {
+                (series, name) for name, evaluations in evaluation_history.items() if len(evaluations) >= limit
+            }
+            for place, evaluation in [*self._unstored.items()]:
                 if place.series == series:
-                    found.setdefault(place.name, {})[place.start] = one
+                    evaluation_history.setdefault(place.name, {})[place.start] = evaluation
             for (name, start), opened in [*self._open.get(series, {}).items()]:
-                found.setdefault(name, {})[start] = opened
-            self._history[series] = {name: dict(sorted(known.items())) for name, known in found.items()}
+                evaluation_history.setdefault(name, {})[start] = opened
+            self._history[series] = {
+                name: dict(sorted(evaluations.items())) for name, evaluations in evaluation_history.items()
+            }
             return self._history[series]
 
 
@@ -690,8 +728,8 @@ class Dictionaries:
 
     def _packed(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> dict[bytes, bytes]:
         """Return the rows of those dictionaries that are not in memory."""
-        wanted = {(row["series"], row["dictionary"]) for row in rows if row["dictionary"] not in self._open}
-        return {digest: packed for (_, digest), packed in _stored_dictionaries(connection, wanted).items()}
+        unopened_keys = {(row["series"], row["dictionary"]) for row in rows if row["dictionary"] not in self._open}
+        return {digest: packed for (_, digest), packed in _stored_dictionaries(connection, unopened_keys).items()}
 
 
 def _stored_dictionaries(
@@ -701,16 +739,16 @@ def _stored_dictionaries(
     if not places:
         return {}
     series, digests = zip(*places, strict=True)
-    wanted = pa.table([series, digests], pa.schema([_DICTIONARIES.field("series"), _DICTIONARIES.field("digest")]))
+    keys_table = pa.table([series, digests], pa.schema([_DICTIONARIES.field("series"), _DICTIONARIES.field("digest")]))
     query = "SELECT d.* FROM dictionaries d JOIN wanted w ON d.series = w.series AND d.digest = w.digest"
-    rows = read(connection, query, wanted=wanted).to_pylist()
+    rows = read(connection, query, wanted=keys_table).to_pylist()
     return {(row["series"], row["digest"]): row["packed"] for row in rows}
 
 
 def write_dictionaries(connection: Connection, dictionaries: Mapping[tuple[int, bytes], bytes]) -> None:
     """Store the dictionaries that are not stored yet, or are damaged, inside the caller's transaction."""
-    known = _stored_dictionaries(connection, dictionaries.keys())
-    fresh = [(*place, packed) for place, packed in dictionaries.items() if known.get(place) != packed]
+    stored_dictionaries = _stored_dictionaries(connection, dictionaries.keys())
+    fresh = [(*place, packed) for place, packed in dictionaries.items() if stored_dictionaries.get(place) != packed]
     for series, digest, _ in fresh:
         connection.execute("DELETE FROM dictionaries WHERE series = ? AND digest = ?", [series, digest])
     if fresh:
@@ -730,17 +768,17 @@ def read_evaluations(
     yield from Dictionaries().read(connection, rows, decode_evaluation)
 
 
-def _goes_on(one: Evaluation, other: Evaluation, *, exactly: bool) -> bool:
+def _goes_on(before: Evaluation, after: Evaluation, *, exactly: bool) -> bool:
     """Return True where the windows after either go on alike.
 
     Args:
-        one: An evaluation.
-        other: Another one of the same window.
+        before: An evaluation.
+        after: Another one of the same window.
         exactly: Whether the windows before them differ, so that sums that go on may, too.
     """
-    facts = [(each.closed, each.baseline_version, each.incident, each.objectives) for each in (one, other)]
-    alike = same_lasting(one.lasting, other.lasting) if exactly else one.lasting == other.lasting
-    return facts[0] == facts[1] and alike and drifting(one) == drifting(other)
+    facts = [(either.closed, either.baseline_version, either.incident, either.objectives) for either in (before, after)]
+    alike = same_lasting(before.lasting, after.lasting) if exactly else before.lasting == after.lasting
+    return facts[0] == facts[1] and alike and drifting(before) == drifting(after)
 
 
 def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple[int, I64]:
@@ -749,22 +787,22 @@ def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple
     Inside the caller's transaction. The windows are to be evaluated again. What cannot be read may name it, and goes.
     Other windows whose dictionary names it are compressed with another one.
     """
-    known = read(connection, "SELECT rowid AS row FROM evaluations WHERE series = ? ORDER BY start", series)
+    stored_rows = read(connection, "SELECT rowid AS row FROM evaluations WHERE series = ? ORDER BY start", series)
     blobs = "SELECT w.row, series, start, dictionary, blob FROM evaluations e JOIN wanted w ON e.rowid = w.row"
-    gone: set[tuple[int, int]] = set()
-    for at in range(0, len(known), ROWS_AT_ONCE):
-        rows = read(connection, blobs, wanted=known.slice(at, ROWS_AT_ONCE)).to_pylist()
+    removed_rows: set[tuple[int, int]] = set()
+    for index in range(0, len(stored_rows), ROWS_AT_ONCE):
+        rows = read(connection, blobs, wanted=stored_rows.slice(index, ROWS_AT_ONCE)).to_pylist()
         dictionaries = Dictionaries()
         readable = list(dictionaries.read(connection, rows, bytes))
         silent = [(row, raw) for row, raw in readable if not mentions(raw, slice)]
-        gone |= {(row["row"], row["start"]) for row in rows} - {(row["row"], row["start"]) for row, _ in silent}
-        _compress_again(connection, series, [one for one in silent if dictionaries.mention(one[0], slice)])
-    if not gone:
+        removed_rows |= {(row["row"], row["start"]) for row in rows} - {(row["row"], row["start"]) for row, _ in silent}
+        _compress_again(connection, series, [row for row in silent if dictionaries.mention(row[0], slice)])
+    if not removed_rows:
         return series, np.empty(0, np.int64)
-    wanted = pa.table({"row": [row for row, _ in gone]})
-    run(connection, "DELETE FROM evaluations WHERE rowid IN (SELECT row FROM wanted)", wanted=wanted)
+    row_table = pa.table({"row": [row for row, _ in removed_rows]})
+    run(connection, "DELETE FROM evaluations WHERE rowid IN (SELECT row FROM wanted)", wanted=row_table)
     prune_dictionaries(connection, series)
-    return series, np.unique(np.array([start for _, start in gone], np.int64))
+    return series, np.unique(np.array([start for _, start in removed_rows], np.int64))
 
 
 def _compress_again(connection: Connection, series: int, rows: Sequence[tuple[dict[str, Any], bytes]]) -> None:
@@ -772,16 +810,20 @@ def _compress_again(connection: Connection, series: int, rows: Sequence[tuple[di
     if not rows:
         return
     dictionary = Dictionary(rows[0][1])
-    wanted = pa.table({"row": [row["row"] for row, _ in rows], "blob": [dictionary.compress(raw) for _, raw in rows]})
+    row_table = pa.table(
+        {"row": [row["row"] for row, _ in rows], "blob": [dictionary.compress(raw) for _, raw in rows]}
+    )
     write_dictionaries(connection, {(series, dictionary.digest): dictionary.pack()})
     change = "UPDATE evaluations SET dictionary = ?, blob = w.blob FROM wanted w WHERE evaluations.rowid = w.row"
-    run(connection, change, dictionary.digest, wanted=wanted)
+    run(connection, change, dictionary.digest, wanted=row_table)
 
 
 def expire_evaluations(connection: Connection, series: int, before: int) -> None:
     """Delete the evaluations of windows that began before a time, inside the caller's transaction."""
-    gone = number(connection, "SELECT count(*) FROM evaluations WHERE series = ? AND start < ?", series, before)
-    if gone:
+    expired_count = number(
+        connection, "SELECT count(*) FROM evaluations WHERE series = ? AND start < ?", series, before
+    )
+    if expired_count:
         connection.execute("DELETE FROM evaluations WHERE series = ? AND start < ?", [series, before])
         prune_dictionaries(connection, series)
 

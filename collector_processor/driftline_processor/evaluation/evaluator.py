@@ -71,9 +71,9 @@ class Evaluator:
         self._warned: set[tuple[str, str]] = set()
         self._given_up: set[tuple[int, Window]] = set()
         load_custom_metrics(_log.warning)
-        for which in series.by_number():
-            for evaluation in evaluations.open(which) + evaluations.closed(which):
-                self._ripe[which].note(evaluation)
+        for series_number in series.by_number():
+            for evaluation in evaluations.open(series_number) + evaluations.closed(series_number):
+                self._ripe[series_number].note(evaluation)
         self._load()
 
     def step(
@@ -91,25 +91,25 @@ class Evaluator:
         self.collect()
         if self._evaluations.crowded:
             self._evaluations.write(patient=False)  # storing has failed before, and what waits must not pile up
-        by_number, done = self._series.by_number(), 0
+        by_number, window_count = self._series.by_number(), 0
         self._processes.prepare(self.waiting.backlog.windows)
         try:
-            while done < AT_ONCE and not ended():
+            while window_count < AT_ONCE and not ended():
                 following, due = self.waiting.next(self._clock()), True
                 if following is None and (not patient or early()):
                     following, due = self.waiting.next(self._clock(), early=True), not patient
                 if following is None:
                     break
-                done += self._evaluate_some(by_number[following[0]], following[1], due, AT_ONCE - done)
+                window_count += self._evaluate_some(by_number[following[0]], following[1], due, AT_ONCE - window_count)
             self._take_answers()
         except BaseException:
             self._take_back()
             raise
         self.waiting.publish(self._clock())
-        self._evaluations.write(patient, lambda whole: self._note_reached() if whole and done else None)
-        return done > 0
+        self._evaluations.write(patient, lambda is_whole: self._note_reached() if is_whole and window_count else None)
+        return window_count > 0
 
-    def _evaluate_some(self, series: Series, first: Window, due: bool, most: int) -> int:
+    def _evaluate_some(self, series: Series, first: Window, due: bool, limit: int) -> int:
         """Evaluate a window that waits, and past ones that follow it, here or in another process.
 
         A view of the past that rolls is kept by who writes the store, so its windows are judged here.
@@ -118,14 +118,14 @@ class Evaluator:
             series: Whose windows.
             first: The window.
             due: False where it rests, and this thread has an allowance of CPU for it.
-            most: How many windows at most.
+            limit: How many windows at most.
 
         Returns:
             How many these are.
         """
         elsewhere = due and self._processes.ready and self._settings_of(series.key.model).rolling is None
-        together = self._processes.windows_at_once(series.number) if elsewhere else TOGETHER
-        windows = [first, *self.waiting.following(series.number, first, min(together, most) - 1)]
+        batch_size = self._processes.windows_at_once(series.number) if elsewhere else TOGETHER
+        windows = [first, *self.waiting.following(series.number, first, min(batch_size, limit) - 1)]
         if elsewhere:
             self._give(series, windows)
         else:
@@ -136,7 +136,7 @@ class Evaluator:
         """Evaluate windows together, each alone where one of them cannot be; note what becomes of them with time."""
         began = thread_time()
         try:
-            judged = self._of(series, windows)
+            judged_windows = self._of(series, windows)
         except Exception as error:
             if is_of_all(error):
                 raise  # all of them go on waiting
@@ -148,9 +148,9 @@ class Evaluator:
             if is_of_memory(error):
                 self._put_off(series, windows[0], error)
                 return
-            judged = [JudgedWindow(None, (), traceback.format_exc())]
-        for window, one in zip(windows, judged, strict=True):
-            self._note(series, window, one)
+            judged_windows = [JudgedWindow(None, (), traceback.format_exc())]
+        for window, judged_window in zip(windows, judged_windows, strict=True):
+            self._note(series, window, judged_window)
         self._processes.note_judged(series.number, len(windows), thread_time() - began)
 
     def _of(self, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
@@ -176,12 +176,12 @@ class Evaluator:
         answered = self._processes.collect(self._connection, self._baselines)
         if answered is None:
             return False
-        order, judged = answered
-        if judged is None:
+        order, judged_windows = answered
+        if judged_windows is None:
             self._evaluate_lost(order)
             return True
-        for window, one in zip(order.windows, judged, strict=True):
-            self._note(order.series, window, one)
+        for window, judged_window in zip(order.windows, judged_windows, strict=True):
+            self._note(order.series, window, judged_window)
         return True
 
     def _evaluate_lost(self, order: JudgingOrder) -> None:
@@ -201,26 +201,26 @@ class Evaluator:
 
     def _order(self, series: Series, windows: Sequence[Window]) -> JudgingOrder:
         """Return an order to judge windows, with all that is known of the model now."""
-        known = frozenset(window for window in windows if self._is_known(series, window))
+        known_windows = frozenset(window for window in windows if self._is_known(series, window))
         settings, watermark = self._settings_of(series.key.model), self._watermark(series)
-        return JudgingOrder(series, tuple(windows), known, settings, watermark, self.delays.of(series))
+        return JudgingOrder(series, tuple(windows), known_windows, settings, watermark, self.delays.of(series))
 
-    def _note(self, series: Series, window: Window, judged: JudgedWindow) -> None:
+    def _note(self, series: Series, window: Window, judged_window: JudgedWindow) -> None:
         """Take in what was judged of a window, which waits no longer."""
-        which, known = series.number, self._is_known(series, window)
-        if judged.failure:
+        number, is_known = series.number, self._is_known(series, window)
+        if judged_window.failure:
             # One window that cannot be evaluated must not stop the others; it is tried when touched again.
-            of = window.name, series.key.model, window.start
-            _log.error("window %s of %s at %d could not be evaluated\n%s", *of, judged.failure)
-        for said in judged.said:
-            self._warn_once(series.key.model, said)
-        if judged.evaluation is not None:
-            if judged.evaluation.closed:
+            log_labels = window.name, series.key.model, window.start
+            _log.error("window %s of %s at %d could not be evaluated\n%s", *log_labels, judged_window.failure)
+        for sentence in judged_window.said:
+            self._warn_once(series.key.model, sentence)
+        if judged_window.evaluation is not None:
+            if judged_window.evaluation.closed:
                 self._warn_asked(series)
-            self._evaluations.put(which, judged.evaluation)
-            self._ripe[which].note(judged.evaluation)
-        self._given_up.discard((which, window))
-        self.waiting.remove(which, window, self._clock(), known)
+            self._evaluations.put(number, judged_window.evaluation)
+            self._ripe[number].note(judged_window.evaluation)
+        self._given_up.discard((number, window))
+        self.waiting.remove(number, window, self._clock(), is_known)
 
     def _put_off(self, series: Series, window: Window, error: Exception) -> None:
         """Let a window wait for which there was no memory, and say so once for windows of its name."""
@@ -240,18 +240,18 @@ class Evaluator:
         forget(self._readers, *arguments)
         self._processes.tell(forget, *arguments)
 
-    def forget_deleted(self, named: Iterable[tuple[int, str]] = ()) -> list[tuple[int, I64]]:
+    def forget_deleted(self, deleted_slices: Iterable[tuple[int, str]] = ()) -> list[tuple[int, I64]]:
         """Forget what was read of the store: rows were deleted.
 
         Args:
-            named: Series and name of the slices that are told apart no longer.
+            deleted_slices: Series and name of the slices that are told apart no longer.
 
         Returns:
             By series, where windows begin that are not stored yet and named one of these slices.
         """
         self._readers.forget_all()
         self._processes.close()  # what they remember is deleted with them
-        return [(series, self._evaluations.forget_slice(series, name)) for series, name in named]
+        return [(series, self._evaluations.forget_slice(series, name)) for series, name in deleted_slices]
 
     @property
     def idle(self) -> bool:
@@ -272,7 +272,7 @@ class Evaluator:
             set_mark(self._connection, "evaluated_points", reached.points)
         if self.idle:
             self._connection.execute("DELETE FROM restated")
-            write_restated(self._connection, [(which, np.array([window.start])) for which, window in self._given_up])
+            write_restated(self._connection, [(number, np.array([window.start])) for number, window in self._given_up])
 
     def collect(self) -> None:
         """Note which windows were touched, and which can be closed now."""
@@ -289,29 +289,29 @@ class Evaluator:
     def _collect(self, panes: Panes, counted: Panes, reached: PaneProgress) -> None:
         self.delays.learn(reached.joined, idle=not panes)
         by_number = self._series.by_number()
-        for which, starts in counted.items():
-            self._forget(StoreReaders.forget_counted, which, starts)
-            self._mark_compared(by_number[which], starts)
-        for which, starts in panes.items():
-            self._mark_dirty(by_number[which], starts)
-            self._forget(StoreReaders.forget_rows, which, starts)
-        for which, series in by_number.items():
-            self._collect_ripe(which, series)
+        for series_number, starts in counted.items():
+            self._forget(StoreReaders.forget_counted, series_number, starts)
+            self._mark_compared(by_number[series_number], starts)
+        for series_number, starts in panes.items():
+            self._mark_dirty(by_number[series_number], starts)
+            self._forget(StoreReaders.forget_rows, series_number, starts)
+        for series_number, series in by_number.items():
+            self._collect_ripe(series_number, series)
 
-    def _collect_ripe(self, which: int, series: Series) -> None:
+    def _collect_ripe(self, number: int, series: Series) -> None:
         """Note the windows of a series that can be closed now, and those whose outcomes have had their time.
 
         Of the latter not those shorter than what panes of their age are rolled up to: their evaluations stay.
         """
-        watermark, ripe, now = self._watermark(series), self._ripe[which], self._clock()
+        watermark, ripe, now = self._watermark(series), self._ripe[number], self._clock()
         for window in ripe.closing(watermark):
-            self.waiting.add(which, window, now, closing=True)
+            self.waiting.add(number, window, now, closing=True)
         delay, timezone = self.delays.of(series), self._series.settings(series.key.model).timezone
-        closed = self._evaluations.closed(which) if ripe.is_new(delay) else ()
-        found = chain(ripe.mature(watermark, delay), changed_by_delay(closed, watermark, delay))
-        for window in found:
+        closed = self._evaluations.closed(number) if ripe.is_new(delay) else ()
+        ripe_windows = chain(ripe.mature(watermark, delay), changed_by_delay(closed, watermark, delay))
+        for window in ripe_windows:
             if stored_unit(window.start, watermark, timezone).end <= window.end:
-                self.waiting.add(which, window, now, closing=True)
+                self.waiting.add(number, window, now, closing=True)
         ripe.note_delay(delay)
 
     def _settings_of(self, model: str) -> ModelSettings:
@@ -322,15 +322,15 @@ class Evaluator:
 
     def _warn_asked(self, series: Series) -> None:
         """Log once what is asked of the performance and a model of this kind, or with these classes, has not."""
-        asked = self._series.settings(series.key.model).performance
-        for wrong in asked.problems(series.task.kind, series.task.classes):
-            said = f"models.{series.key.model}.performance.{wrong}"
-            self._warn_once(series.key.model, f"{said}; until then it is left out")
+        metric_names = self._series.settings(series.key.model).performance
+        for wrong in metric_names.problems(series.task.kind, series.task.classes):
+            message = f"models.{series.key.model}.performance.{wrong}"
+            self._warn_once(series.key.model, f"{message}; until then it is left out")
 
-    def _warn_once(self, model: str, said: str, reason: str = "") -> None:
-        if (model, said) not in self._warned:
-            self._warned.add((model, said))
-            _log.warning("%s", f"{said} ({reason})" if reason else said)
+    def _warn_once(self, model: str, message: str, reason: str = "") -> None:
+        if (model, message) not in self._warned:
+            self._warned.add((model, message))
+            _log.warning("%s", f"{message} ({reason})" if reason else message)
 
     def _mark_compared(self, series: Series, panes: Collection[int]) -> None:
         """Note the windows that were compared with these panes: late rows change what later windows drift from."""
@@ -338,8 +338,8 @@ class Evaluator:
         if settings.reference is None or not panes:
             return
         rolling, touched = settings.reference.rolling, np.sort(np.fromiter(panes, np.int64, len(panes)))
-        for name, known in self._evaluations.history(series.number).items():
-            for evaluation in reversed(known.values()):
+        for name, evaluations in self._evaluations.history(series.number).items():
+            for evaluation in reversed(evaluations.values()):
                 window = evaluation.window
                 if window.start <= touched[0]:
                     break  # what a window is compared with lies before it, and the windows before it are older
@@ -381,22 +381,22 @@ class Evaluator:
             panes.setdefault(row["series"], set()).add(row["pane"])
             if row["counted"]:
                 counted.setdefault(row["series"], set()).add(row["pane"])
-        for which, pane in touched_since(self._connection, mark(self._connection, "evaluated_points")):
-            panes.setdefault(which, set()).add(pane)
-            counted.setdefault(which, set()).add(pane)
+        for series_number, pane in touched_since(self._connection, mark(self._connection, "evaluated_points")):
+            panes.setdefault(series_number, set()).add(pane)
+            counted.setdefault(series_number, set()).add(pane)
         reached = {"predictions": "predictions", "joined": "joined", "points": "streams"}
         for name, table in reached.items():
             self._touched.touch([], **{name: number(self._connection, f"SELECT max(seq) FROM {table}") or 0})
-        for which, pane in read_restated(self._connection):
-            panes.setdefault(which, set()).add(pane)
-        for which, starts in panes.items():
-            self._mark_dirty(by_number[which], starts)
-        for which, starts in counted.items():
-            self._forget(StoreReaders.forget_counted, which, starts)
-            self._mark_compared(by_number[which], starts)
+        for series_number, pane in read_restated(self._connection):
+            panes.setdefault(series_number, set()).add(pane)
+        for series_number, starts in panes.items():
+            self._mark_dirty(by_number[series_number], starts)
+        for series_number, starts in counted.items():
+            self._forget(StoreReaders.forget_counted, series_number, starts)
+            self._mark_compared(by_number[series_number], starts)
         for series in by_number.values():
             for name in self._series.settings(series.key.model).windows:
-                later = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ?"
+                query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ?"
                 end = self._evaluations.ends.get((series.number, name), 0)
-                found = read(self._connection, later, series.number, end).column(0)
-                self._mark_dirty(series, found.to_pylist(), (name,))
+                later_panes = read(self._connection, query, series.number, end).column(0)
+                self._mark_dirty(series, later_panes.to_pylist(), (name,))

@@ -45,6 +45,8 @@ def write_windows(written: str, evaluations: Sequence[Evaluation], now: int, fil
     except ValueError as error:
         raise BadInput(f"--write {written}: {error}") from error
     try:
-        Path(place).write_text("".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in windows), encoding="utf-8")
+        Path(place).write_text(
+            "".join(f"{json.dumps(window, ensure_ascii=False)}\n" for window in windows), encoding="utf-8"
+        )
     except OSError as error:
         raise BadInput(f"--write {written}: {place} cannot be written: {error.strerror}") from error

@@ -61,23 +61,23 @@ def judge_together(
         settings: How the model's windows are judged.
         say: Is told in words where a window is compared with another reference than the baseline's own decisions.
     """
-    evaluations, some, held = list[Evaluation](), list[AskedWindow](), 0
+    evaluations, batch, held_bytes = list[Evaluation](), list[AskedWindow](), 0
     for source in sources:
-        some.append(_asked(source, settings, say))
-        held += _bytes_of(some[-1])
-        if held > MOST_BYTES:
-            evaluations += judge_windows(some, settings)
-            some, held = [], 0
-    evaluations += judge_windows(some, settings)
+        batch.append(_asked(source, settings, say))
+        held_bytes += _bytes_of(batch[-1])
+        if held_bytes > MOST_BYTES:
+            evaluations += judge_windows(batch, settings)
+            batch, held_bytes = [], 0
+    evaluations += judge_windows(batch, settings)
     for source, evaluation in zip(sources, evaluations, strict=True):
         if source.baseline is not None:
             _name_absent_features(evaluation, source, source.baseline)
     return evaluations
 
 
-def _bytes_of(asked: AskedWindow) -> int:
+def _bytes_of(asked_window: AskedWindow) -> int:
     """Return how many bytes the sums of a window and of its slices take."""
-    panes = [asked.window.pane, *(one.pane for one in asked.context.slices.values())]
+    panes = [asked_window.window.pane, *(slice_context.pane for slice_context in asked_window.context.slices.values())]
     return sum(sums.nbytes for pane in panes for sums in pane.parts.values())
 
 
@@ -95,8 +95,8 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
         past = source.reference(aligned.baseline)
         reference = past._replace(note=aligned.and_also(past.note))
     if reference is not None and settings.seasons is not None:
-        known = reference.baseline.extras.seasons
-        mix = None if known is None else source.season_mix(known)
+        known_seasons = reference.baseline.extras.seasons
+        mix = None if known_seasons is None else source.season_mix(known_seasons)
         if mix is not None:
             pane.parts[SEASONS] = mix
         span = source.window.end - source.window.start
@@ -145,19 +145,21 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
     slices = source.outcome_slices(blocks_of_window(window, timezone, HOURS) or (window,)) if source.closed else {}
     steps = calls = None
     if window.name in ("", min(settings.windows, key=length, default=window.name)):
-        ended = window.end + PANE if progress.complete is None else progress.complete
-        ripe = ended if progress.complete is None else ended - delay.nanoseconds
+        complete_until = window.end + PANE if progress.complete is None else progress.complete
+        ripe = complete_until if progress.complete is None else complete_until - delay.nanoseconds
 
         def rolling(of_service: bool, until: int) -> list[Window] | None:
-            asked = [one for one in settings.performance.objectives if one.of_service == of_service]
-            return rolling_steps(window, asked, timezone, until, progress.kept)
+            objectives = [
+                objective for objective in settings.performance.objectives if objective.of_service == of_service
+            ]
+            return rolling_steps(window, objectives, timezone, until, progress.kept)
 
         steps = _of_steps(rolling(False, ripe), source.outcome_panes)
-        calls = _of_steps(rolling(True, ended), source.call_panes)
+        calls = _of_steps(rolling(True, complete_until), source.call_panes)
     age = None if progress.reached is None else progress.reached - window.end
     return WindowOutcomes(
         source.blocks,
-        {name: one.whole for name, one in slices.items()},
+        {name: slice_outcomes.whole for name, slice_outcomes in slices.items()},
         young=age is not None and age < delay.nanoseconds,
         reference=reference,
         weak=source.weak(),
@@ -198,20 +200,23 @@ def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline |
 def _without_season(slices: Mapping[str, SliceContext], baseline: Baseline, mix: F64) -> dict[str, SliceContext]:
     """Return slices whose time before the window is taken to have the seasons of all rows."""
     return {
-        name: one._replace(time_before=remove_season(one.time_before, baseline, mix)) for name, one in slices.items()
+        name: slice_outcomes._replace(time_before=remove_season(slice_outcomes.time_before, baseline, mix))
+        for name, slice_outcomes in slices.items()
     }
 
 
 def _name_absent_features(evaluation: Evaluation, source: WindowSource, baseline: Baseline) -> None:
     """Add a finding for each feature without a column: however few rows there are, it is gone."""
     absent = source.absent_features()
-    gone = [name for name in baseline.bins.features if name in absent]
-    if not gone:
+    absent_features = [name for name in baseline.bins.features if name in absent]
+    if not absent_features:
         return
-    found = {name for finding in evaluation.findings if finding.check == MISSING.name for name in finding.features}
+    reported_features = {
+        name for finding in evaluation.findings if finding.check == MISSING.name for name in finding.features
+    }
     findings = []
-    for name in gone:
-        if name not in found:
+    for name in absent_features:
+        if name not in reported_features:
             was = evaluation.features[name].missing_was
             similar = similar_feature(name, evaluation.new_features)
             findings.append(Finding(MISSING.name, (name,), "critical", was, 1.0, 0.0, similar=similar))

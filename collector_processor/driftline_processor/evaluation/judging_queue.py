@@ -80,9 +80,9 @@ def deadline(name: str) -> int:
     [10, 16, 30, 88, 120, 600, 1888]
     """
     long = length(name)
-    at = min(max(bisect_left(DEADLINES, (long, 0)), 1), len(DEADLINES) - 1)
-    (short, soon), (tall, late) = DEADLINES[at - 1], DEADLINES[at]
-    return round(soon * math.exp(math.log(long / short) * math.log(late / soon) / math.log(tall / short)))
+    index = min(max(bisect_left(DEADLINES, (long, 0)), 1), len(DEADLINES) - 1)
+    (short, short_rest), (tall, late) = DEADLINES[index - 1], DEADLINES[index]
+    return round(short_rest * math.exp(math.log(long / short) * math.log(late / short_rest) / math.log(tall / short)))
 
 
 class _Place(NamedTuple):
@@ -155,8 +155,10 @@ class _PastWindows:
 
     def holds(self, start: int) -> bool:
         """Return True where the window that begins there waits."""
-        at = int(np.searchsorted(self.starts, start)) if len(self.starts) else 0
-        return start in self.added or (self.first <= at < len(self.starts) and int(self.starts[at]) == start)
+        position = int(np.searchsorted(self.starts, start)) if len(self.starts) else 0
+        return start in self.added or (
+            self.first <= position < len(self.starts) and int(self.starts[position]) == start
+        )
 
     def head(self) -> tuple[int, int]:
         """Return start and end of the oldest window."""
@@ -173,8 +175,8 @@ class _PastWindows:
         if self.head()[0] == start:
             self.first += 1
             return
-        at = np.searchsorted(self.starts, start)
-        self.starts, self.ends = np.delete(self.starts, at), np.delete(self.ends, at)
+        position = np.searchsorted(self.starts, start)
+        self.starts, self.ends = np.delete(self.starts, position), np.delete(self.ends, position)
 
 
 class WaitingWindows:
@@ -243,11 +245,11 @@ class WaitingWindows:
         place = _Place(series, window.name, window.start)
         live = self._is_live(series, window, now)
         kind: Kind = "past" if not live else "closing" if closing and _is_recent(window, now) else "live"
-        known = self._entries.get(place)
-        if known is not None:
-            if closing and (known.line is None or known.kind != kind):
-                self._leave(place, known)
-                self._wait(place, known, kind, now)
+        waiting_entry = self._entries.get(place)
+        if waiting_entry is not None:
+            if closing and (waiting_entry.line is None or waiting_entry.kind != kind):
+                self._leave(place, waiting_entry)
+                self._wait(place, waiting_entry, kind, now)
             return
         lane = self._past.get(series, {}).get(window.name)
         if lane is not None and lane.holds(window.start):
@@ -323,9 +325,11 @@ class WaitingWindows:
                 return None
             place, entry = next(iter(self._resting.items()))
             return place.series, entry.window
-        kind = next((one for one in reversed(ready[1:]) if self._passed_over[one] >= TURNS - 1), ready[0])
-        for one in ready:
-            self._passed_over[one] = 0 if one == kind else self._passed_over[one] + 1
+        kind = next(
+            (candidate for candidate in reversed(ready[1:]) if self._passed_over[candidate] >= TURNS - 1), ready[0]
+        )
+        for candidate in ready:
+            self._passed_over[candidate] = 0 if candidate == kind else self._passed_over[candidate] + 1
         return self._next_past() if kind == "past" else self._next_of(kind, now)
 
     def following(self, series: int, window: Window, most: int) -> list[Window]:
@@ -342,8 +346,8 @@ class WaitingWindows:
         if lane is None or lane.head()[0] != window.start or any(self._has(kind) for kind in KINDS if kind != "past"):
             return []
         after = slice(lane.first + 1, lane.first + 1 + min(most, CHUNK - 1 - self._chunk))
-        found = zip(lane.starts[after].tolist(), lane.ends[after].tolist(), strict=True)
-        return [Window(window.name, start, end) for start, end in found]
+        intervals = zip(lane.starts[after].tolist(), lane.ends[after].tolist(), strict=True)
+        return [Window(window.name, start, end) for start, end in intervals]
 
     def begin_round(self, reached: PaneProgress) -> None:
         """Say how far the tables had come with what is added from now on."""
@@ -361,9 +365,9 @@ class WaitingWindows:
         entries = chain(self._entries.values(), self._away.values())
         oldest = min((entry.round for entry in entries), default=self._round + 1)
         oldest = min([oldest, *(lane.round for lanes in self._past.values() for lane in lanes.values())])
-        done = [number for number in self._reached if number < oldest]
-        newest = self._reached[done[-1]] if done else None
-        for number in done:
+        finished_numbers = [number for number in self._reached if number < oldest]
+        newest = self._reached[finished_numbers[-1]] if finished_numbers else None
+        for number in finished_numbers:
             del self._reached[number]
         return newest
 
@@ -384,24 +388,24 @@ class WaitingWindows:
         if changed:
             by_series = dict(self._by_series)
             for series in changed:
-                found = self._backlog_of(series)
-                if found.windows or found.resting:
-                    by_series[series] = found
+                backlog = self._backlog_of(series)
+                if backlog.windows or backlog.resting:
+                    by_series[series] = backlog
                 else:
                     by_series.pop(series, None)
             self._by_series = by_series
         everything = self._by_series.values()
         self.backlog = Backlog(
-            sum(one.windows for one in everything),
-            min((one.since for one in everything if one.windows), default=0),
-            min((one.late for one in everything if one.late), default=0),
-            sum(one.resting for one in everything),
-            sum(one.past for one in everything),
+            sum(line.windows for line in everything),
+            min((line.since for line in everything if line.windows), default=0),
+            min((line.late for line in everything if line.late), default=0),
+            sum(line.resting for line in everything),
+            sum(line.past for line in everything),
         )
         first: dict[str, int | None] = dict.fromkeys(self._first)
         for line in self._lines.values():
-            due, known = line.first if line.recent else None, first.get(line.name)
-            first[line.name] = known if due is None else due if known is None else min(due, known)
+            due, first_place = line.first if line.recent else None, first.get(line.name)
+            first[line.name] = first_place if due is None else due if first_place is None else min(due, first_place)
         self._first = dict(sorted(first.items(), key=lambda item: length(item[0])))
         self.backfill = self._measured(now)
 
@@ -460,8 +464,8 @@ class WaitingWindows:
         recent = _is_recent(entry.window, now)
         line = self._lines.get((kind, place.name, recent))
         if line is None:
-            soon = deadline(place.name) if recent else max(MOST_REST, deadline(place.name))
-            line = self._lines[kind, place.name, recent] = _Line(kind, place.name, recent, soon)
+            rest = deadline(place.name) if recent else max(MOST_REST, deadline(place.name))
+            line = self._lines[kind, place.name, recent] = _Line(kind, place.name, recent, rest)
         entry.line = line
         line.entries[place] = entry
 
@@ -488,8 +492,8 @@ class WaitingWindows:
 
     def _take_out(self, place: _Place) -> Kind:
         """Take a window out of where it waits or rests; return its kind."""
-        if (away := self._away.pop(place, None)) is not None:
-            return away.kind
+        if (resting_entry := self._away.pop(place, None)) is not None:
+            return resting_entry.kind
         entry = self._entries.get(place)
         if entry is None:
             self._remove_past(place)
@@ -598,13 +602,13 @@ def _steady_rate(marks: Sequence[tuple[int, int]]) -> float:
     middle = (marks[0][0] + marks[-1][0]) // 2
     between = min(marks, key=lambda mark: abs(mark[0] - middle))
     halves = [
-        (done - before) * SECOND / (end - began) if end > began else 0.0
-        for (began, before), (end, done) in ((marks[0], between), (between, marks[-1]))
+        (count - before) * SECOND / (end - began) if end > began else 0.0
+        for (began, before), (end, count) in ((marks[0], between), (between, marks[-1]))
     ]
     if not min(halves) or max(halves) > STEADY * min(halves):
         return 0.0
-    (began, before), (end, done) = marks[0], marks[-1]
-    return (done - before) * SECOND / (end - began)
+    (began, before), (end, count) = marks[0], marks[-1]
+    return (count - before) * SECOND / (end - began)
 
 
 def _is_recent(window: Window, now: int) -> bool:

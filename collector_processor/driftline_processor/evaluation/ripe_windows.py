@@ -80,12 +80,12 @@ class RipeWindows:
 
 def changed_by_delay(closed: Iterable[Evaluation], watermark: int, delay: OutcomeDelay) -> Iterator[Window]:
     """Yield the closed windows that are young or not where outcomes take ``delay``, and were evaluated otherwise."""
-    for one in closed:
-        waits = watermark - one.window.end < delay.nanoseconds and not delay.complete(one.coverage)
-        if one.young != waits:
-            yield one.window
+    for closed_window in closed:
+        waits = watermark - closed_window.window.end < delay.nanoseconds and not delay.complete(closed_window.coverage)
+        if closed_window.young != waits:
+            yield closed_window.window
 
 
-def _window(ended: tuple[int, str, int]) -> Window:
-    end, name, start = ended
+def _window(window_end: tuple[int, str, int]) -> Window:
+    end, name, start = window_end
     return Window(name, start, end)

@@ -67,25 +67,29 @@ class StoreJudge:
 
         A clock or a counter alone may have touched it.
         """
-        said: list[str] = []
-        known = order.settings, order.watermark, order.delay, self.readers
-        sources = [StoreSource(order.series, window, *known) for window in order.windows]
-        asked = [one for one in sources if not one.empty or one.window in order.known]
-        for source in asked:
+        messages: list[str] = []
+        order_settings = order.settings, order.watermark, order.delay, self.readers
+        sources = [StoreSource(order.series, window, *order_settings) for window in order.windows]
+        asked_sources = [source for source in sources if not source.empty or source.window in order.known]
+        for source in asked_sources:
             if source.baseline is not None:
-                said += self._misfits(order.series.key.model, order.settings, source.baseline)
-        found = dict(
-            zip([one.window for one in asked], judge_together(asked, order.settings, said.append), strict=True)
+                messages += self._misfits(order.series.key.model, order.settings, source.baseline)
+        judged_by_window = dict(
+            zip(
+                [asked_source.window for asked_source in asked_sources],
+                judge_together(asked_sources, order.settings, messages.append),
+                strict=True,
+            )
         )
-        judged = [JudgedWindow(found.get(window)) for window in order.windows]
-        return [replace(judged[0], said=tuple(dict.fromkeys(said))), *judged[1:]]
+        judged_windows = [JudgedWindow(judged_by_window.get(window)) for window in order.windows]
+        return [replace(judged_windows[0], said=tuple(dict.fromkeys(messages))), *judged_windows[1:]]
 
     def _misfits(self, model: str, settings: ModelSettings, baseline: Baseline) -> Iterable[str]:
         """Say once of each baseline which methods were chosen for a feature that they do not compare."""
-        which = (model, baseline.digest)
-        if not settings.choices.features or which in self._fitting:
+        baseline_key = (model, baseline.digest)
+        if not settings.choices.features or baseline_key in self._fitting:
             return []
-        self._fitting.add(which)
+        self._fitting.add(baseline_key)
         return [
             f"{wrong.key(model)}: {wrong}; until then it is passed over"
             for wrong in misfits(settings.choices, baseline)

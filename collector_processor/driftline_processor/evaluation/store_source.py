@@ -64,7 +64,7 @@ class StoreReaders:
     def __init__(self, connection: Connection, baselines: KnownBaselines, share: float = 1.0) -> None:
         """Read nothing yet. ``share``: of the memory that what was read may take."""
         self.connection, self.baselines = connection, baselines
-        self.panes = PaneMemory(connection, baselines.by_fold, most=int(share * MOST_BYTES))
+        self.panes = PaneMemory(connection, baselines.by_fold, max_bytes=int(share * MOST_BYTES))
         self.sliced = PaneMemory(connection, baselines.by_fold, SLICED, int(share * MOST_SLICED_BYTES))
         self.steps, self.past = StoredSteps(connection), RollingReferences(connection, self.panes, share)
         self.rows = RowSamples(connection)
@@ -141,16 +141,16 @@ class StoreSource:
         if in_force is not None and in_force.baseline.fold in self._folds:
             return in_force.baseline
         by_fold = self.readers.baselines.by_fold
-        known = [(sum(part.sum() for part in pane.parts.values()), fold) for fold, pane in self._folds.items()]
-        counted = [(rows, fold) for rows, fold in known if by_fold(fold) is not None]
+        fold_totals = [(sum(part.sum() for part in pane.parts.values()), fold) for fold, pane in self._folds.items()]
+        counted = [(rows, fold) for rows, fold in fold_totals if by_fold(fold) is not None]
         return by_fold(max(counted)[1]) if counted else None
 
     @cached_property
     def pane(self) -> Pane:
         """The sums of the window's rows and of their outcomes."""
         pane, baseline = Pane(), self.baseline
-        own = (performance_fold(self.series.task), "", score_fold(self.series.task))
-        for fold in (*own, *(() if baseline is None else (baseline.fold, learned_fold(baseline)))):
+        own_folds = (performance_fold(self.series.task), "", score_fold(self.series.task))
+        for fold in (*own_folds, *(() if baseline is None else (baseline.fold, learned_fold(baseline)))):
             pane.parts.update(self._folds.get(fold, Pane()).parts)
         return pane
 
@@ -193,9 +193,11 @@ class StoreSource:
         window, zone = self.window, self.settings.timezone
         before = window_of(window.name, window.start - PANE, zone)
         first = window_of(window.name, before.start - PANE, zone)
-        own, known, older = (self.readers.rows.of(self.series.number, one) for one in (window, before, first))
-        found = own.recurrence(known)
-        return [] if found is None else [found, known.recurrence(older)]
+        own_sample, earlier_sample, older = (
+            self.readers.rows.of(self.series.number, interval) for interval in (window, before, first)
+        )
+        recurrence = own_sample.recurrence(earlier_sample)
+        return [] if recurrence is None else [recurrence, earlier_sample.recurrence(older)]
 
     def newest(self) -> int | None:
         """Return when the newest row was predicted, unix nanoseconds."""
@@ -246,9 +248,9 @@ class StoreSource:
 
     @cached_property
     def _folds(self) -> dict[str, Pane]:
-        own, window = performance_fold(self.series.task), self.window
+        own_fold, window = performance_fold(self.series.task), self.window
         return self.readers.panes.window(
-            self.series, window.start, window.end, lambda fold: fold == own or not fold.startswith(OUTCOMES)
+            self.series, window.start, window.end, lambda fold: fold == own_fold or not fold.startswith(OUTCOMES)
         )
 
     @property

@@ -39,8 +39,8 @@ class StoredOutcomes:
         that was not clicked.
         """
         counted = _counted_beside(series)
-        wanted = self._steps(series, steps, lambda fold, part: bool(fold) or part in counted, width)
-        return _by_step(wanted, len(steps))
+        counted_steps = self._steps(series, steps, lambda fold, part: bool(fold) or part in counted, width)
+        return _by_step(counted_steps, len(steps))
 
     def calls(self, series: Series, steps: Sequence[Window]) -> list[Pane]:
         """Return the calls of each of some steps of time, which follow each other."""
@@ -52,16 +52,16 @@ class StoredOutcomes:
 
     def hours(self, series: Series, steps: Sequence[Window], parts: Sequence[str]) -> dict[str, F64]:
         """Return some performance parts of steps of time that follow each other: float64 (len(steps), width)."""
-        found = self._steps(
+        sums_by_part = self._steps(
             series,
             steps,
             lambda fold, part: bool(fold) and part in parts,
             lambda _, part: part_width(part, None, series.task),
         )
-        return {name: sums for name, (sums, _) in found.items()}
+        return {name: sums for name, (sums, _) in sums_by_part.items()}
 
     def _steps(
-        self, series: Series, steps: Sequence[Window], wanted: _Wanted, width: Callable[[str, str], int]
+        self, series: Series, steps: Sequence[Window], is_needed: _Wanted, width: Callable[[str, str], int]
     ) -> dict[str, tuple[F64, I64]]:
         """Return the sums of each step by part, and the steps with any."""
         if not steps:
@@ -74,29 +74,29 @@ class StoredOutcomes:
             self._connection,
             f"SELECT {how.step} AS step, part, idx, fsum(value) AS value FROM sums {how.join} GROUP BY ALL",
             *how.parameters,
-            sums=read_sums(self._connection, within, wanted=wanted),
+            sums=read_sums(self._connection, within, wanted=is_needed),
             **how.tables,
         )
         step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
         part = rows.column("part").combine_chunks().dictionary_encode()
         names = part.dictionary.to_pylist()
         order, ends = order_by_code(part.indices.to_numpy(), len(names))
-        fold, found = performance_fold(series.task), {}
+        fold, sums_by_part = performance_fold(series.task), {}
         for name, first, last in zip(names, ends, ends[1:], strict=False):
-            own = order[first:last]
-            sums = np.zeros((len(steps), max(width(fold, name), int(index[own].max()) + 1)))
-            sums[step[own], index[own]] = value[own]
-            found[name] = sums, np.unique(step[own])
-        return found
+            step_rows = order[first:last]
+            sums = np.zeros((len(steps), max(width(fold, name), int(index[step_rows].max()) + 1)))
+            sums[step[step_rows], index[step_rows]] = value[step_rows]
+            sums_by_part[name] = sums, np.unique(step[step_rows])
+        return sums_by_part
 
 
 def outcomes_by_step(memory: PaneMemory, series: Series, steps: Sequence[Window]) -> list[Pane]:
     """Return what :meth:`StoredOutcomes.panes` does, of steps that are asked for again and again."""
-    own, counted, panes = performance_fold(series.task), _counted_beside(series), []
-    for of in memory.steps(series, steps, lambda fold: fold in ("", own)):
-        beside = of.get("", Pane()).parts
-        parts = {part: beside[part] for part in counted if part in beside}
-        panes.append(Pane(parts | of.get(own, Pane()).parts))
+    outcome_fold, counted, panes = performance_fold(series.task), _counted_beside(series), []
+    for step in memory.steps(series, steps, lambda fold: fold in ("", outcome_fold)):
+        plain_parts = step.get("", Pane()).parts
+        parts = {part: plain_parts[part] for part in counted if part in plain_parts}
+        panes.append(Pane(parts | step.get(outcome_fold, Pane()).parts))
     return panes
 
 
@@ -107,11 +107,11 @@ def _counted_beside(series: Series) -> list[str]:
     return [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes] or [""]
 
 
-def _by_step(found: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pane]:
+def _by_step(sums_by_part: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pane]:
     panes = [Pane() for _ in range(steps)]
-    for name, (sums, having) in found.items():
-        for at in having:
-            panes[at].parts[name] = sums[at]
+    for name, (sums, having) in sums_by_part.items():
+        for step in having:
+            panes[step].parts[name] = sums[step]
     return panes
 
 
@@ -128,8 +128,8 @@ class OutcomeDelays:
 
     def of(self, series: Series) -> OutcomeDelay:
         """Return how long the outcomes of a model may take; what driftline.yaml says wins."""
-        said = configured_delay(self._series.settings(series.key.model))
-        return said or self._learned.get((series.key.environment, series.key.model), UNKNOWN_DELAY)
+        configured = configured_delay(self._series.settings(series.key.model))
+        return configured or self._learned.get((series.key.environment, series.key.model), UNKNOWN_DELAY)
 
     def learn(self, joined: int, idle: bool) -> None:
         """Learn anew where enough outcomes have come. ``joined``: the sequence number of the last one that joined."""
@@ -139,8 +139,8 @@ class OutcomeDelays:
             self._joined = joined
             self._learned = self._read(self._series)
 
-    def _read(self, known: Iterable[Series]) -> dict[tuple[str, str], OutcomeDelay]:
-        found: dict[tuple[str, str], F64] = {}
+    def _read(self, serieses: Iterable[Series]) -> dict[tuple[str, str], OutcomeDelay]:
+        counts_by_model: dict[tuple[str, str], F64] = {}
         counted = read(
             self._connection,
             "SELECT series, fold, idx, sum(value) AS value FROM sums GROUP BY ALL",
@@ -148,10 +148,10 @@ class OutcomeDelays:
                 self._connection, Condition("starts_with(fold, ?)", (OUTCOMES,)), wanted=lambda _, part: part == PART
             ),
         ).to_pylist()
-        by_number = {series.number: series for series in known}
+        by_number = {series.number: series for series in serieses}
         for row in counted:
             series = by_number.get(row["series"])
             if series is not None and row["fold"] == performance_fold(series.task):
-                counts = found.setdefault((series.key.environment, series.key.model), np.zeros(WIDTH))
+                counts = counts_by_model.setdefault((series.key.environment, series.key.model), np.zeros(WIDTH))
                 counts[row["idx"]] += row["value"]
-        return {key: learn_outcome_delay(counts) for key, counts in found.items()}
+        return {key: learn_outcome_delay(counts) for key, counts in counts_by_model.items()}

@@ -46,12 +46,12 @@ def _counts_rows(_: str, part: str) -> bool:
 def version_periods(connection: Connection, register: SeriesRegister) -> dict[int, VersionPeriod]:
     """Return when each series predicted, by its number."""
     sums = read_sums(connection, Condition("fold = ''", ()), wanted=_counts_rows)
-    by_number, found = register.by_number(), read(connection, _STRETCHES, sums=sums).to_pylist()
+    by_number, rows = register.by_number(), read(connection, _STRETCHES, sums=sums).to_pylist()
     return {
         row["series"]: VersionPeriod(
             by_number[row["series"]].key.version, row["start"], row["stop"], row["rows"] or 0.0
         )
-        for row in found
+        for row in rows
         if row["series"] in by_number
     }
 
@@ -72,18 +72,18 @@ class LongPanes:
         """Read where they are."""
         numbers = [series.number for series in versions]
         among = Condition(f"series IN ({', '.join('?' * len(numbers))}) AND fold = '' AND span > ?", (*numbers, PANE))
-        found = read(connection, _LONG, sums=read_sums(connection, among, wanted=_counts_rows))
-        self._starts, self._reached = integers_of(found, "start"), np.maximum.accumulate(integers_of(found, "stop"))
+        rows = read(connection, _LONG, sums=read_sums(connection, among, wanted=_counts_rows))
+        self._starts, self._reached = integers_of(rows, "start"), np.maximum.accumulate(integers_of(rows, "stop"))
 
     def edges(self, moments: Iterable[int]) -> I64:
         """Return moments at which no pane is cut in two: each as it is, or what ends later; int64, whole panes."""
         clear = np.array([pane_from(moment) for moment in moments], np.int64)
         while len(self._starts):
             before = np.searchsorted(self._starts, clear)
-            later = np.where(before > 0, np.maximum(clear, self._reached[before - 1]), clear)
-            if np.array_equal(later, clear):
+            later_edges = np.where(before > 0, np.maximum(clear, self._reached[before - 1]), clear)
+            if np.array_equal(later_edges, clear):
                 break
-            clear = later
+            clear = later_edges
         return clear
 
 
@@ -96,22 +96,30 @@ def cuts_of(connection: Connection, register: SeriesRegister) -> dict[int, I64]:
     periods = version_periods(connection, register)
     cuts: dict[int, I64] = {}
     for versions in versions_of(register, periods):
-        own = {one.number: (periods[one.number].start, periods[one.number].stop) for one in versions}
+        stretch_by_number = {
+            version.number: (periods[version.number].start, periods[version.number].stop) for version in versions
+        }
         settings = register.settings(versions[0].key.model)
         since = settings.versions.since
-        shared = LongPanes(connection, versions).edges([since, *(moment for both in own.values() for moment in both)])
-        heard = [one for one in versions if settings.versions.named.role(one.key.version) != "shadow"]
-        hours = _together([own[one.number] for one in heard], since, settings.timezone)
-        cuts |= {number: np.unique([*shared, *both, *hours]) for number, both in own.items()}
+        shared = LongPanes(connection, versions).edges(
+            [since, *(moment for period in stretch_by_number.values() for moment in period)]
+        )
+        served_versions = [
+            version for version in versions if settings.versions.named.role(version.key.version) != "shadow"
+        ]
+        hours = _together(
+            [stretch_by_number[version_heard.number] for version_heard in served_versions], since, settings.timezone
+        )
+        cuts |= {number: np.unique([*shared, *period, *hours]) for number, period in stretch_by_number.items()}
     return cuts
 
 
 def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -> I64:
     """Return the starts of the hours that lie in more than one stretch of time."""
-    begun = np.array([start for start, _ in stretches], np.int64)
-    ended = np.array([stop for _, stop in stretches], np.int64)
-    hours = hours_between(max(int(begun.min(initial=2**62)), since), int(ended.max(initial=0)), timezone)
-    open_ones = np.searchsorted(np.sort(begun), hours, "right") - np.searchsorted(np.sort(ended), hours, "right")
+    starts = np.array([start for start, _ in stretches], np.int64)
+    ends = np.array([stop for _, stop in stretches], np.int64)
+    hours = hours_between(max(int(starts.min(initial=2**62)), since), int(ends.max(initial=0)), timezone)
+    open_ones = np.searchsorted(np.sort(starts), hours, "right") - np.searchsorted(np.sort(ends), hours, "right")
     return hours[open_ones > 1]
 
 
@@ -127,20 +135,22 @@ class VersionWatch:
     def step(self) -> bool:
         """Compare what there is now; False when nothing has come since the last time."""
         marks = ("joined_outcomes", "joined_predictions", "joined_seq")
-        kept = [number(self.connection, f"SELECT count(*) FROM {table}") or 0 for table in ("predictions", "joined")]
-        seen = (*kept, len(list(self.register)), *(mark(self.connection, name) for name in marks))
-        if seen == self._seen:
+        row_counts = [
+            number(self.connection, f"SELECT count(*) FROM {table}") or 0 for table in ("predictions", "joined")
+        ]
+        state = (*row_counts, len(list(self.register)), *(mark(self.connection, name) for name in marks))
+        if state == self._seen:
             return False
         periods = version_periods(self.connection, self.register)
-        shown = {}
+        comparisons = {}
         for versions in versions_of(self.register, periods):
             key = versions[0].key
             try:
-                shown[key.environment, key.model] = tuple(self._compared(versions, periods))
+                comparisons[key.environment, key.model] = tuple(self._compared(versions, periods))
             except Exception:  # of one model, whatever it is: the others are compared
                 _log.exception("the versions of %s could not be compared", key.model)
-                shown[key.environment, key.model] = self.of(key)
-        self._shown, self._seen = shown, seen
+                comparisons[key.environment, key.model] = self.of(key)
+        self._shown, self._seen = comparisons, state
         return True
 
     def of(self, key: ModelKey) -> tuple[SideBySide, ...]:
@@ -150,9 +160,9 @@ class VersionWatch:
     def _compared(self, versions: list[Series], periods: dict[int, VersionPeriod]) -> Iterator[SideBySide]:
         settings = self.register.settings(versions[0].key.model)
         source = StoredVersions(self.connection, versions, [periods[series.number] for series in versions])
-        asked = settings.performance.asked
+        metric_names = settings.performance.asked
         # 20: versions that are compared with the champion, those that predicted last
-        return compare_versions(source, settings.versions.named, settings.timezone, asked, 20)
+        return compare_versions(source, settings.versions.named, settings.timezone, metric_names, 20)
 
 
 class StoredVersions:
@@ -179,7 +189,7 @@ class StoredVersions:
 
     def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
         """Return the losses of a version between each two edges."""
-        hours = [Window("", *both) for both in pairwise(edges.tolist())]
+        hours = [Window("", *interval) for interval in pairwise(edges.tolist())]
         return self._outcomes.hours(self._versions[version], hours, PARTS)
 
     def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:

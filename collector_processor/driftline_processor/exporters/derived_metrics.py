@@ -64,16 +64,19 @@ def slice_points(newest: Evaluation) -> Iterator[Derived]:
 
     Not that of single classes, of which there may be hundreds: a key has 21 values at most.
     """
-    ages = {slice_name(LABEL_AGE, age): found for age, found in newest.ages.items()}
-    for name, found in {**newest.performance_slices, **ages}.items():
-        for metric, measured in found.metrics.items():
+    ages = {slice_name(LABEL_AGE, age): slice_performance for age, slice_performance in newest.ages.items()}
+    for name, slice_performance in {**newest.performance_slices, **ages}.items():
+        for metric, measured in slice_performance.metrics.items():
             if "[" not in metric:
-                what = {a.DRIFTLINE_PERFORMANCE_METRIC: metric, a.DRIFTLINE_PERFORMANCE_SLICE: name}
-                yield m.DRIFTLINE_PERFORMANCE_VALUE, what, measured.value
+                attributes = {a.DRIFTLINE_PERFORMANCE_METRIC: metric, a.DRIFTLINE_PERFORMANCE_SLICE: name}
+                yield m.DRIFTLINE_PERFORMANCE_VALUE, attributes, measured.value
     for fair in newest.fairness:
-        for one in fair.criteria:
-            named = {a.DRIFTLINE_FAIRNESS_ATTRIBUTE: fair.attribute, a.DRIFTLINE_FAIRNESS_CRITERION: one.name}
-            yield m.DRIFTLINE_FAIRNESS_STATUS, {**named, a.DRIFTLINE_STATE: one.state}, 1.0
+        for criterion in fair.criteria:
+            fairness_attributes = {
+                a.DRIFTLINE_FAIRNESS_ATTRIBUTE: fair.attribute,
+                a.DRIFTLINE_FAIRNESS_CRITERION: criterion.name,
+            }
+            yield m.DRIFTLINE_FAIRNESS_STATUS, {**fairness_attributes, a.DRIFTLINE_STATE: criterion.state}, 1.0
 
 
 SERVICE: Final = "driftline"
@@ -101,25 +104,33 @@ class MetricSource(Protocol):
 def points(source: MetricSource) -> list[Point]:
     """Return everything there is to say in metrics; counters as they stand since the state began."""
     models = [model for model in source.snapshot.models if not model.retired]
-    made = [*_counted(models), *_evaluated(models), *_compared(models), *_own(source)]
-    return [point for point in made if math.isfinite(point.value)]
+    metric_points = [*_counted(models), *_evaluated(models), *_compared(models), *_own(source)]
+    return [point for point in metric_points if math.isfinite(point.value)]
 
 
 def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
-        of = model_attributes(model.key)
+        key_attributes = model_attributes(model.key)
         tier = "" if model.tier is None else str(model.tier)
-        known = {a.ML_MODEL_TASK: model.task.kind, a.DRIFTLINE_MODEL_TEAM: model.team, a.DRIFTLINE_MODEL_TIER: tier}
-        yield _point(m.DRIFTLINE_MODEL_INFO, {**of, **{name: text for name, text in known.items() if text}}, 1.0)
+        model_facts = {
+            a.ML_MODEL_TASK: model.task.kind,
+            a.DRIFTLINE_MODEL_TEAM: model.team,
+            a.DRIFTLINE_MODEL_TIER: tier,
+        }
+        yield _point(
+            m.DRIFTLINE_MODEL_INFO,
+            {**key_attributes, **{name: text for name, text in model_facts.items() if text}},
+            1.0,
+        )
         for name, value in model.by_class.items():
-            yield _point(m.DRIFTLINE_PREDICTIONS, {**of, a.ML_PREDICTION_CLASS: name}, value)
+            yield _point(m.DRIFTLINE_PREDICTIONS, {**key_attributes, a.ML_PREDICTION_CLASS: name}, value)
         for error, value in model.by_error.items():
-            yield _point(m.DRIFTLINE_PREDICTION_FAILURES, {**of, a.ERROR_TYPE: error}, value)
+            yield _point(m.DRIFTLINE_PREDICTION_FAILURES, {**key_attributes, a.ERROR_TYPE: error}, value)
         if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
             *buckets, total = model.duration.tolist()
-            yield Point(m.DRIFTLINE_PREDICT_DURATION, labels(of), total, tuple(buckets))
+            yield Point(m.DRIFTLINE_PREDICT_DURATION, labels(key_attributes), total, tuple(buckets))
         if model.balance is not None:
-            yield _point(m.DRIFTLINE_RECORD_COMPLETENESS, of, model.balance.completeness)
+            yield _point(m.DRIFTLINE_RECORD_COMPLETENESS, key_attributes, model.balance.completeness)
 
 
 def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
@@ -130,64 +141,73 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             )
         if model.concept is not None:
             yield from _concept(model.concept, model_attributes(model.key))
-        for name, known in model.windows.items():
-            of, window = model_attributes(model.key), {a.DRIFTLINE_WINDOW: name}
-            place = next((at for at in range(len(known) - 1, -1, -1) if known[at].closed), None)
-            newest = None if place is None else with_track_records(known[: place + 1], place)[0]
+        for name, evaluations in model.windows.items():
+            key_attributes, window = model_attributes(model.key), {a.DRIFTLINE_WINDOW: name}
+            place = next((index for index in range(len(evaluations) - 1, -1, -1) if evaluations[index].closed), None)
+            newest = None if place is None else with_track_records(evaluations[: place + 1], place)[0]
             if newest is not None:
                 for column in (newest.score, newest.predicted, *newest.features.values()):
                     if column is not None:
-                        yield from _drift(column, of, window)
-                for cut, found in newest.slices.items():
-                    for column in (found.score, found.predicted, *found.features.values()):
+                        yield from _drift(column, key_attributes, window)
+                for cut, slice_drift in newest.slices.items():
+                    for column in (slice_drift.score, slice_drift.predicted, *slice_drift.features.values()):
                         if column is not None:
-                            yield from _drift(column, of, {a.DRIFTLINE_DRIFT_SLICE: cut, **window})
-                for together in newest.joint.values():
-                    yield from _joint(together, of, window)
-                yield from _shares(newest, of, window)
-                yield from _incidents(newest, of, window)
-                yield from _quality(newest, of, window)
-                yield from _estimates(newest, of, window)
-                yield from _service(newest, of, window)
-            mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
+                            yield from _drift(column, key_attributes, {a.DRIFTLINE_DRIFT_SLICE: cut, **window})
+                for joint_drift in newest.joint.values():
+                    yield from _joint(joint_drift, key_attributes, window)
+                yield from _shares(newest, key_attributes, window)
+                yield from _incidents(newest, key_attributes, window)
+                yield from _quality(newest, key_attributes, window)
+                yield from _estimates(newest, key_attributes, window)
+                yield from _service(newest, key_attributes, window)
+            mature = next((evaluation for evaluation in reversed(evaluations) if model.mature(evaluation)), None)
             if mature is not None:
-                yield from _outcomes(mature, of, window)
+                yield from _outcomes(mature, key_attributes, window)
             if (measured := model.measured(name)) is not None:
-                yield from _performance(measured, of, window)
+                yield from _performance(measured, key_attributes, window)
                 yield from (
-                    _point(name, {**of, **what, **window}, value) for name, what, value in slice_points(measured)
+                    _point(name, {**key_attributes, **point_attributes, **window}, value)
+                    for name, point_attributes, value in slice_points(measured)
                 )
-            yield from _objectives(known, of, window)
-            judged = [one.label_sla for one in reversed(known) if one.label_sla is not None]
-            if judged:
-                told = next((one for one in judged if one.state != "inconclusive"), judged[0])
-                yield _point(m.DRIFTLINE_OUTCOME_SLA_STATUS, {**of, **window, a.DRIFTLINE_STATE: told.state}, 1.0)
+            yield from _objectives(evaluations, key_attributes, window)
+            label_slas = [
+                evaluation.label_sla for evaluation in reversed(evaluations) if evaluation.label_sla is not None
+            ]
+            if label_slas:
+                label_sla = next(
+                    (evaluation for evaluation in label_slas if evaluation.state != "inconclusive"), label_slas[0]
+                )
+                yield _point(
+                    m.DRIFTLINE_OUTCOME_SLA_STATUS,
+                    {**key_attributes, **window, a.DRIFTLINE_STATE: label_sla.state},
+                    1.0,
+                )
 
 
 def _compared(models: Iterable[ModelView]) -> Iterator[Point]:
     """Versions beside their champion, once for each model."""
     for model in models:
-        for found in model.versions:
-            if found.challenger.name != model.key.version:
+        for version in model.versions:
+            if version.challenger.name != model.key.version:
                 continue
-            what = {**model_attributes(model.key), a.DRIFTLINE_VERSION_CHAMPION: found.champion.name}
-            yield _point(m.DRIFTLINE_VERSION_STATUS, {**what, a.DRIFTLINE_STATE: found.verdict}, 1.0)
-            if (one := found.decides) is not None:
-                what[a.DRIFTLINE_PERFORMANCE_METRIC] = one.loss
-                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE, what, one.difference)
-                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE_LOW, what, one.low)
-                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE_HIGH, what, one.high)
+            attributes = {**model_attributes(model.key), a.DRIFTLINE_VERSION_CHAMPION: version.champion.name}
+            yield _point(m.DRIFTLINE_VERSION_STATUS, {**attributes, a.DRIFTLINE_STATE: version.verdict}, 1.0)
+            if (verdict := version.decides) is not None:
+                attributes[a.DRIFTLINE_PERFORMANCE_METRIC] = verdict.loss
+                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE, attributes, verdict.difference)
+                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE_LOW, attributes, verdict.low)
+                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE_HIGH, attributes, verdict.high)
 
 
 def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     for metric, measured in newest.realized.items():
-        what = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric, **window}
-        yield _point(m.DRIFTLINE_PERFORMANCE_VALUE, what, measured.value)
-        yield _point(m.DRIFTLINE_PERFORMANCE_LOW, what, measured.low)
-        yield _point(m.DRIFTLINE_PERFORMANCE_HIGH, what, measured.high)
+        attributes = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric, **window}
+        yield _point(m.DRIFTLINE_PERFORMANCE_VALUE, attributes, measured.value)
+        yield _point(m.DRIFTLINE_PERFORMANCE_LOW, attributes, measured.low)
+        yield _point(m.DRIFTLINE_PERFORMANCE_HIGH, attributes, measured.high)
     for metric, change in newest.realized_changes.items():
-        what = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric, **window, a.DRIFTLINE_STATE: change.state}
-        yield _point(m.DRIFTLINE_PERFORMANCE_STATUS, what, 1.0)
+        attributes = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric, **window, a.DRIFTLINE_STATE: change.state}
+        yield _point(m.DRIFTLINE_PERFORMANCE_STATUS, attributes, 1.0)
     yield _point(m.DRIFTLINE_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
 
 
@@ -203,11 +223,11 @@ def _outcomes(newest: Evaluation, model: dict[str, str], window: dict[str, str])
 
 def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     """Yield estimated performance, and that of the baseline for comparison."""
-    for metric, one in newest.estimated.items():
-        what = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
-        yield _point(m.DRIFTLINE_ESTIMATE_VALUE, {**what, **window}, one.value)
-        if (state := standing(one)) is not None:
-            yield _point(m.DRIFTLINE_ESTIMATE_STATUS, {**what, **window, a.DRIFTLINE_STATE: state}, 1.0)
+    for metric, estimate in newest.estimated.items():
+        attributes = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
+        yield _point(m.DRIFTLINE_ESTIMATE_VALUE, {**attributes, **window}, estimate.value)
+        if (state := standing(estimate)) is not None:
+            yield _point(m.DRIFTLINE_ESTIMATE_STATUS, {**attributes, **window, a.DRIFTLINE_STATE: state}, 1.0)
     for metric, measured in newest.reference.items():
         yield _point(
             m.DRIFTLINE_PERFORMANCE_REFERENCE,
@@ -218,90 +238,105 @@ def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]
 
 def _service(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     """Yield how the service answered, in all and by slice."""
-    whole = {} if newest.service is None else {"": newest.service}
-    for name, level in {**whole, **newest.service_slices}.items():
-        what = {**model, **window, **({a.DRIFTLINE_PERFORMANCE_SLICE: name} if name else {})}
+    service_by_slice = {} if newest.service is None else {"": newest.service}
+    for name, level in {**service_by_slice, **newest.service_slices}.items():
+        attributes = {**model, **window, **({a.DRIFTLINE_PERFORMANCE_SLICE: name} if name else {})}
         for metric, measured in level.values.items():
             if metric in LATENCIES:
                 quantile = f"{LATENCIES[metric]:g}"
                 yield _point(
-                    m.DRIFTLINE_SERVICE_LATENCY, {**what, a.DRIFTLINE_SERVICE_QUANTILE: quantile}, measured.value
+                    m.DRIFTLINE_SERVICE_LATENCY, {**attributes, a.DRIFTLINE_SERVICE_QUANTILE: quantile}, measured.value
                 )
             else:
-                yield _point(m.DRIFTLINE_SERVICE_ERROR_RATE, what, measured.value)
+                yield _point(m.DRIFTLINE_SERVICE_ERROR_RATE, attributes, measured.value)
 
 
-def _objectives(known: Sequence[Evaluation], model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    for rule, one in newest_objectives(known).items():
-        what = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: one.metric, a.DRIFTLINE_OBJECTIVE_RULE: rule, **window}
-        if one.slice:  # over a key that itself, since another of its slices may be the worst next time
-            what[a.DRIFTLINE_PERFORMANCE_SLICE] = one.slice.partition("=")[0] if one.slices else one.slice
-        yield _point(m.DRIFTLINE_OBJECTIVE_STATUS, {**what, a.DRIFTLINE_STATE: one.state}, 1.0)
-        yield _point(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, what, float(one.inconclusive_windows))
-        yield _point(m.DRIFTLINE_OBJECTIVE_OVERDUE, what, float(one.overdue))
-        yield _point(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, what, one.needed)
+def _objectives(evaluations: Sequence[Evaluation], model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    for rule, objective in newest_objectives(evaluations).items():
+        attributes = {
+            **model,
+            a.DRIFTLINE_PERFORMANCE_METRIC: objective.metric,
+            a.DRIFTLINE_OBJECTIVE_RULE: rule,
+            **window,
+        }
+        if objective.slice:  # over a key that itself, since another of its slices may be the worst next time
+            attributes[a.DRIFTLINE_PERFORMANCE_SLICE] = (
+                objective.slice.partition("=")[0] if objective.slices else objective.slice
+            )
+        yield _point(m.DRIFTLINE_OBJECTIVE_STATUS, {**attributes, a.DRIFTLINE_STATE: objective.state}, 1.0)
+        yield _point(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, attributes, float(objective.inconclusive_windows))
+        yield _point(m.DRIFTLINE_OBJECTIVE_OVERDUE, attributes, float(objective.overdue))
+        yield _point(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, attributes, objective.needed)
 
 
 def _drift(column: ColumnDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    what = {**model, a.DRIFTLINE_DRIFT_COLUMN: column.column}
+    attributes = {**model, a.DRIFTLINE_DRIFT_COLUMN: column.column}
     if column.column == "feature":
-        what[a.DRIFTLINE_FEATURE_NAME] = column.name
-    for method, found in column.methods.items():
-        yield _point(m.DRIFTLINE_DRIFT_VALUE, {**what, a.DRIFTLINE_DRIFT_METHOD: method, **window}, found.value)
-    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**what, **window, a.DRIFTLINE_STATE: column.state}, 1.0)
+        attributes[a.DRIFTLINE_FEATURE_NAME] = column.name
+    for method, method_drift in column.methods.items():
+        yield _point(
+            m.DRIFTLINE_DRIFT_VALUE, {**attributes, a.DRIFTLINE_DRIFT_METHOD: method, **window}, method_drift.value
+        )
+    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**attributes, **window, a.DRIFTLINE_STATE: column.state}, 1.0)
 
 
 def _concept(concept: ConceptDrift, model: dict[str, str]) -> Iterator[Point]:
-    what = {**model, a.DRIFTLINE_DRIFT_COLUMN: "concept"}
+    attributes = {**model, a.DRIFTLINE_DRIFT_COLUMN: "concept"}
     if (rise := error_rise(concept)) is not None:
-        yield _point(m.DRIFTLINE_DRIFT_VALUE, {**what, a.DRIFTLINE_DRIFT_METHOD: "adwin"}, rise)
-    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**what, a.DRIFTLINE_STATE: concept.state}, 1.0)
-    for cut, own in concept.slices.items():
-        yield from _concept(own, {**model, a.DRIFTLINE_DRIFT_SLICE: cut})
+        yield _point(m.DRIFTLINE_DRIFT_VALUE, {**attributes, a.DRIFTLINE_DRIFT_METHOD: "adwin"}, rise)
+    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**attributes, a.DRIFTLINE_STATE: concept.state}, 1.0)
+    for cut, slice_concept in concept.slices.items():
+        yield from _concept(slice_concept, {**model, a.DRIFTLINE_DRIFT_SLICE: cut})
 
 
-def _joint(found: JointDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    what = {**model, a.DRIFTLINE_DRIFT_COLUMN: "features", a.DRIFTLINE_DRIFT_METHOD: found.method, **window}
-    yield _point(m.DRIFTLINE_DRIFT_VALUE, what, found.value)
-    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**what, a.DRIFTLINE_STATE: found.state}, 1.0)
+def _joint(joint_drift: JointDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    attributes = {**model, a.DRIFTLINE_DRIFT_COLUMN: "features", a.DRIFTLINE_DRIFT_METHOD: joint_drift.method, **window}
+    yield _point(m.DRIFTLINE_DRIFT_VALUE, attributes, joint_drift.value)
+    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**attributes, a.DRIFTLINE_STATE: joint_drift.state}, 1.0)
 
 
 def _shares(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     for weighting, share in (("none", newest.share), ("importance", newest.weighted_fraction)):
         yield _point(m.DRIFTLINE_DRIFT_FRACTION, {**model, a.DRIFTLINE_DRIFT_WEIGHTING: weighting, **window}, share)
-    for cut, found in newest.slices.items():
-        what = {**model, a.DRIFTLINE_DRIFT_WEIGHTING: "none", a.DRIFTLINE_DRIFT_SLICE: cut, **window}
-        yield _point(m.DRIFTLINE_DRIFT_FRACTION, what, found.share)
+    for cut, slice_drift in newest.slices.items():
+        attributes = {**model, a.DRIFTLINE_DRIFT_WEIGHTING: "none", a.DRIFTLINE_DRIFT_SLICE: cut, **window}
+        yield _point(m.DRIFTLINE_DRIFT_FRACTION, attributes, slice_drift.share)
 
 
 def _incidents(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     """Yield the incidents of all rows, 0 without one, and those of slices."""
-    named = [part for part, column in columns(newest) if column.state != "no_baseline"]
-    for part in dict.fromkeys((*named, *newest.incident)):
-        name, _, cut = part.partition(WHERE) if part in newest.incident and part not in named else (part, "", "")
+    column_parts = [part for part, column in columns(newest) if column.state != "no_baseline"]
+    for part in dict.fromkeys((*column_parts, *newest.incident)):
+        name, _, cut = part.partition(WHERE) if part in newest.incident and part not in column_parts else (part, "", "")
         column, _, feature = name.partition(":")
-        what = {**model, a.DRIFTLINE_DRIFT_COLUMN: column, **({a.DRIFTLINE_FEATURE_NAME: feature} if feature else {})}
+        attributes = {
+            **model,
+            a.DRIFTLINE_DRIFT_COLUMN: column,
+            **({a.DRIFTLINE_FEATURE_NAME: feature} if feature else {}),
+        }
         where = {a.DRIFTLINE_DRIFT_SLICE: cut} if cut else {}
-        yield _point(m.DRIFTLINE_DRIFT_INCIDENT, {**what, **where, **window}, float(part in newest.incident))
+        yield _point(m.DRIFTLINE_DRIFT_INCIDENT, {**attributes, **where, **window}, float(part in newest.incident))
 
 
 def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     if newest.features:
-        found = Counter(finding.check for finding in newest.findings)
+        counts_by_check = Counter(finding.check for finding in newest.findings)
         for check in CHECKS:
             yield _point(
-                m.DRIFTLINE_QUALITY_FINDINGS, {**model, a.DRIFTLINE_QUALITY_CHECK: check, **window}, float(found[check])
+                m.DRIFTLINE_QUALITY_FINDINGS,
+                {**model, a.DRIFTLINE_QUALITY_CHECK: check, **window},
+                float(counts_by_check[check]),
             )
     if newest.expected:
         states = Counter(expected.state for expected in newest.expected)
         for state in get_args(Judgement):
-            what = {**model, a.DRIFTLINE_STATE: state, **window}
-            yield _point(m.DRIFTLINE_QUALITY_EXPECTATIONS, what, float(states[state]))
+            attributes = {**model, a.DRIFTLINE_STATE: state, **window}
+            yield _point(m.DRIFTLINE_QUALITY_EXPECTATIONS, attributes, float(states[state]))
 
 
 def _own(source: MetricSource) -> Iterator[Point]:
-    for (name, known), value in sorted(source.counters().items()):
-        yield Point(name, known, value)
+    for (name, counter_attributes), value in sorted(source.counters().items()):
+        yield Point(name, counter_attributes, value)
 
 
 def _point(metric: str, attributes: Mapping[str, str], value: float | None) -> Point:
@@ -324,11 +359,11 @@ def metrics_request(
     scope = resource.scope_metrics.add(schema_url=SCHEMA_URL)
     scope.scope.name, scope.scope.version = OWN_SCOPE, VERSION
     how = otlp.AGGREGATION_TEMPORALITY_DELTA if temporality == "delta" else otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
-    made: dict[str, otlp.Metric] = {}
+    metrics_by_name: dict[str, otlp.Metric] = {}
     for point in measured:
-        metric = made.get(point.metric)
+        metric = metrics_by_name.get(point.metric)
         if metric is None:
-            metric = made[point.metric] = scope.metrics.add(
+            metric = metrics_by_name[point.metric] = scope.metrics.add(
                 name=point.metric, unit=m.UNITS.get(point.metric, ""), description=m.DESCRIPTIONS.get(point.metric, "")
             )
         stamp = {"time_unix_nano": now, "attributes": _key_values(point.attributes)}
@@ -347,9 +382,9 @@ def metrics_request(
             metric.sum.aggregation_temporality = how
             metric.sum.is_monotonic = True
             made_of = metric.sum.data_points.add(**stamp, start_time_unix_nano=start, as_double=point.value)
-            for one in point.exemplars:
+            for exemplar in point.exemplars:
                 made_of.exemplars.add(
-                    time_unix_nano=one.time, as_double=1.0, trace_id=one.trace_id, span_id=one.span_id
+                    time_unix_nano=exemplar.time, as_double=1.0, trace_id=exemplar.trace_id, span_id=exemplar.span_id
                 )
         elif math.isnan(point.value):
             metric.gauge.data_points.add(**stamp, flags=otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
@@ -409,27 +444,27 @@ class DerivedMetrics:
     def send(self) -> None:
         """Send what is known now."""
         striking = {} if self._worst is None else self._worst.take()  # before what is counted, so that it counts them
-        known, now = points(self._source), self._clock()
-        gone = ended(known, self._last)
+        current_points, now = points(self._source), self._clock()
+        ended_points = ended(current_points, self._last)
         bodies: dict[Temporality, bytes] = {}
         for sink in self._sinks:
             if sink.temporality not in bodies:
                 delta = sink.temporality == "delta"
                 before, since = (self._last, self._sent) if delta else (self._first, self._began)
                 bodies[sink.temporality] = metrics_request(
-                    [*attach_exemplars(growth(known, before), striking), *gone],
+                    [*attach_exemplars(growth(current_points, before), striking), *ended_points],
                     now,
                     since,
                     sink.temporality,
                     self._instance,
                 )
             sink.offer(bodies[sink.temporality])
-        self._last, self._sent = known, now
+        self._last, self._sent = current_points, now
 
     def _run(self) -> None:
-        ended = False
-        while not ended:
-            ended = self._stopping.wait(self._every)
+        has_ended = False
+        while not has_ended:
+            has_ended = self._stopping.wait(self._every)
             try:
                 self.send()
             except Exception:

@@ -131,14 +131,14 @@ class Destination:
     def _turn(self) -> bool:
         """Send what waits, some of it; return False at the end."""
         self._reader.gather(self._max_request, self._sent + GATHER - self._clock(), self._stopping.is_set)
-        found = self._reader.wait(self._max_request, self._stopping.is_set)
-        if found.following == self._reader.position:
+        stored_requests = self._reader.wait(self._max_request, self._stopping.is_set)
+        if stored_requests.following == self._reader.position:
             return not self._stopping.is_set()
-        waiting = deque(self._together(found.stored))
+        waiting = deque(self._together(stored_requests.stored))
         while waiting:
             parcel = waiting.popleft()
             try:
-                delivered = self._deliver(parcel, waiting, found.following)
+                delivered = self._deliver(parcel, waiting, stored_requests.following)
             except Exception:
                 _log.exception("%s: a %s request could not be sent", self.name, parcel[0])
                 if len(parcel[2]) > 1:
@@ -148,7 +148,7 @@ class Destination:
                 continue
             if not delivered:
                 return False  # the cursor stays before them
-        self._reader.move(found.following)
+        self._reader.move(stored_requests.following)
         self._sent = self._clock()
         return True
 
@@ -157,7 +157,7 @@ class Destination:
         alike: dict[tuple[Signal, Headers], list[list[bytes]]] = {}
         sizes: dict[tuple[Signal, Headers], int] = {}
         order: list[Parcel] = []
-        for position, entry in ((one.position, one.entry) for one in stored):
+        for position, entry in ((stored_entry.position, stored_entry.entry) for stored_entry in stored):
             body = self._of(entry)
             if not body or position == self._sent_ahead:
                 continue
@@ -184,7 +184,7 @@ class Destination:
 
     def _wanted(self, signal: Signal, body: bytes) -> bytes:
         logs, records = "logs" in self.forward, "records" in self.forward
-        return body if signal != "logs" or logs == records else keep_logs(body, ours=records)
+        return body if signal != "logs" or logs == records else keep_logs(body, is_own=records)
 
     def _deliver(self, parcel: Parcel, waiting: deque[Parcel], following: int) -> bool:
         """Send requests as one; return False where they are to be sent after the next start.
@@ -225,12 +225,14 @@ class Destination:
                 if not bodies:
                     waiting.popleft()
             return answer.result != "retryable"
-        for one in self._reader.ahead(following, self._max_request).stored:
-            if body := self._of(one.entry):
-                answer = self._exporter.export(one.entry.signal, body, dict(self._travelling(one.entry)))
+        for stored_entry in self._reader.ahead(following, self._max_request).stored:
+            if body := self._of(stored_entry.entry):
+                answer = self._exporter.export(
+                    stored_entry.entry.signal, body, dict(self._travelling(stored_entry.entry))
+                )
                 if answer.result == "success":
-                    self._note_sent(one.entry.signal, body)
-                    self._sent_ahead = one.position
+                    self._note_sent(stored_entry.entry.signal, body)
+                    self._sent_ahead = stored_entry.position
                 return answer.result != "retryable"
         return False
 
@@ -288,10 +290,10 @@ class Destination:
             _log.warning("%s: %s", self.name, message)
 
 
-def _apart(parcel: Parcel, most: int) -> list[Parcel]:
+def _apart(parcel: Parcel, limit: int) -> list[Parcel]:
     """Return parcels of so many requests each."""
     signal, headers, bodies = parcel
-    return [(signal, headers, bodies[at : at + most]) for at in range(0, len(bodies), most)]
+    return [(signal, headers, bodies[index : index + limit]) for index in range(0, len(bodies), limit)]
 
 
 _log = logging.getLogger("driftline")
@@ -371,7 +373,7 @@ class Forwarder:
             )
             for name, exporter in config.exporters.items()
         }
-        self.headers = frozenset[str]().union(*(one.headers for one in self.destinations.values()))
+        self.headers = frozenset[str]().union(*(destination.headers for destination in self.destinations.values()))
 
     def start(self) -> None:
         """Begin to send."""

@@ -70,10 +70,10 @@ def model_attributes(key: ModelKey) -> dict[str, str]:
     >>> model_attributes(ModelKey("churn", "7"))
     {'ml.model.name': 'churn', 'ml.model.version': '7'}
     """
-    named = {a.ML_MODEL_NAME: key.model, a.ML_MODEL_VERSION: key.version}
+    attributes = {a.ML_MODEL_NAME: key.model, a.ML_MODEL_VERSION: key.version}
     if key.environment:  # without it, two environments of one model would be one series twice
-        named[a.DEPLOYMENT_ENVIRONMENT_NAME] = key.environment
-    return named
+        attributes[a.DEPLOYMENT_ENVIRONMENT_NAME] = key.environment
+    return attributes
 
 
 def labels(attributes: Mapping[str, str]) -> Labels:
@@ -87,10 +87,10 @@ def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
     >>> growth([Point(m.DRIFTLINE_PREDICTIONS, (), 5.0)], [Point(m.DRIFTLINE_PREDICTIONS, (), 3.0)])
     [Point(metric='driftline.predictions', attributes=(), value=2.0, buckets=None, exemplars=())]
     """
-    known = {(point.metric, point.attributes): point for point in before if counts_up(point)}
+    points_by_key = {(point.metric, point.attributes): point for point in before if counts_up(point)}
     grown = []
     for point in now:
-        old = known.get((point.metric, point.attributes))
+        old = points_by_key.get((point.metric, point.attributes))
         if old is not None:
             buckets = point.buckets
             if buckets is not None and old.buckets is not None:
@@ -106,9 +106,9 @@ def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
     >>> ended([], [Point(m.DRIFTLINE_DRIFT_STATUS, ((a.DRIFTLINE_STATE, "ok"),), 1.0)])
     [Point(metric='driftline.drift.status', attributes=(('state', 'ok'),), value=nan, buckets=None, exemplars=())]
     """
-    there = {(point.metric, point.attributes) for point in now}
+    current_keys = {(point.metric, point.attributes) for point in now}
     gauges = (point for point in before if not counts_up(point))
-    return [replace(point, value=math.nan) for point in gauges if (point.metric, point.attributes) not in there]
+    return [replace(point, value=math.nan) for point in gauges if (point.metric, point.attributes) not in current_keys]
 
 
 def counts_up(point: Point) -> bool:
@@ -144,49 +144,49 @@ class WorstMispredictions:
 
     def __call__(self, joined: pa.Table) -> None:
         """Take the rows of one join."""
-        now, known = self._clock(), {one.number: one for one in self._series()}
+        now, series_by_number = self._clock(), {series_entry.number: series_entry for series_entry in self._series()}
         sampled = traced_rows(joined)
         for number, rows in zip(*np.unique(joined["series"].to_numpy(), return_counts=True), strict=True):
-            if (series := known.get(int(number))) is None:
+            if (series := series_by_number.get(int(number))) is None:
                 continue
-            named = dict(labels(model_attributes(series.key)))
-            self._counters.add(m.DRIFTLINE_OUTCOMES, int(rows), named)
-            found = _worst(series.task, sampled.filter(pc.equal(sampled["series"], int(number))), now)
-            if found:
-                self._keep((m.DRIFTLINE_OUTCOMES, tuple(sorted(named.items()))), found, now)
+            model_labels = dict(labels(model_attributes(series.key)))
+            self._counters.add(m.DRIFTLINE_OUTCOMES, int(rows), model_labels)
+            worst_rows = _worst(series.task, sampled.filter(pc.equal(sampled["series"], int(number))), now)
+            if worst_rows:
+                self._keep((m.DRIFTLINE_OUTCOMES, tuple(sorted(model_labels.items()))), worst_rows, now)
 
-    def _keep(self, key: Key, found: list[_Found], now: int) -> None:
+    def _keep(self, key: Key, founds: list[_Found], now: int) -> None:
         with self._lock:
-            self._new[key] = heapq.nlargest(MOST, [*self._new.get(key, ()), *found], key=_loss)
-            shown = self._shown.get(key)
-            if shown is None or shown[0] <= found[0][0] or now - shown[1].time > SHOWN:
-                self._shown[key] = found[0]
+            self._new[key] = heapq.nlargest(MOST, [*self._new.get(key, ()), *founds], key=_loss)
+            shown_exemplar = self._shown.get(key)
+            if shown_exemplar is None or shown_exemplar[0] <= founds[0][0] or now - shown_exemplar[1].time > SHOWN:
+                self._shown[key] = founds[0]
 
     def take(self) -> dict[Key, tuple[Exemplar, ...]]:
         """Return the worst since this was last asked, the worst first."""
         with self._lock:
-            taken, self._new = self._new, {}
-        return {key: tuple(one for _, one in found) for key, found in taken.items()}
+            taken_exemplars, self._new = self._new, {}
+        return {key: tuple(exemplar for _, exemplar in exemplars) for key, exemplars in taken_exemplars.items()}
 
     def shown(self) -> dict[Key, tuple[Exemplar, ...]]:
         """Return the worst one of each model, of the last minutes."""
         now = self._clock()
         with self._lock:
-            return {key: (one,) for key, (_, one) in self._shown.items() if now - one.time <= SHOWN}
+            return {key: (exemplar,) for key, (_, exemplar) in self._shown.items() if now - exemplar.time <= SHOWN}
 
 
 def _worst(task: Task, sampled: pa.Table, now: int) -> list[_Found]:
-    found = row_losses_of(task, *scores_and_classes_of(task, sampled), actual_of(sampled))
-    if found is None:
+    row_losses = row_losses_of(task, *scores_and_classes_of(task, sampled), actual_of(sampled))
+    if row_losses is None:
         return []
     return [
-        (float(found.loss[at]), Exemplar(now, sampled["trace_id"][at].as_py(), sampled["span_id"][at].as_py()))
-        for at in found.worst(MOST).tolist()
+        (float(row_losses.loss[row]), Exemplar(now, sampled["trace_id"][row].as_py(), sampled["span_id"][row].as_py()))
+        for row in row_losses.worst(MOST).tolist()
     ]
 
 
-def _loss(found: _Found) -> float:
-    return found[0]
+def _loss(exemplar: _Found) -> float:
+    return exemplar[0]
 
 
 def attach_exemplars(measured: Iterable[Point], found: Mapping[Key, tuple[Exemplar, ...]]) -> list[Point]:

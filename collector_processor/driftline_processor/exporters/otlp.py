@@ -130,11 +130,11 @@ class Otlp(ExporterKind):
     def _tls_problems(self) -> Iterator[str]:
         if (self.tls.cert_file is None) != (self.tls.key_file is None):
             yield ".tls: cert_file and key_file belong together; write both or none"
-        named = {key: getattr(self.tls, key) for key in ("ca_file", "cert_file", "key_file")}
-        absent = {key: path for key, path in named.items() if path is not None and not isfile(path)}
+        tls_files = {key: getattr(self.tls, key) for key in ("ca_file", "cert_file", "key_file")}
+        absent = {key: path for key, path in tls_files.items() if path is not None and not isfile(path)}
         for key, path in absent.items():
             yield f".tls.{key}: there is no file {path}; the path is relative to this file"
-        if not absent and any(named.values()):
+        if not absent and any(tls_files.values()):
             try:
                 self.tls.context()
             except OSError as error:

@@ -153,10 +153,10 @@ def _spans(rows: JoinedRows, links: Links) -> Iterator[Span]:
     for row in range(len(rows)):
         arrived = max(int(rows.received[row]), int(rows.outcome_received[row]))  # the truth may come first
         trace_id, parent = rows.trace_id[row], rows.span_id[row]
-        known = (int(rows.time[row]), int(rows.outcome_time[row]), rows.actual[row], float(rows.weight[row]))
+        outcome_fields = (int(rows.time[row]), int(rows.outcome_time[row]), rows.actual[row], float(rows.weight[row]))
         more = (rows.value[row], rows.item[row], rows.slices[row])
-        said = (key.environment, key.model, rows.id[row], *known, *more)
-        identity = trace_id + parent + repr(said).encode("utf-8", "replace")
+        span_fields = (key.environment, key.model, rows.id[row], *outcome_fields, *more)
+        identity = trace_id + parent + repr(span_fields).encode("utf-8", "replace")
         span = Span(
             trace_id=trace_id,
             parent_span_id=parent,
@@ -240,18 +240,18 @@ class OutcomeSpans:
             self._counters.add(m.DRIFTLINE_SKIPPED_OUTCOME_SPANS, len(sampled) - allowed)
         if not allowed:
             return
-        some = sampled.slice(0, allowed)
-        if not set(pc.unique(some["series"]).to_pylist()) <= self._keys.keys():
+        allowed_rows = sampled.slice(0, allowed)
+        if not set(pc.unique(allowed_rows["series"]).to_pylist()) <= self._keys.keys():
             self._keys = self._read_keys()
-        body = spans_request(joined_rows(some, self._keys), self._links)
+        body = spans_request(joined_rows(allowed_rows, self._keys), self._links)
         for offer in self._offers:
             offer(body)
 
-    def _take(self, wanted: int) -> int:
+    def _take(self, requested: int) -> int:
         """Return how many of so many outcomes may have a span now."""
         now = self._clock()
         self._room = min(self._per_second, self._room + (now - self._filled) * self._per_second)
         self._filled = now
-        allowed = min(wanted, int(self._room))
+        allowed = min(requested, int(self._room))
         self._room -= allowed
         return allowed

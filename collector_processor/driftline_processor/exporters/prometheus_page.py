@@ -43,17 +43,17 @@ def scrape(request: Request, source: MetricSource, striking: Striking | None = N
         The page, with the content type of its format.
     """
     openmetrics = OPENMETRICS in request.headers.get("accept", "").lower()
-    found = striking() if openmetrics and striking is not None else {}  # before the points, so that they count them
-    text = exposition(attach_exemplars(points(source), found), openmetrics=openmetrics)
+    exemplars = striking() if openmetrics and striking is not None else {}  # before the points, so that they count them
+    text = exposition(attach_exemplars(points(source), exemplars), openmetrics=openmetrics)
     kind = OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE
     return Response(text, headers={"Content-Type": kind, "Vary": "Accept"})
 
 
-def exposition(known: Iterable[Point], *, openmetrics: bool = False) -> bytes:
+def exposition(points: Iterable[Point], *, openmetrics: bool = False) -> bytes:
     """Write points as a scrape page.
 
     Args:
-        known: The points; those of one metric need not be neighbours.
+        points: The points; those of one metric need not be neighbours.
         openmetrics: Whether to write OpenMetrics 1.0.0 instead of the text format 0.0.4.
 
     Returns:
@@ -66,7 +66,7 @@ def exposition(known: Iterable[Point], *, openmetrics: bool = False) -> bytes:
         driftline_pending_outcomes 3.0
     """
     registry = CollectorRegistry()
-    registry.register(PointCollector(tuple(known), openmetrics))
+    registry.register(PointCollector(tuple(points), openmetrics))
     if openmetrics:
         page: bytes = open_metrics.generate_latest(registry)  # type: ignore[no-untyped-call]
         return page
@@ -105,23 +105,23 @@ class PointCollector(Collector):
         # A counter's family is named without the suffix of its sample, in both formats of prometheus_client.
         made = families.Metric(name.removesuffix("_total") if kind == "counter" else name, _help(metric), kind)
         for point in family:
-            named = {_identifier(key): _encodable(text) for key, text in point.attributes}
+            point_labels = {_identifier(key): _encodable(text) for key, text in point.attributes}
             if point.buckets:
-                self._add_histogram(made, name, named, point.value, point.buckets)
+                self._add_histogram(made, name, point_labels, point.value, point.buckets)
             else:
-                made.add_sample(name, named, point.value, exemplar=_exemplar(point))
+                made.add_sample(name, point_labels, point.value, exemplar=_exemplar(point))
         return made
 
     def _add_histogram(
-        self, made: families.Metric, name: str, named: dict[str, str], total: float, buckets: tuple[float, ...]
+        self, metric: families.Metric, name: str, point_labels: dict[str, str], total: float, buckets: tuple[float, ...]
     ) -> None:
         """Add a sample for each bucket with the counts up to its upper bound, then sum and count."""
         below = 0.0
         for bound, weight in zip((*DURATION_BOUNDS, math.inf), buckets, strict=True):
             below += weight
-            made.add_sample(f"{name}_bucket", {**named, "le": self._bound(bound)}, below)
-        made.add_sample(f"{name}_sum", named, total)
-        made.add_sample(f"{name}_count", named, below)
+            metric.add_sample(f"{name}_bucket", {**point_labels, "le": self._bound(bound)}, below)
+        metric.add_sample(f"{name}_sum", point_labels, total)
+        metric.add_sample(f"{name}_count", point_labels, below)
 
     def _bound(self, bound: float) -> str:
         """Write an upper bound. In the text format whole numbers stay "1": a new spelling would be a new series."""

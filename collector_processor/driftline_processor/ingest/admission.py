@@ -154,11 +154,11 @@ class Admission:
         if request.answer is not answer:
             return request.answer
         try:
-            kept = self._keep(signal, body, travels, request)
+            storing = self._keep(signal, body, travels, request)
         except BaseException as error:
             self._resolve(key, answer, error)
             raise
-        kept.add_done_callback(lambda done: self._resolve(key, answer, done.exception()))
+        storing.add_done_callback(lambda future: self._resolve(key, answer, future.exception()))
         return answer
 
     def _resolve(
@@ -184,15 +184,15 @@ class Admission:
         if analysed and (outage := self._queue.outage) is not None:
             raise StorageOutage(outage)  # the same disk, which has no room for a log that nobody reads
         if not analysed and not passage.body:
-            kept = _done(0)
+            storing = _done(0)
         elif passage.body and passage.body != body and analysed:
             part = self._append(signal, passage.body, FOR_DESTINATIONS, travels, request.since)
-            kept = _both(part, self._append(signal, body, FOR_ANALYSIS, travels, request.since))
+            storing = _both(part, self._append(signal, body, FOR_ANALYSIS, travels, request.since))
         else:
             readers = (FOR_ANALYSIS if analysed else 0) | (FOR_DESTINATIONS if passage.body else 0)
-            kept = self._append(signal, body if analysed else passage.body, readers, travels, request.since)
-        kept.add_done_callback(lambda done: self._count(signal, passage, done))
-        return kept
+            storing = self._append(signal, body if analysed else passage.body, readers, travels, request.since)
+        storing.add_done_callback(lambda future: self._count(signal, passage, future))
+        return storing
 
     def _checking(self, body: bytes) -> AbstractContextManager[None]:
         return self._ceiling.working(min(PROTOBUF * len(body), self._ceiling.work))
@@ -213,12 +213,12 @@ class Admission:
         with self._checking(body):
             request = self._decoding.request(signal, body, self._clock(), offsets)
         future = self._queue.offer(request, len(body))
-        future.add_done_callback(lambda done: self._count(signal, passage, done))
+        future.add_done_callback(lambda future_done: self._count(signal, passage, future_done))
         return future
 
-    def _count(self, signal: Signal, passage: Passage, done: Future[Any]) -> None:
+    def _count(self, signal: Signal, passage: Passage, future: Future[Any]) -> None:
         """Count a request that was accepted, before its sender is told."""
-        if done.exception() is not None:
+        if future.exception() is not None:
             return
         self._counters.add(m.DRIFTLINE_RECEIVED_REQUESTS, 1, {a.DRIFTLINE_SIGNAL: signal})
         if passage.body:
@@ -227,17 +227,17 @@ class Admission:
 
 def _both(part: Future[int], whole: Future[int]) -> Future[int]:
     """Return a future of two entries: the position of the second once both are on disk, or the error of either."""
-    both: Future[int] = Future()
+    combined: Future[int] = Future()
 
     def answer(_: Future[int]) -> None:
         error = part.exception() or whole.exception()
         if error is None:
-            both.set_result(whole.result())
+            combined.set_result(whole.result())
         else:
-            both.set_exception(error)
+            combined.set_exception(error)
 
     part.add_done_callback(lambda _: whole.add_done_callback(answer))
-    return both
+    return combined
 
 
 def _done(position: int) -> Future[int]:

@@ -140,17 +140,17 @@ class Analysis:
     def _step(self) -> None:
         """Store one block."""
         with self._stepping:
-            found = self._request_log.read(self._reader.position, _MOST_BYTES)
-            wanted = [stored for stored in found.stored if stored.entry.readers & FOR_ANALYSIS]
-            following = found.following
-            for at, stored in enumerate(wanted):
+            stored_requests = self._request_log.read(self._reader.position, _MOST_BYTES)
+            needed = [stored for stored in stored_requests.stored if stored.entry.readers & FOR_ANALYSIS]
+            following = stored_requests.following
+            for index, stored in enumerate(needed):
                 # 60 * 10**9: nanoseconds between the first and the last request of a block: all of it counts as
                 # received at its end
-                if abs(stored.entry.received - wanted[0].entry.received) > 60 * 10**9:
-                    wanted, following = wanted[:at], stored.position
+                if abs(stored.entry.received - needed[0].entry.received) > 60 * 10**9:
+                    needed, following = needed[:index], stored.position
                     break
-            if wanted:
-                self._store(wanted, following)
+            if needed:
+                self._store(needed, following)
             self._reader.move(following)
 
     def _store(self, block: list[Stored], following: int) -> None:
@@ -176,21 +176,24 @@ class Analysis:
         requests: list[Request] = []
         decoded = set[int]()
         if len(new) > 1:
-            bodies, last = {digest: one.body for digest, one in new.items()}, [*new.values()][-1]
+            bodies, last = (
+                {digest: decoded_request.body for digest, decoded_request in new.items()},
+                [*new.values()][-1],
+            )
             try:
                 requests.append(self._decoding.traces(bodies, last.received))
                 decoded = {id(entry) for entry in new.values()}
             except Exception:
                 _log.exception("requests could not be decoded at once; each is decoded alone")
-        alone = (self._decoded_alone(stored.entry) for stored in block if id(stored.entry) not in decoded)
-        return [*requests, *(one for one in alone if one is not None)]
+        decoded_alone = (self._decoded_alone(stored.entry) for stored in block if id(stored.entry) not in decoded)
+        return [*requests, *(decoded_request for decoded_request in decoded_alone if decoded_request is not None)]
 
     def _new_traces(self, traces: list[Entry]) -> dict[bytes, Entry]:
         """Return the requests that were not stored before by their digests, the first of those that are the same."""
         digests = [digest_of(entry.body) for entry in traces]
         new: dict[bytes, Entry] = {}
-        for digest, entry, seen in zip(digests, traces, self._queue.seen(digests), strict=True):
-            if not seen:
+        for digest, entry, is_seen in zip(digests, traces, self._queue.seen(digests), strict=True):
+            if not is_seen:
                 new.setdefault(digest, entry)
         return new
 

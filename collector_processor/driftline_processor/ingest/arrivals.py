@@ -42,11 +42,11 @@ class Arrivals:
         self._panes: dict[int, list[int]] = {}
         of_distributions = Condition("fold = '' AND span = ? AND pane >= ?", (PANE, oldest))
         sums = read_sums(connection, of_distributions, wanted=lambda _, part: part == DISTRIBUTED)
-        for found in (
+        for row in (
             read(connection, _ROWS, oldest),
             read(connection, _DISTRIBUTIONS, sums=sums),
         ):
-            series, panes = integers_of(found, "series"), integers_of(found, "pane")
+            series, panes = integers_of(row, "series"), integers_of(row, "pane")
             for number in np.unique(series).tolist():
                 first, last = np.searchsorted(series, [number, number + 1])
                 self._panes.setdefault(number, []).extend(panes[first:last].tolist())
@@ -55,16 +55,16 @@ class Arrivals:
 
     def add(self, series: int, now: int) -> None:
         """Note that something of a series arrived at ``now``, unix nanoseconds."""
-        pane, known = now - now % PANE, self._panes.setdefault(series, [])
-        if not known or known[-1] != pane:
-            known.append(pane)
-            if known[0] < now - KEPT - DAY:  # a day's worth at a time
-                self._panes[series] = [one for one in known if one >= now - KEPT]
+        pane, arrival_panes = now - now % PANE, self._panes.setdefault(series, [])
+        if not arrival_panes or arrival_panes[-1] != pane:
+            arrival_panes.append(pane)
+            if arrival_panes[0] < now - KEPT - DAY:  # a day's worth at a time
+                self._panes[series] = [arrival_pane for arrival_pane in arrival_panes if arrival_pane >= now - KEPT]
 
     def of(self, series: Iterable[int]) -> I64:
         """Return the panes in which anything of these series arrived, ascending: int64 (n,), unix nanoseconds."""
-        known = [np.array(self._panes.get(number, ()), np.int64) for number in series]
-        return np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
+        arrivals_by_series = [np.array(self._panes.get(number, ()), np.int64) for number in series]
+        return np.unique(np.concatenate(arrivals_by_series)) if arrivals_by_series else np.empty(0, np.int64)
 
 
 def note_listening(connection: Connection, now: int) -> None:

@@ -79,8 +79,8 @@ class ChangedPanes:
     def take_written(self) -> dict[int, set[int]]:
         """Return the panes that may be stored in pieces, series → starts, and begin anew."""
         with self._lock:
-            taken, self._written = self._written, {}
-            return taken
+            written_panes, self._written = self._written, {}
+            return written_panes
 
 
 @dataclass(slots=True)
@@ -169,23 +169,23 @@ def read_totals(connection: Connection) -> dict[int, SeriesTotals]:
             total.by_error[row["part"].removeprefix(FAILED)] = row["value"]
         elif row["part"] == DISTRIBUTED:
             total.distributed = int(row["value"])
-    heard = (
+    received_rows = (
         "SELECT series, min(since) AS first, max(stop) AS last, max(received) AS received FROM streams"
         " WHERE NOT counter GROUP BY series"
     )
-    for row in read(connection, heard).to_pylist():
+    for row in read(connection, received_rows).to_pylist():
         total = totals.setdefault(row["series"], SeriesTotals())
         total.first = min(total.first or row["first"], row["first"])
         total.last, total.received = max(total.last, row["last"]), max(total.received, row["received"])
     return totals
 
 
-def _merged(known: dict[str, float], more: dict[str, float]) -> dict[str, float]:
-    merged = dict(known)
+def _merged(totals: dict[str, float], more: dict[str, float]) -> dict[str, float]:
+    merged = dict(totals)
     for category, weight in more.items():
         merged[category] = merged.get(category, 0.0) + weight
     return merged
 
 
-def _sum(one: F64 | None, other: F64 | None) -> F64 | None:
-    return other if one is None else one if other is None else np.add(one, other)
+def _sum(first: F64 | None, second: F64 | None) -> F64 | None:
+    return second if first is None else first if second is None else np.add(first, second)

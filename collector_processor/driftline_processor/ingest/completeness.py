@@ -70,8 +70,10 @@ class _Pane(NamedTuple):
     def __add__(self, other: object) -> _Pane:
         if not isinstance(other, _Pane):
             return NotImplemented
-        made, counted, doubt = (mine + its for mine, its in zip(self[:3], other[:3], strict=True))
-        return _Pane(made, counted, doubt, self.torn or other.torn)
+        predictions_made, counted, doubt = (
+            own_value + other_value for own_value, other_value in zip(self[:3], other[:3], strict=True)
+        )
+        return _Pane(predictions_made, counted, doubt, self.torn or other.torn)
 
 
 class Balances:
@@ -87,7 +89,7 @@ class Balances:
         self._new: list[tuple[int, int, _Pane]] = []
         self._now = now
         oldest = now - LONGEST - 2 * PANE
-        known = (
+        stored_rows = (
             "SELECT series, pane, sum(made) AS made, sum(counted) AS counted, sum(doubt) AS doubt,"
             " bool_or(torn) AS torn FROM balance WHERE pane >= ? GROUP BY series, pane"
         )
@@ -95,7 +97,7 @@ class Balances:
             f"SELECT series, observed - observed % {PANE} AS pane, count(*)::DOUBLE AS made FROM predictions"
             " WHERE observed >= ? GROUP BY series, pane"
         )
-        for query in (known, arrived):
+        for query in (stored_rows, arrived):
             for row in read(connection, query, oldest).to_pylist():
                 self._add(row.pop("series"), row.pop("pane"), _Pane(**row))
 
@@ -165,7 +167,7 @@ def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
     """
     end = reached - reached % PANE
     inside = sorted((pane for pane in panes if end - LONGEST <= pane < end), reverse=True)
-    last, rows, counted, found = panes.get(end - PANE, _Pane()).doubt, 0.0, 0.0, None
+    last, rows, counted, balance = panes.get(end - PANE, _Pane()).doubt, 0.0, 0.0, None
     for pane in inside:
         sums = panes[pane]
         if sums.torn or (end - pane > SHORTEST and counted >= ENOUGH):
@@ -173,10 +175,10 @@ def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
         rows, counted = rows + sums.made, counted + sums.counted
         if sums.counted:  # what lies before the first count was not counted, but may have arrived
             first = panes.get(pane - PANE, _Pane()).doubt
-            found = Balance(rows, counted, pane, end, first + last)
+            balance = Balance(rows, counted, pane, end, first + last)
     # 0.05: greatest share of predictions that may lie on the other side of an edge. After the first half minute of a
     # busy service it is most of them, after ten minutes a twentieth at worst.
-    return found if found is not None and found.doubt <= 0.05 * found.counted else None
+    return balance if balance is not None and balance.doubt <= 0.05 * balance.counted else None
 
 
 def forget_old_balances(connection: Connection, now: int) -> None:

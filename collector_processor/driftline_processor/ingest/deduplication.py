@@ -56,8 +56,8 @@ class Seen:
             return True
         if not self._blocks:
             return False
-        wanted = np.frombuffer(digest, _SORTABLE)
-        return any(_holds(block, wanted) for _, block in self._blocks)
+        digest_value = np.frombuffer(digest, _SORTABLE)
+        return any(_holds(block, digest_value) for _, block in self._blocks)
 
     def add(self, digest: bytes, received: int) -> None:
         """Remember a digest."""
@@ -71,7 +71,7 @@ class Seen:
         """Forget what is older than ``keep``; whole blocks at a time, so a little later than promised, never before."""
         self._blocks = [(newest, block) for newest, block in self._blocks if newest >= now - self._keep]
         if self._recent and next(iter(self._recent.values())) < now - 2 * self._keep:
-            self._recent = {digest: at for digest, at in self._recent.items() if at >= now - self._keep}
+            self._recent = {digest: time for digest, time in self._recent.items() if time >= now - self._keep}
 
     def write(self, connection: Connection, digests: list[bytes], received: int) -> None:
         """Append digests to the table, inside the caller's transaction."""
@@ -82,9 +82,9 @@ class Seen:
 _SORTABLE = np.dtype([("high", ">u8"), ("low", ">u8")])
 
 
-def _holds(block: NDArray[np.void], wanted: NDArray[np.void]) -> bool:
-    first, last = (np.searchsorted(block["high"], wanted["high"], side)[0] for side in ("left", "right"))
-    return bool((block["low"][first:last] == wanted["low"]).any())
+def _holds(block: NDArray[np.void], digest_value: NDArray[np.void]) -> bool:
+    first, last = (np.searchsorted(block["high"], digest_value["high"], side)[0] for side in ("left", "right"))
+    return bool((block["low"][first:last] == digest_value["low"]).any())
 
 
 UPLOADS_KEPT = 30 * 86_400 * 10**9
@@ -144,20 +144,25 @@ class Uploads:
         self._parts: dict[str, dict[int, StoredPart]] = {}
         self._new: list[dict[str, object]] = []
         for row in read(connection, "SELECT * FROM uploads ORDER BY received").to_pylist():
-            kept = StoredPart(row["digest"], row["accepted"], row["rejected"], row["received"])
-            self._parts.setdefault(row["upload"], {})[row["part"]] = kept
+            stored_part = StoredPart(row["digest"], row["accepted"], row["rejected"], row["received"])
+            self._parts.setdefault(row["upload"], {})[row["part"]] = stored_part
         self.expire(now)
 
     def known(self, part: UploadPart, digest: bytes) -> tuple[Literal["new", "again", "other"], StoredPart | None]:
         """Return True where a part is new, was taken before, or was taken with other bytes; and what is known of it."""
-        kept = self._parts.get(part.upload, {}).get(part.number)
-        return "new" if kept is None else "again" if kept.digest == digest else "other", kept
+        stored_part = self._parts.get(part.upload, {}).get(part.number)
+        return "new" if stored_part is None else "again" if stored_part.digest == digest else "other", stored_part
 
-    def add(self, part: UploadPart, kept: StoredPart) -> None:
+    def add(self, part: UploadPart, stored_part: StoredPart) -> None:
         """Remember a part that is taken in this transaction."""
-        self._parts.setdefault(part.upload, {})[part.number] = kept
-        said = {"digest": kept.digest, "accepted": kept.accepted, "rejected": kept.rejected, "received": kept.received}
-        self._new.append({"upload": part.upload, "part": part.number, **said})
+        self._parts.setdefault(part.upload, {})[part.number] = stored_part
+        fields = {
+            "digest": stored_part.digest,
+            "accepted": stored_part.accepted,
+            "rejected": stored_part.rejected,
+            "received": stored_part.received,
+        }
+        self._new.append({"upload": part.upload, "part": part.number, **fields})
 
     def write(self, connection: Connection) -> None:
         """Append what :meth:`add` remembered, inside the caller's transaction."""

@@ -67,20 +67,23 @@ class ModelLimits:
 
     def load(
         self,
-        heard: Mapping[ModelKey, int] = _NOTHING,
+        received_by_key: Mapping[ModelKey, int] = _NOTHING,
         baselines: Collection[tuple[str, str, int]] = (),
         now: int = 0,
     ) -> None:
         """Give a place to all that is in the state, but for idle versions beyond the limit, and to nothing else.
 
-        ``heard``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and versions of
+        ``received_by_key``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and versions of
         which a baseline came, and when.
         """
         versions: dict[str, dict[str, int]] = {}
-        self._environments = {key.environment for key in heard}
-        for model, version, at in (*((key.model, key.version, at) for key, at in heard.items()), *baselines):
-            known = versions.setdefault(model, {})
-            known[version] = max(at, known.get(version, 0))
+        self._environments = {key.environment for key in received_by_key}
+        for model, version, received in (
+            *((key.model, key.version, received) for key, received in received_by_key.items()),
+            *baselines,
+        ):
+            versions_of_model = versions.setdefault(model, {})
+            versions_of_model[version] = max(received, versions_of_model.get(version, 0))
         self._versions = versions  # all at once: a scrape meanwhile must not find that nobody has a place
         for model in versions:
             self._free_places(model, now, self._limits.versions)
@@ -135,24 +138,24 @@ class ModelLimits:
 
     def sentence(self) -> str | None:
         """Return the sentence about names beyond the limits since the start; None without any."""
-        said = []
-        for limit, most, fate in (
+        sentences = []
+        for limit, limit_value, fate in (
             ("models", self._limits.models, "counted and not kept"),
             ("versions", self._limits.versions, f"kept as those of version '{OTHER}'"),
             ("environments", self._limits.environments, f"kept as those of environment '{OTHER}'"),
         ):
             names = list(self._beyond[limit].copy())
             if names:
-                each = " of a model" if limit == "versions" else ""
-                shown = ", ".join(short(name) for name in names[:3])
+                suffix = " of a model" if limit == "versions" else ""
+                shown_names = ", ".join(short(name) for name in names[:3])
                 count = (
                     many(len(names), limit[:-1]) if len(names) < _MOST_NAMES else f"more than {_MOST_NAMES:,} {limit}"
                 )
-                said.append(
-                    f"rows of {count} beyond limits.{limit} ({most:,}{each}) are {fate}, such as {shown}; raise the "
+                sentences.append(
+                    f"rows of {count} beyond limits.{limit} ({limit_value:,}{suffix}) are {fate}, such as {shown_names}; raise the "
                     "limit, or free a place with driftline forget --model NAME"
                 )
-        return "; ".join(said) or None
+        return "; ".join(sentences) or None
 
     def _has_room(self, model: str) -> bool:
         return model in self._models or self._others < self._limits.models
@@ -167,23 +170,23 @@ class ModelLimits:
         return True
 
     def _version(self, model: str, version: str, rows: int, now: int) -> str:
-        known = self._versions[model]
-        if version not in known and version not in self._named(model):
+        versions = self._versions[model]
+        if version not in versions and version not in self._named(model):
             self._free_places(model, now, self._limits.versions - 1)
             if self._taken(model) >= self._limits.versions:
                 self._count("versions", f"{model} {version}", rows)
                 version = OTHER
-        known[version] = now
+        versions[version] = now
         return version
 
-    def _free_places(self, model: str, now: int, most: int) -> None:
-        """Take places back from versions that were idle for a day, the longest first, until ``most`` are left."""
-        known = self._versions[model]
-        for version in sorted(known, key=known.__getitem__):
-            if self._taken(model) <= most or now - known[version] < IDLE:
+    def _free_places(self, model: str, now: int, limit: int) -> None:
+        """Take places back from versions that were idle for a day, the longest first, until ``limit`` are left."""
+        versions = self._versions[model]
+        for version in sorted(versions, key=versions.__getitem__):
+            if self._taken(model) <= limit or now - versions[version] < IDLE:
                 return
             if version != OTHER and version not in self._named(model):
-                del known[version]
+                del versions[version]
 
     def _taken(self, model: str) -> int:
         return len(self._versions[model].keys() - {OTHER, *self._named(model)})
@@ -192,16 +195,21 @@ class ModelLimits:
         """Return the versions that the configuration names."""
         if model not in self._models:
             return ()
-        said = self._models[model].versions
-        return (*([said.champion] if said.champion else ()), *said.challenger, *said.shadow, *said.canary)
+        version_settings = self._models[model].versions
+        return (
+            *([version_settings.champion] if version_settings.champion else ()),
+            *version_settings.challenger,
+            *version_settings.shadow,
+            *version_settings.canary,
+        )
 
     def _environment(self, environment: str, rows: int, take: bool) -> str:
-        known = self._environments
-        if environment not in known | {OTHER} and len(known - {OTHER}) >= self._limits.environments:
+        environments = self._environments
+        if environment not in environments | {OTHER} and len(environments - {OTHER}) >= self._limits.environments:
             self._count("environments", environment, rows)
             environment = OTHER
         if take:
-            known.add(environment)
+            environments.add(environment)
         return environment
 
     def _count(self, limit: str, name: str, rows: int) -> None:

@@ -113,18 +113,18 @@ def add_plain_slices(
 
     So a slice has as many rows as it has, also where a baseline came in the middle of a window, or none has come yet.
     """
-    cuts = {key: known for key, known in values.items() if key in table.slices}
+    cuts = {key: value for key, value in values.items() if key in table.slices}
     if not cuts:
         return
     hour = hour_of_each(panes_of(table), timezone)
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
     powers = powers_of(weight)
-    for key, known in cuts.items():
-        rows = SliceHours.of(SliceKey.of(key, table.slices[key], known, len(table)), hour)
+    for key, cut in cuts.items():
+        rows = SliceHours.of(SliceKey.of(key, table.slices[key], cut, len(table)), hour)
         rows.add(changes, series.number, "rows", powers)
         inside = np.flatnonzero(rows.group >= 0)
-        some = table if len(inside) == len(table) else take_predictions(table, inside)
-        calls = _calls(some, rows.group[inside], len(rows.starts))
+        inside_rows = table if len(inside) == len(table) else take_predictions(table, inside)
+        calls = _calls(inside_rows, rows.group[inside], len(rows.starts))
         changes.add_sparse(series.number, rows.folds, rows.starts, calls)
         add_slices_by_class(changes, series, DECIDED, rows, decided, weight)
 
@@ -157,8 +157,8 @@ def add_slices_by_class(
     categories = class_names(series.task)
     codes = _class_codes(decided, categories, len(weight))
     for code in np.unique(codes).tolist():
-        own = np.where(codes == code, weight, 0.0)[:, np.newaxis]
-        rows.add(changes, series.number, f"{prefix}{categories[code]}", own)
+        class_weight = np.where(codes == code, weight, 0.0)[:, np.newaxis]
+        rows.add(changes, series.number, f"{prefix}{categories[code]}", class_weight)
 
 
 def _class_codes(decided: Column | None, categories: tuple[str, ...], n: int) -> I64:
@@ -191,9 +191,11 @@ def add_binned(
     for first in range(0, len(panes), _PANES_AT_ONCE):
         last = min(first + _PANES_AT_ONCE, len(panes))
         rows = order[edges[first] : edges[last]]
-        some, at = (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
-        cuts = cutting.begin(some)
-        folded = fold_parts(some, over, at, last - first, cluster, [cut.counted for cut in cuts])
+        binned_rows, pane_index = (
+            (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
+        )
+        cuts = cutting.begin(binned_rows)
+        folded = fold_parts(binned_rows, over, pane_index, last - first, cluster, [cut.counted for cut in cuts])
         changes.add(series.number, baseline.fold, panes[first:last], folded, without=_PLAIN)
         for cut in cuts:
             cut.write(cutting.changes, series.number, baseline)
@@ -223,9 +225,9 @@ def add_learned(changes: PaneChanges, series: Series, table: PredictionTable, ba
     starts = panes_of(table)[order]
     edges = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))[::_PANES_AT_ONCE].tolist()
     for first, last in zip(edges, [*edges[1:], len(table)], strict=True):
-        some = table if len(edges) == 1 else take_predictions(table, order[first:last])
-        panes, group = np.unique(panes_of(some), return_inverse=True)
-        changes.add_entries(series.number, fold, panes, learned_parts(some, baseline, group, len(panes)))
+        interval_rows = table if len(edges) == 1 else take_predictions(table, order[first:last])
+        panes, group = np.unique(panes_of(interval_rows), return_inverse=True)
+        changes.add_entries(series.number, fold, panes, learned_parts(interval_rows, baseline, group, len(panes)))
 
 
 def count_unscored(table: PredictionTable, decided: Column | None) -> int:
@@ -310,7 +312,7 @@ def add_distributions(
 
 def spread_over_panes(balances: Balances, series: int, increases: Iterable[Increase]) -> None:
     """Lay counted predictions, and rows that are known from distributions, on the panes in which they were made."""
-    made: dict[tuple[int, int], dict[str, float]] = {}
+    sums_by_pane: dict[tuple[int, int], dict[str, float]] = {}
     for increase in increases:
         if increase.point.foreign:  # nobody counts its predictions beside their distributions
             continue
@@ -323,9 +325,9 @@ def spread_over_panes(balances: Balances, series: int, increases: Iterable[Incre
             panes, shares = places(increase.since, increase.until)
             balances.counted(series, panes, share_out(np.array([count(increase.histogram)]), shares)[:, 0])
         if increase.point.captured and (name or increase.point.metric == m.ML_PREDICT_DURATION):
-            values = made.setdefault((increase.since, increase.until), {})
+            values = sums_by_pane.setdefault((increase.since, increase.until), {})
             values[name] = values.get(name, 0.0) + count(increase.histogram)
-    for (since, until), values in made.items():
+    for (since, until), values in sums_by_pane.items():
         if "" in values:  # durations are of all rows, features of those that no full buffer dropped
             panes, shares = places(since, until)
             rows = max((n for name, n in values.items() if name), default=values[""])
@@ -341,44 +343,44 @@ class _Gathered:
         self._unknown: set[str] = set()
         self._added = DistributionSums()
 
-    def take(self, one: Increase) -> None:
+    def take(self, increase: Increase) -> None:
         """Add one point."""
-        self._starts, self._shares = pane_or_panes(one.since, one.until)
-        histogram, metric = one.histogram, one.point.metric
+        self._starts, self._shares = pane_or_panes(increase.since, increase.until)
+        histogram, metric = increase.histogram, increase.point.metric
         assert histogram is not None
         n = count(histogram)
-        if one.point.rows or (metric == m.ML_PREDICT_DURATION and not one.point.foreign):
-            self._rows(one, n)
+        if increase.point.rows or (metric == m.ML_PREDICT_DURATION and not increase.point.foreign):
+            self._rows(increase, n)
         if metric == m.ML_PREDICT_DURATION:
-            self._durations(one)
-            self._calls(one)
+            self._durations(increase)
+            self._calls(increase)
         elif metric == m.ML_PREDICTIONS:
-            self._decided(one.point.decided, n)
+            self._decided(increase.point.decided, n)
         elif self._baseline is None:
             return
         elif metric == m.DRIFTLINE_PREDICTION_SCORE:
-            self._values(one, "score", self._baseline.bins.score)
+            self._values(increase, "score", self._baseline.bins.score)
             for part, sums in score_parts_of(histogram, self._baseline, self._series.task.threshold).items():
                 self._add(score_fold(self._series.task), part, sums)
         else:
-            self._feature(one, n, self._baseline)
+            self._feature(increase, n, self._baseline)
 
-    def _rows(self, one: Increase, n: float) -> None:
+    def _rows(self, increase: Increase, n: float) -> None:
         self._add("", "rows", np.array([n, n, n]))
         self._add("", DISTRIBUTED, np.array([n]))
-        if one.point.foreign:
+        if increase.point.foreign:
             self._add("", MAPPED, np.array([n]))
         added = self._added
         added.rows += int(n)
-        added.first = min(added.first or one.until, one.since)
-        added.last = max(added.last, one.until)
+        added.first = min(added.first or increase.until, increase.since)
+        added.last = max(added.last, increase.until)
 
-    def _durations(self, one: Increase) -> None:
-        assert one.histogram is not None
-        unit = one.point.per_second
+    def _durations(self, increase: Increase) -> None:
+        assert increase.histogram is not None
+        unit = increase.point.per_second
         bins = _DURATIONS if unit == 1 else NumberBins(np.nextafter(np.array(DURATION_BOUNDS) * unit, np.inf))
-        buckets, _ = spread(one.histogram, bins, np.ones(bins.size))
-        total = one.histogram.total / unit
+        buckets, _ = spread(increase.histogram, bins, np.ones(bins.size))
+        total = increase.histogram.total / unit
         if not total >= 0:  # a sender that gives no sum: the buckets' upper bounds are within a factor of 2.5
             total = float(buckets @ np.append(DURATION_BOUNDS, DURATION_BOUNDS[-1]))
         durations = np.append(buckets, total)
@@ -386,43 +388,45 @@ class _Gathered:
         added = self._added
         added.duration = durations if added.duration is None else added.duration + durations
 
-    def _calls(self, one: Increase) -> None:
+    def _calls(self, increase: Increase) -> None:
         """Add calls that are known from durations; a mapped metric does not say which of them failed."""
-        assert one.histogram is not None
-        error = None if one.point.foreign else one.point.error
+        assert increase.histogram is not None
+        error = None if increase.point.foreign else increase.point.error
         if error:
-            known = self._errors | self._added.by_error.keys()
-            error = error if error in known or len(known) < MOST_ERRORS else OTHER_ERROR
-            n = count(one.histogram)
+            known_errors = self._errors | self._added.by_error.keys()
+            error = error if error in known_errors or len(known_errors) < MOST_ERRORS else OTHER_ERROR
+            n = count(increase.histogram)
             self._added.by_error[error] = self._added.by_error.get(error, 0.0) + n
-        for part, sums in histogram_parts(one.histogram, one.point.per_second, error).items():
+        for part, sums in histogram_parts(increase.histogram, increase.point.per_second, error).items():
             self._add("", part, sums)
 
     def _decided(self, decided: str, n: float) -> None:
-        known = decided in self._series.task.classes[:MOST_CATEGORIES]
-        category = decided if known or not decided else "other"
+        is_known_class = decided in self._series.task.classes[:MOST_CATEGORIES]
+        category = decided if is_known_class or not decided else "other"
         self._add("", f"{DECIDED}{category}", np.array([n]))
         self._added.by_class[category] = self._added.by_class.get(category, 0.0) + n
         if decided and self._baseline is not None and self._baseline.bins.classes is not None:
             bins = self._baseline.bins.classes
             self._add_at("class", bins, _category_bin(bins, decided), n)
 
-    def _feature(self, one: Increase, n: float, baseline: Baseline) -> None:
-        name, bins = one.point.feature, baseline.bins.features.get(one.point.feature)
+    def _feature(self, increase: Increase, n: float, baseline: Baseline) -> None:
+        name, bins = increase.point.feature, baseline.bins.features.get(increase.point.feature)
         if bins is None:
             self._unknown.add(name)
             if baseline.bins.features and len(self._unknown) <= MOST_UNKNOWN:
                 self._add(baseline.fold, f"unknown:{name}", np.array([n]))
-        elif one.point.metric == m.DRIFTLINE_FEATURE_DISTRIBUTION:
-            self._values(one, f"feature:{name}", bins)
-        elif one.point.metric == m.DRIFTLINE_FEATURE_MISSING_VALUES:
-            self._add_at(f"feature:{name}", bins, bins.size + one.point.invalid, n)
+        elif increase.point.metric == m.DRIFTLINE_FEATURE_DISTRIBUTION:
+            self._values(increase, f"feature:{name}", bins)
+        elif increase.point.metric == m.DRIFTLINE_FEATURE_MISSING_VALUES:
+            self._add_at(f"feature:{name}", bins, bins.size + increase.point.invalid, n)
         else:
-            at = _category_bin(bins, one.point.category) if isinstance(bins, CategoryBins) else bins.size + 1
-            self._add_at(f"feature:{name}", bins, at, n)
+            bin_index = (
+                _category_bin(bins, increase.point.category) if isinstance(bins, CategoryBins) else bins.size + 1
+            )
+            self._add_at(f"feature:{name}", bins, bin_index, n)
 
-    def _values(self, one: Increase, part: str, bins: Bins | None) -> None:
-        baseline, histogram = self._baseline, one.histogram
+    def _values(self, increase: Increase, part: str, bins: Bins | None) -> None:
+        baseline, histogram = self._baseline, increase.histogram
         assert baseline is not None
         assert histogram is not None
         if bins is None:
@@ -437,16 +441,16 @@ class _Gathered:
         if guessed:
             self._add(baseline.fold, f"{GUESSED}{part}", np.array([guessed]))
 
-    def _add_at(self, part: str, bins: Bins, at: int, n: float) -> None:
+    def _add_at(self, part: str, bins: Bins, bin_index: int, n: float) -> None:
         assert self._baseline is not None
         sums = np.zeros(bins.size + 2)
-        sums[at] = n
+        sums[bin_index] = n
         self._add(self._baseline.fold, part, sums)
 
     def _add(self, fold: str, part: str, sums: F64) -> None:
         into = self._sums[fold, part]
-        for pane, its in zip(self._starts.tolist(), share_out(sums, self._shares), strict=True):
-            into[pane] = into[pane] + its if pane in into else its
+        for pane, pane_share in zip(self._starts.tolist(), share_out(sums, self._shares), strict=True):
+            into[pane] = into[pane] + pane_share if pane in into else pane_share
 
     def write(self, changes: PaneChanges) -> DistributionSums:
         """Write everything."""
@@ -472,17 +476,17 @@ def add_erased(
     are told apart.
     """
     weight = usable_weight(numbers_of(rows, "weight"))
-    panes, at = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
+    panes, pane_index = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
     columns = powers_of(weight)
-    sums = [np.bincount(at, column, minlength=len(panes)) for column in columns.T]
+    sums = [np.bincount(pane_index, column, minlength=len(panes)) for column in columns.T]
     changes.add_part(series.number, "", panes, ERASED, np.stack(sums, axis=1).astype(np.float64))
     failed = rows.column("error").is_valid().to_numpy(zero_copy_only=False)
     unanswered = np.where(failed[:, np.newaxis], columns, 0.0)
-    sums = [np.bincount(at, column, minlength=len(panes)) for column in unanswered.T]
+    sums = [np.bincount(pane_index, column, minlength=len(panes)) for column in unanswered.T]
     changes.add_part(series.number, "", panes, UNANSWERED, -np.stack(sums, axis=1).astype(np.float64))
     _, decided = scores_and_classes_of(series.task, rows)
-    add_by_class(changes, series, ERASED_AS, panes, at, decided, weight)
-    hour = hour_of_each(panes, timezone)[at]
+    add_by_class(changes, series, ERASED_AS, panes, pane_index, decided, weight)
+    hour = hour_of_each(panes, timezone)[pane_index]
     for key in values.keys(series.number):
         names = values.of(series.number, key)
         of_key = SliceHours.of(SliceKey.of(key, slice_of(rows, key), names, len(rows)), hour)

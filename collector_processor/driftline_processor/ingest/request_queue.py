@@ -158,8 +158,8 @@ class RequestQueue:
             raise Overloaded
         left = self._pace.left
         if self._queue or left:
-            whole = self._bytes + size
-            refuse_late(left + self._pace.seconds(groups_of(1, 1, whole, _TOGETHER_BYTES), whole))
+            total_bytes = self._bytes + size
+            refuse_late(left + self._pace.seconds(groups_of(1, 1, total_bytes, _TOGETHER_BYTES), total_bytes))
 
     def _run(self) -> None:
         """Write what waits until the end; an error costs the requests at hand, and never those that follow."""
@@ -184,15 +184,15 @@ class RequestQueue:
         with self._ready:
             while not self._queue and not self._stopping:
                 self._ready.wait()
-            taken: list[_Waiting] = []
+            waitings: list[_Waiting] = []
             size = 0
             while self._queue and size < _TOGETHER_BYTES and not self._abandoned:
-                taken.append(self._queue.popleft())
-                size += taken[-1][1]
+                waitings.append(self._queue.popleft())
+                size += waitings[-1][1]
             self._bytes -= size
-            if taken:
+            if waitings:
                 self._pace.begin(size)
-            return taken
+            return waitings
 
     def _commit(self, waiting: list[_Waiting]) -> None:
         """Commit together; when that fails each alone, so that one bad request never fails its neighbours."""
@@ -204,8 +204,8 @@ class RequestQueue:
             return
         except Exception as error:
             if len(waiting) > 1:
-                for one in waiting:
-                    self._commit([one])
+                for waiting_request in waiting:
+                    self._commit([waiting_request])
                 return
             _log.exception("a request could not be stored")
             waiting[0][2].set_exception(error)

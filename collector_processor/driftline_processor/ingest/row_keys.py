@@ -80,9 +80,9 @@ class RowKeys:
         different = np.unique(hours).tolist()
         if len(different) > _MOST_HOURS:
             return np.arange(len(keys))
-        again = np.flatnonzero(ordered[1:] == ordered[:-1])
+        repeated = np.flatnonzero(ordered[1:] == ordered[:-1])
         suspect = np.zeros(len(keys), np.bool_)
-        suspect[again] = suspect[again + 1] = True
+        suspect[repeated] = suspect[repeated + 1] = True
         self._read(series, [hour for hour in different if (series, hour) not in self._segments], newest)
         for hour, rows in _by_hour(hours, different):
             segment = self._segments.get((series, hour))
@@ -121,28 +121,28 @@ class RowKeys:
 
     def _read(self, series: int, hours: list[int], newest: int) -> None:
         """Read the keys of hours that are not in memory, unless they would take half of the room."""
-        found: dict[int, U64] = {hour: np.empty(0, np.uint64) for hour in hours if hour > newest}
+        keys_by_hour: dict[int, U64] = {hour: np.empty(0, np.uint64) for hour in hours if hour > newest}
         stored = [hour for hour in hours if hour <= newest]
         if stored and series not in self._lacking:
-            most = self._most // _KEY_BYTES // 2
+            limit = self._most // _KEY_BYTES // 2
             within = " OR ".join(["time >= ? AND time < ?"] * len(stored))
             rows = read(
                 self._connection,
                 f"SELECT time, request FROM predictions WHERE series = ? AND ({within}) AND id <> '' LIMIT ?",
-                *(series, *(end for hour in stored for end in (hour, hour + _HOUR)), most + 1),
+                *(series, *(end for hour in stored for end in (hour, hour + _HOUR)), limit + 1),
             )
-            if len(rows) <= most:
+            if len(rows) <= limit:
                 times, numbers = integers_of(rows, "time"), rows.column("request").to_numpy()
-                keys, of = keys_of(times, numbers), _hours(times)
-                found |= {hour: np.sort(keys[of == hour]) for hour in stored}
-        for hour, keys in found.items():
+                keys, hours_of_keys = keys_of(times, numbers), _hours(times)
+                keys_by_hour |= {hour: np.sort(keys[hours_of_keys == hour]) for hour in stored}
+        for hour, keys in keys_by_hour.items():
             self._segments[series, hour] = _Segment(keys)
             self._bytes += _SEGMENT_BYTES + _KEY_BYTES * len(keys)
 
-    def _forget(self, which: tuple[int, int]) -> None:
-        segment = self._segments.pop(which, None)
+    def _forget(self, place: tuple[int, int]) -> None:
+        segment = self._segments.pop(place, None)
         if segment is not None:
-            self._lacking.add(which[0])
+            self._lacking.add(place[0])
             self._bytes -= _SEGMENT_BYTES + _KEY_BYTES * sum(map(len, segment.runs))
 
 
@@ -154,11 +154,11 @@ class _Segment:
 
     def holds(self, keys: U64) -> Mask:
         """Return True for keys that are in it; ``keys``: ascending."""
-        found = np.zeros(len(keys), np.bool_)
+        is_found = np.zeros(len(keys), np.bool_)
         for run in self.runs:
-            at = np.minimum(np.searchsorted(run, keys), len(run) - 1)
-            found |= run[at] == keys
-        return found
+            position = np.minimum(np.searchsorted(run, keys), len(run) - 1)
+            is_found |= run[position] == keys
+        return is_found
 
     def add(self, keys: U64) -> int:
         """Add keys, ascending; return how many bytes they take."""

@@ -174,8 +174,10 @@ class Intake:
         self.position = mark(connection, _POSITION)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
-        heard = {one.key: self.totals.get(one.number, SeriesTotals()).received for one in self.series}
-        self.limits.load(heard, self.baselines.sent(), now)
+        received_by_key = {
+            series.key: self.totals.get(series.number, SeriesTotals()).received for series in self.series
+        }
+        self.limits.load(received_by_key, self.baselines.sent(), now)
         self.streams = Streams(connection, now)
         self.balances = Balances(connection, now)
         self._keys = RowKeys(connection, int(share_of_caches(self._memory) * MOST_BYTES))
@@ -249,10 +251,10 @@ class Intake:
         """Put what a request brings to the work, unless it was seen before."""
         work.offsets.update({offset[:3]: offset.next for offset in request.offsets})
         if request.part is not None:
-            state, kept = self.uploads.known(request.part, request.digest)
-            if kept is not None:
+            state, stored_part = self.uploads.known(request.part, request.digest)
+            if stored_part is not None:
                 work.unused["request_seen"] += request.rows
-                return Receipt(kept.accepted if state == "again" else 0, part=state)
+                return Receipt(stored_part.accepted if state == "again" else 0, part=state)
         elif request.digest in self._requests:
             work.unused["request_seen"] += request.rows
             return Receipt(request.rows, request.rejected)
@@ -307,12 +309,12 @@ class Intake:
         for run in request.training_runs:
             self._keep_run(run, work, rejected)
         work.readings += request.readings
-        for one in request.business:
-            if one.time >= work.now + LATEST:
+        for business_point in request.business:
+            if business_point.time >= work.now + LATEST:
                 rejected["time_out_of_range"] += 1
-            elif isinstance(one, BusinessPoint):
-                work.business.append(one)
-            elif (added := self.business_streams.take(one, work.now)) == "point_seen":
+            elif isinstance(business_point, BusinessPoint):
+                work.business.append(business_point)
+            elif (added := self.business_streams.take(business_point, work.now)) == "point_seen":
                 work.unused["point_seen"] += 1
             elif isinstance(added, str):
                 rejected[added] += 1
@@ -410,12 +412,14 @@ class Intake:
             task = Task(next((point.task for point in points if point.task), ""), threshold=decides)
         rowless = PredictionTable(key, task, _NONE, _NO_TEXTS, predicted=decided_by_points(points))
         series = self.series.of(rowless, in_force.task if in_force else None)
-        taken = [self.streams.take(point, series.number, work.now) for point in points]
-        increases = [one for one in taken if one is not None]
-        work.unused["point_seen"] += len(taken) - len(increases)
+        taken_increases = [self.streams.take(point, series.number, work.now) for point in points]
+        increases = [increase for increase in taken_increases if increase is not None]
+        work.unused["point_seen"] += len(taken_increases) - len(increases)
         spread_over_panes(self.balances, series.number, increases)
-        known = self.totals.get(series.number, SeriesTotals()).by_error
-        added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None, known)
+        known_errors = self.totals.get(series.number, SeriesTotals()).by_error
+        added = add_distributions(
+            work.changes, series, increases, in_force.baseline if in_force else None, known_errors
+        )
         self.baselines.learn_points(self._connection, series, increases, work.now)
         work.touched.append((series.number, added.panes))
         self.totals[series.number] = self.totals.get(series.number, SeriesTotals()).plus_distributed(added, work.now)
@@ -433,8 +437,8 @@ class Intake:
         with_id = np.flatnonzero(np.diff(table.id.offsets))
         newest = self.totals.get(series.number, SeriesTotals()).last
         keys = keys_of(table.time, numbers)
-        some = slice(None) if len(with_id) == len(table) else with_id
-        suspects = with_id[self._keys.suspects(series.number, table.time[some], keys[some], newest)]
+        selected_rows = slice(None) if len(with_id) == len(table) else with_id
+        suspects = with_id[self._keys.suspects(series.number, table.time[selected_rows], keys[selected_rows], newest)]
         new = np.arange(len(table)) if not len(suspects) else self._without_known(series, table, suspects, work)
         stored = new if len(with_id) == len(table) else new[np.isin(new, with_id)]
         self._keys.add(series.number, table.time[stored], keys[stored])
@@ -444,7 +448,7 @@ class Intake:
         """Return the positions of all rows but those in the store, earlier in the transaction or among the suspects."""
         times, ids = table.time[suspects], text_array(table.id).take(pa.array(suspects))
         incoming = pa.table({"row": suspects, "time": times, "id": ids})
-        known = read(
+        known_rows = read(
             self._connection,
             "SELECT row FROM incoming i JOIN predictions p ON p.time = i.time AND p.id = i.id"
             " WHERE p.series = ? AND p.time BETWEEN ? AND ?"
@@ -454,28 +458,28 @@ class Intake:
             incoming=incoming,
             pending=work.pending(series.number),
         )
-        return np.delete(np.arange(len(table)), known["row"].to_numpy())
+        return np.delete(np.arange(len(table)), known_rows["row"].to_numpy())
 
     def _compare(self, series: Series, table: PredictionTable, first: int, work: _Work) -> None:
         """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
         in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
         if in_force is not None:
             given_back = self.baselines.give_back(self._connection, series)
-            again = [(series.number, np.unique(panes_of(some))) for some in given_back]
-            work.touched += again
-            work.restated += again
-            for some in (*given_back, table):
-                values = {key: self.slices.of(series.number, key) for key in settings.sliced if key in some.slices}
+            panes_by_series = [(series.number, np.unique(panes_of(part_rows))) for part_rows in given_back]
+            work.touched += panes_by_series
+            work.restated += panes_by_series
+            for part_rows in (*given_back, table):
+                values = {key: self.slices.of(series.number, key) for key in settings.sliced if key in part_rows.slices}
                 cutting = Cutting(work.sliced, values, settings.timezone)
-                add_binned(work.changes, series, some, in_force.baseline, settings.cluster or "", cutting)
-                add_learned(work.changes, series, some, in_force.baseline)
+                add_binned(work.changes, series, part_rows, in_force.baseline, settings.cluster or "", cutting)
+                add_learned(work.changes, series, part_rows, in_force.baseline)
             return
-        wanted = NEEDED - self.baselines.learned(series.number)
+        needed_rows = NEEDED - self.baselines.learned(series.number)
         rows = np.arange(len(table))
-        some = take_predictions(table, rows[:wanted])
-        self.baselines.learn(self._connection, series, some, work.now, settings.slices, first)
-        if len(table) > wanted:
-            self._compare(series, take_predictions(table, rows[wanted:]), first + wanted, work)
+        part_rows = take_predictions(table, rows[:needed_rows])
+        self.baselines.learn(self._connection, series, part_rows, work.now, settings.slices, first)
+        if len(table) > needed_rows:
+            self._compare(series, take_predictions(table, rows[needed_rows:]), first + needed_rows, work)
 
     def _write(self, work: _Work) -> None:
         connection = self._connection
@@ -534,8 +538,8 @@ class _Work:
 
     def pending(self, series: int) -> pa.Table:
         """Return times and ids of the rows of a series that the transaction will store."""
-        own = [some.select(["time", "id"]) for some in self.rows if some["series"][0].as_py() == series]
-        return pa.concat_tables(own) if own else _TIME_AND_ID.empty_table()
+        series_rows = [row.select(["time", "id"]) for row in self.rows if row["series"][0].as_py() == series]
+        return pa.concat_tables(series_rows) if series_rows else _TIME_AND_ID.empty_table()
 
 
 def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:

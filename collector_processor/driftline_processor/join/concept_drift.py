@@ -67,9 +67,9 @@ class ConceptWatch:
         self._changed.clear()
         self._news.clear()
         self._streams = {}
-        known = self._series.by_number()
+        series_by_number = self._series.by_number()
         for row in read(self._connection, "SELECT * FROM concept").to_pylist():
-            series = known.get(row["series"])
+            series = series_by_number.get(row["series"])
             if series is None:
                 continue
             settings = self._settings(series.key.model)
@@ -130,7 +130,7 @@ class ConceptWatch:
         changed = pa.table(
             {
                 "series": pa.array([number for number, _ in places], pa.int32()),
-                "slice": pa.array([which for _, which in places], pa.string()),
+                "slice": pa.array([slice_label for _, slice_label in places], pa.string()),
                 "state": [
                     json.dumps(self._streams[place[0]][place[1]].to_json(), separators=(",", ":")) for place in places
                 ],
@@ -144,18 +144,22 @@ class ConceptWatch:
         """Show what was stored, and say in the log what was found, after the transaction."""
         self._shown |= {number: concept_of(self._streams[number]) for number, _ in self._changed}
         self._changed.clear()
-        news, self._news = self._news, []
-        for key, which, change in news:
-            self._log(key, which, change)
+        changes, self._news = self._news, []
+        for key, slice_label, change in changes:
+            self._log(key, slice_label, change)
 
     def concept(self, series: Series) -> ConceptDrift | None:
         """Return what is known of a series; None where nothing watches it."""
         if kind_of(series.task) is None or not self._settings(series.key.model).enabled:
             return None
-        shown = self._shown.get(series.number, NO_OUTCOME)
+        shown_concept = self._shown.get(series.number, NO_OUTCOME)
         declared = self._series.settings(series.key.model).slices
-        slices = {name: found for name, found in shown.slices.items() if name.partition("=")[0] in declared}
-        return shown if len(slices) == len(shown.slices) else replace(shown, slices=slices)
+        slices = {
+            name: slice_concept
+            for name, slice_concept in shown_concept.slices.items()
+            if name.partition("=")[0] in declared
+        }
+        return shown_concept if len(slices) == len(shown_concept.slices) else replace(shown_concept, slices=slices)
 
     def _model(self, series: Series) -> ModelStreams | None:
         """Return the streams of a series; None where nothing watches it."""
@@ -170,12 +174,12 @@ class ConceptWatch:
     def _settings(self, model: str) -> Settings:
         return self._series.settings(model).concept.settings
 
-    def _log(self, key: ModelKey, which: str, change: Change) -> None:
+    def _log(self, key: ModelKey, slice_label: str, change: Change) -> None:
         how = "rose" if change.after > change.before else "fell"
         _log.warning(
             "concept drift: the errors of %s%s %s from %.4g to %.4g, in predictions since %s",
             " ".join(filter(None, (key.model, key.version, key.environment))),
-            f" where {which}" if which else "",
+            f" where {slice_label}" if slice_label else "",
             how,
             change.before,
             change.after,
@@ -192,7 +196,7 @@ def _in_order(rows: pa.Table) -> pa.Table:
 
 def _losses(series: Series, rows: pa.Table, values: Mapping[str, Sequence[str]]) -> FirstLosses:
     losses = losses_of_rows(series.task, *scores_and_classes_of(series.task, rows), actual_of(rows))
-    places = {key: places_of(slice_of(rows, key), known, len(rows)) for key, known in values.items()}
+    places = {key: places_of(slice_of(rows, key), value, len(rows)) for key, value in values.items()}
     return FirstLosses(losses, integers_of(rows, "time"), integers_of(rows, "outcome_time"), places)
 
 
@@ -204,8 +208,8 @@ def forget_losses(connection: Connection, series: I64, times: I64) -> None:
     for row in read(connection, "SELECT * FROM concept WHERE list_contains(?, series)", series.tolist()).to_pylist():
         try:
             state = json.loads(row["state"])
-            gone = set(times[series == row["series"]].tolist())
-            stays = [one for one in state["waiting"] if one[1] not in gone]
+            removed_times = set(times[series == row["series"]].tolist())
+            stays = [loss for loss in state["waiting"] if loss[1] not in removed_times]
         except (ValueError, TypeError, KeyError, IndexError):
             continue  # it cannot be read, and begins anew
         if len(stays) < len(state["waiting"]):

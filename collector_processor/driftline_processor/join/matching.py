@@ -76,11 +76,13 @@ def note_successors(connection: Connection, last: int) -> None:
 
 def has_predecessor(connection: Connection, prediction: I64, anywhere: Mask) -> Mask:
     """Say which predictions had an earlier one of their id that has expired: in their environment, or ``anywhere``."""
-    asked = pa.table({"prediction": sorted_distinct(prediction)})
-    known = read(connection, "SELECT prediction, own FROM successors SEMI JOIN asked USING (prediction)", asked=asked)
-    found = integers_of(known, "prediction")
-    own = found[np.asarray(known["own"].to_numpy(zero_copy_only=False), np.bool_)]
-    return np.where(anywhere, is_among(prediction, found), is_among(prediction, own))
+    prediction_rows = pa.table({"prediction": sorted_distinct(prediction)})
+    successors = read(
+        connection, "SELECT prediction, own FROM successors SEMI JOIN asked USING (prediction)", asked=prediction_rows
+    )
+    predecessor_ids = integers_of(successors, "prediction")
+    has_own_id = predecessor_ids[np.asarray(successors["own"].to_numpy(zero_copy_only=False), np.bool_)]
+    return np.where(anywhere, is_among(prediction, predecessor_ids), is_among(prediction, has_own_id))
 
 
 _OWN, _ANYWHERE = "own", "anywhere"
@@ -112,45 +114,54 @@ class OutcomePairs:
         return self.candidates[self.place]
 
 
-def find_predictions(connection: Connection, all_series: Sequence[Series], asked: pa.Table, last: int) -> OutcomePairs:
+def find_predictions(connection: Connection, all_series: Sequence[Series], table: pa.Table, last: int) -> OutcomePairs:
     """Find the predictions of outcomes among those up to the sequence number ``last``.
 
-    ``asked``: the columns ``outcome``, ``model``, ``environment`` (null = any), ``id``, ``time`` and
+    ``table``: the columns ``outcome``, ``model``, ``environment`` (null = any), ``id``, ``time`` and
     ``prediction_time`` of outcomes. Each may belong to one prediction of each version.
     """
-    encoded = asked["id"].combine_chunks().dictionary_encode()
-    which = encoded.indices.to_numpy().astype(np.int64)
-    models, model = _codes(asked["model"])
-    environments, environment = _codes(asked["environment"])
-    some = [series for series in all_series if series.key.model in models]
-    rows = _candidates(connection, some, asked, encoded.dictionary, which, last)
+    encoded = table["id"].combine_chunks().dictionary_encode()
+    id_index = encoded.indices.to_numpy().astype(np.int64)
+    models, model = _codes(table["model"])
+    environments, environment = _codes(table["environment"])
+    model_series = [series for series in all_series if series.key.model in models]
+    rows = _candidates(connection, model_series, table, encoded.dictionary, id_index, last)
     prediction, time, of_id = (integers_of(rows, name) for name in ("prediction", "time", "which"))
 
-    families = sorted({family for series in some for family in _families(series)})
-    wanted = [(models[name], environments.get(where, -2) if kind == _OWN else -1) for kind, name, where, _ in families]
+    families = sorted({family for series in model_series for family in _families(series)})
+    family_keys = [
+        (models[name], environments.get(where, -2) if kind == _OWN else -1) for kind, name, where, _ in families
+    ]
     groups, positions = [], []
     for kind in (_OWN,) * bool((environment >= 0).any()) + (_ANYWHERE,) * bool((environment < 0).any()):
-        number = {series.number: families.index(_families(series)[kind == _ANYWHERE]) for series in some}
+        number = {series.number: families.index(_families(series)[kind == _ANYWHERE]) for series in model_series}
         family = np.array([number.get(place, 0) for place in range(max(number, default=0) + 1)])
         groups.append(of_id * len(families) + family[integers_of(rows, "series")])
         positions.append(np.arange(len(rows)))
     group, position = np.concatenate(groups), np.concatenate(positions)
 
-    known = sorted_distinct(group)
-    ends = np.searchsorted(known, np.arange(len(encoded.dictionary) + 1) * len(families))
-    first, end = ends[which], ends[which + 1]
-    row = np.repeat(np.arange(len(asked)), end - first)
+    distinct_groups = sorted_distinct(group)
+    ends = np.searchsorted(distinct_groups, np.arange(len(encoded.dictionary) + 1) * len(families))
+    first, end = ends[id_index], ends[id_index + 1]
+    row = np.repeat(np.arange(len(table)), end - first)
     place = np.arange(len(row)) + np.repeat(first - np.cumsum(end - first) + end - first, end - first)
-    whose = np.array(wanted, np.int64).reshape(-1, 2)[known[place] % max(1, len(families))]
-    fits = (whose[:, 0] == model[row]) & (whose[:, 1] == environment[row])
+    family_of_group = np.array(family_keys, np.int64).reshape(-1, 2)[distinct_groups[place] % max(1, len(families))]
+    fits = (family_of_group[:, 0] == model[row]) & (family_of_group[:, 1] == environment[row])
     row, place = row[fits], place[fits]
-    at, named = integers_of(asked, "time"), integers_of(asked, "prediction_time")
-    found = match_outcomes(group, time[position], known[place], at[row], named[row])
-    has = found >= 0
-    outcome, at, named, whose = integers_of(asked, "outcome")[row[has]], at[row[has]], named[row[has]], whose[fits][has]
-    hit = position[found[has]]
-    late = (named <= 0) & (time[hit] > at)  # the prediction is: an earlier one may have been there
-    late[late] = has_predecessor(connection, prediction[hit[late]], whose[late, 1] < 0)
+    candidate_times, prediction_times = integers_of(table, "time"), integers_of(table, "prediction_time")
+    matches = match_outcomes(group, time[position], distinct_groups[place], candidate_times[row], prediction_times[row])
+    has = matches >= 0
+    outcome, candidate_times, prediction_times, family_of_group = (
+        integers_of(table, "outcome")[row[has]],
+        candidate_times[row[has]],
+        prediction_times[row[has]],
+        family_of_group[fits][has],
+    )
+    hit = position[matches[has]]
+    late = (prediction_times <= 0) & (
+        time[hit] > candidate_times
+    )  # the prediction is: an earlier one may have been there
+    late[late] = has_predecessor(connection, prediction[hit[late]], family_of_group[late, 1] < 0)
     expired = sorted_distinct(outcome[late])
     return OutcomePairs(
         *(outcome[~late], hit[~late], prediction, time, of_id, encoded.dictionary),
@@ -172,25 +183,27 @@ def _codes(texts: pa.ChunkedArray) -> tuple[dict[str, int], NDArray[np.int64]]:
 
 
 def _candidates(
-    connection: Connection, some: Sequence[Series], asked: pa.Table, ids: pa.Array, which: I64, last: int
+    connection: Connection, serieses: Sequence[Series], table: pa.Table, ids: pa.Array, i64: I64, last: int
 ) -> pa.Table:
     """All predictions that an outcome may belong to: columns prediction, series, time and which, by prediction."""
-    numbers = ", ".join(str(series.number) for series in some) or "NULL"
+    numbers = ", ".join(str(series.number) for series in serieses) or "NULL"
     of_models = Condition(f"t.seq <= ? AND t.series IN ({numbers})", (last,))
-    at, named = integers_of(asked, "time"), integers_of(asked, "prediction_time")
-    open_ones = named <= 0
-    found = []
+    candidate_times, prediction_times = integers_of(table, "time"), integers_of(table, "prediction_time")
+    open_ones = prediction_times <= 0
+    candidates = []
     if open_ones.any():
-        until = Condition("t.time <= ?", (int(at[open_ones].max()) + EARLY,))
-        sought = sorted_distinct(which[open_ones])
-        rows = IdLookup(connection, ids.take(pa.array(sought))).predictions(of_models.also(until))
-        found.append(rows.set_column(3, "which", pa.array(sought[integers_of(rows, "which")])))
+        until = Condition("t.time <= ?", (int(candidate_times[open_ones].max()) + EARLY,))
+        distinct_ids = sorted_distinct(i64[open_ones])
+        rows = IdLookup(connection, ids.take(pa.array(distinct_ids))).predictions(of_models.also(until))
+        candidates.append(rows.set_column(3, "which", pa.array(distinct_ids[integers_of(rows, "which")])))
     if not open_ones.all():
-        of, moment = _around(which[~open_ones], named[~open_ones])
-        named_ones = pa.table({"which": of, "request": numbers_of_ids(ids)[of], "moment": moment})
-        times = [(first - COARSEST, last + COARSEST) for first, last in stretches(named[~open_ones], TIME_APART)]
-        found.append(read_by_request(connection, named_ones, ids, of_models.also(lies_within("t.time", times))))
-    rows = pa.concat_tables(found)
+        around_rows, moment = _around(i64[~open_ones], prediction_times[~open_ones])
+        named_ones = pa.table({"which": around_rows, "request": numbers_of_ids(ids)[around_rows], "moment": moment})
+        times = [
+            (first - COARSEST, last + COARSEST) for first, last in stretches(prediction_times[~open_ones], TIME_APART)
+        ]
+        candidates.append(read_by_request(connection, named_ones, ids, of_models.also(lies_within("t.time", times))))
+    rows = pa.concat_tables(candidates)
     prediction = integers_of(rows, "prediction")
     if (prediction[1:] > prediction[:-1]).all():
         return rows
@@ -199,14 +212,14 @@ def _candidates(
     return rows.take(pa.array(once))
 
 
-def _around(which: I64, named: I64) -> tuple[I64, I64]:
+def _around(places: I64, named_times: I64) -> tuple[I64, I64]:
     """Return the places of ids, and the moments in which predictions may be that outcomes mean: each pair once.
 
     So of a machine that is scored every minute those near the time that is named are read, and not those of the month.
     """
-    moments = np.concatenate([(named - COARSEST) // MOMENT, (named + COARSEST) // MOMENT])
+    moments = np.concatenate([(named_times - COARSEST) // MOMENT, (named_times + COARSEST) // MOMENT])
     first = int(moments.min())
-    pairs = sorted_distinct((np.concatenate([which, which]) << _BITS) + moments - first)
+    pairs = sorted_distinct((np.concatenate([places, places]) << _BITS) + moments - first)
     return pairs >> _BITS, (pairs & ((1 << _BITS) - 1)) + first
 
 
@@ -275,16 +288,16 @@ class Matches:
 
     def lost(self) -> I64:
         """Return the outcomes that have left a prediction of which not all outcomes are matched."""
-        known = pa.table({"outcome": self.matched["outcome"], "prediction": self.matched["prediction"]})
+        matched_pairs = pa.table({"outcome": self.matched["outcome"], "prediction": self.matched["prediction"]})
         outcome, prediction = (
             np.concatenate([integers_of(rows, name) for rows in (self.held, self.withdrawn)])
             for name in ("outcome", "prediction")
         )
-        asked = is_among(outcome, self.asked) & ~is_among(prediction, self.whole)
-        if not asked.any():
+        is_lost = is_among(outcome, self.asked) & ~is_among(prediction, self.whole)
+        if not is_lost.any():
             return outcome[:0]
-        candidates = pa.table({"outcome": outcome[asked], "prediction": prediction[asked]})
-        left = candidates.join(known, ["outcome", "prediction"], join_type="left anti")
+        candidates = pa.table({"outcome": outcome[is_lost], "prediction": prediction[is_lost]})
+        left = candidates.join(matched_pairs, ["outcome", "prediction"], join_type="left anti")
         return sorted_distinct(integers_of(left, "outcome"))
 
     def telling(self) -> list[int]:
@@ -297,23 +310,25 @@ class Matches:
         """Return the ids of predictions of some series of which more was said before than what is matched."""
         prediction = integers_of(self.matched, "prediction")
         before = np.concatenate([integers_of(rows, "prediction") for rows in (self.held, self.withdrawn)])
-        known = is_among(prediction, before) & ~is_among(prediction, self.whole)
-        known &= is_among(integers_of(self.matched, "series"), np.array(sorted(series), np.int64))
-        return self.matched["id"].filter(pa.array(known)).cast(pa.string())
+        is_known = is_among(prediction, before) & ~is_among(prediction, self.whole)
+        is_known &= is_among(integers_of(self.matched, "series"), np.array(sorted(series), np.int64))
+        return self.matched["id"].filter(pa.array(is_known)).cast(pa.string())
 
 
-def news_since(connection: Connection, done: JoinProgress) -> JoinProgress | None:
+def news_since(connection: Connection, join_progress: JoinProgress) -> JoinProgress | None:
     """Return how far the next step goes, None when there is nothing new.
 
     Where there is too much for one step, it ends for both at what had arrived at one moment: so outcomes meet their
     predictions in the order in which both had arrived, however long the step is.
     """
-    outcomes = max(number(connection, "SELECT max(seq) FROM outcomes") or 0, done.outcomes)
-    predictions = max(number(connection, "SELECT max(seq) FROM predictions") or 0, done.predictions)
+    outcomes = max(number(connection, "SELECT max(seq) FROM outcomes") or 0, join_progress.outcomes)
+    predictions = max(number(connection, "SELECT max(seq) FROM predictions") or 0, join_progress.predictions)
     all_of_it = JoinProgress(outcomes, predictions)
-    if all_of_it == done:
+    if all_of_it == join_progress:
         return None
-    reached = JoinProgress(min(outcomes, done.outcomes + MOST), min(predictions, done.predictions + MOST))
+    reached = JoinProgress(
+        min(outcomes, join_progress.outcomes + MOST), min(predictions, join_progress.predictions + MOST)
+    )
     until = min(
         [_arrived(connection, "outcomes", reached.outcomes)] * (reached.outcomes < outcomes)
         + [_arrived(connection, "predictions", reached.predictions)] * (reached.predictions < predictions),
@@ -323,32 +338,35 @@ def news_since(connection: Connection, done: JoinProgress) -> JoinProgress | Non
         return reached
     by_then = "SELECT max(seq) FROM {} WHERE seq > ? AND seq <= ? AND received <= ?"
     return JoinProgress(
-        number(connection, by_then.format("outcomes"), done.outcomes, reached.outcomes, until) or done.outcomes,
-        number(connection, by_then.format("predictions"), done.predictions, reached.predictions, until)
-        or done.predictions,
+        number(connection, by_then.format("outcomes"), join_progress.outcomes, reached.outcomes, until)
+        or join_progress.outcomes,
+        number(connection, by_then.format("predictions"), join_progress.predictions, reached.predictions, until)
+        or join_progress.predictions,
     )
 
 
 def match_waiting_outcomes(
     connection: Connection,
     all_series: Sequence[Series],
-    done: JoinProgress,
+    join_progress: JoinProgress,
     reached: JoinProgress,
     wholly: Collection[str] = (),
     telling: set[str] | None = None,
 ) -> Matches | None:
-    """Match what came between ``done`` and ``reached``; None when it concerns no outcome.
+    """Match what came between ``join_progress`` and ``reached``; None when it concerns no outcome.
 
     ``wholly``: the models of whose predictions all that was said is wanted each time that anything is. ``telling``:
     those whose outcomes ever said more than what happened, see :func:`read_telling`; it is added to.
     """
-    asked = read(connection, f"{_ASKED} WHERE t.seq > ? AND t.seq <= ?", done.outcomes, reached.outcomes)
-    taken = _taken(connection, done, reached)
-    asked = pa.concat_tables([asked, _asked_again(connection, taken)])
-    if not len(asked):
+    outcome_rows = read(
+        connection, f"{_ASKED} WHERE t.seq > ? AND t.seq <= ?", join_progress.outcomes, reached.outcomes
+    )
+    taken_rows = _taken(connection, join_progress, reached)
+    outcome_rows = pa.concat_tables([outcome_rows, _asked_again(connection, taken_rows)])
+    if not len(outcome_rows):
         return None
-    whole = asked["id"].filter(pc.is_in(asked["model"], pa.array(list(wholly), pa.string()))).unique()
-    matches = _match_ids(connection, all_series, asked, taken, whole, reached)
+    whole_ids = outcome_rows["id"].filter(pc.is_in(outcome_rows["model"], pa.array(list(wholly), pa.string()))).unique()
+    matches = _match_ids(connection, all_series, outcome_rows, taken_rows, whole_ids, reached)
     telling = set() if telling is None else telling
     model = {series.number: series.key.model for series in all_series}
     telling |= {model[number] for number in matches.telling()}
@@ -357,72 +375,86 @@ def match_waiting_outcomes(
     spoken_of = matches.spoken_of([number for number, name in model.items() if name in telling])
     more = [_asked_again(connection, matches.lost())["id"], spoken_of]
     if any(len(ids) for ids in more):
-        whole = pa.chunked_array([whole, *(chunk for ids in more for chunk in ids.chunks)], pa.string()).unique()
-        matches = _match_ids(connection, all_series, asked, taken, whole, reached)
+        whole_ids = pa.chunked_array(
+            [whole_ids, *(chunk for ids in more for chunk in ids.chunks)], pa.string()
+        ).unique()
+        matches = _match_ids(connection, all_series, outcome_rows, taken_rows, whole_ids, reached)
     return matches
 
 
 def rematch_outcomes(
-    connection: Connection, all_series: Sequence[Series], ids: pa.Array, done: JoinProgress
+    connection: Connection, all_series: Sequence[Series], ids: pa.Array, join_progress: JoinProgress
 ) -> Matches | None:
     """Match all that is left of what was said of ids, as far as it was joined; None where nothing is."""
     if not len(ids):
         return None
-    said = IdLookup(connection, ids).read(_COLUMNS, "outcomes", Condition("t.seq <= ?", (done.outcomes,)))
-    return _match_ids(connection, all_series, said, np.empty(0, np.int64), ids, done) if len(said) else None
+    outcome_rows = IdLookup(connection, ids).read(
+        _COLUMNS, "outcomes", Condition("t.seq <= ?", (join_progress.outcomes,))
+    )
+    return (
+        _match_ids(connection, all_series, outcome_rows, np.empty(0, np.int64), ids, join_progress)
+        if len(outcome_rows)
+        else None
+    )
 
 
 def _match_ids(
     connection: Connection,
     all_series: Sequence[Series],
-    asked: pa.Table,
-    taken: I64,
-    whole: pa.Array,
+    outcome_rows: pa.Table,
+    i64: I64,
+    array: pa.Array,
     reached: JoinProgress,
 ) -> Matches:
-    """Match outcomes, and all others of the ids in ``whole``."""
-    if len(whole):
+    """Match outcomes, and all others of the ids in ``array``."""
+    if len(array):
         until = Condition("t.seq <= ?", (reached.outcomes,))
-        others = IdLookup(connection, whole).read(_COLUMNS, "outcomes", until)
-        asked = pa.concat_tables([asked.filter(pc.invert(pc.is_in(asked["id"], whole))), others])
-    found = find_predictions(connection, all_series, asked, reached.predictions)
-    of_whole = is_among(found.which, np.flatnonzero(pc.is_in(found.ids, whole).to_numpy(zero_copy_only=False)))
+        other_outcomes = IdLookup(connection, array).read(_COLUMNS, "outcomes", until)
+        outcome_rows = pa.concat_tables(
+            [outcome_rows.filter(pc.invert(pc.is_in(outcome_rows["id"], array))), other_outcomes]
+        )
+    matches = find_predictions(connection, all_series, outcome_rows, reached.predictions)
+    of_whole = is_among(matches.which, np.flatnonzero(pc.is_in(matches.ids, array).to_numpy(zero_copy_only=False)))
     concerned = of_whole.copy()
-    concerned[found.place] = True
-    if len(taken):
-        ids = asked["id"].filter(pc.is_in(asked["outcome"], pa.array(taken))).unique()
-        concerned |= is_among(found.which, np.flatnonzero(pc.is_in(found.ids, ids).to_numpy(zero_copy_only=False)))
-    wanted = pa.table({"prediction": found.candidates[concerned]})
-    near_them, times = lies_near("t.time", found.time[concerned], TIME_APART)
+    concerned[matches.place] = True
+    if len(i64):
+        ids = outcome_rows["id"].filter(pc.is_in(outcome_rows["outcome"], pa.array(i64))).unique()
+        concerned |= is_among(matches.which, np.flatnonzero(pc.is_in(matches.ids, ids).to_numpy(zero_copy_only=False)))
+    candidate_rows = pa.table({"prediction": matches.candidates[concerned]})
+    near_them, times = lies_near("t.time", matches.time[concerned], TIME_APART)
     of_them = "SELECT t.* FROM {} t SEMI JOIN wanted USING (prediction) WHERE " + near_them
-    held, withdrawn = (
-        read(connection, of_them.format(table), *times, wanted=wanted) for table in ("joined", "retractions")
+    held_rows, withdrawn = (
+        read(connection, of_them.format(table), *times, wanted=candidate_rows) for table in ("joined", "retractions")
     )
-    asked_for = integers_of(asked, "outcome")
-    return Matches(_matched(connection, found), held, withdrawn, found.candidates[of_whole], asked_for, found.expired)
+    asked_for = integers_of(outcome_rows, "outcome")
+    return Matches(
+        _matched(connection, matches), held_rows, withdrawn, matches.candidates[of_whole], asked_for, matches.expired
+    )
 
 
-def _matched(connection: Connection, found: OutcomePairs) -> pa.Table:
+def _matched(connection: Connection, outcome_pairs: OutcomePairs) -> pa.Table:
     """Read the columns of the pairs that were found, by prediction: each table by itself, and no id again."""
-    order = np.lexsort((found.outcome, found.place))
-    outcome, place = found.outcome[order], found.place[order]
-    prediction = found.candidates[place]
+    order = np.lexsort((outcome_pairs.outcome, outcome_pairs.place))
+    outcome, place = outcome_pairs.outcome[order], outcome_pairs.place[order]
+    prediction = outcome_pairs.candidates[place]
     hits = pa.table({"outcome": outcome, "prediction": prediction})
     sides = {}
-    for query, name, seq, wanted in (
+    for query, name, seq, sequence_rows in (
         (_OF_PREDICTIONS, "prediction", "p.seq", prediction),
         (_OF_OUTCOMES, "outcome", "o.seq", outcome),
     ):
-        where = lies_near(seq, wanted, ROWS_APART)
+        where = lies_near(seq, sequence_rows, ROWS_APART)
         rows = read(connection, query.format(where.sql), *where.parameters, hits=hits)
-        sides[name] = take_table_rows(rows, positions_among(integers_of(rows, name), wanted))
+        sides[name] = take_table_rows(rows, positions_among(integers_of(rows, name), sequence_rows))
     of_prediction, of_outcome = sides["prediction"], sides["outcome"]
-    ids = pa.DictionaryArray.from_arrays(found.which[place], found.ids)
+    ids = pa.DictionaryArray.from_arrays(outcome_pairs.which[place], outcome_pairs.ids)
     weight = pc.multiply(of_prediction["weight"], of_outcome["weight"])
     slices = of_prediction["slices"]
     if of_outcome["told"].null_count < len(of_outcome):
-        both = pa.table({"slices": slices, "told": of_outcome["told"]})
-        slices = read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=both)["slices"]
+        outcome_columns = pa.table({"slices": slices, "told": of_outcome["told"]})
+        slices = read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=outcome_columns)[
+            "slices"
+        ]
     columns = {
         **dict(zip(of_prediction.column_names, of_prediction.columns, strict=True)),
         **dict(zip(of_outcome.column_names, of_outcome.columns, strict=True)),
@@ -433,11 +465,11 @@ def _matched(connection: Connection, found: OutcomePairs) -> pa.Table:
 
 def read_telling(connection: Connection) -> set[str]:
     """Return the models of whose outcomes any says more than what happened."""
-    said = "SELECT DISTINCT model FROM outcomes WHERE weight IS NOT NULL OR value IS NOT NULL OR slices IS NOT NULL"
-    return set(read(connection, said)["model"].to_pylist())
+    query = "SELECT DISTINCT model FROM outcomes WHERE weight IS NOT NULL OR value IS NOT NULL OR slices IS NOT NULL"
+    return set(read(connection, query)["model"].to_pylist())
 
 
-def write_waiting(connection: Connection, matches: Matches, done: JoinProgress, reached: JoinProgress) -> None:
+def write_waiting(connection: Connection, matches: Matches, join_progress: JoinProgress, reached: JoinProgress) -> None:
     """Keep new outcomes that wait for a prediction, forget those that do not; inside the caller's transaction."""
     ids = pa.table({"outcome": np.concatenate([integers_of(matches.matched, "outcome"), matches.expired])})
     run(connection, "DELETE FROM waiting WHERE outcome IN (SELECT outcome FROM ids)", ids=ids)
@@ -445,7 +477,7 @@ def write_waiting(connection: Connection, matches: Matches, done: JoinProgress, 
         connection,
         "INSERT INTO waiting SELECT seq, model, id, received FROM outcomes WHERE seq > ? AND seq <= ?"
         " AND seq NOT IN (SELECT outcome FROM ids)",
-        done.outcomes,
+        join_progress.outcomes,
         reached.outcomes,
         ids=ids,
     )
@@ -455,24 +487,24 @@ def _arrived(connection: Connection, table: str, seq: int) -> int:
     return number(connection, f"SELECT max(received) FROM {table} WHERE seq = ?", seq) or 0
 
 
-def _taken(connection: Connection, done: JoinProgress, reached: JoinProgress) -> I64:
+def _taken(connection: Connection, join_progress: JoinProgress, reached: JoinProgress) -> I64:
     """Outcomes from before that the new predictions may take, by sequence number."""
-    bounds = (done.predictions, reached.predictions)
+    bounds = (join_progress.predictions, reached.predictions)
     of_new = "SELECT min(time) AS first, max(time) AS last FROM predictions WHERE seq > ? AND seq <= ? AND id <> ''"
     (fresh,) = read(connection, of_new, *bounds).to_pylist()
-    if fresh["first"] is None or not done.outcomes:
+    if fresh["first"] is None or not join_progress.outcomes:
         return np.empty(0, np.int64)
-    since, named = (
-        (done.outcomes, fresh["first"] - EARLY),
-        (done.outcomes, fresh["first"] - COARSEST, fresh["last"] + COARSEST),
+    since, named_rows = (
+        (join_progress.outcomes, fresh["first"] - EARLY),
+        (join_progress.outcomes, fresh["first"] - COARSEST, fresh["last"] + COARSEST),
     )
     return integers_of(
-        read(connection, _TAKEN.format(early=EARLY, coarsest=COARSEST, moment=MOMENT), *bounds, *since, *named),
+        read(connection, _TAKEN.format(early=EARLY, coarsest=COARSEST, moment=MOMENT), *bounds, *since, *named_rows),
         "outcome",
     )
 
 
 def _asked_again(connection: Connection, outcomes: I64) -> pa.Table:
-    again = pa.table({"seq": outcomes})
+    outcome_rows = pa.table({"seq": outcomes})
     sql, parameters = lies_near("t.seq", outcomes, ROWS_APART)
-    return read(connection, f"{_ASKED} SEMI JOIN again USING (seq) WHERE {sql}", *parameters, again=again)
+    return read(connection, f"{_ASKED} SEMI JOIN again USING (seq) WHERE {sql}", *parameters, again=outcome_rows)

@@ -126,15 +126,15 @@ class Join:
     def step(self) -> bool:
         """Join some of what is new; False when there was nothing."""
         connection = self._connection
-        done = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
-        reached = news_since(connection, done)
+        progress = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
+        reached = news_since(connection, progress)
         if reached is None:
             self.refold()
             return False
         work = _Work()
         try:
             with transaction(connection):
-                self._join(done, reached, work)
+                self._join(progress, reached, work)
         except BaseException:
             self._concept.forget()
             self._values.load(connection)
@@ -143,16 +143,16 @@ class Join:
         self.refold()
         return True
 
-    def _join(self, done: JoinProgress, reached: JoinProgress, work: _Work) -> None:
+    def _join(self, join_progress: JoinProgress, reached: JoinProgress, work: _Work) -> None:
         """Everything that is written with the progress, in the caller's transaction."""
         connection = self._connection
         matches = match_waiting_outcomes(
-            connection, list(self._series), done, reached, self._usable.wholly(), self._telling
+            connection, list(self._series), join_progress, reached, self._usable.wholly(), self._telling
         )
         if matches is not None:
-            self._apply(matches, done, work)
-            work.refused.rejected["expired"] += int(np.count_nonzero(matches.expired > done.outcomes))
-            write_waiting(connection, matches, done, reached)
+            self._apply(matches, join_progress, work)
+            work.refused.rejected["expired"] += int(np.count_nonzero(matches.expired > join_progress.outcomes))
+            write_waiting(connection, matches, join_progress, reached)
             work.changes.write(connection)
             self._values.write(connection)
             self._concept.write()
@@ -168,10 +168,10 @@ class Join:
         which hears of an outcome once, stay as they were. Returns the panes that were made anew, by series.
         """
         connection, work = self._connection, _Work()
-        done = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
-        matches = rematch_outcomes(connection, list(self._series), ids, done)
+        progress = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
+        matches = rematch_outcomes(connection, list(self._series), ids, progress)
         if matches is not None:
-            self._apply(matches, done, work, hearing=False)
+            self._apply(matches, progress, work, hearing=False)
             work.changes.write(connection)
             self._values.write(connection)
         return work.touched
@@ -196,28 +196,28 @@ class Join:
             self._folds[series.number] = {fold}
             self._publish(work)
 
-    def _apply(self, matches: Matches, done: JoinProgress, work: _Work, hearing: bool = True) -> None:
+    def _apply(self, matches: Matches, join_progress: JoinProgress, work: _Work, hearing: bool = True) -> None:
         connection = self._connection
-        usable = self._usable.of(matches.matched, done, work.refused)
-        heard = first_outcomes(matches, usable) if hearing else usable.slice(0, 0)
+        usable = self._usable.of(matches.matched, join_progress, work.refused)
+        heard_outcomes = first_outcomes(matches, usable) if hearing else usable.slice(0, 0)
         verdict = resolve_outcomes(connection, matches, usable)
         verdict = verdict.without(self._refused(verdict, work))
         aged = self._aged(matches, verdict)
-        self._write(matches, verdict, heard, work)
+        self._write(matches, verdict, heard_outcomes, work)
 
         rows, by_number = verdict.rows, self._series.by_number()
-        for number, some in _by_series(filter_rows(rows, verdict.first)):
+        for number, series_rows in _by_series(filter_rows(rows, verdict.first)):
             settings = self._series.settings(by_number[number].key.model)
-            work.touched.append((number, add_outcomes(work.changes, by_number[number], some)))
-            add_sliced(work.sliced, by_number[number], some, settings.sliced, self._values, settings.timezone)
-            work.joined[number] += len(some)
+            work.touched.append((number, add_outcomes(work.changes, by_number[number], series_rows)))
+            add_sliced(work.sliced, by_number[number], series_rows, settings.sliced, self._values, settings.timezone)
+            work.joined[number] += len(series_rows)
             self._folds.setdefault(number, set()).add(performance_fold(by_number[number].task))
         if hearing:
-            self._watch(heard, verdict, matches.withdrawn)
+            self._watch(heard_outcomes, verdict, matches.withdrawn)
         work.changes.write(connection)
         work.sliced.write(connection)
-        for number, some in _by_series(verdict.withdrawn):
-            work.joined[number] -= len(some)
+        for number, series_rows in _by_series(verdict.withdrawn):
+            work.joined[number] -= len(series_rows)
         self._restate(verdict, aged, work)
         self._pairs.follow(*work.pairs, verdict.changed()[0], work.changes)
 
@@ -237,58 +237,60 @@ class Join:
         Those that can be told: nothing is lost where rows of their pane have expired. That is seen before anything is
         written, when as many rows are kept as were added.
         """
-        again = filter_rows(verdict.rows, ~verdict.first & ~verdict.corrected)
-        held = matches.held.sort_by("prediction")
-        if not len(again) or not len(held):
-            return again.slice(0, 0)
-        at = np.searchsorted(integers_of(held, "prediction"), integers_of(again, "prediction"))
-        time, before = integers_of(again, "time"), integers_of(held, "outcome_time")[at]
-        now = integers_of(again, "outcome_time")
+        repeated_rows = filter_rows(verdict.rows, ~verdict.first & ~verdict.corrected)
+        held_rows = matches.held.sort_by("prediction")
+        if not len(repeated_rows) or not len(held_rows):
+            return repeated_rows.slice(0, 0)
+        position = np.searchsorted(integers_of(held_rows, "prediction"), integers_of(repeated_rows, "prediction"))
+        time, before = integers_of(repeated_rows, "time"), integers_of(held_rows, "outcome_time")[position]
+        now = integers_of(repeated_rows, "outcome_time")
         aged = (place_of(time, now) != place_of(time, before)) | (
             label_age_cohorts(time, now) != label_age_cohorts(time, before)
         )
-        again = filter_rows(again, aged)
-        return filter_rows(again, ~self._lost(integers_of(again, "series"), integers_of(again, "time")))
+        repeated_rows = filter_rows(repeated_rows, aged)
+        return filter_rows(
+            repeated_rows, ~self._lost(integers_of(repeated_rows, "series"), integers_of(repeated_rows, "time"))
+        )
 
-    def _write(self, matches: Matches, verdict: OutcomeChanges, heard: pa.Table, work: _Work) -> None:
+    def _write(self, matches: Matches, verdict: OutcomeChanges, table: pa.Table, work: _Work) -> None:
         """Bring ``joined`` and ``retractions`` up to date."""
         connection, rows = self._connection, verdict.rows
         replaced = [filter_rows(rows, verdict.seq > 0), verdict.withdrawn]
         leaving = tuple(_of_all(replaced, name) for name in ("prediction", "time"))
         before = self._pairs.touching(*leaving)
         _delete(connection, "joined", *leaving)
-        news = verdict.first | verdict.corrected
+        is_new = verdict.first | verdict.corrected
         seq = mark(connection, "joined_seq")
-        work.seq = seq + int(np.count_nonzero(news))
+        work.seq = seq + int(np.count_nonzero(is_new))
         set_mark(connection, "joined_seq", work.seq)
-        verdict.seq[news] = np.arange(seq + 1, work.seq + 1)
+        verdict.seq[is_new] = np.arange(seq + 1, work.seq + 1)
         rows = rows.append_column("seq", pa.array(verdict.seq))
-        work.entered = filter_rows(rows, news)
+        work.entered = filter_rows(rows, is_new)
         insert(connection, "joined", rows.select(_COLUMNS))
-        written = (_of_all([rows, verdict.withdrawn], name) for name in ("prediction", "time"))
-        work.pairs = (before, self._pairs.touching(*written))
+        columns = (_of_all([rows, verdict.withdrawn], name) for name in ("prediction", "time"))
+        work.pairs = (before, self._pairs.touching(*columns))
 
-        forgotten, gone = verdict.forgotten, matches.withdrawn
+        forgotten, withdrawn = verdict.forgotten, matches.withdrawn
         _delete(connection, "retractions", integers_of(forgotten, "prediction"), integers_of(forgotten, "time"))
-        fed = _of_all([heard, matches.held, gone.filter(gone["fed"])], "prediction")
+        fed = _of_all([table, matches.held, withdrawn.filter(withdrawn["fed"])], "prediction")
         retracted = verdict.retracted.select(["prediction", "time", "outcome", "outcome_time"])
         fed_ones = is_among(integers_of(retracted, "prediction"), fed)
         insert(connection, "retractions", retracted.append_column("fed", pa.array(fed_ones)))
 
-    def _watch(self, heard: pa.Table, verdict: OutcomeChanges, gone: pa.Table) -> None:
+    def _watch(self, heard_rows: pa.Table, verdict: OutcomeChanges, withdrawn: pa.Table) -> None:
         """Feed the first outcome of every prediction, and count what was said of it otherwise afterwards."""
         by_number = self._series.by_number()  # classes may have been learned just now
-        for number, some in _by_series(heard):
-            self._concept.feed(by_number[number], some)
+        for number, series_rows in _by_series(heard_rows):
+            self._concept.feed(by_number[number], series_rows)
         rows = verdict.rows
         counted, prediction = integers_of(rows, "outcome"), integers_of(rows, "prediction")
-        late = filter_rows(heard, ~is_among(integers_of(heard, "outcome"), counted)).sort_by("prediction")
+        late = filter_rows(heard_rows, ~is_among(integers_of(heard_rows, "outcome"), counted)).sort_by("prediction")
         of_late = integers_of(late, "prediction")  # something else, or nothing, counts of them at the end of this step
         now = filter_rows(rows, is_among(prediction, of_late)).sort_by("prediction")
         same = is_among(of_late, integers_of(now, "prediction"))
         same[same] = equal_outcomes(self._connection, filter_rows(late, same), now)
-        again = verdict.first & is_among(prediction, _of_all([gone.filter(gone["fed"])], "prediction"))
-        series = [verdict.changed()[1], integers_of(late, "series")[~same], integers_of(rows, "series")[again]]
+        is_repeated = verdict.first & is_among(prediction, _of_all([withdrawn.filter(withdrawn["fed"])], "prediction"))
+        series = [verdict.changed()[1], integers_of(late, "series")[~same], integers_of(rows, "series")[is_repeated]]
         for number, otherwise in Counter(np.concatenate(series).tolist()).items():
             self._concept.corrected(by_number[number], otherwise)
 
@@ -303,10 +305,10 @@ class Join:
         """Say of which rows, of these series and times, the pane cannot be made anew: others of it have expired."""
         panes, lost = time - time % PANE, np.zeros(len(time), dtype=bool)
         for number in np.unique(numbers).tolist():
-            mine = numbers == number
-            for start, end in stored_stretches(self._connection, number, np.unique(panes[mine]).tolist()):
+            in_series = numbers == number
+            for start, end in stored_stretches(self._connection, number, np.unique(panes[in_series]).tolist()):
                 if not all_rows_kept(self._connection, number, (start, end)):
-                    lost |= mine & (panes >= start) & (panes < end)
+                    lost |= in_series & (panes >= start) & (panes < end)
         return lost
 
     def _publish(self, work: _Work) -> None:
@@ -344,11 +346,11 @@ class _Work:
 
 
 def _read_unusable(connection: Connection) -> Counter[OutcomeReason]:
-    found: Counter[OutcomeReason] = Counter()
+    counts_by_reason: Counter[OutcomeReason] = Counter()
     for row in read(connection, "SELECT name, value FROM meta WHERE starts_with(name, ?)", _UNUSABLE).to_pylist():
         series, fold = row["name"].removeprefix(_UNUSABLE).split(":", 1)
-        found[int(series), fold] = row["value"]
-    return found
+        counts_by_reason[int(series), fold] = row["value"]
+    return counts_by_reason
 
 
 def _by_series(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:

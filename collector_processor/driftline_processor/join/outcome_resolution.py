@@ -69,12 +69,12 @@ def carry_outcomes_forward(connection: Connection, rows: pa.Table, rankings: Col
         return rows
     words = rows.take(pa.array(histories.order[several[histories.order]]))
     histories = _histories(words, rankings)
-    own = np.arange(len(words))
+    row_index = np.arange(len(words))
     weight = histories.source_of(flags_of(words, "weighted"))
-    value = np.where(_of_series(words, rankings), own, histories.source_of(_valid(words, "value")))
+    value = np.where(_of_series(words, rankings), row_index, histories.source_of(_valid(words, "value")))
     columns = {
         # of one prediction, so what it weighs by itself is the same
-        "weight": pa.array(numbers_of(words, "weight")[np.where(weight < 0, own, weight)]),
+        "weight": pa.array(numbers_of(words, "weight")[np.where(weight < 0, row_index, weight)]),
         "weighted": pa.array(weight >= 0),
         "value": words["value"].take(pa.array(value, mask=value < 0)),
         "slices": _slices(connection, words, histories),
@@ -97,17 +97,17 @@ def _of_series(rows: pa.Table, numbers: Collection[int]) -> Mask:
 
 def _slices(connection: Connection, words: pa.Table, histories: OutcomeHistories) -> pa.Array | pa.ChunkedArray:
     """Return the slices of each outcome: those of its prediction, and of each key the latest that was sent."""
-    told = words["told"].combine_chunks()
-    keys = sorted(pc.unique(told.keys.drop_null()).to_pylist()) if len(told.keys) else []
+    stated_slices = words["told"].combine_chunks()
+    keys = sorted(pc.unique(stated_slices.keys.drop_null()).to_pylist()) if len(stated_slices.keys) else []
     if not keys:
         return words["slices"]
     columns = {}
     for key in keys:
-        texts = pc.map_lookup(told, pa.scalar(key), "first")
-        of = histories.source_of(texts.is_valid().to_numpy(zero_copy_only=False))
-        columns[key] = text_column(pa.table({key: texts.take(pa.array(of, mask=of < 0))}), key)
-    both = words.select(["slices"]).append_column("told", slices_array(columns, len(words)))
-    return read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=both)["slices"]
+        texts = pc.map_lookup(stated_slices, pa.scalar(key), "first")
+        source_rows = histories.source_of(texts.is_valid().to_numpy(zero_copy_only=False))
+        columns[key] = text_column(pa.table({key: texts.take(pa.array(source_rows, mask=source_rows < 0))}), key)
+    slice_columns = words.select(["slices"]).append_column("told", slices_array(columns, len(words)))
+    return read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=slice_columns)["slices"]
 
 
 def flags_of(rows: pa.Table, name: str) -> Mask:
@@ -130,42 +130,44 @@ def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[
     of_lists = _of_series(rows, rankings)
     if not of_lists.any():
         return rows
-    said = rows.filter(pa.array(of_lists))
-    said = said.take(pa.array(_histories(said).order))
-    predictions, row = np.unique(integers_of(said, "prediction"), return_inverse=True)
+    list_rows = rows.filter(pa.array(of_lists))
+    list_rows = list_rows.take(pa.array(_histories(list_rows).order))
+    predictions, row = np.unique(integers_of(list_rows, "prediction"), return_inverse=True)
     row = row.reshape(-1)
-    retracted, item = flags_of(said, "retracted"), text_column(said, "item")
-    gain, which, sets = read_actuals(actual_of(said))
+    retracted, item = flags_of(list_rows, "retracted"), text_column(list_rows, "item")
+    gain, item_rows, sets = read_actuals(actual_of(list_rows))
     assert item.codes is not None
     lists = items_of(_lists(connection, predictions))
     left_out = None if lists.left_out is None else lists.left_out.astype(np.int64)
-    statements = ListStatements(row, item, gain, retracted, which, sets)
-    found = resolve_rankings(lists, statements, row, item.codes, numbers_of(said, "value"), retracted, left_out)
+    statements = ListStatements(row, item, gain, retracted, item_rows, sets)
+    resolved_rankings = resolve_rankings(
+        lists, statements, row, item.codes, numbers_of(list_rows, "value"), retracted, left_out
+    )
 
-    known = found.last >= 0
+    has_last = resolved_rankings.last >= 0
     latest = np.flatnonzero(np.diff(row, append=len(predictions)))
-    told = said.take(pa.array(np.where(known, found.last, latest)))
+    last_rows = list_rows.take(pa.array(np.where(has_last, resolved_rankings.last, latest)))
     columns = {
-        "actual": pa.nulls(len(told), pa.string()),
-        "number": pa.array(found.relevance.clicked, mask=~known),
-        "retracted": pa.array(~known),
-        "value": number_array(found.worth, len(predictions)),
-        "relevance": _gains(found.relevance),
+        "actual": pa.nulls(len(last_rows), pa.string()),
+        "number": pa.array(resolved_rankings.relevance.clicked, mask=~has_last),
+        "retracted": pa.array(~has_last),
+        "value": number_array(resolved_rankings.worth, len(predictions)),
+        "relevance": _gains(resolved_rankings.relevance),
         "missed": pa.ListArray.from_arrays(
-            found.relevance.missed_offsets.astype(np.int32), pa.array(found.relevance.missed)
+            resolved_rankings.relevance.missed_offsets.astype(np.int32), pa.array(resolved_rankings.relevance.missed)
         ),
     }
     for name, column in columns.items():
-        told = told.set_column(told.column_names.index(name), name, column)
-    return pa.concat_tables([rows.filter(pa.array(~of_lists)), told.cast(rows.schema)])
+        last_rows = last_rows.set_column(last_rows.column_names.index(name), name, column)
+    return pa.concat_tables([rows.filter(pa.array(~of_lists)), last_rows.cast(rows.schema)])
 
 
 def relevance_of(rows: pa.Table) -> Relevance:
     """Read rows of ``joined`` back."""
     gains, offsets = _flat(rows, "relevance")
     missed, missed_offsets = _flat(rows, "missed")
-    known = rows["relevance"].is_valid().to_numpy()
-    return Relevance(numbers_of(rows, "number"), known, offsets, gains, missed_offsets, missed)
+    is_valid = rows["relevance"].is_valid().to_numpy()
+    return Relevance(numbers_of(rows, "number"), is_valid, offsets, gains, missed_offsets, missed)
 
 
 def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
@@ -174,7 +176,7 @@ def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
     ``gains``: of each of its items; ``clicked``: those of its items that have any; ``missed_gains``: of relevant items
     that it lacks. All are null where nobody knows which items were relevant.
     """
-    items, known = rows["items"].combine_chunks(), rows["relevance"].is_valid().to_numpy()
+    items, has_relevance = rows["items"].combine_chunks(), rows["relevance"].is_valid().to_numpy()
     lengths = np.nan_to_num(items.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     relevance, starts = _flat(rows, "relevance")
@@ -185,7 +187,7 @@ def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
     hit = gains > 0
     of_row = np.bincount(np.repeat(np.arange(len(rows)), lengths)[hit], minlength=len(rows))
     hits = np.concatenate([[0], np.cumsum(of_row)])
-    unknown = pa.array(~known)
+    unknown = pa.array(~has_relevance)
     return {
         "gains": pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(gains), mask=unknown),
         "clicked": pa.ListArray.from_arrays(
@@ -197,24 +199,24 @@ def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
 
 def _lists(connection: Connection, predictions: I64) -> pa.Table:
     """Return what each prediction ranked, in this order."""
-    wanted = pa.table({"seq": predictions})
+    prediction_rows = pa.table({"seq": predictions})
     where, parameters = lies_near("t.seq", predictions, ROWS_APART)
     query = "SELECT t.seq, t.items, t.left_out FROM predictions t SEMI JOIN wanted USING (seq)"
-    found = read(connection, f"{query} WHERE {where} ORDER BY t.seq", *parameters, wanted=wanted)
-    return found.take(pa.array(np.searchsorted(integers_of(found, "seq"), predictions)))
+    list_rows = read(connection, f"{query} WHERE {where} ORDER BY t.seq", *parameters, wanted=prediction_rows)
+    return list_rows.take(pa.array(np.searchsorted(integers_of(list_rows, "seq"), predictions)))
 
 
-def _gains(found: Relevance) -> pa.Array:
+def _gains(relevance: Relevance) -> pa.Array:
     """Gains by rank without the zeros at the end; null where it is not known which items were relevant."""
-    at = np.flatnonzero(found.gains != 0)
-    row = np.searchsorted(found.offsets, at, side="right") - 1
-    ends = found.offsets[:-1].copy()
-    ends[row] = at + 1
-    lengths = np.where(found.ranked, ends - found.offsets[:-1], 0)
+    index = np.flatnonzero(relevance.gains != 0)
+    row = np.searchsorted(relevance.offsets, index, side="right") - 1
+    ends = relevance.offsets[:-1].copy()
+    ends[row] = index + 1
+    lengths = np.where(relevance.ranked, ends - relevance.offsets[:-1], 0)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    places = np.arange(offsets[-1]) + np.repeat(found.offsets[:-1] - offsets[:-1], lengths)
+    places = np.arange(offsets[-1]) + np.repeat(relevance.offsets[:-1] - offsets[:-1], lengths)
     return pa.ListArray.from_arrays(
-        pa.array(offsets.astype(np.int32)), pa.array(found.gains[places]), mask=pa.array(~found.ranked)
+        pa.array(offsets.astype(np.int32)), pa.array(relevance.gains[places]), mask=pa.array(~relevance.ranked)
     )
 
 
@@ -253,7 +255,7 @@ class OutcomeChanges:
         """Return the predictions, series and times of what counted before and does not now."""
         rows = [filter_rows(self.rows, self.corrected), self.withdrawn]
         prediction, series, time = (
-            np.concatenate([integers_of(some, name) for some in rows]) for name in ("prediction", "series", "time")
+            np.concatenate([integers_of(row, name) for row in rows]) for name in ("prediction", "series", "time")
         )
         return prediction, series, time
 
@@ -265,22 +267,22 @@ class OutcomeChanges:
         def allowed(rows: pa.Table) -> Mask:
             return ~is_among(integers_of(rows, "prediction"), refused)
 
-        kept = allowed(self.rows)
+        is_kept = allowed(self.rows)
         return OutcomeChanges(
-            self.rows.filter(pa.array(kept)),
-            *(self.first[kept], self.corrected[kept], self.seq[kept]),
+            self.rows.filter(pa.array(is_kept)),
+            *(self.first[is_kept], self.corrected[is_kept], self.seq[is_kept]),
             *(rows.filter(pa.array(allowed(rows))) for rows in (self.withdrawn, self.retracted, self.forgotten)),
         )
 
 
 def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table) -> OutcomeChanges:
     """Say what counts now. ``usable``: the rows of ``matches.matched`` that are retractions or have a usable actual."""
-    held = matches.held.sort_by("prediction")
-    of_held, of_gone = integers_of(held, "prediction"), integers_of(matches.withdrawn, "prediction")
+    held_rows = matches.held.sort_by("prediction")
+    of_held, of_gone = integers_of(held_rows, "prediction"), integers_of(matches.withdrawn, "prediction")
     words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
-    for rows in (held, matches.withdrawn):  # unless all is matched anew, what counted until now has a word too
-        some = filter_rows(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
-        words.append(_words(some, np.full(len(some), _KEPT)))
+    for rows in (held_rows, matches.withdrawn):  # unless all is matched anew, what counted until now has a word too
+        part_rows = filter_rows(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
+        words.append(_words(part_rows, np.full(len(part_rows), _KEPT)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
     last = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).latest()
 
@@ -288,19 +290,19 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     retracted = usable.take(pa.array(row[last[kind[last] == _RETRACTED]]))
     of_rows = integers_of(rows, "prediction")
     has = is_among(of_rows, of_held)
-    before = held.take(pa.array(np.searchsorted(of_held, of_rows[has])))
-    same, news, seq = np.zeros(len(rows), bool), np.ones(len(rows), bool), np.zeros(len(rows), np.int64)
+    before = held_rows.take(pa.array(np.searchsorted(of_held, of_rows[has])))
+    same, is_new, seq = np.zeros(len(rows), bool), np.ones(len(rows), bool), np.zeros(len(rows), np.int64)
     same[has] = equal_outcomes(connection, filter_rows(rows, has), before)
-    news[has] = ~same[has] | (integers_of(rows, "outcome_time")[has] != integers_of(before, "outcome_time"))
+    is_new[has] = ~same[has] | (integers_of(rows, "outcome_time")[has] != integers_of(before, "outcome_time"))
     seq[has] = integers_of(before, "seq")
 
     silent = is_among(of_held, matches.whole) & ~is_among(of_held, prediction)
     silent |= is_among(of_held, integers_of(retracted, "prediction"))
     outspoken = is_among(of_gone, matches.whole) | is_among(of_gone, prediction[last[kind[last] != _KEPT]])
     return OutcomeChanges(
-        filter_rows(rows, news),
-        *((~has)[news], (has & ~same)[news], seq[news]),
-        *(filter_rows(held, silent), retracted, filter_rows(matches.withdrawn, outspoken)),
+        filter_rows(rows, is_new),
+        *((~has)[is_new], (has & ~same)[is_new], seq[is_new]),
+        *(filter_rows(held_rows, silent), retracted, filter_rows(matches.withdrawn, outspoken)),
     )
 
 
@@ -310,13 +312,13 @@ def first_outcomes(matches: Matches, usable: pa.Table) -> pa.Table:
     What had been taken back when it came never counted.
     """
     words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
-    gone = matches.withdrawn
-    words.append(_words(gone, np.full(len(gone), _RETRACTED)))
+    withdrawn = matches.withdrawn
+    words.append(_words(withdrawn, np.full(len(withdrawn), _RETRACTED)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
     counted = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).first()
-    fed = integers_of(gone, "prediction")[gone["fed"].to_numpy(zero_copy_only=False).astype(bool)]
-    known = np.concatenate([integers_of(matches.held, "prediction"), fed])
-    counted = counted[~is_among(prediction[counted], known)]
+    fed = integers_of(withdrawn, "prediction")[withdrawn["fed"].to_numpy(zero_copy_only=False).astype(bool)]
+    known_predictions = np.concatenate([integers_of(matches.held, "prediction"), fed])
+    counted = counted[~is_among(prediction[counted], known_predictions)]
     counted = counted[
         ~is_among(outcome[counted], integers_of(matches.held, "outcome"))
     ]  # it was, of another prediction
@@ -334,24 +336,24 @@ def equal_outcomes(connection: Connection, rows: pa.Table, before: pa.Table) -> 
             same &= _equal_lists(rows[name], before[name])
     if rows["slices"].null_count < len(rows) or before["slices"].null_count < len(rows):
         query = "SELECT a.slices IS NOT DISTINCT FROM b.slices AS same FROM ours a POSITIONAL JOIN theirs b"
-        ours, theirs = rows.select(["slices"]), before.select(["slices"])
-        same &= read(connection, query, ours=ours, theirs=theirs)["same"].to_numpy()
+        slice_rows, before_slices = rows.select(["slices"]), before.select(["slices"])
+        same &= read(connection, query, ours=slice_rows, theirs=before_slices)["same"].to_numpy()
     return same
 
 
-def _equal_lists(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Mask:
-    lengths = [pc.fill_null(pc.list_value_length(lists), -1).to_numpy() for lists in (one, other)]
+def _equal_lists(before: pa.ChunkedArray, after: pa.ChunkedArray) -> Mask:
+    lengths = [pc.fill_null(pc.list_value_length(lists), -1).to_numpy() for lists in (before, after)]
     equal: Mask = lengths[0] == lengths[1]
-    some = np.flatnonzero(equal & (lengths[0] > 0))
-    values = [pc.list_flatten(lists.take(pa.array(some))).to_numpy() for lists in (one, other)]
-    differs = np.repeat(some, lengths[0][some])[values[0] != values[1]]
+    nonempty_rows = np.flatnonzero(equal & (lengths[0] > 0))
+    values = [pc.list_flatten(lists.take(pa.array(nonempty_rows))).to_numpy() for lists in (before, after)]
+    differs = np.repeat(nonempty_rows, lengths[0][nonempty_rows])[values[0] != values[1]]
     equal[differs] = False
     return equal
 
 
 def _words(rows: pa.Table, kind: NDArray[np.int_]) -> tuple[NDArray[np.int64], ...]:
-    said = (integers_of(rows, name) for name in ("prediction", "outcome_time", "outcome"))
-    return (*said, kind.astype(np.int64), np.arange(len(rows)))
+    columns = (integers_of(rows, name) for name in ("prediction", "outcome_time", "outcome"))
+    return (*columns, kind.astype(np.int64), np.arange(len(rows)))
 
 
 OutcomeReason = tuple[int, str]
@@ -374,63 +376,65 @@ class UsableOutcomes:
 
     def wholly(self) -> set[str]:
         """Return the models of whose predictions all that was said counts: of lists, and of rows for review."""
-        return {one.key.model for one in self._series if one.task.ranks_items or self._is_sampled(one)}
+        return {series.key.model for series in self._series if series.task.ranks_items or self._is_sampled(series)}
 
-    def of(self, matched: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
+    def of(self, matched: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
         """Return the rows that count, with what they keep of those before them, and one for each list.
 
-        ``matched``: that of :class:`.matching.Matches`. ``done``: what was joined before; of the rest those that cannot
+        ``matched``: that of :class:`.matching.Matches`. ``join_progress``: what was joined before; of the rest those that cannot
         be used are counted in ``refused``.
         """
         connection = self._connection
-        rankings = [one.number for one in self._series if one.task.ranks_items]
-        usable = filter_rows(matched, self._told(matched, done, refused))
-        usable = self._weighted(carry_outcomes_forward(connection, usable, rankings), done, refused)
+        rankings = [series.number for series in self._series if series.task.ranks_items]
+        usable = filter_rows(matched, self._told(matched, join_progress, refused))
+        usable = self._weighted(carry_outcomes_forward(connection, usable, rankings), join_progress, refused)
         return merge_rankings(connection, usable, rankings)
 
-    def _told(self, rows: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> Mask:
+    def _told(self, rows: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> Mask:
         """Return True for rows with a usable actual, or with a retraction; the others are counted."""
         retracted = flags_of(rows, "retracted")
         usable = np.ones(len(rows), dtype=bool)
         numbers = integers_of(rows, "series")
         reasons: dict[int, str] = {}
         for series in self._series:
-            at = np.flatnonzero((numbers == series.number) & ~retracted)
-            if not len(at):
+            row_index = np.flatnonzero((numbers == series.number) & ~retracted)
+            if not len(row_index):
                 continue
-            actual = actual_of(take_table_rows(rows, at))
+            actual = actual_of(take_table_rows(rows, row_index))
             if series.task.may_have_classes and not series.declared:
                 series = self._series.learn(self._connection, series, seen_classes([actual]))
             bad = impossible_actuals(actual, series.task) | ~is_present(actual)
             reasons[series.number] = impossible_actual_reason(series.task)
-            usable[at[bad]] = False
+            usable[row_index[bad]] = False
         if not usable.all():
-            self._count(filter_rows(rows, ~usable), reasons, done, refused)
+            self._count(filter_rows(rows, ~usable), reasons, join_progress, refused)
         return usable
 
-    def _weighted(self, rows: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
+    def _weighted(self, rows: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
         """Return the rows without those that have no weight, of models of which rows are chosen for review."""
-        of_samples = [one.number for one in self._series if self._is_sampled(one)]
+        of_samples = [series.number for series in self._series if self._is_sampled(series)]
         lacking = lacks_weight(flags_of(rows, "weighted"), flags_of(rows, "retracted"))
         lacking &= _of_series(rows, of_samples)
         if lacking.any():
-            refused.rejected["no_weight"] += len(self._new(filter_rows(rows, lacking), done))
+            refused.rejected["no_weight"] += len(self._new(filter_rows(rows, lacking), join_progress))
         return filter_rows(rows, ~lacking)
 
     def _is_sampled(self, series: Series) -> bool:
         return self._series.settings(series.key.model).performance.outcomes == "sampled"
 
-    def _count(self, rows: pa.Table, reasons: dict[int, str], done: JoinProgress, refused: RefusedOutcomes) -> None:
+    def _count(
+        self, rows: pa.Table, reasons: dict[int, str], join_progress: JoinProgress, refused: RefusedOutcomes
+    ) -> None:
         """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""
-        by_number, new = self._series.by_number(), self._new(rows, done)
+        by_number, new = self._series.by_number(), self._new(rows, join_progress)
         numbers: I64
-        numbers, some = np.unique(integers_of(new, "series"), return_counts=True)
-        for number, rows_of in zip(numbers.tolist(), some.tolist(), strict=True):
+        numbers, counts = np.unique(integers_of(new, "series"), return_counts=True)
+        for number, rows_of in zip(numbers.tolist(), counts.tolist(), strict=True):
             refused.unusable[number, performance_fold(by_number[number].task)] += rows_of
             refused.rejected[reasons[number]] += rows_of
 
-    def _new(self, rows: pa.Table, done: JoinProgress) -> pa.Table:
+    def _new(self, rows: pa.Table, join_progress: JoinProgress) -> pa.Table:
         """Return those that found their predictions only now."""
         waited = read(self._connection, "SELECT outcome FROM waiting SEMI JOIN rows USING (outcome)", rows=rows)
         outcome = integers_of(rows, "outcome")
-        return filter_rows(rows, (outcome > done.outcomes) | is_among(outcome, integers_of(waited, "outcome")))
+        return filter_rows(rows, (outcome > join_progress.outcomes) | is_among(outcome, integers_of(waited, "outcome")))

@@ -65,9 +65,9 @@ def add_sliced(
     """
     if not rows.num_rows:
         return
-    panes, at = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
+    panes, pane_index = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
     starts = hours_of(panes.tolist(), timezone)
-    _add(changes, series, rows, keys, values, np.array([starts[pane] for pane in panes.tolist()], np.int64)[at])
+    _add(changes, series, rows, keys, values, np.array([starts[pane] for pane in panes.tolist()], np.int64)[pane_index])
 
 
 def recompute_sliced(
@@ -91,12 +91,12 @@ def recompute_sliced(
         series.number,
         wanted=pa.table({"first": pa.array(first, pa.int64()), "last": pa.array(last, pa.int64())}),
     )
-    done = np.iinfo(np.int64).min
+    recomputed_until = np.iinfo(np.int64).min
     for row in stored.to_pylist():
         start, end = row["pane"], row["stop"]
-        if start < done:  # an hour of a day that is stored as one, too
+        if start < recomputed_until:  # an hour of a day that is stored as one, too
             continue
-        done = end
+        recomputed_until = end
         connection.execute(
             f"DELETE FROM {SLICED} WHERE series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'",
             [series.number, start, end],
@@ -114,16 +114,16 @@ def _add(
     """``hour``: the start of the pane of each row, int64 (n,)."""
     if not rows.num_rows:
         return
-    hours, at = np.unique(hour, return_inverse=True)
-    labelled, known = labelled_rows(series.task, rows, keys), dict[str, Sequence[str]]()
+    hours, hour_index = np.unique(hour, return_inverse=True)
+    labelled, known_slices = labelled_rows(series.task, rows, keys), dict[str, Sequence[str]]()
     for key, column in labelled.slices.items():
         if column.categories:
             values.learn(series.number, key, column, None)
-            known[key] = values.of(series.number, key)
+            known_slices[key] = values.of(series.number, key)
     fold = performance_fold(series.task)
-    for one in fold_outcomes_by_slice(labelled, series.task, known, at):
-        folds = [f"{fold}{BETWEEN}{one.names[place]}" for place in one.slice.tolist()]
-        changes.add_sparse(series.number, folds, hours[one.step], one.sums)
+    for slice_sums in fold_outcomes_by_slice(labelled, series.task, known_slices, hour_index):
+        folds = [f"{fold}{BETWEEN}{slice_sums.names[place]}" for place in slice_sums.slice.tolist()]
+        changes.add_sparse(series.number, folds, hours[slice_sums.step], slice_sums.sums)
 
 
 def slices_of(
@@ -136,18 +136,20 @@ def slices_of(
     And how many rows each slice has, what was decided of them, and how many were deleted. ``memory``: of the panes of
     slices. ``steps``: whole hours that follow each other.
     """
-    own, beside = performance_fold(series.task) + BETWEEN, BETWEEN
+    own_fold, plain_fold = performance_fold(series.task) + BETWEEN, BETWEEN
 
     def wanted(fold: str) -> bool:
         over, _, name = fold.partition(BETWEEN)
         key = name.partition("=")[0]
-        return key in keys or (key == LABEL_AGE and bool(over)) if fold.startswith((own, beside)) else False
+        return key in keys or (key == LABEL_AGE and bool(over)) if fold.startswith((own_fold, plain_fold)) else False
 
-    found: dict[str, BlockSums] = {}
+    sums_by_slice: dict[str, BlockSums] = {}
     for fold, sums in sorted(memory.blocks(series, steps, wanted).items()):
         name = fold.partition(BETWEEN)[2]
-        found[name] = BlockSums(sums.count, {**found[name].parts, **sums.parts} if name in found else sums.parts)
-    return dict(sorted(found.items()))
+        sums_by_slice[name] = BlockSums(
+            sums.count, {**sums_by_slice[name].parts, **sums.parts} if name in sums_by_slice else sums.parts
+        )
+    return dict(sorted(sums_by_slice.items()))
 
 
 _KEPT = "SELECT {} FROM joined WHERE series = ? AND time >= ? AND time < ?"

@@ -57,9 +57,9 @@ WHERE m.series = ? AND m.time >= ? AND m.time < ? AND o.series = ?
 """
 
 
-def pair_fold(other: int) -> str:
+def pair_fold(other_series: int) -> str:
     """Name the fold of what a series shares with another one of a greater number."""
-    return f"{PAIR}{other}"
+    return f"{PAIR}{other_series}"
 
 
 class Pairs:
@@ -76,10 +76,10 @@ class Pairs:
         if len(everything) != self._known:
             self._known = len(everything)
             of_model: dict[tuple[str, str], list[int]] = {}
-            for one in everything:
-                of_model.setdefault((one.key.environment, one.key.model), []).append(one.number)
-            both = [(a, b) for numbers in of_model.values() for a in numbers for b in numbers if a != b]
-            columns = zip(*both, strict=True) if both else ()
+            for series in everything:
+                of_model.setdefault((series.key.environment, series.key.model), []).append(series.number)
+            pairs = [(a, b) for numbers in of_model.values() for a in numbers for b in numbers if a != b]
+            columns = zip(*pairs, strict=True) if pairs else ()
             names = ("series", "other")
             self._siblings = pa.table(
                 {name: pa.array(column, pa.int32()) for name, column in zip(names, columns, strict=False)}
@@ -91,10 +91,10 @@ class Pairs:
         siblings = self.siblings()
         if siblings is None or not len(predictions):
             return None
-        wanted = pa.table({"prediction": predictions})
+        prediction_rows = pa.table({"prediction": predictions})
         bounds = int(times.min()), int(times.max())
-        found = read(self._connection, _TOUCHING, *bounds, wanted=wanted, siblings=siblings)
-        return found if len(found) else None
+        pair_rows = read(self._connection, _TOUCHING, *bounds, wanted=prediction_rows, siblings=siblings)
+        return pair_rows if len(pair_rows) else None
 
     def follow(self, before: pa.Table | None, after: pa.Table | None, corrected: I64, changes: PaneChanges) -> None:
         """Bring the panes of pairs up to date, inside the transaction that joins.
@@ -102,17 +102,17 @@ class Pairs:
         ``before`` / ``after``: what :meth:`touching` said of the rows that were replaced, before they were, and of all
         that were written; ``corrected``: predictions of which something else is known now.
         """
-        new, gone = _less(after, before), _less(before, after)
-        stale = [gone] if gone is not None else []
+        new, removed = _less(after, before), _less(before, after)
+        stale = [removed] if removed is not None else []
         if after is not None and len(corrected):
             touched = np.isin(integers_of(after, "first"), corrected) | np.isin(integers_of(after, "second"), corrected)
             stale.append(after.filter(pa.array(touched)))
         dirty = _stretches(self._connection, stale)
-        for (first, second), some in _by_pair(new):
-            times, inside = integers_of(some, "time"), np.zeros(len(some), bool)
+        for (first, second), pair_rows in _by_pair(new):
+            times, inside = integers_of(pair_rows, "time"), np.zeros(len(pair_rows), bool)
             for start, end in dirty.get((first, second), []):
                 inside |= (times >= start) & (times < end)
-            fresh = some.filter(pa.array(~inside))
+            fresh = pair_rows.filter(pa.array(~inside))
             if len(fresh):
                 rows = read(self._connection, _OF_PAIRS, pairs=fresh.select(["first", "second"]))
                 self._add(first, second, rows, changes)
@@ -124,8 +124,10 @@ class Pairs:
         siblings = self.siblings()
         if siblings is None:
             return
-        for other in siblings.filter(pa.array(integers_of(siblings, "series") == series.number))["other"].to_pylist():
-            first, second = sorted((series.number, other))
+        for other_number in siblings.filter(pa.array(integers_of(siblings, "series") == series.number))[
+            "other"
+        ].to_pylist():
+            first, second = sorted((series.number, other_number))
             self._recompute(first, second, joined_stretches(self._connection, first), changes)
 
     def _recompute(self, first: int, second: int, stretches: Iterable[tuple[int, int]], changes: PaneChanges) -> None:
@@ -142,27 +144,29 @@ class Pairs:
 
     def _add(self, first: int, second: int, rows: pa.Table, changes: PaneChanges) -> None:
         by_number = self._series.by_number()
-        both = by_number[first], by_number[second]
-        if not len(rows) or not losses_of(both[0].task) or both[0].task.kind != both[1].task.kind:
+        both_series = by_number[first], by_number[second]
+        if not len(rows) or not losses_of(both_series[0].task) or both_series[0].task.kind != both_series[1].task.kind:
             return
         time = integers_of(rows, "time")
         panes, group = np.unique(time - time % PANE, return_inverse=True)
-        one, other = (_told(series, rows, side) for series, side in zip(both, ("first", "second"), strict=True))
+        first_answers, second_answers = (
+            _told(series, rows, side) for series, side in zip(both_series, ("first", "second"), strict=True)
+        )
         weight = numbers_of(rows, "weight")
-        sums = fold_requests(one, other, actual_of(rows), weight, group.astype(np.int64), len(panes))
+        sums = fold_requests(first_answers, second_answers, actual_of(rows), weight, group.astype(np.int64), len(panes))
         changes.add_sparse(first, pair_fold(second), panes, sums)
 
 
 def _told(series: Series, rows: pa.Table, side: str) -> VersionAnswers:
-    own = rows.select([f"{side}_{name}" for name in _BOTH]).rename_columns(list(_BOTH))
-    return VersionAnswers(series.task, *scores_and_classes_of(series.task, own))
+    side_rows = rows.select([f"{side}_{name}" for name in _BOTH]).rename_columns(list(_BOTH))
+    return VersionAnswers(series.task, *scores_and_classes_of(series.task, side_rows))
 
 
-def _less(some: pa.Table | None, others: pa.Table | None) -> pa.Table | None:
+def _less(pairs: pa.Table | None, other_pairs: pa.Table | None) -> pa.Table | None:
     """Return the pairs that are not among others; None where there are none."""
-    if some is None or others is None:
-        return some
-    left = some.join(others.select(["first", "second"]), ["first", "second"], join_type="left anti")
+    if pairs is None or other_pairs is None:
+        return pairs
+    left = pairs.join(other_pairs.select(["first", "second"]), ["first", "second"], join_type="left anti")
     return left if len(left) else None
 
 
@@ -178,7 +182,7 @@ def _stretches(connection: Connection, stale: Iterable[pa.Table]) -> dict[tuple[
     """Return the stored panes in which pairs have changed, by pair."""
     panes: dict[tuple[int, int], set[int]] = {}
     for pairs in stale:
-        for which, some in _by_pair(pairs):
-            times = integers_of(some, "time")
-            panes.setdefault(which, set()).update(np.unique(times - times % PANE).tolist())
-    return {which: stored_stretches(connection, which[0], starts) for which, starts in panes.items()}
+        for pair, pair_rows in _by_pair(pairs):
+            times = integers_of(pair_rows, "time")
+            panes.setdefault(pair, set()).update(np.unique(times - times % PANE).tolist())
+    return {pair: stored_stretches(connection, pair[0], starts) for pair, starts in panes.items()}

@@ -27,12 +27,12 @@ class Cursors:
     def load(self, name: str, new: int) -> int:
         """Return where a reader stands; ``new`` where it was never here, 0 where its file is damaged."""
         try:
-            kept = (self._folder / _file_name(name)).read_bytes()
+            content = (self._folder / _file_name(name)).read_bytes()
         except FileNotFoundError:
             return new
-        if len(kept) != _CURSOR.size:
+        if len(content) != _CURSOR.size:
             return 0
-        position, checksum = _CURSOR.unpack(kept)
+        position, checksum = _CURSOR.unpack(content)
         return int(position) if checksum == _checksum(position) else 0
 
     def save(self, name: str, position: int) -> None:

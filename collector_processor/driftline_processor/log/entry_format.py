@@ -110,12 +110,12 @@ def encode(entry: Entry, salt: int = 0) -> bytes:
 
 def encoded(entry: Entry, salt: int = 0) -> tuple[bytes, ...]:
     """Return the same in parts, of which a large body is one, so that it is copied nowhere."""
-    said: dict[str, object] = {}
+    header_fields: dict[str, object] = {}
     if entry.headers:
-        said["headers"] = entry.headers
+        header_fields["headers"] = entry.headers
     if entry.to:
-        said["to"] = entry.to
-    headers = json.dumps(said, separators=(",", ":")).encode() if said else b""
+        header_fields["to"] = entry.to
+    headers = json.dumps(header_fields, separators=(",", ":")).encode() if header_fields else b""
     kind = _KINDS.index(entry.signal)
     head = _HEAD.pack(MAGIC, len(headers), len(entry.body), kind, entry.readers, 0, entry.received)
     before = b"".join((head, _checksum(salt, head, headers, entry.body), headers))
@@ -142,76 +142,76 @@ def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> Fou
         salt: Of their file.
         whole: Nothing follows them. Otherwise an entry that is cut at the end is left for the next reading.
     """
-    found = Found([], position)
-    at, end = 0, len(buffer)
+    entries_found = Found([], position)
+    offset, end = 0, len(buffer)
     view = memoryview(buffer)
-    while at < end:
-        size = _size(view, at)
-        if size is None or at + size > end:
+    while offset < end:
+        size = _size(view, offset)
+        if size is None or offset + size > end:
             if size is not None and not whole:
                 break
-            begin = _next_entry(buffer, view, at + 1, salt, whole)
+            begin = _next_entry(buffer, view, offset + 1, salt, whole)
             if begin is None:
                 if whole:
-                    found.damaged += end - at
-                    at = end
+                    entries_found.damaged += end - offset
+                    offset = end
                 break
-            found.damaged += begin - at
-            at = begin
+            entries_found.damaged += begin - offset
+            offset = begin
             continue
-        entry = _entry(view, at, size, salt)
+        entry = _entry(view, offset, size, salt)
         if entry is None:  # its head is sound, as far as it can be seen: only this entry is lost if one follows
-            follows = at + size == end or _size(view, at + size) is not None
-            begin = at + size if follows else (_next_entry(buffer, view, at + 1, salt, True) or end)
-            found.damaged += begin - at
-            at = begin
+            follows = offset + size == end or _size(view, offset + size) is not None
+            begin = offset + size if follows else (_next_entry(buffer, view, offset + 1, salt, True) or end)
+            entries_found.damaged += begin - offset
+            offset = begin
             continue
         if isinstance(entry, Entry):
-            found.stored.append(Stored(position + at, position + at + size, entry))
-        at += size
-        found.sound = position + at
-    found.following = position + at
-    return found
+            entries_found.stored.append(Stored(position + offset, position + offset + size, entry))
+        offset += size
+        entries_found.sound = position + offset
+    entries_found.following = position + offset
+    return entries_found
 
 
-def _size(view: memoryview, at: int) -> int | None:
+def _size(view: memoryview, offset: int) -> int | None:
     """Return the bytes of the entry that begins there; None where none does."""
-    if len(view) - at < HEAD_BYTES or view[at : at + 4] != MAGIC:
+    if len(view) - offset < HEAD_BYTES or view[offset : offset + 4] != MAGIC:
         return None
-    _, headers, body, kind, _, _, _ = _HEAD.unpack_from(view, at)
+    _, headers, body, kind, _, _, _ = _HEAD.unpack_from(view, offset)
     if headers > _MOST_HEADERS or body > MOST_BODY or kind >= len(_KINDS):
         return None
     return HEAD_BYTES + int(headers) + int(body)
 
 
-def _next_entry(buffer: bytes, view: memoryview, at: int, salt: int, whole: bool) -> int | None:
+def _next_entry(buffer: bytes, view: memoryview, offset: int, salt: int, whole: bool) -> int | None:
     """Return where the next sound entry begins; where the bytes go on, also one that may be cut at their end."""
-    while (at := buffer.find(MAGIC, at)) >= 0:
-        size = _size(view, at)
-        if size is not None and at + size <= len(view) and _entry(view, at, size, salt) is not None:
-            return at
-        if size is not None and at + size > len(view) and not whole:
-            return at
-        at += 1
+    while (offset := buffer.find(MAGIC, offset)) >= 0:
+        size = _size(view, offset)
+        if size is not None and offset + size <= len(view) and _entry(view, offset, size, salt) is not None:
+            return offset
+        if size is not None and offset + size > len(view) and not whole:
+            return offset
+        offset += 1
     return None
 
 
-def _entry(view: memoryview, at: int, size: int, salt: int) -> Entry | Literal["blank"] | None:
+def _entry(view: memoryview, offset: int, size: int, salt: int) -> Entry | Literal["blank"] | None:
     """Return the entry of these bytes, None where they are damaged."""
-    head = view[at : at + _HEAD.size]
+    head = view[offset : offset + _HEAD.size]
     _, headers, _, kind, readers, _, received = _HEAD.unpack_from(head)
-    begin = at + HEAD_BYTES
-    said, body = view[begin : begin + headers], view[begin + headers : at + size]
-    if view[at + _HEAD.size : begin] != _checksum(salt, head, said, body):
+    begin = offset + HEAD_BYTES
+    header, body = view[begin : begin + headers], view[begin + headers : offset + size]
+    if view[offset + _HEAD.size : begin] != _checksum(salt, head, header, body):
         return None
     signal = _KINDS[kind]
     if signal == "blank":
         return "blank"
     if not headers:
         return Entry(signal, bytes(body), received, readers=readers)
-    told = json.loads(bytes(said))
-    travelling = tuple((str(name), str(value)) for name, value in told.get("headers", ()))
-    return Entry(signal, bytes(body), received, travelling, readers, told.get("to", ""))
+    header_fields = json.loads(bytes(header))
+    travelling = tuple((str(name), str(value)) for name, value in header_fields.get("headers", ()))
+    return Entry(signal, bytes(body), received, travelling, readers, header_fields.get("to", ""))
 
 
 def _checksum(salt: int, *parts: bytes | memoryview) -> bytes:

@@ -196,10 +196,10 @@ class RequestLog:
                 be gone. Any other new reader begins at the end.
             on_full: Whether it loses its oldest entries, or all are refused, when the log is full.
         """
-        at = self._cursors.load(name, self._end if position is None else position)
+        position_read = self._cursors.load(name, self._end if position is None else position)
         if position is not None:
-            at = position if self.first <= position else max(at, position)
-        reader = Reader(self, name, min(at, self._end), on_full)
+            position_read = position if self.first <= position else max(position_read, position)
+        reader = Reader(self, name, min(position_read, self._end), on_full)
         self._readers[name] = reader
         self.keep_cursor(reader)
         return reader
@@ -263,14 +263,14 @@ class RequestLog:
                 position = segment.first
             if position < segment.end and position < end:
                 try:
-                    found = segment.find(position, most, end)
+                    stored_requests = segment.find(position, most, end)
                 except FileNotFoundError:
                     self._lose(position, segment.end - position, f"{segment.path.name} is missing")
                     position = segment.end
                     continue
-                if found.damaged:
-                    self._lose(position, found.damaged, f"{segment.path.name} is damaged")
-                return found
+                if stored_requests.damaged:
+                    self._lose(position, stored_requests.damaged, f"{segment.path.name} is damaged")
+                return stored_requests
         return Found([], end)
 
     def _lose(self, position: int, size: int, why: str) -> None:
@@ -321,8 +321,8 @@ class RequestLog:
         left = self._pace.left
         if not self._waiting and not left:
             return 0.0
-        waiting, whole = len(self._waiting) + 1, self._waiting_bytes + size
-        usual = left + self._pace.seconds(groups_of(waiting, _GROUP, whole, _GROUP_BYTES), whole)
+        waiting, total_bytes = len(self._waiting) + 1, self._waiting_bytes + size
+        usual = left + self._pace.seconds(groups_of(waiting, _GROUP, total_bytes, _GROUP_BYTES), total_bytes)
         return max(usual, self._monotonic() - self._waiting[0][2]) if self._waiting else usual
 
     def flush(self, seconds: float) -> None:
@@ -415,8 +415,8 @@ class RequestLog:
         """Write a group and tidy up; return False where the log has stopped."""
         if group:
             self._write(group)
-        for done in letting_go:
-            self._answer(done)
+        for future in letting_go:
+            self._answer(future)
         if self._stopping and not group:
             return False
         full = self._refusing is None and self.size >= self._limits.size
@@ -435,7 +435,7 @@ class RequestLog:
         try:
             segment = self._room()
             entries = [encoded(entry, segment.salt) for entry, _ in group]
-            at = segment.end
+            position = segment.end
             self._put(segment, [part for parts in entries for part in parts])
         except Exception as error:
             self._fail(error, group)
@@ -445,8 +445,8 @@ class RequestLog:
             self._company = min(len(group) + len(self._waiting), _GROUP)
         self._written = time.monotonic()
         for (_, future), parts in zip(group, entries, strict=True):
-            future.set_result(at)
-            at += sum(map(len, parts))
+            future.set_result(position)
+            position += sum(map(len, parts))
 
     def _put(self, segment: Segment, parts: Sequence[bytes]) -> None:
         """Append bytes to the file that is written, sync it, and let readers see them. Raises OSError."""
@@ -483,11 +483,11 @@ class RequestLog:
         """
         new = self.outage is None
         if isinstance(error, OSError):
-            said = f"{error.strerror or error}); make room on its disk, nothing else is needed"
+            reason = f"{error.strerror or error}); make room on its disk, nothing else is needed"
         else:
-            said = f"{type(error).__name__}: {error}); it is tried again every second"
+            reason = f"{type(error).__name__}: {error}); it is tried again every second"
             _log.error("the log could not be written", exc_info=error)
-        self.outage = f"storage.directory: {self._folder} cannot be written ({said}"
+        self.outage = f"storage.directory: {self._folder} cannot be written ({reason}"
         if new:
             self._quiet = time.monotonic() - self._said < _SAID_EVERY
         if new and not self._quiet:
@@ -572,17 +572,17 @@ class RequestLog:
     def _drop(self, reader: Reader, following: int) -> None:
         """Move a reader on, and count what it loses."""
         lost: Counter[str] = Counter()
-        at = reader.position
-        while at < following:
-            found = self.read(at, 4 << 20)
+        position = reader.position
+        while position < following:
+            stored_requests = self.read(position, 4 << 20)
             lost.update(
                 stored.entry.signal
-                for stored in found.stored
+                for stored in stored_requests.stored
                 if stored.position < following
                 and stored.entry.readers & FOR_DESTINATIONS
                 and stored.entry.to in ("", reader.name)
             )
-            at = found.following if found.following > at else following
+            position = stored_requests.following if stored_requests.following > position else following
         reader.move(following)
         for signal, requests in lost.items():
             labels = {attributes.DRIFTLINE_DESTINATION: reader.name, attributes.DRIFTLINE_SIGNAL: signal}
@@ -612,24 +612,24 @@ class RequestLog:
                 labels = {attributes.DRIFTLINE_DESTINATION: reader.name}
                 self._counters.set(metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, reader.behind, labels)
 
-    def _answer(self, done: Future[None]) -> None:
+    def _answer(self, future: Future[None]) -> None:
         try:
             self._let_go()
         except Exception as error:
-            done.set_exception(error)
+            future.set_exception(error)
         else:
-            done.set_result(None)
+            future.set_result(None)
 
     def let_go(self) -> None:
         """Begin a new file, so that what everyone has read goes now."""
         if not self._thread.is_alive():
             self._let_go()
             return
-        done: Future[None] = Future()
+        future: Future[None] = Future()
         with self._changed:
-            self._letting_go.append(done)
+            self._letting_go.append(future)
             self._to_write.notify()
-        done.result()
+        future.result()
 
     def _let_go(self) -> None:
         self._seal()
@@ -644,11 +644,11 @@ class RequestLog:
 
 
 def _write_all(file: int, parts: Sequence[bytes], offset: int) -> None:
-    written = os.pwritev(file, parts, offset)
-    whole = sum(map(len, parts))
-    while written < whole:
-        left = b"".join(parts)[written:]
-        written += os.pwrite(file, left, offset + written)
+    written_bytes = os.pwritev(file, parts, offset)
+    total_bytes = sum(map(len, parts))
+    while written_bytes < total_bytes:
+        left = b"".join(parts)[written_bytes:]
+        written_bytes += os.pwrite(file, left, offset + written_bytes)
 
 
 def travelling(headers: Mapping[str, str], names: frozenset[str]) -> tuple[tuple[str, str], ...]:

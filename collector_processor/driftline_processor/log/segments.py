@@ -66,8 +66,8 @@ class Segment:
     def read(self, position: int, most: int, end: int) -> bytes:
         """Return at most ``most`` bytes from a position on, none behind ``end``."""
         self._file = file = self._file or _OpenFile(self.path)
-        wanted = min(most, min(end, self.end) - position)
-        return os.pread(file.number, wanted, self.head + position - self.first) if wanted > 0 else b""
+        length = min(most, min(end, self.end) - position)
+        return os.pread(file.number, length, self.head + position - self.first) if length > 0 else b""
 
     def find(self, position: int, most: int, end: int) -> Found:
         """Return the entries from a position on, at least one where there is one.
@@ -83,12 +83,12 @@ class Segment:
         while True:
             buffer = self.read(position, most, end)
             whole = position + len(buffer) >= end or len(buffer) < min(most, end - position)
-            found = find(buffer, position, self.salt, whole)
-            if whole and found.following < end:  # the file is shorter than it was
-                found.damaged += end - found.following
-                found.following = end
-            if found.following > position or whole:
-                return found
+            entries_found = find(buffer, position, self.salt, whole)
+            if whole and entries_found.following < end:  # the file is shorter than it was
+                entries_found.damaged += end - entries_found.following
+                entries_found.following = end
+            if entries_found.following > position or whole:
+                return entries_found
             most *= 4  # the first entry is larger than what was read
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ def existing(folder: Path) -> list[Segment]:
     Raises:
         UnknownFormat: A file is of a later version.
     """
-    found = []
+    segments_found = []
     for path in folder.iterdir():
         if (match := _NAME.fullmatch(path.name)) is None:
             continue
@@ -137,20 +137,20 @@ def existing(folder: Path) -> list[Segment]:
         if letters == _LETTERS and version > _VERSION:
             raise UnknownFormat(f"{path.name} was written by a later version of driftline (format {version})")
         sound = letters == _LETTERS and version == _VERSION
-        found.append(Segment(path, first, first + max(0, size - _HEAD.size), salt, _HEAD.size if sound else 0))
-    found.sort(key=lambda segment: segment.first)
-    for segment, after in pairwise(found):
+        segments_found.append(Segment(path, first, first + max(0, size - _HEAD.size), salt, _HEAD.size if sound else 0))
+    segments_found.sort(key=lambda segment: segment.first)
+    for segment, after in pairwise(segments_found):
         segment.end = min(segment.end, after.first)
-    return found
+    return segments_found
 
 
 def last_sound(segment: Segment) -> int:
     """Return the position behind the last entry that can be read; what follows was never acknowledged."""
     position = sound = segment.first
     while position < segment.end:
-        found = segment.find(position, _READ, segment.end)
-        sound = max(sound, found.sound)
-        position = found.following
+        entries_found = segment.find(position, _READ, segment.end)
+        sound = max(sound, entries_found.sound)
+        position = entries_found.following
     return sound
 
 

@@ -64,10 +64,10 @@ class ErasedRows:
         if model != order.model or (order.environment is not None and environment not in (None, order.environment)):
             return False
         if order.by == "id":
-            found = text_array(table.id)
+            row_ids = text_array(table.id)
         else:
-            found = canonical_texts(subjects_of(table, self._subject_of(model)), len(table))
-        return bool(pc.any(pc.is_in(found, pa.array(order.values, pa.string()))).as_py())
+            row_ids = canonical_texts(subjects_of(table, self._subject_of(model)), len(table))
+        return bool(pc.any(pc.is_in(row_ids, pa.array(order.values, pa.string()))).as_py())
 
 
 def _is_of(order: ErasureOrder, key: ModelKey) -> bool:
@@ -81,8 +81,8 @@ def _is_of(order: ErasureOrder, key: ModelKey) -> bool:
 def _baselines(request: Request) -> Iterator[ModelKey]:
     for text in request.baselines:
         try:
-            said = json.loads(text)
-            yield ModelKey(str(said["model"]), str(said.get("version", "")), "")
+            content = json.loads(text)
+            yield ModelKey(str(content["model"]), str(content.get("version", "")), "")
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # it is no baseline, and nothing keeps it
 
@@ -98,13 +98,13 @@ def erase_requests(log: RequestLog, decoding: Decoding, rows: ErasedRows) -> int
     log.let_go()
     position, end, erased = log.first, log.end, 0
     while position < end:
-        found = log.read(position, _MOST_BYTES)
-        for stored in found.stored:
+        stored_requests = log.read(position, _MOST_BYTES)
+        for stored in stored_requests.stored:
             if stored.position < end and rows.hold(_request(decoding, stored)):
                 _keep_the_others(log, decoding, rows, stored)
                 log.erase(stored)
                 erased += 1
-        position = found.following
+        position = stored_requests.following
     return erased
 
 
@@ -118,6 +118,6 @@ def _keep_the_others(log: RequestLog, decoding: Decoding, rows: ErasedRows, stor
     entry = stored.entry
     if not entry.readers & FOR_DESTINATIONS:
         return
-    kept = [body for body in records_of(entry.body) if not rows.hold(_request(decoding, stored, body))]
-    if kept:
-        log.append(replace(entry, body=b"".join(kept), readers=FOR_DESTINATIONS)).result()
+    bodies = [body for body in records_of(entry.body) if not rows.hold(_request(decoding, stored, body))]
+    if bodies:
+        log.append(replace(entry, body=b"".join(bodies), readers=FOR_DESTINATIONS)).result()

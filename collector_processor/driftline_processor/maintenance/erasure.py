@@ -141,9 +141,11 @@ class UnknownModel(ValueError):  # noqa: N818 - an answer, not a fault
     """Nothing is known of a model."""
 
     def __init__(self, order: ErasureOrder) -> None:
-        of = f" {', '.join(order.values)}" if order.values else ""
+        version_names = f" {', '.join(order.values)}" if order.values else ""
         place = "" if order.environment is None else f" in environment '{order.environment}'"
-        super().__init__(f"nothing is known of {order.model}{of}{place}; GET /api/v1/models lists what there is")
+        super().__init__(
+            f"nothing is known of {order.model}{version_names}{place}; GET /api/v1/models lists what there is"
+        )
 
 
 class OrderNotWritten(Exception):  # noqa: N818 - an answer, not a fault of the processor
@@ -165,20 +167,25 @@ class ErasureOrders:
     def __iter__(self) -> Iterator[ErasureOrder]:
         """Return the orders, oldest first."""
         try:
-            said = json.loads(self._file.read_text())
-            return iter([ErasureOrder(**{**one, "values": tuple(one["values"])}) for one in said])
+            stored_orders = json.loads(self._file.read_text())
+            return iter(
+                [
+                    ErasureOrder(**{**stored_order, "values": tuple(stored_order["values"])})
+                    for stored_order in stored_orders
+                ]
+            )
         except FileNotFoundError:
             return iter(())
         except (ValueError, TypeError, KeyError) as error:
             aside = self._file.with_suffix(".unreadable")
             os.replace(self._file, aside)
-            said = "%s cannot be read (%s): give the orders to delete again; it is kept as %s"
-            _log.error(said, self._file, error, aside)
+            stored_orders = "%s cannot be read (%s): give the orders to delete again; it is kept as %s"
+            _log.error(stored_orders, self._file, error, aside)
             return iter(())
 
     def add(self, order: ErasureOrder) -> None:
         """Write an order down, with fsync. Raises NotOrdered where there is no room, or no right, to do so."""
-        text = json.dumps([asdict(one) for one in (*self, order)])
+        text = json.dumps([asdict(erasure_order) for erasure_order in (*self, order)])
         draft = self._file.with_suffix(".draft")
         try:
             with draft.open("w") as out:
@@ -225,47 +232,48 @@ def erase(
     """
     with transaction(connection):
         _find(connection, order)
-        gone = read(connection, "SELECT p.* FROM predictions p SEMI JOIN gone_predictions g ON g.seq = p.seq")
+        erased_rows = read(connection, "SELECT p.* FROM predictions p SEMI JOIN gone_predictions g ON g.seq = p.seq")
         words = read(connection, "SELECT DISTINCT id FROM outcomes SEMI JOIN gone_outcomes USING (seq)")
         joined = number(connection, f"SELECT count(*) FROM joined WHERE {ROWS['joined']}") or 0
         counts = {table: _delete(connection, table, ROWS[table]) for table in ("predictions", "outcomes", "waiting")}
         touched = judge_anew(words["id"].combine_chunks())
         lost = read(connection, f"SELECT prediction, series, time FROM joined WHERE {ROWS['joined']}")
-        whole = list(_stretches(connection, register, lost))
+        whole_stretches = list(_stretches(connection, register, lost))
         pairs = Pairs(connection, register)
         paired = pairs.touching(integers_of(lost, "prediction"), integers_of(lost, "time"))
         for table in ROWS.keys() - counts.keys():
             _delete(connection, table, ROWS[table])
-        baselines.unlearn(connection, integers_of(gone, "series"), integers_of(gone, "seq"))
+        baselines.unlearn(connection, integers_of(erased_rows, "series"), integers_of(erased_rows, "seq"))
         changes, sliced = PaneChanges(), sliced_changes()
         touched += [
-            (series.number, recompute_panes(connection, changes, series, some, values)) for series, some in whole
+            (series.number, recompute_panes(connection, changes, series, series_rows, values))
+            for series, series_rows in whole_stretches
         ]
         pairs.follow(paired, None, np.empty(0, np.int64), changes)
-        stays = _stays(lost, whole)
-        counted = filter_rows(gone, ~is_among(integers_of(gone, "seq"), stays))
+        stays = _stays(lost, whole_stretches)
+        counted = filter_rows(erased_rows, ~is_among(integers_of(erased_rows, "seq"), stays))
         for series in register:
-            some = filter_rows(counted, integers_of(counted, "series") == series.number)
-            if len(some):
+            series_rows = filter_rows(counted, integers_of(counted, "series") == series.number)
+            if len(series_rows):
                 timezone = register.settings(series.key.model).timezone
-                touched.append((series.number, add_erased(changes, sliced, series, some, values, timezone)))
+                touched.append((series.number, add_erased(changes, sliced, series, series_rows, values, timezone)))
         changes.write(connection)
         sliced.write(connection)
-        rare = forget_rare_values(connection, np.unique(integers_of(gone, "series")).tolist())
-        forget_losses(connection, integers_of(gone, "series"), integers_of(gone, "time"))
-        baselines.forget_values(connection, register, integers_of(gone, "series"), rare)
-        named = [(series, slice_name(key, value)) for series, key, value in rare]
-        touched += [forget_evaluations(connection, series, name) for series, name in named]
+        rare = forget_rare_values(connection, np.unique(integers_of(erased_rows, "series")).tolist())
+        forget_losses(connection, integers_of(erased_rows, "series"), integers_of(erased_rows, "time"))
+        baselines.forget_values(connection, register, integers_of(erased_rows, "series"), rare)
+        slice_names = [(series, slice_name(key, value)) for series, key, value in rare]
+        touched += [forget_evaluations(connection, series, name) for series, name in slice_names]
         write_restated(connection, touched)
-        note(gone["id"].to_pylist())
-    numbers, rows = np.unique(integers_of(gone, "series"), return_counts=True)
+        note(erased_rows["id"].to_pylist())
+    numbers, rows = np.unique(integers_of(erased_rows, "series"), return_counts=True)
     return ErasureResult(
         counts["predictions"],
         counts["outcomes"],
         joined,
         dict(zip(numbers.tolist(), rows.tolist(), strict=True)),
         touched,
-        named,
+        slice_names,
     )
 
 
@@ -277,11 +285,11 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
     """
     of_versions, of_model = _named(order)
     with transaction(connection):
-        for gone, found, (where, named) in (
+        for deleted, found, (where, parameters) in (
             ("gone_series", "SELECT series FROM models", of_versions),
             ("gone_outcomes", "SELECT seq FROM outcomes", of_model),
         ):
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE {gone} AS {found} WHERE {where}", named)
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {deleted} AS {found} WHERE {where}", parameters)
         rows = "FROM predictions SEMI JOIN gone_series USING (series)"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE gone_predictions AS SELECT seq {rows}")
         counts = {row["series"]: row["rows"] for row in _counts(connection, rows)}
@@ -300,8 +308,8 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
         connection.execute(f"DELETE FROM messages WHERE alert IN ({alerts})", of_versions[1])
         connection.execute(f"DELETE FROM alerts WHERE {of_versions[0]}", of_versions[1])
         if order.environment is None:
-            mine = "model = $model" + (" AND list_contains($versions, version)" if order.values else "")
-            connection.execute(f"DELETE FROM decisions WHERE {mine}", of_versions[1])
+            model_condition = "model = $model" + (" AND list_contains($versions, version)" if order.values else "")
+            connection.execute(f"DELETE FROM decisions WHERE {model_condition}", of_versions[1])
             if not order.values:
                 for table in ("business", "business_readings"):
                     connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": order.model})
@@ -323,53 +331,53 @@ def is_known(connection: Connection, order: ErasureOrder) -> bool:
         ("outcomes", of_model),
     )
     return any(
-        connection.execute(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1", named).fetchall()
-        for table, (where, named) in places
+        connection.execute(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1", parameters).fetchall()
+        for table, (where, parameters) in places
     )
 
 
 def _named(order: ErasureOrder) -> tuple[tuple[str, dict[str, object]], tuple[str, dict[str, object]]]:
     """Return the conditions, with parameters, for rows with a version, and for rows of all versions."""
-    where, named = "model = $model", dict[str, object](model=order.model)
+    where, parameters = "model = $model", dict[str, object](model=order.model)
     if order.environment is not None:
         where += " AND coalesce(environment, $environment) = $environment"
-        named["environment"] = order.environment
+        parameters["environment"] = order.environment
     if not order.values:
-        return (where, named), (where, named)
-    versions = (f"{where} AND list_contains($versions, version)", {**named, "versions": list(order.values)})
+        return (where, parameters), (where, parameters)
+    versions = (f"{where} AND list_contains($versions, version)", {**parameters, "versions": list(order.values)})
     return versions, ("model = $model AND false", {"model": order.model})
 
 
 def _counts(connection: Connection, rows: str) -> list[dict[str, int]]:
-    found: list[dict[str, int]] = read(
+    count_rows: list[dict[str, int]] = read(
         connection, f"SELECT series, count(*) AS rows {rows} GROUP BY series"
     ).to_pylist()
-    return found
+    return count_rows
 
 
 def _tables_by_series(connection: Connection) -> list[str]:
     """Return the tables whose rows belong to one series each."""
     columns = "duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)"
-    found = read(
+    rows = read(
         connection, f"SELECT DISTINCT table_name FROM {columns} WHERE c.column_name = 'series' AND NOT t.temporary"
     )
-    return [str(name) for name in found["table_name"].to_pylist()]
+    return [str(name) for name in rows["table_name"].to_pylist()]
 
 
 def _find(connection: Connection, order: ErasureOrder) -> None:
     """Name the rows: predictions of the id or subject, and outcomes of the id, of their ids, or of the subject."""
     place = "" if order.environment is None else " AND coalesce(environment, $environment) = $environment"
-    named: dict[str, object] = {"model": order.model, "values": list(order.values)}
-    named |= {} if order.environment is None else {"environment": order.environment}
+    parameters: dict[str, object] = {"model": order.model, "values": list(order.values)}
+    parameters |= {} if order.environment is None else {"environment": order.environment}
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE gone_predictions AS SELECT p.seq, p.id FROM predictions p JOIN models USING"
         f" (series) WHERE model = $model{place} AND list_contains($values, p.{order.by})",
-        named,
+        parameters,
     )
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE gone_outcomes AS SELECT seq FROM outcomes WHERE model = $model{place}"
         f" AND (list_contains($values, {order.by}) OR id IN (SELECT id FROM gone_predictions WHERE id <> ''))",
-        named,
+        parameters,
     )
 
 
@@ -377,10 +385,10 @@ def _delete(connection: Connection, table: str, condition: str) -> int:
     return int(connection.execute(f"DELETE FROM {table} WHERE {condition}").fetchall()[0][0])
 
 
-def _stays(lost: pa.Table, whole: Sequence[tuple[Series, Sequence[tuple[int, int]]]]) -> I64:
+def _stays(lost: pa.Table, serieseses: Sequence[tuple[Series, Sequence[tuple[int, int]]]]) -> I64:
     """Return the predictions whose outcome stays in the sums, so that they still count as having one."""
     stays, time = np.ones(len(lost), np.bool_), integers_of(lost, "time")
-    for series, stretches in whole:
+    for series, stretches in serieseses:
         for start, end in stretches:
             stays &= (integers_of(lost, "series") != series.number) | (time < start) | (time >= end)
     return integers_of(lost, "prediction")[stays]
@@ -393,8 +401,8 @@ def _stretches(
     numbers, panes = integers_of(lost, "series"), integers_of(lost, "time")
     panes = panes - panes % PANE
     by_number = register.by_number()
-    for which in np.unique(numbers).tolist():
-        stored = stored_stretches(connection, which, np.unique(panes[numbers == which]).tolist())
-        whole = [stretch for stretch in stored if all_rows_kept(connection, which, stretch)]
-        if whole:
-            yield by_number[which], whole
+    for series_number in np.unique(numbers).tolist():
+        stored = stored_stretches(connection, series_number, np.unique(panes[numbers == series_number]).tolist())
+        kept_stretches = [stretch for stretch in stored if all_rows_kept(connection, series_number, stretch)]
+        if kept_stretches:
+            yield by_number[series_number], kept_stretches

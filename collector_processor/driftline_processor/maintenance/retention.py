@@ -142,50 +142,50 @@ class Upkeep:
         if self._written is None:  # not when opening: it reads all panes once
             self._written = written_in_pieces(self._connection)
             self._sliced = written_in_pieces(self._connection, SLICED)
-        for which, panes in self._touched.take_written().items():
-            self._written.setdefault(which, set()).update(panes)
-            self._sliced.setdefault(which, set()).update(panes)
+        for number, panes in self._touched.take_written().items():
+            self._written.setdefault(number, set()).update(panes)
+            self._sliced.setdefault(number, set()).update(panes)
         cuts = cuts_of(self._connection, self._series)
         for series in self._series:
-            own = cuts[series.number].tolist() if series.number in cuts else []
-            self._roll_up(series, self._written.setdefault(series.number, set()), own)
+            series_cuts = cuts[series.number].tolist() if series.number in cuts else []
+            self._roll_up(series, self._written.setdefault(series.number, set()), series_cuts)
 
-    def _roll_up(self, series: Series, written: set[int], cuts: list[int]) -> None:
-        """Merge panes into longer ones; ``written`` loses the panes that are not open any more."""
+    def _roll_up(self, series: Series, written_panes: set[int], cuts: list[int]) -> None:
+        """Merge panes into longer ones; ``written_panes`` loses the panes that are not open any more."""
         timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
         with transaction(self._connection):
             prune_samples(self._connection, series.number, self._series.settings(series.key.model).keep_features)
-            roll_up(self._connection, series.number, watermark, timezone, written, cuts=cuts)
+            roll_up(self._connection, series.number, watermark, timezone, written_panes, cuts=cuts)
             sliced = self._sliced.setdefault(series.number, set())
             hours = set(hours_of(sliced, timezone).values())
             roll_up(self._connection, series.number, watermark, timezone, hours, SLICED)
             expire_evaluations(self._connection, series.number, watermark - KEEP_DAYS)
-        for open_ones in (written, sliced):
+        for open_ones in (written_panes, sliced):
             open_ones -= {pane for pane in open_ones if pane < closed_until(watermark)}
 
     def _expire(self, oldest: int) -> None:
         """Delete predictions and outcomes that arrived before a time; their sums stay in the panes."""
         last = number(self._connection, "SELECT max(seq) FROM predictions WHERE received < ?", oldest)
-        told = number(self._connection, "SELECT max(seq) FROM outcomes WHERE received < ?", oldest)
+        last_expired = number(self._connection, "SELECT max(seq) FROM outcomes WHERE received < ?", oldest)
         lapsed = number(self._connection, "SELECT count(*) FROM waiting WHERE received < ?", oldest)
         with transaction(self._connection):
-            gone = read(
+            expired_rows = read(
                 self._connection,
                 "SELECT series, count(*) AS rows FROM predictions WHERE seq <= ? GROUP BY series",
                 last or 0,
             ).to_pylist()
-            if gone:
+            if expired_rows:
                 note_successors(self._connection, last or 0)
             self._connection.execute("DELETE FROM predictions WHERE seq <= ?", [last or 0])
             for table in ("joined", "retractions", "kept", "successors"):
                 self._connection.execute(f"DELETE FROM {table} WHERE prediction <= ?", [last or 0])
-            if told is not None:  # one that came before its prediction stays as long as it counts
+            if last_expired is not None:  # one that came before its prediction stays as long as it counts
                 counts = " UNION ALL ".join(
                     f"SELECT outcome FROM {table} WHERE outcome <= ?" for table in ("joined", "retractions")
                 )
                 outdated = f"DELETE FROM outcomes WHERE received < ? AND seq NOT IN ({counts})"
-                self._connection.execute(outdated, [oldest, told, told])
+                self._connection.execute(outdated, [oldest, last_expired, last_expired])
             self._connection.execute("DELETE FROM waiting WHERE received < ?", [oldest])
-        self.expired.update({row["series"]: row["rows"] for row in gone})
+        self.expired.update({row["series"]: row["rows"] for row in expired_rows})
         if lapsed:
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, lapsed, {a.DRIFTLINE_REASON: "expired"})

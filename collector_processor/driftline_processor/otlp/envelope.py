@@ -100,23 +100,23 @@ def records_of(body: bytes) -> Iterator[bytes]:
         for scope in group.scopes:
             name = _without(scope, "records")
             for record in scope.records:
-                one = _Request()
-                one.groups.add().CopyFrom(resource)
-                one.groups[0].scopes.add().CopyFrom(name)
-                one.groups[0].scopes[0].records.append(record)
-                yield bytes(one.SerializeToString())
+                next_request = _Request()
+                next_request.groups.add().CopyFrom(resource)
+                next_request.groups[0].scopes.add().CopyFrom(name)
+                next_request.groups[0].scopes[0].records.append(record)
+                yield bytes(next_request.SerializeToString())
 
 
 def drop_groups(body: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
     """Return a request without the groups that are unwanted, as it is where none is, and nothing where all are."""
     request = _Closed.FromString(body)
-    kept = [group for group in request.groups if not unwanted(group)]
-    if len(kept) == len(request.groups):
+    groups = [group for group in request.groups if not unwanted(group)]
+    if len(groups) == len(request.groups):
         return body
-    if not kept:
+    if not groups:
         return b""
     del request.groups[:]
-    request.groups.extend(kept)
+    request.groups.extend(groups)
     return bytes(request.SerializeToString())
 
 
@@ -130,23 +130,23 @@ def has_records_of_ours(body: bytes) -> bool:
     return any(prefix in body for prefix in _PREFIXES)
 
 
-def keep_logs(body: bytes, ours: bool) -> bytes:
-    """Return a logs request with only our events (``ours``) or only the others, as it is where that is all of it."""
+def keep_logs(body: bytes, is_own: bool) -> bytes:
+    """Return a logs request with only our events (``is_own``) or only the others, as it is where that is all of it."""
     if not has_records_of_ours(body):
-        return b"" if ours else body
-    return _keep(body, lambda record: (_Record.FromString(record).event_name in _OURS) == ours)
+        return b"" if is_own else body
+    return _keep(body, lambda record: (_Record.FromString(record).event_name in _OURS) == is_own)
 
 
-def _keep(body: bytes, wanted: Callable[[bytes], bool]) -> bytes:
+def _keep(body: bytes, is_kept: Callable[[bytes], bool]) -> bytes:
     request = _Request.FromString(body)
     dropped = False
     for group in request.groups:
         for scope in group.scopes:
-            kept = [record for record in scope.records if wanted(record)]
-            if len(kept) < len(scope.records):
+            records = [record for record in scope.records if is_kept(record)]
+            if len(records) < len(scope.records):
                 dropped = True
                 del scope.records[:]
-                scope.records.extend(kept)
+                scope.records.extend(records)
     if not dropped:
         return body
     for group in request.groups:

@@ -49,12 +49,12 @@ def _with_base64_ids(value: Any) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
-        return [_with_base64_ids(one) for one in value]
+        return [_with_base64_ids(child) for child in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: base64.b64encode(bytes.fromhex(one)).decode()
-        if key in _IDS and isinstance(one, str)
-        else _with_base64_ids(one)
-        for key, one in value.items()
+        key: base64.b64encode(bytes.fromhex(child)).decode()
+        if key in _IDS and isinstance(child, str)
+        else _with_base64_ids(child)
+        for key, child in value.items()
     }

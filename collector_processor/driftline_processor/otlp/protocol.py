@@ -77,13 +77,13 @@ _RESPONSES: dict[Signal, type[Message]] = {
 }
 
 
-def as_json(answer: bytes, of: Signal | None) -> bytes:
-    """Write an answer in protobuf as JSON; ``of``: the signal that was exported, None = a ``google.rpc.Status``.
+def as_json(answer: bytes, signal: Signal | None) -> bytes:
+    """Write an answer in protobuf as JSON; ``signal``: the signal that was exported, None = a ``google.rpc.Status``.
 
     >>> as_json(status(3, "no"), None), as_json(b"", "traces")
     (b'{"code": 3, "message": "no"}', b'{}')
     """
-    message = (Status if of is None else _RESPONSES[of]).FromString(answer)
+    message = (Status if signal is None else _RESPONSES[signal]).FromString(answer)
     return json.dumps(MessageToDict(message)).encode()
 
 

@@ -225,9 +225,9 @@ class PendingMessages:
 
         ``cancel`` ends its call, and with it the waiting.
         """
-        asked = self._clock()
+        asked_at = self._clock()
         self._places.get()
-        arrival = _Arrival(self, asked, self._clock(), cancel)
+        arrival = _Arrival(self, asked_at, self._clock(), cancel)
         self._awaited[arrival] = None
         return arrival
 
@@ -241,10 +241,17 @@ class PendingMessages:
     def look(self) -> None:
         """Give room to the messages that are slow, and cancel those for which there is none."""
         now = self._clock()
-        late = sorted((one for one in list(self._awaited) if now - one.began >= self.QUICK), key=lambda one: one.began)
-        slow = [one for one in late if one.holding is not None]
-        cancelled = [one for one in late if now - one.began >= self.DEADLINE]
-        for arrival in (one for one in late if one.holding is None and one not in cancelled):
+        late = sorted(
+            (arrival_awaited for arrival_awaited in list(self._awaited) if now - arrival_awaited.began >= self.QUICK),
+            key=lambda arrival_awaited: arrival_awaited.began,
+        )
+        slow = [arrival_awaited for arrival_awaited in late if arrival_awaited.holding is not None]
+        cancelled = [arrival_awaited for arrival_awaited in late if now - arrival_awaited.began >= self.DEADLINE]
+        for arrival in (
+            arrival_awaited
+            for arrival_awaited in late
+            if arrival_awaited.holding is None and arrival_awaited not in cancelled
+        ):
             if len(slow) < self.MOST_SLOW and self._hold(arrival):
                 slow.append(arrival)
             elif slow and now - slow[0].began >= self.LEAST:

@@ -185,9 +185,9 @@ class _Export:
         data = body.unpacked()
         protobuf = data
         if kind == JSON:
-            asked = time.monotonic()
+            asked_at = time.monotonic()
             with ceiling_of(scope).working(OF_JSON * len(data), MOST_WAIT - waited):
-                waited += time.monotonic() - asked
+                waited += time.monotonic() - asked_at
                 protobuf = protobuf_of(self._signal, data)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         return self._accept(self._signal, protobuf, headers, waited)

@@ -104,7 +104,7 @@ def routes(
             body = await receive_body(request, limit)
             model = text_of(request.query_params.get("model"), "model")
             environment = text_of(request.query_params.get("environment"), "environment")
-            named = named_part(request.query_params)
+            upload_part = named_part(request.query_params)
             now = clock()
             read = await asyncio.get_running_loop().run_in_executor(
                 parsers, _read, body, kind, parse, model, environment, now
@@ -120,7 +120,7 @@ def routes(
         except ClientDisconnect:
             return Response(status_code=400)
         parsed, tables = read.parsed, read.tables
-        part = None if named is None else UploadPart(*named, parsed.rejections)
+        part = None if upload_part is None else UploadPart(*upload_part, parsed.rejections)
         if part is not None and submit_part is None:
             return _error(400, "uploads in parts are taken where the outcomes are kept; this address takes none")
         if not tables and _all_lack_model(parsed):
@@ -184,12 +184,12 @@ def _read(body: Body, kind: str, parse: Parse, model: str | None, environment: s
     return _Document(parsed, tables, bool((parsed.rows.time != 0).all()), digest.digest())
 
 
-def named_part(said: QueryParams) -> tuple[str, int] | None:
+def named_part(query_params: QueryParams) -> tuple[str, int] | None:
     """Return the upload and the number that a request names, None where it is a part of none.
 
     Raises :class:`UnusableField` for one without the other, and for what is no name or number.
     """
-    upload, part = said.get("upload"), said.get("part")
+    upload, part = query_params.get("upload"), query_params.get("part")
     if upload is None and part is None:
         return None
     if not upload or len(upload) > MAX_UPLOAD or part is None or not _NUMBER.fullmatch(part):
@@ -240,18 +240,18 @@ def upload_routes(found: Callable[[str], Upload | None]) -> list[BaseRoute]:
 
     async def upload(request: Request) -> Response:
         name = request.path_params["name"]
-        known = found(name)
-        if known is None:
+        known_upload = found(name)
+        if known_upload is None:
             return JSONResponse({"error": "nothing of this upload has come; begin with ?part=0"}, status_code=404)
         return JSONResponse(
             {
                 "upload": name,
-                "parts": known.parts,
-                "next": known.next,
-                "accepted": known.accepted,
-                "rejected": known.rejected,
-                "received": iso_time(known.received),
-                "parts_with_rejected": list(known.faulty[:SHOWN_PARTS]),
+                "parts": known_upload.parts,
+                "next": known_upload.next,
+                "accepted": known_upload.accepted,
+                "rejected": known_upload.rejected,
+                "received": iso_time(known_upload.received),
+                "parts_with_rejected": list(known_upload.faulty[:SHOWN_PARTS]),
             }
         )
 

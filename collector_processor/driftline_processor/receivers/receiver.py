@@ -133,10 +133,12 @@ def make_receivers(receivers: Receivers, around: Surroundings) -> Iterator[tuple
     Raises:
         PortInUse: An address is taken. The receivers before are made, and are to be stopped.
     """
-    for one in receivers.declared:
-        made: Receiver
-        if isinstance(one.settings, ReceiverKeys):
-            made = one.settings.connect(one.key, around)
+    for declared_receiver in receivers.declared:
+        receiver: Receiver
+        if isinstance(declared_receiver.settings, ReceiverKeys):
+            receiver = declared_receiver.settings.connect(declared_receiver.key, around)
         else:
-            made = import_module(f"{__package__}.{one.type}").RECEIVER(one.key, one.settings, around)
-        yield one.key.rpartition(".")[2], made
+            receiver = import_module(f"{__package__}.{declared_receiver.type}").RECEIVER(
+                declared_receiver.key, declared_receiver.settings, around
+            )
+        yield declared_receiver.key.rpartition(".")[2], receiver

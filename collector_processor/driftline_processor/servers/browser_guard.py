@@ -70,12 +70,12 @@ class AccessRules:
     def names(self, host: str, everyone: bool = True) -> bool:
         """Return True where ``allowed_hosts`` names a host. ``everyone``: whether ``*`` does."""
         return any(
-            fnmatchcase(host, written.lower().rstrip(".")) for written in self.hosts if everyone or written != "*"
+            fnmatchcase(host, pattern.lower().rstrip(".")) for pattern in self.hosts if everyone or pattern != "*"
         )
 
     def accepts(self, origin: str) -> bool:
         """Return True where pages of another origin may send here."""
-        return any(fnmatchcase(origin.lower(), written.lower().rstrip("/")) for written in self.origins)
+        return any(fnmatchcase(origin.lower(), pattern.lower().rstrip("/")) for pattern in self.origins)
 
 
 class _Refused(Exception):  # noqa: N818 - carries an answer
@@ -114,23 +114,23 @@ class BrowserGuard:
             await self._app(scope, receive, _allowing(origin, send))
 
     def _check_host(self, scope: Scope, headers: Headers) -> re.Match[str] | None:
-        named = headers.getlist("host")
-        if not named and scope["http_version"] == "1.0":
+        host_headers = headers.getlist("host")
+        if not host_headers and scope["http_version"] == "1.0":
             return None
-        if len(named) != 1 or not named[0].strip():
+        if len(host_headers) != 1 or not host_headers[0].strip():
             raise _Refused(400, "a request names one host; send a Host header, such as 'Host: localhost:8780'")
-        if (known := self._answered.get(named[0])) is not None:
-            return known
-        written = named[0].strip().lower()
-        host = _HOST.fullmatch(written)
+        if (known_answer := self._answered.get(host_headers[0])) is not None:
+            return known_answer
+        host_text = host_headers[0].strip().lower()
+        host = _HOST.fullmatch(host_text)
         if host is None:
-            raise _Refused(400, f"the Host header {written[:80]!r} is no host; send a name or an address, and a port")
+            raise _Refused(400, f"the Host header {host_text[:80]!r} is no host; send a name or an address, and a port")
         if not self._rules.answers(_name(host)):
             raise _Refused(
                 421, f"this is not {_name(host)[:80]!r}; if people or programs call it so, name it in allowed_hosts"
             )
         if len(self._answered) < _MOST_NAMED:
-            self._answered[named[0]] = host
+            self._answered[host_headers[0]] = host
         return host
 
     def _check_origin(self, scope: Scope, headers: Headers, host: re.Match[str] | None) -> str | None:
@@ -191,9 +191,9 @@ def _preflight(origin: str, headers: Headers) -> Response:
         "access-control-max-age": _PREFLIGHT_SECONDS,
         "vary": "Origin",
     }
-    wanted = headers.get("access-control-request-headers")
-    if wanted:
-        allowed["access-control-allow-headers"] = wanted
+    requested_headers = headers.get("access-control-request-headers")
+    if requested_headers:
+        allowed["access-control-allow-headers"] = requested_headers
     return Response(status_code=204, headers=allowed)
 
 

@@ -88,39 +88,39 @@ async def receive_body(request: Request, limit: int) -> Body:
 
 
 def _unpack(data: bytes, encoding: str, limit: int, hold: Callable[[int], None]) -> bytes:
-    view, at, members = memoryview(data), 0, 0
+    view, offset, members = memoryview(data), 0, 0
     body = bytearray()
-    while at < len(view) or not members:
+    while offset < len(view) or not members:
         if members and (encoding != "gzip" or members == MAX_MEMBERS):
             many = f"has more than {MAX_MEMBERS:,} members" if encoding == "gzip" else "goes on behind its end"
             raise MalformedBody(f"the {encoding} stream {many}; pack the body as one")
-        at = _unpack_member(view, at, body, encoding, limit, hold)
+        offset = _unpack_member(view, offset, body, encoding, limit, hold)
         members += 1
-        if not any(view[at : at + _BLOCK]) and not any(view[at:]):
+        if not any(view[offset : offset + _BLOCK]) and not any(view[offset:]):
             break  # what fills up the last block of a tape or a disk
     return bytes(body)
 
 
 def _unpack_member(
-    view: memoryview, at: int, body: bytearray, encoding: str, limit: int, hold: Callable[[int], None]
+    view: memoryview, offset: int, body: bytearray, encoding: str, limit: int, hold: Callable[[int], None]
 ) -> int:
-    """Unpack one member that begins at ``at``, append it to ``body``, and return where it ends."""
+    """Unpack one member that begins at ``offset``, append it to ``body``, and return where it ends."""
     member = zlib.decompressobj(_WINDOW_BITS[encoding])
     while not member.eof:
-        block = view[at : at + _BLOCK]
+        block = view[offset : offset + _BLOCK]
         if not block:
             raise MalformedBody(f"the {encoding} stream ends too early")
         try:
             # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
-            made = member.decompress(block, limit + 1 - len(body))
+            unpacked = member.decompress(block, limit + 1 - len(body))
         except zlib.error as error:
             raise MalformedBody(f"the {encoding} stream is damaged: {error}") from None
-        hold(len(made))
-        body += made
+        hold(len(unpacked))
+        body += unpacked
         if len(body) > limit:
             raise _too_large(limit)
-        at += len(block) - len(member.unconsumed_tail) - len(member.unused_data)
-    return at
+        offset += len(block) - len(member.unconsumed_tail) - len(member.unused_data)
+    return offset
 
 
 def retry_later(overloaded: Overloaded, sentence: str = "") -> JSONResponse:

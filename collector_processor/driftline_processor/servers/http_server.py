@@ -73,9 +73,9 @@ else:
     def raise_most_files() -> None:
         """Raise the soft limit on open files as far as this user may, up to what is ever needed."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        file_limit = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
+        if soft != resource.RLIM_INFINITY and soft < file_limit:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (file_limit, hard))
 
 
 IDLE_SECONDS = 75.0
@@ -141,8 +141,8 @@ class Connections:
 
     def admit(self, connection: Connection) -> bool:
         """Return True where there is room for a new connection; make some where one is silent."""
-        most = min(self._most, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
-        if len(self._open) >= most:
+        limit = min(self._most, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
+        if len(self._open) >= limit:
             silent = self._most_silent()
             if silent is None:
                 self._say(
@@ -172,14 +172,16 @@ class Connections:
         while True:
             await asyncio.sleep(self.deadlines.look)
             now = self.clock()
-            for connection in [one for one in (*self._open, *self._closing) if one.overdue(now)]:
+            for connection in [watched for watched in (*self._open, *self._closing) if watched.overdue(now)]:
                 connection.end(408)
 
     def _most_silent(self) -> Connection | None:
         now = self.clock()
         # 1.0: seconds of silence in which a connection keeps its place whoever comes
-        silent = [one for one in self._open if one.waits != "answer" and now - one.heard >= 1.0]
-        return min(silent, key=lambda one: (one.waits != "next", one.heard), default=None)
+        silent = [
+            connection for connection in self._open if connection.waits != "answer" and now - connection.heard >= 1.0
+        ]
+        return min(silent, key=lambda connection: (connection.waits != "next", connection.heard), default=None)
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Say in one line a minute that the system gives no connections; asyncio tries again every second."""
@@ -288,9 +290,9 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request of the connection."""
-        another = bool(self.pipeline)
+        has_another = bool(self.pipeline)
         super().on_response_complete()
-        if self.waits == "answer" and not another:
+        if self.waits == "answer" and not has_another:
             self._wait_for("next")
 
     def pause_writing(self) -> None:
@@ -348,8 +350,8 @@ class Connection(HttpToolsProtocol):
             return False
         return self.waits == "head" or not self.cycle.response_started
 
-    def _wait_for(self, what: Waits) -> None:
-        self.waits = what
+    def _wait_for(self, waits: Waits) -> None:
+        self.waits = waits
         self._since = self._connections.clock()
         self._came = 0
 
@@ -421,7 +423,7 @@ class HttpServers:
 
     def forget(self, port: HttpPort, timeout: float | None) -> None:
         """Leave out a port that is stopped, and end the loop with the last one."""
-        self._ports = [one for one in self._ports if one is not port]
+        self._ports = [other_port for other_port in self._ports if other_port is not port]
         if not self._ports and self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._over.set)
             self._thread.join(timeout)

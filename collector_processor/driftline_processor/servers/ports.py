@@ -66,8 +66,8 @@ def check_free(address: Address, key: str) -> None:
 
 
 def _families(host: str) -> list[socket.AddressFamily]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys(family for family, *_ in found))
+    addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(family for family, *_ in addresses))
 
 
 def _taken(address: Address) -> bool:

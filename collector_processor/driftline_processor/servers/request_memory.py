@@ -123,17 +123,17 @@ class RequestMemory:
         now = self._clock()
         with self._lock:
             holding.heard = now
-            wanted = holding.size + size
-            if wanted > self.largest:
+            needed_bytes = holding.size + size
+            if needed_bytes > self.largest:
                 raise ExceedsRequestMemory
-            if not size or (self.used + size <= self._room(wanted) and not self.short):
-                holding.size = wanted
+            if not size or (self.used + size <= self._room(needed_bytes) and not self.short):
+                holding.size = needed_bytes
                 self.used += size
                 self._holdings.add(holding)
                 return
-            silent = [one for one in self._holdings if now - one.heard >= SILENT]
-        for one in silent:
-            one.end()
+            silent = [holding for holding in self._holdings if now - holding.heard >= SILENT]
+        for silent_request in silent:
+            silent_request.end()
         raise Overloaded
 
     def give_back(self, holding: MemoryClaim) -> None:
@@ -143,8 +143,8 @@ class RequestMemory:
             holding.size = 0
             self._holdings.discard(holding)
 
-    def _room(self, wanted: int) -> int:
-        return self.limit if wanted <= _SMALL else self.limit * 3 // 4
+    def _room(self, needed_bytes: int) -> int:
+        return self.limit if needed_bytes <= _SMALL else self.limit * 3 // 4
 
 
 def hold(scope: Mapping[str, Any], size: int) -> None:

@@ -83,9 +83,11 @@ class Notifications:
         """
         channels, now = self._config.all_channels, self._clock()
         with self._writing():
-            taken, messages = acknowledge(self._parts().alerts, channels, alert, by, why, now, take_over=take_over)
+            acknowledged, messages = acknowledge(
+                self._parts().alerts, channels, alert, by, why, now, take_over=take_over
+            )
         self._couriers.post(messages)
-        return taken
+        return acknowledged
 
     def approve(self, alert: str, action: str, by: str, why: str) -> Approval | None:
         """Note who approves an action for an alert, and why, and have it carried out.

@@ -73,7 +73,7 @@ def open_intake(
     store: Store, config: Config, baselines: Mapping[str, Baseline], counters: Counters, clock: Callable[[], int]
 ) -> Intake:
     """Make what stores requests, from what is in the file; ``baselines``: those that the configuration names."""
-    business = {name: one.keys(name) for name, one in config.business.items()}
+    business = {name: business_metric.keys(name) for name, business_metric in config.business.items()}
     models, limits = config.models, config.limits
     return Intake(store, models, baselines, ChangedPanes(), counters, clock, limits, business)
 
@@ -112,13 +112,13 @@ class Parts:
         share = share_of_caches(config.limits.memory)
         connection = store.connect(lasting=True)
 
-        def watermark(one: Series) -> int:
-            found = intake.watermarks.get((one.key.environment, one.key.model))
-            return 0 if found is None else found.at(clock())
+        def watermark(series: Series) -> int:
+            model_watermark = intake.watermarks.get((series.key.environment, series.key.model))
+            return 0 if model_watermark is None else model_watermark.at(clock())
 
-        def judged_until(one: Series) -> int:
+        def judged_until(series: Series) -> int:
             """Return the watermark by which panes get longer: those of windows that wait to be judged stay short."""
-            reached, oldest = watermark(one), evaluator.waiting.oldest(one.number)
+            reached, oldest = watermark(series), evaluator.waiting.oldest(series.number)
             return reached if oldest is None else min(reached, oldest + KEEP_PANES)
 
         concept = ConceptWatch(connection, series, baselines, slices)
@@ -127,8 +127,8 @@ class Parts:
         join.listen(shared.joined)
         evaluations = EvaluationStore(connection, clock, share)
         evaluator = Evaluator(connection, series, baselines, evaluations, touched, watermark, clock, judging, share)
-        most, resting, storage = config.storage.max_size, shared.queue.resting, config.storage
-        sizing = None if most is None else Sizing(connection, most, resting, store.rewrite)
+        max_size, resting, storage = config.storage.max_size, shared.queue.resting, config.storage
+        sizing = None if max_size is None else Sizing(connection, max_size, resting, store.rewrite)
         upkeep = Upkeep(connection, series, touched, judged_until, storage.retention, counters, clock, sizing)
         verdicts = Verdicts(lambda: intake.arrivals, connection, clock)
         weak_slices = WeakSliceSearch(store, series, baselines)
@@ -165,7 +165,7 @@ class Parts:
             keys=config.all_channels,
             actions=config.actions,
         )
-        off = {name: one for name, one in config.policies.items() if not one.enabled}
+        off = {name: policy for name, policy in config.policies.items() if not policy.enabled}
         explanations = PolicyExplanations(
             *(alerts, {**config.watched_policies, **off}, config.told, silences),
             *(config.all_channels, lambda: policies.waiting, shared.put_off, clock),

@@ -151,10 +151,10 @@ class State:
 
     def _open_log(self) -> RequestLog:
         limits = self._config.storage.log
-        kept = LogLimits(limits.max_size, limits.max_age.total_seconds(), limits.segment_size)
+        log_limits = LogLimits(limits.max_size, limits.max_age.total_seconds(), limits.segment_size)
         folder, at_least = self._store.path.parent / "log", self._queue.position
         try:
-            return RequestLog(folder, self.health.counters, self._clock, kept, at_least)
+            return RequestLog(folder, self.health.counters, self._clock, log_limits, at_least)
         except (OSError, UnknownFormat) as error:
             raise StorageError(f"storage.directory: the log cannot be opened: {error}") from error
 
@@ -540,9 +540,9 @@ def decoding_of(config: Config) -> Decoding:
     """Return how requests are decoded: which metrics of others are mapped, and which are business series."""
     mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
     business: dict[str, tuple[BusinessMetric, ...]] = {}
-    for name, one in config.business.items():
-        if one.metric is not None:
-            business[one.metric] = (*business.get(one.metric, ()), one.wanted(name))
+    for name, business_metric in config.business.items():
+        if business_metric.metric is not None:
+            business[business_metric.metric] = (*business.get(business_metric.metric, ()), business_metric.wanted(name))
     return Decoding(mappings, business)
 
 

@@ -140,25 +140,25 @@ def integers_of(rows: pa.Table, name: str) -> I64:
     return np.asarray(rows.column(name).to_numpy(), dtype=np.int64)
 
 
-def filter_rows(rows: pa.Table, which: NDArray[np.bool_]) -> pa.Table:
+def filter_rows(rows: pa.Table, selected: NDArray[np.bool_]) -> pa.Table:
     """Return the rows for which it is true; the table itself where it is for all."""
-    return rows if which.all() else rows.filter(pa.array(which))
+    return rows if selected.all() else rows.filter(pa.array(selected))
 
 
-def take_table_rows(rows: pa.Table, which: I64) -> pa.Table:
+def take_table_rows(rows: pa.Table, i64: I64) -> pa.Table:
     """Return rows by their places; the table itself where these are all of them, in order."""
     n = len(rows)
-    return rows if len(which) == n and (which == np.arange(n)).all() else rows.take(pa.array(which))
+    return rows if len(i64) == n and (i64 == np.arange(n)).all() else rows.take(pa.array(i64))
 
 
-def positions_among(known: I64, wanted: I64) -> I64:
+def positions_among(numbers: I64, searched: I64) -> I64:
     """Return the place of each number among others that are all different, which have it."""
-    if len(known) == len(wanted) and (known == wanted).all():
-        return np.arange(len(known))
-    if (known[1:] > known[:-1]).all():
-        return positions_in(known, wanted)
-    order = np.argsort(known)
-    return np.asarray(order[positions_in(known[order], wanted)])
+    if len(numbers) == len(searched) and (numbers == searched).all():
+        return np.arange(len(numbers))
+    if (numbers[1:] > numbers[:-1]).all():
+        return positions_in(numbers, searched)
+    order = np.argsort(numbers)
+    return np.asarray(order[positions_in(numbers[order], searched)])
 
 
 def group_by_value(numbers: I64) -> Iterator[tuple[int, NDArray[np.bool_]]]:
@@ -170,13 +170,13 @@ def group_by_value(numbers: I64) -> Iterator[tuple[int, NDArray[np.bool_]]]:
         yield number, numbers == number
 
 
-def is_among(values: I64, some: I64) -> NDArray[np.bool_]:
+def is_among(values: I64, i64: I64) -> NDArray[np.bool_]:
     """Return True for values among others: numpy's ``isin``, by searching, which is quicker for many of few."""
-    if not len(some) or not len(values):
+    if not len(i64) or not len(values):
         return np.zeros(len(values), np.bool_)
-    if len(some) == len(values) and (some == values).all():
+    if len(i64) == len(values) and (i64 == values).all():
         return np.ones(len(values), np.bool_)
-    ordered = np.sort(some)
+    ordered = np.sort(i64)
     return np.asarray(ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values)
 
 
@@ -206,9 +206,9 @@ def scores_of(rows: pa.Table, classes: int) -> F64 | None:
     lists = rows.column("scores").combine_chunks()
     lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
     scores = np.full((len(rows), classes), np.nan)
-    whole = lengths == classes
-    values = np.asarray(lists.filter(pa.array(whole)).flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
-    scores[whole] = values.reshape(-1, classes)
+    is_whole = lengths == classes
+    values = np.asarray(lists.filter(pa.array(is_whole)).flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
+    scores[is_whole] = values.reshape(-1, classes)
     return scores
 
 
@@ -357,23 +357,25 @@ def split_subject(table: _Table, subject: str | None) -> tuple[_Table, Column | 
     ``subject``: the feature or slice that says whom a row is about, None where nobody said so. Among predictions it is
     still there as a slice, by which rows may be clustered; nothing keeps it but its own column.
     """
-    found = subjects_of(table, subject)
+    subjects = subjects_of(table, subject)
     if subject is None:
         return table, None
     if isinstance(table, OutcomeTable):
-        return replace(table, slices={n: c for n, c in table.slices.items() if n != subject}), found
-    if found is None:
+        return replace(table, slices={n: c for n, c in table.slices.items() if n != subject}), subjects
+    if subjects is None:
         return table, None
     features = {name: column for name, column in table.features.items() if name != subject}
-    return replace(table, features=features, slices={**table.slices, subject: found}), found
+    return replace(table, features=features, slices={**table.slices, subject: subjects}), subjects
 
 
 def take_text(text: Text, rows: Rows) -> Text:
     """Return the texts with these positions."""
-    taken = text_array(text).take(pa.array(rows))
-    _, offsets, data = taken.buffers()
-    whole = np.frombuffer(offsets, dtype=np.int32)[taken.offset : taken.offset + len(taken) + 1]
-    return Text(whole - whole[0], b"" if data is None else data.to_pybytes()[whole[0] : whole[-1]])
+    taken_text = text_array(text).take(pa.array(rows))
+    _, offsets, data = taken_text.buffers()
+    text_offsets = np.frombuffer(offsets, dtype=np.int32)[taken_text.offset : taken_text.offset + len(taken_text) + 1]
+    return Text(
+        text_offsets - text_offsets[0], b"" if data is None else data.to_pybytes()[text_offsets[0] : text_offsets[-1]]
+    )
 
 
 def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTable:
@@ -389,7 +391,7 @@ def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTabl
         predicted=concatenate([column for table in tables if (column := table.predicted) is not None])
         if first.predicted is not None
         else None,
-        items=ranked_items.join_items([one for table in tables if (one := table.items) is not None])
+        items=ranked_items.join_items([ranked_list for table in tables if (ranked_list := table.items) is not None])
         if first.items is not None
         else None,
         duration=_joined([table.duration for table in tables]),
@@ -427,8 +429,8 @@ def table_layout(table: PredictionTable) -> Hashable:
 def _concatenate_texts(texts: Sequence[Text]) -> Text:
     shifts = np.cumsum([0, *(int(text.offsets[-1]) for text in texts)])
     offsets = [text.offsets[1:] + shift for text, shift in zip(texts, shifts[:-1].tolist(), strict=True)]
-    whole = np.concatenate([[0], *offsets]).astype(np.int32)
-    return Text(whole, b"".join(text.data[: int(text.offsets[-1])] for text in texts))
+    joined_offsets = np.concatenate([[0], *offsets]).astype(np.int32)
+    return Text(joined_offsets, b"".join(text.data[: int(text.offsets[-1])] for text in texts))
 
 
 def _concatenate_columns(parts: Sequence[tuple[int, Mapping[str, Column]]]) -> dict[str, Column]:
@@ -443,8 +445,8 @@ def _filled(column: Column | None, n: int) -> Column:
 
 
 def _joined(arrays: Sequence[_Array | None]) -> _Array | None:
-    found = [array for array in arrays if array is not None]
-    return np.concatenate(found) if found else None  # type: ignore[return-value]  # of one dtype
+    present_arrays = [array for array in arrays if array is not None]
+    return np.concatenate(present_arrays) if present_arrays else None  # type: ignore[return-value]  # of one dtype
 
 
 def _taken(values: _Array | None, rows: Rows) -> _Array | None:

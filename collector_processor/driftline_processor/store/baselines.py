@@ -40,8 +40,8 @@ class LearningPoints:
     def __init__(self, connection: Connection) -> None:
         """Read how much was kept."""
         query = "SELECT series, sum(rows) AS rows, count(*) AS parts FROM learning_points GROUP BY series"
-        found = read(connection, query).to_pylist()
-        self._kept = {row["series"]: (float(row["rows"]), int(row["parts"])) for row in found}
+        rows = read(connection, query).to_pylist()
+        self._kept = {row["series"]: (float(row["rows"]), int(row["parts"])) for row in rows}
 
     def learned(self, series: int) -> int:
         """Return the rows of a series that are known from its kept rows."""
@@ -59,11 +59,15 @@ class LearningPoints:
         """
         rows, parts = self._kept.get(series.number, (0.0, 0))
         new = [increase for increase in increases if increase.point.foreign]
-        kept = [row for one in new if one.histogram is not None and (row := _row(series, one, one.histogram))["part"]]
-        if not kept:
+        kept_rows = [
+            row
+            for point in new
+            if point.histogram is not None and (row := _row(series, point, point.histogram))["part"]
+        ]
+        if not kept_rows:
             return None
-        insert(connection, "learning_points", pa.Table.from_pylist(kept, _SCHEMA))
-        rows, parts = rows + sum(row["rows"] for row in kept), parts + len(kept)
+        insert(connection, "learning_points", pa.Table.from_pylist(kept_rows, _SCHEMA))
+        rows, parts = rows + sum(row["rows"] for row in kept_rows), parts + len(kept_rows)
         self._kept[series.number] = rows, parts
         if rows < NEEDED_OF_POINTS and parts < MOST_PARTS:
             return None
@@ -84,9 +88,9 @@ _SCHEMA = pa.schema(
 )
 
 
-def _row(series: Series, one: Increase, histogram: Histogram) -> dict[str, Any]:
+def _row(series: Series, increase: Increase, histogram: Histogram) -> dict[str, Any]:
     """Return a row of the store."""
-    point, part, category = one.point, f"feature:{one.point.feature}", None
+    point, part, category = increase.point, f"feature:{increase.point.feature}", None
     if point.metric == m.DRIFTLINE_PREDICTION_SCORE:
         part = "score"
     elif point.metric == m.ML_PREDICTIONS:
@@ -114,8 +118,8 @@ def _build(connection: Connection, series: Series, rows: float) -> Baseline:
         if row["category"] is None and row["part"] != "duration":
             numbers.setdefault(row["part"], []).append(histogram)
         elif row["category"] is not None:
-            of = categories.setdefault(row["part"], {})
-            of[row["category"]] = of.get(row["category"], 0.0) + count(histogram)
+            counts_by_category = categories.setdefault(row["part"], {})
+            counts_by_category[row["category"]] = counts_by_category.get(row["category"], 0.0) + count(histogram)
     return baseline_from_histograms(series.key, series.task, rows, numbers, categories)
 
 
@@ -186,11 +190,13 @@ class Baselines:
                 )
             elif row["source"] == "provisional":
                 provisional[ModelKey(row["model"], row["version"], row["environment"])] = row["digest"]
-        kept = (
+        stored_baselines = (
             "SELECT series, sum(rows)::BIGINT AS rows FROM (SELECT DISTINCT series, part, rows FROM learning)"
             " GROUP BY series"
         )
-        learning: dict[int, int] = {row["series"]: row["rows"] for row in read(connection, kept).to_pylist()}
+        learning: dict[int, int] = {
+            row["series"]: row["rows"] for row in read(connection, stored_baselines).to_pylist()
+        }
         # All at once, and what is looked up last first: other threads read on meanwhile.
         self._by_digest, self._by_fold = by_digest, by_fold
         self._sent, self._provisional, self._learning = sent, provisional, learning
@@ -199,15 +205,15 @@ class Baselines:
 
     def sent(self) -> list[tuple[str, str, int]]:
         """Return the models and versions of which a service, or somebody, sent a baseline, and when (unix ns)."""
-        return [(model, one.version, one.received) for model, sent in self._sent.items() for one in sent]
+        return [(model, baseline.version, baseline.received) for model, sent in self._sent.items() for baseline in sent]
 
     def in_force(self, key: ModelKey) -> ActiveBaseline | None:
         """Return the baseline a series is compared with now; None while it is learning."""
         if configured := self._configured.get(key.model):
             return ActiveBaseline(configured, "config")
         if sent := self._sent.get(key.model):
-            mine = [one for one in sent if one.version == key.version] or sent
-            return ActiveBaseline(self._by_digest[mine[-1].digest], mine[-1].source)
+            version_baselines = [baseline for baseline in sent if baseline.version == key.version] or sent
+            return ActiveBaseline(self._by_digest[version_baselines[-1].digest], version_baselines[-1].source)
         digest = self._provisional.get(key)
         return None if digest is None else ActiveBaseline(self._by_digest[digest], "provisional")
 
@@ -239,10 +245,15 @@ class Baselines:
         A service sends its own whenever it starts: after somebody pushed another, only a new one of it counts.
         """
         sent = self._sent.setdefault(baseline.model, [])
-        mine = [one for one in sent if one.version == baseline.version]
-        if mine and mine[-1].digest == baseline.digest:
+        version_baselines = [sent_baseline for sent_baseline in sent if sent_baseline.version == baseline.version]
+        if version_baselines and version_baselines[-1].digest == baseline.digest:
             return
-        if mine and mine[-1].source == "push" and source == "event" and baseline.digest in [o.digest for o in mine]:
+        if (
+            version_baselines
+            and version_baselines[-1].source == "push"
+            and source == "event"
+            and baseline.digest in [o.digest for o in version_baselines]
+        ):
             return
         _check_readable(baseline)
         self._remember(baseline)
@@ -288,16 +299,20 @@ class Baselines:
             parts.setdefault(row["part"], []).append(row)
         for part, columns in parts.items():
             try:
-                kept = {row["name"]: decode(row["data"], row["rows"]) for row in columns}
+                columns_by_name = {row["name"]: decode(row["data"], row["rows"]) for row in columns}
             except Exception:  # nobody can tell whose rows they are, so the part goes as a whole
-                kept = {}
-            known = kept.get(_SEQ)
-            stays = np.flatnonzero(~np.isin(np.asarray(known), seqs)) if known is not None else np.arange(0)
+                columns_by_name = {}
+            sequence_column = columns_by_name.get(_SEQ)
+            stays = (
+                np.flatnonzero(~np.isin(np.asarray(sequence_column), seqs))
+                if sequence_column is not None
+                else np.arange(0)
+            )
             if len(stays) == columns[0]["rows"]:
                 continue
             connection.execute("DELETE FROM learning WHERE part = ?", [part])
             if len(stays):
-                fewer = {name: _some(value, stays) for name, value in kept.items()}
+                fewer = {name: _some(value, stays) for name, value in columns_by_name.items()}
                 _keep(connection, columns[0]["series"], part, fewer, len(stays))
 
     def forget_values(
@@ -309,23 +324,27 @@ class Baselines:
         and another is learned.
         """
         by_number = register.by_number()
-        for which in np.unique(series).tolist():
-            key = by_number[which].key
+        for number in np.unique(series).tolist():
+            key = by_number[number].key
             digest = self._provisional.get(key)
             if digest is None:
                 continue
             baseline = self._by_digest[digest]
             place = (digest, key.environment, key.model, key.version)
-            own = "digest = ? AND source = 'provisional' AND environment = ? AND model = ? AND version = ?"
+            condition = "digest = ? AND source = 'provisional' AND environment = ? AND model = ? AND version = ?"
             if baseline.extras.ranges != Ranges.counted(baseline.pane, baseline.bins):
-                connection.execute(f"DELETE FROM baselines WHERE {own}", place)
+                connection.execute(f"DELETE FROM baselines WHERE {condition}", place)
                 continue
-            found = baseline.extras.slices
-            for of, cut, value in slices:
-                found = found.with_other(cut, value) if found is not None and of == which else found
-            if found != baseline.extras.slices:
-                fewer = replace(baseline, extras=replace(baseline.extras, slices=found))
-                changed = f"UPDATE baselines SET digest = ?, json = ? WHERE {own}"
+            baseline_slices = baseline.extras.slices
+            for slice_series, cut, value in slices:
+                baseline_slices = (
+                    baseline_slices.with_other(cut, value)
+                    if baseline_slices is not None and slice_series == number
+                    else baseline_slices
+                )
+            if baseline_slices != baseline.extras.slices:
+                fewer = replace(baseline, extras=replace(baseline.extras, slices=baseline_slices))
+                changed = f"UPDATE baselines SET digest = ?, json = ? WHERE {condition}"
                 connection.execute(changed, (fewer.digest, fewer.to_json(), *place))
 
     def learn_points(
@@ -354,8 +373,8 @@ class Baselines:
         except Exception as error:  # rows that were acknowledged must not fail the ones that come after them
             if series.key not in self._unlearned:
                 self._unlearned.add(series.key)
-                of = f"{series.key.model} {series.key.version}".rstrip()
-                _log.error("no baseline could be learned for %s; learning begins anew", of, exc_info=error)
+                version_name = f"{series.key.model} {series.key.version}".rstrip()
+                _log.error("no baseline could be learned for %s; learning begins anew", version_name, exc_info=error)
             return
         self._remember(baseline)
         self._provisional[series.key] = baseline.digest
@@ -425,13 +444,13 @@ def _learned(connection: Connection, series: Series) -> list[PredictionTable]:
     parts: dict[int, list[dict[str, Any]]] = {}
     for row in read(connection, "SELECT * FROM learning WHERE series = ? ORDER BY part", series.number).to_pylist():
         parts.setdefault(row["part"], []).append(row)
-    named = [{**columns[0], "columns": columns} for columns in parts.values()]
+    baseline_rows = [{**columns[0], "columns": columns} for columns in parts.values()]
 
     def table(part: dict[str, Any]) -> PredictionTable:
         columns = {row["name"]: decode(row["data"], row["rows"]) for row in part["columns"]}
         return _table(series, part["rows"], columns)
 
-    return [table for _, table in connection.unreadable.skipped("learning", named, table)]
+    return [table for _, table in connection.unreadable.skipped("learning", baseline_rows, table)]
 
 
 def _table(series: Series, n: int, columns: Mapping[str, Value]) -> PredictionTable:

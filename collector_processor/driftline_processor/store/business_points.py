@@ -71,26 +71,26 @@ class BusinessPoints:
         go: it may have cut the same rows otherwise.
         """
         self._write_readings(connection, readings)
-        newest = {(one.name, one.stream, one.time): one for one in points if one.name in self._declared}
+        newest = {(point.name, point.stream, point.time): point for point in points if point.name in self._declared}
         if not newest:
             return
-        rows = [{"model": self._declared[one.name].model, **one._asdict()} for one in newest.values()]
+        rows = [{"model": self._declared[point.name].model, **point._asdict()} for point in newest.values()]
         table = pa.Table.from_pylist(rows, _COLUMNS)
-        known = "b.name = i.name AND b.stream = i.stream AND b.time = i.time"
-        run(connection, f"DELETE FROM business b USING incoming i WHERE {known}", incoming=table)
+        condition = "b.name = i.name AND b.stream = i.stream AND b.time = i.time"
+        run(connection, f"DELETE FROM business b USING incoming i WHERE {condition}", incoming=table)
         insert(connection, "business", table)
 
     def _write_readings(self, connection: Connection, readings: Sequence[BusinessReading]) -> None:
-        newest = {one.name: one for one in readings if one.name in self._declared}
+        newest = {reading.name: reading for reading in readings if reading.name in self._declared}
         if not newest:
             return
-        for one in newest.values():
-            if (before := self._readings.get(one.name)) is not None and before.query != one.query:
+        for newest_reading in newest.values():
+            if (before := self._readings.get(newest_reading.name)) is not None and before.query != newest_reading.query:
                 connection.execute(
                     "DELETE FROM business WHERE name = ? AND starts_with(hex(stream), ?)",
-                    [one.name, before.query.hex().upper()],
+                    [newest_reading.name, before.query.hex().upper()],
                 )
-        rows = [{"model": self._declared[one.name].model, **one._asdict()} for one in newest.values()]
+        rows = [{"model": self._declared[reading.name].model, **reading._asdict()} for reading in newest.values()]
         table = pa.Table.from_pylist(rows, _READING_COLUMNS)
         run(connection, "DELETE FROM business_readings b USING incoming i WHERE b.name = i.name", incoming=table)
         insert(connection, "business_readings", table)
@@ -105,12 +105,17 @@ class BusinessPoints:
 
     def changed(self, points: Sequence[BusinessPoint]) -> list[BusinessPoint]:
         """Return the points that are not stored as they are."""
-        found: list[BusinessPoint] = []
+        changed_points: list[BusinessPoint] = []
         for start in range(0, len(points), _TOGETHER):
             with self._lock:  # not for long: what comes in waits for it
-                some = points[start : start + _TOGETHER]
-                found += [one for one in some if self._points.get(one.name, {}).get((one.stream, one.time)) != one]
-        return found
+                points_read = points[start : start + _TOGETHER]
+                changed_points += [
+                    changed_point
+                    for changed_point in points_read
+                    if self._points.get(changed_point.name, {}).get((changed_point.stream, changed_point.time))
+                    != changed_point
+                ]
+        return changed_points
 
     def take(self, points: Iterable[BusinessPoint], readings: Iterable[BusinessReading] = ()) -> None:
         """Show points that are stored, and remember readings that are."""
@@ -118,22 +123,26 @@ class BusinessPoints:
             for reading in readings:
                 before = self._readings.get(reading.name)
                 if before is not None and before.query != reading.query and reading.name in self._points:
-                    own = self._points[reading.name]
+                    points_by_place = self._points[reading.name]
                     self._points[reading.name] = {
-                        place: one for place, one in own.items() if not place[0].startswith(before.query)
+                        place: stored_point
+                        for place, stored_point in points_by_place.items()
+                        if not place[0].startswith(before.query)
                     }
                     self._series.pop(reading.name, None)
                 self._readings[reading.name] = reading
-            for one in points:
-                if (known := self._points.get(one.name)) is None:
+            for point in points:
+                if (known_points := self._points.get(point.name)) is None:
                     continue
-                known[one.stream, one.time] = one
-                self._series.pop(one.name, None)
-            for known in self._points.values():
-                if len(known) > MOST_POINTS:
-                    oldest = sorted(known, key=lambda place: place[1])[: len(known) - MOST_POINTS * 9 // 10]
+                known_points[point.stream, point.time] = point
+                self._series.pop(point.name, None)
+            for known_points in self._points.values():
+                if len(known_points) > MOST_POINTS:
+                    oldest = sorted(known_points, key=lambda place: place[1])[
+                        : len(known_points) - MOST_POINTS * 9 // 10
+                    ]
                     for place in oldest:
-                        del known[place]
+                        del known_points[place]
 
     def of(self, model: str) -> tuple[BusinessSeries, ...]:
         """Return the series of a model; the same objects as long as nothing of them has changed."""
@@ -141,10 +150,10 @@ class BusinessPoints:
 
     def _one(self, keys: BusinessKeys) -> BusinessSeries:
         with self._lock:
-            found = self._series.get(keys.name)
-            if found is None:
-                found = self._series[keys.name] = BusinessSeries.of(keys, self._points[keys.name].values())
-            return found
+            business_series = self._series.get(keys.name)
+            if business_series is None:
+                business_series = self._series[keys.name] = BusinessSeries.of(keys, self._points[keys.name].values())
+            return business_series
 
 
 def forget_old_points(connection: Connection, before: int) -> None:

@@ -80,8 +80,8 @@ class BusinessStreams:
         self._changed: set[_Place] = set()
         self._gone: set[_Place] = set()
         if declared:
-            known = read(connection, f"SELECT {', '.join(_COLUMNS.names[1:])} FROM business_streams")
-            for row in known.to_pylist():
+            stored_streams = read(connection, f"SELECT {', '.join(_COLUMNS.names[1:])} FROM business_streams")
+            for row in stored_streams.to_pylist():
                 place = row.pop("name"), row.pop("stream")
                 if place[0] in declared:
                     self._remember(place, _Last(**row))
@@ -137,14 +137,19 @@ class BusinessStreams:
 
     def write(self, connection: Connection) -> None:
         """Store what :meth:`take` remembered, in the transaction that is under way."""
-        changed, gone = [one for one in self._changed if one in self._last], self._gone
-        places = [*self._changed, *gone]
+        changed, gone_streams = [stream for stream in self._changed if stream in self._last], self._gone
+        places = [*self._changed, *gone_streams]
         self._changed, self._gone = set(), set()
         if not places:
             return
-        columns = {"name": [name for name, _ in places], "stream": pa.array([one for _, one in places], pa.binary())}
-        known = "b.name = i.name AND b.stream = i.stream"
-        run(connection, f"DELETE FROM business_streams b USING incoming i WHERE {known}", incoming=pa.table(columns))
+        columns = {
+            "name": [name for name, _ in places],
+            "stream": pa.array([stream for _, stream in places], pa.binary()),
+        }
+        condition = "b.name = i.name AND b.stream = i.stream"
+        run(
+            connection, f"DELETE FROM business_streams b USING incoming i WHERE {condition}", incoming=pa.table(columns)
+        )
         rows = [
             {"model": self._declared[name].model, "name": name, "stream": stream, **self._last[name, stream]._asdict()}
             for name, stream in changed

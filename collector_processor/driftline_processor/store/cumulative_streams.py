@@ -91,8 +91,8 @@ class Streams:
         self._before: dict[bytes, tuple[int, int]] = {}
         """Process → when it was heard last, and the time before that."""
         for row in read(connection, newest, most).to_pylist():
-            said = (row[name] for name in ("process", "series", "start", "stop", "received", "counter", "counts"))
-            self._remember(row["stream"], LastPoint(*said))
+            columns = (row[name] for name in ("process", "series", "start", "stop", "received", "counter", "counts"))
+            self._remember(row["stream"], LastPoint(*columns))
         self._before = {process: (ends[0], ends[0]) for process, ends in self._before.items()}
         self.seq = max(number(connection, "SELECT max(seq) FROM streams") or 0, mark(connection, "evaluated_points"))
         self._new = _New()
@@ -106,19 +106,19 @@ class Streams:
         """
         last = self._last.get(point.stream)
         if last is not None and point.end <= last.end:  # of a delta that came out of order something may be new
-            again = (point.begin, point.end) == (last.begin, last.end)
-            if again or not point.delta:
+            is_repeated = (point.begin, point.end) == (last.begin, last.end)
+            if is_repeated or not point.delta:
                 return None
-        found = self._delta(point) if point.delta else self._cumulative(point, last)
+        increase = self._delta(point) if point.delta else self._cumulative(point, last)
         if last is None or point.end > last.end:
             counts = b"" if point.delta else pack(point.histogram)
             counter = point.metric == m.ML_PREDICTIONS and not point.foreign
-            kept = LastPoint(point.process, series, point.begin, point.end, now, counter, counts)
-            self._remember(point.stream, kept)
+            last_point = LastPoint(point.process, series, point.begin, point.end, now, counter, counts)
+            self._remember(point.stream, last_point)
             self._new.stream.append(point.stream)
-            self._new.last.append(kept)
-            self._new.since.append(found.since)
-        return found
+            self._new.last.append(last_point)
+            self._new.since.append(increase.since)
+        return increase
 
     def _delta(self, point: Point) -> Increase:
         return Increase(point, point.histogram, point.begin or point.end, point.end)
@@ -148,10 +148,10 @@ class Streams:
         A process that has said nothing for :data:`SILENT` is not waited for; when none is left, the pane of the last
         count is counted to its end.
         """
-        known = self._counters.get(series)
-        if not known:
+        known_counters = self._counters.get(series)
+        if not known_counters:
             return None
-        lasts = list(known.copy().values())
+        lasts = list(known_counters.copy().values())
         alive = [last.end for last in lasts if now - last.received < SILENT]
         return min(alive) if alive else -(-max(last.end for last in lasts) // PANE) * PANE
 

@@ -67,17 +67,17 @@ class UnreadableRows:
 
     def add(self, table: str, row: Mapping[str, Any], error: Exception) -> None:
         """Note a row that cannot be read; the log hears of it once."""
-        which = ", ".join(f"{name} {row[name]}" for name in _TOLD if row.get(name) not in (None, ""))
+        row_text = ", ".join(f"{name} {row[name]}" for name in _TOLD if row.get(name) not in (None, ""))
         with self._lock:
-            if (table, which) in self._known:
+            if (table, row_text) in self._known:
                 return
-            self._known.add((table, which))
+            self._known.add((table, row_text))
             self._counted[table] += 1
             counted = self._counted[table]
         # 20: rows of one table that have a line of the log each; the rest are only counted
         if counted <= 20:
             reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
-            _log.warning("storage: a row of %s (%s) cannot be read and is left out: %s", table, which, reason)
+            _log.warning("storage: a row of %s (%s) cannot be read and is left out: %s", table, row_text, reason)
 
     def sentence(self) -> str | None:
         """Return the sentence about tables with rows that cannot be read; None when all can."""
@@ -280,8 +280,8 @@ class Store:
             )
         log = Path(f"{self.path}.wal")
         blamed = log.exists() and "WAL" in text and f'"{self.path}"' not in text
-        kept = self._acknowledged_in_file() if blamed else None
-        if kept is None:
+        acknowledged = self._acknowledged_in_file() if blamed else None
+        if acknowledged is None:
             return _damaged(self.path, reason)
         stop = self._acknowledged_last() or log.stat().st_mtime_ns
         place = _BROKEN_ENTRY.search(text)
@@ -290,17 +290,17 @@ class Store:
             fix = f"keep the log up to the damage: mv '{log}' '{aside}' && head -c {place[1]} '{aside}' > '{log}'"
         return (
             f"storage.directory: the write-ahead log {log} is damaged ({reason}); the file beside it, with all that "
-            f"came until {_when(kept)}, opens without it: leave that where it is. To go on, {fix}; at most what was "
-            f"acknowledged from {_when(kept)} to {_when(stop)} is missing then, and the next start says what"
+            f"came until {_when(acknowledged)}, opens without it: leave that where it is. To go on, {fix}; at most what was "
+            f"acknowledged from {_when(acknowledged)} to {_when(stop)} is missing then, and the next start says what"
         )
 
     def _acknowledged_in_file(self) -> int | None:
         """Return the time of the last request in the file itself, without the log; None where it cannot be read."""
-        alone = self.path.with_name("driftline.duckdb.alone")  # under another name the file has no log
+        copy_path = self.path.with_name("driftline.duckdb.alone")  # under another name the file has no log
         try:
-            alone.unlink(missing_ok=True)
-            alone.hardlink_to(self.path)
-            with duckdb.connect(str(alone), read_only=True) as connection:
+            copy_path.unlink(missing_ok=True)
+            copy_path.hardlink_to(self.path)
+            with duckdb.connect(str(copy_path), read_only=True) as connection:
                 tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
                 if ("acknowledged",) not in tables:
                     return 0
@@ -308,7 +308,7 @@ class Store:
         except (duckdb.Error, OSError):
             return None
         finally:
-            alone.unlink(missing_ok=True)
+            copy_path.unlink(missing_ok=True)
 
     def _acknowledged_last(self) -> int:
         """Return the time of the last acknowledged request, by the marks beside the file; 0 without any."""
@@ -333,7 +333,7 @@ class Store:
     def _opened(self) -> Connection:
         """Open the file, with all tables in it."""
         self._drop_fresh()
-        known = self.path.exists()
+        file_exists = self.path.exists()
         root = self._open()
         try:
             if number(root, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'"):
@@ -348,7 +348,7 @@ class Store:
             with transaction(root):
                 set_mark(root, "schema", SCHEMA_VERSION)  # a file that was cut fails at its first write
             self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
-            if known:
+            if file_exists:
                 self._look_for_gap()
             if self._marks < 0:
                 self._marks = os.open(self._acknowledged, os.O_RDWR | os.O_CREAT, 0o600)
@@ -690,16 +690,16 @@ def keep_private(directory: Path) -> None:
     since somebody else owns it, is said in the log.
     """
     entries = list(directory.iterdir())
-    own = [entry for entry in entries if entry.name.startswith(_OWN) and not entry.is_symlink()]
-    for entry in [directory, *own] if len(own) == len(entries) else own:
+    own_entries = [entry for entry in entries if entry.name.startswith(_OWN) and not entry.is_symlink()]
+    for entry in [directory, *own_entries] if len(own_entries) == len(entries) else own_entries:
         with suppress(FileNotFoundError):  # DuckDB has removed a log since
             mode, private = stat.S_IMODE(entry.stat().st_mode), 0o700 if entry.is_dir() else 0o600
             if mode != private:
                 try:
                     entry.chmod(private)
                 except PermissionError:
-                    said = f"driftline: storage.directory: {entry} has mode {mode:o}, and belongs to somebody else"
-                    _log.warning("%s; make the user that runs driftline its owner", said)
+                    message = f"driftline: storage.directory: {entry} has mode {mode:o}, and belongs to somebody else"
+                    _log.warning("%s; make the user that runs driftline its owner", message)
 
 
 def synced(directory: Path) -> None:
@@ -743,8 +743,8 @@ def insert(connection: Connection, table: str, rows: pa.Table) -> None:
     # 4_096: rows from which on a table is inserted as two tables side by side: to name a second one costs 0.2 ms
     if rows.num_rows >= 4_096 and rows.num_columns > 1:
         left, right = rows.select(rows.column_names[:-1]), rows.select(rows.column_names[-1:])
-        together = "SELECT * FROM left_side POSITIONAL JOIN right_side"
-        run(connection, f"INSERT INTO {table} BY NAME {together}", left_side=left, right_side=right)
+        query = "SELECT * FROM left_side POSITIONAL JOIN right_side"
+        run(connection, f"INSERT INTO {table} BY NAME {query}", left_side=left, right_side=right)
     elif rows.num_rows:
         run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM inserted", inserted=rows)
 
@@ -780,14 +780,14 @@ def _named(connection: Connection, tables: Mapping[str, pa.Table]) -> Iterator[N
 
 def number(connection: Connection, query: str, *parameters: object) -> int | None:
     """Run a query whose answer is one whole number, None where it is null."""
-    found = connection.execute(query, list(parameters)).fetchall()[0][0]
-    return None if found is None else int(found)
+    value = connection.execute(query, list(parameters)).fetchall()[0][0]
+    return None if value is None else int(value)
 
 
 def mark(connection: Connection, name: str, default: int = 0) -> int:
     """Read a named number: how far a thread has come."""
-    found = number(connection, "SELECT max(value) FROM meta WHERE name = ?", name)
-    return default if found is None else found
+    value = number(connection, "SELECT max(value) FROM meta WHERE name = ?", name)
+    return default if value is None else value
 
 
 def set_mark(connection: Connection, name: str, value: int) -> None:

@@ -49,12 +49,12 @@ class RowSample(NamedTuple):
     newest: int | None
 
     @classmethod
-    def of(cls, rows: int, kept: U64, halved: int, newest: int | None) -> RowSample:
-        """Halve the bound until few enough fingerprints are below it; ``kept``: those below the bound so far."""
-        while len(kept) > MOST_KEPT:
+    def of(cls, rows: int, fingerprints: U64, halved: int, newest: int | None) -> RowSample:
+        """Halve the bound until few enough fingerprints are below it; ``fingerprints``: those below the bound so far."""
+        while len(fingerprints) > MOST_KEPT:
             halved += 1
-            kept = kept[kept < _bound(halved)]
-        return cls(rows, len(kept), halved, sorted_distinct(kept), newest)
+            fingerprints = fingerprints[fingerprints < _bound(halved)]
+        return cls(rows, len(fingerprints), halved, sorted_distinct(fingerprints), newest)
 
     @property
     def repeats(self) -> Repeats | None:
@@ -69,12 +69,18 @@ class RowSample(NamedTuple):
         if not self.rows or not earlier.rows:
             return None
         bound = _bound(max(self.halved, earlier.halved))
-        own, known = (one.different[: np.searchsorted(one.different, bound)] for one in (self, earlier))
-        if not len(own):
+        own_fingerprints, earlier_fingerprints = (
+            sample.different[: np.searchsorted(sample.different, bound)] for sample in (self, earlier)
+        )
+        if not len(own_fingerprints):
             return None
-        at = np.searchsorted(known, own)
-        there = at < len(known)
-        return Recurrence(len(own), int(np.count_nonzero(known[at[there]] == own[there])), earlier.rows)
+        position = np.searchsorted(earlier_fingerprints, own_fingerprints)
+        is_inside = position < len(earlier_fingerprints)
+        return Recurrence(
+            len(own_fingerprints),
+            int(np.count_nonzero(earlier_fingerprints[position[is_inside]] == own_fingerprints[is_inside])),
+            earlier.rows,
+        )
 
 
 def repeats_between(connection: Connection, series: int, start: int, end: int) -> Repeats | None:
@@ -85,15 +91,17 @@ def repeats_between(connection: Connection, series: int, start: int, end: int) -
 def read_sample(connection: Connection, series: int, start: int, end: int) -> RowSample:
     """Read the complete rows of a stretch of time: as many as are looked at, and the number of the others."""
     where = "FROM predictions WHERE series = ? AND time >= ? AND time < ? AND fingerprint"
-    rows = kept = number(connection, f"SELECT count(*) {where} IS NOT NULL", series, start, end) or 0
+    rows = row_count = number(connection, f"SELECT count(*) {where} IS NOT NULL", series, start, end) or 0
     halved = 0
-    while kept > MOST_KEPT:
+    while row_count > MOST_KEPT:
         halved += 1
-        kept = number(connection, f"SELECT count(*) {where} < ?", series, start, end, int(_bound(halved))) or 0
-    found = read(connection, f"SELECT fingerprint {where} <= ?", series, start, end, int(_bound(halved)) - bool(halved))
+        row_count = number(connection, f"SELECT count(*) {where} < ?", series, start, end, int(_bound(halved))) or 0
+    fingerprint_rows = read(
+        connection, f"SELECT fingerprint {where} <= ?", series, start, end, int(_bound(halved)) - bool(halved)
+    )
     newest = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
     last = number(connection, newest, series, start, end)
-    return RowSample.of(rows, found.column("fingerprint").to_numpy(), halved, last)
+    return RowSample.of(rows, fingerprint_rows.column("fingerprint").to_numpy(), halved, last)
 
 
 def _bound(halved: int) -> np.uint64:
@@ -160,15 +168,15 @@ class RowSamples:
     def of(self, series: int, window: Window) -> RowSample:
         """Return the complete rows of a window."""
         key = (series, window.start, window.end)
-        found = self._samples.get(key)
-        if found is not None:
+        sample = self._samples.get(key)
+        if sample is not None:
             self._samples.move_to_end(key)
-            return found
-        found = self._samples[key] = self._read(series, window)
-        self._used += found.different.nbytes
+            return sample
+        sample = self._samples[key] = self._read(series, window)
+        self._used += sample.different.nbytes
         while len(self._samples) > 1 and self._used > self._most // 2:
             self._used -= self._samples.popitem(last=False)[1].different.nbytes
-        return found
+        return sample
 
     def _read(self, series: int, window: Window) -> RowSample:
         rows = self._rows.get(series)
@@ -178,16 +186,16 @@ class RowSamples:
             return read_sample(self._connection, series, window.start, window.end)
         start = window.start - window.start % TOGETHER
         end = max(start + TOGETHER, window.end)
-        found = read(
+        fingerprint_rows = read(
             self._connection,
             "SELECT time, coalesce(fingerprint, 0) AS print FROM predictions"
             f" WHERE series = ? AND time >= ? AND time < ? LIMIT {MOST_ROWS + 1}",
             *(series, start, end),
         )
-        if found.num_rows > MOST_ROWS:
+        if fingerprint_rows.num_rows > MOST_ROWS:
             return read_sample(self._connection, series, window.start, window.end)
-        rows = self._rows[series] = _Rows.of(found, start, end)
+        rows = self._rows[series] = _Rows.of(fingerprint_rows, start, end)
         self._rows.move_to_end(series)
-        while len(self._rows) > 1 and sum(one.size for one in self._rows.values()) > self._most // 2:
+        while len(self._rows) > 1 and sum(row.size for row in self._rows.values()) > self._most // 2:
             self._rows.popitem(last=False)
         return rows.sample(window.start, window.end)

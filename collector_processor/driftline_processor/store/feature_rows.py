@@ -55,17 +55,17 @@ class _Columns:
         new: list[tuple[str, str, int]] = []
         for name, column in features.items():
             if column.vectors is not None:
-                known, kind, width = self.vectors, "vector", column.vectors.shape[1]
-                if name not in known and len(known) < MOST_COLUMNS:
-                    known[name] = width
+                known_columns, kind, width = self.vectors, "vector", column.vectors.shape[1]
+                if name not in known_columns and len(known_columns) < MOST_COLUMNS:
+                    known_columns[name] = width
                     new.append((kind, name, width))
                 continue
-            for there, kind, known in (
+            for is_present, kind, known_columns in (
                 (column.numbers is not None, "number", self.numbers),
                 (column.codes is not None, "text", self.texts),
             ):
-                if there and name not in known and len(known) < MOST_COLUMNS:
-                    known[name] = len(known)
+                if is_present and name not in known_columns and len(known_columns) < MOST_COLUMNS:
+                    known_columns[name] = len(known_columns)
                     new.append((kind, name, 0))
         return new
 
@@ -111,9 +111,9 @@ class KeptFeatures:
             chosen = np.flatnonzero(self._within(connection, series, rank, day, keep.per_day))
         if not len(chosen):
             return
-        some = table if len(chosen) == len(table) else take_predictions(table, chosen)
+        kept_rows = table if len(chosen) == len(table) else take_predictions(table, chosen)
         columns = self._columns.setdefault(series, _Columns())
-        self._new += [(series, *one) for one in columns.learn(some.features)]
+        self._new += [(series, *new_column) for new_column in columns.learn(kept_rows.features)]
         self._rows.append(
             pa.table(
                 {
@@ -122,25 +122,25 @@ class KeptFeatures:
                     "day": day[chosen],
                     "rank": rank[chosen],
                     "received": np.full(len(chosen), received),
-                    "numbers": _numbers(some.features, list(columns.numbers), len(chosen)),
-                    "texts": _texts(some.features, list(columns.texts), len(chosen)),
-                    "vectors": _vectors(some.features, columns.vectors, len(chosen)),
+                    "numbers": _numbers(kept_rows.features, list(columns.numbers), len(chosen)),
+                    "texts": _texts(kept_rows.features, list(columns.texts), len(chosen)),
+                    "vectors": _vectors(kept_rows.features, columns.vectors, len(chosen)),
                 }
             )
         )
 
-    def _within(self, connection: Connection, series: int, rank: U64, day: I64, most: int) -> NDArray[np.bool_]:
+    def _within(self, connection: Connection, series: int, rank: U64, day: I64, limit: int) -> NDArray[np.bool_]:
         """Return True for rows of the least ranks of their day, as known so far."""
         within = np.zeros(len(rank), np.bool_)
         for start in np.unique(day).tolist():
-            known = self._days.get((series, start))
-            if known is None or known.rows >= 2 * most:
-                known = self._days[series, start] = _read_day(connection, series, start, most)
-            mine = np.flatnonzero((day == start) & (rank <= np.uint64(known.below)))
-            if len(mine) > most:  # the others have enough before them here alone
-                mine = mine[np.argpartition(rank[mine], most)[:most]]
-            known.rows += len(mine)
-            within[mine] = True
+            known_day = self._days.get((series, start))
+            if known_day is None or known_day.rows >= 2 * limit:
+                known_day = self._days[series, start] = _read_day(connection, series, start, limit)
+            day_rows = np.flatnonzero((day == start) & (rank <= np.uint64(known_day.below)))
+            if len(day_rows) > limit:  # the others have enough before them here alone
+                day_rows = day_rows[np.argpartition(rank[day_rows], limit)[:limit]]
+            known_day.rows += len(day_rows)
+            within[day_rows] = True
         return within
 
     def write(self, connection: Connection) -> None:
@@ -149,23 +149,23 @@ class KeptFeatures:
         rows, self._rows = self._rows, []
         if new:
             series, kinds, names, widths = zip(*new, strict=True)
-            said = {"series": pa.array(series, pa.int32()), "kind": list(kinds), "name": list(names)}
-            insert(connection, "kept_columns", pa.table({**said, "width": pa.array(widths, pa.int32())}))
+            arrays = {"series": pa.array(series, pa.int32()), "kind": list(kinds), "name": list(names)}
+            insert(connection, "kept_columns", pa.table({**arrays, "width": pa.array(widths, pa.int32())}))
         if rows:
             insert(connection, "kept", pa.concat_tables(rows))
 
 
 def read_columns(connection: Connection) -> dict[int, _Columns]:
     """Read which columns each series has."""
-    found: dict[int, _Columns] = {}
+    columns_by_series: dict[int, _Columns] = {}
     for row in read(connection, "SELECT * FROM kept_columns ORDER BY rowid").to_pylist():
-        columns = found.setdefault(row["series"], _Columns())
+        columns = columns_by_series.setdefault(row["series"], _Columns())
         if row["kind"] == "vector":
             columns.vectors[row["name"]] = row["width"]
         else:
-            known = columns.numbers if row["kind"] == "number" else columns.texts
-            known[row["name"]] = len(known)
-    return found
+            known_columns = columns.numbers if row["kind"] == "number" else columns.texts
+            known_columns[row["name"]] = len(known_columns)
+    return columns_by_series
 
 
 def read_features(connection: Connection, series: int, predictions: I64) -> dict[str, Column]:
@@ -177,32 +177,32 @@ def read_features(connection: Connection, series: int, predictions: I64) -> dict
     columns = read_columns(connection).get(series)
     if columns is None or not len(predictions):
         return {}
-    wanted = pa.table({"prediction": predictions})
-    rows = read(connection, _ROWS, series, wanted=wanted)
+    prediction_rows = pa.table({"prediction": predictions})
+    rows = read(connection, _ROWS, series, wanted=prediction_rows)
     if not rows.num_rows:
         return {}
     order = np.argsort(predictions, kind="stable")
-    at = order[np.searchsorted(predictions[order], integers_of(rows, "prediction"))]
+    positions = order[np.searchsorted(predictions[order], integers_of(rows, "prediction"))]
     n = len(predictions)
-    found: dict[str, Column] = {}
+    columns_by_name: dict[str, Column] = {}
     for place, name in enumerate(columns.numbers):
         values = np.full(n, np.nan)
-        values[at] = _entries(rows, "numbers", place)
-        found[name] = Column(numbers=values)
+        values[positions] = _entries(rows, "numbers", place)
+        columns_by_name[name] = Column(numbers=values)
     for place, name in enumerate(columns.texts):
-        own, categories = _categories(rows, place)
+        stored_codes, categories = _categories(rows, place)
         codes = np.full(n, -1, np.int32)
-        codes[at] = own
-        known = found.get(name)
-        found[name] = Column(None if known is None else known.numbers, codes, categories)
+        codes[positions] = stored_codes
+        known_column = columns_by_name.get(name)
+        columns_by_name[name] = Column(None if known_column is None else known_column.numbers, codes, categories)
     start = 0
     for name, width in columns.vectors.items():
         vectors = np.full((n, width), np.nan, np.float32)
         for entry in range(width):
-            vectors[at, entry] = _entries(rows, "vectors", start + entry)
-        found[name] = Column(np.linalg.norm(vectors, axis=1).astype(np.float64), vectors=vectors)
+            vectors[positions, entry] = _entries(rows, "vectors", start + entry)
+        columns_by_name[name] = Column(np.linalg.norm(vectors, axis=1).astype(np.float64), vectors=vectors)
         start += width
-    return {name: column for name, column in found.items() if _any(column)}
+    return {name: column for name, column in columns_by_name.items() if _any(column)}
 
 
 def sample_parameters(series: int, since: int, until: int, keep: Keep) -> tuple[int, ...]:
@@ -223,12 +223,12 @@ def prune_samples(connection: Connection, series: int, keep: Keep) -> None:
         )
 
 
-def _read_day(connection: Connection, series: int, day: int, most: int) -> _Day:
+def _read_day(connection: Connection, series: int, day: int, limit: int) -> _Day:
     query = "SELECT {} FROM (SELECT rank FROM kept WHERE series = ? AND day = ? ORDER BY rank LIMIT ?)"
-    rows = number(connection, query.format("count(*)"), series, day, most) or 0
-    if rows < most:
+    rows = number(connection, query.format("count(*)"), series, day, limit) or 0
+    if rows < limit:
         return _Day(rows)
-    return _Day(rows, number(connection, query.format("max(rank)"), series, day, most) or 0)
+    return _Day(rows, number(connection, query.format("max(rank)"), series, day, limit) or 0)
 
 
 def _numbers(features: Mapping[str, Column], names: Sequence[str], n: int) -> pa.Array:
@@ -269,9 +269,9 @@ def _entries(rows: pa.Table, name: str, place: int) -> F64:
     """One entry of every list, NaN where a list is shorter: it is older than the column."""
     lists = rows.column(name).combine_chunks()
     starts, ends = lists.offsets.to_numpy()[:-1], lists.offsets.to_numpy()[1:]
-    there = starts + place < ends
+    is_present = starts + place < ends
     values = np.full(len(rows), np.nan)
-    values[there] = lists.values.to_numpy(zero_copy_only=False)[starts[there] + place]
+    values[is_present] = lists.values.to_numpy(zero_copy_only=False)[starts[is_present] + place]
     return values
 
 

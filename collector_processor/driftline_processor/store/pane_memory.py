@@ -97,9 +97,9 @@ _NONE = Entries(np.zeros(0, np.int32), np.zeros(0), True)
 class Layout:
     """Where the parts of one fold are in its vector."""
 
-    def __init__(self, name: str, known: bool) -> None:
-        """Begin without parts; ``known``: whether the baseline of the fold is."""
-        self.name, self.known, self.total = name, known, 0
+    def __init__(self, name: str, is_known: bool) -> None:
+        """Begin without parts; ``is_known``: whether the baseline of the fold is."""
+        self.name, self.known, self.total = name, is_known, 0
         self.places: dict[str, slice] = {}
         self._starts: list[int] = []
         self._named: list[tuple[str, int, slice]] = []
@@ -111,45 +111,45 @@ class Layout:
         self.places[part] = slice(start, self.total)
         self._part = np.append(self._part, np.full(width, len(self._starts), np.int32))
         self._starts.append(start)
-        self._named = sorted((name, at, place) for at, (name, place) in enumerate(self.places.items()))
+        self._named = sorted((name, index, place) for index, (name, place) in enumerate(self.places.items()))
         return start
 
-    def entries(self, some: Sequence[Entries]) -> Entries:
+    def entries(self, entrieses: Sequence[Entries]) -> Entries:
         """Return the sum of entries, each place once and in order."""
-        if len(some) == 1 and some[0].added:
-            return some[0]
-        _, sums = self._sums(some)
+        if len(entrieses) == 1 and entrieses[0].added:
+            return entrieses[0]
+        _, sums = self._sums(entrieses)
         place = np.flatnonzero(sums)
         return Entries(place.astype(np.int32), sums[place], True)
 
-    def pane(self, some: Sequence[Entries]) -> Pane:
+    def pane(self, entrieses: Sequence[Entries]) -> Pane:
         """Return the sum of entries by part, without the parts of which there is none."""
-        place, sums = self._sums(some)
-        held = np.zeros(len(self._starts), np.bool_)
-        held[self._part[place]] = True
-        there = held.tolist()
-        return Pane({part: sums[where] for part, at, where in self._named if there[at]})
+        place, sums = self._sums(entrieses)
+        has_values = np.zeros(len(self._starts), np.bool_)
+        has_values[self._part[place]] = True
+        is_present = has_values.tolist()
+        return Pane({part: sums[where] for part, index, where in self._named if is_present[index]})
 
     def parts(self, steps: Sequence[Entries]) -> dict[str, Sparse]:
         """Return the sums of steps by part; each place of a step is there once."""
-        group = np.repeat(np.arange(len(steps)), [len(own.place) for own in steps])
-        place, value = np.concatenate([own.place for own in steps]), np.concatenate([own.value for own in steps])
+        group = np.repeat(np.arange(len(steps)), [len(step.place) for step in steps])
+        place, value = np.concatenate([step.place for step in steps]), np.concatenate([step.value for step in steps])
         part = self._part[place].astype(np.int64)
         order, ends = order_by_code(part, len(self._starts))
-        found = {}
-        for name, at, where in self._named:
-            own = order[ends[at] : ends[at + 1]]
-            if len(own):
-                index = place[own].astype(np.int64) - where.start
-                found[name] = Sparse(where.stop - where.start, group[own], index, value[own])
-        return found
+        sums_by_part = {}
+        for name, position, where in self._named:
+            selected_rows = order[ends[position] : ends[position + 1]]
+            if len(selected_rows):
+                index = place[selected_rows].astype(np.int64) - where.start
+                sums_by_part[name] = Sparse(where.stop - where.start, group[selected_rows], index, value[selected_rows])
+        return sums_by_part
 
-    def _sums(self, some: Sequence[Entries]) -> tuple[NDArray[np.int32], F64]:
+    def _sums(self, entrieses: Sequence[Entries]) -> tuple[NDArray[np.int32], F64]:
         """Return the places that are there, and the fold's vector."""
-        place, value = some[0][:2]
-        if len(some) > 1:
-            place = np.concatenate([own.place for own in some])
-            value = np.concatenate([own.value for own in some])
+        place, value = entrieses[0][:2]
+        if len(entrieses) > 1:
+            place = np.concatenate([entries.place for entries in entrieses])
+            value = np.concatenate([entries.value for entries in entrieses])
         return place, np.bincount(place, value, self.total).astype(np.float64, copy=False)
 
 
@@ -184,25 +184,27 @@ class SeriesMemory:
 
     def weight(self, unit: Unit) -> float:
         """Return the weight of a unit's rows."""
-        which = self.fold("")
-        if which is None or which not in unit.of or "rows" not in self.layouts[which].places:
+        fold_number = self.fold("")
+        if fold_number is None or fold_number not in unit.of or "rows" not in self.layouts[fold_number].places:
             return 0.0
-        entries = unit.of[which]
-        return float(entries.value[entries.place == self.layouts[which].places["rows"].start + 1].sum())
+        entries = unit.of[fold_number]
+        return float(entries.value[entries.place == self.layouts[fold_number].places["rows"].start + 1].sum())
 
     def share(self, unit: Unit, over: str) -> float:
         """Return which share of a unit's panes with rows hold something of a fold."""
-        plain, own = unit.held.get(self._numbers.get("", -1), 0), unit.held.get(self._numbers.get(over, -1), 0)
-        return (plain & own).bit_count() / plain.bit_count() if plain & own else float(bool(own))
+        plain, sliced_bits = unit.held.get(self._numbers.get("", -1), 0), unit.held.get(self._numbers.get(over, -1), 0)
+        return (
+            (plain & sliced_bits).bit_count() / plain.bit_count() if plain & sliced_bits else float(bool(sliced_bits))
+        )
 
-    def level(self, which: int) -> dict[int, dict[int, Unit]] | dict[int, Unit]:
+    def level(self, kind: int) -> dict[int, dict[int, Unit]] | dict[int, Unit]:
         """Return what is kept of panes, hours or days."""
-        return (self.panes, self.hours, self.days)[which]
+        return (self.panes, self.hours, self.days)[kind]
 
 
-def _bits(held: int) -> I64:
+def _bits(mask: int) -> I64:
     """Return the places of the bits that are set, ascending."""
-    octets = np.frombuffer(held.to_bytes(-(-held.bit_length() // 8), "little"), np.uint8)
+    octets = np.frombuffer(mask.to_bytes(-(-mask.bit_length() // 8), "little"), np.uint8)
     return np.flatnonzero(np.unpackbits(octets, bitorder="little"))
 
 
@@ -218,7 +220,7 @@ class PaneMemory:
         connection: Connection,
         by_fold: Callable[[str], Baseline | None],
         table: str = PANES,
-        most: int = MOST_BYTES,
+        max_bytes: int = MOST_BYTES,
     ) -> None:
         """Know nothing yet.
 
@@ -226,9 +228,9 @@ class PaneMemory:
             connection: To the store.
             by_fold: Returns the baseline of a fold; it tells how wide parts are.
             table: Which panes are read, those of all rows or of slices.
-            most: Bytes that are kept.
+            max_bytes: Bytes that are kept.
         """
-        self._connection, self._by_fold, self._table, self._most = connection, by_fold, table, most
+        self._connection, self._by_fold, self._table, self._most = connection, by_fold, table, max_bytes
         self._series: dict[int, SeriesMemory] = {}
         self._least: dict[tuple[int, str, str], int] = {}
         self._used: OrderedDict[tuple[int, int, int], int] = OrderedDict()
@@ -253,7 +255,7 @@ class PaneMemory:
         memory = self._series.get(series)
         if memory is None:
             return
-        for pane in {pane - back for pane in panes for back in range(0, reach, PANE)}:
+        for pane in {pane - offset for pane in panes for offset in range(0, reach, PANE)}:
             hour = pane - pane % HOUR
             self._drop(series, _DAYS, pane - pane % DAY)
             self._drop(series, _HOURS, hour)
@@ -269,28 +271,28 @@ class PaneMemory:
             for start in [start for start in memory.level(level) if start < time]:
                 self._drop(series, level, start)
 
-    def window(self, series: Series, start: int, end: int, wanted: Callable[[str], bool]) -> dict[str, Pane]:
-        """Sum the panes of a stretch of time: fold → Pane, for the folds that are ``wanted``."""
-        [found] = self.steps(series, [Window("", start, end)], wanted)
-        return found
+    def window(self, series: Series, start: int, end: int, is_needed: Callable[[str], bool]) -> dict[str, Pane]:
+        """Sum the panes of a stretch of time: fold → Pane, for the folds that are ``is_needed``."""
+        [panes] = self.steps(series, [Window("", start, end)], is_needed)
+        return panes
 
-    def steps(self, series: Series, steps: Sequence[Window], wanted: Callable[[str], bool]) -> list[dict[str, Pane]]:
-        """Sum the panes of each step: fold → Pane, for the folds that are ``wanted``."""
-        found = [dict[str, Pane]() for _ in steps]
-        for layout, of_each in self._asked(series, steps, wanted):
-            for of, entries in zip(found, of_each, strict=True):
+    def steps(self, series: Series, steps: Sequence[Window], is_needed: Callable[[str], bool]) -> list[dict[str, Pane]]:
+        """Sum the panes of each step: fold → Pane, for the folds that are ``is_needed``."""
+        panes_by_step = [dict[str, Pane]() for _ in steps]
+        for layout, of_each in self._asked(series, steps, is_needed):
+            for step_panes, entries in zip(panes_by_step, of_each, strict=True):
                 if entries:
-                    of[layout.name] = layout.pane(entries)
-        return found
+                    step_panes[layout.name] = layout.pane(entries)
+        return panes_by_step
 
-    def blocks(self, series: Series, steps: Sequence[Window], wanted: Callable[[str], bool]) -> dict[str, BlockSums]:
+    def blocks(self, series: Series, steps: Sequence[Window], is_needed: Callable[[str], bool]) -> dict[str, BlockSums]:
         """Sum the panes of each step, without zeros: fold → its sums by step."""
-        found = {}
-        for layout, of_each in self._asked(series, steps, wanted):
+        blocks_by_part = {}
+        for layout, of_each in self._asked(series, steps, is_needed):
             sums = [layout.entries(entries) if entries else _NONE for entries in of_each]
-            if any(len(own.place) for own in sums):
-                found[layout.name] = BlockSums(len(steps), layout.parts(sums))
-        return found
+            if any(len(entries.place) for entries in sums):
+                blocks_by_part[layout.name] = BlockSums(len(steps), layout.parts(sums))
+        return blocks_by_part
 
     def counted(self, series: Series, over: str, steps: Sequence[Window], parts: Callable[[str], bool]) -> list[Pane]:
         """Sum the panes of each step that hold something of a fold.
@@ -301,26 +303,26 @@ class PaneMemory:
             steps: Stretches of time.
             parts: Which parts of the fold "" are summed with it.
         """
-        units, found = self._counted(series, over, steps), []
+        units, panes = self._counted(series, over, steps), []
         memory = self._series[series.number]
         fold, plain = memory.fold(over), memory.fold("")
-        for some in units:
+        for step_units in units:
             pane = Pane()
-            if some and fold is not None:
-                pane = memory.layouts[fold].pane([unit.of[fold] for _, unit in some])
-                beside = [unit.of[plain] for _, unit in some if plain is not None and plain in unit.of]
-                if plain is not None and beside:
-                    sums = memory.layouts[plain].pane(beside).parts
-                    pane.parts |= {part: own for part, own in sums.items() if parts(part)}
-            found.append(pane)
-        return found
+            if step_units and fold is not None:
+                pane = memory.layouts[fold].pane([unit.of[fold] for _, unit in step_units])
+                plain_entries = [unit.of[plain] for _, unit in step_units if plain is not None and plain in unit.of]
+                if plain is not None and plain_entries:
+                    sums = memory.layouts[plain].pane(plain_entries).parts
+                    pane.parts |= {part: value for part, value in sums.items() if parts(part)}
+            panes.append(pane)
+        return panes
 
     def starts(self, series: Series, over: str, start: int, end: int) -> I64:
         """Return the starts of the panes of a stretch of time that hold something of a fold, ascending: int64 (n,)."""
         [units] = self._counted(series, over, [Window("", start, end)])
         fold = self._series[series.number].fold(over)
-        held = [at + _bits(unit.held[fold]) * PANE for at, unit in units if fold is not None]
-        return np.concatenate([np.zeros(0, np.int64), *held])
+        unit_starts = [start + _bits(unit.held[fold]) * PANE for start, unit in units if fold is not None]
+        return np.concatenate([np.zeros(0, np.int64), *unit_starts])
 
     def _counted(self, series: Series, over: str, steps: Sequence[Window]) -> list[list[tuple[int, Unit]]]:
         """Return units and their starts, step by step, of panes that hold something of a fold."""
@@ -343,15 +345,15 @@ class PaneMemory:
                 for hour in range(start - start % HOUR, end, HOUR):
                     if self._hour(series.number, hour, end).span > length:
                         fold = memory.fold(over)
-                        for at, unit in sorted(self._panes(series.number, hour, end).items()):
-                            if unit.span > length and fold in unit.of and start <= at < end:
-                                last = max(last or 0, at + unit.span)
+                        for unit_start, unit in sorted(self._panes(series.number, hour, end).items()):
+                            if unit.span > length and fold in unit.of and start <= unit_start < end:
+                                last = max(last or 0, unit_start + unit.span)
             except _WiderError:
                 continue
             return last
 
     def weights(
-        self, series: Series, start: int, end: int, longest: int, whole: Callable[[I64], NDArray[np.bool_]]
+        self, series: Series, start: int, end: int, longest: int, is_whole: Callable[[I64], NDArray[np.bool_]]
     ) -> list[tuple[int, int, float]]:
         """Return the weight of rows in time: start, nanoseconds of the longest pane, and weight.
 
@@ -360,28 +362,32 @@ class PaneMemory:
             start: Of the time, unix nanoseconds.
             end: Of the time.
             longest: Nanoseconds; an hour with a longer pane is told pane by pane.
-            whole: Returns which hours, by their starts, need not be told pane by pane.
+            is_whole: Returns which hours, by their starts, need not be told pane by pane.
         """
         hours = np.arange(start - start % HOUR, end, HOUR)
-        at_once = whole(hours) & (hours >= start) & (hours + HOUR <= end)
+        at_once = is_whole(hours) & (hours >= start) & (hours + HOUR <= end)
         while True:
             try:
-                memory, found = self._memory(series), []
+                memory, pane_weights = self._memory(series), []
                 self._refresh()
-                for hour, together in zip(hours.tolist(), at_once.tolist(), strict=True):
+                for hour, is_together in zip(hours.tolist(), at_once.tolist(), strict=True):
                     unit = self._hour(series.number, hour, end)
-                    if together and unit.span <= longest:
-                        found.append((hour, unit.span, memory.weight(unit)))
+                    if is_together and unit.span <= longest:
+                        pane_weights.append((hour, unit.span, memory.weight(unit)))
                         continue
                     panes = sorted(self._panes(series.number, hour, end).items())
-                    found += [(at, one.span, memory.weight(one)) for at, one in panes if start <= at < end]
+                    pane_weights += [
+                        (pane_start, row.span, memory.weight(row))
+                        for pane_start, row in panes
+                        if start <= pane_start < end
+                    ]
             except _WiderError:
                 continue
             self._trim()
-            return [one for one in found if one[2]]
+            return [row for row in pane_weights if row[2]]
 
     def _asked(
-        self, series: Series, steps: Sequence[Window], wanted: Callable[[str], bool]
+        self, series: Series, steps: Sequence[Window], is_needed: Callable[[str], bool]
     ) -> list[tuple[Layout, list[list[Entries]]]]:
         """Return the entries of each step, fold by fold."""
         while True:
@@ -392,9 +398,9 @@ class PaneMemory:
             except _WiderError:
                 continue
             return [
-                (layout, [[unit.of[which] for unit in some if which in unit.of] for some in units])
-                for which, layout in enumerate(memory.layouts)
-                if wanted(layout.name)
+                (layout, [[unit.of[index] for unit in step_units if index in unit.of] for step_units in units])
+                for index, layout in enumerate(memory.layouts)
+                if is_needed(layout.name)
             ]
 
     def _memory(self, series: Series) -> SeriesMemory:
@@ -415,57 +421,57 @@ class PaneMemory:
 
     def _units(self, series: int, start: int, end: int) -> list[Unit]:
         """Return days, hours and panes that make up a stretch of time, in its order, but for those without rows."""
-        found = []
+        units = []
         for _, unit in self._pieces(series, start, end):
-            found.append(unit)
+            units.append(unit)
             self._trim()
         self._trim()
-        return found
+        return units
 
     def _pieces(self, series: int, start: int, end: int, over: str | None = None) -> Iterator[tuple[int, Unit]]:
         """Yield units with rows and their starts, in order; ``over``: only of panes that hold something of a fold.
 
         An hour of which some panes hold nothing of it is not taken as a whole.
         """
-        at, memory = start, self._series[series]
-        while at < end:
+        time, memory = start, self._series[series]
+        while time < end:
             for length, unit_of in ((DAY, self._day), (HOUR, self._hour)):
-                if at % length or at + length > end:
+                if time % length or time + length > end:
                     continue
-                unit = unit_of(series, at, end)
+                unit = unit_of(series, time, end)
                 share = 1.0 if over is None else memory.share(unit, over)
                 if share in (0, 1):
                     if share and unit.of:
-                        yield at, unit
-                    at += length
+                        yield time, unit
+                    time += length
                     break
             else:
-                hour = at - at % HOUR
+                hour = time - time % HOUR
                 until = min(hour + HOUR, end)
                 for pane, unit in sorted(self._panes(series, hour, end).items()):
-                    if at <= pane < until and (over is None or memory.share(unit, over)):
+                    if time <= pane < until and (over is None or memory.share(unit, over)):
                         yield pane, unit
-                at = until
+                time = until
 
     def _day(self, series: int, day: int, _until: int) -> Unit:
-        found = self._series[series].days.get(day)
-        if found is None:
+        day_units = self._series[series].days.get(day)
+        if day_units is None:
             hours = [(hour, self._hour(series, hour, day + DAY)) for hour in range(day, day + DAY, HOUR)]
-            found = self._series[series].days[day] = self._sum(series, hours, day)
-            self._keep(series, _DAYS, day, found.size)
+            day_units = self._series[series].days[day] = self._sum(series, hours, day)
+            self._keep(series, _DAYS, day, day_units.size)
         else:
             self._used.move_to_end((series, _DAYS, day))
-        return found
+        return day_units
 
     def _hour(self, series: int, hour: int, until: int) -> Unit:
-        found = self._series[series].hours.get(hour)
-        if found is None:
+        hour_units = self._series[series].hours.get(hour)
+        if hour_units is None:
             panes = sorted(self._panes(series, hour, until).items())
-            found = self._series[series].hours[hour] = self._sum(series, panes, hour)
-            self._keep(series, _HOURS, hour, found.size)
+            hour_units = self._series[series].hours[hour] = self._sum(series, panes, hour)
+            self._keep(series, _HOURS, hour, hour_units.size)
         else:
             self._used.move_to_end((series, _HOURS, hour))
-        return found
+        return hour_units
 
     def _panes(self, series: int, hour: int, until: int) -> dict[int, Unit]:
         """Return the panes of an hour by their start; ``until``: the end of what is asked for."""
@@ -477,17 +483,17 @@ class PaneMemory:
 
     def _sum(self, series: int, units: Sequence[tuple[int, Unit]], start: int) -> Unit:
         """Return units, each with its start, as one that begins at ``start``."""
-        there = [(at, unit) for at, unit in units if unit.of]
-        if not there:
+        present_units = [(start, unit) for start, unit in units if unit.of]
+        if not present_units:
             return NOTHING
-        of, held = dict[int, Entries](), dict[int, int]()
-        for which, layout in enumerate(self._series[series].layouts):
-            if entries := [unit.of[which] for _, unit in there if which in unit.of]:
-                of[which] = layout.entries(entries)
-        for at, unit in there:
-            for which, bits in unit.held.items():
-                held[which] = held.get(which, 0) | bits << (at - start) // PANE
-        return Unit(of, held, max(unit.span for _, unit in there))
+        entries_by_layout, bits_by_fold = dict[int, Entries](), dict[int, int]()
+        for index, layout in enumerate(self._series[series].layouts):
+            if entries := [unit.of[index] for _, unit in present_units if index in unit.of]:
+                entries_by_layout[index] = layout.entries(entries)
+        for unit_start, unit in present_units:
+            for index, bits in unit.held.items():
+                bits_by_fold[index] = bits_by_fold.get(index, 0) | bits << (unit_start - start) // PANE
+        return Unit(entries_by_layout, bits_by_fold, max(unit.span for _, unit in present_units))
 
     def _load(self, series: int, start: int, end: int) -> None:
         """Read the panes of the hours from ``start`` to ``end`` that are not in memory."""
@@ -496,10 +502,10 @@ class PaneMemory:
         rows = read(
             self._connection, f"SELECT {COLUMNS} FROM {self._table} {condition}", series, start, -(-end // HOUR) * HOUR
         )
-        found = self._units_of(series, StoredPanes.of(rows))
+        units = self._units_of(series, StoredPanes.of(rows))
         for hour in range(start, end, HOUR):
             if hour not in memory.panes:
-                panes = {pane: found[pane] for pane in range(hour, hour + HOUR, PANE) if pane in found}
+                panes = {pane: units[pane] for pane in range(hour, hour + HOUR, PANE) if pane in units}
                 memory.panes[hour] = panes
                 self._keep(series, _PANES, hour, sum(unit.size for unit in panes.values()))
 
@@ -517,26 +523,26 @@ class PaneMemory:
             for series, pane in stale:
                 self._drop(series, _PANES, pane - pane % HOUR)
         elif stale:
-            which, panes = (np.array(column, np.int64) for column in zip(*stale, strict=True))
+            series_numbers, panes = (np.array(column, np.int64) for column in zip(*stale, strict=True))
             rows = read(
                 self._connection,
                 f"SELECT {COLUMNS} FROM {self._table} JOIN touched USING (series, pane) WHERE pane >= ? AND pane <= ?",
                 *(int(panes.min()), int(panes.max())),
-                touched=pa.table({"series": which.astype(np.int32), "pane": panes}),
+                touched=pa.table({"series": series_numbers.astype(np.int32), "pane": panes}),
             )
-            found = StoredPanes.of(rows)
-            for series in dict.fromkeys(which.tolist()):
-                own = found.some(np.flatnonzero(found.series == series))
-                self._replace(series, panes[which == series].tolist(), self._units_of(series, own))
+            stored_panes = StoredPanes.of(rows)
+            for series in dict.fromkeys(series_numbers.tolist()):
+                series_panes = stored_panes.some(np.flatnonzero(stored_panes.series == series))
+                self._replace(series, panes[series_numbers == series].tolist(), self._units_of(series, series_panes))
         self._stale.clear()
 
-    def _replace(self, series: int, panes: Iterable[int], found: dict[int, Unit]) -> None:
+    def _replace(self, series: int, panes: Iterable[int], units_by_pane: dict[int, Unit]) -> None:
         for pane in panes:
             hour = pane - pane % HOUR
             units = self._series[series].panes[hour]
             units.pop(pane, None)
-            if pane in found:
-                units[pane] = found[pane]
+            if pane in units_by_pane:
+                units[pane] = units_by_pane[pane]
             self._keep(series, _PANES, hour, sum(unit.size for unit in units.values()))
 
     def _units_of(self, series: int, rows: StoredPanes) -> dict[int, Unit]:
@@ -545,30 +551,32 @@ class PaneMemory:
             return {}
         memory = self._series[series]
         of_names = [self._told(series, fold, parts) for fold, parts in rows.names]
-        told = rows.runs([own for _, own in of_names])
+        told = rows.runs([parts for _, parts in of_names])
         start, width = (np.repeat(column, rows.counts) for column in told.T)
         if (wider := rows.index >= width).any():
             self._widen(series, rows, wider)
         place = (start + rows.index).astype(np.int32)
-        fold = np.array([which for which, _ in of_names])[rows.which]
+        fold = np.array([fold_index for fold_index, _ in of_names])[rows.which]
         pieces: dict[int, dict[int, list[Entries]]] = {}
         spans: dict[int, int] = {}
-        edges, each = rows.edges.tolist(), zip(rows.pane.tolist(), fold.tolist(), rows.span.tolist(), strict=True)
-        for row, (pane, which, span) in enumerate(each):
+        edges, panes = rows.edges.tolist(), zip(rows.pane.tolist(), fold.tolist(), rows.span.tolist(), strict=True)
+        for row, (pane, fold_index, span) in enumerate(panes):
             begin, end = edges[row], edges[row + 1]
-            own = Entries(place[begin:end].copy(), rows.value[begin:end].copy())
-            pieces.setdefault(pane, {}).setdefault(which, []).append(own)
+            part_names = Entries(place[begin:end].copy(), rows.value[begin:end].copy())
+            pieces.setdefault(pane, {}).setdefault(fold_index, []).append(part_names)
             spans[pane] = max(span, spans.get(pane, 0))
-        found = {}
+        units = {}
         for pane, folds in pieces.items():
-            of = {}
-            for which, some in sorted(folds.items()):
-                whole = some[0] if len(some) == 1 else _together(some)
+            entries_by_layout = {}
+            for fold_index, fold_entries in sorted(folds.items()):
+                entries = fold_entries[0] if len(fold_entries) == 1 else _together(fold_entries)
                 # 4_096: entries of one pane and fold from which on those of one place are added up: of a pane that is
                 # written each second
-                of[which] = memory.layouts[which].entries([whole]) if len(whole.place) > 4_096 else whole
-            found[pane] = Unit(of, dict.fromkeys(of, 1), spans[pane])
-        return found
+                entries_by_layout[fold_index] = (
+                    memory.layouts[fold_index].entries([entries]) if len(entries.place) > 4_096 else entries
+                )
+            units[pane] = Unit(entries_by_layout, dict.fromkeys(entries_by_layout, 1), spans[pane])
+        return units
 
     def _told(self, series: int, fold: str, parts: Sequence[str]) -> tuple[int, I64]:
         """Return the number of a fold, and the place and the width of some of its parts: int64 (parts, 2).
@@ -576,22 +584,24 @@ class PaneMemory:
         Parts that are new get their places.
         """
         memory = self._series[series]
-        which = memory.fold(fold)
+        fold_number = memory.fold(fold)
         baseline = self._baseline(fold)
-        if which is None:
-            which = memory.add_fold(Layout(fold, baseline is not None))
-        layout = memory.layouts[which]
+        if fold_number is None:
+            fold_number = memory.add_fold(Layout(fold, baseline is not None))
+        layout = memory.layouts[fold_number]
         for part in parts:
             if part not in layout.places:
                 width = max(part_width(part, baseline, memory.task), self._least.get((series, fold, part), 1))
                 layout.add(part, width)
         places = [layout.places[part] for part in parts]
-        return which, np.array([(place.start, place.stop - place.start) for place in places], np.int64).reshape(-1, 2)
+        return fold_number, np.array([(place.start, place.stop - place.start) for place in places], np.int64).reshape(
+            -1, 2
+        )
 
     def _widen(self, series: int, rows: StoredPanes, wider: NDArray[np.bool_]) -> None:
         """Note how wide parts are that have more entries than their place, and forget the series."""
-        found = rows.table().filter(pa.array(wider))
-        names = (found.column(name).to_pylist() for name in ("fold", "part", "idx"))
+        stored_rows = rows.table().filter(pa.array(wider))
+        names = (stored_rows.column(name).to_pylist() for name in ("fold", "part", "idx"))
         for fold, part, index in zip(*names, strict=True):
             key = (series, fold, part)
             self._least[key] = max(index + 1, self._least.get(key, 0))
@@ -623,5 +633,8 @@ class PaneMemory:
         self._stale.pop(series, None)
 
 
-def _together(some: Sequence[Entries]) -> Entries:
-    return Entries(np.concatenate([own.place for own in some]), np.concatenate([own.value for own in some]))
+def _together(entrieses: Sequence[Entries]) -> Entries:
+    return Entries(
+        np.concatenate([entries.place for entries in entrieses]),
+        np.concatenate([entries.value for entries in entrieses]),
+    )

@@ -87,15 +87,15 @@ def encode_panes(
     series, names, labels, counted, widths = [], [], [], list[bytes](), list[I64]()
     rows = np.flatnonzero(np.diff(of_fold, prepend=-1))
     runs = np.append(begins[rows], len(first))
-    for at, (begin, end) in enumerate(zip(rows.tolist(), [*rows[1:].tolist(), len(of_fold)], strict=True)):
-        own = slice(runs[at], runs[at + 1])
-        used = np.unique(of_part[own])
+    for position, (begin, end) in enumerate(zip(rows.tolist(), [*rows[1:].tolist(), len(of_fold)], strict=True)):
+        entries = slice(runs[position], runs[position + 1])
+        used = np.unique(of_part[entries])
         counts = np.zeros((end - begin, len(used)), _PLACE)
-        counts[row_of_run[own] - begin, np.searchsorted(used, of_part[own])] = lengths[own]
+        counts[row_of_run[entries] - begin, np.searchsorted(used, of_part[entries])] = lengths[entries]
         number, name = folds[int(of_fold[begin])]
         series.append(number)
         names.append(name)
-        labels.append(_written(tuple(parts[which] for which in used.tolist())))
+        labels.append(_written(tuple(parts[part_index] for part_index in used.tolist())))
         counted.append(counts.tobytes())
         widths.append(np.full(end - begin, counts.shape[1] * _PLACE.itemsize))
     sizes = np.diff(rows, append=len(of_fold))
@@ -119,9 +119,9 @@ def encode_sums(series: int, sums: pa.Table) -> Iterator[pa.Table]:
     """Yield sums of one series as rows of the store; ``sums``: the columns of :data:`SUMS`, but for the series."""
     span = sums.column("span").to_numpy()
     for length in np.unique(span).tolist():
-        own = sums.filter(pa.array(span == length))
-        fold, part = (own.column(name).cast(pa.string()).combine_chunks().dictionary_encode() for name in _NAMES)
-        panes, pane = np.unique(own.column("pane").to_numpy(), return_inverse=True)
+        unit_sums = sums.filter(pa.array(span == length))
+        fold, part = (unit_sums.column(name).cast(pa.string()).combine_chunks().dictionary_encode() for name in _NAMES)
+        panes, pane = np.unique(unit_sums.column("pane").to_numpy(), return_inverse=True)
         yield encode_panes(
             [(series, name) for name in fold.dictionary.to_pylist()],
             fold.indices.to_numpy().astype(np.int64),
@@ -130,8 +130,8 @@ def encode_sums(series: int, sums: pa.Table) -> Iterator[pa.Table]:
             length,
             part.dictionary.to_pylist(),
             part.indices.to_numpy().astype(np.int64),
-            own.column("idx").to_numpy(),
-            own.column("value").to_numpy(),
+            unit_sums.column("idx").to_numpy(),
+            unit_sums.column("value").to_numpy(),
         )
 
 
@@ -171,8 +171,8 @@ class StoredPanes:
         series, fold, pane, span, parts, counts, places, sums = (column.combine_chunks() for column in rows.columns)
         folds, layouts = fold.dictionary_encode(), parts.dictionary_encode()
         over, labels = folds.dictionary.to_pylist(), layouts.dictionary.to_pylist()
-        both = folds.indices.to_numpy().astype(np.int64) * len(labels) + layouts.indices.to_numpy()
-        pairs, which = np.unique(both, return_inverse=True)
+        pair_codes = folds.indices.to_numpy().astype(np.int64) * len(labels) + layouts.indices.to_numpy()
+        pairs, pair_index = np.unique(pair_codes, return_inverse=True)
         names = [(over[pair // len(labels)], _read(labels[pair % len(labels)])) for pair in pairs.tolist()]
         edges, value = _data(sums)
         return cls(
@@ -180,7 +180,7 @@ class StoredPanes:
             pane.to_numpy(),
             span.to_numpy(),
             names,
-            which.astype(np.int64, copy=False),
+            pair_index.astype(np.int64, copy=False),
             _data(counts)[1].view(_PLACE).astype(np.int64),
             edges // _SUM.itemsize,
             _data(places)[1].view(_PLACE),
@@ -192,17 +192,24 @@ class StoredPanes:
 
         ``of_names``: of each of :attr:`names` an array with a row for each part.
         """
-        return np.concatenate([of_names[which] for which in self.which.tolist()])
+        return np.concatenate([of_names[name_index] for name_index in self.which.tolist()])
 
     def table(self, wanted: Callable[[str, str], bool] | None = None) -> pa.Table:
         """Return a row for each sum: series, fold, pane, span, part, idx and value.
 
         ``wanted``: returns True for a fold and a part that are, all where None.
         """
-        labels = {part: code for code, part in enumerate(dict.fromkeys(one for _, some in self.names for one in some))}
-        codes = [np.array([labels[part] for part in some], np.int64) for _, some in self.names]
-        row, part, own = self._sums(codes, wanted)
-        index, value = (self.index, self.value) if own is None else (self.index[own], self.value[own])
+        labels = {
+            part: code
+            for code, part in enumerate(
+                dict.fromkeys(part_name for _, part_names in self.names for part_name in part_names)
+            )
+        }
+        codes = [np.array([labels[part] for part in part_names], np.int64) for _, part_names in self.names]
+        row, part, entry_index = self._sums(codes, wanted)
+        index, value = (
+            (self.index, self.value) if entry_index is None else (self.index[entry_index], self.value[entry_index])
+        )
         over = [fold for fold, _ in self.names]
         columns = [
             pa.array(self.series[row].astype(np.int32)),
@@ -222,23 +229,28 @@ class StoredPanes:
         """
         if not len(self):
             return np.empty(0, np.int64), np.empty(0, np.int64), None
-        sizes = np.array([len(some) for _, some in self.names], np.int64)[self.which]
+        sizes = np.array([len(part_names) for _, part_names in self.names], np.int64)[self.which]
         row, part = np.repeat(np.arange(len(self)), sizes), self.runs(codes)
         if wanted is None:
             return np.repeat(row, self.counts), np.repeat(part, self.counts), None
-        asked = self.runs([np.array([wanted(fold, one) for one in some], np.int64) for fold, some in self.names])
-        runs = np.flatnonzero(asked * self.counts)
+        is_asked = self.runs(
+            [
+                np.array([wanted(fold, part_name) for part_name in part_names], np.int64)
+                for fold, part_names in self.names
+            ]
+        )
+        runs = np.flatnonzero(is_asked * self.counts)
         lengths, begins = self.counts[runs], (np.cumsum(self.counts) - self.counts)[runs] + self.edges[0]
-        own = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
-        return np.repeat(row[runs], lengths), np.repeat(part[runs], lengths), own
+        entry_index = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        return np.repeat(row[runs], lengths), np.repeat(part[runs], lengths), entry_index
 
     def some(self, rows: I64) -> StoredPanes:
         """Return some rows; ``rows``: their positions, int64 (m,), ascending."""
         if len(rows) == len(self):
             return self
-        parts = np.array([len(some) for _, some in self.names], np.int64)[self.which]
+        parts = np.array([len(part_names) for _, part_names in self.names], np.int64)[self.which]
         counted, summed = np.append(0, np.cumsum(parts)), np.diff(self.edges)
-        own = np.concatenate([np.empty(0, np.int64), *_stretches(self.edges, rows)])
+        entry_index = np.concatenate([np.empty(0, np.int64), *_stretches(self.edges, rows)])
         return StoredPanes(
             self.series[rows],
             self.pane[rows],
@@ -247,8 +259,8 @@ class StoredPanes:
             self.which[rows],
             self.counts[np.concatenate([np.empty(0, np.int64), *_stretches(counted, rows)])],
             np.append(0, np.cumsum(summed[rows])),
-            self.index[own],
-            self.value[own],
+            self.index[entry_index],
+            self.value[entry_index],
         )
 
 

@@ -68,9 +68,9 @@ KEEP_DAYS = 3 * 366 * 86_400 * 10**9
 
 def performance_fold(task: Task) -> str:
     """Name what the sums of outcomes were folded over: kind, classes in order, positive class, cutoffs, quantiles."""
-    own = (*(f"@{cutoff}" for cutoff in task.cutoffs), *map(repr, task.quantiles))
-    said = "\0".join((task.kind, task.positive_class, *task.classes, *own))
-    return OUTCOMES + xxhash.xxh3_64_hexdigest(said.encode())
+    task_parts = (*(f"@{cutoff}" for cutoff in task.cutoffs), *map(repr, task.quantiles))
+    fold_text = "\0".join((task.kind, task.positive_class, *task.classes, *task_parts))
+    return OUTCOMES + xxhash.xxh3_64_hexdigest(fold_text.encode())
 
 
 def score_fold(task: Task) -> str:
@@ -80,8 +80,8 @@ def score_fold(task: Task) -> str:
 
 def learned_fold(baseline: Baseline) -> str:
     """Name what sums stand on that depend on what a baseline has learned; the empty text where none do."""
-    known = baseline.extras.estimation
-    digest = "" if known is None else known.digest
+    estimation = baseline.extras.estimation
+    digest = "" if estimation is None else estimation.digest
     return f"learned:{digest}" if digest else ""
 
 
@@ -115,20 +115,20 @@ class PaneChanges:
             index = np.concatenate([np.arange(width) for width in widths])
             over, panes = self._fold_of(series, fold), self._panes_of(starts)
             for first in range(0, len(starts), _AT_ONCE):
-                sums = np.hstack([one[first : first + _AT_ONCE] for one in parts.values()])
+                sums = np.hstack([part[first : first + _AT_ONCE] for part in parts.values()])
                 row, column = np.nonzero(sums)
                 self._note(np.full(len(row), over), panes[first + row], part[column], index[column], sums[row, column])
-        for name, (having, some) in folded.of_some.items():
+        for name, (having, slice_rows) in folded.of_some.items():
             if name not in without:
-                self.add_part(series, fold, starts[having], name, some)
+                self.add_part(series, fold, starts[having], name, slice_rows)
 
     def add_part(self, series: int, fold: str | Sequence[str], starts: I64, part: str, sums: F64) -> None:
         """Add one part of several panes; ``sums``: float64 (len(starts), width). ``fold``: of all, or of each."""
         row, index = np.nonzero(sums)
         if len(row):
             folds = self._folds_of(series, fold, len(starts))
-            own = np.full(len(row), self._part_of(part))
-            self._note(folds[row], self._panes_of(starts)[row], own, index, sums[row, index])
+            part_numbers = np.full(len(row), self._part_of(part))
+            self._note(folds[row], self._panes_of(starts)[row], part_numbers, index, sums[row, index])
 
     def add_sparse(self, series: int, fold: str | Sequence[str], starts: I64, parts: Mapping[str, Sparse]) -> None:
         """Add the nonzero sums of many panes.
@@ -139,30 +139,30 @@ class PaneChanges:
         folds, panes = self._folds_of(series, fold, len(starts)), self._panes_of(starts)
         for part, sums in parts.items():
             if n := len(sums.value):
-                own = np.full(n, self._part_of(part))
-                self._note(folds[sums.group], panes[sums.group], own, sums.index, sums.value)
+                part_numbers = np.full(n, self._part_of(part))
+                self._note(folds[sums.group], panes[sums.group], part_numbers, sums.index, sums.value)
 
     def add_entries(self, series: int, fold: str, starts: I64, entries: Sequence[estimation.Entries]) -> None:
         """Add sums of several panes that are sparse already; ``starts``: of the groups of the entries."""
         over, panes = self._fold_of(series, fold), self._panes_of(starts)
         for entry in entries:
             n = len(entry.value)
-            own = np.full(n, self._part_of(entry.part))
-            self._note(np.full(n, over), panes[entry.group], own, entry.index, entry.value)
+            part_numbers = np.full(n, self._part_of(entry.part))
+            self._note(np.full(n, over), panes[entry.group], part_numbers, entry.index, entry.value)
 
     def write(self, connection: Connection) -> None:
         """Append what was gathered and begin anew, inside the caller's transaction."""
         if self._value:
-            gathered = (np.concatenate(some) for some in (self._fold, self._pane, self._part, self._index))
+            gathered = (np.concatenate(arrays) for arrays in (self._fold, self._pane, self._part, self._index))
             fold, pane, part, index = gathered
             panes, parts = np.array(list(self._panes), np.int64), list(self._parts)
             value = np.concatenate(self._value)
             rows = encode_panes(list(self._folds), fold, panes, pane, self.span, parts, part, index, value)
             insert(connection, self.table, rows)
-        for some in (self._fold, self._pane, self._part, self._index, self._value):
-            some.clear()
-        for known in (self._folds, self._panes, self._parts):
-            known.clear()
+        for arrays in (self._fold, self._pane, self._part, self._index, self._value):
+            arrays.clear()
+        for numbers in (self._folds, self._panes, self._parts):
+            numbers.clear()
 
     def _note(self, fold: I64, pane: I64, part: I64, index: I64, value: F64) -> None:
         if len(value):
@@ -179,7 +179,7 @@ class PaneChanges:
         """Return the number of the fold of each of some panes: int64 (panes,)."""
         if isinstance(fold, str):
             return np.full(panes, self._fold_of(series, fold))
-        return np.array([self._fold_of(series, one) for one in fold], np.int64)
+        return np.array([self._fold_of(series, fold_name) for fold_name in fold], np.int64)
 
     def _panes_of(self, starts: I64) -> I64:
         """Return the number of each pane: int64 (panes,)."""
@@ -201,8 +201,8 @@ def read_sums(
         wanted: Returns True for a fold and a part that are; all where None.
     """
     batches = read_batches(connection, f"SELECT {COLUMNS} FROM {table} WHERE {where.sql}", _ROWS, *where.parameters)
-    found = [StoredPanes.of(batch).table(wanted) for batch in batches]
-    return pa.concat_tables([SUMS.empty_table(), *found])
+    tables = [StoredPanes.of(batch).table(wanted) for batch in batches]
+    return pa.concat_tables([SUMS.empty_table(), *tables])
 
 
 def read_window(
@@ -223,16 +223,16 @@ def read_window(
     those that are wanted, () = all.
     """
     within = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
-    asked = within
+    condition = within
     if counted:
         of_panes = f"pane IN (SELECT pane FROM {table} WHERE {within.sql} AND fold = ?)"
-        asked = asked.also(Condition(of_panes, (*within.parameters, counted)))
+        condition = condition.also(Condition(of_panes, (*within.parameters, counted)))
     if prefix:
-        asked = asked.also(Condition("starts_with(fold, ?)", (prefix,)))
+        condition = condition.also(Condition("starts_with(fold, ?)", (prefix,)))
     rows = read(
         connection,
         "SELECT fold, part, idx, fsum(value) AS value FROM sums GROUP BY fold, part, idx ORDER BY fold, part",
-        sums=read_sums(connection, asked, table, (lambda _, part: part in parts) if parts else None),
+        sums=read_sums(connection, condition, table, (lambda _, part: part in parts) if parts else None),
     )
     if not rows.num_rows:
         return {}
@@ -273,18 +273,18 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
         if (width := unbinned_values.part_width(part, len(baseline.bins.features))) is not None:
             return width
         space = baseline.bins.space
-        if space is not None and (own := pca.widths(len(space.names)).get(part)) is not None:
-            return own
+        if space is not None and (joint_width := pca.widths(len(space.names)).get(part)) is not None:
+            return joint_width
     if (width := estimation.width_of(part, len(task.classes))) is not None:
         return width
     if part.startswith(EXPECTED):
         return EXPECTED_WIDTH
     if part.startswith(CLUSTER_PREFIX):
         return CLUSTER_WIDTH
-    if (known := widths(task).get(part)) is not None:
-        return known
-    if (known := CALL_WIDTHS.get(part)) is not None:
-        return known
+    if (task_width := widths(task).get(part)) is not None:
+        return task_width
+    if (task_width := CALL_WIDTHS.get(part)) is not None:
+        return task_width
     return {"rows": 3, ERASED: 3, "duration": len(DURATION_BOUNDS) + 2, delay.PART: delay.WIDTH}.get(part, 1)
 
 
@@ -300,24 +300,24 @@ def roll_up(
     series: int,
     watermark: int,
     timezone: str,
-    written: Container[int],
+    written_panes: Container[int],
     table: str = PANES,
     cuts: Sequence[int] = (),
 ) -> None:
     """Add up the closed panes that were written in pieces, and lengthen the old ones.
 
-    ``written``: the starts of panes that were. Inside the caller's transaction; what another thread appends meanwhile
+    ``written_panes``: the starts of panes that were. Inside the caller's transaction; what another thread appends meanwhile
     is left for the next time. ``table``: which panes. ``cuts``: moments at which a longer pane ends, ascending.
     """
     targets: list[tuple[int, int, int, int]] = []
     stored = f"SELECT DISTINCT pane, span FROM {table} WHERE series = ? AND pane < ?"
     for row in read(connection, stored, series, closed_until(watermark)).to_pylist():
         pane, span = row["pane"], row["span"]
-        unit, at = stored_unit(pane, watermark, timezone), bisect_right(cuts, pane)
-        start, end = max([unit.start, *cuts[at - 1 : at]]), min([unit.end, *cuts[at : at + 1]])
+        unit, position = stored_unit(pane, watermark, timezone), bisect_right(cuts, pane)
+        start, end = max([unit.start, *cuts[position - 1 : position]]), min([unit.end, *cuts[position : position + 1]])
         if end - start > span:
             targets.append((pane, span, start, end - start))
-        elif pane in written:
+        elif pane in written_panes:
             targets.append((pane, span, pane, span))
     connection.execute(f"DELETE FROM {table} WHERE series = ? AND pane < ?", [series, watermark - KEEP_DAYS])
     if not targets:
@@ -345,12 +345,12 @@ def roll_up(
 
 def written_in_pieces(connection: Connection, table: str = PANES) -> dict[int, set[int]]:
     """Return the panes of each series that are stored in pieces."""
-    found = read(
+    rows = read(
         connection,
         f"SELECT series, pane FROM {table} GROUP BY series, pane, span HAVING count(*) > count(DISTINCT fold)",
     )
     pieces: dict[int, set[int]] = {}
-    for row in found.to_pylist():
+    for row in rows.to_pylist():
         pieces.setdefault(row["series"], set()).add(row["pane"])
     return pieces
 
@@ -446,8 +446,8 @@ class StoredSteps:
         )
         place = pa.table(
             {
-                "part": pa.array([part for part, at in cells.items() for _ in at], pa.string()),
-                "idx": pa.array(np.concatenate([np.arange(len(at)) for at in cells.values()]).astype(np.int32)),
+                "part": pa.array([part for part, cell in cells.items() for _ in cell], pa.string()),
+                "idx": pa.array(np.concatenate([np.arange(len(cell)) for cell in cells.values()]).astype(np.int32)),
                 "cell": pa.array(np.concatenate(list(cells.values()))),
             }
         )
@@ -462,6 +462,6 @@ class StoredSteps:
         )
         for key in keys:
             counted = self._kept.setdefault(key, {})
-            counted |= {part: np.zeros(int(at.max()) + 1) for part, at in cells.items()}
+            counted |= {part: np.zeros(int(cell.max()) + 1) for part, cell in cells.items()}
         for row in rows.to_pylist():
             self._kept[keys[row["step"]]][row["part"]][row["cell"]] = row["value"]

@@ -45,9 +45,9 @@ class Condition(NamedTuple):
     sql: str
     parameters: tuple[int | str, ...]
 
-    def also(self, other: Condition) -> Condition:
+    def also(self, condition: Condition) -> Condition:
         """Return both together."""
-        return Condition(f"{self.sql} AND {other.sql}", self.parameters + other.parameters)
+        return Condition(f"{self.sql} AND {condition.sql}", self.parameters + condition.parameters)
 
 
 def days_of(connection: Connection, series: int, since: int, until: int) -> list[tuple[int, int]]:
@@ -65,13 +65,13 @@ def lies_within(column: str, stretches: Sequence[tuple[_Bound, _Bound]]) -> Cond
     return Condition(f"({sql})", tuple(end for stretch in stretches for end in stretch))
 
 
-def lies_near(column: str, values: I64, apart: int) -> Condition:
+def lies_near(column: str, values: I64, gap: int) -> Condition:
     """Return the condition that a column lies near one of the values, see :func:`stretches`."""
-    return lies_within(column, stretches(values, apart))
+    return lies_within(column, stretches(values, gap))
 
 
-def stretches(values: I64, apart: int, most: int = _MOST) -> list[tuple[int, int]]:
-    """Return the fewest stretches that hold all values: cut at the widest gaps of at least ``apart``, ``most`` of them.
+def stretches(values: I64, gap: int, limit: int = _MOST) -> list[tuple[int, int]]:
+    """Return the fewest stretches that hold all values: cut at the widest gaps of at least ``gap``, ``limit`` of them.
 
     >>> stretches(np.array([1, 2, 50, 51, 400]), 30, most=2)
     [(1, 51), (400, 400)]
@@ -79,15 +79,15 @@ def stretches(values: I64, apart: int, most: int = _MOST) -> list[tuple[int, int
     if not len(values):
         return []
     ordered = np.sort(values)
-    first, last = group_intervals(ordered, ordered, apart, most)
+    first, last = group_intervals(ordered, ordered, gap, limit)
     return list(zip(ordered[first].tolist(), ordered[last].tolist(), strict=True))
 
 
-def group_intervals(start: I64, end: I64, apart: int, most: int = _MOST) -> tuple[I64, I64]:
+def group_intervals(start: I64, end: I64, gap: int, limit: int = _MOST) -> tuple[I64, I64]:
     """Group intervals that lie in order, none empty: positions of the first and the last one of each group."""
     gaps = start[1:] - end[:-1]
-    widest = np.argsort(-gaps, kind="stable")[: most - 1]
-    cuts = np.sort(widest[gaps[widest] >= apart])
+    widest = np.argsort(-gaps, kind="stable")[: limit - 1]
+    cuts = np.sort(widest[gaps[widest] >= gap])
     return np.concatenate([[0], cuts + 1]).astype(np.int64), np.append(cuts, len(start) - 1).astype(np.int64)
 
 
@@ -135,14 +135,14 @@ class IdLookup:
 
     def __init__(self, connection: Connection, ids: pa.Array) -> None:
         self._connection, self._ids = connection, ids
-        made, begins = _made(ids)
-        timed, others = np.flatnonzero(made >= 0), np.flatnonzero(made < 0)
+        times, begins = _made(ids)
+        timed, untimed = np.flatnonzero(times >= 0), np.flatnonzero(times < 0)
         anywhere = Condition("true", ())
         self._kinds: list[_Kind] = []
         if len(timed):
-            self._kinds.append(_kind(timed, made[timed], begins[timed]))
-        if len(others):
-            self._kinds.append(_Kind(others, anywhere, anywhere, 0))
+            self._kinds.append(_kind(timed, times[timed], begins[timed]))
+        if len(untimed):
+            self._kinds.append(_Kind(untimed, anywhere, anywhere, 0))
 
     def read(self, select: str, source: str, condition: Condition) -> pa.Table:
         """Return columns of the rows of a table whose id is sought.
@@ -150,64 +150,67 @@ class IdLookup:
         ``source``: a table, called ``t`` in ``select`` and ``condition``; it has ``id`` and ``received``. The ids that
         are sought are ``s``, with their number ``which``.
         """
-        found = []
-        for which, since, spans, _ in self._kinds:
+        tables = []
+        for rows, since, spans, _ in self._kinds:
             sql, parameters = condition.also(since).also(spans)
-            sought = pa.table({"which": which, "id": self._ids.take(pa.array(which))})
+            lookup_rows = pa.table({"which": rows, "id": self._ids.take(pa.array(rows))})
             query = f"SELECT {select} FROM {source} t JOIN sought s ON s.id = t.id WHERE {sql}"
-            found.append(read(self._connection, query, *parameters, sought=sought))
-        return pa.concat_tables(found)
+            tables.append(read(self._connection, query, *parameters, sought=lookup_rows))
+        return pa.concat_tables(tables)
 
     def predictions(self, condition: Condition) -> pa.Table:
         """Return the predictions of these ids: columns ``prediction``, ``series``, ``time`` and ``which``."""
         first, last = self._connection.execute("SELECT min(received), max(received) FROM predictions").fetchall()[0]
         hours = 0 if first is None else (last - first) // (_HOUR * 10**6) + 1
-        found = []
-        for which, since, spans, of_hours in self._kinds:
+        tables = []
+        for rows, since, spans, of_hours in self._kinds:
             where = condition.also(since)
             # 4: ids of at most this part of all hours that are kept are looked for by their texts, too: to unpack those
             # of an hour costs as much as the numbers of four
             if of_hours * 4 <= hours:
                 where = where.also(spans)
-            sought = pa.table({"which": which, "request": numbers_of_ids(self._ids.take(pa.array(which)))})
-            found.append(read_by_request(self._connection, sought, self._ids, where))
-        return pa.concat_tables(found)
+            lookup_rows = pa.table({"which": rows, "request": numbers_of_ids(self._ids.take(pa.array(rows)))})
+            tables.append(read_by_request(self._connection, lookup_rows, self._ids, where))
+        return pa.concat_tables(tables)
 
 
-def read_by_request(connection: Connection, sought: pa.Table, ids: pa.Array, condition: Condition) -> pa.Table:
+def read_by_request(connection: Connection, table: pa.Table, ids: pa.Array, condition: Condition) -> pa.Table:
     """Return the predictions of ids: columns ``prediction``, ``series``, ``time`` and ``which``.
 
-    ``sought``: ``which`` of ``ids``, their ``request`` (:func:`.arrow_tables.numbers_of_ids`), and columns that must be
+    ``table``: ``which`` of ``ids``, their ``request`` (:func:`.arrow_tables.numbers_of_ids`), and columns that must be
     the same, too, perhaps the ``moment`` of their time, each of ``MOMENT`` nanoseconds. So the store reads columns
     of numbers, of which it skips what cannot match, and the others, the texts of ids above all, for what is left; whose
     ids only have the same number is seen here.
     """
-    same = ", ".join(name for name in sought.column_names if name != "which")
+    same = ", ".join(name for name in table.column_names if name != "which")
     moments = f"(SELECT *, time // {MOMENT} AS moment FROM predictions)" if "moment" in same else "predictions"
     rows = read(
         connection,
         f"SELECT t.seq AS prediction, t.series, t.time, s.which, t.id FROM {moments} t JOIN sought s USING ({same})"
         f" WHERE {condition.sql}",
         *condition.parameters,
-        sought=sought,
+        sought=table,
     )
     right = pc.equal(rows["id"], ids.take(rows["which"].combine_chunks()))
     rows = rows.drop_columns("id")
     return rows if pc.all(right).as_py() else rows.filter(right)
 
 
-def _kind(which: I64, made: I64, begins: NDArray[np.uint64]) -> _Kind:
+def _kind(places: I64, times: I64, begins: NDArray[np.uint64]) -> _Kind:
     """Return the place of ids made at a time. ``begins``: the written digits of that time."""
-    order = np.argsort(made)
-    hour = made[order] * _REST // _HOUR
+    order = np.argsort(times)
+    hour = times[order] * _REST // _HOUR
     new = np.flatnonzero(np.diff(hour, prepend=-1))
     first, last = group_intervals(hour[new], hour[new] + 1, 1)
-    starts, written = new[first], begins[order]
-    least, greatest = np.minimum.reduceat(written, starts), np.maximum.reduceat(written, starts)
-    spans = [(_text(one), _text(other) + _LAST) for one, other in zip(least, greatest, strict=True)]
-    earliest = int(made.min()) * _REST * 10**6 - _SKEW
+    starts, id_numbers = new[first], begins[order]
+    smallest, greatest = np.minimum.reduceat(id_numbers, starts), np.maximum.reduceat(id_numbers, starts)
+    spans = [
+        (_text(first_number), _text(last_number) + _LAST)
+        for first_number, last_number in zip(smallest, greatest, strict=True)
+    ]
+    earliest = int(times.min()) * _REST * 10**6 - _SKEW
     hours = int((hour[new[last]] - hour[starts] + 1).sum())
-    return _Kind(which, Condition("t.received >= ?", (earliest,)), lies_within("t.id", spans), hours)
+    return _Kind(places, Condition("t.received >= ?", (earliest,)), lies_within("t.id", spans), hours)
 
 
 def _text(begin: np.uint64) -> str:
@@ -217,15 +220,15 @@ def _text(begin: np.uint64) -> str:
 def _made(ids: pa.Array) -> tuple[I64, NDArray[np.uint64]]:
     """Return the time in ids: the number that a UUIDv7 begins with, -1 for others, and its form."""
     data, offsets = bytes_of(ids)
-    made, begins = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.uint64)
+    times, begins = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.uint64)
     rows = np.flatnonzero(np.diff(offsets) > max(_MARKS))
     for place, marks in _MARKS.items():
         rows = rows[np.isin(data[offsets[rows] + place], list(marks))]
     if not len(rows):
-        return made, begins
-    written = data[offsets[rows, np.newaxis] + np.arange(_DIGITS)]
-    digits = _HEX[written]
+        return times, begins
+    digit_bytes = data[offsets[rows, np.newaxis] + np.arange(_DIGITS)]
+    digits = _HEX[digit_bytes]
     number = digits @ 16 ** np.arange(_DIGITS - 1, -1, -1)
-    made[rows] = np.where((digits >= 0).all(axis=1), number, -1)
-    begins[rows] = written.view(">u8")[:, 0]
-    return made, begins
+    times[rows] = np.where((digits >= 0).all(axis=1), number, -1)
+    begins[rows] = digit_bytes.view(">u8")[:, 0]
+    return times, begins

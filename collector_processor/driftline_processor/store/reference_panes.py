@@ -154,14 +154,14 @@ class RememberedPast:
     def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
         """Return one pane for each stretch of time, as :func:`read_counted` does."""
         over = self.series.number, self.like.fold
-        kept = {stretch: self.kept.get((*over, *stretch)) for stretch in stretches}
-        lacking = [stretch for stretch, pane in kept.items() if pane is None]
+        counts_by_stretch = {stretch: self.kept.get((*over, *stretch)) for stretch in stretches}
+        lacking = [stretch for stretch, pane in counts_by_stretch.items() if pane is None]
         steps = [Window("", *stretch) for stretch in lacking]
         counted = self.memory.counted(self.series, self.like.fold, steps, lambda part: part in _PLAIN)
         for stretch, counts in zip(lacking, counted, strict=True):
-            kept[stretch] = made = _without_notes(counts, self.like)
-            self.kept.put((*over, *stretch), made)
-        return [own for stretch in stretches if (own := kept[stretch]) is not None]
+            counts_by_stretch[stretch] = reference_pane = _without_notes(counts, self.like)
+            self.kept.put((*over, *stretch), reference_pane)
+        return [stretch_counts for stretch in stretches if (stretch_counts := counts_by_stretch[stretch]) is not None]
 
     def longest(self, since: int, until: int, length: int) -> int | None:
         """Return where the last pane ends that is longer than a length, in nanoseconds; None without any."""
@@ -194,8 +194,8 @@ def read_counted(
         # how late outcomes came says nothing of the model
         return part in _PLAIN if not fold else fold == like.fold or part != DELAY
 
-    asked = f"series = ? AND pane >= ? AND pane < ? AND fold IN ({', '.join('?' * len(folds))})"
-    within = Condition(asked, (*over[:3], *folds))
+    condition = f"series = ? AND pane >= ? AND pane < ? AND fold IN ({', '.join('?' * len(folds))})"
+    within = Condition(condition, (*over[:3], *folds))
     rows = read(
         connection,
         "SELECT stretch, fold, part, idx, fsum(value) AS value FROM sums JOIN place USING (pane)"
@@ -204,11 +204,11 @@ def read_counted(
         place=place,
     )
     panes = [Pane() for _ in stretches]
-    for at, fold, part, index, values in _runs(rows):
-        own = like if fold == like.fold else None
-        sums = np.zeros(max(part_width(part, own, series.task), int(index.max()) + 1))
+    for stretch, fold, part, index, values in _runs(rows):
+        like_fold = like if fold == like.fold else None
+        sums = np.zeros(max(part_width(part, like_fold, series.task), int(index.max()) + 1))
         sums[index] = values
-        panes[at].parts[part] = sums
+        panes[stretch].parts[part] = sums
     return [_without_notes(pane, like) for pane in panes]
 
 
@@ -220,21 +220,21 @@ def _without_notes(pane: Pane, like: Baseline) -> Pane:
 def counted_panes(connection: Connection, series: int, fold: str, since: int, until: int) -> I64:
     """Return the panes between two times that were counted over the bins of a baseline, by their start, ascending."""
     query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? ORDER BY pane"
-    found = read(connection, query, series, fold, since, until)
-    return np.asarray(found.column("pane").to_numpy(), dtype=np.int64)
+    rows = read(connection, query, series, fold, since, until)
+    return np.asarray(rows.column("pane").to_numpy(), dtype=np.int64)
 
 
 def _runs(rows: pa.Table) -> list[tuple[int, str, str, I64, F64]]:
     """Return the entries of each part of each stretch: stretch, fold, part, places and sums."""
     if not rows.num_rows:
         return []
-    at, index, value = (rows.column(name).to_numpy() for name in ("stretch", "idx", "value"))
+    stretch, index, value = (rows.column(name).to_numpy() for name in ("stretch", "idx", "value"))
     fold, part = (rows.column(name).combine_chunks().dictionary_encode() for name in ("fold", "part"))
     over, code = fold.indices.to_numpy(), part.indices.to_numpy()
     folds, names = fold.dictionary.to_pylist(), part.dictionary.to_pylist()
-    edges = [0, *(np.flatnonzero(np.diff(at) | np.diff(code) | np.diff(over)) + 1).tolist(), len(at)]
+    edges = [0, *(np.flatnonzero(np.diff(stretch) | np.diff(code) | np.diff(over)) + 1).tolist(), len(stretch)]
     return [
-        (int(at[begin]), folds[over[begin]], names[code[begin]], index[begin:end], value[begin:end])
+        (int(stretch[begin]), folds[over[begin]], names[code[begin]], index[begin:end], value[begin:end])
         for begin, end in pairwise(edges)
     ]
 
@@ -252,8 +252,8 @@ class DailyPanes:
     def __init__(self, connection: Connection) -> None:
         """Know which days are kept."""
         self._connection = connection
-        found = connection.execute("SELECT DISTINCT series, fold, day, stop FROM days").fetchall()
-        self._kept: set[_Day] = set(found)
+        day_rows = connection.execute("SELECT DISTINCT series, fold, day, stop FROM days").fetchall()
+        self._kept: set[_Day] = set(day_rows)
 
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Forget the days of a series that hold panes, by their starts, which were touched."""
@@ -266,16 +266,20 @@ class DailyPanes:
         ``closed``: the time before which days have ended; a younger one is not kept, since its rows still come.
         """
         panes: dict[Window, Pane] = {}
-        kept = [
+        stretchs = [
             stretch for stretch in stretches if (series.number, like.fold, stretch.start, stretch.end) in self._kept
         ]
-        if kept:
-            panes |= self._read(series, like, kept)
+        if stretchs:
+            panes |= self._read(series, like, stretchs)
         for run in _runs_of_days([stretch for stretch in stretches if stretch not in panes]):
-            found = read_counted(self._connection, series, like, [(one.start, one.end) for one in run])
-            panes |= zip(run, found, strict=True)
+            counted = read_counted(self._connection, series, like, [(stretch.start, stretch.end) for stretch in run])
+            panes |= zip(run, counted, strict=True)
             oldest = stretches[-1].end - KEEP_HOURS  # older panes are days already
-            self._keep(series, like, {one: panes[one] for one in run if oldest <= one.start and one.end <= closed})
+            self._keep(
+                series,
+                like,
+                {stretch: panes[stretch] for stretch in run if oldest <= stretch.start and stretch.end <= closed},
+            )
         return [panes[stretch] for stretch in stretches]
 
     def _read(self, series: Series, like: Baseline, days: Sequence[Window]) -> dict[Window, Pane]:
@@ -286,12 +290,12 @@ class DailyPanes:
         )
         lists = rows.column("sums").combine_chunks()
         sums, ends = lists.values.to_numpy(), lists.offsets.to_pylist()
-        panes = {one.start: Pane() for one in days}
-        named = zip(rows.column("day").to_pylist(), rows.column("part").to_pylist(), pairwise(ends), strict=True)
-        for day, part, (first, last) in named:
+        panes = {day.start: Pane() for day in days}
+        runs = zip(rows.column("day").to_pylist(), rows.column("part").to_pylist(), pairwise(ends), strict=True)
+        for day, part, (first, last) in runs:
             if day in panes and part != _NOTHING:
                 panes[day].parts[part] = sums[first:last]
-        return {one: panes[one.start] for one in days}
+        return {day: panes[day.start] for day in days}
 
     def _keep(self, series: Series, like: Baseline, days: dict[Window, Pane]) -> None:
         """Keep days, and no longer those whose panes are as long by now."""
@@ -350,33 +354,43 @@ def season_mix(memory: PaneMemory, series: Series, window: Window, seasons: Seas
 
     A pane that was rolled up and reaches over several seasons has them as the reference has.
     """
-    of = seasons.seasonality
-    found = memory.weights(series, window.start, window.end, of.length, lambda at: of.of(at) == of.of(at + HOUR - PANE))
-    start, span, weight = (np.array(column) for column in zip(*found, strict=True)) if found else (np.zeros(0),) * 3
-    short = span <= of.length
-    mix = np.bincount(of.of(start[short].astype(np.int64)), weight[short], minlength=of.count).astype(np.float64)
-    for begin, length, rows in [one for one in found if one[1] > of.length]:
-        season = of.of(np.arange(begin, begin + length, _QUARTER))
-        share = np.bincount(season, seasons.rows[season, 1] + 1e-9, minlength=of.count)
+    seasonality = seasons.seasonality
+    weights = memory.weights(
+        series,
+        window.start,
+        window.end,
+        seasonality.length,
+        lambda time: seasonality.of(time) == seasonality.of(time + HOUR - PANE),
+    )
+    start, span, weight = (np.array(column) for column in zip(*weights, strict=True)) if weights else (np.zeros(0),) * 3
+    short = span <= seasonality.length
+    mix = np.bincount(seasonality.of(start[short].astype(np.int64)), weight[short], minlength=seasonality.count).astype(
+        np.float64
+    )
+    for begin, length, rows in [weight_row for weight_row in weights if weight_row[1] > seasonality.length]:
+        season = seasonality.of(np.arange(begin, begin + length, _QUARTER))
+        share = np.bincount(season, seasons.rows[season, 1] + 1e-9, minlength=seasonality.count)
         mix += rows * share / share.sum()
     return mix
 
 
-def add_seasons(past: CountedPanes, found: Baseline, since: int, until: int, seasonality: AnySeasonality) -> Baseline:
-    """Return a baseline of past panes, of which ``found`` was made, that knows its seasons.
+def add_seasons(
+    past: CountedPanes, baseline: Baseline, since: int, until: int, seasonality: AnySeasonality
+) -> Baseline:
+    """Return a baseline of past panes, of which ``baseline`` was made, that knows its seasons.
 
     What was rolled up to more than a season is in none of them. Where the seasons are unknown, and it does not repeat,
-    it is ``found`` itself.
+    it is ``baseline`` itself.
     """
     clock = seasonality if isinstance(seasonality, Seasonality) else seasonality.clock
     since = max(since, past.longest(since, until, clock.length) or since)
     if since >= until:
-        return found
-    blocks = grid_of(found.extras.blocks)
+        return baseline
+    blocks = grid_of(baseline.extras.blocks)
     edges = season_borders(since, until, clock, blocks)
     panes = past.panes(list(pairwise(edges.tolist())))
-    seasons = seasons_of_panes(seasonality, found.bins, blocks, edges[:-1], panes)
-    return replace(found, extras=replace(found.extras, seasons=seasons))
+    seasons = seasons_of_panes(seasonality, baseline.bins, blocks, edges[:-1], panes)
+    return replace(baseline, extras=replace(baseline.extras, seasons=seasons))
 
 
 MOST_BYTES = 64 << 20
@@ -443,18 +457,18 @@ class RollingReferences:
         """
         stretches = rolling.stretches(window, timezone)
         key = (series.number, baseline.digest, stretches[0].start, stretches[-1].end)
-        found = self._kept.pop(key, None)
-        if found is None:
+        reference = self._kept.pop(key, None)
+        if reference is None:
             ends = (stretches[0].start, stretches[-1].end)
             panes = self._days.panes(series, baseline, stretches, closed)
             slices = partial(slices_between, self._connection, series, baseline, *ends)
-            found = rolling_reference(baseline, rolling, stretches, panes, slices)
-            if seasonality is not None and found.baseline is not baseline:
-                past = StoredPast(self._connection, series, found.baseline)
-                known = add_seasons(past, found.baseline, *ends, seasonality)
-                found = found._replace(baseline=known)
-        self._keep(key, found)
-        return found
+            reference = rolling_reference(baseline, rolling, stretches, panes, slices)
+            if seasonality is not None and reference.baseline is not baseline:
+                past = StoredPast(self._connection, series, reference.baseline)
+                seasons = add_seasons(past, reference.baseline, *ends, seasonality)
+                reference = reference._replace(baseline=seasons)
+        self._keep(key, reference)
+        return reference
 
     def cold(
         self,
@@ -468,11 +482,11 @@ class RollingReferences:
         if ends is None:
             return Reference(baseline)
         key = (series.number, baseline.digest, *ends)
-        found = self._kept.pop(key, None)
-        if found is None:
-            found = self._grown(series, baseline, *ends, seasonality)
-        self._keep(key, found)
-        return found
+        reference = self._kept.pop(key, None)
+        if reference is None:
+            reference = self._grown(series, baseline, *ends, seasonality)
+        self._keep(key, reference)
+        return reference
 
     def _grown(
         self,
@@ -487,20 +501,20 @@ class RollingReferences:
         stretches = TimeGrid.of(np.append(starts, since)) if len(starts) else None
         if stretches is None:
             return grow_reference(baseline, None, ())
-        ends = [stretches.start + at * stretches.length for at in range(stretches.count + 1)]
+        ends = [stretches.start + index * stretches.length for index in range(stretches.count + 1)]
         ends = [min(max(end, since), until) for end in ends]
         panes = past.panes(list(pairwise(ends)))
-        found = grow_reference(baseline, stretches, panes)
-        if seasonality is not None and found.baseline is not baseline:
-            known = add_seasons(past, found.baseline, since, until, seasonality)
-            found = found._replace(baseline=known)
-        return found
+        reference = grow_reference(baseline, stretches, panes)
+        if seasonality is not None and reference.baseline is not baseline:
+            seasons = add_seasons(past, reference.baseline, since, until, seasonality)
+            reference = reference._replace(baseline=seasons)
+        return reference
 
-    def _keep(self, key: tuple[int, str, int, int], found: Reference) -> None:
+    def _keep(self, key: tuple[int, str, int, int], reference: Reference) -> None:
         """Keep a reference as the last: what is asked for least goes first."""
-        self._kept[key] = found
+        self._kept[key] = reference
         if key not in self._sizes:
-            self._sizes[key] = _size(found)
+            self._sizes[key] = _size(reference)
         while sum(self._sizes.values()) > self._most and len(self._kept) > 1:
             oldest = next(iter(self._kept))
             del self._kept[oldest], self._sizes[oldest]

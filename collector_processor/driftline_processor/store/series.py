@@ -61,8 +61,8 @@ class SeriesRegister:
         for row in read(connection, newest).to_pylist():
             key = ModelKey(row["model"], row["version"], row["environment"])
             try:
-                said = json.loads(row["task"])
-                sent, before, declared = _task(said["sent"]), _task(said["task"]), said["declared"]
+                task_fields = json.loads(row["task"])
+                sent, before, declared = _task(task_fields["sent"]), _task(task_fields["task"]), task_fields["declared"]
             except Exception as error:  # its rows still count; what it predicts is learned anew
                 connection.unreadable.add("series", row, error)
                 sent, before, declared = Task(), Task(), False
@@ -91,8 +91,8 @@ class SeriesRegister:
 
     def said(self, key: ModelKey) -> Task:
         """Return the last task that the sender of a series declared; nothing where unknown."""
-        known = self._by_key.get(key)
-        return Task() if known is None else known.sent
+        known_series = self._by_key.get(key)
+        return Task() if known_series is None else known_series.sent
 
     def of(self, table: PredictionTable, baseline: Task | None) -> Series:
         """Return the series of a table, made or brought up to date with what the table says of its task.
@@ -101,12 +101,12 @@ class SeriesRegister:
         caller writes the changes with :meth:`write`.
         """
         with self._lock:
-            known = self._by_key.get(table.key) or Series(self._last + 1, table.key, Task())
-            before = replace(known.task, kind=known.task.kind or _kind_of(table))
-            seen = () if table.predicted is None else seen_classes([table.predicted])
+            known_series = self._by_key.get(table.key) or Series(self._last + 1, table.key, Task())
+            before = replace(known_series.task, kind=known_series.task.kind or _kind_of(table))
+            classes_seen = () if table.predicted is None else seen_classes([table.predicted])
             settings = self.settings(table.key.model)
-            task, declared = resolve(settings, table.task, baseline, before, known.declared, seen)
-            series = replace(known, task=task, declared=declared, sent=table.task)
+            task, declared = resolve(settings, table.task, baseline, before, known_series.declared, classes_seen)
+            series = replace(known_series, task=task, declared=declared, sent=table.task)
             if series == self._by_key.get(table.key):
                 return series
             self._by_key[table.key] = series
@@ -134,16 +134,18 @@ class SeriesRegister:
         rows = []
         for series in changed:
             self._change += 1
-            said = json.dumps({"task": asdict(series.task), "declared": series.declared, "sent": asdict(series.sent)})
+            task_text = json.dumps(
+                {"task": asdict(series.task), "declared": series.declared, "sent": asdict(series.sent)}
+            )
             key = series.key
-            rows.append((series.number, self._change, key.environment, key.model, key.version, said))
+            rows.append((series.number, self._change, key.environment, key.model, key.version, task_text))
         if rows:
             connection.executemany("INSERT INTO series VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
-def _task(said: dict[str, Any]) -> Task:
-    lists = {name: tuple(said.get(name, ())) for name in ("classes", "cutoffs", "quantiles")}
-    return Task(**{**said, **lists})
+def _task(fields: dict[str, Any]) -> Task:
+    lists = {name: tuple(fields.get(name, ())) for name in ("classes", "cutoffs", "quantiles")}
+    return Task(**{**fields, **lists})
 
 
 def resolve(
@@ -165,21 +167,21 @@ def resolve(
     if task.ranks_items:
         return replace(task, cutoffs=settings.performance.cutoffs), True
     if task.predicts_number:
-        known = settings.quantiles or sent.quantiles or base.quantiles or before.quantiles
-        return replace(task, quantiles=known), True
-    said = settings.classes
-    if sent.classes and (not said or set(said) == set(sent.classes)):
-        said = sent.classes
-    said = said or base.classes or (before.classes if declared else ())
+        quantiles = settings.quantiles or sent.quantiles or base.quantiles or before.quantiles
+        return replace(task, quantiles=quantiles), True
+    classes = settings.classes
+    if sent.classes and (not classes or set(classes) == set(sent.classes)):
+        classes = sent.classes
+    classes = classes or base.classes or (before.classes if declared else ())
     positive = settings.positive_class or sent.positive_class or base.positive_class or before.positive_class
     threshold = settings.threshold if settings.threshold is not None else sent.threshold
     positive = positive if task.has_threshold else ""
-    task = Task(task.kind, tuple(said or before.classes), positive, threshold)
-    if not said:
+    task = Task(task.kind, tuple(classes or before.classes), positive, threshold)
+    if not classes:
         task = _with_classes(task, seen)
     if task.has_threshold and len(task.classes) == 2 and task.positive_class not in task.classes:
         task = replace(task, positive_class="1" if set(task.classes) == {"0", "1"} else "")
-    return task, bool(said)
+    return task, bool(classes)
 
 
 def _kind_of(table: PredictionTable) -> str:
@@ -193,5 +195,5 @@ def _with_classes(task: Task, seen: tuple[str, ...]) -> Task:
     """Learn classes in the order in which they come; a binary model that shows no others has 0 and 1."""
     if task.has_threshold and set(task.classes) | set(seen) <= {"0", "1"}:
         return replace(task, classes=("0", "1"))
-    most = 2 if task.has_threshold else MOST_CLASSES
-    return replace(task, classes=tuple(dict.fromkeys((*task.classes, *seen)))[:most])
+    limit = 2 if task.has_threshold else MOST_CLASSES
+    return replace(task, classes=tuple(dict.fromkeys((*task.classes, *seen)))[:limit])

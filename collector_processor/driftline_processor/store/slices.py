@@ -72,12 +72,12 @@ class SliceValues:
 
     def load(self, connection: Connection) -> None:
         """Read the values again: a transaction failed, and what memory knows may not be in the store."""
-        known: dict[tuple[int, str], tuple[str, ...]] = {}
+        values_by_key: dict[tuple[int, str], tuple[str, ...]] = {}
         for row in read(connection, "SELECT * FROM slice_values ORDER BY rowid").to_pylist():
             place = (row["series"], row["key"])
-            known[place] = tuple(dict.fromkeys((*known.get(place, ()), row["value"])))
+            values_by_key[place] = tuple(dict.fromkeys((*values_by_key.get(place, ()), row["value"])))
         with self._lock:
-            self._known, self._new = known, list[tuple[int, str, str]]()
+            self._known, self._new = values_by_key, list[tuple[int, str, str]]()
 
     def of(self, series: int, key: str) -> tuple[str, ...]:
         """Return the values of a key in the order in which they were learned."""
@@ -85,7 +85,7 @@ class SliceValues:
 
     def keys(self, series: int) -> tuple[str, ...]:
         """Return the keys of which any value is known."""
-        return tuple(sorted(key for which, key in self._known if which == series))
+        return tuple(sorted(key for number, key in self._known if number == series))
 
     def learn(self, series: int, key: str, column: Column, baseline: Baseline | None) -> None:
         """Take in the values of more rows; the caller writes what is new with :meth:`write`."""
@@ -122,12 +122,12 @@ def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tu
     )
     among = f"series IN ({', '.join('?' * len(series))}) AND starts_with(fold, ?)"
     sums = read_sums(connection, Condition(among, (*series, BETWEEN)), SLICED, lambda _, part: part in ("rows", ERASED))
-    found = []
+    rare_values = []
     for row in read(connection, query, RARE, sums=sums).to_pylist():
         key, _, value = row["fold"].removeprefix(BETWEEN).partition("=")
         if value == OTHER:
             continue
-        found.append((row["series"], key, value))
+        rare_values.append((row["series"], key, value))
         ends, instead = row["fold"], f"{BETWEEN}{slice_name(key, OTHER)}"
         connection.execute(
             f"UPDATE {SLICED} SET fold = left(fold, len(fold) - len($ends)) || $instead"
@@ -139,7 +139,7 @@ def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tu
         connection.execute(
             "DELETE FROM concept WHERE series = ? AND slice = ?", [row["series"], slice_name(key, value)]
         )
-    return found
+    return rare_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,9 @@ class HourlySlices:
 
 def hour_of_each(panes: I64, timezone: str) -> I64:
     """Return the hour that holds each pane of all rows, by their starts: int64 (n,), unix nanoseconds."""
-    there, at = np.unique(panes, return_inverse=True)
-    starts = hours_of(there.tolist(), timezone)
-    return np.array([starts[pane] for pane in there.tolist()], np.int64)[at]
+    distinct_panes, pane_index = np.unique(panes, return_inverse=True)
+    starts = hours_of(distinct_panes.tolist(), timezone)
+    return np.array([starts[pane] for pane in distinct_panes.tolist()], np.int64)[pane_index]
 
 
 def powers_of(weight: F64) -> F64:
@@ -229,12 +229,12 @@ def slices_between(connection: Connection, series: Series, like: Baseline, start
     def width(_fold: str, part: str) -> int:
         return part_width(part, like, series.task)
 
-    of: dict[str, dict[str, Pane]] = {}
+    panes_by_slice: dict[str, dict[str, Pane]] = {}
     prefix = fold_of(like, "")
     for fold, pane in read_window(connection, series.number, start, end, width, table=SLICED, prefix=prefix).items():
         key, _, value = fold.removeprefix(prefix).partition("=")
-        of.setdefault(key, {})[value] = pane
-    return Slices.bounded(of)
+        panes_by_slice.setdefault(key, {})[value] = pane
+    return Slices.bounded(panes_by_slice)
 
 
 class SlicePanes:
@@ -267,13 +267,13 @@ class SlicePanes:
         """
         if not keys or parse(window.name).unit == "m":
             return {}
-        found = {}
+        panes_by_name = {}
         for name, pane in self._panes(series, window, baseline, keys).items():
             fold = fold_of(baseline, name)
-            own = of_slice(baseline, name) or baseline
-            before = partial(self._steps.until, series.number, own, window, timezone, fold=fold)
-            found[name] = SliceContext(pane, before)
-        return found
+            slice_baseline = of_slice(baseline, name) or baseline
+            before = partial(self._steps.until, series.number, slice_baseline, window, timezone, fold=fold)
+            panes_by_name[name] = SliceContext(pane, before)
+        return panes_by_name
 
     def _panes(self, series: Series, window: Window, baseline: Baseline, keys: Sequence[str]) -> dict[str, Pane]:
         """Return the rows of each slice of the declared keys in a window, over the baseline's bins."""

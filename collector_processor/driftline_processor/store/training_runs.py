@@ -43,8 +43,8 @@ class TrainingRuns:
         rows = read(connection, 'SELECT * FROM training_runs ORDER BY "end", id').to_pylist()
         for _, run in connection.unreadable.skipped("training_runs", rows, _run):
             runs.setdefault(run.model, []).append(run)
-        self._runs = {model: tuple(known) for model, known in runs.items()}
-        self._ids = {(run.model, run.id) for known in runs.values() for run in known}
+        self._runs = {model: tuple(run) for model, run in runs.items()}
+        self._ids = {(run.model, run.id) for model_runs in runs.values() for run in model_runs}
         self._new: dict[tuple[str, str], dict[str, Any]] = {}
         self._dropped: list[tuple[str, str]] = []
 
@@ -63,14 +63,14 @@ class TrainingRuns:
         """
         if (run.model, run.id) in self._ids:
             return "seen"
-        known = sorted((*self.of(run.model), run), key=lambda one: (one.end, one.id))
-        beyond, kept = known[:-MOST_RUNS], known[-MOST_RUNS:]
+        known_runs = sorted((*self.of(run.model), run), key=lambda training_run: (training_run.end, training_run.id))
+        beyond, kept_runs = known_runs[:-MOST_RUNS], known_runs[-MOST_RUNS:]
         if run in beyond:
             return "too_many_training_runs"
         for oldest in beyond:
             self._drop(oldest)
         self._ids.add((run.model, run.id))
-        self._runs[run.model] = tuple(kept)
+        self._runs[run.model] = tuple(kept_runs)
         about = {name: getattr(run, name) for name in ("id", "environment", "model", "version", "end")}
         self._new[run.model, run.id] = {**about, "received": received, "json": json.dumps(asdict(run))}
         return ""

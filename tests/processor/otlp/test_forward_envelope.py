@@ -102,21 +102,21 @@ def test_records_and_other_logs_go_apart() -> None:
     body = logs(
         "ml.prediction", "login", "ml.outcome", "", "driftline.prediction.batch", "driftline.baseline", "ml.something"
     )
-    assert event_names(keep_logs(body, ours=True)) == [
+    assert event_names(keep_logs(body, is_own=True)) == [
         "ml.prediction",
         "ml.outcome",
         "driftline.prediction.batch",
         "driftline.baseline",
     ]
-    assert event_names(keep_logs(body, ours=False)) == ["login", "", "ml.something"]
+    assert event_names(keep_logs(body, is_own=False)) == ["login", "", "ml.something"]
 
 
 def test_a_request_of_one_kind_is_untouched() -> None:
     ours, other = logs("ml.prediction", "ml.outcome"), logs("login", "ml.something")
-    assert keep_logs(ours, ours=True) is ours
-    assert keep_logs(other, ours=False) is other
-    assert keep_logs(ours, ours=False) == b""
-    assert keep_logs(other, ours=True) == b""
+    assert keep_logs(ours, is_own=True) is ours
+    assert keep_logs(other, is_own=False) is other
+    assert keep_logs(ours, is_own=False) == b""
+    assert keep_logs(other, is_own=True) == b""
 
 
 def test_groups_that_are_left_out_change_nothing_else() -> None:

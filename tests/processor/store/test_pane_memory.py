@@ -59,7 +59,7 @@ def assert_equal(connection: Connection, memory: PaneMemory, number: int, start:
 @pytest.mark.parametrize(("seed", "most"), [(1, MOST_BYTES), (2, 100_000), (3, 1)])
 def test_any_history_is_answered_as_the_store_sums_it(tmp_path: Path, seed: int, most: int) -> None:
     rng, connection = np.random.default_rng(seed), Store(tmp_path).connect()
-    memory, rolled = PaneMemory(connection, lambda _: None, most=most), 0
+    memory, rolled = PaneMemory(connection, lambda _: None, max_bytes=most), 0
     for _ in range(30):
         number = int(rng.integers(1, 3))
         starts = np.unique(FIRST + rng.integers(0, DAYS * DAY // PANE, rng.integers(1, 40)) * PANE)
@@ -81,7 +81,7 @@ def test_any_history_is_answered_as_the_store_sums_it(tmp_path: Path, seed: int,
                 memory.forget_before(one, watermark - KEEP_PANES)
             rolled = max(rolled, watermark - KEEP_PANES)
         elif kind == 8:  # a restart
-            memory = PaneMemory(connection, lambda _: None, most=most)
+            memory = PaneMemory(connection, lambda _: None, max_bytes=most)
         else:  # a model is forgotten
             with transaction(connection):
                 connection.execute("DELETE FROM panes WHERE series = ?", [number])

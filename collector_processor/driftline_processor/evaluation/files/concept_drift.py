@@ -40,13 +40,13 @@ class FirstOutcomes:
 
 def detect_concept_drift(
     reads: Sequence[FileRows],
-    heard: Sequence[FirstOutcomes] | None,
+    first_outcomeses: Sequence[FirstOutcomes] | None,
     baseline: Baseline,
     settings: Settings,
     slices: Mapping[str, Sequence[str]] | None = None,
     store: RowStore | None = None,
 ) -> ConceptDrift | None:
-    """Tell concept drift over all rows; ``heard``: per file, where outcomes came apart.
+    """Tell concept drift over all rows; ``first_outcomeses``: per file, where outcomes came apart.
 
     ``slices``: key → its values that are told apart, each watched by itself, too. ``store``: holds what there is one of
     each row.
@@ -57,15 +57,17 @@ def detect_concept_drift(
     task, kind = baseline.task, kind_of(baseline.task)
     if kind is None or not settings.enabled:
         return None
-    if heard is None and all(read.actual is None for read in reads):
+    if first_outcomeses is None and all(read.actual is None for read in reads):
         return NO_OUTCOME
-    known, store = slices or {}, RowStore() if store is None else store
+    slice_columns, store = slices or {}, RowStore() if store is None else store
     streams = ModelStreams(kind, settings, reference_loss(baseline), level=level_of_errors(baseline))
     streams.stream(WHOLE)  # also where no outcome can be used
-    together = _Firsts(reads, [_of_rows(read) for read in reads] if heard is None else heard, task, known)
-    streams.stream(WHOLE).corrected += sum(first.corrected for first in together.firsts)
-    for rows in together.in_order(store):
-        for name, part in together.losses(rows).by_slice(known):
+    first_outcomes = _Firsts(
+        reads, [_of_rows(read) for read in reads] if first_outcomeses is None else first_outcomeses, task, slice_columns
+    )
+    streams.stream(WHOLE).corrected += sum(first.corrected for first in first_outcomes.firsts)
+    for rows in first_outcomes.in_order(store):
+        for name, part in first_outcomes.losses(rows).by_slice(slice_columns):
             streams.feed(name, part)
         store.release()
     return concept_of(streams.streams)
@@ -82,10 +84,10 @@ class _Firsts:
 
     def in_order(self, store: RowStore) -> Iterator[I64]:
         """Yield where the rows stand whose outcome came, in its order: int64 (n,) each; of many in chunks."""
-        there = [_came(*both) for both in self._both()]
-        keys = [_key(*both) for both in self._both()]
+        came_rows = [_came(*pair) for pair in self._both()]
+        keys = [_key(*pair) for pair in self._both()]
         starts = self._starts.tolist()
-        if all(mask is None for mask in there) and _in_sequence(keys):
+        if all(mask is None for mask in came_rows) and _in_sequence(keys):
             for part in chunks_of(sum(map(len, self.reads))):
                 yield np.arange(part.start, part.stop)
             return
@@ -94,12 +96,17 @@ class _Firsts:
                 there_now = rows[part]
                 yield there_now[there_now >= 0]
             return
-        came = [
-            np.arange(len(key)) if mask is None else np.flatnonzero(mask) for key, mask in zip(keys, there, strict=True)
+        came_places = [
+            np.arange(len(key)) if mask is None else np.flatnonzero(mask)
+            for key, mask in zip(keys, came_rows, strict=True)
         ]
-        order = np.argsort(np.concatenate([key[at] for key, at in zip(keys, came, strict=True)]), kind="stable")
-        rows = store.keep(np.concatenate([start + at for start, at in zip(starts, came, strict=True)])[order])
-        del there, keys, came, order
+        order = np.argsort(
+            np.concatenate([key[selected] for key, selected in zip(keys, came_places, strict=True)]), kind="stable"
+        )
+        rows = store.keep(
+            np.concatenate([start + selected for start, selected in zip(starts, came_places, strict=True)])[order]
+        )
+        del came_rows, keys, came_places, order
         for part in chunks_of(len(rows)):
             yield rows[part]
 
@@ -108,15 +115,15 @@ class _Firsts:
         places = [first.place for first in self.firsts if first.place is not None]
         if len(places) < len(self.firsts):
             return None
-        ends = [int(of[part].max()) + 1 for of in places for part in chunks_of(len(of))]
+        ends = [int(place[part].max()) + 1 for place in places for part in chunks_of(len(place))]
         rows, seated = store.full(max(ends, default=0), -1, np.int64), 0
         for start, (read, first) in zip(self._starts.tolist(), self._both(), strict=True):
             assert first.place is not None
             for part in chunks_of(len(read)):
-                heard = first.place[part] >= 0
-                at = np.flatnonzero(heard if read.usable is None else heard & read.usable[part])
-                rows[first.place[part][at]] = start + part.start + at
-                seated += len(at)
+                has_outcome = first.place[part] >= 0
+                row_index = np.flatnonzero(has_outcome if read.usable is None else has_outcome & read.usable[part])
+                rows[first.place[part][row_index]] = start + part.start + row_index
+                seated += len(row_index)
                 store.release()
         filled = sum(int(np.count_nonzero(rows[part] >= 0)) for part in chunks_of(len(rows)))
         store.release()
@@ -128,13 +135,13 @@ class _Firsts:
             return _losses(self.reads[0], self.firsts[0], rows, self.task, self.slices)
         owner = np.searchsorted(self._starts, rows, side="right") - 1
         parts, places = list[FirstLosses](), list[I64]()
-        for at, (read, first) in enumerate(self._both()):
-            own = np.flatnonzero(owner == at)
-            parts.append(_losses(read, first, rows[own] - self._starts[at], self.task, self.slices))
-            places.append(own)
-        values, times, heard = (np.concatenate([part[column] for part in parts]) for column in range(3))
+        for index, (read, first) in enumerate(self._both()):
+            own_rows = np.flatnonzero(owner == index)
+            parts.append(_losses(read, first, rows[own_rows] - self._starts[index], self.task, self.slices))
+            places.append(own_rows)
+        values, times, outcome_times = (np.concatenate([part[column] for part in parts]) for column in range(3))
         slices = {key: np.concatenate([part.places[key] for part in parts]) for key in self.slices}
-        return FirstLosses(values, times, heard, slices).take(np.argsort(np.concatenate(places), kind="stable"))
+        return FirstLosses(values, times, outcome_times, slices).take(np.argsort(np.concatenate(places), kind="stable"))
 
     @property
     def _starts(self) -> I64:
@@ -148,8 +155,8 @@ def _came(read: FileRows, first: FirstOutcomes) -> NDArray[np.bool_] | None:
     """Tell of which rows something came, and when they were predicted: bool (n,); None of all."""
     if first.place is None:
         return read.usable
-    heard = first.place >= 0
-    return heard if read.usable is None else heard & read.usable
+    has_outcome = first.place >= 0
+    return has_outcome if read.usable is None else has_outcome & read.usable
 
 
 def _key(read: FileRows, first: FirstOutcomes) -> I64:
@@ -161,8 +168,10 @@ def _key(read: FileRows, first: FirstOutcomes) -> I64:
 
 def _in_sequence(keys: Sequence[I64]) -> bool:
     """Return True where no key is less than the one before it, across all files."""
-    there = [key for key in keys if len(key)]
-    return all(map(increases, there)) and all(one[-1] <= other[0] for one, other in pairwise(there))
+    nonempty_keys = [key for key in keys if len(key)]
+    return all(map(increases, nonempty_keys)) and all(
+        previous_key[-1] <= next_key[0] for previous_key, next_key in pairwise(nonempty_keys)
+    )
 
 
 def _losses(
@@ -176,8 +185,8 @@ def _losses(
     scores = None if read.scores is None else read.scores[rows]
     values = losses_of_rows(task, scores, predicted, take_rows(first.actual, rows))
     places = {
-        key: places_of(None if key not in read.slices else take_rows(read.slices[key], rows), known, n)
-        for key, known in slices.items()
+        key: places_of(None if key not in read.slices else take_rows(read.slices[key], rows), slice_column, n)
+        for key, slice_column in slices.items()
     }
     return FirstLosses(values, time, time if first.time is None else outcome_time, places)
 

@@ -80,9 +80,9 @@ def configure_evaluation(
         built = load_baseline(reference)
     if built is not None:
         _check_task(model, built, file, f"models.{name}")
-    written = model.model_fields_set
+    fields_set = model.model_fields_set
     settings = settings_of(model)
-    timezone = options.timezone or (model.timezone if "timezone" in written else "")
+    timezone = options.timezone or (model.timezone if "timezone" in fields_set else "")
     asked = replace(
         asked,
         past=asked.past or settings.rolling,
@@ -90,7 +90,7 @@ def configure_evaluation(
         performance=asked.performance or {name: settings.performance},
         versions=asked.versions or {name: settings.versions},
         model=replace(
-            settings, windows=model.windows if "windows" in written else (), timezone=timezone or model.timezone
+            settings, windows=model.windows if "windows" in fields_set else (), timezone=timezone or model.timezone
         ),
     )
     options = replace(
@@ -111,9 +111,13 @@ def _keys_of_options(model: Model, options: EvaluationOptions, with_task: bool) 
         with_task: Whether keys describe the task. Otherwise a built baseline does.
     """
     offered = options_of(ColumnOptions)
-    others = {"features", "timezone", *(() if with_task else TASK_KEYS)}  # the key ``features`` has settings, not names
+    other_keys = {
+        "features",
+        "timezone",
+        *(() if with_task else TASK_KEYS),
+    }  # the key ``features`` has settings, not names
     declared = {}
-    for name in (offered.keys() & Model.model_fields.keys()) - others:
+    for name in (offered.keys() & Model.model_fields.keys()) - other_keys:
         default, value = offered[name].default, getattr(model, name)
         if value is not None and getattr(options, name) == default:
             declared[name] = tuple(map(str, value)) if isinstance(default, tuple) else value
@@ -121,18 +125,18 @@ def _keys_of_options(model: Model, options: EvaluationOptions, with_task: bool) 
 
 
 def _model_name(config: Config, file: Path, name: str) -> str:
-    known = tuple(config.models)
-    if not known:
+    model_names = tuple(config.models)
+    if not model_names:
         raise BadInput("it names no model; write 'models:', and the model's name below it", "config", str(file))
-    if not name and len(known) > 1:
+    if not name and len(model_names) > 1:
         raise BadInput(
-            f"it names {len(known)} models; choose one with {option_text('model')}, such as {known[0]}",
+            f"it names {len(model_names)} models; choose one with {option_text('model')}, such as {model_names[0]}",
             "config",
             str(file),
         )
-    name = name or known[0]
-    if name not in known:
-        raise BadInput(f"it says nothing of the model '{name}'; {near(name, known)}", "config", str(file))
+    name = name or model_names[0]
+    if name not in model_names:
+        raise BadInput(f"it says nothing of the model '{name}'; {near(name, model_names)}", "config", str(file))
     return name
 
 
@@ -149,15 +153,20 @@ def _say_unused(config: Config, name: str, file: Path, say: Say, used: Collectio
 def _check_task(model: Model, built: Baseline, file: Path, place: str) -> None:
     """Refuse a task that is not the one of a baseline. Raises :class:`BadInput`."""
     task = built.task
-    for key, written, own in (
+    for key, configured, baseline_value in (
         ("task", model.task, task.kind),
         ("positive_class", model.positive_class, task.positive_class),
         ("classes", set(model.classes), set(task.classes)),
         ("quantiles", model.quantiles, task.quantiles),
     ):
-        if written and own and written != own:
-            shown, known = (", ".join(map(str, one)) if isinstance(one, tuple | set) else one for one in (written, own))
-            problem = f"{place}.{key}: '{shown}', but the baseline was built with '{known}'; write that"
+        if configured and baseline_value and configured != baseline_value:
+            configured_text, baseline_text = (
+                ", ".join(map(str, task_value)) if isinstance(task_value, tuple | set) else task_value
+                for task_value in (configured, baseline_value)
+            )
+            problem = (
+                f"{place}.{key}: '{configured_text}', but the baseline was built with '{baseline_text}'; write that"
+            )
             raise BadInput(problem, "config", str(file))
 
 
@@ -173,10 +182,10 @@ def performance_of(file: Path | None) -> dict[str, PerformanceSettings]:
     """Return what a configuration asks of the performance of each of its models; nothing without one."""
     if file is None:
         return {}
-    asked = {name: model.performance.asked for name, model in models_of("performance", file).items()}
-    if not asked:
+    metrics_by_model = {name: model.performance.asked for name, model in models_of("performance", file).items()}
+    if not metrics_by_model:
         raise BadInput("it names no model; write 'performance:' below one", "performance", str(file))
-    return asked
+    return metrics_by_model
 
 
 def expectations_of(file: Path | None) -> dict[str, Expectations]:

@@ -56,10 +56,12 @@ def classify_windows(
     if space is None:
         return
     group = np.concatenate(groups)
-    known, before = reference
-    found = _classified(evaluations, before, current, (known, group[group >= 0]), baseline.bins.features, space)
-    for evaluation, pane, one in zip(evaluations, panes, found, strict=True):
-        from_rows = {} if one is None else {CLASSIFIER: one}
+    reference_rows, before = reference
+    joint_drifts = _classified(
+        evaluations, before, current, (reference_rows, group[group >= 0]), baseline.bins.features, space
+    )
+    for evaluation, pane, joint_drift in zip(evaluations, panes, joint_drifts, strict=True):
+        from_rows = {} if joint_drift is None else {CLASSIFIER: joint_drift}
         evaluation.joint = drift_together(pane, baseline, evaluation.features, from_rows)
 
 
@@ -77,35 +79,35 @@ def _classified(
     drawn, and fewer where rows resemble each other: as many as they are worth.
     """
     rng = np.random.default_rng(SEED)
-    known, windows = rows
+    reference_count, windows = rows
     worth = [joint_design_effect(space, evaluation.features) for evaluation in evaluations]
     before = ((table, np.zeros(len(table), dtype=np.int64)) for table in reference)
-    [was] = sample_rows(before, np.zeros(known, dtype=np.int64), [MOST_ROWS], bins, space, rng)
-    most = [min(MOST_ROWS, int(one.rows / like)) for one, like in zip(evaluations, worth, strict=True)]
-    some = sample_rows(current, windows, most, bins, space, rng)
-    for now, like in zip(some, worth, strict=True):
-        kept = int(min(len(was.z), known / like))
-        yield classify(Points(was.names, was.z[:kept], was.missing[:kept]), now, rng)
+    [was] = sample_rows(before, np.zeros(reference_count, dtype=np.int64), [MOST_ROWS], bins, space, rng)
+    limits = [min(MOST_ROWS, int(evaluation.rows / like)) for evaluation, like in zip(evaluations, worth, strict=True)]
+    sampled = sample_rows(current, windows, limits, bins, space, rng)
+    for now, like in zip(sampled, worth, strict=True):
+        kept_count = int(min(len(was.z), reference_count / like))
+        yield classify(Points(was.names, was.z[:kept_count], was.missing[:kept_count]), now, rng)
 
 
 def sample_rows(
-    batches: Batches, group: I64, most: Sequence[int], bins: dict[str, Bins], space: Space, rng: np.random.Generator
+    batches: Batches, group: I64, limits: Sequence[int], bins: dict[str, Bins], space: Space, rng: np.random.Generator
 ) -> list[Points]:
     """Draw at most so many rows of each window, as points; in an order that chance has made."""
-    kept = np.zeros(len(group), dtype=np.bool_)
-    for at, count in enumerate(most):
-        own = np.flatnonzero(group == at)
-        kept[rng.permutation(own)[:count]] = True
-    found: list[tuple[I64, F64, NDArray[np.bool_]]] = []
+    is_kept = np.zeros(len(group), dtype=np.bool_)
+    for index, count in enumerate(limits):
+        window_rows = np.flatnonzero(group == index)
+        is_kept[rng.permutation(window_rows)[:count]] = True
+    i64ses: list[tuple[I64, F64, NDArray[np.bool_]]] = []
     start = 0
     for table, window in batches:
-        some = np.flatnonzero(kept[start : start + len(table)])
+        kept_places = np.flatnonzero(is_kept[start : start + len(table)])
         start += len(table)
-        found.append((window[some], *coordinates_of(table, some, bins, space)))
-    windows, z, missing = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        i64ses.append((window[kept_places], *coordinates_of(table, kept_places, bins, space)))
+    windows, z, missing = (np.concatenate(parts) for parts in zip(*i64ses, strict=True))
     points = []
-    for at in range(len(most)):
-        order = rng.permutation(np.flatnonzero(windows == at))
+    for index in range(len(limits)):
+        order = rng.permutation(np.flatnonzero(windows == index))
         points.append(Points(space.names, z[order], missing[order]))
     return points
 
@@ -115,6 +117,8 @@ def coordinates_of(
 ) -> tuple[F64, NDArray[np.bool_]]:
     """Return the coordinates of some rows in a space, and which of them are missing: float64 and bool (rows, names)."""
     index = [bin_of_each([table], name, bins[name])[rows] for name in space.names]
-    placed = [at_places(space.places[name], one) for name, one in zip(space.names, index, strict=True)]
-    lacking = [one >= len(space.places[name]) for name, one in zip(space.names, index, strict=True)]
+    placed = [
+        at_places(space.places[name], feature_index) for name, feature_index in zip(space.names, index, strict=True)
+    ]
+    lacking = [feature_index >= len(space.places[name]) for name, feature_index in zip(space.names, index, strict=True)]
     return np.stack(placed, axis=1) / UNIT, np.stack(lacking, axis=1)

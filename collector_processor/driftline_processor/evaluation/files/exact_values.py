@@ -53,14 +53,14 @@ def reference_rows_path(reference: Reference, option: str) -> Rows:
         )
     if isinstance(reference, MemoryRows) or not is_built_baseline(reference):
         return reference
-    beside = reference.with_suffix(".rows.parquet")
-    if not beside.exists():
+    rows_path = reference.with_suffix(".rows.parquet")
+    if not rows_path.exists():
         raise BadInput(
-            f"{reference} holds no rows, and there is no {beside.name} beside it; "
+            f"{reference} holds no rows, and there is no {rows_path.name} beside it; "
             f"name the rows themselves as {option_text('baseline')}",
             option,
         )
-    return beside
+    return rows_path
 
 
 def exact_values(
@@ -78,24 +78,26 @@ def exact_values(
     :func:`reference_rows_path`; plain
     ones, or those that were kept beside a baseline.
     """
-    known: _Kept | _Plain
+    reference_values: _Kept | _Plain
     rules: Mapping[str, Rule | None] = {}
     if holds_kept_rows(reference):
-        known, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
+        reference_values, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
         source = open_source(reference, text_columns(baseline, options), say, options.number_format)
-        known = _Plain(source, baseline, options, say)
+        reference_values = _Plain(source, baseline, options, say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):
             continue
-        was = known.numbers(name)
+        was = reference_values.numbers(name)
         now = [_ruled(_numbers(read.source, name), rules.get(name)) for read in reads]
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             column = _exactly(evaluation.features[name], was, current, bins)
             evaluation.features = {**evaluation.features, name: column}
     scored = baseline.bins.score
     if isinstance(scored, NumberBins) and all(read.scores is not None for read in reads):
-        was, *now = (_column(scores, baseline.task) for scores in (known.scores(), *(read.scores for read in reads)))
+        was, *now = (
+            _column(scores, baseline.task) for scores in (reference_values.scores(), *(read.scores for read in reads))
+        )
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             if evaluation.score is not None:
                 evaluation.score = _exactly(evaluation.score, was, current, scored)
@@ -163,7 +165,7 @@ def _by_window(values: Sequence[F64], groups: Sequence[I64], windows: int) -> li
 def _exactly(column: ColumnDrift, was: F64, now: F64, bins: NumberBins) -> ColumnDrift:
     if not np.isfinite(was).any() or not np.isfinite(now).any():
         return column
-    chosen = [name for name, known in column.methods.items() if METHODS[name].rows and known.value is not None]
+    chosen = [name for name, method in column.methods.items() if METHODS[name].rows and method.value is not None]
     counts = counts_of_rows(was, now, bins) if chosen else None
     exact = {
         name: MethodValue(float(METHODS[name].counts(counts).value[0]), column.methods[name].p_value)

@@ -49,15 +49,15 @@ class WindowFold:
     counting: dict[str, Counting] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, most: int, expect: Expectations) -> WindowFold:
-        """Begin; ``most``: fingerprints that are kept, of each kind."""
-        return cls(Pane(), {name: Counting(most) for name in ("", *_unique(expect))})
+    def of(cls, max_rows: int, expect: Expectations) -> WindowFold:
+        """Begin; ``max_rows``: fingerprints that are kept, of each kind."""
+        return cls(Pane(), {name: Counting(max_rows) for name in ("", *_unique(expect))})
 
     def add(self, pane: Pane, prints: Prints) -> None:
         """Add a batch."""
         self.pane = merge([self.pane, pane])
-        for name, some in prints.items():
-            self.counting[name].add(some)
+        for name, name_fingerprints in prints.items():
+            self.counting[name].add(name_fingerprints)
 
     @property
     def repeats(self) -> Repeats | None:
@@ -67,8 +67,8 @@ class WindowFold:
     @property
     def unique(self) -> dict[str, Repeats]:
         """Return how often the values of features repeat, of those that were counted."""
-        found = {name: counting.result() for name, counting in self.counting.items() if name}
-        return {name: repeats for name, repeats in found.items() if repeats is not None}
+        results_by_name = {name: counting.result() for name, counting in self.counting.items() if name}
+        return {name: repeats for name, repeats in results_by_name.items() if repeats is not None}
 
 
 def fold_windows(
@@ -93,7 +93,7 @@ def fold_windows(
         prints[""] = fingerprints(table.features, baseline.bins.features, len(table))
     for name in _unique(expect):
         prints[name] = fingerprints(table.features, [name], len(table))
-    cuts = [one.counted for one in counting]
+    cuts = [window_counting.counted for window_counting in counting]
     if windows == 1:
         [pane] = (
             fold_by(table, baseline.bins, window, 1, cluster, cuts) if cuts else [fold(table, baseline.bins, cluster)]
@@ -111,13 +111,13 @@ def fold_windows(
     counted |= {**_seasons(table, seasonality, local, len(present)), **_estimates(table, baseline, local, len(present))}
     counted |= _calls(table, local, len(present))
     for part, sums in counted.items():
-        for pane, own in zip(panes, sums, strict=True):
-            pane.parts[part] = own
+        for pane, pane_sums in zip(panes, sums, strict=True):
+            pane.parts[part] = pane_sums
     order, ends = np.argsort(local, kind="stable"), np.cumsum(np.bincount(local, minlength=len(present)))[:-1]
-    split = {name: np.split(some[order], ends) for name, some in prints.items()}
+    split = {name: np.split(slice_prints[order], ends) for name, slice_prints in prints.items()}
     return [
-        (at, pane, {name: some[position] for name, some in split.items()})
-        for position, (at, pane) in enumerate(zip(present.tolist(), panes, strict=True))
+        (window_index, pane, {name: slice_prints[position] for name, slice_prints in split.items()})
+        for position, (window_index, pane) in enumerate(zip(present.tolist(), panes, strict=True))
     ]
 
 
@@ -130,7 +130,7 @@ def newest_rows(reads: Sequence[FileRows], groups: Sequence[I64], windows: int) 
         for part in chunks_of(len(read)):
             inside = group[part] >= 0
             np.maximum.at(newest, group[part][inside], read.time[part][inside])
-    return [None if at < 0 else at for at in newest.tolist()]
+    return [None if row < 0 else row for row in newest.tolist()]
 
 
 def _unique(expect: Expectations) -> list[str]:
@@ -150,14 +150,14 @@ def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: i
 
     The parts are those of :mod:`driftline.baseline.sections.estimation`.
     """
-    found = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]
-    return {one.part: one.dense(groups) for one in found}
+    part_sums = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]
+    return {part_sum.part: part_sum.dense(groups) for part_sum in part_sums}
 
 
 def _calls(table: PredictionTable, group: I64, groups: int) -> dict[str, F64]:
     """Return how long the calls of each group took and which failed, by part: float64 (groups, ...)."""
-    found = call_parts(table.duration, table.errors, table.weight, group, groups)
-    return {part: sums.dense(groups) for part, sums in found.items()}
+    call_sums = call_parts(table.duration, table.errors, table.weight, group, groups)
+    return {part: sums.dense(groups) for part, sums in call_sums.items()}
 
 
 T = TypeVar("T")
@@ -188,12 +188,12 @@ def fold_rows(
     ``progress``: hears how many rows are counted.
     """
     steps = counts.steps
-    known = baseline.extras.seasons
-    seasonality = None if known is None else known.seasonality
+    seasons = baseline.extras.seasons
+    seasonality = None if seasons is None else seasons.seasonality
     if past is not None and past.seasons is not None:  # whether the rows before repeat is known later
         seasonality = Seasonality("hour_of_week", past.seasons.timezone)
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
-    most = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
+    max_rows = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
 
     def fold_batch(
         numbered: tuple[int, tuple[PredictionTable, I64]],
@@ -205,25 +205,27 @@ def fold_rows(
         folded = fold_windows(
             *batch, len(steps.owner), baseline, expect, repeating, roles.cluster, counting, seasonality
         )
-        return folded, [piece for one in counting for piece in one.pieces()]
+        return folded, [piece for window_counting in counting for piece in window_counting.pieces()]
 
-    total = [WindowFold.of(most, expect) for _ in range(windows)]
+    total = [WindowFold.of(max_rows, expect) for _ in range(windows)]
     tables = batches(reads, steps.pieces, roles, key, baseline)
     counted = report_parts(tables, sum(map(len, reads)), "Counting rows", progress, lambda batch: len(batch[0]))
     for folded, sliced in _ahead(fold_batch, _numbered(counted)):
         slices.add(sliced)
         if past is not None:
             past.add_slices(sliced)
-        for at, pane, prints in folded:
-            total[int(steps.owner[at])].add(pane, prints)
-            counts.add(at, pane)
+        for window_index, pane, prints in folded:
+            total[int(steps.owner[window_index])].add(pane, prints)
+            counts.add(window_index, pane)
             if past is not None:
-                past.add(at, pane)
+                past.add(window_index, pane)
         if store is not None:
             store.release()
     give_back_tables()
-    for one in total:
-        one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
+    for pane_total in total:
+        pane_total.pane.parts |= {
+            f"unknown:{name}": pane_total.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]
+        }
     return total
 
 
@@ -240,11 +242,11 @@ def batches(
 
 
 def _numbered(
-    some: Iterable[tuple[PredictionTable, I64]],
+    prediction_tableses: Iterable[tuple[PredictionTable, I64]],
 ) -> Iterator[tuple[int, tuple[PredictionTable, I64]]]:
     """Say of each batch how many rows came before it."""
     start = 0
-    for batch in some:
+    for batch in prediction_tableses:
         yield start, batch
         start += len(batch[0])
 

@@ -19,21 +19,24 @@ from .dataset import Dataset
 from .outcomes import LabelledWindows
 
 
-def worst_predictions(read: Dataset, known: LabelledWindows | None, task: Task, most: int) -> list[Worst]:
+def worst_predictions(read: Dataset, labelled_windows: LabelledWindows | None, task: Task, most: int) -> list[Worst]:
     """Return the worst rows of each window; [] where nobody asks, no outcome is known, or nothing can be wrong."""
-    rows = None if known is None or not known.rows.labelled or not most else known.rows
-    if known is None or rows is None:
+    rows = None if labelled_windows is None or not labelled_windows.rows.labelled or not most else labelled_windows.rows
+    if labelled_windows is None or rows is None:
         return []
-    worst = [_worst_of(known, window, task, most) for window in range(known.windows)]
-    if any(one is None for one in worst):
+    worst = [_worst_of(labelled_windows, window, task, most) for window in range(labelled_windows.windows)]
+    if any(worst_rows is None for worst_rows in worst):
         return []
-    of_windows = [one for one in worst if one is not None]
-    chosen = np.concatenate([one.places for one in of_windows])
+    of_windows = [worst_rows for worst_rows in worst if worst_rows is not None]
+    chosen = np.concatenate([of_window.places for of_window in of_windows])
     texts = [_texts(read, name, chosen) for name in (read.roles.id, *TRACES)]
     wrong = rows.take(chosen)
-    found = row_losses_of(task, wrong.scores, wrong.predicted, wrong.actual)
-    told = iter(()) if found is None else describe_mispredictions(task, wrong, found, *texts)
-    return [Worst(tuple(islice(told, len(one.places))), one.wrong, one.known) for one in of_windows]
+    row_losses = row_losses_of(task, wrong.scores, wrong.predicted, wrong.actual)
+    descriptions = iter(()) if row_losses is None else describe_mispredictions(task, wrong, row_losses, *texts)
+    return [
+        Worst(tuple(islice(descriptions, len(of_window.places))), of_window.wrong, of_window.known)
+        for of_window in of_windows
+    ]
 
 
 class _WorstRows(NamedTuple):
@@ -44,33 +47,33 @@ class _WorstRows(NamedTuple):
     known: int
 
 
-def _worst_of(known: LabelledWindows, window: int, task: Task, most: int) -> _WorstRows | None:
+def _worst_of(labelled_windows: LabelledWindows, window: int, task: Task, most: int) -> _WorstRows | None:
     """Return the worst rows of a window, those of each chunk first; None where nothing can be wrong."""
     places, losses, wrong, outcomes = [np.zeros(0, np.int64)], [np.zeros(0)], 0, 0
-    for chunk, rows in known.chunks(window):
-        found = row_losses_of(task, rows.scores, rows.predicted, rows.actual)
-        if found is None:
+    for chunk, rows in labelled_windows.chunks(window):
+        row_losses = row_losses_of(task, rows.scores, rows.predicted, rows.actual)
+        if row_losses is None:
             return None
-        at = found.worst(most)
-        places.append(chunk[at])
-        losses.append(found.loss[at])
-        wrong += int(found.wrong.sum())
-        outcomes += int(found.known.sum())
+        worst_places = row_losses.worst(most)
+        places.append(chunk[worst_places])
+        losses.append(row_losses.loss[worst_places])
+        wrong += int(row_losses.wrong.sum())
+        outcomes += int(row_losses.known.sum())
     order = np.argsort(-np.concatenate(losses), kind="stable")[:most]
     return _WorstRows(np.concatenate(places)[order], wrong, outcomes)
 
 
 def _texts(read: Dataset, name: str, rows: I64) -> list[str]:
     """Return a column of some rows of all files, in order; "" for a missing value."""
-    found, start = [""] * len(rows), 0
-    for one in read.rows:
-        at = np.flatnonzero((rows >= start) & (rows < start + len(one)))
-        if len(at) and name in one.source.schema.names:
-            with readable(one.source.path):
-                values = one.source.column(name).take(positions(rows[at] - start))
+    row_texts, start = [""] * len(rows), 0
+    for row in read.rows:
+        matching_rows = np.flatnonzero((rows >= start) & (rows < start + len(row)))
+        if len(matching_rows) and name in row.source.schema.names:
+            with readable(row.source.path):
+                values = row.source.column(name).take(positions(rows[matching_rows] - start))
                 binary = pa.types.is_binary(values.type) or pa.types.is_fixed_size_binary(values.type)
                 texts = [value and value.hex() for value in values.to_pylist()] if binary else ids(values).to_pylist()
-            for place, text in zip(at.tolist(), texts, strict=True):
-                found[place] = text or ""
-        start += len(one)
-    return found
+            for place, text in zip(matching_rows.tolist(), texts, strict=True):
+                row_texts[place] = text or ""
+        start += len(row)
+    return row_texts

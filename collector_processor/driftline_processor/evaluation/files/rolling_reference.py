@@ -45,14 +45,14 @@ class RollingReference:
 
     def add(self, piece: int, pane: Pane) -> None:
         """Add the rows of a piece."""
-        at = int(self.intervals[piece])
-        self._panes[at] = merge([self._panes[at], pane]) if at in self._panes else pane
+        interval = int(self.intervals[piece])
+        self._panes[interval] = merge([self._panes[interval], pane]) if interval in self._panes else pane
 
     def add_slices(self, pieces: Iterable[SlicePane]) -> None:
         """Add the rows of slices."""
         for piece in pieces:
-            known = self._sliced.setdefault(int(self.intervals[piece.piece]), {})
-            known[piece.name] = merge([known.get(piece.name, Pane()), piece.pane])
+            slices_by_name = self._sliced.setdefault(int(self.intervals[piece.piece]), {})
+            slices_by_name[piece.name] = merge([slices_by_name.get(piece.name, Pane()), piece.pane])
 
     def compared(self, window: int, baseline: Baseline) -> Reference:
         """Return what a window is compared with, by its place; once all rows are there.
@@ -63,35 +63,38 @@ class RollingReference:
         edges = (stretches[0].start, stretches[-1].end)
         key = (*edges, baseline.digest)
         if key not in self._compared:  # all hours of a day have the same
-            panes = [self._stretch(one.start, one.end) for one in stretches]
+            panes = [self._stretch(stretch.start, stretch.end) for stretch in stretches]
             slices = partial(self._slices, *edges)
-            found = rolling_reference(baseline, self.rolling, stretches, panes, slices)
-            if self.seasons is not None and found.baseline is not baseline:
-                found = found._replace(baseline=self._and_seasons(found.baseline, self.seasons, *edges))
-            self._compared[key] = found
+            reference = rolling_reference(baseline, self.rolling, stretches, panes, slices)
+            if self.seasons is not None and reference.baseline is not baseline:
+                reference = reference._replace(baseline=self._and_seasons(reference.baseline, self.seasons, *edges))
+            self._compared[key] = reference
         return self._compared[key]
 
-    def _and_seasons(self, found: Baseline, seasons: AnySeasonality, start: int, end: int) -> Baseline:
+    def _and_seasons(self, baseline: Baseline, seasons: AnySeasonality, start: int, end: int) -> Baseline:
         first, last = np.searchsorted(self.edges, [start, end]).tolist()
-        held = [at for at in range(first + 1, last + 1) if at in self._panes]
-        starts, panes = self.edges[np.array(held, np.intp) - 1], [self._panes[at] for at in held]
-        known = seasons_of_panes(seasons, found.bins, grid_of(found.extras.blocks), starts, panes)
-        return derive_baseline(found, found.pane, replace(found.extras, seasons=known))
+        held_intervals = [index for index in range(first + 1, last + 1) if index in self._panes]
+        starts, panes = (
+            self.edges[np.array(held_intervals, np.intp) - 1],
+            [self._panes[interval] for interval in held_intervals],
+        )
+        known_seasons = seasons_of_panes(seasons, baseline.bins, grid_of(baseline.extras.blocks), starts, panes)
+        return derive_baseline(baseline, baseline.pane, replace(baseline.extras, seasons=known_seasons))
 
     def _slices(self, start: int, end: int) -> Slices | None:
         first, last = np.searchsorted(self.edges, [start, end]).tolist()
-        held = [self._sliced[at] for at in range(first + 1, last + 1) if at in self._sliced]
-        of: dict[str, dict[str, Pane]] = {}
-        for name in dict.fromkeys(name for panes in held for name in panes):
+        held_slices = [self._sliced[index] for index in range(first + 1, last + 1) if index in self._sliced]
+        panes_by_slice: dict[str, dict[str, Pane]] = {}
+        for name in dict.fromkeys(name for panes in held_slices for name in panes):
             key, _, value = name.partition("=")
-            of.setdefault(key, {})[value] = merge(panes[name] for panes in held if name in panes)
-        return Slices.bounded(of)
+            panes_by_slice.setdefault(key, {})[value] = merge(panes[name] for panes in held_slices if name in panes)
+        return Slices.bounded(panes_by_slice)
 
     def _stretch(self, start: int, end: int) -> Pane:
         if (start, end) not in self._summed:
             first, last = np.searchsorted(self.edges, [start, end]).tolist()
-            held = [self._panes[at] for at in range(first + 1, last + 1) if at in self._panes]
-            self._summed[start, end] = held[0] if len(held) == 1 else merge(held)
+            held_panes = [self._panes[index] for index in range(first + 1, last + 1) if index in self._panes]
+            self._summed[start, end] = held_panes[0] if len(held_panes) == 1 else merge(held_panes)
         return self._summed[start, end]
 
 
@@ -109,9 +112,11 @@ def cut_references(
     than a day.
     """
     stretches = [rolling.stretches(window, timezone) for window in windows]
-    edges = np.array(sorted({edge for some in stretches for one in some for edge in (one.start, one.end)}), np.int64)
+    edges = np.array(
+        sorted({edge for stretch in stretches for window in stretch for edge in (window.start, window.end)}), np.int64
+    )
     cut = seasons if isinstance(seasons, Seasonality) else None if seasons is None else seasons.clock
-    if isinstance(seasons, UnknownSeasonality) and min(one.end - one.start for one in windows) >= WHOLE * DAY:
+    if isinstance(seasons, UnknownSeasonality) and min(window.end - window.start for window in windows) >= WHOLE * DAY:
         cut = Seasonality("weekday", seasons.timezone)
     if cut is not None and len(edges):
         edges = np.union1d(edges, season_borders(int(edges[0]), int(edges[-1]), cut, None))
@@ -124,12 +129,12 @@ def cut_references(
             if time is not None
         ]
     )
-    there, pieces = np.unique(keys[keys >= 0], return_inverse=True)
+    present_keys, pieces = np.unique(keys[keys >= 0], return_inverse=True)
     every = np.full(len(keys), -1, np.int64)
     every[keys >= 0] = pieces
     finer = np.split(every, np.cumsum([len(piece) for piece in steps.pieces])[:-1])
-    coarse = there // width
-    past = RollingReference(rolling, stretches, edges, there % width, seasons)
+    coarse = present_keys // width
+    past = RollingReference(rolling, stretches, edges, present_keys % width, seasons)
     return past, replace(steps, owner=steps.owner[coarse], step=steps.step[coarse], pieces=finer)
 
 

@@ -85,11 +85,14 @@ class FileWindows:
 
     def sources(self) -> Iterator[RowsSource]:
         """Yield each window as the judge asks about it."""
-        whole = [one.counting[""] for one in self.folds]
-        follows = [False, *(is_next(*both) for both in pairwise(self.windows))]
-        again = [whole[at].recurrence(whole[at - 1]) if follows[at] else None for at in range(len(whole))]
-        for at in range(len(self.windows)):
-            yield RowsSource(self, at, again[max(0, at - 1) : at + 1][::-1])
+        whole_counts = [fold.counting[""] for fold in self.folds]
+        follows = [False, *(is_next(*neighbours) for neighbours in pairwise(self.windows))]
+        recurrences = [
+            whole_counts[index].recurrence(whole_counts[index - 1]) if follows[index] else None
+            for index in range(len(whole_counts))
+        ]
+        for index in range(len(self.windows)):
+            yield RowsSource(self, index, recurrences[max(0, index - 1) : index + 1][::-1])
 
 
 @dataclass(eq=False)
@@ -188,8 +191,8 @@ class RowsSource:
     @property
     def _labelled(self) -> LabelledWindows | None:
         """The predictions with their outcomes; None where no file has any outcome."""
-        known = self.files.outcomes
-        return known if known is not None and known.rows.labelled else None
+        labelled_outcomes = self.files.outcomes
+        return labelled_outcomes if labelled_outcomes is not None and labelled_outcomes.rows.labelled else None
 
     @cached_property
     def _sums(self) -> Sequence[BlockSums]:
@@ -216,11 +219,11 @@ class RowsSource:
         """Return outcomes and predictions of each slice, and of each cohort of label age, by block of time."""
         if self.files.outcomes is None:
             return {}
-        found: dict[str, list[BlockSums]] = {}
+        sums_by_slice: dict[str, list[BlockSums]] = {}
         for _, rows in self.files.outcomes.chunks(self.at):
             for name, sums in slices_in_time(rows, self.task, self.files.values, blocks).items():
-                found.setdefault(name, []).append(sums)
-        return {name: BlockSums.merge(several) for name, several in sorted(found.items())}
+                sums_by_slice.setdefault(name, []).append(sums)
+        return {name: BlockSums.merge(several) for name, several in sorted(sums_by_slice.items())}
 
     def weak(self) -> WeakSearch | None:
         """Return the weak slices of the window."""
@@ -233,8 +236,8 @@ class RowsSource:
         """
         if self._labelled is None or is_many(self._labelled.size(self.at)):
             return None
-        found = [rows for _, rows in self._labelled.chunks(self.at)]
-        rows = found[0] if found else self._labelled.rows.take(slice(0))
+        rowss = [rows for _, rows in self._labelled.chunks(self.at)]
+        rows = rowss[0] if rowss else self._labelled.rows.take(slice(0))
         columns = rows.scores, rows.predicted, rows.actual, rows.weight, rows.relevance, rows.value
         folded = self._sums[0] if len(self._sums) == 1 and self._sums[0].count == 1 else None
         pane = None if folded is None else Pane({name: part.dense(1)[0] for name, part in folded.parts.items()})

@@ -46,8 +46,8 @@ class SliceCounter:
         parts = self.counted.parts
         groups = zip(self._groups.step.tolist(), self._groups.slice.tolist(), strict=True)
         return [
-            SlicePane(piece, self._names[place], Pane({name: sums[at] for name, sums in parts.items()}))
-            for at, (piece, place) in enumerate(groups)
+            SlicePane(piece, self._names[place], Pane({name: sums[index] for name, sums in parts.items()}))
+            for index, (piece, place) in enumerate(groups)
         ]
 
 
@@ -70,10 +70,11 @@ class WindowSlices:
     ) -> None:
         """Choose the values. Raises :class:`BadInput` where there are too many windows for so many slices."""
         self._groups = frozenset(groups)
-        known = baseline.extras.slices
+        baseline_slices = baseline.extras.slices
         self.values = {
             key: values_of(
-                concatenate([read.slices[key] for read in reads]), () if known is None else known.values(key)
+                concatenate([read.slices[key] for read in reads]),
+                () if baseline_slices is None else baseline_slices.values(key),
             )
             for key in roles.slices
         }
@@ -85,7 +86,7 @@ class WindowSlices:
                 "slices",
             )
         for key in roles.slices:
-            if key not in self._groups and (known is None or key not in known.of):
+            if key not in self._groups and (baseline_slices is None or key not in baseline_slices.of):
                 say(
                     about_option(
                         "slices",
@@ -101,21 +102,23 @@ class WindowSlices:
         """Return what counts the rows of a batch, one a column; ``pieces``: that of each row, int64 (n,)."""
         return [SliceCounter(table, key, values, pieces) for key, values in self.values.items()]
 
-    def add(self, found: Sequence[SlicePane]) -> None:
+    def add(self, slice_panes: Sequence[SlicePane]) -> None:
         """Add what was counted of a batch."""
-        for one in found:
-            panes = self._panes[int(self._steps.owner[one.piece])]
-            panes[one.name] = merge([panes[one.name], one.pane]) if one.name in panes else one.pane
-            if one.name not in self._counts:
-                own = of_slice(self._baseline, one.name) or self._baseline
-                self._counts[one.name] = StepCounts(self._steps, own)
-            self._counts[one.name].add(one.piece, one.pane)
+        for slice_pane in slice_panes:
+            panes = self._panes[int(self._steps.owner[slice_pane.piece])]
+            panes[slice_pane.name] = (
+                merge([panes[slice_pane.name], slice_pane.pane]) if slice_pane.name in panes else slice_pane.pane
+            )
+            if slice_pane.name not in self._counts:
+                slice_baseline = of_slice(self._baseline, slice_pane.name) or self._baseline
+                self._counts[slice_pane.name] = StepCounts(self._steps, slice_baseline)
+            self._counts[slice_pane.name].add(slice_pane.piece, slice_pane.pane)
 
-    def of(self, at: int, window: Window, timezone: str) -> dict[str, SliceContext]:
+    def of(self, index: int, window: Window, timezone: str) -> dict[str, SliceContext]:
         """Return the slices of a window, by its place, by their names."""
         return {
             name: SliceContext(pane, partial(self._counts[name].until, window, timezone))
-            for name, pane in sorted(self._panes[at].items())
+            for name, pane in sorted(self._panes[index].items())
             if name.partition("=")[0] not in self._groups
         }
 
@@ -125,9 +128,9 @@ def slice_values(read: Dataset, values: Values) -> Values:
 
     ``values``: of the columns of the rows.
     """
-    found = dict(values)
+    values_by_key = dict(values)
     for key in (*values, *read.later):
         columns = [rows.told[key] for rows in read.rows if key in rows.told]
         if columns:
-            found[key] = values_of(concatenate(columns), values.get(key, ()))
-    return found
+            values_by_key[key] = values_of(concatenate(columns), values.get(key, ()))
+    return values_by_key

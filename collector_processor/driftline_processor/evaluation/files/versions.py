@@ -28,7 +28,7 @@ from .outcomes import labelled_predictions
 
 
 def compare_file_versions(
-    read: Dataset, task: Task, names: VersionNames, timezone: str, asked: PerformanceSettings
+    read: Dataset, task: Task, names: VersionNames, timezone: str, performance_settings: PerformanceSettings
 ) -> tuple[SideBySide, ...]:
     """Return every version beside the champion; () without a column of versions, and where it has one value.
 
@@ -44,10 +44,10 @@ def compare_file_versions(
     if names.champion is not None and names.champion not in versions:
         raise BadInput(f"no row is of version {names.champion}, the champion", "version_column")
     id = _codes(read.rows, read.roles.id)[0] if read.roles.id else np.full(len(version), -1, np.int64)
-    usable = np.concatenate([np.ones(len(one), bool) if one.usable is None else one.usable for one in read.rows])
+    usable = np.concatenate([np.ones(len(row), bool) if row.usable is None else row.usable for row in read.rows])
     source = FileVersions(truth, task, versions, np.where(usable, version, -1), id)
     names = names if truth.time is not None else replace(names, since=0)
-    return tuple(compare_versions(source, names, timezone, asked))
+    return tuple(compare_versions(source, names, timezone, performance_settings))
 
 
 def _codes(reads: Sequence[FileRows], name: str) -> tuple[I64, tuple[str, ...]]:
@@ -75,13 +75,13 @@ class FileVersions:
     @cached_property
     def periods(self) -> Sequence[VersionPeriod]:
         """When each version predicted, in whole panes as a processor has them."""
-        found = []
+        version_periods = []
         for code, name in enumerate(self.names):
             time, start, stop = self._time[self.version == code], 0, 0
             if self.truth.time is not None and len(time):
                 start, stop = (int(edge) - int(edge) % PANE for edge in (time.min(), time.max() + PANE))
-            found.append(VersionPeriod(name, start, stop, len(time)))
-        return found
+            version_periods.append(VersionPeriod(name, start, stop, len(time)))
+        return version_periods
 
     def pane_edges(self, moments: I64) -> I64:
         """Return the edges of panes of five minutes."""
@@ -89,27 +89,40 @@ class FileVersions:
 
     def side(self, version: int, start: int, stop: int) -> VersionInput:
         """Return the sums of a version in a stretch of time."""
-        at = self._rows(version, start, stop)
-        return VersionInput(self.names[version], self.task, self.truth.take(at).sums(self.task), len(at))
+        places = self._rows(version, start, stop)
+        return VersionInput(self.names[version], self.task, self.truth.take(places).sums(self.task), len(places))
 
     def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
         """Return the losses of a version between each two edges."""
-        at, hours = self._rows(version, int(edges[0]), int(edges[-1])), len(edges) - 1
-        rows, hour = self.truth.take(at), np.searchsorted(edges, self._time[at], "right") - 1
-        own = rows.scores, rows.predicted, rows.actual, rows.weight
-        sums = fold_outcomes_by(self.task, *own, None, hour, hours)
+        places, hours = self._rows(version, int(edges[0]), int(edges[-1])), len(edges) - 1
+        rows, hour = self.truth.take(places), np.searchsorted(edges, self._time[places], "right") - 1
+        columns = rows.scores, rows.predicted, rows.actual, rows.weight
+        sums = fold_outcomes_by(self.task, *columns, None, hour, hours)
         return {part: sums[part].dense(hours) for part in PARTS if part in sums}
 
     def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:
         """Return the sums of requests that both scored: of several rows of one id the latest of each."""
-        one, other = (self._latest(self._rows(version, start, stop)) for version in (champion, challenger))
-        _, first, second = np.intersect1d(self.id[one], self.id[other], return_indices=True)
-        own, its = (self.truth.take(at) for at in (one[first], other[second]))
-        if not len(own):
+        champion_rows, challenger_rows = (
+            self._latest(self._rows(version, start, stop)) for version in (champion, challenger)
+        )
+        _, first, second = np.intersect1d(self.id[champion_rows], self.id[challenger_rows], return_indices=True)
+        champion_truth, challenger_truth = (
+            self.truth.take(places) for places in (champion_rows[first], challenger_rows[second])
+        )
+        if not len(champion_truth):
             return Pane()
-        mine, theirs = (VersionAnswers(self.task, rows.scores, rows.predicted) for rows in (own, its))
-        weight = np.ones(len(own)) if own.weight is None else own.weight
-        sums = fold_requests(mine, theirs, own.actual, weight, np.zeros(len(own), np.int64), 1)
+        champion_answers, challenger_answers = (
+            VersionAnswers(self.task, rows.scores, rows.predicted) for rows in (champion_truth, challenger_truth)
+        )
+        weight = np.ones(len(champion_truth)) if champion_truth.weight is None else champion_truth.weight
+        sums = fold_requests(
+            champion_answers,
+            challenger_answers,
+            champion_truth.actual,
+            weight,
+            np.zeros(len(champion_truth), np.int64),
+            1,
+        )
         return Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
 
     def _rows(self, version: int, start: int, stop: int) -> I64:
@@ -119,8 +132,8 @@ class FileVersions:
             inside &= (self._time >= start) & (self._time < stop)
         return np.flatnonzero(inside)
 
-    def _latest(self, at: I64) -> I64:
-        at = at[self.id[at] >= 0]
-        at = at[np.lexsort((at, self._time[at], self.id[at]))]
-        last: I64 = at[np.diff(self.id[at], append=-1) != 0]
+    def _latest(self, places: I64) -> I64:
+        places = places[self.id[places] >= 0]
+        places = places[np.lexsort((places, self._time[places], self.id[places]))]
+        last: I64 = places[np.diff(self.id[places], append=-1) != 0]
         return last

@@ -29,12 +29,14 @@ MOST_WINDOWS = 31
 class WeakSliceRows:
     """The rows that are searched, by window: the newest windows, evenly where they have many."""
 
-    def __init__(self, chosen: I64, known: LabelledWindows, losses: Mapping[RowLoss, F64], baseline: Baseline) -> None:
+    def __init__(
+        self, chosen: I64, labelled_windows: LabelledWindows, losses: Mapping[RowLoss, F64], baseline: Baseline
+    ) -> None:
         """Keep what is known of the ``chosen`` rows, int64 (m,), ascending, and their ``losses``."""
-        rows = known.rows
-        outside = [part.start + np.flatnonzero(known.group[part] < 0) for part in chunks_of(len(rows))]
+        rows = labelled_windows.rows
+        outside = [part.start + np.flatnonzero(labelled_windows.group[part] < 0) for part in chunks_of(len(rows))]
         self._at = chosen - np.searchsorted(np.concatenate(outside), chosen)  # rows of no window are not folded
-        self._window = known.group[chosen]
+        self._window = labelled_windows.group[chosen]
         self._time = None if rows.time is None else rows.time[chosen]
         self._weight = None if rows.weight is None else rows.weight[chosen]
         self._losses = losses
@@ -42,16 +44,18 @@ class WeakSliceRows:
         self._codes: dict[str, NDArray[np.uint16]] = {}
 
     @classmethod
-    def of(cls, known: LabelledWindows | None, baseline: Baseline) -> Self | None:
+    def of(cls, labelled_windows: LabelledWindows | None, baseline: Baseline) -> Self | None:
         """Choose them; None where no outcome is known, or nothing says how wrong the model was."""
-        if known is None or not known.rows.labelled:
+        if labelled_windows is None or not labelled_windows.rows.labelled:
             return None
-        windows = known.windows
-        most = min(MOST_ROWS, ALL_ROWS // min(windows, MOST_WINDOWS))
+        windows = labelled_windows.windows
+        max_rows = min(MOST_ROWS, ALL_ROWS // min(windows, MOST_WINDOWS))
         searched = range(max(0, windows - MOST_WINDOWS), windows)
-        kept = _Chosen.join([_choose(known, window, baseline.task, most) for window in searched])
-        kept = kept.take(np.argsort(kept.places, kind="stable"))
-        return cls(kept.places, known, kept.losses, baseline) if len(kept.places) else None
+        chosen_rows = _Chosen.join([_choose(labelled_windows, window, baseline.task, max_rows) for window in searched])
+        chosen_rows = chosen_rows.take(np.argsort(chosen_rows.places, kind="stable"))
+        return (
+            cls(chosen_rows.places, labelled_windows, chosen_rows.losses, baseline) if len(chosen_rows.places) else None
+        )
 
     def add(self, start: int, table: PredictionTable) -> None:
         """Keep the bins of the rows of a batch; ``start``: how many rows came before it. Any thread may."""
@@ -74,12 +78,12 @@ class WeakSliceRows:
 
     def weak(self, window: int) -> WeakSearch | None:
         """Return what a search through the rows of a window finds."""
-        at = np.flatnonzero(self._window == window)
-        features = {name: (self._bins[name], codes[at].astype(np.intp)) for name, codes in self._codes.items()}
-        losses = {by: values[at] for by, values in self._losses.items()}
-        weight = None if self._weight is None else self._weight[at]
-        time = None if self._time is None else self._time[at]
-        return weak_slices(features, losses, weight, time) if len(at) and features else None
+        positions = np.flatnonzero(self._window == window)
+        features = {name: (self._bins[name], codes[positions].astype(np.intp)) for name, codes in self._codes.items()}
+        losses = {by: values[positions] for by, values in self._losses.items()}
+        weight = None if self._weight is None else self._weight[positions]
+        time = None if self._time is None else self._time[positions]
+        return weak_slices(features, losses, weight, time) if len(positions) and features else None
 
 
 class _Chosen(NamedTuple):
@@ -91,39 +95,42 @@ class _Chosen(NamedTuple):
     @classmethod
     def join(cls, parts: Sequence[_Chosen]) -> _Chosen:
         """Return several as one; a loss that one of them lacks is not known of its rows."""
-        places = [np.zeros(0, np.int64), *(one.places for one in parts)]
+        places = [np.zeros(0, np.int64), *(part.places for part in parts)]
         losses = {
-            by: np.concatenate([one.losses.get(by, np.full(len(one.places), np.nan)) for one in parts])
-            for by in dict.fromkeys(by for one in parts for by in one.losses)
+            by: np.concatenate([part.losses.get(by, np.full(len(part.places), np.nan)) for part in parts])
+            for by in dict.fromkeys(by for part in parts for by in part.losses)
         }
         return cls(np.concatenate(places), losses)
 
-    def take(self, which: I64) -> _Chosen:
+    def take(self, i64: I64) -> _Chosen:
         """Return some of them."""
-        return _Chosen(self.places[which], {by: values[which] for by, values in self.losses.items()})
+        return _Chosen(self.places[i64], {by: values[i64] for by, values in self.losses.items()})
 
 
-def _choose(known: LabelledWindows, window: int, task: Task, most: int) -> _Chosen:
+def _choose(labelled_windows: LabelledWindows, window: int, task: Task, max_rows: int) -> _Chosen:
     """Choose the rows of a window whose loss is known, at most so many.
 
     Of a window in chunks each row draws a number by its place in the files. Rows below a bound are kept, which is
-    halved as often as it takes: so memory holds a few more than ``most``.
+    halved as often as it takes: so memory holds a few more than ``max_rows``.
     """
-    kept, halved, held = list[_Chosen](), 0, 0
-    for places, rows in known.chunks(window):
+    chosen_parts, halved, row_count = list[_Chosen](), 0, 0
+    for places, rows in labelled_windows.chunks(window):
         losses = losses_of(task, rows.scores, rows.predicted, rows.actual)
         time = np.zeros(len(rows), np.int64) if rows.time is None else rows.time
-        one = _Chosen(places, losses)
-        if not is_many(known.size(window)):
-            return one.take(rows_to_search(losses, time, most))
-        one = one.take(_drawn(rows_to_search(losses, time, len(rows)), places, halved))
-        kept.append(one)
-        held += len(one.places)
-        while held > most:
+        chosen = _Chosen(places, losses)
+        if not is_many(labelled_windows.size(window)):
+            return chosen.take(rows_to_search(losses, time, max_rows))
+        chosen = chosen.take(_drawn(rows_to_search(losses, time, len(rows)), places, halved))
+        chosen_parts.append(chosen)
+        row_count += len(chosen.places)
+        while row_count > max_rows:
             halved += 1
-            kept = [some.take(_drawn(np.arange(len(some.places)), some.places, halved)) for some in kept]
-            held = sum(len(some.places) for some in kept)
-    return _Chosen.join(kept)
+            chosen_parts = [
+                chosen_part.take(_drawn(np.arange(len(chosen_part.places)), chosen_part.places, halved))
+                for chosen_part in chosen_parts
+            ]
+            row_count = sum(len(chosen_part.places) for chosen_part in chosen_parts)
+    return _Chosen.join(chosen_parts)
 
 
 def _drawn(rows: I64, places: I64, halved: int) -> I64:

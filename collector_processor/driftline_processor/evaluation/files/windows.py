@@ -71,9 +71,9 @@ def cut_rows(reads: Sequence[FileRows], cut: Cut, store: RowStore | None = None)
     """
     store = RowStore() if store is None else store
     *lengths, n = np.cumsum([len(read) for read in reads]).tolist()
-    whole = all(read.usable is None for read in reads)
+    is_whole = all(read.usable is None for read in reads)
     keep = np.broadcast_to(np.True_, n)  # no memory, however many rows there are; as the groups of one window
-    if not whole:
+    if not is_whole:
         keep = np.concatenate([np.ones(len(read), np.bool_) if read.usable is None else read.usable for read in reads])
     times = [read.time for read in reads if read.time is not None]
     time = store.join(times) if len(times) == len(reads) else None
@@ -87,7 +87,7 @@ def cut_rows(reads: Sequence[FileRows], cut: Cut, store: RowStore | None = None)
     elif cut.rows is not None:
         windows, group = _by_rows(time, keep, cut.rows)
         group = store.keep(group)
-    elif whole:
+    elif is_whole:
         windows, group = [_spanning(time, keep)], np.broadcast_to(np.int64(0), n)
     else:
         windows, group = [_spanning(time, keep)], store.keep(np.where(keep, np.int64(0), np.int64(-1)))
@@ -112,20 +112,24 @@ def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], cut: Cut, store: RowS
 
 
 def _by_rows(time: I64 | None, keep: np.typing.NDArray[np.bool_], size: int) -> tuple[list[Window], I64]:
-    kept = np.flatnonzero(keep)
-    if -(-len(kept) // size) > MOST_WINDOWS:
+    kept_rows = np.flatnonzero(keep)
+    if -(-len(kept_rows) // size) > MOST_WINDOWS:
         raise BadInput(f"more than {MOST_WINDOWS:,} windows come out; choose more rows", "window_rows", str(size))
-    order = kept if time is None else kept[np.argsort(time[kept], kind="stable")]
+    order = kept_rows if time is None else kept_rows[np.argsort(time[kept_rows], kind="stable")]
     group = np.full(len(keep), -1, dtype=np.int64)
     group[order] = np.arange(len(order)) // size
     windows = [_spanning(time, order[start : start + size]) for start in range(0, len(order), size)]
     return windows, group
 
 
-def _spanning(time: I64 | None, which: np.typing.NDArray[np.bool_] | np.typing.NDArray[np.intp]) -> Window:
+def _spanning(time: I64 | None, selected: np.typing.NDArray[np.bool_] | np.typing.NDArray[np.intp]) -> Window:
     if time is None:
         return Window("", 0, 0)
-    parts = [time[part][which[part]] for part in chunks_of(len(time))] if which.dtype == np.bool_ else [time[which]]
+    parts = (
+        [time[part][selected[part]] for part in chunks_of(len(time))]
+        if selected.dtype == np.bool_
+        else [time[selected]]
+    )
     first = min(int(part.min()) for part in parts if len(part))
     last = max(int(part.max()) for part in parts if len(part))
     return Window("", first - first % _SECOND, last - last % _SECOND + _SECOND)
@@ -163,35 +167,37 @@ def cut_steps(
     Windows that are not of event time are cut into at most 60 stretches of the rows' time; where rows have no times, a
     step is a window. ``store``: holds the piece of each row.
     """
-    starts, ends = (np.array([getattr(one, side) for one in windows], np.int64) for side in ("start", "end"))
+    starts, ends = (np.array([getattr(window, side) for window in windows], np.int64) for side in ("start", "end"))
     short = bool(cut.window) and step_name(cut.window) == cut.window
     times = [read.time for read in reads if read.time is not None]
     edges = np.zeros(0, np.int64)
     if len(times) == len(reads) and not short:
-        kept = [time if group.strides == (0,) else time[group >= 0] for time, group in zip(times, groups, strict=True)]
+        kept_times = [
+            time if group.strides == (0,) else time[group >= 0] for time, group in zip(times, groups, strict=True)
+        ]
         if cut.window:
-            edges = _midnights(kept, cut.timezone)
-        elif (grid := TimeGrid.of(kept[0] if len(kept) == 1 else np.concatenate(kept))) is not None:
+            edges = _midnights(kept_times, cut.timezone)
+        elif (grid := TimeGrid.of(kept_times[0] if len(kept_times) == 1 else np.concatenate(kept_times))) is not None:
             edges = grid.start + np.arange(grid.count + 1) * grid.length
     if not len(edges):
         every = np.arange(len(windows))
         return WindowSteps(starts, ends, every, every, groups)
     store, width = RowStore() if store is None else store, len(edges)
-    there = np.zeros(len(windows) * width, np.bool_)
+    is_present = np.zeros(len(windows) * width, np.bool_)
     keys = []
     for group, time in zip(groups, times, strict=True):
         key = store.empty(len(time), np.int64)
         for part in chunks_of(len(time)):
             key[part] = np.where(group[part] < 0, -1, group[part] * width + _place(edges, time[part]))
-            there[key[part][key[part] >= 0]] = True
+            is_present[key[part][key[part] >= 0]] = True
             store.release()
         keys.append(key)
-    number = np.append(np.cumsum(there) - 1, -1)  # a key of -1 reads the last entry
+    number = np.append(np.cumsum(is_present) - 1, -1)  # a key of -1 reads the last entry
     for key in keys:
         for part in chunks_of(len(key)):
             key[part] = number[key[part]]
             store.release()
-    present = np.flatnonzero(there)
+    present = np.flatnonzero(is_present)
     after = 2 * edges[-1] - edges[-2]  # where what is in no stretch would end
     return WindowSteps(edges, np.append(edges[1:], after), present // width, present % width, keys)
 
@@ -208,10 +214,10 @@ def _place(edges: I64, times: I64) -> I64:
     """Return the stretch of each time between two edges, int64 (n,): the number of stretches where it lies in none."""
     count, length = len(edges) - 1, int(edges[1] - edges[0])
     if (np.diff(edges) == length).all():  # several times as fast as a search
-        at = (times - edges[0]) // length
+        position = (times - edges[0]) // length
     else:
-        at = np.searchsorted(edges, times, side="right") - 1
-    return np.where((times != 0) & (at >= 0) & (at < count), at, count)
+        position = np.searchsorted(edges, times, side="right") - 1
+    return np.where((times != 0) & (position >= 0) & (position < count), position, count)
 
 
 class StepCounts:
@@ -225,19 +231,21 @@ class StepCounts:
 
     def add(self, piece: int, pane: Pane) -> None:
         """Add the rows of a piece."""
-        at = int(self.steps.step[piece])
+        step_index = int(self.steps.step[piece])
         for part, cells in self._cells.items():
             counts = pane.parts.get(part)
             if counts is not None:
-                self._counts[part][at] += coarsen(counts, cells)
+                self._counts[part][step_index] += coarsen(counts, cells)
 
     def until(self, window: Window, timezone: str, parts: Collection[str]) -> TimeSteps | None:
         """Return the steps up to the end of a window; None where rows have no times."""
-        known = [part for part in parts if part in self._counts]
-        if not known:
+        known_parts = [part for part in parts if part in self._counts]
+        if not known_parts:
             return None
         starts, ends = self.steps.starts, self.steps.ends
         since = steps_of(window, timezone)[0].start if window.name else starts[0]
-        which = (starts >= since) & (starts < window.end)
-        counts = {part: self._counts[part][which] for part in known}
-        return steps_with_rows(starts[which], ends[which], counts, {part: self._cells[part] for part in known})
+        is_inside = (starts >= since) & (starts < window.end)
+        counts = {part: self._counts[part][is_inside] for part in known_parts}
+        return steps_with_rows(
+            starts[is_inside], ends[is_inside], counts, {part: self._cells[part] for part in known_parts}
+        )

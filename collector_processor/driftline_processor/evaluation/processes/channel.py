@@ -48,10 +48,10 @@ def _names(kind: type) -> tuple[str, ...]:
 
 
 def _made(kind: type, values: tuple[Any, ...]) -> Any:
-    made: Any = object.__new__(kind)
+    instance: Any = object.__new__(kind)
     for name, value in zip(_names(kind), values, strict=True):
-        object.__setattr__(made, name, value)
-    return made
+        object.__setattr__(instance, name, value)
+    return instance
 
 
 class BrokenChannelError(Exception):
@@ -134,14 +134,14 @@ class Channel:
                 left[0] = left[0][sent:]
 
     def _exactly(self, length: int) -> bytearray:
-        found = bytearray(length)
-        view, have = memoryview(found), 0
+        buffer = bytearray(length)
+        view, have = memoryview(buffer), 0
         while have < length:
-            got = self._socket.recv_into(view[have:])
-            if not got:
+            received = self._socket.recv_into(view[have:])
+            if not received:
                 raise BrokenChannelError("has ended")
-            have += got
-        return found
+            have += received
+        return buffer
 
 
 def pack_table(table: pa.Table) -> pickle.PickleBuffer:

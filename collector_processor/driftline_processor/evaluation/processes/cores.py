@@ -23,18 +23,18 @@ def usable_cores(limit: Path = _LIMIT) -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        allowed, of = limit.read_text().split()
-        cores = min(cores, math.floor(float(allowed) / float(of)))
+        allowed, period = limit.read_text().split()
+        cores = min(cores, math.floor(float(allowed) / float(period)))
     except (OSError, ValueError):  # no container, or one without a limit
         pass
     return max(1, cores)
 
 
-def judging_processes(wanted: int | Literal["auto"], cores: int | None = None) -> int:
+def judging_processes(process_count: int | Literal["auto"], cores: int | None = None) -> int:
     """Return how many processes judge windows beside the processor.
 
     Args:
-        wanted: All processes, as ``processes`` says; ``auto``: one for each core, up to :data:`MOST_AUTOMATIC`.
+        process_count: All processes, as ``processes`` says; ``auto``: one for each core, up to :data:`MOST_AUTOMATIC`.
         cores: The cores; those of this process where none are given.
 
     >>> judging_processes("auto", cores=1), judging_processes("auto", cores=2), judging_processes(3, cores=1)
@@ -42,6 +42,6 @@ def judging_processes(wanted: int | Literal["auto"], cores: int | None = None) -
     """
     if os.name != "posix":
         return 0  # a socket cannot be inherited there
-    if wanted != "auto":
-        return wanted - 1
+    if process_count != "auto":
+        return process_count - 1
     return min(usable_cores() if cores is None else cores, MOST_AUTOMATIC) - 1

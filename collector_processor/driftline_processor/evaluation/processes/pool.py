@@ -132,7 +132,7 @@ class JudgingProcesses:
     @property
     def pids(self) -> list[int]:
         """Their numbers in the system."""
-        return [one.process.pid for one in list(self._processes)]
+        return [process.process.pid for process in list(self._processes)]
 
     @property
     def bytes(self) -> int:
@@ -144,20 +144,20 @@ class JudgingProcesses:
         count = self.running
         if not count:
             return None
-        some, they = (
+        process_count, pronoun = (
             ("Another process judges", "it is") if count == 1 else (f"{count} other processes judge", "they are")
         )
-        return f"{some} windows, because there are many; {they} busy for {self._busy:.0%} of the time."
+        return f"{process_count} windows, because there are many; {pronoun} busy for {self._busy:.0%} of the time."
 
     @property
     def ready(self) -> bool:
         """True where a process takes orders, now or when it has answered."""
-        return any(one.ready for one in self._processes)
+        return any(process.ready for process in self._processes)
 
     def windows_at_once(self, series: int) -> int:
         """Return how many windows of a series to put into an order: one where none was judged yet."""
-        each = self._each_of.get(series)
-        return max(1, min(MOST_WINDOWS, round(AT_ONCE / each) if each else 1))
+        seconds_per_window = self._each_of.get(series)
+        return max(1, min(MOST_WINDOWS, round(AT_ONCE / seconds_per_window) if seconds_per_window else 1))
 
     def note_judged(self, series: int, windows: int, cpu: float, here: bool = True) -> None:
         """Note the CPU that windows took to be judged.
@@ -170,9 +170,11 @@ class JudgingProcesses:
         """
         if windows:
             self._judged.append((self._clock(), cpu, here))
-            each = cpu / windows
-            self._each += (each - self._each) / 8 if self._each else each
-            self._each_of[series] = (self._each_of.get(series, each) + each) / 2  # the first reads more than the next
+            cpu_per_window = cpu / windows
+            self._each += (cpu_per_window - self._each) / 8 if self._each else cpu_per_window
+            self._each_of[series] = (
+                self._each_of.get(series, cpu_per_window) + cpu_per_window
+            ) / 2  # the first reads more than the next
 
     def prepare(self, waiting: int) -> None:
         """Start processes where there is much to judge, and end them where there was little for a while.
@@ -201,15 +203,15 @@ class JudgingProcesses:
 
     def tell(self, forget: Callable[..., None], *arguments: Any) -> None:
         """Let all processes forget something before their next order: a method of the readers, and its arguments."""
-        for one in list(self._processes):
-            one.changes.append((forget, arguments))
-            if len(one.changes) > MOST_CHANGES:
-                self._drop(one)
+        for process in list(self._processes):
+            process.changes.append((forget, arguments))
+            if len(process.changes) > MOST_CHANGES:
+                self._drop(process)
 
     @property
     def free(self) -> bool:
         """True where a process waits for an order."""
-        return any(one.ready and one.order is None for one in self._processes)
+        return any(process.ready and process.order is None for process in self._processes)
 
     def give(self, order: JudgingOrder, baselines: int) -> bool:
         """Give an order to a process; False where none takes it.
@@ -218,14 +220,14 @@ class JudgingProcesses:
             order: The windows.
             baselines: A number that is another one whenever baselines have changed.
         """
-        while (one := self._best(order.series.number)) is not None:
-            changes, one.changes = one.changes, []
+        while (process := self._best(order.series.number)) is not None:
+            changes, process.changes = process.changes, []
             try:
-                one.channel.send(Work(order, baselines, changes))
+                process.channel.send(Work(order, baselines, changes))
             except BrokenChannelError as error:
-                self._lose(one, error)
+                self._lose(process, error)
                 continue
-            one.order, one.series, one.heard = order, order.series.number, self._clock()
+            process.order, process.series, process.heard = order, order.series.number, self._clock()
             return True
         return False
 
@@ -243,37 +245,37 @@ class JudgingProcesses:
         Raises:
             Exception: The storage failed while it was asked.
         """
-        while working := [(one, one.order) for one in self._processes if one.order is not None]:
-            heard = self._wait_for([one for one, _ in working])
-            for one, order in working:
-                if one in heard:
+        while working := [(process, process.order) for process in self._processes if process.order is not None]:
+            ready_processes = self._wait_for([process for process, _ in working])
+            for working_process, order in working:
+                if working_process in ready_processes:
                     try:
-                        judged = self._hear(one, connection, baselines)
+                        answers = self._hear(working_process, connection, baselines)
                     except BrokenChannelError as error:
-                        self._lose(one, error)
+                        self._lose(working_process, error)
                         return order, None
-                    if judged is not None:
-                        return order, judged
-                elif self._clock() - one.heard >= (patience := PATIENCE * len(order.windows)):
-                    self._lose(one, f"says nothing for {patience:g} s")
+                    if answers is not None:
+                        return order, answers
+                elif self._clock() - working_process.heard >= (patience := PATIENCE * len(order.windows)):
+                    self._lose(working_process, f"says nothing for {patience:g} s")
                     return order, None
         return None
 
     def abandon(self) -> None:
         """End the processes that work on an order: their answers are not waited for."""
-        for one in [one for one in self._processes if one.order is not None]:
-            self._drop(one)
+        for busy_process in [process for process in self._processes if process.order is not None]:
+            self._drop(busy_process)
 
     def kill(self) -> None:
         """End all processes at once, from any thread: whoever waits for one judges its windows himself."""
-        for one in list(self._processes):
+        for process in list(self._processes):
             with suppress(OSError):
-                one.process.kill()
+                process.process.kill()
 
     def close(self) -> None:
         """End all processes; orders that were not answered are lost."""
-        for one in list(self._processes):
-            self._drop(one)
+        for process in list(self._processes):
+            self._drop(process)
 
     def _end_for_memory(self, now: float) -> None:
         """End all processes and rest, each time twice as long: they may be what took the memory."""
@@ -286,77 +288,79 @@ class JudgingProcesses:
     def _start(self) -> None:
         """Start a process; where that fails, say so, and rest."""
         try:
-            process, own = _open(self._command, self._share)
+            process, own_socket = _open(self._command, self._share)
         except (OSError, ValueError) as error:
             self._fail(f"a process that judges windows cannot be started ({error})")
             return
-        channel = Channel(own)
+        channel = Channel(own_socket)
         channel.set_patience(PATIENCE)
         self._processes.append(_Process(process, channel, self._clock()))
         self._publish()
 
     def _greet(self) -> None:
         """Hear from processes that have been started whether they are ready."""
-        starting = [one for one in self._processes if not one.ready]
-        for one in self._wait_for(starting, 0) if starting else ():
+        starting = [process for process in self._processes if not process.ready]
+        for started in self._wait_for(starting, 0) if starting else ():
             try:
-                ready = one.channel.receive()
+                ready = started.channel.receive()
                 if not isinstance(ready, Ready):
                     raise BrokenChannelError("says what nobody asked")
             except BrokenChannelError as error:
-                self._lose(one, error)
+                self._lose(started, error)
                 continue
-            one.ready, one.heard = True, self._clock()
-            for said in ready.said:
-                _log.info("%s", said)
-        for one in starting:
-            if not one.ready and one in self._processes and self._clock() - one.heard >= PATIENCE:
-                self._lose(one, f"is not ready after {PATIENCE:g} s")
+            started.ready, started.heard = True, self._clock()
+            for message in ready.said:
+                _log.info("%s", message)
+        for started in starting:
+            if not started.ready and started in self._processes and self._clock() - started.heard >= PATIENCE:
+                self._lose(started, f"is not ready after {PATIENCE:g} s")
 
     def _best(self, series: int) -> _Process | None:
         """Return a process that waits for an order: the one that remembers the series, else any."""
-        waiting = [one for one in self._processes if one.ready and one.order is None]
+        waiting = [process for process in self._processes if process.ready and process.order is None]
         return min(waiting, key=lambda one: one.series != series, default=None)
 
-    def _wait_for(self, some: Sequence[_Process], seconds: float = 1.0) -> list[_Process]:
+    def _wait_for(self, processes: Sequence[_Process], seconds: float = 1.0) -> list[_Process]:
         poll = select.poll()
-        by_number = {one.channel.fileno(): one for one in some}
+        by_number = {process.channel.fileno(): process for process in processes}
         for number in by_number:
             poll.register(number, select.POLLIN)
         return [by_number[number] for number, _ in poll.poll(seconds * 1000)]
 
-    def _hear(self, one: _Process, connection: Connection, baselines: KnownBaselines) -> list[JudgedWindow] | None:
+    def _hear(self, process: _Process, connection: Connection, baselines: KnownBaselines) -> list[JudgedWindow] | None:
         """Take in what a process says: the answer to its order, or a question, which is answered."""
-        message = one.channel.receive()
-        one.heard = self._clock()
+        message = process.channel.receive()
+        process.heard = self._clock()
         if isinstance(message, Query | BaselineQuestion):
-            one.channel.send(_answer(message, connection, baselines))
-            one.heard = self._clock()
+            process.channel.send(_answer(message, connection, baselines))
+            process.heard = self._clock()
             return None
-        if not isinstance(message, Done) or one.order is None or len(message.judged) != len(one.order.windows):
+        if not isinstance(message, Done) or process.order is None or len(message.judged) != len(process.order.windows):
             raise BrokenChannelError("says what nobody asked")
-        series, one.order = one.order.series.number, None
+        series, process.order = process.order.series.number, None
         self._pause = BACK_OFF[0]
         self.note_judged(series, len(message.judged), message.cpu, here=False)
         self._counters.add(m.DRIFTLINE_EVALUATION_PROCESS_CPU_TIME, message.cpu)
         return message.judged
 
-    def _lose(self, one: _Process, why: object) -> None:
+    def _lose(self, process: _Process, why: object) -> None:
         """End a process that has failed, and say so."""
-        code = one.process.poll()
-        self._drop(one)
-        ended = f"; its exit status was {code}" if code is not None else ""
-        self._fail(f"a process that judges windows {why}{ended}: its windows are judged in the processor itself")
+        code = process.process.poll()
+        self._drop(process)
+        exit_sentence = f"; its exit status was {code}" if code is not None else ""
+        self._fail(
+            f"a process that judges windows {why}{exit_sentence}: its windows are judged in the processor itself"
+        )
 
-    def _fail(self, said: str) -> None:
-        _log.warning("driftline: %s; another is started in %.0f s", said, self._pause)
+    def _fail(self, message: str) -> None:
+        _log.warning("driftline: %s; another is started in %.0f s", message, self._pause)
         self._counters.add(m.DRIFTLINE_EVALUATION_PROCESS_FAILURES)
         self._rests_until = self._clock() + self._pause
         self._pause = next_pause(self._pause, *BACK_OFF)
 
-    def _drop(self, one: _Process) -> None:
-        self._processes = [other for other in self._processes if other is not one]
-        one.end()
+    def _drop(self, process: _Process) -> None:
+        self._processes = [running for running in self._processes if running is not process]
+        process.end()
         self._publish()
 
     def _publish(self) -> None:
@@ -373,20 +377,20 @@ def _open(command: Sequence[str], share: float) -> tuple[subprocess.Popen[bytes]
         **dict.fromkeys(_ONE_THREAD, "1"),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
-    own, its = socket.socketpair()
-    with its:
+    own_socket, process_socket = socket.socketpair()
+    with process_socket:
         try:
             process = subprocess.Popen(
-                [*command, str(its.fileno()), str(share)],
-                pass_fds=[its.fileno()],
+                [*command, str(process_socket.fileno()), str(share)],
+                pass_fds=[process_socket.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=environment,
             )
         except BaseException:
-            own.close()
+            own_socket.close()
             raise
-    return process, own
+    return process, own_socket
 
 
 def _answer(question: Query | BaselineQuestion, connection: Connection, baselines: KnownBaselines) -> Answer:
@@ -397,13 +401,15 @@ def _answer(question: Query | BaselineQuestion, connection: Connection, baseline
     """
     try:
         if isinstance(question, BaselineQuestion):
-            asked = question.asked
-            return Answer(baselines.by_fold(asked) if isinstance(asked, str) else baselines.in_force(asked))
+            asked_tables = question.asked
+            return Answer(
+                baselines.by_fold(asked_tables) if isinstance(asked_tables, str) else baselines.in_force(asked_tables)
+            )
         tables = {name: unpack_table(part) for name, part in question.tables.items()}
-        found = read(connection, question.query, *question.parameters, **tables)
+        rows = read(connection, question.query, *question.parameters, **tables)
         if question.rows:
-            return Answer([tuple(row.values()) for row in found.to_pylist()])
-        return Answer(pack_table(found))
+            return Answer([tuple(row.values()) for row in rows.to_pylist()])
+        return Answer(pack_table(rows))
     except Exception as error:
         if is_of_all(error):
             raise

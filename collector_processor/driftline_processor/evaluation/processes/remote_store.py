@@ -100,15 +100,19 @@ class RemoteBaselines:
     def by_fold(self, fold: str) -> Baseline | None:
         """Return the newest baseline that has what panes were folded over."""
         if fold not in self._folds:
-            found: Baseline | None = self._ask(BaselineQuestion(fold))
-            self._folds[fold] = None if found is None else self._one(found)
+            baseline: Baseline | None = self._ask(BaselineQuestion(fold))
+            self._folds[fold] = None if baseline is None else self._one(baseline)
         return self._folds[fold]
 
     def in_force(self, key: ModelKey) -> ActiveBaseline | None:
         """Return the baseline that a series is compared with now; None while it is learning."""
         if key not in self._in_force:
-            found: ActiveBaseline | None = self._ask(BaselineQuestion(key))
-            self._in_force[key] = None if found is None else ActiveBaseline(self._one(found.baseline), found.source)
+            active_baseline: ActiveBaseline | None = self._ask(BaselineQuestion(key))
+            self._in_force[key] = (
+                None
+                if active_baseline is None
+                else ActiveBaseline(self._one(active_baseline.baseline), active_baseline.source)
+            )
         return self._in_force[key]
 
     def _one(self, baseline: Baseline) -> Baseline:

@@ -57,10 +57,12 @@ class JudgingProcess:
             self._judge = StoreJudge(StoreReaders(RemoteConnection(self._ask), self._baselines, self._share))
         for forget, arguments in work.changes:
             forget(self._judge.readers, *arguments)
-        judged = self._judged(self._judge, work.order)
-        if said := self._take_said():
-            judged[-1] = JudgedWindow(judged[-1].evaluation, (*judged[-1].said, *said), judged[-1].failure)
-        return Done(judged, time.process_time() - began)
+        judged_windows = self._judged(self._judge, work.order)
+        if messages := self._take_said():
+            judged_windows[-1] = JudgedWindow(
+                judged_windows[-1].evaluation, (*judged_windows[-1].said, *messages), judged_windows[-1].failure
+            )
+        return Done(judged_windows, time.process_time() - began)
 
     def _judged(self, judge: StoreJudge, order: JudgingOrder) -> list[JudgedWindow]:
         """Judge windows together; each alone where one of them cannot be judged."""
@@ -71,11 +73,15 @@ class JudgingProcess:
         except Exception:
             if len(order.windows) == 1:
                 return [JudgedWindow(None, (), traceback.format_exc())]
-        return [one for window in order.windows for one in self._judged(judge, replace(order, windows=(window,)))]
+        return [
+            judged_window
+            for window in order.windows
+            for judged_window in self._judged(judge, replace(order, windows=(window,)))
+        ]
 
     def _take_said(self) -> tuple[str, ...]:
-        said, self._said[:] = tuple(self._said), []
-        return said
+        messages, self._said[:] = tuple(self._said), []
+        return messages
 
     def _ask(self, question: object) -> Any:
         """Return the answer to a question about the store."""

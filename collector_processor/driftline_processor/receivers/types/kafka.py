@@ -108,8 +108,12 @@ class Kafka(ReceiverKeys):
             if not broker.rpartition(":")[2].isdecimal():
                 yield f"brokers: '{broker}' has no port; write '{broker}:9092'"
         for topic in self.topics:
-            for name, other in others.items():
-                if isinstance(other, Kafka) and other.group == self.group and topic in other.topics:
+            for name, other_receiver in others.items():
+                if (
+                    isinstance(other_receiver, Kafka)
+                    and other_receiver.group == self.group
+                    and topic in other_receiver.topics
+                ):
                     yield f"topics: group '{self.group}' reads '{topic}' in {name}, too; name it once"
         for option in self.options:
             if option in _OURS:
@@ -184,15 +188,18 @@ class KafkaReceiver:
         """Begin where the state stands, or where another processor of the group has come to."""
         reached = self._intake.offsets()
         try:
-            committed = {(one.topic, one.partition): one.offset for one in consumer.committed(partitions, timeout=10)}
+            committed = {
+                (committed_partition.topic, committed_partition.partition): committed_partition.offset
+                for committed_partition in consumer.committed(partitions, timeout=10)
+            }
         except Exception as error:
             committed = {}
             self._say(f"the brokers do not say how far the group has come: {error}")
-        for one in partitions:
-            mine = reached.get((self._settings.group, one.topic, one.partition), -1)
-            furthest = max(mine, committed.get((one.topic, one.partition), -1))
+        for partition in partitions:
+            own_offset = reached.get((self._settings.group, partition.topic, partition.partition), -1)
+            furthest = max(own_offset, committed.get((partition.topic, partition.partition), -1))
             if furthest >= 0:
-                one.offset = furthest
+                partition.offset = furthest
         consumer.assign(partitions)
 
     def _run(self) -> None:
@@ -256,17 +263,17 @@ class KafkaReceiver:
         from driftline_processor.otlp.json_requests import protobuf_of
 
         signal, malformed = self._settings.signal, 0
-        taken: list[Future[Receipt]] = []
+        receipts: list[Future[Receipt]] = []
         for message in messages:
             try:
                 body = message.value() or b""
                 body = protobuf_of(signal, body) if self._settings.format == "otlp_json" else body
                 submit = partial(self._intake.submit, signal, body, NO_HEADERS, self._offsets([message]))
-                taken.append(self._patiently(submit))
+                receipts.append(self._patiently(submit))
             except Malformed:
                 malformed += 1
         self._offer(_request(offsets=self._offsets(messages))).result()  # of the malformed, too
-        for future in taken:
+        for future in receipts:
             future.result()
         self._count(Counter({_bad_message(): malformed}))
 
