@@ -87,7 +87,7 @@ def read_dataset(
         say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
     options = replace(options, slices=tuple(key for key in options.slices if key not in later))
     roles = find_roles(
-        sources, options, task, known=baseline.columns, say=say, features=there, embeddings=bins.projections
+        sources, options, task, columns=baseline.columns, say=say, features=there, embeddings=bins.projections
     )
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)

@@ -83,7 +83,7 @@ def _labelled_reference(
             [source],
             options,
             task,
-            known=baseline.columns,
+            columns=baseline.columns,
             say=lambda _: None,
             features=found,
             embeddings=baseline.bins.projections,

@@ -154,7 +154,7 @@ def reference_rows(
         [source],
         options,
         baseline.task,
-        known=told,
+        columns=told,
         say=lambda _: None,
         features=found,
         embeddings=baseline.bins.projections,

@@ -307,7 +307,7 @@ def test_who_errs_less_and_costs_more_is_worse_where_somebody_says_what_errors_c
     priced = PerformanceSettings(costs={"1": {"0": 100.0}, "0": {"1": 5.0}})
     for role in ("shadow", "canary"):
         assert side_by_side(champion, challenger, pairs, role).verdict == "better"
-        found = side_by_side(champion, challenger, pairs, role, asked=priced)
+        found = side_by_side(champion, challenger, pairs, role, performance_settings=priced)
         assert found.verdict == "worse"
         assert found.comparisons["error"].verdict == "better"
         decides = found.decides
@@ -316,7 +316,7 @@ def test_who_errs_less_and_costs_more_is_worse_where_somebody_says_what_errors_c
         assert decides.challenger == pytest.approx(found.challenger.metrics["cost_per_prediction"].value)
         assert "cost per prediction 3." in sentence(found)
     stranger = PerformanceSettings(costs={"2": {"0": 1.0}})
-    assert side_by_side(champion, challenger, pairs, "shadow", asked=stranger).verdict == "better"
+    assert side_by_side(champion, challenger, pairs, "shadow", performance_settings=stranger).verdict == "better"
 
 
 def test_a_probability_of_nothing_counts_as_the_floor() -> None:
@@ -438,4 +438,4 @@ def test_costs_that_are_all_the_same_compare_nothing() -> None:
     pane = Pane({"outcomes": np.full(3, 900.0), "confusion": np.array([400.0, 100, 100, 300])})
     same = {actual: {"0": 5.0, "1": 5.0} for actual in ("0", "1")}
     one, other = (VersionInput(name, BINARY, pane, 900) for name in "12")
-    assert "cost" not in side_by_side(one, other, Pane(), "canary", asked=PerformanceSettings(costs=same)).comparisons
+    assert "cost" not in side_by_side(one, other, Pane(), "canary", performance_settings=PerformanceSettings(costs=same)).comparisons
