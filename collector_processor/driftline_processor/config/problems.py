@@ -76,7 +76,8 @@ def _rule(error: ErrorDetails, root: type[BaseModel]) -> str:
     if kind == "literal_error":
         return f"{shown_value} is not known; write {context['expected']}"
     if kind in ("list_type", "tuple_type"):
-        return f"{shown_value} is not a list; write {f'[{value}]' if isinstance(value, (str, int, float)) else 'it in brackets'}"
+        advice = f"[{value}]" if isinstance(value, (str, int, float)) else "it in brackets"
+        return f"{shown_value} is not a list; write {advice}"
     if kind.startswith(("float_", "int_")):
         return f"{shown_value} is not a number"
     if kind.startswith("bool_"):

@@ -73,8 +73,8 @@ class ModelLimits:
     ) -> None:
         """Give a place to all that is in the state, but for idle versions beyond the limit, and to nothing else.
 
-        ``received_by_key``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and versions of
-        which a baseline came, and when.
+        ``received_by_key``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and
+        versions of which a baseline came, and when.
         """
         versions: dict[str, dict[str, int]] = {}
         self._environments = {key.environment for key in received_by_key}
@@ -152,8 +152,8 @@ class ModelLimits:
                     many(len(names), limit[:-1]) if len(names) < _MOST_NAMES else f"more than {_MOST_NAMES:,} {limit}"
                 )
                 sentences.append(
-                    f"rows of {count} beyond limits.{limit} ({limit_value:,}{suffix}) are {fate}, such as {shown_names}; raise the "
-                    "limit, or free a place with driftline forget --model NAME"
+                    f"rows of {count} beyond limits.{limit} ({limit_value:,}{suffix}) are {fate}, such as "
+                    f"{shown_names}; raise the limit, or free a place with driftline forget --model NAME"
                 )
         return "; ".join(sentences) or None
 

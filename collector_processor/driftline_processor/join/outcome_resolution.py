@@ -381,8 +381,8 @@ class UsableOutcomes:
     def of(self, matched: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
         """Return the rows that count, with what they keep of those before them, and one for each list.
 
-        ``matched``: that of :class:`.matching.Matches`. ``join_progress``: what was joined before; of the rest those that cannot
-        be used are counted in ``refused``.
+        ``matched``: that of :class:`.matching.Matches`. ``join_progress``: what was joined before; of the rest those
+        that cannot be used are counted in ``refused``.
         """
         connection = self._connection
         rankings = [series.number for series in self._series if series.task.ranks_items]

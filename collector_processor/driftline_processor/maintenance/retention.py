@@ -142,8 +142,8 @@ class Upkeep:
         if self._written is None:  # not when opening: it reads all panes once
             self._written = written_in_pieces(self._connection)
             self._sliced = written_in_pieces(self._connection, SLICED)
-        for number, panes in self._touched.take_written().items():
-            self._written.setdefault(number, set()).update(panes)
+        for series, panes in self._touched.take_written().items():
+            self._written.setdefault(series, set()).update(panes)
             self._sliced.setdefault(number, set()).update(panes)
         cuts = cuts_of(self._connection, self._series)
         for series in self._series:

@@ -48,7 +48,8 @@ def _largest_change(column: ColumnDrift) -> str:
     if column.was is None or column.now is None or len(column.cells) != len(column.now):
         return ""
     index = int(np.abs(column.now - column.was).argmax())
-    return f"{short(column.cells[index])} went from {percent(float(column.was[index]))} to {percent(float(column.now[index]))}"
+    was, now = percent(float(column.was[index])), percent(float(column.now[index]))
+    return f"{short(column.cells[index])} went from {was} to {now}"
 
 
 def _y(share: float, highest: float) -> float:

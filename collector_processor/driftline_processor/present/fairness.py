@@ -99,8 +99,10 @@ def _comparison(group_comparison: GroupComparison, ratio: bool) -> str:
     )
     if ratio:
         high = "" if group_comparison.high is None else f" to {group_comparison.high:.2f}"
-        return f"{group_comparison.group}: {rate} {group_comparison.value:.2f} times as high{beside} ({group_comparison.low:.2f}{high or ' or more'})"
-    return f"{group_comparison.group}: {rate} {_points(group_comparison.value)} points{beside} ({_points(group_comparison.low)} to {_points(group_comparison.high)})"
+        interval = f"{group_comparison.low:.2f}{high or ' or more'}"
+        return f"{group_comparison.group}: {rate} {group_comparison.value:.2f} times as high{beside} ({interval})"
+    interval = f"{_points(group_comparison.low)} to {_points(group_comparison.high)}"
+    return f"{group_comparison.group}: {rate} {_points(group_comparison.value)} points{beside} ({interval})"
 
 
 def _points(share: float | None) -> str:

@@ -68,9 +68,12 @@ def sentence(side_by_side: SideBySide) -> str:
     yet_words = " yet" if difference.verdict == "inconclusive" else ""
     rows = many(difference.rows, "request") + (" that both scored" if difference.paired else "")
     loss = LOSS_WORDS.get(difference.loss, difference.loss)
+    challenger_loss, champion_loss = (
+        mean_loss(difference.loss, v) for v in (difference.challenger, difference.champion)
+    )
     said = (
-        f"{name} {verdict_words} {champion}{yet_words}: {loss} {mean_loss(difference.loss, difference.challenger)} against "
-        f"{mean_loss(difference.loss, difference.champion)} in {rows}, a difference of {ends(difference.loss, difference.low, difference.high)}"
+        f"{name} {verdict_words} {champion}{yet_words}: {loss} {challenger_loss} against {champion_loss} in {rows}, "
+        f"a difference of {ends(difference.loss, difference.low, difference.high)}"
     )
     if difference.rows_needed is not None:
         said += f"; at this rate about {count(about(difference.rows_needed))} requests are needed to decide"

@@ -139,7 +139,8 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
     known_names = sorted(models)
     known_words = f"these models have: {_names(tuple(known_names))}." if models else "no model has sent any."
     hints = [
-        f"{_waiting(pending[name])} for model {short(name)}, {NO_PREDICTION}; {near_names(name, known_names) or known_words}"
+        f"{_waiting(pending[name])} for model {short(name)}, {NO_PREDICTION}; "
+        f"{near_names(name, known_names) or known_words}"
         for name in unknown_names[:_FEW]
     ]
     if len(unknown_names) > _FEW:
@@ -186,15 +187,18 @@ def _baseline(series: Series, in_force: ActiveBaseline | None, learned: int, tot
     model_version = f"{model} {version}".rstrip()
     if in_force is None and totals.distributed and not totals.rows and not learned:
         yield (
-            f"{model_version} has no baseline, so its distributions are compared with nothing: no rows arrive from which one "
-            f"could be learned; {name_one}."
+            f"{model_version} has no baseline, so its distributions are compared with nothing: no rows arrive from "
+            f"which one could be learned; {name_one}."
         )
     elif in_force is None:
         so_far = f"{count(learned)} of {count(NEEDED)} rows"
         yield f"{model_version} has no baseline: learning {so_far} for a provisional one; {name_one}."
     elif in_force.source == "provisional":
         rows = in_force.baseline.pane.rows
-        yield f"{model_version} is compared with its own first {many(rows)}; if you have rows known to be right, {name_one}."
+        yield (
+            f"{model_version} is compared with its own first {many(rows)}; if you have rows known to be "
+            f"right, {name_one}."
+        )
     elif in_force.baseline.version not in ("", version):
         yield (
             f"Version {version or '(none)'} has no baseline of its own; "

@@ -114,8 +114,8 @@ class Snapshots:
     def write(self, path: Path, model_key: ModelKey, since: int, until: int, labelled: bool = False) -> Snapshot | None:
         """Write the rows of a model that were predicted in ``[since, until)``, unix nanoseconds; None where none is.
 
-        ``model_key``: its version and environment "" = all. Rows whose features are not kept are left out; where a model
-        keeps none at all, all rows are there without features. ``labelled``: only those whose outcome is known.
+        ``model_key``: its version and environment "" = all. Rows whose features are not kept are left out; where a
+        model keeps none at all, all rows are there without features. ``labelled``: only those whose outcome is known.
         """
         own_columns = [
             one

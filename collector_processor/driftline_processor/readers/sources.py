@@ -75,8 +75,8 @@ def _data_set(mlflow: Any, run: str) -> str:
     if chosen is None:
         data_set_names = ", ".join(f"{data_set_input.dataset.name}" for data_set_input in logged) or "none"
         raise BadInput(
-            f"runs:/{run}: no data set was logged to the run as {', '.join(_CONTEXTS[1:])} (there is {data_set_names}); "
-            "name a file of its artifacts, as in runs:/RUN/reference.parquet"
+            f"runs:/{run}: no data set was logged to the run as {', '.join(_CONTEXTS[1:])} (there is {data_set_names})"
+            "; name a file of its artifacts, as in runs:/RUN/reference.parquet"
         )
     return str(mlflow.data.get_source(chosen).load())
 

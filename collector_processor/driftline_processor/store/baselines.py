@@ -324,8 +324,8 @@ class Baselines:
         and another is learned.
         """
         by_number = register.by_number()
-        for number in np.unique(series).tolist():
-            key = by_number[number].key
+        for series_number in np.unique(series).tolist():
+            key = by_number[series_number].key
             digest = self._provisional.get(key)
             if digest is None:
                 continue
@@ -339,7 +339,7 @@ class Baselines:
             for slice_series, cut, value in slices:
                 baseline_slices = (
                     baseline_slices.with_other(cut, value)
-                    if baseline_slices is not None and slice_series == number
+                    if baseline_slices is not None and slice_series == series_number
                     else baseline_slices
                 )
             if baseline_slices != baseline.extras.slices:

@@ -289,9 +289,9 @@ class Store:
         if place is not None:
             fix = f"keep the log up to the damage: mv '{log}' '{aside}' && head -c {place[1]} '{aside}' > '{log}'"
         return (
-            f"storage.directory: the write-ahead log {log} is damaged ({reason}); the file beside it, with all that "
-            f"came until {_when(acknowledged)}, opens without it: leave that where it is. To go on, {fix}; at most what was "
-            f"acknowledged from {_when(acknowledged)} to {_when(stop)} is missing then, and the next start says what"
+            f"storage.directory: the write-ahead log {log} is damaged ({reason}); the file beside it, with all "
+            f"that came until {_when(acknowledged)}, opens without it: leave that where it is. To go on, {fix}; "
+            f"at most what was acknowledged from {_when(acknowledged)} to {_when(stop)} is missing then, and the next start says what"
         )
 
     def _acknowledged_in_file(self) -> int | None:

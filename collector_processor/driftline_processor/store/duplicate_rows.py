@@ -50,7 +50,7 @@ class RowSample(NamedTuple):
 
     @classmethod
     def of(cls, rows: int, fingerprints: U64, halved: int, newest: int | None) -> RowSample:
-        """Halve the bound until few enough fingerprints are below it; ``fingerprints``: those below the bound so far."""
+        """Halve the bound until few enough fingerprints are below it; ``fingerprints``: those below it so far."""
         while len(fingerprints) > MOST_KEPT:
             halved += 1
             fingerprints = fingerprints[fingerprints < _bound(halved)]

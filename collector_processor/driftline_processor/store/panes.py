@@ -306,8 +306,9 @@ def roll_up(
 ) -> None:
     """Add up the closed panes that were written in pieces, and lengthen the old ones.
 
-    ``written_panes``: the starts of panes that were. Inside the caller's transaction; what another thread appends meanwhile
-    is left for the next time. ``table``: which panes. ``cuts``: moments at which a longer pane ends, ascending.
+    ``written_panes``: the starts of panes that were. Inside the caller's transaction; what another thread appends
+    meanwhile is left for the next time. ``table``: which panes. ``cuts``: moments at which a longer pane ends,
+    ascending.
     """
     targets: list[tuple[int, int, int, int]] = []
     stored = f"SELECT DISTINCT pane, span FROM {table} WHERE series = ? AND pane < ?"

@@ -158,8 +158,8 @@ def _known_until(end: int, timezone: str) -> str:
 
 
 @words_of("newest_may_be_chance")
-def _newest_may_be_chance(fact: Fact) -> str:
-    return f"In the newest window that tells {clause(fact)}: that may be chance, unless the next shows it."
+def _newest_may_be_chance(shown: Fact) -> str:
+    return f"In the newest window that tells {clause(shown)}: that may be chance, unless the next shows it."
 
 
 @words_of("nothing_known")

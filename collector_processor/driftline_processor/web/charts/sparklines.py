@@ -77,7 +77,8 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
         line += f"L{x:.1f} {y(value[0]):.1f}" if joined else f"M{x:.1f} {y(value[0]):.1f}h.01"  # alone it is a dot
     marks.append(f'<path class="line" d="{line}"/>')
     newest = next(value for value in reversed(values) if value is not None)
-    description = f"{metric_title(metric)} of {many(len(shown_evaluations), 'window')}, {number(newest[0])} in the newest that is known"
+    windows = many(len(shown_evaluations), "window")
+    description = f"{metric_title(metric)} of {windows}, {number(newest[0])} in the newest that is known"
     return _chart("".join(marks), description)
 
 

@@ -101,7 +101,8 @@ def fine_sentence(evaluation: Evaluation) -> str:
         return ""
     failed = {finding.check for finding in evaluation.findings}
     finding_words = "nothing" if not failed else "nothing more"
-    return f"{many(len(CHECKS) - len(failed), 'check')} of {many(len(compared_features), 'feature')} found {finding_words}."
+    checks, features = many(len(CHECKS) - len(failed), "check"), many(len(compared_features), "feature")
+    return f"{checks} of {features} found {finding_words}."
 
 
 def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:

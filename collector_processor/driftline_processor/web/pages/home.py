@@ -206,8 +206,8 @@ def page(
         now: Unix nanoseconds.
         addresses: Of the OTLP receivers.
         host: Of this page.
-        query_params: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one of
-            :data:`SORTS`, ``group`` one of :data:`GROUPS`; ``skip`` says how many rows are passed over.
+        query_params: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one
+            of :data:`SORTS`, ``group`` one of :data:`GROUPS`; ``skip`` says how many rows are passed over.
         unknown_outcomes: Address of the outcomes of models without predictions; "" where nobody has them.
     """
     context = {"now": now, "hints": hints, "unknown_outcomes": unknown_outcomes}

@@ -68,8 +68,8 @@ def page(
 
     Args:
         models: All versions of all models.
-        query_params: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over,
-            ``show`` ``all`` with those that nobody notices.
+        query_params: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are
+            passed over, ``show`` ``all`` with those that nobody notices.
         log: Where they are read.
         alerts: What was told of them; None where nobody is told.
     """

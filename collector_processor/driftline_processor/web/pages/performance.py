@@ -157,7 +157,8 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
         pair = chosen.realized.get(beside_metric)
         if pair is None or pair.value is None:
             return f"Neither good nor bad by itself, from {rows}."
-        return f"The {titles.metric_title(beside_metric)} of the same {rows} is {titles.metric_text(beside_metric, pair.value)}."
+        other_title, other_value = titles.metric_title(beside_metric), titles.metric_text(beside_metric, pair.value)
+        return f"The {other_title} of the same {rows} is {other_value}."
     if moved is None:
         return f"The baseline does not know it; it is from {rows}."
     if change is None:
@@ -192,7 +193,8 @@ def _untold(name: str, change: MetricChange, chosen: Evaluation) -> str:
     base = chosen.reference.get(name)
     if change.reason == "too_few_days" and base is not None and base.value is not None:
         least_words = size_of_change(name, MATTERS * error_of(name, base.value), None, None)
-        return f"Looks worse, but there are too few days to know how days differ: only {least_words} or more is called worse."
+        few = "Looks worse, but there are too few days to know how days differ"
+        return f"{few}: only {least_words} or more is called worse."
     return f"Looks worse, but is not sure: {reason}."
 
 

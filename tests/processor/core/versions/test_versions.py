@@ -438,4 +438,5 @@ def test_costs_that_are_all_the_same_compare_nothing() -> None:
     pane = Pane({"outcomes": np.full(3, 900.0), "confusion": np.array([400.0, 100, 100, 300])})
     same = {actual: {"0": 5.0, "1": 5.0} for actual in ("0", "1")}
     one, other = (VersionInput(name, BINARY, pane, 900) for name in "12")
-    assert "cost" not in side_by_side(one, other, Pane(), "canary", performance_settings=PerformanceSettings(costs=same)).comparisons
+    settings = PerformanceSettings(costs=same)
+    assert "cost" not in side_by_side(one, other, Pane(), "canary", performance_settings=settings).comparisons
