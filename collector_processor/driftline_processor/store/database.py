@@ -291,7 +291,8 @@ class Store:
         return (
             f"storage.directory: the write-ahead log {log} is damaged ({reason}); the file beside it, with all "
             f"that came until {_when(acknowledged)}, opens without it: leave that where it is. To go on, {fix}; "
-            f"at most what was acknowledged from {_when(acknowledged)} to {_when(stop)} is missing then, and the next start says what"
+            f"at most what was acknowledged from {_when(acknowledged)} to {_when(stop)} is missing then, "
+            "and the next start says what"
         )
 
     def _acknowledged_in_file(self) -> int | None:
