@@ -115,7 +115,7 @@ PLANTED: dict[str, tuple[str, Change, str]] = {
         lambda f, rng: {**f, "plan": rng.integers(0, 3, N).astype(np.float64)},
         "[critical] plan: 100 % of values are numbers where texts belong (was 0 %)",
     ),
-    "one label": (
+    "one category": (
         "constant",
         lambda f, _: {**f, "plan": np.full(N, "pro", object)},
         "[critical] plan: every value is 'pro' (in the baseline 30 % were)",

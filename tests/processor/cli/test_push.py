@@ -379,6 +379,7 @@ def test_outcomes_of_a_model_that_never_predicted_say_which_name_could_be_meant(
     running: StateWithRoutes, url: str, tmp_path: Path
 ) -> None:
     running.send(predictions(["a"], NOON))
+    running.state.publish()
     path = tmp_path / "labels.csv"
     path.write_text("id,actual\na,1\n")
     asked = ["outcomes", "push", str(path), "--endpoint", url, "--model"]
@@ -396,6 +397,7 @@ def test_models_that_a_file_names_are_asked_for_too(
     running: StateWithRoutes, url: str, tmp_path: Path, form: str
 ) -> None:
     running.send(predictions(["a"], NOON))
+    running.state.publish()
     named = ("churn", "chrun", "something else", "hcurn", "chrun")
     rows = [{"id": "a", "actual": "1", "model": model} for model in named]
     path = tmp_path / f"labels.{'csv' if form == 'spreadsheet' else form}"

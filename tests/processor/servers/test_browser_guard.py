@@ -12,6 +12,7 @@ import pytest
 from driftline_processor.config.schema import Config
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_server import HttpPort
+from driftline_processor.servers.late_application import LateApplication
 from driftline_processor.service import Service
 from google.rpc.status_pb2 import Status
 from starlette.applications import Starlette
@@ -31,6 +32,8 @@ class Port(NamedTuple):
 
 def routes_of(application: Any) -> Iterator[tuple[str, str]]:
     """Method and path of every route of an application, with something in the place of each parameter."""
+    if isinstance(application, LateApplication):
+        application = application._application.result(60)
     assert isinstance(application, Starlette), "a port whose routes cannot be listed cannot be tested"
     for route in application.routes:
         assert isinstance(route, (Route, Mount)), f"{route!r} has no rule here: say how it is asked for"

@@ -118,12 +118,12 @@ def test_slices_are_in_the_text_in_json_and_decide_exit_codes(files: Path) -> No
     assert drift["drifted_slices"] == 1
     assert drift["slices"]["country=NL"]["state"] == "drift"
     assert drift["slices"]["country=BE"]["compared"] is None
-    assert run(sliced, "--fail-on", "drift.slices.country=NL.share >= 0.5").exit_code == 3
-    unknown = run(sliced, "--fail-on", "drift.slices.country=LU.share > 0")
+    assert run(sliced, "--fail-on", "drift.slices.country=NL.fraction >= 0.5").exit_code == 3
+    unknown = run(sliced, "--fail-on", "drift.slices.country=LU.fraction > 0")
     assert unknown.exit_code == 0
     assert "unknown in 1 of 1 window" in unknown.stderr
     for wrong, why in (
-        ("drift.slices.plan=a.share > 0", "there are no slices by 'plan'; "),
+        ("drift.slices.plan=a.fraction > 0", "there are no slices by 'plan'; "),
         ("drift.slices.country=NL.state > 0", "is no value of a slice"),
         ("drift.slices.country=NL.features.x.rows > 0", "no feature 'x'"),
     ):
