@@ -142,9 +142,9 @@ class Upkeep:
         if self._written is None:  # not when opening: it reads all panes once
             self._written = written_in_pieces(self._connection)
             self._sliced = written_in_pieces(self._connection, SLICED)
-        for series, panes in self._touched.take_written().items():
-            self._written.setdefault(series, set()).update(panes)
-            self._sliced.setdefault(number, set()).update(panes)
+        for series_number, panes in self._touched.take_written().items():
+            self._written.setdefault(series_number, set()).update(panes)
+            self._sliced.setdefault(series_number, set()).update(panes)
         cuts = cuts_of(self._connection, self._series)
         for series in self._series:
             series_cuts = cuts[series.number].tolist() if series.number in cuts else []
