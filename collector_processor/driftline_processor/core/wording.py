@@ -88,7 +88,7 @@ def iso_time(nanoseconds: int) -> str:
 
 
 def without_half_surrogates(value: Any) -> Any:
-    """Return a value of JSON in which each half of a surrogate pair, which UTF-8 cannot hold, is a question mark.
+    r"""Return a value of JSON in which each half of a surrogate pair, which UTF-8 cannot hold, is a question mark.
 
     >>> without_half_surrogates({"a\ud800": ["b", 3, ("\udfff",)]})
     {'a?': ['b', 3, ['?']]}
