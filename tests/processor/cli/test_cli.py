@@ -151,7 +151,8 @@ print(loading, gc.isenabled())
 @pytest.mark.parametrize(("command", "code"), [("up", 0), ("evaluate", -signal.SIGHUP)])
 def test_a_hang_up_does_not_end_the_processor_while_it_loads(command: str, code: int) -> None:
     loading = (
-        "import os, signal, sys, types; sys.argv[1:] = [sys.argv[1]]; loads = types.ModuleType('commands');"
+        "import os, signal, sys, types; signal.signal(signal.SIGHUP, signal.SIG_DFL); sys.argv[1:] = [sys.argv[1]];"
+        " loads = types.ModuleType('commands');"
         " loads.app = lambda: os.kill(os.getpid(), signal.SIGHUP);"
         " sys.modules['driftline_processor.cli.commands'] = loads;"
         " from driftline_processor.cli import main; sys.exit(main())"
