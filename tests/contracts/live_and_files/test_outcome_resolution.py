@@ -63,7 +63,7 @@ def test_what_is_kept_depends_on_no_order_of_arrival(open_state: Open) -> None:
     assert len(counts(state)) == len(orders) == 24
 
 
-@pytest.mark.parametrize("how", ["told", "sampled"])
+@pytest.mark.parametrize("how", ["explicit", "sampled"])
 def test_files_and_the_processor_agree_on_corrections_without_weight(
     open_state: Open, clock: Clock, tmp_path: Path, how: Outcomes
 ) -> None:

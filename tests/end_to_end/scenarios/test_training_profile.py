@@ -95,7 +95,7 @@ def test_what_prometheus_scrapes_is_what_the_file_says(tmp_path: Path, monkeypat
     expected |= {("features", None, how): one["value"] for how, one in newest["drift"]["multivariate"].items()}
     assert values == pytest.approx(expected, abs=1e-9)
     state = {
-        (one.labels["driftline_drift_column"], one.labels.get("driftline_feature_name")): one.labels["state"]
+        (one.labels["driftline_drift_column"], one.labels.get("driftline_feature_name")): one.labels["driftline_state"]
         for one in families["driftline_drift_status"]
     }
     assert {what for what, word in state.items() if word == "drift"} == {
