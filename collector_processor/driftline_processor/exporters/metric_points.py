@@ -103,8 +103,9 @@ def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
 def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
     """Return the gauges of before that are there no more, with NaN for a value.
 
-    >>> ended([], [Point(m.DRIFTLINE_DRIFT_STATUS, ((a.DRIFTLINE_STATE, "ok"),), 1.0)])
-    [Point(metric='driftline.drift.status', attributes=(('driftline.state', 'ok'),), value=nan, buckets=None, exemplars=())]
+    >>> (point,) = ended([], [Point(m.DRIFTLINE_DRIFT_STATUS, ((a.DRIFTLINE_STATE, "ok"),), 1.0)])
+    >>> point.metric, point.attributes, point.value
+    ('driftline.drift.status', (('driftline.state', 'ok'),), nan)
     """
     current_keys = {(point.metric, point.attributes) for point in now}
     gauges = (point for point in before if not counts_up(point))

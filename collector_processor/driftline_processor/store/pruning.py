@@ -73,7 +73,7 @@ def lies_near(column: str, values: I64, gap: int) -> Condition:
 def stretches(values: I64, gap: int, limit: int = _MOST) -> list[tuple[int, int]]:
     """Return the fewest stretches that hold all values: cut at the widest gaps of at least ``gap``, ``limit`` of them.
 
-    >>> stretches(np.array([1, 2, 50, 51, 400]), 30, most=2)
+    >>> stretches(np.array([1, 2, 50, 51, 400]), 30, limit=2)
     [(1, 51), (400, 400)]
     """
     if not len(values):

@@ -38,7 +38,7 @@ def words_of(kind: str) -> Callable[[Callable[P, Clause]], Callable[P, Clause]]:
     """Register the maker of the words for a kind of fact."""
 
     def register(maker: Callable[P, Clause]) -> Callable[P, Clause]:
-        assert kind not in _MAKERS, kind
+        assert kind not in _MAKERS or _MAKERS[kind].__qualname__ == maker.__qualname__, kind
         _MAKERS[kind] = maker
         return maker
 

@@ -19,7 +19,7 @@ NAMED = 3
 
 
 def cause_clauses(cause: Cause) -> tuple[str, ...]:
-    """Return the clauses of the sentence about a cause: what moved since when, and what that does to the score.
+    r"""Return the clauses of the sentence about a cause: what moved since when, and what that does to the score.
 
     >>> cold = Change("values below 5", 0.41, 0.06)
     >>> temp = Cause(("temp",), "", 0.35, (cold,), "", 1_365_379_200 * 10**9, score_shift=0.34)
