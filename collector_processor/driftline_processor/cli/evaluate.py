@@ -60,7 +60,7 @@ def evaluate(
     """
     with report_bad_input():
         from driftline_processor.evaluation.files.evaluate import evaluate_files
-        from driftline_processor.evaluation.files.settings import EvaluationInputs
+        from driftline_processor.evaluation.files.inputs import EvaluationInputs
         from driftline_processor.terminal.progress import show_progress
 
         from .fail_on import check, metrics_in, parse

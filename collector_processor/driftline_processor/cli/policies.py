@@ -117,8 +117,8 @@ def _replay_rows(
     from driftline_processor.config.model import Model
     from driftline_processor.core.evaluation import Evaluation
     from driftline_processor.evaluation.files.evaluate import evaluate_files
+    from driftline_processor.evaluation.files.inputs import EvaluationInputs
     from driftline_processor.evaluation.files.options import EvaluationOptions
-    from driftline_processor.evaluation.files.settings import EvaluationInputs
     from driftline_processor.policy.replay import replay_policies, replayed_model
     from driftline_processor.terminal.progress import show_progress
 

@@ -228,8 +228,8 @@ def _weigh_files(
     """Judge rows of files as `driftline evaluate` does, and weigh the newest window."""
     from driftline_processor.core.retraining import question_of, weigh_retraining
     from driftline_processor.evaluation.files.evaluate import evaluate_files
+    from driftline_processor.evaluation.files.inputs import EvaluationInputs
     from driftline_processor.evaluation.files.options import EvaluationOptions
-    from driftline_processor.evaluation.files.settings import EvaluationInputs
     from driftline_processor.present.retraining import answer_json
     from driftline_processor.terminal.progress import show_progress
 

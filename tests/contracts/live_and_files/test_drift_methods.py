@@ -18,8 +18,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationInputs
 from driftline_processor.exporters.derived_metrics import points
 
 from tests.support.service import Service

@@ -14,8 +14,8 @@ from driftline_processor.config.performance import Performance
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.settings import Outcomes
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationInputs
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, outcomes, predictions

@@ -18,8 +18,8 @@ from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationInputs
 from driftline_processor.present.evaluation_json import json_of, to_json
 
 from tests.support.state_fixtures import Open

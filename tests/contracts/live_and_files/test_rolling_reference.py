@@ -15,8 +15,8 @@ from driftline.semconv import events
 from driftline_processor.config.model import Model, Reference
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationInputs
 from driftline_processor.present.evaluation_json import evaluations_to_json
 
 from tests.end_to_end.scenarios.stage import same

@@ -15,8 +15,8 @@ from driftline.tables.timestamps import Kind, Seasonality
 from driftline_processor.config.model import Model
 from driftline_processor.config.model import Reference as ReferenceKeys
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationInputs
 from driftline_processor.present.evaluation_json import to_json
 
 from tests.support.state_fixtures import Open

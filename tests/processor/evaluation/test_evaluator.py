@@ -21,8 +21,8 @@ from driftline_processor.evaluation import judge as judging
 from driftline_processor.evaluation import store_judge
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationInputs
 from driftline_processor.evaluation.judge import judge_together
 from driftline_processor.evaluation.store_judge import JudgedWindow
 from driftline_processor.evaluation.store_source import StoreSource

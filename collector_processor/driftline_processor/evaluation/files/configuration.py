@@ -18,9 +18,9 @@ from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers.column_options import ColumnOptions, options_of
 from driftline_processor.readers.errors import BadInput, Say, near, option_text
 
+from .inputs import EvaluationInputs
 from .options import EvaluationOptions
 from .reference import load_baseline
-from .settings import EvaluationInputs
 
 NOT_FOR_FILES: Mapping[str, str] = {
     "team": "whoever evaluates files knows whose they are",

@@ -50,6 +50,7 @@ from .domain_classifier import classify_windows
 from .exact_values import exact_values, reference_rows_path
 from .fold import batches, fold_rows, newest_rows
 from .importance_weights import weigh_windows
+from .inputs import EvaluationInputs
 from .mispredictions import worst_predictions
 from .options import EvaluationOptions
 from .outcome_join import silence_as_irrelevant
@@ -58,7 +59,6 @@ from .reference import baseline_of, baseline_of_first_period, reference_rows
 from .rolling_reference import cut_references
 from .rows_source import FileWindows
 from .settings import (
-    EvaluationInputs,
     check_objective_slices,
     check_options,
     declared_settings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from driftline.baseline.baseline import Baseline
 
@@ -20,28 +20,11 @@ from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.readers.errors import BadInput, Say, about_option, listed, missing_option, near, option_text
-from driftline_processor.readers.memory import Reference, Rows
+from driftline_processor.readers.memory import Reference
 
 from .exact_values import reference_rows_path
 from .options import EvaluationOptions
 from .rolling_reference import read_rolling
-
-
-class EvaluationInputs(NamedTuple):
-    """The rows of an evaluation, and what they are compared with.
-
-    Attributes:
-        data: The rows; of files also patterns, and artifacts of MLflow.
-        reference: A built baseline, or rows to build one from; None = the baseline of the configuration, or the rows
-            before each window.
-        outcomes: What really happened, if the rows do not hold it.
-        settings: Settings of the model, as a configuration declares them; None without a configuration.
-    """
-
-    data: Sequence[Rows]
-    reference: Reference | None = None
-    outcomes: Rows | None = None
-    settings: ModelSettings | None = None
 
 
 def declared_settings(options: EvaluationOptions, configured: ModelSettings | None) -> ModelSettings:

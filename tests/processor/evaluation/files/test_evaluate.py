@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationInputs
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics

@@ -20,8 +20,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files import weak_slices
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationInputs
 from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers import json_rows, row_store, sources, spool
 from driftline_processor.readers.row_store import RowStore
@@ -256,7 +256,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from driftline_processor.evaluation.files.evaluate import evaluate_files
-from driftline_processor.evaluation.files.settings import EvaluationInputs
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
 folder = Path(sys.argv[1])
 evaluate_files(EvaluationInputs([folder / "many.parquet"], folder / "b.json"), EvaluationOptions(), lambda _: None)
