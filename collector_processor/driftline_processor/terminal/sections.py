@@ -15,20 +15,24 @@ from rich.table import Table
 
 from driftline_processor.core.dates import date_label
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
+from driftline_processor.core.drift.slices import rank_drifted_slices
 from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import Evaluation, MetricValue, SlicePerformance
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.core.service_level.words import measured_ends, measured_text, service_title
 from driftline_processor.core.wording import printable
 from driftline_processor.present.estimates import interval, realized, sentence
 from driftline_processor.present.fairness import HIGHEST, criterion_sentence
+from driftline_processor.present.figures import measured_ends, measured_text, service_title
 from driftline_processor.present.numbers import change, count, ends, number, p_value, percent
+from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.sentences.causes import cause_sentence
 from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.outcomes import fast_labels_sentence, weak_slice_sentence
 from driftline_processor.present.sentences.window import change_words, objective
 from driftline_processor.present.service_level import rank_service, value_of_calls
 from driftline_processor.present.states import objective_state, state_word
@@ -119,7 +123,7 @@ def joint_drift(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
         style = "bold yellow" if joint.state == "drift" else "green" if joint.state == "ok" else "cyan"
         state = Text(state_word(joint.state), style=style)
         p = [Text(p_value(joint.p_value), style="dim")] if detail.explain else []
-        table.add_row(Text(JOINT[joint.method].title), state, *p, Text(printable(joint.sentence)))
+        table.add_row(Text(JOINT[joint.method].title), state, *p, Text(printable(joint_sentence(joint))))
     yield table
 
 
@@ -173,7 +177,9 @@ def expectations(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     for expected in shown_expectations:
         style = "bold red" if expected.state == "broken" else "yellow"
         state = Text(state_word(expected.state), style=style)
-        table.add_row(state, Text(printable(expected.sentence)), Text(printable(expected.rule), style="dim"))
+        table.add_row(
+            state, Text(printable(expectation_sentence(expected))), Text(printable(expected.rule), style="dim")
+        )
     if len(unmet) > len(shown_expectations):
         table.add_row("", more(len(unmet) - len(shown_expectations)))
     yield table
@@ -260,7 +266,7 @@ def performance_by_age(evaluation: Evaluation, detail: Detail) -> Iterator[Rende
     if detail.explain and len(evaluation.ages) > 1:
         table = _slices("label age", evaluation.ages, len(evaluation.ages))
         fast = evaluation.fast_labels
-        yield table if fast is None else Group(table, Text(fast.sentence, style="dim"))
+        yield table if fast is None else Group(table, Text(fast_labels_sentence(fast), style="dim"))
 
 
 def _slices(first: str, slices: Mapping[str, SlicePerformance], most: int) -> Table:
@@ -290,7 +296,9 @@ def weak_slices(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     table.add_column("where, found on one half of the rows and confirmed on the other")
     shown_slices = detail.first(weak.slices, MOST_CAUSES)
     for weak_slice in shown_slices:
-        table.add_row(Text(percent(weak_slice.excess), style="bold yellow"), Text(printable(weak_slice.sentence)))
+        table.add_row(
+            Text(percent(weak_slice.excess), style="bold yellow"), Text(printable(weak_slice_sentence(weak_slice)))
+        )
     if len(weak.slices) > len(shown_slices):
         table.add_row("", more(len(weak.slices) - len(shown_slices)))
     yield table
@@ -345,7 +353,7 @@ def estimates(evaluation: Evaluation, detail: Detail) -> Iterator[Group]:
     moved = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
     shift = evaluation.label_shift
     if shift is not None and detail.explain and (moved or shift.explains == "labels"):
-        lines.append(Text(printable(shift.sentence)))
+        lines.append(Text(printable(clause(shift.fact))))
     yield Group(table, *lines)
 
 

@@ -22,7 +22,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from driftline_processor.core.dates import date_label, date_words
 from driftline_processor.core.drift import slices
 from driftline_processor.core.estimate.point import ASSUMES
-from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance import slices as sliced
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
@@ -43,9 +42,18 @@ from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sentences import window as sentences
+from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.outcomes import (
+    fast_labels_sentence,
+    immature_words,
+    review_advice,
+    weak_slice_sentence,
+)
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.units import keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
@@ -229,8 +237,10 @@ def templates(frame: str) -> Environment:
     environment.globals.update(date_words=date_words, date_label=date_label)
     environment.globals.update(capital=capital, cause_sentence=cause_sentence, change_sentence=change_sentence)
     environment.globals.update(explanation_sentence=explanation_sentence, finding_sentence=finding_sentence)
-    environment.globals.update(found_words=found_words)
-    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
+    environment.globals.update(found_words=found_words, clause=clause, joint_sentence=joint_sentence)
+    environment.globals.update(expectation_sentence=expectation_sentence, weak_slice_sentence=weak_slice_sentence)
+    environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
+    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
     environment.globals.update(service_level=service_level, checks=CHECKS)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
     environment.globals.update(interval_line=intervals.interval_line, ends_of_all=intervals.ends_of_all)
@@ -240,7 +250,7 @@ def templates(frame: str) -> Environment:
     environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     environment.globals.update(
         ranked_slices=slices.rank_drifted_slices,
-        told=slices.slice_sentence,
+        slice_sentence=slice_sentence,
         fairness_told=fairness_words.criterion_sentence,
         fairness_apart=fairness_words.apart_sentence,
     )

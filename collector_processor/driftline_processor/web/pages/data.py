@@ -12,6 +12,7 @@ from driftline_processor.core.evaluation import Evaluation, Expected, Judgement
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.numbers import many
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.web.charts.shares import outcome_coverage, share_line
 from driftline_processor.web.page import Page, Table
@@ -175,7 +176,7 @@ def _expectations(expected: Sequence[Expected]) -> Table:
                 expectation.low,
                 expectation.high,
                 expectation.rows,
-                expectation.sentence,
+                expectation_sentence(expectation),
             )
             for expectation in expected
         ],
