@@ -19,7 +19,7 @@ def objective_sentence(state: ObjectiveState) -> str:
     '0.95 (0.92 to 0.97) on 900 rows'
     """
     parts = [*([] if state.value is None else [voice_of(_measured(state, state.value))]), *clauses(state.remarks)]
-    return (f"{state.slice}: " if state.slices else "") + "; ".join(parts)
+    return (voice_of(f"{state.slice}: ") if state.slices else "") + "; ".join(parts)
 
 
 def _measured(state: ObjectiveState, value: float) -> str:
