@@ -10,7 +10,6 @@ from typing import Any
 
 from driftline_processor.core.concept import result as concept_result
 from driftline_processor.core.concept.result import ConceptDrift, error_rise
-from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -53,6 +52,7 @@ from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide, Version
 from driftline_processor.core.wording import iso_time
 
+from .estimates import assumption
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
 from .links import LinkedMisprediction
 from .sentences.catalogue import clause
@@ -214,7 +214,7 @@ SHAPES = Shapes(
             "value low high sampling_error reason reference",
             group("bounds", Key("low", "lower_bound"), Key("high", "upper_bound")),
             "alert rows source method error error_deviation record",
-            computed("assumes", lambda one: assumption(one).removeprefix("assumes "), str),
+            computed("assumes", assumption, str),
         ),
         SlicePerformance: (
             "rows predictions",
