@@ -232,9 +232,7 @@ def templates(frame: str) -> Environment:
     environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.drawn)
     environment.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
-    environment.globals.update(
-        estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=estimate_words.ASSUMES
-    )
+    environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words)
     environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     environment.globals.update(policy_words=policy_words)
     return environment
