@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from driftline.baseline.sections.catalogue import GATHERERS, Extras
-from driftline.baseline.sections.embeddings import Embeddings
 from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
 from driftline.baseline.sections.slices import SlicesGatherer
 from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
@@ -157,7 +156,7 @@ def fold_all(
     if stretches is not None:
         merged_panes = [merge(pair) for pair in zip(folded[:-2:2], folded[1:-2:2], strict=True)]
         in_time = TimeBlocks.folded(stretches, merged_panes, bins, folded[1:-2:2])
-    extras = replace(Extras(**pieces), period=period, blocks=in_time, embeddings=Embeddings.of_bins(bins))
+    extras = replace(Extras(**pieces), period=period, blocks=in_time)
     return pane, replace(extras, slices=sliced.piece())
 
 

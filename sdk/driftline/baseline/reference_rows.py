@@ -12,11 +12,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.panes.json_checks import is_whole
+from driftline.baseline.sections.section import Section
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.relevance import Relevance
 from driftline.panes.relevance import take_rankings as taken_relevance
-from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, I64, Column, PredictionTable, concatenate, take_rows, used_categories
 from driftline.tables.timestamps import AnySeasonality
 
@@ -185,7 +184,7 @@ STEP = 300 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class Period(Section):
     """Time of the first and of the last row, unix nanoseconds."""
 
     first: int
@@ -213,22 +212,10 @@ class Period:
         """
         return type(self)(self.first - self.first % STEP, self.last - self.last % STEP + STEP - 1)
 
-    def to_json(self) -> list[int]:
-        """Return [first, last]."""
-        return [self.first, self.last]
-
-    @classmethod
-    def from_json(cls, value: object, _bins: ModelBins) -> Self:
-        """Read it back. Raises ``ValueError`` that names the rule."""
-        if not isinstance(value, list) or len(value) != 2 or not all(is_whole(time) for time in value):
-            raise ValueError("must be [first, last] in unix nanoseconds")
-        if not -(2**63) <= value[0] <= value[1] < 2**63:
+    def check(self) -> None:
+        """Raise ``ValueError`` where it ends before it begins."""
+        if self.first > self.last:
             raise ValueError("must be two times of unix nanoseconds, the earlier one first")
-        return cls(value[0], value[1])
-
-    def leaving(self, _features: FeatureFilter) -> Self | None:
-        """Return it: it says nothing of features."""
-        return self
 
 
 @dataclass(frozen=True, slots=True)
