@@ -15,8 +15,9 @@ from typing import Final
 from driftline_processor.config.actions import ActionKeys
 from driftline_processor.present.alerts import group_facts
 
-from .alerts import Alert, AlertStore, Approval, Delivery, Kind, Message
+from .alerts import Alert, AlertStore, Approval, Delivery
 from .grouping import AlertChange, FactsOf, gravity
+from .message import Kind, Message
 
 LAPSED: Final = "the alert was over before anybody approved it"
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from driftline_processor.core.wording import iso_time, printable
 
-from .alerts import Alert, AlertStore, Approval, Delivery, Message, Result
+from .alerts import Alert, AlertStore, Approval, Delivery, Result
+from .message import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.message import Message
 from driftline_processor.store.database import Store
 
 from tests.support.policy_watch import DAY, JULY, model, watched

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessSeries, values_in
 from driftline_processor.policy.acknowledgement import acknowledge
-from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.message import Message
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
 

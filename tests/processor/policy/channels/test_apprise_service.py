@@ -7,8 +7,8 @@ import dataclasses
 from typing import Any, cast
 
 import pytest
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.apprise_service import AppriseService
+from driftline_processor.policy.message import Message
 
 from tests.support.mail_server import mail_server
 from tests.support.ordered_actions import REPORT

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driftline_processor.policy.alerts import Kind, Message
+from driftline_processor.policy.message import Kind, Message
 
 from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.webhook import Webhook
+from driftline_processor.policy.message import Message
 
 from tests.support.webhooks import webhook
 
