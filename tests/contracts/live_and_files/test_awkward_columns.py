@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from scipy import stats
 
 from tests.support.live_and_files import drift_summary, live, of_file
@@ -86,7 +86,7 @@ def test_values_from_rows_are_those_of_scipy(tmp_path: Path, reference: pd.DataF
     reference.to_parquet(tmp_path / "reference.parquet")
     files = [tmp_path / "week.parquet"], tmp_path / "reference.parquet"
     options = EvaluationOptions(task="binary", score=("score",), exact=True)
-    [evaluation] = evaluate_files(*files, None, options, Cut(), print).evaluations
+    [evaluation] = evaluate_files(EvaluationInputs(*files), options, print).evaluations
     assert {name: column.state for name, column in evaluation.features.items()} == STATES
     for name in ("sentinel", "zeros", "spends", "tails", "wider"):
         expected = stats.ks_2samp(reference[name], window[name], method="asymp").statistic

@@ -15,11 +15,11 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 
 from tests.support.state_fixtures import Open
@@ -85,15 +85,10 @@ def of_files(tmp_path: Path, rows: pd.DataFrame, rules: tuple[str, ...]) -> list
     built().save(tmp_path / "m.baseline.json")
     rows[["id", "time", "amount", "score"]].to_parquet(tmp_path / "rows.parquet")
     rows.loc[rows["reviewed"], ["id", "actual", "weight"]].to_parquet(tmp_path / "reviews.parquet")
-    asked = EvaluationSettings(objectives=tuple(map(read_objective, rules)))
     return evaluate_files(
-        [tmp_path / "rows.parquet"],
-        tmp_path / "m.baseline.json",
-        tmp_path / "reviews.parquet",
-        EvaluationOptions(time="time", id="id"),
-        Cut(window="1h"),
+        EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "m.baseline.json", tmp_path / "reviews.parquet"),
+        EvaluationOptions(time="time", id="id", window="1h", objectives=rules),
         lambda _: None,
-        asked,
     ).evaluations
 
 
@@ -297,11 +292,12 @@ def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, 
     (files,) = (
         one
         for one in evaluate_files(
-            [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "truth.parquet",
-            EvaluationOptions(time="time", id="id"), Cut(window="4w"), lambda _: None,
+            EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "truth.parquet"),
+            EvaluationOptions(time="time", id="id", window="4w"),
+            lambda _: None,
         ).evaluations
         if one.window == live.window
-    )  # fmt: skip
+    )
     assert live.realized["mae"].interval == live.realized["bias"].interval == live.realized["r2"].interval == "blocks"
     for name, one in live.realized.items():
         other = files.realized[name]
@@ -332,10 +328,15 @@ def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
     told[["id", "actual", "weight"]].to_parquet(tmp_path / "reviews.parquet")
     said: list[str] = []
     (files,) = evaluate_files(
-        [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "reviews.parquet",
-        EvaluationOptions(time="time", id="id"), Cut(window="4h"), said.append,
-        EvaluationSettings(performance={"churn": Performance(outcomes="sampled").asked}),
-    ).evaluations  # fmt: skip
+        EvaluationInputs(
+            [tmp_path / "rows.parquet"],
+            tmp_path / "m.json",
+            tmp_path / "reviews.parquet",
+            settings=ModelSettings(performance=Performance(outcomes="sampled").asked),
+        ),
+        EvaluationOptions(time="time", id="id", window="4h"),
+        said.append,
+    ).evaluations
     assert files.realized["accuracy"].value == pytest.approx(newest.realized["accuracy"].value, rel=1e-12)
     assert files.outcome_rows == 200
     assert any("100" in line and "without a weight" in line for line in said)

@@ -14,8 +14,8 @@ from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.terminal.api_tables import models_table
 from rich.console import Console
@@ -184,9 +184,10 @@ def test_files_learn_the_same_delay(open_state: Open, clock: Clock, tmp_path: Pa
     told = labelled[["id", "actual"]].assign(time=pd.to_datetime(labelled["known"], utc=True))
     told.to_parquet(tmp_path / "outcomes.parquet")
     found = evaluate_files(
-        *([tmp_path / "rows.parquet"], tmp_path / "churn.baseline.json", tmp_path / "outcomes.parquet"),
-        EvaluationOptions(time="time", id="id"),
-        Cut(window="1d"),
+        EvaluationInputs(
+            *([tmp_path / "rows.parquet"], tmp_path / "churn.baseline.json", tmp_path / "outcomes.parquet")
+        ),
+        EvaluationOptions(time="time", id="id", window="1d"),
         lambda _: None,
     )
     assert found.delay == state.view().outcome_delay

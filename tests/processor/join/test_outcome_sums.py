@@ -16,12 +16,12 @@ from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, Performance
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
 from msgspec import to_builtins
@@ -246,8 +246,10 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     )
     before.save(tmp_path / "baseline.json")
     files = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", tmp_path / "outcomes.parquet")
-    asked = EvaluationSettings(performance={"churn": FAIR.asked})
-    [in_file] = evaluate_files(*files, EvaluationOptions(slices=("country",)), Cut("1d"), print, asked).evaluations
+    settings = ModelSettings(performance=FAIR.asked)
+    [in_file] = evaluate_files(
+        EvaluationInputs(*files, settings=settings), EvaluationOptions(slices=("country",), window="1d"), print
+    ).evaluations
 
     assert list(live.performance_slices) == list(in_file.performance_slices)
     assert len(live.performance_slices) == 5

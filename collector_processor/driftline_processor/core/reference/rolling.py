@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -49,21 +48,6 @@ class Rolling:
 
     last: str
     without: str = ""
-
-    @classmethod
-    def of(cls, last: str, without: str = "") -> Self:
-        """Read both lengths. Raises ``ValueError`` that names the one that is none.
-
-        >>> Rolling.of("30", "24h")
-        Traceback (most recent call last):
-        ValueError: last: '30' has no unit; write '30h' or '30m'
-        """
-        for name, length in (("last", last), ("without", without)):
-            try:
-                parse(length or "1d")
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
-        return cls(last, without)
 
     def first(self, time: int) -> int:
         """Return the end of the first stretch of a length that holds ``time``, in UTC.

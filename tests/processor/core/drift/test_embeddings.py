@@ -30,8 +30,8 @@ from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.causes import cause_sentence
 from driftline_processor.readers.arrow_columns import column
 from driftline_processor.terminal.baseline import _columns
@@ -259,7 +259,9 @@ def test_a_file_of_vectors_gives_what_the_same_arrays_give(tmp_path: Path) -> No
         columns = {key: pa.array(values.tolist() if values.ndim > 1 else values) for key, values in rows.items()}
         pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
     options = EvaluationOptions(task="binary", score=("score",))
-    result = evaluate_files([tmp_path / "week.parquet"], tmp_path / "reference.parquet", None, options, Cut(), print)
+    result = evaluate_files(
+        EvaluationInputs([tmp_path / "week.parquet"], tmp_path / "reference.parquet"), options, print
+    )
     found = result.evaluations[0].features["text"]
     baseline = Baseline.from_frame(frame(3_000, 1), score="score", model="week", task="binary")
     table, *_ = table_from_frame(frame(800, 2, 1.0), score="score", model="week", task="binary")
