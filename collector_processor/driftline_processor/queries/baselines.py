@@ -13,9 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.reference_rows import Period
 from driftline.baseline.sections.ranges import Ranges
-from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.panes.pane import merge
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import AnySeasonality

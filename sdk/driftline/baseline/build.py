@@ -15,7 +15,7 @@ import numpy as np
 from driftline.baseline.sections.catalogue import GATHERERS, Extras
 from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
 from driftline.baseline.sections.slices import SlicesGatherer
-from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, anonymous_number_bins, number_bins
@@ -32,7 +32,7 @@ from driftline.tables.table import Column, ModelKey, PredictionTable, Text, conc
 from driftline.tables.task import Task
 from driftline.tables.timestamps import AnySeasonality
 
-from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, ReferenceSetup, Sample, Settle, joined
+from .reference_rows import MOST_SAMPLED, ReferenceRows, ReferenceSetup, Sample, Settle, joined
 
 Pass = Callable[[], Iterable[ReferenceRows]]
 """Opens the rows anew, from the first on, each time it is called."""

@@ -11,10 +11,9 @@ from itertools import takewhile
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.reference_rows import Period
 from driftline.baseline.sections.section import MOST_BLOCKS
 from driftline.baseline.sections.slices import Slices
-from driftline.baseline.sections.time_blocks import TimeBlocks
+from driftline.baseline.sections.time_blocks import Period, TimeBlocks
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
-from driftline.baseline.reference_rows import Period, ReferenceSetup
+from driftline.baseline.reference_rows import ReferenceSetup
+from driftline.baseline.sections.time_blocks import Period
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import Column, PredictionTable

@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 from driftline import Baseline
 from driftline.baseline.codec import to_json
-from driftline.baseline.reference_rows import Period
 from driftline.baseline.sections.section import MOST_BLOCKS
-from driftline.baseline.sections.time_blocks import CELLS, LENGTHS, BlockCounts, TimeBlocks, TimeGrid
+from driftline.baseline.sections.time_blocks import CELLS, LENGTHS, BlockCounts, Period, TimeBlocks, TimeGrid
 from hypothesis import given
 from hypothesis import strategies as st
 
