@@ -161,7 +161,7 @@ def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
     if in_force is None or settings.reference is not None:
         return
     baseline_slices = in_force.baseline.extras.slices
-    missing = [key for key in settings.slices if baseline_slices is None or key not in baseline_slices.of]
+    missing = [key for key in settings.slices if baseline_slices is None or key not in baseline_slices.by_key]
     if missing:
         yield (
             f"The baseline has no slices by {_names(tuple(missing))}: such slices are compared with all of its rows "
@@ -256,7 +256,7 @@ def _marked(in_force: ActiveBaseline | None) -> Iterator[str]:
     marks = None if in_force is None else in_force.baseline.extras.marks
     if marks is not None:
         yield (
-            f"Not compared, because they are identifiers or times: {_names(tuple(marks.of))}; "
+            f"Not compared, because they are identifiers or times: {_names(tuple(marks.by_feature))}; "
             "leave them out of what the model records, or name the features when building the baseline."
         )
 

@@ -48,7 +48,7 @@ def drift_together(
     found: dict[str, JointResult] = {}
     space = baseline.bins.space
     if space is not None and space.names_in(baseline.bins.features):
-        fitted = baseline.extras.fitted or PcaFit(0, 0.0)
+        fitted = baseline.extras.pca_fit or PcaFit(0, 0.0)
         clustered = any(name.startswith(PREFIX) for name in pane.parts)
         alike = products_design_effect(space, features, 0.0 if clustered else blocks)
         sides = PanePair(space, baseline.pane, pane, fitted, alike, _KNOWN.setdefault(baseline, {}))

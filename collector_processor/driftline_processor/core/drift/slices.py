@@ -56,7 +56,7 @@ def of_slice(baseline: Baseline, name: str) -> Baseline | None:
         return None
     cached = _CACHE.setdefault(baseline, {})
     if name not in cached:
-        extras = replace(baseline.extras, slices=None, score_by=None, fitted=None, ranges=None, repeats=None)
+        extras = replace(baseline.extras, slices=None, score_means=None, pca_fit=None, ranges=None, repeats=None)
         cached[name] = replace(baseline, pane=pane, extras=extras)
     return cached[name]
 

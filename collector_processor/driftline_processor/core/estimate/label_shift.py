@@ -296,12 +296,12 @@ def feature_shifts(pane: Pane, baseline: Baseline, outcome: ScalarOutcome) -> li
         baseline: Baseline of the window.
         outcome: The outcome whose mean has shifted.
     """
-    scores = baseline.extras.score_by
+    scores = baseline.extras.score_means
     if scores is None or outcome.shift == 0:
         return []
     explained_shift = outcome.shift * outcome.explained
     shifts = []
-    for part, means in scores.of.items():
+    for part, means in scores.by_part.items():
         name = part.removeprefix("feature:")
         if name == part or (move := move_of(pane, baseline, part, means, outcome)) is None:
             continue

@@ -40,8 +40,8 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
         baseline: Baseline whose outcomes are known.
         between: Variance of the target's mean between stretches of time of the window's length.
     """
-    target, known, losses = _target(baseline), baseline.extras.score_by, pane.parts.get("score")
-    means = None if known is None else known.of.get("score")
+    target, known, losses = _target(baseline), baseline.extras.score_means, pane.parts.get("score")
+    means = None if known is None else known.by_part.get("score")
     if target is None or means is None or losses is None:
         return None
     mean, variance = target

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from driftline.baseline.sections.time_blocks import MOST_BLOCKS
+from driftline.baseline.sections.section import MOST_BLOCKS
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE

@@ -84,7 +84,7 @@ def test_a_baseline_that_did_not_count_them_takes_the_days_of_the_values() -> No
     blocks = baseline.extras.blocks
     assert blocks is not None
     older = TimeBlocks(
-        blocks.length, blocks.starts, blocks.rows, {n: replace(c, outside=None) for n, c in blocks.of.items()}
+        blocks.length, blocks.starts, blocks.rows, {n: replace(c, outside=None) for n, c in blocks.by_part.items()}
     )
     before = replace(baseline, extras=replace(baseline.extras, blocks=older))
     assert share_designs(before, 1_000.0, DAY).outside == {}

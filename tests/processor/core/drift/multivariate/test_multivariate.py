@@ -286,7 +286,7 @@ def test_rows_that_resemble_each_other_count_for_fewer() -> None:
     pane, reference = fold(table(frame(4_000, 7, rho=0.65)), BASELINE.bins), BASELINE.pane
     space = BASELINE.bins.space
     assert space is not None
-    fitted = BASELINE.extras.fitted
+    fitted = BASELINE.extras.pca_fit
     assert fitted is not None
     for method in JOINT.values():
         if method.measure is not None:
