@@ -9,7 +9,7 @@ from driftline.tables.table import F64
 
 from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
+from driftline_processor.core.drift.slices import rank_drifted_slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
 from driftline_processor.core.wording import short
 from driftline_processor.present.figures import capital
@@ -31,6 +31,7 @@ from driftline_processor.present.sections.section import (
 )
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
 from driftline_processor.present.sentences.window import column_name, drift_words
 from driftline_processor.present.states import rank, state_word
 from driftline_processor.present.titles import METHOD_SYMBOLS, method_value
@@ -224,7 +225,7 @@ def joint(evaluation: Evaluation) -> Section:
             Cell(state_word(drift.state), state_tone(drift.state)),
             JOINT[drift.method].title if drift.method in JOINT else drift.method,
             Cell(p_value(drift.p_value), "quiet"),
-            drift.sentence,
+            joint_sentence(drift),
             # the classifier runs only where somebody asks for it
             surfaces="" if drift.state == "drift" or drift.method == "domain_classifier" else "page explain",
         )

@@ -259,7 +259,7 @@ MODEL_SHAPES = SHAPES.with_more(
                 "drift",
                 computed("drifted", drifted, int),
                 computed("compared", compared, int),
-                _finite("fraction", "share"),
+                _finite("fraction"),
                 _finite("weighted_fraction"),
                 INCIDENT,
                 computed("score_psi", _score_psi, float | None),
