@@ -162,7 +162,7 @@ def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
     assert seasons.rows[:, 0].tolist() == np.bincount(hour, minlength=24).tolist()
     early = past.bins.features["part"].categories.index("early")  # type: ignore[union-attr]
     counted = [float(((frame["part"] == "early") & (hour == at)).sum()) for at in range(24)]
-    assert seasons.of["feature:part"][:, early].tolist() == counted
+    assert seasons.by_part["feature:part"][:, early].tolist() == counted
     assert seasons.blocks["feature:x"].counts.sum() == pytest.approx(np.isfinite(frame["x"]).sum(), rel=0.01)
 
 

@@ -11,9 +11,9 @@ from itertools import takewhile
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.reference_rows import Period
+from driftline.baseline.sections.section import MOST_BLOCKS
 from driftline.baseline.sections.slices import Slices
-from driftline.baseline.sections.time_blocks import MOST_BLOCKS, TimeBlocks
+from driftline.baseline.sections.time_blocks import Period, TimeBlocks
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 
@@ -108,12 +108,12 @@ def rolling_reference(
     parts |= {name: whole.parts[name] for name in counted}
     pane = Pane(parts)
     first, last = (edge for edge in (stretches[0].start, stretches[-1].end))
-    fitted = baseline.extras.fitted and replace(baseline.extras.fitted, rows=0)  # its space: chosen from other rows
+    fitted = baseline.extras.pca_fit and replace(baseline.extras.pca_fit, rows=0)  # its space: chosen from other rows
     extras = replace(
         baseline.extras,
         period=Period(first, last - 1),
         blocks=_blocks(baseline, stretches, panes),
-        fitted=fitted,
+        pca_fit=fitted,
         slices=slices(),
     )
     return Reference(derive_baseline(baseline, pane, extras), f"{rolling.words}, {whole.rows:,} rows")

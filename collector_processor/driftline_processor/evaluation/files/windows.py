@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import TimeGrid, block_columns
+from driftline.baseline.sections.section import block_columns
+from driftline.baseline.sections.time_blocks import TimeGrid
 from driftline.panes.pane import Pane
 from driftline.tables.table import I64
 
