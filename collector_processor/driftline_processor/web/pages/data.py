@@ -14,6 +14,7 @@ from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections import data
 from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.web.charts.shares import outcome_coverage, share_line
 from driftline_processor.web.page import Page, Table, table_of
@@ -91,7 +92,9 @@ def page(selection: Selection, now: int) -> Page:
                 Key("sentence", "", finding_sentence),
             ),
         ),
-        "expectations": table_of(expected, "feature rule state low high rows sentence"),
+        "expectations": table_of(
+            expected, "feature rule state low high rows", Key("sentence", "", expectation_sentence)
+        ),
         "missing": table_of(missing, "feature=name baseline=was window=now change"),
         "outcomes": outcomes_table(selection.shown),
     }
