@@ -63,11 +63,13 @@ class AskedWindow(NamedTuple):
         window: The window.
         reference: The reference that the rows are compared with; None: performance and expectations alone.
         context: What is known beside the sums of the window.
+        settings: How the model's windows are judged.
     """
 
     window: ModelWindow
     reference: Reference | None = None
     context: WindowContext = NO_CONTEXT
+    settings: ModelSettings = DEFAULTS
 
 
 def judge_window(
@@ -84,25 +86,20 @@ def judge_window(
         context: What is known beside the sums of the window.
         settings: How the model's windows are judged.
     """
-    return judge_windows([AskedWindow(window, reference, context)], settings)[0]
+    return judge_windows([AskedWindow(window, reference, context, settings)])[0]
 
 
-def judge_windows(asked_windows: Sequence[AskedWindow], settings: ModelSettings = DEFAULTS) -> list[Evaluation]:
-    """Judge windows of one model, each as it is alone; features of all windows are compared together.
-
-    Args:
-        asked_windows: The windows.
-        settings: How the model's windows are judged.
-    """
-    evaluations = [_performance(one, settings) for one in asked_windows]
+def judge_windows(windows: Sequence[AskedWindow]) -> list[Evaluation]:
+    """Judge windows, each as it is alone; features of all windows are compared together."""
+    evaluations = [_performance(window) for window in windows]
     compared = [
-        _Compared(one.window, one.reference, one.context, evaluation)
-        for one, evaluation in zip(asked_windows, evaluations, strict=True)
-        if one.reference is not None
+        _Compared(window.window, window.reference, window.context, window.settings, evaluation)
+        for window, evaluation in zip(windows, evaluations, strict=True)
+        if window.reference is not None
     ]
-    drifts = drift_of_windows([one.sliced(settings) for one in compared])
-    for one, drift in zip(compared, drifts, strict=True):
-        _compare(one, drift, settings)
+    drifts = drift_of_windows([window.sliced() for window in compared])
+    for window, drift in zip(compared, drifts, strict=True):
+        _compare(window, drift)
     return evaluations
 
 
@@ -112,6 +109,7 @@ class _Compared(NamedTuple):
     window: ModelWindow
     reference: Reference
     context: WindowContext
+    settings: ModelSettings
     evaluation: Evaluation
 
     @property
@@ -119,17 +117,17 @@ class _Compared(NamedTuple):
         """Length of the window, nanoseconds."""
         return self.window.window.end - self.window.window.start
 
-    def sliced(self, settings: ModelSettings) -> SlicedWindow:
+    def sliced(self) -> SlicedWindow:
         """Return the window with its slices."""
-        rules = Rules(settings.min_effect, settings.choices, self.reference.shift)
+        rules = Rules(self.settings.min_effect, self.settings.choices, self.reference.shift)
         slices = {name: sliced.pane for name, sliced in self.context.slices.items()}
         baseline, seasonal = self.reference.baseline, self.reference.seasonal
         return SlicedWindow(self.window.pane, baseline, slices, rules, self.span, seasonal)
 
 
-def _performance(asked_window: AskedWindow, settings: ModelSettings) -> Evaluation:
+def _performance(asked_window: AskedWindow) -> Evaluation:
     """Judge what needs no comparison of features: performance, its estimate, and expectations."""
-    window, reference, context = asked_window
+    window, reference, context, settings = asked_window
     pane, outcomes = window.pane, context.outcomes
     baseline = None if reference is None else reference.baseline
     task = window.task or (baseline.task if baseline is not None else None)
@@ -159,9 +157,9 @@ def _performance(asked_window: AskedWindow, settings: ModelSettings) -> Evaluati
     return evaluation
 
 
-def _compare(compared: _Compared, sliced_drift: SlicedDrift, settings: ModelSettings) -> None:
+def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
     """Fill in the drift of a window, its data quality, and likely causes."""
-    window, reference, context, evaluation = compared
+    window, reference, context, settings, evaluation = compared
     pane, baseline, span = window.pane, reference.baseline, compared.span
     task = window.task or baseline.task
     evaluation.baseline_version, evaluation.compared = baseline.version, reference.note

@@ -135,7 +135,6 @@ class SnapshotPublisher:
     """Makes snapshots. One thread at a time publishes; any may read :attr:`newest`.
 
     Attributes:
-        processes: Returns a sentence on what other processes do, if it is worth one.
         currency: Of money; "" if the configuration names none.
         clock: Unix nanoseconds.
         newest: The snapshot that was published last.
@@ -151,7 +150,6 @@ class SnapshotPublisher:
     delays: OutcomeDelays
     verdicts: Verdicts
     clock: Callable[[], int]
-    processes: Callable[[], str | None] = lambda: None
     currency: str = ""
     newest: StateSnapshot = field(default_factory=StateSnapshot)
     _models: dict[str, _Model] = field(default_factory=dict)
@@ -338,12 +336,10 @@ class SnapshotPublisher:
         return (*self._waiting_hints(now), *limited, *unknown_model_hints(self.join.pending, models.keys()))
 
     def _waiting_hints(self, now: int) -> Iterator[str]:
-        """Yield how late live windows are, how far a backfill is, and who evaluates, if it is worth a sentence."""
+        """Yield how late live windows are, and how far a backfill is, if it is worth a sentence."""
         waiting = self.waiting
         late = lags_sentence(waiting.lags(now)) if waiting.backlog.long(now) else ""
         if late:
             yield f"{late[0].upper()}{late[1:]}: there are more than the processor can judge."
         if waiting.backfill.long(now):
             yield f"{backfill_sentence(waiting.backfill)}."
-        if (busy := self.processes()) is not None:
-            yield busy

@@ -288,7 +288,7 @@ def _judge_windows(
     sources = iter(of_files.sources())
     together = iter(lambda: list(islice(sources, TOGETHER)), [])
     for some in report_parts(together, len(windows), "Judging windows", progress, len):
-        for evaluation in judge_together(some, settings):
+        for evaluation in judge_together([(source, settings) for source in some]):
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     reference, options = rows.reference, rows.options

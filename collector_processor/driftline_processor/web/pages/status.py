@@ -29,8 +29,6 @@ DOING: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("windows that wait", m.DRIFTLINE_PENDING_WINDOWS, "count"),
             ("the longest of them for", m.DRIFTLINE_PENDING_WINDOW_AGE, "seconds"),
-            ("processes that judge windows beside this one", m.DRIFTLINE_EVALUATION_PROCESSES, "count"),
-            ("such processes that were lost", m.DRIFTLINE_EVALUATION_PROCESS_FAILURES, "count"),
         ),
     ),
     (
