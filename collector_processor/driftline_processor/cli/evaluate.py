@@ -76,12 +76,11 @@ def evaluate(
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:
-            from driftline_processor.terminal.evaluation import show
-            from driftline_processor.terminal.sections import Detail
+            from driftline_processor.terminal.evaluation import Detail, show
 
             show(
                 *(result.evaluations, None, result.concept, result.wrong, result.verdict),
-                detail=Detail(every, explain, frozenset({"domain_classifier"} if options.classifier else ())),
+                detail=Detail(every, explain),
             )
             show_versions(answer.get("versions", ()))
         if html is not None:

@@ -21,10 +21,11 @@ from driftline_processor.core.reference.rebinning import changed_types, rebin_ba
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
 from driftline_processor.present.numbers import count, ends, many, number, percent
+from driftline_processor.present.sections.drift import fewer_cells
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title
 
-from .console import LONGEST_NAME, Readable, Text, empty, fewer_cells, histogram, plain_table, terminal
+from .console import LONGEST_NAME, Readable, Text, empty, histogram, plain_table, terminal
 from .evaluation import evaluation_view
 
 _SPARE = ("importance", "range", "invalid", "missing", "distribution")
