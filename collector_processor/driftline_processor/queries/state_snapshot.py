@@ -19,11 +19,17 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.business import values_in
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import parts_in_use
-from driftline_processor.evaluation.backlog import Backlog, backfill_sentence, lags_sentence, windows_wait
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.evaluation.judging_queue import WaitingWindows, lags_at
-from driftline_processor.evaluation.stored_outcomes import OutcomeDelays
+from driftline_processor.evaluation.outcome_delays import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch
+from driftline_processor.evaluation.window_queue import (
+    Backlog,
+    WaitingWindows,
+    backfill_sentence,
+    lags_at,
+    lags_sentence,
+    windows_wait,
+)
 from driftline_processor.health import Labels
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.transaction import Intake

@@ -32,7 +32,7 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.decode.foreign_metrics import by_name
 from driftline_processor.deadline import NEVER, Deadline
-from driftline_processor.evaluation.backlog import lags_sentence, windows_wait
+from driftline_processor.evaluation.window_queue import lags_sentence, windows_wait
 from driftline_processor.governance.decisions import Decision, DecisionKind
 from driftline_processor.health import Health, Labels
 from driftline_processor.ingest.admission import Admission, Passing

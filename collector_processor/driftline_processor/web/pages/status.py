@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.evaluation.backlog import LONG
+from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.health import Problem
 from driftline_processor.present import numbers
 from driftline_processor.queries.overview import ModelView

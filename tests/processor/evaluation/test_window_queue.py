@@ -11,9 +11,15 @@ from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.core.windows.window import GRACE, Window, length, window_of
 from driftline_processor.evaluation import evaluator as evaluate
-from driftline_processor.evaluation.backlog import Backfill, backfill_sentence
 from driftline_processor.evaluation.evaluator import Evaluator
-from driftline_processor.evaluation.judging_queue import CHUNK, WaitingWindows, deadline
+from driftline_processor.evaluation.window_queue import (
+    CHUNK,
+    Backfill,
+    Counts,
+    WaitingWindows,
+    backfill_sentence,
+    deadline,
+)
 from driftline_processor.ingest.changes import PaneProgress
 
 from tests.support.state_fixtures import Open
@@ -403,3 +409,67 @@ def test_a_past_window_that_is_put_off_behind_an_older_one_waits_once() -> None:
     assert len(waiting) == 2
     assert take(waiting, 2, NOON) == [windows[0]]
     assert take(waiting, 2, NOON + 11 * SECOND) == [windows[1]]
+
+
+OPEN = Window("1d", NOON, NOON + DAY)
+
+
+def evaluated_day(rows: int, outcomes: int) -> WaitingWindows:
+    """Return a queue in which the open window of a day was evaluated at noon."""
+    waiting = WaitingWindows()
+    waiting.add(1, OPEN, NOON)
+    waiting.remove(1, OPEN, NOON, evaluated=Counts(rows, outcomes))
+    return waiting
+
+
+@pytest.mark.parametrize("gained", [Counts(10, 0), Counts(0, 1), Counts(10, 1)])
+def test_an_open_window_that_gained_a_hundredth_is_not_evaluated_again_before_ten_deadlines(gained: Counts) -> None:
+    waiting, now = evaluated_day(1_000, 100), NOON + HOUR
+    waiting.add(1, OPEN, now, gained=gained)
+    assert waiting.next(now + 10 * deadline("1d") - 1) is None
+    assert waiting.next(now + 10 * deadline("1d")) == (1, OPEN)
+
+
+@pytest.mark.parametrize("gained", [Counts(11, 0), Counts(0, 2), None])
+def test_an_open_window_is_evaluated_again_when_its_rows_or_its_outcomes_grew_or_it_changed_otherwise(
+    gained: Counts | None,
+) -> None:
+    waiting, now = evaluated_day(1_000, 100), NOON + HOUR
+    waiting.add(1, OPEN, now, gained=gained)
+    assert waiting.next(now) == (1, OPEN)
+
+
+def test_what_comes_bit_by_bit_adds_up_and_the_window_rests_for_half_of_its_deadline() -> None:
+    waiting = evaluated_day(1_000, 100)
+    for seconds in range(1, 11):
+        waiting.add(1, OPEN, NOON + seconds * SECOND, gained=Counts(1, 0))
+    assert waiting.next(NOON + 10 * SECOND) is None
+    waiting.add(1, OPEN, NOON + 11 * SECOND, gained=Counts(1, 0))
+    assert waiting.next(NOON + deadline("1d") // 2 - 1) is None
+    assert waiting.next(NOON + deadline("1d") // 2) == (1, OPEN)
+
+
+def test_with_time_to_spare_a_window_that_gained_little_is_evaluated_once_nothing_more_comes() -> None:
+    waiting, now = evaluated_day(1_000, 100), NOON + HOUR
+    for seconds in range(4):
+        waiting.add(1, OPEN, now + seconds * SECOND, gained=Counts(1, 0))
+    assert waiting.next_resting(now + 7 * SECOND) is None, "the last row came four seconds ago"
+    assert waiting.next_resting(now + 8 * SECOND) == (1, OPEN)
+    assert waiting.next_resting(now + 4 * SECOND, quiet=0) == (1, OPEN)
+
+
+def test_a_window_that_closes_is_evaluated_although_it_gained_little() -> None:
+    waiting, now = evaluated_day(1_000, 100), NOON + DAY
+    waiting.add(1, OPEN, now, gained=Counts(1, 0))
+    waiting.add(1, OPEN, now, closing=True)
+    assert waiting.next(now) == (1, OPEN)
+
+
+def test_open_windows_of_several_models_are_evaluated_together() -> None:
+    waiting = WaitingWindows()
+    for series in range(20):
+        waiting.add(series, OPEN, NOON)
+        waiting.add(series, Window("1h", NOON, NOON + HOUR), NOON)
+    series, first = waiting.next(NOON) or (0, OPEN)
+    assert (series, first.name) == (0, "1h")
+    assert waiting.following(series, first, 15) == [(other, first) for other in range(1, 16)]
