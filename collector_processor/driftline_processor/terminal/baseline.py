@@ -110,10 +110,10 @@ def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
             yield name, _row(over, parts[part], "")
     ranges, marks = baseline.extras.ranges, baseline.extras.marks
     for name, over in baseline.bins.features.items():
-        range_ends = None if ranges is None else ranges.of.get(name)
+        range_ends = None if ranges is None else ranges.by_feature.get(name)
         raw = baseline.raw_name(name)
         range_text = "" if range_ends is None else ends(*range_ends)
-        mark = "" if marks is None else marks.of.get(name, "")
+        mark = "" if marks is None else marks.by_feature.get(name, "")
         if name in baseline.bins.projections:
             mark, range_text = mark or "embedding", f"length (L2 norm) {range_text}" if range_text else ""
         row = _row(over, parts[f"feature:{name}"], range_text, mark)
@@ -160,7 +160,7 @@ def _facts(baseline: Baseline) -> Iterator[str]:
         yield f"time: {len(blocks.starts)} blocks of {facts}"
     slices = baseline.extras.slices
     if slices is not None:
-        rates = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.of]
+        rates = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.by_key]
         yield f"slices: {', '.join(rates)}"
     if baseline.extras.importance is None:
         yield "importance unknown: give importance= to Baseline.from_frame"
