@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
@@ -120,6 +121,40 @@ def _window(window_end: tuple[int, str, int]) -> Window:
     return Window(name, start, end)
 
 
+class UnchangedRows:
+    """The windows of a series since whose evaluation no row came into them, or into the time before them.
+
+    >>> unchanged, hour = UnchangedRows(), Window("1h", 0, 3_600)
+    >>> unchanged.note(hour)
+    >>> unchanged.forget(3_600)
+    >>> hour in unchanged
+    True
+    >>> unchanged.forget(0)
+    >>> hour in unchanged
+    False
+    """
+
+    def __init__(self) -> None:
+        self._ends: defaultdict[str, list[int]] = defaultdict(list)
+
+    def note(self, window: Window) -> None:
+        """Note that a window was evaluated; of each length the last five hundred are remembered."""
+        if window not in self:
+            ends = self._ends[window.name]
+            insort(ends, window.end)
+            del ends[:-500]
+
+    def forget(self, pane: int) -> None:
+        """Forget the windows that end after a pane, by its start, into which a row came."""
+        for ends in self._ends.values():
+            del ends[bisect_right(ends, pane) :]
+
+    def __contains__(self, window: Window) -> bool:
+        ends = self._ends[window.name]
+        position = bisect_left(ends, window.end)
+        return position < len(ends) and ends[position] == window.end
+
+
 class Evaluator:
     """Evaluates what was touched. One thread uses it."""
 
@@ -145,6 +180,8 @@ class Evaluator:
         self._settings: dict[str, ModelSettings] = {}
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
+        self._unchanged: defaultdict[int, UnchangedRows] = defaultdict(UnchangedRows)
+        self._baseline_changes = baselines.changes
         self._warned: set[str] = set()
         self._fitting: set[tuple[str, str]] = set()
         self._given_up: set[tuple[int, Window]] = set()
@@ -221,7 +258,10 @@ class Evaluator:
     def _source(self, number: int, window: Window) -> StoreSource:
         series = self._series.by_number()[number]
         settings, watermark = self._settings_of(series.key.model), self._watermark(series)
-        return StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers)
+        earlier = None
+        if window in self._unchanged[number] and self._baseline_changes == self._baselines.changes:
+            earlier = self._evaluations.history(number).get(window.name, {}).get(window.start)
+        return StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers, earlier)
 
     def _is_known(self, series: Series, window: Window) -> bool:
         """Return True where a window was evaluated before."""
@@ -238,6 +278,7 @@ class Evaluator:
                 evaluated = Counts(evaluation.rows + evaluation.distributed, evaluation.outcome_rows)
             self._evaluations.put(number, evaluation)
             self._ripe[number].note(evaluation)
+            self._unchanged[number].note(window)
         self._given_up.discard((number, window))
         self.waiting.remove(number, window, self._clock(), is_known, evaluated)
 
@@ -264,6 +305,7 @@ class Evaluator:
             By series, where windows begin that are not stored yet and named one of these slices.
         """
         self._readers.forget_all()
+        self._unchanged.clear()
         return [(series, self._evaluations.forget_slice(series, name)) for series, name in deleted_slices]
 
     @property
@@ -301,6 +343,9 @@ class Evaluator:
 
     def _collect(self, rows: PaneCounts, outcomes: PaneCounts, reached: PaneProgress) -> None:
         self.delays.learn(reached.joined, idle=not rows and not outcomes)
+        if self._baseline_changes != self._baselines.changes:
+            self._baseline_changes = self._baselines.changes
+            self._unchanged.clear()
         by_number = self._series.by_number()
         for series_number in rows.keys() | outcomes.keys():
             series, none = by_number[series_number], Counter[int]()
@@ -313,6 +358,7 @@ class Evaluator:
     def _forget(self, series: Series, counted: Collection[int], joined: Collection[int]) -> None:
         """Forget what was read of panes, and note the windows that were compared with those in which rows came."""
         if counted:
+            self._unchanged[series.number].forget(min(counted))
             self._readers.forget_counted(series.number, counted)
             self._mark_compared(series, counted)
         self._readers.forget_rows(series.number, {*counted, *joined})

@@ -102,9 +102,10 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
         reference = same_seasons(reference, settings.seasons, pane, span)
     before: TimeBefore = no_time_before
     known_mix = mix if reference is not None and reference.seasonal else None
-    if reference is not None:
+    evaluated = source.evaluated
+    if reference is not None and evaluated is None:
         before = remove_season(source.time_before(), reference.baseline, known_mix)
-    context = _context(source, settings, baseline)
+    context = NO_CONTEXT if evaluated is not None else _context(source, settings, baseline)
     if reference is not None and known_mix is not None:
         context = replace(context, slices=_without_season(context.slices, reference.baseline, known_mix))
     context = replace(
@@ -114,7 +115,7 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
         time_before=before,
     )
     window = ModelWindow(source.key, source.window, pane, source.closed, source.task)
-    return AskedWindow(window, reference, context, settings)
+    return AskedWindow(window, reference, context, settings, evaluated)
 
 
 def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:

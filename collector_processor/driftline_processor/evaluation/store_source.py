@@ -15,7 +15,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, ModelKey
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
@@ -206,6 +206,7 @@ class StoreSource:
         watermark: How far the model's event time has come, unix nanoseconds.
         delay: How long outcomes may take.
         readers: What reads the store.
+        earlier: Its evaluation, if no row came since into it or the time before it; else None.
     """
 
     series: Series
@@ -214,6 +215,7 @@ class StoreSource:
     watermark: int
     delay: OutcomeDelay
     readers: StoreReaders
+    earlier: Evaluation | None = None
 
     @property
     def key(self) -> ModelKey:
@@ -229,6 +231,13 @@ class StoreSource:
     def closed(self) -> bool:
         """True where the watermark has passed the window."""
         return is_closed(self.window, self.watermark)
+
+    @property
+    def evaluated(self) -> Evaluation | None:
+        """Its evaluation from the same rows and the same reference, if only outcomes came since; else None."""
+        earlier = self.earlier
+        alike = earlier is not None and (earlier.closed, earlier.rows) == (self.closed, self.pane.rows)
+        return earlier if alike else None
 
     @property
     def empty(self) -> bool:
