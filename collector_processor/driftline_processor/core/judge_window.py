@@ -17,11 +17,12 @@ from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.normal_variation import rows_of_a_block, share_designs
 from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.drift.rule import Rules, weighted_fraction
-from driftline_processor.core.drift.slices import SLICED, WHOLE, SlicedDrift, SlicedWindow, drift_of_windows
+from driftline_processor.core.drift.slices import WHOLE, SlicedDrift, SlicedWindow, drift_of_windows
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
 from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
 from driftline_processor.core.expectations.judge import judge_expectations
+from driftline_processor.core.facts import fact
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
 from driftline_processor.core.performance.judge import judge_performance
 from driftline_processor.core.performance.positive_class import positive_words
@@ -164,12 +165,12 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift, settings: ModelSett
     window, reference, context, evaluation = compared
     pane, baseline, span = window.pane, reference.baseline, compared.span
     task = window.task or baseline.task
-    evaluation.baseline_version, evaluation.compared = baseline.version, reference.note
+    evaluation.baseline_version, evaluation.compared = baseline.version, reference.notes
     drifted, evaluation.slices, baseline_slices = sliced_drift
     if reference.seasonal and baseline_slices:
-        evaluation.compared = f"{reference.note}; {SLICED}"
+        evaluation.compared = (*reference.notes, fact("slices_at_season"))
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.fraction = drifted
-    evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span, reference.note)
+    evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span, varies=bool(reference.notes))
     least_shift, methods = reference.shift, settings.multivariate
     rows, of_baseline = (
         effective(one, float(one.parts["rows"][1])) if one.rows else 0.0 for one in (pane, baseline.pane)
