@@ -13,7 +13,7 @@ from driftline_processor.core.drift.slices import rank_drifted_slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
 from driftline_processor.core.wording import short
 from driftline_processor.present.figures import capital
-from driftline_processor.present.numbers import count, many, p_value, shares
+from driftline_processor.present.numbers import count, finite, many, p_value, shares
 from driftline_processor.present.sections.section import (
     Bars,
     Cell,
@@ -101,7 +101,7 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
             surfaces=surfaces,
         )
 
-    feature_rows = [line(column, "" if index < MOST_FEATURES else "all") for index, column in enumerate(features)]
+    feature_rows = [line(column, "" if index < MOST_FEATURES else "all top") for index, column in enumerate(features)]
     gap = [Row(surfaces="terminal")] if predictions and features else []
     table = Table(headings, (*map(line, predictions), *gap, *feature_rows), noun="feature")
     legend = [Line(text, "quiet", surfaces="terminal") for text in _legend(everything)]
@@ -129,7 +129,7 @@ def _effects(column: ColumnDrift, history: Sequence[Evaluation]) -> tuple[float,
         {"score": window.score, "class": window.predicted}.get(column.column, window.features.get(column.name))
         for window in history
     ]
-    return tuple(0.0 if one is None else one.effect or 0.0 for one in found)
+    return tuple(0.0 if one is None else finite(one.effect) or 0.0 for one in found)
 
 
 def _bare(column: ColumnDrift, method: str) -> str:

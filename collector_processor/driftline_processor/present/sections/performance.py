@@ -89,7 +89,7 @@ def performance(evaluation: Evaluation) -> Section:
             Cell(change_words(changes, name), _CHANGES.get(change.state, "quiet") if change else ""),
             Cell(f"{count(metric.rows)}{effective(metric)}", "quiet"),
             SOURCE_WORDS[metric.source],
-            surfaces="" if name in shown else "page all",
+            surfaces="" if name in shown else "page all top",
         )
 
     table = Table(headings, tuple(map(line, metric_names(evaluation.realized))), noun="metric")
