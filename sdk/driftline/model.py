@@ -122,7 +122,7 @@ class Model:
                 task, classes=classes, positive_class=positive_class, threshold=threshold, quantiles=quantiles
             )
         vocabularies = {} if loaded is None else loaded.texts
-        texts, kept_texts = declared_texts(text_features, tuple(vocabularies))
+        texts, stored_texts = declared_texts(text_features, tuple(vocabularies))
         features = feature_names if feature_names is not None or loaded is None else loaded.raw_features
         level = capture_of(capture)
         self._identity = Identity(
@@ -136,7 +136,7 @@ class Model:
             rules,
             texts,
             most_features(distributions, level),
-            kept_texts,
+            stored_texts,
             tuple(vocabularies.items()),
         )
         self._blocks: dict[tuple[str, bool], Recorder] = {}

@@ -216,7 +216,7 @@ PARTS = ("outcomes", "confusion", "confusion_excess")
 ERRORS = ("outcomes", "losses", "spread")
 """The same of a regression. ``spread`` is of all stretches together: a row varies in each as it does in all."""
 
-FEWEST = 50
+MIN_OUTCOMES = 50
 """Outcomes of a slice with fewer say too little to compare with."""
 
 MOST_SUMS = 50_000
@@ -320,7 +320,7 @@ class SliceOutcomesGatherer:
         left, remaining = MOST_SUMS, dict[str, dict[str, Sparse]]()
         for name in sorted(parts_by_name, key=lambda name: -rows[name]):
             left -= sum(len(sums.value) for sums in parts_by_name[name].values())
-            if rows[name] >= FEWEST and left >= 0:
+            if rows[name] >= MIN_OUTCOMES and left >= 0:
                 remaining[name] = parts_by_name[name]
         length = 0 if self._stretches is None else self._stretches.length
         return SliceOutcomes(length, self._count, dict(sorted(remaining.items()))) if remaining else None
