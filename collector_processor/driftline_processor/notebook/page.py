@@ -72,7 +72,7 @@ def _element_id(result: EvaluationResult) -> str:
     identity = (
         result.key,
         result.verdict,
-        [(evaluation.window, evaluation.rows, evaluation.share) for evaluation in result.evaluations],
+        [(evaluation.window, evaluation.rows, evaluation.fraction) for evaluation in result.evaluations],
     )
     return f"driftline-{blake2s(repr(identity).encode(), digest_size=4).hexdigest()}"
 

@@ -15,7 +15,6 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import printable
 from driftline_processor.present.concept import error_levels
@@ -26,6 +25,7 @@ from driftline_processor.present.outcomes import lateness
 from driftline_processor.present.sections import sections_of
 from driftline_processor.present.sections.performance import worst_rows
 from driftline_processor.present.sections.windows import windows
+from driftline_processor.present.sentences.outcomes import immature_words, review_advice
 from driftline_processor.present.sentences.window import drift_remarks, sentence
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
@@ -124,7 +124,7 @@ def show(
     if len(evaluations) > 1:
         console.print(windows_view(evaluations, detail=detail))
         console.print()
-    judged_indices = [index for index, evaluation in enumerate(evaluations) if evaluation.share is not None]
+    judged_indices = [index for index, evaluation in enumerate(evaluations) if evaluation.fraction is not None]
     shown = judged_indices[-1] if judged_indices else len(evaluations) - 1
     explained = None
     has_outcomes = concept is not None and (concept.outcomes or concept.unusable)
@@ -153,9 +153,9 @@ def _heading(evaluation: Evaluation, timezone: str) -> Text:
 def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]:
     remarks = []
     if evaluation.immature:
-        remarks.append(f"its performance is not final: {evaluation.immature}")
+        remarks.append(f"its performance is not final: {immature_words(evaluation)}")
     if evaluation.unreviewed:
-        remarks.append(printable(advice(evaluation.unreviewed)).rstrip("."))
+        remarks.append(printable(review_advice(evaluation)).rstrip("."))
     if evaluation.baseline_version not in (None, evaluation.key.version):
         version = printable(evaluation.baseline_version or "")
         remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")

@@ -20,8 +20,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from driftline_processor.core.dates import date_label, date_words
-from driftline_processor.core.estimate.point import ASSUMES
-from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import (
@@ -41,7 +39,9 @@ from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences import window as sentences
+from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.outcomes import fast_labels_sentence, immature_words, review_advice
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.units import keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
@@ -224,14 +224,15 @@ def templates(frame: str) -> Environment:
     )
     environment.globals.update(date_words=date_words, date_label=date_label)
     environment.globals.update(capital=capital, change_sentence=change_sentence)
-    environment.globals.update(found_words=found_words)
-    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
+    environment.globals.update(found_words=found_words, clause=clause)
+    environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
+    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
     environment.globals.update(service_level=service_level)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
     environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.drawn)
     environment.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
-    environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)
+    environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words)
     environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     environment.globals.update(policy_words=policy_words)
     return environment

@@ -73,7 +73,7 @@ def test_states_and_values_are_the_same_live_as_in_a_file(
     assert {name: column.state for name, column in in_file.features.items()} == STATES
     for name, column in in_file.features.items():
         assert drift_summary(streamed.features[name]) == drift_summary(column), name
-    assert streamed.share == in_file.share == pytest.approx(5 / 7)
+    assert streamed.fraction == in_file.fraction == pytest.approx(5 / 7)
     assert [(one.check, one.features) for one in streamed.findings] == [
         (one.check, one.features) for one in in_file.findings
     ]
@@ -98,4 +98,4 @@ def test_one_row_says_nothing(open_state: Open, clock: Clock, tmp_path: Path, ba
     for found in (of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)):
         assert found.rows == 1
         assert {column.state for column in found.features.values()} == {"inconclusive"}
-        assert (found.share, found.explanation, found.findings) == (None, None, ())
+        assert (found.fraction, found.explanation, found.findings) == (None, None, ())

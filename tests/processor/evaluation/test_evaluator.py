@@ -186,7 +186,7 @@ def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp
     state.send(drifting(0.5))
     found = newest(state)
     assert {name: column.state for name, column in found.features.items()} == {"age": "drift", "plan": "ok"}
-    assert found.share == 0.5
+    assert found.fraction == 0.5
     assert found.score is not None
     assert found.score.state == "ok"
     assert state.view().baseline.source == "config"  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
+from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
@@ -74,7 +75,7 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     assert view.outcome_delay == TWO_DAYS._replace(outcomes=len(labelled))
     closed = [one for one in view.windows["1d"] if one.closed]
     assert [one.maturity for one in closed] == ["mature"] * (DAYS - 2) + ["immature"] * 2
-    assert closed[-1].immature == f"its outcomes may still come: they take up to 2d (learned from {len(labelled):,})"
+    assert closed[-1].immature == (fact("outcomes_may_still_come", delay=2 * DAY, learned_from=len(labelled)),)
 
     newest = view.measured("1d")
     assert newest is not None

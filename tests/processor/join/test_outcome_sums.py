@@ -161,7 +161,7 @@ def test_fairness_says_on_which_rows_it_is_measured(open_state: Open, clock: Clo
     told(state, slice(0, 300))
     clock.now = NOON + 3 * DAY
     (found,) = window(state, "1d").fairness
-    assert (found.attribute, found.reference, found.coverage, found.labelled) == ("gender", "M", None, 1.0)
+    assert (found.attribute, found.reference, found.coverage, found.labelled_coverage) == ("gender", "M", None, 1.0)
     assert {one.basis for one in found.criteria} == {"labelled rows"}
     selected = SCORES[:300] >= 0.5
     rates = {value: selected[GENDER[:300] == value].mean() for value in "MF"}
@@ -195,7 +195,7 @@ def test_a_slice_has_all_its_rows_whatever_baseline_came_in_the_middle_of_a_wind
         for one in np.unique(column)
     }
     (found,) = day.fairness
-    assert (found.coverage, found.labelled) == (1.0, 1.0)
+    assert (found.coverage, found.labelled_coverage) == (1.0, 1.0)
     rates = {value: (SCORES[np.equal(GENDER, value)] >= 0.5).mean() for value in "FM"}
     assert {one.value: one.rates["selection_rate"].value for one in found.groups} == pytest.approx(rates)
 

@@ -83,8 +83,8 @@ def nearly(column: ColumnDrift | None) -> Any:
 
 
 def same(live: SliceDrift, in_file: SliceDrift) -> None:
-    assert (live.rows, live.state, live.compared, live.judged, live.share) == (
-        *(in_file.rows, in_file.state, in_file.compared, in_file.judged, in_file.share),
+    assert (live.rows, live.state, live.compared, live.evaluated, live.fraction) == (
+        *(in_file.rows, in_file.state, in_file.compared, in_file.evaluated, in_file.fraction),
     )
     thin = in_file.thinned()
     assert list(live.features) == list(thin.features)

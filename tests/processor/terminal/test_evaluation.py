@@ -194,7 +194,7 @@ def test_the_newest_ten_windows_have_a_line_each() -> None:
     known = []
     for day in range(14):
         one = evaluation(feature("temp", "ok", 0.01))
-        one.window, one.share = Window("1d", day * DAY, (day + 1) * DAY), 0.0
+        one.window, one.fraction = Window("1d", day * DAY, (day + 1) * DAY), 0.0
         known.append(one)
     short, whole = io.StringIO(), io.StringIO()
     show(known, Console(file=short, width=120), detail=Detail())
@@ -249,7 +249,7 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
     last = evaluation(feature("temp", "drift", 0.2, "large"), feature("sun", "within_normal_variation", 0.3, "large"))
     last.window = Window("1d", DAY, 2 * DAY)
     stub = evaluation(feature("temp", "inconclusive", 0.0), performance=False)
-    stub.window, first.share, last.share = Window("1d", 2 * DAY, 3 * DAY), 0.0, 1.0
+    stub.window, first.fraction, last.fraction = Window("1d", 2 * DAY, 3 * DAY), 0.0, 1.0
     file = io.StringIO()
     show([first, last, stub], Console(file=file, width=120))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]

@@ -380,7 +380,7 @@ def _dated(
     if not onsets or before is None:
         return cause
     clearest = min(onsets, key=lambda candidate: candidate.p_value)
-    return replace(cause, since=int(before.starts[clearest.at]), before=clearest.before, p_value=clearest.p_value)
+    return replace(cause, since=int(before.starts[clearest.at]), or_earlier=clearest.before, p_value=clearest.p_value)
 
 
 def _ranked(

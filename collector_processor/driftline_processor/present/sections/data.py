@@ -7,6 +7,7 @@ from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, first_rows, row
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.states import state_word
 
@@ -54,4 +55,4 @@ EXPECTED_COLUMNS = (
 
 def _expectation(expected: Expected) -> Row:
     state = Cell(state_word(expected.state), _EXPECTATIONS[expected.state])
-    return row(state, short(expected.feature, 60) or "rows", expected.rule, expected.sentence)
+    return row(state, short(expected.feature, 60) or "rows", expected.rule, expectation_sentence(expected))

@@ -9,11 +9,11 @@ from driftline.tables.table import F64
 
 from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
+from driftline_processor.core.drift.slices import rank_drifted_slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
 from driftline_processor.core.wording import short
 from driftline_processor.present.figures import capital
-from driftline_processor.present.numbers import count, many, p_value, shares
+from driftline_processor.present.numbers import count, finite, many, p_value, shares
 from driftline_processor.present.sections.section import (
     Bars,
     Cell,
@@ -31,6 +31,7 @@ from driftline_processor.present.sections.section import (
 )
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
 from driftline_processor.present.sentences.window import column_name, drift_words
 from driftline_processor.present.states import rank, state_word
 from driftline_processor.present.titles import METHOD_SYMBOLS, method_value
@@ -100,7 +101,7 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
             surfaces=surfaces,
         )
 
-    feature_rows = [line(column, "" if index < MOST_FEATURES else "all") for index, column in enumerate(features)]
+    feature_rows = [line(column, "" if index < MOST_FEATURES else "all top") for index, column in enumerate(features)]
     gap = [Row(surfaces="terminal")] if predictions and features else []
     table = Table(headings, (*map(line, predictions), *gap, *feature_rows), noun="feature")
     legend = [Line(text, "quiet", surfaces="terminal") for text in _legend(everything)]
@@ -128,7 +129,7 @@ def _effects(column: ColumnDrift, history: Sequence[Evaluation]) -> tuple[float,
         {"score": window.score, "class": window.predicted}.get(column.column, window.features.get(column.name))
         for window in history
     ]
-    return tuple(0.0 if one is None else one.effect or 0.0 for one in found)
+    return tuple(0.0 if one is None else finite(one.effect) or 0.0 for one in found)
 
 
 def _bare(column: ColumnDrift, method: str) -> str:
@@ -224,7 +225,7 @@ def joint(evaluation: Evaluation) -> Section:
             Cell(state_word(drift.state), state_tone(drift.state)),
             JOINT[drift.method].title if drift.method in JOINT else drift.method,
             Cell(p_value(drift.p_value), "quiet"),
-            drift.sentence,
+            joint_sentence(drift),
             # the classifier runs only where somebody asks for it
             surfaces="" if drift.state == "drift" or drift.method == "domain_classifier" else "page explain",
         )

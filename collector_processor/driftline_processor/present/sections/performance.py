@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from driftline_processor.core.dates import date_label
-from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import (
     Estimate,
@@ -37,6 +36,8 @@ from driftline_processor.present.sections.section import (
     first_rows,
     row,
 )
+from driftline_processor.present.sentences.catalogue import clause
+from driftline_processor.present.sentences.outcomes import fast_labels_sentence, weak_slice_sentence
 from driftline_processor.present.sentences.window import change_words, effective, interval
 from driftline_processor.present.sentences.window import objective as objective_sentence
 from driftline_processor.present.service_level import ends_of_calls, rank_service, service_title, value_of_calls
@@ -88,7 +89,7 @@ def performance(evaluation: Evaluation) -> Section:
             Cell(change_words(changes, name), _CHANGES.get(change.state, "quiet") if change else ""),
             Cell(f"{count(metric.rows)}{effective(metric)}", "quiet"),
             SOURCE_WORDS[metric.source],
-            surfaces="" if name in shown else "page all",
+            surfaces="" if name in shown else "page all top",
         )
 
     table = Table(headings, tuple(map(line, metric_names(evaluation.realized))), noun="metric")
@@ -170,15 +171,15 @@ def estimates(
         )
 
     table = Table(headings, tuple(line(name, one) for name, one in known.items()), noun="metric")
-    assumes = assumption(next(iter(evaluation.estimated.values())))
-    lines = [Line(f"estimated: {assumes}", "quiet", surfaces="terminal notebook")]
+    assumes = estimate_words.assumption(next(iter(evaluation.estimated.values())))
+    lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
     if sentence := estimate_words.sentence(evaluation.estimated, came=came):
         lines.append(Line(sentence, "quiet", surfaces="explain"))
     shifted = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
     shift = evaluation.label_shift
     before = []
     if shift is not None and (shifted or shift.explains == "labels"):
-        before.append(Line(shift.sentence, surfaces="page explain"))
+        before.append(Line(clause(shift.fact), surfaces="page explain"))
     return Section(
         "estimated",
         "Estimated performance",
@@ -219,7 +220,9 @@ def label_age(evaluation: Evaluation) -> Section:
         return Section("label-age", "Label age")
     fast = evaluation.fast_labels
     lines = (
-        () if fast is None else (Line(f"{capital(fast.sentence)}.", "bad" if fast.differ else "quiet", "fast-labels"),)
+        ()
+        if fast is None
+        else (Line(f"{capital(fast_labels_sentence(fast))}.", "bad" if fast.differ else "quiet", "fast-labels"),)
     )
     table = _slices("known after", list(evaluation.ages.items()), evaluation, linked=False)
     return Section("label-age", "Label age", (*lines, table), surfaces="page explain")
@@ -268,7 +271,7 @@ def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
             Column("share of all errors", "number"),
             Column("where, found on one half of the rows and confirmed on the other", "words"),
         )
-        rows = (row(Cell(percent(one.excess), "alert"), one.sentence) for one in weak.slices)
+        rows = (row(Cell(percent(one.excess), "alert"), weak_slice_sentence(one)) for one in weak.slices)
         parts = (Table(headings, first_rows(rows, 3), noun="slice"),)
     elif searched and weak is not None:
         none = f"None was confirmed among {many(weak.rows)} with an outcome, by {many(weak.features, 'feature')}."
@@ -285,7 +288,9 @@ def fairness(evaluation: Evaluation) -> Section:
 
 
 def _attribute(found: Fairness) -> Table:
-    labelled = "" if found.labelled is None else f", known of {percent(found.labelled)} of the outcomes"
+    labelled = (
+        "" if found.labelled_coverage is None else f", known of {percent(found.labelled_coverage)} of the outcomes"
+    )
     coverage = "" if found.coverage is None else f" and {percent(found.coverage)} of the predictions"
     headings = (
         Column(short(found.attribute)),

@@ -174,15 +174,29 @@ class Section(Struct, frozen=True):
         return structs.replace(self, parts=tuple(parts)) if parts else None
 
 
+class ModelSections(Struct, frozen=True):
+    """What ``/api/v1/models/{name}/sections`` answers: the sections of the windows of one version of a model."""
+
+    model: str
+    version: str
+    environment: str
+    window: str
+    timezone: str
+    sections: tuple[Section, ...]
+
+
 PAGE = frozenset({"page"})
 """The surface of pages and of reports to send."""
+
+TOP = frozenset({"terminal", "top"})
+"""The surface of `driftline top`: all columns of a model and all metrics, the first rows of all else."""
 
 
 def is_shown(wanted: str, surfaces: Collection[str]) -> bool:
     """Return whether something is shown: ``wanted`` names surfaces with spaces between, "" = all.
 
-    Surfaces are ``page``, ``terminal`` and ``notebook``, and what their reader asks for: ``all`` rows, or ``explain``,
-    the statistics.
+    Surfaces are ``page``, ``terminal``, ``notebook`` and ``top``, and what their reader asks for: ``all`` rows, or
+    ``explain``, the statistics.
 
     >>> is_shown("page explain", {"terminal", "explain"}), is_shown("page", {"terminal"}), is_shown("", {"terminal"})
     (True, False, True)

@@ -14,6 +14,7 @@ from driftline_processor.core.wording import iso_time
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections import data
 from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.web.charts.shares import outcome_coverage, share_line
 from driftline_processor.web.page import Page, Table
@@ -177,7 +178,7 @@ def _expectations(expected: Sequence[Expected]) -> Table:
                 expectation.low,
                 expectation.high,
                 expectation.rows,
-                expectation.sentence,
+                expectation_sentence(expectation),
             )
             for expectation in expected
         ],

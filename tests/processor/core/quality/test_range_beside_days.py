@@ -98,7 +98,7 @@ def test_a_correlation_that_is_lost_is_found_beside_days_that_differ_in_level() 
     assert judged(baseline, window).joint["correlation"].state == "ok"
     window["n2"] = rng.permutation(window["n2"])
     found = judged(baseline, window).joint["correlation"]
-    assert (found.state, found.told[0].features) == ("drift", ("n1", "n2"))
+    assert (found.state, found.contributors[0].features) == ("drift", ("n1", "n2"))
 
 
 def test_the_design_effect_of_a_product_is_that_of_the_product_of_the_variances_between_days() -> None:

@@ -57,7 +57,7 @@ def test_a_slice_that_moved_is_found_in_its_days_and_dated(files: Path) -> None:
     days = evaluated(files, "sliced.json", "1d").evaluations
     drifted = [[name for name, of in day.slices.items() if of.state == "drift"] for day in days]
     assert drifted == [[], [], [], [], ["country=NL"], ["country=NL"], ["country=NL"]]
-    assert {day.share for day in days} == {0.0}
+    assert {day.fraction for day in days} == {0.0}
     last = days[-1]
     assert last.explanation is not None
     assert explanation_sentence(last.explanation).startswith(
