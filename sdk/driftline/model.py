@@ -308,20 +308,12 @@ class Model:
         >>> decide({"order_id": "A-1001", "amount": 17.5})["probability"]
         0.25
         """
+        from .capture.signature import Selectors
         from .decorate import decorate
 
-        wrap = partial(
-            decorate,
-            self._identity,
-            self._pipeline,
-            id=id,
-            features=features,
-            score=score,
-            predicted=predicted,
-            slices=slices,
-            time=time,
-            span_features=self._span_features if span_features is None else span_features,
-        )
+        selectors = Selectors(id, features, score, predicted, slices, time)
+        on_spans = self._span_features if span_features is None else span_features
+        wrap = partial(decorate, self._identity, self._pipeline, selectors, on_spans)
         return wrap if function is None else wrap(function)
 
     @contextmanager

@@ -63,6 +63,7 @@ class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
                     is_met, sentence = condition.holds(model_answer)
                     self.log.info("%s: %s", self.model, sentence)
                     if is_met:
-                        yield TriggerEvent({"state": "held", "message": sentence, "verdict": model_answer.get("verdict")})
+                        verdict = model_answer.get("verdict")
+                        yield TriggerEvent({"state": "held", "message": sentence, "verdict": verdict})
                         return
                 await asyncio.sleep(self.poke_interval)
