@@ -110,8 +110,8 @@ def table_of(items: Sequence[Any], *columns: str | Key) -> Table:
     """
     keys: list[Key] = []
     for column in columns:
-        named = [part.partition("=") for part in column.split()] if isinstance(column, str) else []
-        keys += [Key(name, path or None) for name, _, path in named] if isinstance(column, str) else [column]
+        paths = [part.partition("=") for part in column.split()] if isinstance(column, str) else []
+        keys += [Key(name, path or None) for name, _, path in paths] if isinstance(column, str) else [column]
     return Table(tuple(key.name for key in keys), _Rows(items, tuple(map(_reader, keys))))
 
 

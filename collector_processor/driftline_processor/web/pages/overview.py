@@ -227,7 +227,7 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window that is shown, with all metrics of its performance."""
-    metrics = titles.metric_names(dict.fromkeys(name for one in selection.shown for name in one.realized))
+    metrics = titles.metric_names(dict.fromkeys(name for evaluation in selection.shown for name in evaluation.realized))
     return table_of(
         selection.shown,
         *(time_of("start", "window.start"), time_of("end", "window.end")),
@@ -235,8 +235,8 @@ def windows_table(selection: Selection) -> Table:
         *(Key("state", "", states.overall), Key("drifted", "", states.drifted), Key("compared", "", states.compared)),
         *(Key(name, "realized", partial(_value_of, name)) for name in metrics),
         *(
-            Key(f"business {one.keys.name}", "business", methodcaller("get", one.keys.name))
-            for one in selection.model.business
+            Key(f"business {evaluation.keys.name}", "business", methodcaller("get", evaluation.keys.name))
+            for evaluation in selection.model.business
         ),
     )
 

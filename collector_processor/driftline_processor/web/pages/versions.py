@@ -146,8 +146,8 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
     comparison = None if not compare or selection.chosen is None else side_by_side(selection, selection.chosen, compare)
     context |= {
         "compared": [
-            version_sections.comparison(one, selection.model.timezone).on_surface(PAGE)
-            for one in selection.model.versions
+            version_sections.comparison(side, selection.model.timezone).on_surface(PAGE)
+            for side in selection.model.versions
         ],
         "versions": [(view, traffic_share(selection, view)) for view in ranked],
         "compare": compare,
