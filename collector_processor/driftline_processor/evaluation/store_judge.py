@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from driftline.baseline.baseline import Baseline
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
@@ -18,8 +19,7 @@ from .judge import judge_together
 from .store_source import StoreReaders, StoreSource
 
 
-@dataclass(frozen=True, slots=True)
-class JudgingOrder:
+class JudgingOrder(Struct, frozen=True):
     """Windows of one series that are to be judged.
 
     Attributes:
@@ -39,8 +39,7 @@ class JudgingOrder:
     delay: OutcomeDelay
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedWindow:
+class JudgedWindow(Struct, frozen=True):
     """The answer about one window.
 
     Attributes:

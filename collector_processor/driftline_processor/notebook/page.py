@@ -6,13 +6,13 @@ It is one element with a style sheet of its own, without scripts, in light and d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2s
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import ColumnDrift, Estimate, Evaluation, MetricValue
 from driftline_processor.core.wording import printable, short
@@ -43,8 +43,7 @@ DARK = (
 """Colours of the two themes: blue and orange, which everybody tells apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricRow:
+class MetricRow(Struct, frozen=True):
     """A metric of a window: ``found`` from outcomes, or estimated without them."""
 
     title: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide
@@ -80,8 +81,7 @@ def sentence(side_by_side: SideBySide) -> str:
     return said
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonCells:
+class ComparisonCells(Struct, frozen=True):
     """A comparison as a line of the page. ``state``: its colour."""
 
     loss: str

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from driftline_processor.deadline import Deadline
 from driftline_processor.evaluation.keeper_turn import KeeperTurn
@@ -19,8 +20,7 @@ REOPEN_AFTER = 1.0, 10.0
 """Seconds from an outage of the storage to the first attempt to open it again, and at most from one to the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Something that the keeper does again and again.
 
     Attributes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, CategoryBins
 from driftline.tables.table import F64, ModelKey
+from msgspec import Struct
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 
 from driftline_processor.core.drift.display_cells import cells
@@ -70,8 +71,7 @@ def heading(baseline: Baseline, timezone: str = "UTC") -> Text:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Features:
+class _Features(Struct, frozen=True):
     """Score, class and features; the least wanted columns go when it is narrow."""
 
     baseline: Baseline

@@ -8,8 +8,8 @@ terminal can show. What is above and below the table of columns, and in which or
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 
 from driftline_processor.core.concept.result import ConceptDrift
@@ -50,8 +50,7 @@ MOST_WINDOWS = 10
 """Windows that have a line each."""
 
 
-@dataclass(frozen=True, slots=True)
-class DriftTable:
+class DriftTable(Struct, frozen=True):
     """Score, class and features with both distributions drawn; the least wanted columns go when it is narrow."""
 
     evaluation: Evaluation
@@ -162,8 +161,7 @@ def _missing_style(column: ColumnDrift) -> str:
     return "yellow" if abs((column.missing_now or 0.0) - (column.missing_was or 0.0)) >= 0.01 else "dim"
 
 
-@dataclass(frozen=True, slots=True)
-class WindowsTable:
+class WindowsTable(Struct, frozen=True):
     """A line per window; where it is narrow, with one metric."""
 
     evaluations: tuple[Evaluation, ...]

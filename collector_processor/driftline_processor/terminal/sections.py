@@ -7,9 +7,9 @@ section in `web/templates/sections/`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec import Struct
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -41,8 +41,7 @@ T = TypeVar("T")
 _STYLES = {"ok": "green", "alert": "bold yellow", "failed": "bold red"}
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(Struct, frozen=True):
     """How much of an Evaluation is shown.
 
     Attributes:

@@ -7,13 +7,13 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import xxhash
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from msgspec import Struct, field
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -69,8 +69,7 @@ def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
     return min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(rows - 1, 0)) // step * step
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of a page as data.
 
     Attributes:
@@ -82,8 +81,7 @@ class Table:
     rows: Sequence[Sequence[Any]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """The answer that all forms of a page are made of.
 
     Attributes:

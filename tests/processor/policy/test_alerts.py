@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.store.database import Store
+from msgspec.structs import replace
 
 from tests.support.policy_watch import DAY, JULY, model, watched
 from tests.support.verdict_windows import column, right, window, wrong

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.policy.orders import LAPSED
 from driftline_processor.policy.told import alert_histories, alert_json
+from msgspec.structs import replace
 
 from tests.support.ordered_actions import action
 from tests.support.policy_watch import DAY, JULY, Watched, model, watched

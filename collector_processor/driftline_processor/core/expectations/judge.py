@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -17,6 +16,7 @@ from driftline.panes.bins import Bins, NumberBins
 from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import octave_bounds
 from driftline.tables.table import F64
+from msgspec import Struct, field
 
 from driftline_processor.core.evaluation import Expected, Judgement
 from driftline_processor.core.quality.feature_sums import Sums, sums_of
@@ -104,8 +104,7 @@ _KEEPING: dict[Kind, str] = {
 NOT_KEPT = "single values are not kept"
 
 
-@dataclass(frozen=True, slots=True)
-class RowFacts:
+class RowFacts(Struct, frozen=True):
     """Facts about the rows of a window that sums do not hold.
 
     Attributes:

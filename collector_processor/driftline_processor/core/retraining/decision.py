@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Literal
+
+from msgspec import Struct
 
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import ChangeKind, Evaluation, MetricValue
@@ -54,8 +55,7 @@ _NO_HELP: dict[ChangeKind, str] = {
 """Kinds of change that retraining makes no better → why."""
 
 
-@dataclass(frozen=True, slots=True)
-class LossChange:
+class LossChange(Struct, frozen=True):
     """How much worse a window is than the baseline, in the unit of the metric; positive is worse.
 
     Attributes:
@@ -87,8 +87,7 @@ class LossChange:
     kind: ChangeKind | Literal[""] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainCost:
+class RetrainCost(Struct, frozen=True):
     """What a retraining costs.
 
     Attributes:
@@ -104,8 +103,7 @@ class RetrainCost:
     runs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainQuestion:
+class RetrainQuestion(Struct, frozen=True):
     """What is weighed.
 
     Attributes:
@@ -129,8 +127,7 @@ class RetrainQuestion:
     share: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainTerms:
+class RetrainTerms(Struct, frozen=True):
     """What somebody said of a retraining; the rest is read from windows and past runs.
 
     Attributes:
@@ -212,8 +209,7 @@ def _why_no_loss(newest: Evaluation | None, metric: str | None, terms: RetrainTe
     return f"the {metric.replace('_', ' ')} has no interval yet: too few outcomes"
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainAnswer:
+class RetrainAnswer(Struct, frozen=True):
     """Whether to retrain.
 
     Attributes:

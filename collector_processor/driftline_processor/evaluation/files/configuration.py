@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from driftline.baseline.baseline import Baseline
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load
@@ -34,8 +35,7 @@ NOT_FOR_FILES: Mapping[str, str] = {
 """Keys of a model that mean nothing for files, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredEvaluation:
+class ConfiguredEvaluation(Struct, frozen=True):
     """Settings of an evaluation of files; see :func:`.evaluate.evaluate_files`."""
 
     reference: Reference | None

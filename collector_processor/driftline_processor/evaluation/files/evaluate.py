@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import SCORE_BINS
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct, structs
 
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.result import ConceptDrift
@@ -63,8 +64,7 @@ from .weak_slices import WeakSliceRows
 from .windows import Cut, StepCounts, cut_rows, cut_steps
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationResult:
+class EvaluationResult(Struct, frozen=True):
     """The result of `driftline evaluate`: the baseline, one evaluation per window, oldest first, and their verdict.
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
@@ -113,7 +113,7 @@ def evaluate_files(
     cuts = [cut]
     if not (cut.window or cut.rows):
         lengths = () if asked.model is None else asked.model.windows
-        cuts = [replace(cut, window=name) for name in lengths or options.default_windows] or cuts
+        cuts = [structs.replace(cut, window=name) for name in lengths or options.default_windows] or cuts
     cuts = cuts if asked.past is None else [one.by_time() for one in cuts]
     for one in cuts:
         one.check()
@@ -126,16 +126,17 @@ def evaluate_files(
         baseline = baseline_of_first_period(data, asked.past, options, say, progress)
     else:
         # where windows are compared with the rows before them, these must know the seasons, and the baseline need not
-        said = options if asked.past is None else replace(options, seasonality="")
+        said = options if asked.past is None else structs.replace(options, seasonality="")
         baseline = baseline_of(reference, data[0], said, say, progress)
     built = baseline
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
     if (reference is not None and not is_built_baseline(reference)) or outcomes is not None:
-        options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
+        # the reference rows had it; the truth of these may come later, or apart
+        options = structs.replace(options, actual="")
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(asked, baseline, options, say)
-    settings = replace(settings, windows=tuple(one.window for one in cuts if one.window), timezone=cut.timezone)
+    settings = structs.replace(settings, windows=tuple(one.window for one in cuts if one.window), timezone=cut.timezone)
     performance = settings.performance
     sampled = performance.outcomes == "sampled"
     named = baseline
@@ -143,11 +144,13 @@ def evaluate_files(
         named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
     progress(0, 0, "Reading rows")
     read = read_dataset(data, outcomes, named, options=options, say=say, attributes=performance.keys, sampled=sampled)
-    options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
+    options = structs.replace(
+        options, features=() if has_patterns(options.features) else options.features
+    )  # the baseline's
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: seasons need a time; name its column with {option_text('time')}")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
-        read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
+        read = structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles
     known = labelled_predictions(
         read.rows,
@@ -193,8 +196,7 @@ def evaluate_files(
     return EvaluationResult(key, *found, delay, settings.timezone)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(Struct, frozen=True):
     """Rows that were read, before they are cut into windows.
 
     ``known`` are the predictions with their outcomes; None where no file has any, and nobody asks. ``built`` is the

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from driftline.baseline.baseline import Baseline
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
 from driftline_processor.core.expectations.rule import Expectations
@@ -25,8 +26,7 @@ from .exact_values import reference_rows_path
 from .options import EvaluationOptions
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationSettings:
+class EvaluationSettings(Struct, frozen=True):
     """What options and configurations declare, read into the objects that judge windows.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
@@ -11,6 +10,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import TimeGrid, block_columns
 from driftline.panes.pane import Pane
 from driftline.tables.table import I64
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.coarse_bins import cells_of_parts, coarsen
 from driftline_processor.core.windows.time_before import TimeSteps, step_name, steps_of, steps_with_rows
@@ -24,8 +25,7 @@ MOST_WINDOWS = 10_000
 _SECOND = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """The rule that cuts rows into windows; without a length and a number of rows all are one window.
 
     Attributes:
@@ -135,8 +135,7 @@ def _spanning(time: I64 | None, selected: np.typing.NDArray[np.bool_] | np.typin
     return Window("", first - first % _SECOND, last - last % _SECOND + _SECOND)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSteps:
+class WindowSteps(Struct, frozen=True):
     """Windows cut into steps of time.
 
     Attributes:

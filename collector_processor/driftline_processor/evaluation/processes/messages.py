@@ -7,8 +7,9 @@ needs to, and each question is answered before the next.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from driftline_processor.evaluation.store_judge import JudgedWindow, JudgingOrder
 
@@ -52,8 +53,7 @@ class Done(NamedTuple):
     cpu: float
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """A question about the store.
 
     Attributes:
@@ -69,8 +69,7 @@ class Query:
     rows: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineQuestion:
+class BaselineQuestion(Struct, frozen=True):
     """A question for a baseline: of a fold, or the one in force for a series.
 
     Attributes:

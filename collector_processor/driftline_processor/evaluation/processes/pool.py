@@ -17,11 +17,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from driftline.export.backoff import next_pause
 from driftline.semconv import metrics as m
+from msgspec import Struct, field
 
 from driftline_processor.evaluation.store_judge import JudgedWindow, JudgingOrder
 from driftline_processor.evaluation.store_source import KnownBaselines
@@ -64,8 +64,7 @@ _ONE_THREAD = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 """Variables by which each process computes on one thread: the processes are the threads."""
 
 
-@dataclass(eq=False)
-class _Process:
+class _Process(Struct, eq=False):
     """A process that judges.
 
     Attributes:

@@ -6,12 +6,12 @@ So there is one writer, one file that is open, and one order of what was read an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 
 from driftline_processor.store.baselines import ActiveBaseline
 
@@ -29,8 +29,7 @@ class RemoteStoreError(Exception):
     """The processor could not answer a question about the store."""
 
 
-@dataclass(frozen=True)
-class _Answered:
+class _Answered(Struct, frozen=True):
     """A query that was sent, as the statement of a connection."""
 
     ask: Ask

@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.evaluation.store_judge import JudgedWindow, JudgingOrder, StoreJudge

@@ -6,13 +6,13 @@ A field that cannot be used raises :class:`UnusableField` with a sentence; the c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.tables.table import F64, I32, I64, Column, OutcomeTable, Text
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from .fields import (
@@ -34,8 +34,7 @@ from .fields import (
 _Row = tuple[str, str | None, str, str | None, float, int, int, float, str | None, float, bool, Mapping[str, str]]
 
 
-@dataclass(slots=True)
-class OutcomeRows:
+class OutcomeRows(Struct):
     """n outcomes of any models, as columns.
 
     Attributes:
@@ -138,8 +137,7 @@ SHOWN_REJECTIONS = 1000
 """Rejections of a document that are kept with their reason; more are counted, so an answer stays small."""
 
 
-@dataclass(slots=True)
-class ParsedDocument:
+class ParsedDocument(Struct):
     """The content of a document: its rows, and (index from 0, reason) of the first rows that cannot be used.
 
     Attributes:
@@ -200,8 +198,7 @@ class MissingModel(UnusableField):
     """Neither an outcome nor its request names a model."""
 
 
-@dataclass(slots=True)
-class RowReader:
+class RowReader(Struct):
     """Read outcomes one by one: the general way, for documents of thousands and for lines of mixed types.
 
     Attributes:

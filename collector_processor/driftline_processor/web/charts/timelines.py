@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import Estimate, Evaluation
@@ -83,8 +83,7 @@ def _far(before: Window, after: Window) -> bool:
     return after.start - before.end > GAP * (after.end - after.start)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """Where a row of a chart is drawn: left, right, top and bottom, its windows, and the least and greatest value."""
 
     left: float

@@ -361,7 +361,7 @@ def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_
     assert found.slice == "country=BE"
     assert found.value == pytest.approx(-0.22)
     assert "; since 2,000 rows of the slice in the baseline; of 3 by country" in found.sentence
-    alone = replace(asked, objectives=(read_objective("precision >= baseline - 0.1 in country=LU"),))
+    alone = structs.replace(asked, objectives=(read_objective("precision >= baseline - 0.1 in country=LU"),))
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 600, True)
     evaluation.reference = reference_of(baseline, alone)
     judge_slices(evaluation, Pane(), BINARY, known, alone)
