@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 
 ROWS, REFERENCE_ROWS, NUMBERS = 1_000_000, 100_000, 15
 LABELS = (3, 8, 20, 50, 100)
@@ -81,7 +81,7 @@ def main() -> int:
             for i in range(NUMBERS)
         }
         floor_wall, floor_cpu = best(lambda: bare(week, edges), RUNS)
-        wall, cpu = best(lambda: evaluate_files([week], built, None, EvaluationOptions(), Cut(), print), RUNS)
+        wall, cpu = best(lambda: evaluate_files(EvaluationInputs([week], built), EvaluationOptions(), print), RUNS)
         command = [sys.executable, "-m", "driftline_processor", "evaluate", str(week), "--baseline", str(built)]
         whole, _ = best(lambda: subprocess.run(command, check=True, capture_output=True), min(RUNS, 3))
     ratio = cpu / floor_cpu

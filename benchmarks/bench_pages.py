@@ -106,7 +106,7 @@ def evaluations(features: int, windows: int) -> list[Evaluation]:
         found.append(
             Evaluation(
                 *(ModelKey("m", "1"), window, 1000, True, columns),
-                share=0.1,
+                fraction=0.1,
                 incident=incident,
                 realized=realized,
                 reference=reference,

@@ -34,10 +34,10 @@ from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
 from driftline_processor.policy.action import ActionChannel
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import open_channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.links import AlertLinks
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import AlertRows, Report, Sources
 from driftline_processor.present.links import Links
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from driftline_integrations.estimators.library import LibraryInstrumentation
 from driftline_integrations.estimators.library import uninstrument as uninstrument
-from driftline_integrations.instrumentation import instrumentor
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model
@@ -101,17 +99,8 @@ def _rows(data: Any) -> Any:
 _CATBOOST = LibraryInstrumentation("catboost", [("catboost.core", "CatBoost", catboost_family)])
 
 
-class CatBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class CatBoostInstrumentor(ProcessInstrumentor):
     """Record the predictions of every CatBoost model of the process, named as by ``SklearnInstrumentor``."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed."""
-        return ("catboost >= 1.2.5",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        _CATBOOST.instrument()
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _CATBOOST.uninstrument()
+    library = _CATBOOST
+    dependencies = ("catboost >= 1.2.5",)

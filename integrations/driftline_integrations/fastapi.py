@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -26,9 +26,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Router, compile_path
 from starlette.staticfiles import StaticFiles
 
-from driftline_integrations.instrumentation import instrumentor
 from driftline_integrations.instrumentation.hooks import ConstructorHook
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 from driftline_integrations.web.application import FIELDS, MappedRoutes, ServedRoute, instrument_as_declared, join_trace
 from driftline_integrations.web.asgi import (
     ID_HEADER,
@@ -331,32 +330,33 @@ def _leave_class() -> None:
         _plain_call = None
 
 
-class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record every FastAPI and Starlette application made from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
-
-    ``opentelemetry-instrument`` finds the class by its entry point, and calls ``instrument()``.
-    """
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed."""
-        return ("starlette >= 0.37",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        _MADE.attend(application_classes())
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _MADE.leave()
-        for app in list(_sites):
-            uninstrument(app)
-        _leave_class()  # the last application may be gone without having been let go
-
-
 def _instrument_made(app: Starlette) -> None:
     """Instrument an application that was just made."""
     _site_of(app)
     instrument_as_declared(app, instrument)
 
 
-_MADE = ConstructorHook(_instrument_made)
+class _Applications:
+    """The applications that are made from now on."""
+
+    def __init__(self) -> None:
+        self._made = ConstructorHook(_instrument_made)
+
+    def instrument(self) -> None:
+        self._made.attend(application_classes())
+
+    def uninstrument(self) -> None:
+        self._made.leave()
+        for app in list(_sites):
+            uninstrument(app)
+        _leave_class()  # the last application may be gone without having been let go
+
+
+class FastAPIInstrumentor(ProcessInstrumentor):
+    """Record every FastAPI and Starlette application made from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
+
+    ``opentelemetry-instrument`` finds the class by its entry point, and calls ``instrument()``.
+    """
+
+    library = _Applications()
+    dependencies = ("starlette >= 0.37",)

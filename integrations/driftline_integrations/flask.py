@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -22,9 +22,8 @@ from opentelemetry import context
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 
-from driftline_integrations.instrumentation import instrumentor
 from driftline_integrations.instrumentation.hooks import ConstructorHook
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 from driftline_integrations.web.application import MappedRoutes, ServedRoute, instrument_as_declared, join_trace
 from driftline_integrations.web.outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
 from driftline_integrations.web.request_prediction import RequestPrediction, is_json
@@ -346,31 +345,32 @@ def _site_of(app: Flask) -> InstrumentedApp:
     return site
 
 
-class FlaskInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record every Flask application made from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
-
-    ``opentelemetry-instrument`` finds the class by its entry point, and calls ``instrument()``.
-    """
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed."""
-        return ("flask >= 3.0",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        _MADE.attend([Flask])
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _MADE.leave()
-        for app in list(_apps):
-            uninstrument(app)
-
-
 def _instrument_made(app: Flask) -> None:
     """Instrument an application that was just made."""
     _site_of(app)
     instrument_as_declared(app, instrument)
 
 
-_MADE = ConstructorHook(_instrument_made)
+class _Applications:
+    """The applications that are made from now on."""
+
+    def __init__(self) -> None:
+        self._made = ConstructorHook(_instrument_made)
+
+    def instrument(self) -> None:
+        self._made.attend([Flask])
+
+    def uninstrument(self) -> None:
+        self._made.leave()
+        for app in list(_apps):
+            uninstrument(app)
+
+
+class FlaskInstrumentor(ProcessInstrumentor):
+    """Record every Flask application made from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
+
+    ``opentelemetry-instrument`` finds the class by its entry point, and calls ``instrument()``.
+    """
+
+    library = _Applications()
+    dependencies = ("flask >= 3.0",)

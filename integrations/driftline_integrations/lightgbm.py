@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from driftline_integrations.estimators.library import LibraryInstrumentation, sklearn_family
 from driftline_integrations.estimators.library import uninstrument as uninstrument
-from driftline_integrations.instrumentation import instrumentor
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model
@@ -92,17 +90,8 @@ _LIGHTGBM = LibraryInstrumentation(
 )
 
 
-class LightGBMInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class LightGBMInstrumentor(ProcessInstrumentor):
     """Record the predictions of every LightGBM model of the process, named as by ``SklearnInstrumentor``."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed."""
-        return ("lightgbm >= 4.3",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        _LIGHTGBM.instrument()
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _LIGHTGBM.uninstrument()
+    library = _LIGHTGBM
+    dependencies = ("lightgbm >= 4.3",)

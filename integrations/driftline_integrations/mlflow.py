@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from driftline.integration.recorder import Recorder
@@ -17,7 +17,7 @@ from driftline_integrations.estimators.library_method import LibraryMethod, Reco
 from driftline_integrations.estimators.model_names import declared_model
 from driftline_integrations.estimators.samples import rows_of
 from driftline_integrations.instrumentation import instrumentor
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 
 if TYPE_CHECKING:
     from driftline.baseline.baseline import Baseline
@@ -103,27 +103,6 @@ def uninstrument(loaded: Any) -> None:
     _PYFUNC.forget(loaded)
 
 
-class MLflowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record the predictions of every pyfunc model of the process.
-
-    The name of a model is ``DRIFTLINE_MODEL_NAME``, else the name under which MLflow logged it. The version is
-    ``DRIFTLINE_MODEL_VERSION``, else MLflow's id of the logged model. A model of unknown task needs its declaration in
-    the file of ``DRIFTLINE_CONFIG``, under that name.
-    """
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed; ``mlflow-skinny`` brings the same one."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        _PYFUNC.instrument()
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _PYFUNC.uninstrument()
-
-
 def _unnamed(loaded: Any) -> RecordingPlan:
     from driftline import Model
     from driftline.settings import read
@@ -185,3 +164,14 @@ def _estimator(loaded: Any) -> FittedEstimator | None:
 
 
 _PYFUNC = LibraryMethod("mlflow", "mlflow.pyfunc", "PyFuncModel", "predict", _unnamed)
+
+
+class MLflowInstrumentor(ProcessInstrumentor):
+    """Record the predictions of every pyfunc model of the process.
+
+    The name of a model is ``DRIFTLINE_MODEL_NAME``, else the name under which MLflow logged it. The version is
+    ``DRIFTLINE_MODEL_VERSION``, else MLflow's id of the logged model. A model of unknown task needs its declaration in
+    the file of ``DRIFTLINE_CONFIG``, under that name.
+    """
+
+    library = _PYFUNC

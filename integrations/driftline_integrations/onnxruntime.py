@@ -7,7 +7,7 @@ recorded: ``run_with_iobinding`` keeps its values on the device, so decorate the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from driftline_integrations.estimators.library_method import LibraryMethod, Reco
 from driftline_integrations.estimators.model_names import declared_model
 from driftline_integrations.estimators.samples import rows_of
 from driftline_integrations.instrumentation import instrumentor
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 
 if TYPE_CHECKING:
     from driftline.capture.signature import Selector
@@ -76,26 +76,6 @@ def uninstrument(session: Any) -> None:
         session: Session that :func:`instrument` was given.
     """
     _SESSIONS.forget(session)
-
-
-class ONNXRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record the predictions of every session whose model is declared.
-
-    A graph does not tell its task. ``[models.NAME]`` in the file of ``DRIFTLINE_CONFIG`` does; NAME is the name of the
-    graph, or ``DRIFTLINE_MODEL_NAME``.
-    """
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed; several bring that module."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        _SESSIONS.instrument()
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _SESSIONS.uninstrument()
 
 
 def _unnamed(session: Any) -> RecordingPlan:
@@ -207,3 +187,13 @@ def _by_class(values: Any, task: Task) -> Any:
 _SESSIONS = LibraryMethod(
     "onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", "InferenceSession", "run", _unnamed
 )
+
+
+class ONNXRuntimeInstrumentor(ProcessInstrumentor):
+    """Record the predictions of every session whose model is declared.
+
+    A graph does not tell its task. ``[models.NAME]`` in the file of ``DRIFTLINE_CONFIG`` does; NAME is the name of the
+    graph, or ``DRIFTLINE_MODEL_NAME``.
+    """
+
+    library = _SESSIONS

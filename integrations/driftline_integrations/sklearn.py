@@ -6,13 +6,12 @@ finds, records every estimator of the process.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from driftline_integrations.estimators.library import LibraryInstrumentation, sklearn_family
 from driftline_integrations.estimators.library import uninstrument as uninstrument
-from driftline_integrations.instrumentation import instrumentor
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model
@@ -69,21 +68,12 @@ def instrument(
     return estimator
 
 
-class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class SklearnInstrumentor(ProcessInstrumentor):
     """Record the predictions of every scikit-learn estimator of the process.
 
     The name of a model is ``DRIFTLINE_MODEL_NAME``, else the class of the estimator: for a pipeline that of the last
     step, for a search that of the best estimator. The version is ``DRIFTLINE_MODEL_VERSION``.
     """
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed."""
-        return ("scikit-learn >= 1.4",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        _SKLEARN.instrument()
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _SKLEARN.uninstrument()
+    library = _SKLEARN
+    dependencies = ("scikit-learn >= 1.4",)

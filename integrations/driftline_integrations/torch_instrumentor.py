@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
+from driftline.declared_models import declared
 from driftline.faults import FAULTS, logger
 
-from driftline_integrations.instrumentation import instrumentor
 from driftline_integrations.instrumentation.hooks import ConstructorHook, ImportHooks
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor, get_dependency_conflicts
+from driftline_integrations.instrumentation.instrumentor import (
+    ProcessInstrumentor,
+    get_dependency_conflicts,
+    with_providers,
+)
 
 if TYPE_CHECKING:
     from driftline.model import Model
@@ -24,45 +27,22 @@ if TYPE_CHECKING:
 _NEEDED = ("torch >= 2.5",)
 
 
-class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record the networks that the file in ``DRIFTLINE_CONFIG`` declares by class.
-
-    ``[models.churn]`` with ``estimator = "shop.networks.Churn"`` and a task records every object of that class made or
-    unpickled from then on. A network does not tell its task, so undeclared networks are not recorded. The class returns
-    probabilities, or values.
-    """
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed."""
-        return _NEEDED
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        from driftline.declared_models import declared
-
-        global _declared
-        _declared = DeclaredNetworks(
-            (instrumentor.with_providers(declaration.model), declaration.estimator)
-            for declaration in declared()
-            if "." in declaration.estimator
-        )
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _declared.leave()
-        hooks = sys.modules.get("driftline_integrations.torch")  # nobody has hooks where nobody has imported it
-        if hooks is not None:
-            hooks.uninstrument_all()
-
-
 class DeclaredNetworks:
     """Instrument each declared class once its module is imported."""
 
-    def __init__(self, classes: Iterable[tuple[Model, str]] = ()) -> None:
-        self._made: list[ConstructorHook] = []
-        paths = [(model, path.rpartition(".")) for model, path in classes]
+    def __init__(self) -> None:
+        self._hooks: list[ConstructorHook] = []
+        self._imports = ImportHooks()
+
+    def instrument(self) -> None:
+        """Wait for the modules of the classes that the file declares now."""
+        classes = [
+            (with_providers(declaration.model), *declaration.estimator.rpartition("."))
+            for declaration in declared()
+            if "." in declaration.estimator
+        ]
         self._imports = ImportHooks(
-            *((home, functools.partial(self._attend, model, kind)) for model, (home, _, kind) in paths)
+            *((home, functools.partial(self._attend, model, kind)) for model, home, _, kind in classes)
         )
         self._imports.await_all()
 
@@ -82,13 +62,16 @@ class DeclaredNetworks:
             return
         hook = ConstructorHook(functools.partial(_instrument, model, kind), ("__init__", "__setstate__"))
         hook.attend([kind])
-        self._made.append(hook)
+        self._hooks.append(hook)
 
-    def leave(self) -> None:
+    def uninstrument(self) -> None:
         """Put the classes back as they were, where nobody else has changed them since."""
         self._imports.wanted = False
-        while self._made:
-            self._made.pop().leave()
+        while self._hooks:
+            self._hooks.pop().leave()
+        hooks = sys.modules.get("driftline_integrations.torch")  # nobody has hooks where nobody has imported it
+        if hooks is not None:
+            hooks.uninstrument_all()
 
 
 def _instrument(model: Model, kind: type, network: Any) -> None:
@@ -96,4 +79,13 @@ def _instrument(model: Model, kind: type, network: Any) -> None:
         model.instrument(network)
 
 
-_declared = DeclaredNetworks()
+class TorchInstrumentor(ProcessInstrumentor):
+    """Record the networks that the file in ``DRIFTLINE_CONFIG`` declares by class.
+
+    ``[models.churn]`` with ``estimator = "shop.networks.Churn"`` and a task records every object of that class made or
+    unpickled from then on. A network does not tell its task, so undeclared networks are not recorded. The class returns
+    probabilities, or values.
+    """
+
+    library = DeclaredNetworks()
+    dependencies = _NEEDED

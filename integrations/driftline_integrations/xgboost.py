@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,8 +11,7 @@ from driftline.faults import FAULTS
 
 from driftline_integrations.estimators.library import LibraryInstrumentation, sklearn_family
 from driftline_integrations.estimators.library import uninstrument as uninstrument
-from driftline_integrations.instrumentation import instrumentor
-from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model
@@ -134,17 +132,7 @@ _XGBOOST = LibraryInstrumentation(
 )
 
 
-class XGBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class XGBoostInstrumentor(ProcessInstrumentor):
     """Record the predictions of every XGBoost model of the process, named as by ``SklearnInstrumentor``."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return nothing that has to be installed: the package has several names, ``xgboost`` and ``xgboost-cpu``."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        instrumentor.remember_providers(self, kwargs)
-        _XGBOOST.instrument()
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        instrumentor.forget_providers(self)
-        _XGBOOST.uninstrument()
+    library = _XGBOOST

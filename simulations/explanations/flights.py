@@ -8,8 +8,8 @@ from pathlib import Path
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.demo import data, train
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.causes import cause_sentence
 
 BEGIN, END = "<!-- flights: python -m simulations.explanations flights -->\n", "<!-- end of flights -->\n"
@@ -26,7 +26,7 @@ def months(directory: Path) -> list[Evaluation]:
     scored = rows[["id", "time", *data.FEATURES]].assign(score=model.predict_proba(rows[data.FEATURES])[:, 1])
     scored.to_parquet(directory / "flights.parquet")
     files = [directory / "flights.parquet"], directory / "baseline.json"
-    return evaluate_files(*files, None, EvaluationOptions(), Cut("1mo"), lambda _: None).evaluations
+    return evaluate_files(EvaluationInputs(*files), EvaluationOptions(window="1mo"), lambda _: None).evaluations
 
 
 def told(evaluations: list[Evaluation]) -> str:

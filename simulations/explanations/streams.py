@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
-from driftline.baseline.sections.time_blocks import block_columns
+from driftline.baseline.sections.section import block_columns
 from driftline.panes.fold import fold_by
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64, ModelKey

@@ -7,27 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
+    ClassShare,
+    ColumnDrift,
+    ComparedOutcomes,
+    DriftContributor,
     Expected,
     Explanation,
+    FastLabels,
     Finding,
+    JointDrift,
     KindOfChange,
+    LabelShift,
+    MethodValue,
     ObjectiveState,
+    RowLoss,
+    SliceCondition,
+    SliceDrift,
     Verdict,
+    WeakSlice,
 )
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.policy.replay import QuietTime
+from driftline_processor.core.retraining import LossChange, RetrainCost, RetrainQuestion, weigh_retraining
 from driftline_processor.core.verdict import verdict_of_window
 from driftline_processor.present.sentences import clause, forms
 from driftline_processor.present.sentences.advice import advise
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.drift import column_sentence, joint_sentence, slice_sentence
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.objectives import objective_sentence, overdue
+from driftline_processor.present.sentences.outcomes import weak_slice_sentence
 from driftline_processor.present.sentences.policies import ENDINGS, ending_words, quiet_sentence
+from driftline_processor.present.sentences.retraining import retraining_reasons, retraining_sentence
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_reason, verdict_sentence
 from msgspec import structs
 from msgspec.structs import replace
@@ -67,7 +85,7 @@ FINDINGS = (
 COLD = Cause(("temp",), "", 0.35, (Change("values below 5", 0.41, 0.06),))
 CAUSES = (
     COLD,
-    structs.replace(COLD, since=JULY, before=True, score_shift=0.34, importance=0.2),
+    structs.replace(COLD, since=JULY, or_earlier=True, score_shift=0.34, importance=0.2),
     structs.replace(
         COLD, slice="country=NL", changes=(*COLD.changes, Change("values of 9 or more", 0.1, 0.3)), since=JULY
     ),
@@ -75,8 +93,12 @@ CAUSES = (
 )
 CLOCK: dict[str, Any] = {"since": JULY, "timezone": "UTC", "of_days": True}
 OUTCOMES = {"outcomes": 900, "coverage": 0.45}
-OBJECTIVE = ObjectiveState("precision", "precision >= 0.9", "broken", 0.8, 0.7, 0.85, 90, sentence="0.8 on 90 rows")
-EXPECTED = Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "age: 20 % of values are missing")
+OBJECTIVE = ObjectiveState("precision", "precision >= 0.9", "broken", 0.8, 0.7, 0.85, 90)
+MISSING = fact("fraction_of_values", rule="missing", low=0.2, high=0.2)
+EXPECTED = Expected(
+    "age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, fact("fraction_of_values", rule="missing", low=0.2, high=0.2)
+)
+SHIFT = LabelShift("labels", 0.2, 0.31, 0.28, 0.34, 1e-9, 0.4, ("age",))
 ENDS = {"low": 0.7, "high": 0.85}
 MOVED = fact("metric_moved", metric="accuracy", change=-0.1, low=-0.12, high=-0.08, value=0.7, level=None)
 LEVEL: dict[str, Any] = {"predicted": 0.14, "actual": 0.36, "low": 0.28, "high": 0.45, "positive_class": "late"}
@@ -94,6 +116,34 @@ TELLING: dict[str, Any] = {
 GROUPS: dict[str, Any] = {"measure": "equal_opportunity_difference", "attribute": "gender", "low": 0.1, "high": 0.3}
 DAYS_LACK: dict[str, Any] = {"reason": "too_few_days", "needed": None, "rows": None}
 CAUSE = fact("cause", cause=COLD)
+COSTS: tuple[tuple[float, Any], ...] = (
+    (500.0, "given"),
+    (800.0, "price sheet"),
+    (900.0, "past runs"),
+    (2_000.0, "given"),
+)
+UNKNOWN = (
+    *("no_value", "no_row", "no_whole_rows", "no_times", "no_feature", "values_not_stored", "one_value"),
+    *("values_too_close", "not_counted", "not_counted_without_baseline"),
+)
+OBJECTIVES = (
+    OBJECTIVE,
+    structs.replace(OBJECTIVE, relative=True, value=-0.1, low=None, remarks=(fact("compared_with_slice", rows=9),)),
+    structs.replace(OBJECTIVE, metric="latency_p99", value=0.08, low=0.07, high=0.09),
+    structs.replace(
+        OBJECTIVE,
+        state="inconclusive",
+        slice="country=NL",
+        slices={"country=NL": "inconclusive"},
+        alert_after=3,
+        inconclusive_windows=3,
+        needed=1_200,
+        remarks=(fact("rows_decide", needed=1_200),),
+    ),
+    structs.replace(OBJECTIVE, state="inconclusive", alert_after=3, inconclusive_windows=3, reason="too_few_days"),
+)
+SHARE = {"low": 0.2, "high": 0.25}
+LACKING = ("metric", "decisions", "rows", "interval")
 
 FACTS: tuple[Fact, ...] = (
     fact("no_worse_than_baseline", metric="accuracy", value=0.8, baseline=0.79, better=False),
@@ -167,7 +217,12 @@ FACTS: tuple[Fact, ...] = (
     fact("estimate_missed", metric="mae", error=2.0),
     fact("worse_without_drift", metric="mae"),
     *map(fact, ("no_input_drifts", "scores_of_classes_hold", "outcomes_as_expected")),
-    fact("label_shift", sentence="positives became more frequent"),
+    SHIFT.fact,
+    structs.replace(SHIFT, explains="inputs").fact,
+    structs.replace(SHIFT, explains="either", features=()).fact,
+    structs.replace(SHIFT, class_name="plan", shares={"plan": ClassShare(0.2, 0.31, 0.28, 0.34)}).fact,
+    structs.replace(SHIFT, class_name="plan").fact,
+    *(structs.replace(SHIFT, quantity="mean", explains=explains).fact for explains in ("labels", "inputs", "either")),
     fact("signal_unknown", signal="accuracy", slice="country=NL", waits=True),
     *(fact("limit_unknown", signal="mae", slice="", of=of, windows=3) for of in ("baseline", "last week", "average")),
     fact("signal_without_interval", signal="mae"),
@@ -178,7 +233,7 @@ FACTS: tuple[Fact, ...] = (
     fact("drift_evaluated", columns=1, of=3),
     fact("column_statistics", name="temp", statistics={"ks": 0.9}, p_value=1e-9, size="large"),
     fact("objective_broken", objective=OBJECTIVE),
-    fact("objective_inconclusive", objective=structs.replace(OBJECTIVE, sentence="")),
+    fact("objective_inconclusive", objective=structs.replace(OBJECTIVE, value=None)),
     fact("no_two_groups", attribute="gender"),
     fact("groups_unknown", measure="equal_opportunity_difference", attribute="gender", yet=True),
     fact("groups_inconclusive", **GROUPS, group="f", rate="true_positive_rate", rows=90.0),
@@ -202,6 +257,56 @@ FACTS: tuple[Fact, ...] = (
     CAUSE,
     FINDINGS[0].fact,
     replace(FINDINGS[0].fact, kind="named_finding"),
+    *(FastLabels("<1d", True, metric, 0.12, 0.31, 800, 700, 1e-4).fact for metric in get_args(ComparedOutcomes)),
+    FastLabels("<1h", False, "error_rate", 0.12, 0.12, 800, 700, 0.9).fact,
+    fact("outcomes_may_still_come", delay=2 * DAY, learned_from=None),
+    fact("outcomes_may_still_come", delay=2 * DAY, learned_from=1_200),
+    fact("coverage_too_low", coverage=0.4, needed=0.5),
+    fact("decisions_unreviewed", predictions={"0": 9_500}),
+    fact("decisions_unreviewed", predictions={"a": 12, "b": 4_000, "c": 90, "d": 7}),
+    *(fact("fraction_of_values", rule=rule, **SHARE) for rule in ("missing", "unique", "duplicates", "type", "range")),
+    *(fact("fraction_of_values", rule=rule, **SHARE) for rule in ("values", "not_values", "length", "pattern")),
+    fact("column_arrived", arrived=True),
+    fact("column_arrived", arrived=False),
+    fact("rows_in_window", rows=12_000),
+    fact("age_of_newest_row", seconds=30.0),
+    fact("age_of_newest_row", seconds=5_400.0),
+    fact("moment_of_values", moment="mean", value=3.5),
+    fact("moment_of_values", moment="stddev", value=3.5),
+    fact("end_of_values", end="min", rows=900.0, outside=1.0, within=900.0, low=None, high=3.0),
+    fact("end_of_values", end="max", rows=900.0, outside=1.0, within=900.0, low=2.0, high=3.0),
+    *(fact("measurement_unknown", reason=reason) for reason in UNKNOWN),
+    *map(fact, ("window_open_yet", "more_days_decide", "interval_unknown", "compared_with_all_rows")),
+    fact("rows_decide", needed=1_421),
+    fact("rows_decide", needed=None),
+    fact("no_row_reviewed", metric="precision", slice="country=NL", needed=72),
+    fact("no_row_reviewed", metric="mae", slice="", needed=None),
+    fact("no_call", metric="latency_p99", slice=""),
+    fact("no_call", metric="availability", slice="country=NL"),
+    *(fact("baseline_lacks", metric="accuracy", lacking=lacking) for lacking in LACKING),
+    fact("compared_with_slice", rows=2_000),
+    fact("slice_folded", slice="country=c77", key="country", most=20, other="country=other"),
+    fact("no_period_ended", of_calls=False),
+    fact("no_period_ended", of_calls=True),
+    fact("no_slice_with_rows", key="country", metric="recall", min_rows=50, most=("country=NL", 49), of_calls=False),
+    fact("no_slice_with_rows", key="country", metric="latency_p99", min_rows=50, most=None, of_calls=True),
+    fact("few_predictions_reviewed", rows=3, predictions=200, needed=50),
+    fact("slices_of_key", key="country", states={"met": 1, "broken": 0, "inconclusive": 2}, few=1, min_rows=50),
+    *map(fact, ("no_final_outcomes", "baseline_without_outcomes", "no_window_compared", "factors_too_large")),
+    fact("loss_not_compared", metric="mae", compared=("accuracy",)),
+    fact("no_metric_of_loss", metrics=("accuracy", "mae")),
+    fact("loss_without_interval", metric="log_loss"),
+    fact("loss_not_worse", metric="log_loss"),
+    fact("retraining_does_not_help", change="service"),
+    fact("retraining_does_not_help", change="data_fault"),
+    fact("factors_lacking", names=("value", "predictions", "cost")),
+    fact("run_failed", error="MemoryError"),
+    *map(fact, ("no_outcomes_after_run", "no_outcomes_before_run", "no_baseline_outcomes_before_run")),
+    *map(fact, ("not_worse_before_run", "no_outcomes_yet", "no_request_of_both", "no_hour_of_both")),
+    fact("tasks_differ", champion="binary", challenger=""),
+    fact("task_not_compared", task="ranking"),
+    fact("version_unreviewed", version="", predictions={"0": 9_500}),
+    fact("version_without_outcomes", version="2"),
 )
 """Facts of all kinds, some with several values of which the words depend."""
 
@@ -219,7 +324,8 @@ ADVICE: tuple[Fact, ...] = (
     fact("check_column_first", column="age", outside=0.57, **CLOCK),
     fact("check_threshold", moved=MOVED),
     fact("wait_for_end_of_window", end=JULY, timezone="UTC"),
-    fact("wait_for_outcomes", immature=""),
+    fact("wait_for_outcomes", immature=()),
+    fact("wait_for_outcomes", immature=(fact("coverage_too_low", coverage=0.4, needed=0.5),)),
     fact(
         "wait_for_longer_window",
         start=JULY,
@@ -246,7 +352,7 @@ CHANGES = (
     KindOfChange("data_fault", "data_faulty", (replace(FINDINGS[0].fact, kind="named_finding"),)),
     KindOfChange("concept_change", "meaning_changed", (RATES,)),
     KindOfChange("label_shift", "proportions_changed", (RATES,)),
-    KindOfChange("label_shift", "proportions_changed_by_scores", (fact("label_shift", sentence="more positives"),)),
+    KindOfChange("label_shift", "proportions_changed_by_scores", (SHIFT.fact,)),
     KindOfChange("covariate_shift", "inputs_moved", (DRIFT,)),
     KindOfChange("covariate_shift", "inputs_moved_as_expected", (DRIFT, fact("outcomes_as_expected"))),
     KindOfChange("covariate_shift", "inputs_or_proportions_moved", (DRIFT,)),
@@ -261,8 +367,56 @@ QUIET = (
 )
 
 
+METHODS = {"ks": MethodValue(0.41, 1e-9), "psi": MethodValue(0.6)}
+TEMP = ColumnDrift("feature", "temp", "drift", "ks", 900, METHODS, size="large", alike=(7, 60), detectable_change=0.3)
+COLUMNS = (
+    TEMP,
+    structs.replace(TEMP, state="within_normal_variation", alike=(0, 60)),
+    structs.replace(TEMP, reason="too_few_days"),
+    structs.replace(TEMP, state="ok", column="score", name="", decided_by="chi2"),
+    *(
+        structs.replace(TEMP, state="inconclusive", reason=reason, p_normal_variation=p)
+        for reason, p in (("not_comparable", None), ("too_few_rows", None), ("too_few_days", None), ("", 0.1))
+    ),
+    structs.replace(TEMP, state="no_baseline", column="class", name=""),
+)
+SLICE = SliceDrift(900, "drift", "", 12, 1 / 12, {"temp": TEMP}, None, None)
+AGE_AND_PAY = DriftContributor(("age", "pay"), -0.9, 0.6, -0.3)
+JOINT = (
+    JointDrift("correlation", "drift", 900, -0.9, 1e-9, 0.9, 0.6, -0.3, (AGE_AND_PAY,), 3),
+    JointDrift("pca", "drift", 900, 1.5, 1e-9, 1.4, 2.0, 2.6, (DriftContributor(("age",), 0.4, 1.0, 1.4),)),
+    JointDrift("pca", "inconclusive", 900, None, None, 1.4, missing=(DriftContributor(("age",), 0.4, 0.1, 0.5),)),
+    JointDrift("domain_classifier", "drift", 900, 0.3, 1e-9, 0.3, 0.5, 0.8, (DriftContributor(("age",), 0.1),)),
+)
+LOSS = LossChange("mae", 12.0, 10.0, 2.0, 1.5, 2.5, 5000, 0.4, 0.4, 0, 1)
+QUESTION = RetrainQuestion(LOSS, None, 0.01, 30.0, 100_000.0, RetrainCost(500.0, "EUR"))
+QUESTIONS = (
+    *(replace(QUESTION, cost=RetrainCost(cost, "EUR", source, 3)) for cost, source in COSTS),
+    replace(QUESTION, share=0.5, cost=RetrainCost(2_000.0)),
+    replace(QUESTION, loss=None, no_loss=fact("no_final_outcomes")),
+    replace(QUESTION, loss=replace(LOSS, kind="service")),
+    replace(QUESTION, cost=None),
+)
+
+
 def lines() -> Iterator[str]:
     """Yield the lines of the file: what it is, and the words for it."""
+    for column in COLUMNS:
+        yield f"column {column.state}: {column_sentence(column)}"
+    for slice_drift in (SLICE, structs.replace(SLICE, features={}, state="ok"), structs.replace(SLICE, features={})):
+        yield f"slice {slice_drift.state}: {slice_sentence(slice_drift)}"
+    for joint in JOINT:
+        yield f"joint {joint.method}: {joint_sentence(joint)}"
+    yield f"expectation {EXPECTED.state}: {expectation_sentence(EXPECTED)}"
+    for by in get_args(RowLoss):
+        weak = WeakSlice(by, (SliceCondition("age", "below 25", high=25.0),), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1)
+        yield f"weak slice {by}: {weak_slice_sentence(weak)}"
+    for objective in OBJECTIVES:
+        yield f"objective {objective.state}: {objective_sentence(objective)}"
+        yield f"  overdue: {overdue(objective)}"
+    for answer in map(weigh_retraining, QUESTIONS):
+        yield f"retraining {answer.answer}: {retraining_sentence(answer)}"
+        yield from (f"  reason: {reason}" for reason in retraining_reasons(answer))
     for one in FACTS:
         yield f"{one.kind}: {' | '.join(forms(one))}"
     for one in ADVICE:

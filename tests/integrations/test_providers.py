@@ -9,7 +9,7 @@ import pytest
 from driftline import declared_models
 from driftline.export import lifecycle, pipeline
 from driftline_integrations.flask import FlaskInstrumentor
-from driftline_integrations.instrumentation.instrumentor import forget_providers, remember_providers, with_providers
+from driftline_integrations.instrumentation.instrumentor import with_providers
 from driftline_integrations.sklearn import SklearnInstrumentor
 from flask import Flask
 
@@ -80,11 +80,11 @@ def test_a_block_that_a_model_has_recorded_before_does_not_take_the_providers_wi
     with plain.prediction(features={"amount": 17.5}) as prediction:
         prediction.score = 0.25
     instrumentor = SklearnInstrumentor()
-    remember_providers(instrumentor, {"tracer_provider": other.tracers})
+    instrumentor.instrument(tracer_provider=other.tracers)
     try:
         with with_providers(plain).prediction(features={"amount": 17.5}) as prediction:
             prediction.score = 0.25
     finally:
-        forget_providers(instrumentor)
+        instrumentor.uninstrument()
 
     assert (len(service.spans), len(other.spans)) == (1, 1)

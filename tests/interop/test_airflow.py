@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from driftline_processor.policy.action import Surroundings
 from driftline_processor.policy.actions.airflow import Airflow
-from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import NO_SOURCES
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from driftline_processor.policy.acknowledgement import acknowledge as note_acknowledgement
-from driftline_processor.policy.alerts import Approval, Message
+from driftline_processor.policy.alerts import Approval
+from driftline_processor.policy.message import Message
 from starlette.applications import Starlette
 
 from tests.support.fake_view import FakeView, app_of

@@ -231,7 +231,7 @@ def flight_window(window: Window, rows: int, closed: bool, coverage: float | Non
         features=features,
         score=score,
         predicted=predicted,
-        share=drifted / len(features),
+        fraction=drifted / len(features),
         realized=realized,
         reference={
             "accuracy": MetricValue(0.79, 10_000, "panes"),
@@ -353,7 +353,7 @@ def fraud() -> ModelView:
                 900 + 40 * place,
                 window.end < NOW,
                 {"amount": amount, "merchant_id": blind},
-                share=0.0,
+                fraction=0.0,
                 missing_features=("card_age", "country", "velocity_1h"),
                 new_features=("device",),
             )

@@ -11,8 +11,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 
 from tests.support.service import Service
 from tests.support.state_fixtures import Open
@@ -24,7 +24,7 @@ def of_file(folder: Path, frame: pd.DataFrame, baseline: Baseline) -> Evaluation
     frame.to_parquet(folder / "week.parquet")
     baseline.save(folder / "baseline.json")
     files = [folder / "week.parquet"], folder / "baseline.json"
-    [evaluation] = evaluate_files(*files, None, EvaluationOptions(), Cut(), print).evaluations
+    [evaluation] = evaluate_files(EvaluationInputs(*files), EvaluationOptions(), print).evaluations
     return evaluation
 
 

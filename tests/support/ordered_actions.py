@@ -8,8 +8,8 @@ from typing import Any
 
 from driftline_processor.config.schema import Config
 from driftline_processor.policy.action import ActionChannel
-from driftline_processor.policy.alerts import Kind, Message
 from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.message import Kind, Message
 from driftline_processor.policy.sources import NO_SOURCES, Report, Sources
 
 ALERT = "4c1f0a92be77d310"

@@ -16,9 +16,10 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.governance.audit import Audit
 from driftline_processor.governance.decisions import DecisionStore
-from driftline_processor.policy.alerts import AlertStore, Delivery, Message, Result
+from driftline_processor.policy.alerts import AlertStore, Delivery, Result
 from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.explanation import PolicyExplanations
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store

@@ -10,7 +10,19 @@ from driftline_processor.core.windows.window import HOUR
 from msgspec.structs import replace
 
 from tests.support.paths import ROOT
-from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
+from tests.support.verdict_windows import (
+    DAY,
+    JULY,
+    MAY_COME,
+    change,
+    column,
+    explained,
+    known,
+    right,
+    value,
+    window,
+    wrong,
+)
 
 PAGE = ROOT / "docs/explanation/verdict.md"
 BASE = {"log_loss": value(0.49), "roc_auc": value(0.69), "accuracy": value(0.78)}
@@ -68,7 +80,7 @@ def examples() -> list[tuple[str, Verdict]]:
         ("inputs moved, no outcomes", said(window(reference=BASE, **MOVED))),
         ("nothing moved, no outcomes", said(window(reference=BASE))),
         ("few outcomes", said(known(changes=UNSURE, realized={"log_loss": FEW}, outcome_rows=120, coverage=0.024))),
-        ("outcomes may still come", said(window(young=True, maturity="immature", immature="they take 3 days"))),
+        ("outcomes may still come", said(window(young=True, maturity="immature", immature=MAY_COME))),
         ("no prediction comes", said(right(), right(1), traffic=silent)),
         ("windows wait", said(right(), traffic=behind)),
     ]

@@ -52,7 +52,7 @@ def wide(features: int, windows: int) -> ModelView:
             Evaluation(
                 *(key, window, 1000, True),
                 after if at > windows // 2 else before,
-                share=0.1,
+                fraction=0.1,
                 realized=realized,
                 estimated=dict.fromkeys(ESTIMATED, estimate),
                 reference={name: MetricValue(0.7, 9000, "panes") for name in METRICS},

@@ -13,11 +13,13 @@ from driftline_processor.core.evaluation import (
     JointDrift,
     TrackRecord,
 )
+from driftline_processor.core.facts import fact
 from msgspec.structs import replace
 
 from tests.support.verdict_windows import (
     DAY,
     JULY,
+    MAY_COME,
     MISSING,
     change,
     column,
@@ -62,6 +64,8 @@ BEYOND = Finding(
 )
 WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
 
+
+MISSING_VALUES = fact("fraction_of_values", rule="missing", low=0.2, high=0.2)
 
 WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
     (
@@ -167,7 +171,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         "send_outcomes",
     ),
     (
-        window(score=column(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
+        window(score=column(kind="score", name=""), young=True, maturity="immature", immature=MAY_COME),
         "at_risk",
         ("output_moved", "and_inconclusive"),
         "wait_for_outcomes",
@@ -179,7 +183,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         "repair_columns",
     ),
     (
-        window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "20 % are missing"),)),
+        window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, MISSING_VALUES),)),
         "at_risk",
         ("expectation_broken", "and_inconclusive"),
         "repair_columns",

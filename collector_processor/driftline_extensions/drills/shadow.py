@@ -20,8 +20,9 @@ from driftline_processor.config.schema import Config, Storage
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.windows.window import DAY, length
 from driftline_processor.policy.action import ActionChannel
-from driftline_processor.policy.alerts import Alert, Approval, Delivery, Message
+from driftline_processor.policy.alerts import Alert, Approval, Delivery
 from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import no_links
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 from driftline_processor.state import State

@@ -18,6 +18,7 @@ from driftline.capture.model_identity import VERSION
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 
 _SPEC = "https://openlineage.io/spec"
@@ -130,7 +131,7 @@ def _expected(expected: Expected) -> Json:
         "assertion": expected.rule.partition(":")[0],
         "success": expected.state == "met",
         "name": expected.rule,
-        "description": expected.sentence,
+        "description": expectation_sentence(expected),
         "severity": "error",
         "expected": expected.rule.partition(": ")[2],
     }

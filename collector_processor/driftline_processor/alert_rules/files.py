@@ -8,15 +8,11 @@ from typing import Final, NamedTuple
 from driftline_processor.config.schema import Config
 
 from .alertmanager import alertmanager_config
-from .openslo import openslo_documents
 from .prometheus import ANY_MODEL, OF_MODELS, rules_of_any_model, rules_of_models
 from .signal_queries import LeftOut
 
 ALERTMANAGER: Final = "alertmanager.yml"
 """The file with the routes, in which people fill in receivers."""
-
-OPENSLO: Final = "openslo.yaml"
-"""The file of objectives."""
 
 
 class RuleFiles(NamedTuple):
@@ -46,6 +42,5 @@ def rule_files(config: Config, routes_before: str = "") -> RuleFiles:
         ANY_MODEL: rules_of_any_model(),
         OF_MODELS: rules.text,
         ALERTMANAGER: alertmanager_config(config, routes_before),
-        OPENSLO: openslo_documents(config),
     }
     return RuleFiles(texts, rules.left_out)

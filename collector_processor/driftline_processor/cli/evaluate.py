@@ -59,14 +59,15 @@ def evaluate(
     Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
     """
     with report_bad_input():
-        from driftline_processor.evaluation.files.request import evaluate_request
+        from driftline_processor.evaluation.files.evaluate import evaluate_files
+        from driftline_processor.evaluation.files.inputs import EvaluationInputs
         from driftline_processor.terminal.progress import show_progress
 
         from .fail_on import check, metrics_in, parse
 
         options = replace(options, metrics=(*options.metrics, *metrics_in(fail_on or ())))
         with show_progress() as progress:
-            result = evaluate_request(data, baseline, outcomes, options, say, progress)
+            result = evaluate_files(EvaluationInputs(data, baseline, outcomes), options, say, progress)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         metrics = {name for evaluation in result.evaluations for name in evaluation.realized}
         cuts = {name.partition("=")[0] for evaluation in result.evaluations for name in evaluation.performance_slices}
@@ -76,12 +77,11 @@ def evaluate(
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:
-            from driftline_processor.terminal.evaluation import show
-            from driftline_processor.terminal.sections import Detail
+            from driftline_processor.terminal.evaluation import Detail, show
 
             show(
                 *(result.evaluations, None, result.concept, result.wrong, result.verdict),
-                detail=Detail(every, explain, frozenset({"domain_classifier"} if options.classifier else ())),
+                detail=Detail(every, explain),
             )
             show_versions(answer.get("versions", ()))
         if html is not None:

@@ -116,8 +116,9 @@ def _replay_rows(
     """Judge rows of files as `driftline evaluate` does, and replay the policies over their windows."""
     from driftline_processor.config.model import Model
     from driftline_processor.core.evaluation import Evaluation
+    from driftline_processor.evaluation.files.evaluate import evaluate_files
+    from driftline_processor.evaluation.files.inputs import EvaluationInputs
     from driftline_processor.evaluation.files.options import EvaluationOptions
-    from driftline_processor.evaluation.files.request import evaluate_request
     from driftline_processor.policy.replay import replay_policies, replayed_model
     from driftline_processor.terminal.progress import show_progress
 
@@ -129,7 +130,7 @@ def _replay_rows(
         used_sections=("policies", "notify", "channels", "actions", "silences"),
     )
     with show_progress() as progress:
-        result = evaluate_request(rows, baseline, outcomes, options, say, progress)
+        result = evaluate_files(EvaluationInputs(rows, baseline, outcomes), options, say, progress)
     windows: dict[str, list[Evaluation]] = {}
     for evaluation in result.evaluations:
         windows.setdefault(evaluation.window.name, []).append(evaluation)

@@ -227,15 +227,16 @@ def _weigh_files(
 ) -> dict[str, Any]:
     """Judge rows of files as `driftline evaluate` does, and weigh the newest window."""
     from driftline_processor.core.retraining import question_of, weigh_retraining
+    from driftline_processor.evaluation.files.evaluate import evaluate_files
+    from driftline_processor.evaluation.files.inputs import EvaluationInputs
     from driftline_processor.evaluation.files.options import EvaluationOptions
-    from driftline_processor.evaluation.files.request import evaluate_request
     from driftline_processor.present.retraining import answer_json
     from driftline_processor.terminal.progress import show_progress
 
     metrics = (terms.metric,) if terms.metric else ()
     options = EvaluationOptions.of_columns(columns, window=window, config=config, metrics=metrics)
     with show_progress() as progress:
-        result = evaluate_request(data, baseline, outcomes, options, say, progress)
+        result = evaluate_files(EvaluationInputs(data, baseline, outcomes), options, say, progress)
     windows = [evaluation for evaluation in result.evaluations if evaluation.closed]
     measured = [window for window in windows if window.realized and window.maturity == "mature"]
     answer = weigh_retraining(question_of(terms, windows, measured, measured, ()))

@@ -16,7 +16,7 @@ def rules(
     config: Annotated[Path, typer.Option(metavar="FILE", help="driftline.yaml")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the files go.")],
 ) -> None:
-    """Write Prometheus rules, Alertmanager routes and OpenSLO documents."""
+    """Write Prometheus rules and Alertmanager routes."""
     with report_bad_input():
         from driftline_processor.alert_rules.files import ALERTMANAGER, rule_files
         from driftline_processor.config.schema import ConfigError, load

@@ -52,7 +52,7 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
     """Return a row for each challenger and loss, from the JSON of the API."""
     from rich.text import Text
 
-    from driftline_processor.core.service_level.words import measured_text, service_title
+    from driftline_processor.present.figures import measured_text, service_title
     from driftline_processor.present.numbers import count
     from driftline_processor.present.versions import LOSS_WORDS, VERDICT_WORDS, ends, mean_loss
     from driftline_processor.terminal.console import empty

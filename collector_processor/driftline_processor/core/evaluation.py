@@ -226,7 +226,8 @@ class SliceDrift(Struct, frozen=True):
         reason: What lacks where the state is ``inconclusive``.
         compared: With what, where that is not the same slice of the baseline: then nothing is decided
             (``no_baseline``).
-        judged: Features that could be judged, ``share``: drifted features of them.
+        evaluated: Features that could be evaluated.
+        fraction: The fraction of them that drifted.
         features: Without their drawings; what the service keeps holds only the features that drift.
         score: As ``features``.
         predicted: As ``features``.
@@ -235,8 +236,8 @@ class SliceDrift(Struct, frozen=True):
     rows: int
     state: State
     compared: str
-    judged: int
-    share: float | None
+    evaluated: int
+    fraction: float | None
     features: dict[str, ColumnDrift]
     score: ColumnDrift | None
     predicted: ColumnDrift | None
@@ -277,8 +278,9 @@ class JointDrift(Struct, frozen=True):
         p_value: Corrected over the methods.
         was: What was compared.
         now: What was compared.
-        told: What gives it away, the most telling first.
-        sentence: For people.
+        contributors: The features, or pairs, that changed most, the largest change first.
+        changed_pairs: How many pairs changed significantly.
+        missing: Features whose fraction of missing values changed so much that the value does not show drift.
     """
 
     method: str
@@ -289,8 +291,9 @@ class JointDrift(Struct, frozen=True):
     effect: float
     was: float | None = None
     now: float | None = None
-    told: tuple[DriftContributor, ...] = ()
-    sentence: str = ""
+    contributors: tuple[DriftContributor, ...] = ()
+    changed_pairs: int = 0
+    missing: tuple[DriftContributor, ...] = ()
     reason: InconclusiveReason = ""
 
 
@@ -495,7 +498,7 @@ class Finding(Struct, frozen=True):
     @property
     def fact(self) -> Fact:
         """The finding as a fact."""
-        return Fact("finding", {name: getattr(self, name) for name in self.__struct_fields__})
+        return Fact("finding", structs.asdict(self))
 
 
 class Expected(Struct, frozen=True):
@@ -507,6 +510,7 @@ class Expected(Struct, frozen=True):
         low: What was measured lies between them: equal where it is exact, None where nothing is known.
         high: As ``low``.
         rows: Those it was measured on.
+        measurement: What was measured, or why nothing is known.
     """
 
     feature: str
@@ -515,7 +519,7 @@ class Expected(Struct, frozen=True):
     low: float | None
     high: float | None
     rows: int
-    sentence: str
+    measurement: Fact
 
 
 class ObjectiveState(Struct, frozen=True):
@@ -536,6 +540,8 @@ class ObjectiveState(Struct, frozen=True):
         slice: The one that it is of, or the worst of those of its key, whose states are ``slices``.
         few: How many more have too few rows to be judged.
         reason: What a longer window would have more of, where it is not reviewed rows that lack.
+        relative: Whether the numbers are those of the change since the baseline.
+        remarks: Why it is inconclusive, what it is compared with, and the states of other slices.
     """
 
     metric: str
@@ -550,12 +556,13 @@ class ObjectiveState(Struct, frozen=True):
     inconclusive_windows: int = 0
     since: int = 0
     until: int = 0
-    sentence: str = ""
     slice: str = ""
     slices: dict[str, Judgement] = {}
     few: int = 0
     alert_after: int = 0
     reason: InconclusiveReason = ""
+    relative: bool = False
+    remarks: tuple[Fact, ...] = ()
 
     @property
     def overdue(self) -> bool:
@@ -587,7 +594,7 @@ class Cause(Struct, frozen=True):
         changes: Where from and where to, the most telling first.
         slice: The one in which it is; "" = everywhere, or not known.
         since: Unix nanoseconds, the start of the first step of time that is so; None where it is not known.
-        before: The first step that is known is so already.
+        or_earlier: The first step that is known is so already.
         p_value: That of the change at ``since``.
         importance: Share of the model's importance, ``weight``: share of moved × importance of all causes; both None
             where the importance of the features is unknown.
@@ -603,7 +610,7 @@ class Cause(Struct, frozen=True):
     changes: tuple[Change, ...] = ()
     slice: str = ""
     since: int | None = None
-    before: bool = False
+    or_earlier: bool = False
     p_value: float | None = None
     importance: float | None = None
     weight: float | None = None
@@ -659,7 +666,7 @@ class ClassShare(Struct, frozen=True):
 class LabelShift(Struct, frozen=True):
     """The share of positives that a window's scores tell, and whether it explains that they moved.
 
-    Of several classes, the share of the one that moved most surely; of a regression, the mean of the target.
+    Of several classes, the share of the one that moved most significantly; of a regression, the mean of the target.
 
     Attributes:
         explains: ``labels`` where scores and features moved as a new share of positives moves them; ``inputs`` where
@@ -671,9 +678,9 @@ class LabelShift(Struct, frozen=True):
         p_value: Of the scores, while the share is the baseline's.
         fit: Of the scores, while the re-mixed scores of the baseline are theirs.
         features: Features that tell it.
-        sentence: The finding in words.
         class_name: Class whose share it is, of several; "" = the positive one.
-        shares: Class → its share, of several.
+        shares: Class → its share, of several; {} where the decisions tell classes apart too badly to say.
+        quantity: What ``was`` and ``now`` are: a fraction of the rows, or the mean of the target.
     """
 
     explains: ShiftExplanation
@@ -684,9 +691,20 @@ class LabelShift(Struct, frozen=True):
     p_value: float
     fit: float
     features: tuple[str, ...]
-    sentence: str
     class_name: str = ""
     shares: dict[str, ClassShare] = {}
+    quantity: Literal["fraction", "mean"] = "fraction"
+
+    @property
+    def fact(self) -> Fact:
+        """The shift as a fact."""
+        names = ("explains", "was", "now", "low", "high", "features", "class_name", "quantity")
+        return Fact("label_shift", {name: getattr(self, name) for name in names} | {"known": self.is_known})
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the shares of the classes are known: decisions can tell classes apart too badly."""
+        return not self.class_name or bool(self.shares)
 
 
 class TrackRecord(Struct, frozen=True):
@@ -788,7 +806,7 @@ class GroupComparison(Struct, frozen=True):
         low: Lower end of the interval.
         high: Upper end of the interval; None where there is none.
         state: Whether the whole interval keeps to the criterion's limit.
-        beside: The group it is compared with; "" in evaluations stored before comparisons named it.
+        compared_with: The group it is compared with.
     """
 
     group: str
@@ -797,7 +815,7 @@ class GroupComparison(Struct, frozen=True):
     low: float | None
     high: float | None
     state: Judgement
-    beside: str = ""
+    compared_with: str
 
 
 Basis = Literal["predictions", "labelled rows"]
@@ -837,7 +855,7 @@ class Fairness(Struct, frozen=True):
         attribute: The attribute that tells groups apart.
         reference: The group that others are compared with by name; "" where none is named or it has no rows.
         coverage: Share of all rows whose attribute is known.
-        labelled: Share of the labelled rows whose attribute is known.
+        labelled_coverage: Share of the labelled rows whose attribute is known.
         groups: Rates by group.
         criteria: Verdicts by criterion.
     """
@@ -845,7 +863,7 @@ class Fairness(Struct, frozen=True):
     attribute: str
     reference: str
     coverage: float | None
-    labelled: float | None
+    labelled_coverage: float | None
     groups: tuple[GroupRates, ...]
     criteria: tuple[FairnessCriterion, ...]
 
@@ -889,22 +907,13 @@ class SlaResult(Struct, frozen=True):
 
 
 ComparedOutcomes = Literal["actual_rate", "error_rate", "mean_actual", "mae"]
-WITHIN = {"<1h": "within an hour", "<1d": "within a day", "<7d": "within 7 days", "<30d": "within 30 days"}
-"""Cohort of outcomes by delay → the delay in words."""
-
-_FAST_AND_SLOW = {
-    "actual_rate": "outcomes that came {within} are positive in {fast}, later ones in {slow}",
-    "error_rate": "the model is wrong on {fast} of the outcomes that came {within}, on {slow} of later ones",
-    "mean_actual": "outcomes that came {within} are {fast} on average, later ones {slow}",
-    "mae": "the mean absolute error of outcomes that came {within} is {fast}, of later ones {slow}",
-}
 
 
 class FastLabels(Struct, frozen=True):
     """The comparison of outcomes that came fast with outcomes that took long.
 
     Attributes:
-        until: The last cohort of the fast half, a key of :data:`WITHIN`.
+        until: The last cohort of the fast half, by delay.
         differ: Whether the halves differ by more than chance.
         metric: The metric by which they differ most.
         fast: Value of the metric among fast outcomes.
@@ -924,21 +933,9 @@ class FastLabels(Struct, frozen=True):
     p_value: float
 
     @property
-    def sentence(self) -> str:
-        """State the comparison in words.
-
-        >>> FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001).sentence.split(":")[0]
-        'outcomes that came within a day are positive in 12 %, later ones in 31 %'
-        """
-        within = WITHIN[self.until]
-        if not self.differ:
-            return f"outcomes that came {within} do not differ from later ones by more than chance"
-        fast, slow = self._number(self.fast), self._number(self.slow)
-        comparison = _FAST_AND_SLOW[self.metric].format(within=within, fast=fast, slow=slow)
-        return f"{comparison}: performance while some are missing is that of the fast ones"
-
-    def _number(self, value: float) -> str:
-        return f"{100 * value:.3g} %" if self.metric in ("actual_rate", "error_rate") else f"{value:.4g}"
+    def fact(self) -> Fact:
+        """The comparison as a fact."""
+        return Fact("fast_labels", structs.asdict(self))
 
 
 RowLoss = Literal["error", "log_loss", "absolute_error"]
@@ -978,7 +975,6 @@ class WeakSlice(Struct, frozen=True):
         rest: Mean loss of the rows outside of the slice.
         p_value: Corrected for all slices that were tested.
         excess: Share of all loss that would be gone if the slice were like the rest.
-        sentence: The finding in words.
     """
 
     by: RowLoss
@@ -990,7 +986,6 @@ class WeakSlice(Struct, frozen=True):
     rest: float
     p_value: float
     excess: float
-    sentence: str
 
     @property
     def name(self) -> str:
@@ -1125,7 +1120,7 @@ class Evaluation(Struct, dict=True):
         features: Drift by feature.
         score: Drift of the score.
         predicted: Drift of the predicted class.
-        share: Drifted features divided by features that could be judged.
+        fraction: Drifted features divided by features that could be evaluated.
         weighted_fraction: The same, weighted by importance to the model; None where importance is unknown.
         incident: Columns whose drift lasts → start of the window in which it began, unix nanoseconds. A column is the
             name of its part of a pane (``feature:NAME``, ``score``, ``class``); `` where SLICE`` follows for a slice.
@@ -1158,7 +1153,7 @@ class Evaluation(Struct, dict=True):
         curves: Curves of a binary classifier, by name.
         positive_class: What a row of the positive class is, in the owner's words; "" where nobody named it.
         confusion: Weight by actual (row) and predicted class, float64 (k, k).
-        immature: Why performance does not count yet, as a sentence.
+        immature: Why performance does not count yet; () if it does.
         unreviewed: Decisions of which no outcome is known → their predictions.
         young: Whether outcomes may still come.
         objectives: States of the objectives of metrics.
@@ -1181,7 +1176,7 @@ class Evaluation(Struct, dict=True):
     features: dict[str, ColumnDrift] = {}
     score: ColumnDrift | None = None
     predicted: ColumnDrift | None = None
-    share: float | None = None
+    fraction: float | None = None
     weighted_fraction: float | None = None
     incident: dict[str, int] = {}
     lasting: LastingDrift | None = None
@@ -1213,7 +1208,7 @@ class Evaluation(Struct, dict=True):
     curves: dict[str, Curve] = {}
     positive_class: str = ""
     confusion: F64 | None = None
-    immature: str = ""
+    immature: tuple[Fact, ...] = ()
     unreviewed: dict[str, int] = {}
     young: bool = False
     objectives: tuple[ObjectiveState, ...] = ()

@@ -167,7 +167,7 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift, settings: ModelSett
     drifted, evaluation.slices, baseline_slices = sliced_drift
     if reference.seasonal and baseline_slices:
         evaluation.compared = f"{reference.note}; {SLICED}"
-    evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = drifted
+    evaluation.features, evaluation.score, evaluation.predicted, evaluation.fraction = drifted
     evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span, reference.note)
     least_shift, methods = reference.shift, settings.multivariate
     rows, of_baseline = (

@@ -20,11 +20,12 @@ import pandas as pd
 import yaml
 from msgspec import Struct
 from msgspec.structs import astuple
-from rich.console import Console
+from rich.console import Console, Group
 
 from driftline_processor.present.numbers import count, many
-from driftline_processor.terminal.api_tables import windows_table
 from driftline_processor.terminal.console import Text
+from driftline_processor.terminal.model_view import decode_sections
+from driftline_processor.terminal.sections import section_views
 
 from . import data, findings, replay, train
 from .steps import Steps
@@ -257,9 +258,11 @@ def play(directory: Path, console: Console, forward: str | None = None, port: in
             steps.begin("Evaluating", len(replayed))
             with httpx.Client(base_url=page, timeout=30) as pages:
                 settled = _settle(pages, len(replayed), int(replayed["late"].notna().sum()), steps)
+                sections = pages.get(f"/api/v1/models/{train.MODEL_NAME}/sections", params={"window": "1mo"})
             steps.begin("Asking the model again about the worst month")
             sentences = findings.findings_of(settled, partial(findings.log_loss_with_frozen_weather, model, flights))
-        console.print(windows_table(settled))
+        laid_out = decode_sections(sections.raise_for_status().content).sections
+        console.print(Group(*section_views(section for section in laid_out if section.key == "windows")))
         console.print("\n[bold]What was found[/]")
         for sentence in sentences:
             console.print(Text(f" • {sentence}"))

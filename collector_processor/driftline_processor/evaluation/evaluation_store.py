@@ -26,8 +26,9 @@ from msgspec.structs import fields
 from driftline_processor.core.drift.incident import drifting
 from driftline_processor.core.drift.lasting import REMEMBERED, recall_lasting, remembers, same_lasting, stored_lasting
 from driftline_processor.core.evaluation import DriftSummary, Evaluation, summarize_drift
-from driftline_processor.core.performance.objective import newest_objectives, overdue
+from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.present.sentences.objectives import overdue
 from driftline_processor.store.database import (
     Connection,
     insert,

@@ -296,11 +296,11 @@ def _joint(joint_drift: JointDrift, model: dict[str, str], window: dict[str, str
 
 
 def _shares(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    for weighting, share in (("none", newest.share), ("importance", newest.weighted_fraction)):
+    for weighting, share in (("none", newest.fraction), ("importance", newest.weighted_fraction)):
         yield _point(m.DRIFTLINE_DRIFT_FRACTION, {**model, a.DRIFTLINE_DRIFT_WEIGHTING: weighting, **window}, share)
     for cut, slice_drift in newest.slices.items():
         attributes = {**model, a.DRIFTLINE_DRIFT_WEIGHTING: "none", a.DRIFTLINE_DRIFT_SLICE: cut, **window}
-        yield _point(m.DRIFTLINE_DRIFT_FRACTION, attributes, slice_drift.share)
+        yield _point(m.DRIFTLINE_DRIFT_FRACTION, attributes, slice_drift.fraction)
 
 
 def _incidents(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

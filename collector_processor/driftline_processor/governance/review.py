@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.metrics import direction
-from driftline_processor.policy.alerts import Alert, Approval, Message
+from driftline_processor.policy.alerts import Alert, Approval
+from driftline_processor.policy.message import Message
 from driftline_processor.present.titles import metric_names
 from driftline_processor.queries.incidents import Incident
 from driftline_processor.queries.overview import ModelView, has_performance

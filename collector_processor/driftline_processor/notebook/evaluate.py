@@ -15,8 +15,9 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.tables.classes import class_text
 
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.request import evaluate_request
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import OptionField, listed_names, options_of
 from driftline_processor.readers.errors import BadInput, arguments_of_python, near
@@ -52,7 +53,7 @@ def evaluate(
             rows = list(_rows(current, "current"))
             reference = None if baseline is None else _reference(baseline)
             truth = None if outcomes is None else _one_table(outcomes, "outcomes")
-            result = evaluate_request(rows, reference, truth, settings, notes.append, report_progress)
+            result = evaluate_files(EvaluationInputs(rows, reference, truth), settings, notes.append, report_progress)
     except BadInput as error:
         raise ValueError(str(error)) from None
     library = next((row.library for row in rows if isinstance(row, MemoryRows)), "")

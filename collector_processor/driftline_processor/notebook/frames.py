@@ -146,7 +146,7 @@ def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
             "sentence": None if evaluation.verdict is None else verdict_sentence(evaluation.verdict),
             "features_drifted": drifted(evaluation),
             "features_compared": compared(evaluation),
-            "drift_fraction": evaluation.share,
+            "drift_fraction": evaluation.fraction,
             "findings": len(evaluation.findings),
         }
         for evaluation in evaluations

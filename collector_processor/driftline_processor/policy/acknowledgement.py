@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from driftline_processor.config.channels import Channel
 from driftline_processor.present.alerts import acknowledgement_facts
 
-from .alerts import Alert, AlertStore, Message
+from .alerts import Alert, AlertStore
+from .message import Message
 
 
 def acknowledge(

@@ -15,9 +15,7 @@ from driftline_processor.config.channels import Severity
 from driftline_processor.core.evaluation import VerdictState
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
-from .message import SEVERITIES as SEVERITIES
-from .message import Kind as Kind
-from .message import Message as Message
+from .message import SEVERITIES, Kind, Message
 
 Ending = Literal["", "revised", "replaced", "unwatched"]
 """How an alert ended otherwise than by what its windows show: later outcomes or rows show it no more, another version

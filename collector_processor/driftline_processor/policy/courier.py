@@ -20,8 +20,9 @@ from driftline.export.backoff import doubling_pauses
 
 from driftline_processor.core.wording import short
 
-from .alerts import Delivery, Message
+from .alerts import Delivery
 from .channel import Answer, Channel, Past
+from .message import Message
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
 """Seconds from one attempt to the next."""

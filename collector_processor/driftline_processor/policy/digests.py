@@ -19,8 +19,9 @@ from driftline_processor.present.money import loss_words
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model
 
-from .alerts import Alert, AlertStore, Delivery, Kind, Message
+from .alerts import Alert, AlertStore, Delivery
 from .escalation import ASKING
+from .message import Kind, Message
 
 SUPERSEDED: Final = "a later message says it"
 NO_NEWS: Final = "it was over, or in somebody's hand, before quiet hours ended"

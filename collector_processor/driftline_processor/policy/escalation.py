@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from driftline_processor.config.channels import Channel, Escalation
 
-from .alerts import Alert, AlertStore, Message
+from .alerts import Alert, AlertStore
+from .message import Message
 
 ASKING = ("opened", "joined", "worse", "escalated")
 """Kinds of message that ask somebody to take an alert on."""

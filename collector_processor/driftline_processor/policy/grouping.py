@@ -15,7 +15,8 @@ from msgspec import Struct
 from driftline_processor.core.verdict import rank_state
 from driftline_processor.present.alerts import group_facts
 
-from .alerts import SEVERITIES, Alert, Kind, Message
+from .alerts import Alert
+from .message import SEVERITIES, Kind, Message
 
 BEGINS: Final[tuple[Kind, ...]] = ("opened", "joined", "worse", "passed", "escalated")
 

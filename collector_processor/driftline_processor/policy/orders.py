@@ -16,8 +16,9 @@ from msgspec import Struct
 from driftline_processor.config.actions import ActionKeys
 from driftline_processor.present.alerts import group_facts
 
-from .alerts import Alert, AlertStore, Approval, Delivery, Kind, Message
+from .alerts import Alert, AlertStore, Approval, Delivery
 from .grouping import AlertChange, FactsOf, gravity
+from .message import Kind, Message
 
 LAPSED: Final = "the alert was over before anybody approved it"
 

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from driftline_processor.core.wording import iso_time, printable
 
-from .alerts import Alert, AlertStore, Approval, Delivery, Message, Result
+from .alerts import Alert, AlertStore, Approval, Delivery, Result
+from .message import Message
 
 
 class Sent(Struct, frozen=True):

@@ -29,10 +29,11 @@ from driftline_processor.present.sentences.policies import ending_words, found_w
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 
-from .alerts import SEVERITIES, About, Alert, AlertStore, Delivery, Kind, Message, alert_id
+from .alerts import About, Alert, AlertStore, Delivery, alert_id
 from .digests import hold
 from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, FactsOf, Threads, gravity
+from .message import SEVERITIES, Kind, Message
 from .orders import Orders
 
 PAST_AWAITED: Final = 600 * 10**9

@@ -18,6 +18,15 @@ REASON_WORDS = {
 }
 
 
+ASSUMES = "P(y|x) unchanged"
+"""What an estimate assumes: it cannot show that the meaning of the features for the outcome has changed."""
+
+
+def assumption(estimate: Estimate) -> str:
+    """Return what an estimate assumes; one under label shift, that the rows of a class have not changed."""
+    return "P(x|y) unchanged" if estimate.method == "label_shift" else ASSUMES
+
+
 def interval(estimate: Estimate) -> str:
     """Say between which values the realized one should lie, or why nobody knows.
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from driftline_processor.core.concept import result as concept_result
 from driftline_processor.core.concept.result import ConceptDrift, error_rise
-from driftline_processor.core.drift.sentences import column_sentence
-from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -50,17 +48,21 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
-from driftline_processor.core.performance.objective import overdue
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide, Version
 from driftline_processor.core.wording import iso_time
 
+from .estimates import assumption
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
 from .links import LinkedMisprediction
 from .sentences.catalogue import clause
 from .sentences.causes import cause_sentence, explanation_sentence
 from .sentences.changes import change_sentence
+from .sentences.drift import column_sentence, joint_sentence
+from .sentences.expectations import expectation_sentence
 from .sentences.findings import finding_sentence
+from .sentences.objectives import objective_sentence, overdue
+from .sentences.outcomes import fast_labels_sentence, immature_words, weak_slice_sentence
 from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 from .versions import sentence as version_sentence
 
@@ -175,13 +177,16 @@ SHAPES = Shapes(
             "rows state",
             or_null("reason"),
             or_null("compared"),
-            Key("evaluated", "judged"),
-            Key("fraction", "share"),
-            "features score",
+            "evaluated fraction features score",
             Key("class", "predicted"),
         ),
         DriftContributor: "features value was now p_value",
-        JointDrift: ("state", or_null("reason"), "rows value p_value was now", Key("contributors", "told"), "sentence"),
+        JointDrift: (
+            "state",
+            or_null("reason"),
+            "rows value p_value was now contributors",
+            computed("sentence", joint_sentence, str),
+        ),
         Change: "where was now",
         Cause: (
             "features",
@@ -189,8 +194,7 @@ SHAPES = Shapes(
             "moved changes",
             or_null("slice"),
             _time_at("since"),
-            Key("or_earlier", "before"),
-            "p_value importance weight score_shift",
+            "or_earlier p_value importance weight score_shift",
             computed("sentence", cause_sentence, str),
         ),
         Explanation: (
@@ -200,7 +204,8 @@ SHAPES = Shapes(
         ),
         ClassShare: "was now low high",
         LabelShift: (
-            "explains was now low high p_value fit features sentence",
+            "explains was now low high p_value fit features",
+            computed("sentence", lambda one: clause(one.fact), str),
             or_null("class", "class_name"),
             "shares",
         ),
@@ -209,25 +214,30 @@ SHAPES = Shapes(
             "value low high sampling_error reason reference",
             group("bounds", Key("low", "lower_bound"), Key("high", "upper_bound")),
             "alert rows source method error error_deviation record",
-            computed("assumes", lambda one: assumption(one).removeprefix("assumes "), str),
+            computed("assumes", assumption, str),
         ),
         SlicePerformance: (
             "rows predictions",
             computed("coverage", lambda one: one.rows / one.predictions if one.predictions else None, float | None),
             "metrics",
         ),
-        FastLabels: "until differ metric fast slow fast_rows slow_rows p_value sentence",
+        FastLabels: (
+            "until differ metric fast slow fast_rows slow_rows p_value",
+            computed("sentence", fast_labels_sentence, str),
+        ),
         SliceCondition: ("feature low high category", or_null("absent"), "text"),
-        WeakSlice: "by name conditions rows value low high rest p_value excess sentence",
+        WeakSlice: (
+            "by name conditions rows value low high rest p_value excess",
+            computed("sentence", weak_slice_sentence, str),
+        ),
         WeakSearch: ("rows features pairs", Key("found", "slices")),
         GroupRate: "value low high rows",
-        GroupComparison: ("group", Key("compared_with", "beside"), "rate value low high state"),
+        GroupComparison: "group compared_with rate value low high state",
         FairnessCriterion: "state basis difference ratio limit low high comparisons",
         Fairness: (
             "attribute",
             or_null("reference"),
-            "coverage",
-            Key("labelled_coverage", "labelled"),
+            "coverage labelled_coverage",
             computed("groups", _groups, dict[str, dict[str, int | GroupRate]]),
             computed("criteria", lambda found: {one.name: one for one in found.criteria}, dict[str, FairnessCriterion]),
         ),
@@ -238,7 +248,8 @@ SHAPES = Shapes(
             time_or_null("since"),
             time_or_null("until"),
             or_null("slice"),
-            "slices sentence",
+            "slices",
+            computed("sentence", objective_sentence, str),
         ),
         Curve: (
             "x y",
@@ -253,7 +264,11 @@ SHAPES = Shapes(
             "coverage low high rows",
         ),
         Finding: ("check features severity was now p_value", computed("sentence", finding_sentence, str)),
-        Expected: (or_null("feature"), "rule state low high rows sentence"),
+        Expected: (
+            or_null("feature"),
+            "rule state low high rows",
+            computed("sentence", expectation_sentence, str),
+        ),
         BaselineOfWindow: (
             Key("version", "baseline_version", type=str),
             computed("own", lambda one: one.baseline_version == one.key.version, bool),
@@ -269,8 +284,7 @@ SHAPES = Shapes(
                 "features score",
                 Key("class", "predicted"),
                 Key("multivariate", "joint"),
-                Key("fraction", "share"),
-                "weighted_fraction",
+                "fraction weighted_fraction",
                 computed("drifted_slices", lambda one: sum(it.state == "drift" for it in one.slices.values()), int),
                 Key("slices", asked=SLICES),
                 INCIDENT,
@@ -283,7 +297,7 @@ SHAPES = Shapes(
             group(
                 "performance",
                 "maturity",
-                or_null("immature"),
+                computed("immature", lambda one: immature_words(one) or None, str | None),
                 or_null("positive_class"),
                 "unreviewed realized estimated",
                 Key("changes", "realized_changes"),
@@ -354,7 +368,7 @@ SHAPES = Shapes(
             "pairs verdict",
             Key("decided_by", "decides", lambda one: None if one is None else one.loss, str | None),
             computed("sentence", version_sentence, str),
-            or_null("reason"),
+            computed("reason", lambda one: clause(one.reason) or None, str | None),
             "comparisons",
         ),
     }

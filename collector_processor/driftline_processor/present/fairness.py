@@ -95,7 +95,7 @@ def fewest_sentence(fairness: Fairness, criteria: Collection[str]) -> str:
 def _comparison(group_comparison: GroupComparison, ratio: bool) -> str:
     rate, beside = (
         _RATES.get(group_comparison.rate, group_comparison.rate),
-        f" compared with {group_comparison.beside}" if group_comparison.beside else "",
+        f" compared with {group_comparison.compared_with}" if group_comparison.compared_with else "",
     )
     if ratio:
         high = "" if group_comparison.high is None else f" to {group_comparison.high:.2f}"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.metrics import metric_named, title
+from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
-from driftline_processor.core.service_level.words import measured_text, service_title
 from driftline_processor.core.wording import format_percent, short
 
 _MOST_DECIMALS = 9
@@ -39,6 +39,48 @@ def figure(value: float) -> str:
     size = abs(value)
     text = f"{value:,.0f}" if size >= 1000 else f"{value:.3g}"
     return text.replace("-", "−")
+
+
+_SERVICE_TITLES = {
+    "error_rate": "call error rate",
+    "availability": "availability",
+    **{name: f"latency {name.removeprefix('latency_')}" for name in LATENCIES},
+}
+
+
+def service_title(metric: str) -> str:
+    """Return the title of a metric of calls.
+
+    >>> service_title("latency_p99"), service_title("error_rate")
+    ('latency p99', 'call error rate')
+    """
+    return _SERVICE_TITLES[metric]
+
+
+def measured_text(metric: str, value: float) -> str:
+    """Return a measured value of calls in three digits, those of the rare side where few calls failed.
+
+    >>> measured_text("latency_p99", 0.08234), measured_text("error_rate", 0.024812)
+    ('82.3 ms', '2.48 %')
+    >>> measured_text("availability", 0.99951234), measured_text("availability", 1.0)
+    ('99.9512 %', '100 %')
+    """
+    if metric in LATENCIES:
+        return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
+    rare = min(value, 1 - value)
+    digits = max(0, 2 - math.floor(math.log10(100 * rare))) if rare > 0 else 0
+    return f"{100 * value:.{digits}f} %"
+
+
+def measured_ends(metric: str, low: float | None, high: float | None) -> str:
+    """Return the ends of an interval in words; "" where it has none.
+
+    >>> measured_ends("latency_p99", 0.075, 0.09), measured_ends("latency_p99", 0.075, None)
+    ('75 ms to 90 ms', '75 ms or more')
+    """
+    if low is None or (high is None and not low):
+        return ""
+    return f"{measured_text(metric, low)} " + ("or more" if high is None else f"to {measured_text(metric, high)}")
 
 
 def metric_value(metric: str, value: float) -> str:

@@ -12,6 +12,9 @@ from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.retraining import RetrainAnswer, RetrainGain
 from driftline_processor.core.wording import iso_time
 
+from .sentences.catalogue import clause
+from .sentences.retraining import retraining_reasons, retraining_sentence
+
 
 def run_json(run: TrainingRun) -> dict[str, Any]:
     """Return a training run."""
@@ -47,7 +50,7 @@ def gain_json(gain: RetrainGain) -> dict[str, Any]:
         "outcomes_before": gain.outcomes_before,
         "outcomes_after": gain.outcomes_after,
         "recovered_share": gain.recovered,
-        "not_told": gain.reason or None,
+        "reason": clause(gain.reason) or None,
     }
 
 
@@ -59,17 +62,17 @@ def answer_json(answer: RetrainAnswer, key: ModelKey) -> dict[str, Any]:
         "version": key.version,
         "environment": key.environment,
         "answer": answer.answer,
-        "sentence": answer.sentence,
-        "reasons": list(answer.reasons),
+        "sentence": retraining_sentence(answer),
+        "reasons": retraining_reasons(answer),
         "gain": {"value": answer.gain, "low": answer.gain_low, "high": answer.gain_high},
         "loss": None if loss is None else _loss_json(asdict(loss)),
         "value_per_unit": question.value_per_unit,
         "horizon_days": question.horizon,
         "predictions": question.predictions,
         "recovered_share": {
-            "value": answer.share.value,
-            "source": "given" if question.share is not None else "past runs" if answer.share.runs else "assumed",
-            "runs": answer.share.runs,
+            "value": answer.recovered.value,
+            "source": "given" if question.share is not None else "past runs" if answer.recovered.runs else "assumed",
+            "runs": answer.recovered.runs,
         },
         "cost": None if question.cost is None else asdict(question.cost),
         "break_even_loss": answer.break_even,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.core.service_level.level import ERROR_RATE
-from driftline_processor.core.service_level.words import measured_ends, measured_text, service_title
+from driftline_processor.present.figures import measured_ends, measured_text, service_title
 
 __all__ = ["ends_of_calls", "rank_service", "service_title", "value_of_calls"]
 

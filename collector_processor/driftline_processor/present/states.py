@@ -51,7 +51,9 @@ def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
 
 def newest_judged(evaluations: Sequence[Evaluation]) -> Evaluation:
     """Return the newest window that can be judged, else the newest."""
-    return next((evaluation for evaluation in reversed(evaluations) if evaluation.share is not None), evaluations[-1])
+    return next(
+        (evaluation for evaluation in reversed(evaluations) if evaluation.fraction is not None), evaluations[-1]
+    )
 
 
 def rank(columns: Iterable[ColumnDrift]) -> list[ColumnDrift]:

@@ -10,6 +10,7 @@ from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide
 
 from .numbers import count, many, number, percent
+from .sentences.catalogue import clause
 
 LOSS_WORDS: Final = {
     "error": "error rate",
@@ -62,7 +63,7 @@ def sentence(side_by_side: SideBySide) -> str:
     )
     difference = side_by_side.decides
     if difference is None:
-        return f"{name} cannot be compared with {champion}: {side_by_side.reason}"
+        return f"{name} cannot be compared with {champion}: {clause(side_by_side.reason)}"
     verdict_words = {"worse": "is worse than", "better": "is better than", "inconclusive": "cannot be told from"}[
         difference.verdict
     ]

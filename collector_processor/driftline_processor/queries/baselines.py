@@ -13,9 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.reference_rows import Period
 from driftline.baseline.sections.ranges import Ranges
-from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.panes.pane import merge
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import AnySeasonality
@@ -61,11 +60,11 @@ def production_baseline(
     blocks = None if stretches is None else TimeBlocks.folded(stretches, panes[1:-1], like.bins)
     if not whole.rows:
         return None
-    fitted = like.extras.fitted and replace(like.extras.fitted, rows=0)  # its space was chosen from other rows
+    fitted = like.extras.pca_fit and replace(like.extras.pca_fit, rows=0)  # its space was chosen from other rows
     # what the rows of `like` were is left out; what says how rows are read and folded stays
     repeats = repeats_between(connection, series.number, since, until)
     extras = replace(
-        like.extras, ranges=Ranges.counted(whole, like.bins), repeats=repeats, class_scores=None, fitted=fitted
+        like.extras, ranges=Ranges.counted(whole, like.bins), repeats=repeats, class_scores=None, pca_fit=fitted
     )
     extras = replace(extras, seasons=None, slices=slices_between(connection, series, like, since, until))
     extras = replace(extras, slice_outcomes=None)

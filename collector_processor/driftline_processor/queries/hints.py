@@ -14,13 +14,14 @@ from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.performance.objective import newest_objectives, overdue
+from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.wording import short
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.names import near_names
 from driftline_processor.present.numbers import count, many, number, percent
 from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.present.sentences.objectives import overdue
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import READ_ALONE, metric_title
@@ -160,7 +161,7 @@ def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
     if in_force is None or settings.reference is not None:
         return
     baseline_slices = in_force.baseline.extras.slices
-    missing = [key for key in settings.slices if baseline_slices is None or key not in baseline_slices.of]
+    missing = [key for key in settings.slices if baseline_slices is None or key not in baseline_slices.by_key]
     if missing:
         yield (
             f"The baseline has no slices by {_names(tuple(missing))}: such slices are compared with all of its rows "
@@ -255,7 +256,7 @@ def _marked(in_force: ActiveBaseline | None) -> Iterator[str]:
     marks = None if in_force is None else in_force.baseline.extras.marks
     if marks is not None:
         yield (
-            f"Not compared, because they are identifiers or times: {_names(tuple(marks.of))}; "
+            f"Not compared, because they are identifiers or times: {_names(tuple(marks.by_feature))}; "
             "leave them out of what the model records, or name the features when building the baseline."
         )
 

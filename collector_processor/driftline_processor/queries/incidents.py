@@ -25,6 +25,7 @@ from driftline_processor.core.verdict.window import usual_service
 from driftline_processor.core.wording import duration, format_percent, printable, short
 from driftline_processor.present.figures import capital
 from driftline_processor.present.sentences import clause
+from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.verdicts import verdict_reason
 
 from .interruptions import Interruption
@@ -399,9 +400,9 @@ def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inc
 
     for stretch in _stretches(windows, broken, met):
         first, objective = stretch.shown[0]
-        told = f": {printable(objective.sentence)}" if objective.sentence else ""
+        value_words = printable(objective_sentence(objective))
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
-        sentence = f"{short(objective.rule, 120)} is broken{where}{told}".rstrip(".") + "."
+        sentence = f"{short(objective.rule, 120)} is broken{where}{f': {value_words}' if value_words else ''}."
         since = objective.since or first.window.start
         yield _of_stretch(model, "objective", stretch, since, sentence, "It was met again.", first)
 

@@ -272,23 +272,18 @@ class ParsedLines(NamedTuple):
     mixed: frozenset[str] = frozenset()
 
 
-class NdjsonSource:
-    """The rows of JSON, parsed once, a block of lines at a time; every block has types of its own.
+class JsonSource:
+    """Rows of objects, parsed once, a block at a time; every block has types of its own.
 
-    A line that is not a JSON object, or a column that changes its type, makes Arrow refuse a block; then its lines are
-    parsed one by one, unreadable lines are reported and left out, and a column of several types becomes text. JSON has
-    no times: a column of texts of which each is one is read as times, but for those named in ``text``.
+    A column of several types becomes text. JSON has no times: a column of texts of which each is one is read as times,
+    but for those named in ``text``.
     """
 
-    def __init__(self, path: Path, say: Say, text: Collection[str] = (), block: int | None = None) -> None:
-        """Parse a file; ``block``: bytes that are parsed at once, :data:`BLOCK` by default.
-
-        Raises :class:`BadInput` when no line is an object.
-        """
-        self.path = str(path)
-        self._block, self._text = BLOCK if block is None else block, text
+    def __init__(self, path: Path, say: Say, text: Collection[str] = ()) -> None:
+        """Parse a file. Raises :class:`BadInput` when it holds no row."""
+        self.path, self._text = str(path), text
         self._spool, schemas, bad, first, noun, mixed = Spool(), list[pa.Schema](), 0, 0, "line", set[str]()
-        for table, lines, several in self._blocks():
+        for table, lines, several in self._blocks(path):
             bad, first, noun = bad + lines.bad, first or lines.first, lines.noun
             mixed |= several
             if table.num_columns and table.schema not in schemas:
@@ -298,9 +293,8 @@ class NdjsonSource:
                 self._spool.add(batch)
         self.rows = self._spool.rows
         if not self.rows:
-            raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
+            raise BadInput(f"{path}: {self._no_rows}")
         self.schema = _united(schemas)
-        check_rows(path, self.rows, self.schema)
         types = {
             field.name: [schema.field(field.name).type for schema in schemas if field.name in schema.names]
             for field in self.schema
@@ -328,9 +322,31 @@ class NdjsonSource:
         kind = self.schema.field(name).type
         return pa.chunked_array([batch.column(0).cast(kind) for batch in self.batches({name})], kind)
 
-    def _blocks(self) -> Iterator[ParsedLines]:
+    _no_rows = "there are no rows"
+
+    def _blocks(self, path: Path) -> Iterator[ParsedLines]:
+        """Yield the rows, a block at a time."""
+        raise NotImplementedError
+
+
+class NdjsonSource(JsonSource):
+    """The rows of JSON, a block of lines at a time.
+
+    A line that is not a JSON object, or a column that changes its type, makes Arrow refuse a block; then its lines are
+    parsed one by one, unreadable lines are reported and left out.
+    """
+
+    _no_rows = 'no line is a JSON object; NDJSON has one object a line, as in {"age": 31}'
+
+    def __init__(self, path: Path, say: Say, text: Collection[str] = (), block: int | None = None) -> None:
+        """Parse a file, ``block`` (:data:`BLOCK`) bytes at once. Raises :class:`BadInput` when no line is an object."""
+        self._block = BLOCK if block is None else block
+        super().__init__(path, say, text)
+        check_rows(path, self.rows, self.schema)
+
+    def _blocks(self, path: Path) -> Iterator[ParsedLines]:
         rest, number = b"", 1
-        with pa.input_stream(self.path, compression="detect") as stream:
+        with pa.input_stream(str(path), compression="detect") as stream:
             while read := stream.read(self._block):
                 if number == 1 and not rest and read.lstrip(_SPACES).startswith((b"[", b"{")) and not _whole_line(read):
                     read += stream.read()

@@ -170,8 +170,8 @@ def number_features(baseline: Baseline) -> set[str]:
 
 def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
     """Return the rule of each feature that the baseline has hashed or rounded, None where the environment has none."""
-    ruled = baseline.extras.ruled
-    return {} if ruled is None else {name: rules_in_force(None).rule(name) for name in ruled.of}
+    ruled = baseline.extras.applied_rules
+    return {} if ruled is None else {name: rules_in_force(None).rule(name) for name in ruled.by_feature}
 
 
 def _features(

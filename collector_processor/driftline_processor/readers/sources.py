@@ -219,10 +219,9 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat) ->
         if kind == "parquet":
             source = ParquetSource(path, text)
         elif kind == "sqlite":
-            from .sqlite import read_sqlite
+            from .sqlite import SqliteSource
 
-            table, mixed = read_sqlite(path, text)
-            source = TableSource(path, table, say, mixed)
+            source = SqliteSource(path, say, text)
         elif kind == "csv":
             from .delimited import CsvSource
 

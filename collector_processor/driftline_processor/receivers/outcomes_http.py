@@ -32,7 +32,7 @@ from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
 from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
-from driftline_processor.readers.outcomes.row_reader import ParsedDocument
+from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
 from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt
 from driftline_processor.servers.http_body import (
     Body,

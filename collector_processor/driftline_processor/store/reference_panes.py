@@ -402,8 +402,10 @@ def _size(reference: Reference) -> int:
     baseline = reference.baseline
     blocks, seasons = baseline.extras.blocks, baseline.extras.seasons
     counted = [*baseline.pane.parts.values()]
-    counted += [] if blocks is None else [block.counts for block in blocks.of.values()]
-    counted += [] if seasons is None else [*seasons.of.values(), *(block.counts for block in seasons.blocks.values())]
+    counted += [] if blocks is None else [block.counts for block in blocks.by_part.values()]
+    counted += (
+        [] if seasons is None else [*seasons.by_part.values(), *(block.counts for block in seasons.blocks.values())]
+    )
     return sum(sums.nbytes for sums in counted)
 
 

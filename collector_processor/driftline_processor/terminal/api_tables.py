@@ -1,9 +1,8 @@
-"""Tables of what ``/api/v1`` answers: the models of a processor, folded, sorted and filtered, and a model's windows."""
+"""The table of what ``/api/v1/models`` answers: the models of a processor, folded, sorted and filtered."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,7 +17,7 @@ from driftline_processor.core.verdict import ORDER
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import short
 from driftline_processor.present import times
-from driftline_processor.present.numbers import UNKNOWN, cell, compact, count, ends, many, percent, shares
+from driftline_processor.present.numbers import UNKNOWN, cell, compact, many, percent, shares
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import HEADLINES, metric_title
@@ -208,49 +207,6 @@ def models_table(document: Mapping[str, Any], width: int = 170, now: int | None 
     return table
 
 
-def windows_table(document: Mapping[str, Any], most: int = len(HEADLINES), intervals: bool = False) -> Table:
-    """Return a row per window from the JSON of ``/api/v1/models/{name}/evaluations``.
-
-    The rate that was predicted stands beside the one that came true, and the log loss beside that of a constant that
-    always says the baseline's rate: a model above it is worse than none. ``known``: the share of outcomes known.
-    ``most``: metrics at most. ``intervals``: with their ends in place of the constant.
-    """
-    windows = document["windows"]
-    measured = [window["performance"]["realized"] for window in windows]
-    metrics = [
-        name for name in HEADLINES if any(metric_value(window_metrics, name) is not None for window_metrics in measured)
-    ]
-    if "log_loss" in metrics:
-        metrics = [name for name in metrics if name not in ("accuracy", "f1")]  # they follow the base rate
-    metrics = metrics[:most]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("window", no_wrap=True)
-    for title in ("rows", "known", "drifted", "score\nPSI", "said → was"):
-        table.add_column(title, justify="right", no_wrap=True)
-    bounded = [
-        name
-        for name in metrics
-        if intervals and any((metrics_of_window.get(name) or {}).get("low") for metrics_of_window in measured)
-    ]
-    for name in metrics:
-        constant = any(metric_value(window_metrics, f"{name}_constant") is not None for window_metrics in measured)
-        constant_words = "\n(constant)" if constant and not intervals else ""
-        table.add_column(metric_title(name) + constant_words, justify="right", no_wrap=True)
-        if name in bounded:
-            table.add_column("interval", no_wrap=True, style="dim")
-    for window, window_metrics in zip(windows, measured, strict=True):
-        label = window_title(window, document.get("window", ""), document.get("timezone", "UTC"))
-        drifted, score, rates, coverage = _columns(_brief(window), window_metrics)
-        values: list[Text] = []
-        for name in metrics:
-            values.append(_metric(window_metrics, name, constants=not intervals))
-            if name in bounded:
-                metrics_of_window = window_metrics.get(name) or {}
-                values.append(Text(ends(metrics_of_window.get("low"), metrics_of_window.get("high"))))
-        table.add_row(Text(label), count(window["rows"]), coverage, drifted, score, rates, *values)
-    return table
-
-
 def read_models(answer: httpx.Response) -> dict[str, Any]:
     """Return the JSON of ``/api/v1/models``. Raises ``httpx.HTTPError``, or ``ValueError`` where it is another's."""
     try:
@@ -376,27 +332,6 @@ def measured_window(
     )
     same = shown is not None and (of_name, measured["start"]) == (name, shown["start"])
     return of_name, shown if same else measured
-
-
-def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``/api/v1/models`` says of a window, from what ``…/evaluations`` says of it."""
-    features = window["drift"]["features"].values()
-    states = Counter(feature["state"] for feature in features)
-    unsure = Counter(feature["reason"] for feature in features if feature["state"] == "inconclusive")
-    score = window["drift"]["score"] or {}
-    return {
-        "state": next(
-            (state for state in ("drift", "ok", "within_normal_variation") if states[state]),
-            next(iter(states), "no_baseline"),
-        ),
-        "reason": next((reason for reason, _ in unsure.most_common(1)), None),
-        "drift": {
-            "drifted": states["drift"],
-            "compared": states["drift"] + states["ok"] + states["within_normal_variation"],
-            "score_psi": score.get("methods", {}).get("psi", {}).get("value"),
-        },
-        "outcomes": window["outcomes"],
-    }
 
 
 def newest_window(model: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:

@@ -22,10 +22,11 @@ from driftline_processor.core.reference.rebinning import changed_types, rebin_ba
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
 from driftline_processor.present.numbers import count, ends, many, number, percent
+from driftline_processor.present.sections.drift import fewer_cells
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title
 
-from .console import LONGEST_NAME, Readable, Text, empty, fewer_cells, histogram, plain_table, terminal
+from .console import LONGEST_NAME, Readable, Text, empty, histogram, plain_table, terminal
 from .evaluation import evaluation_view
 
 _SPARE = ("importance", "range", "invalid", "missing", "distribution")
@@ -109,10 +110,10 @@ def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
             yield name, _row(over, parts[part], "")
     ranges, marks = baseline.extras.ranges, baseline.extras.marks
     for name, over in baseline.bins.features.items():
-        range_ends = None if ranges is None else ranges.of.get(name)
+        range_ends = None if ranges is None else ranges.by_feature.get(name)
         raw = baseline.raw_name(name)
         range_text = "" if range_ends is None else ends(*range_ends)
-        mark = "" if marks is None else marks.of.get(name, "")
+        mark = "" if marks is None else marks.by_feature.get(name, "")
         if name in baseline.bins.projections:
             mark, range_text = mark or "embedding", f"length (L2 norm) {range_text}" if range_text else ""
         row = _row(over, parts[f"feature:{name}"], range_text, mark)
@@ -159,7 +160,7 @@ def _facts(baseline: Baseline) -> Iterator[str]:
         yield f"time: {len(blocks.starts)} blocks of {facts}"
     slices = baseline.extras.slices
     if slices is not None:
-        rates = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.of]
+        rates = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.by_key]
         yield f"slices: {', '.join(rates)}"
     if baseline.extras.importance is None:
         yield "importance unknown: give importance= to Baseline.from_frame"

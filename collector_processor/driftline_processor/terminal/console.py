@@ -16,13 +16,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text as RichText
 
-from driftline_processor.core.evaluation import ColumnDrift
-from driftline_processor.core.metrics import direction
 from driftline_processor.present.units import keep_units
 
 LONGEST_NAME = 28
-MOST_CELLS = 16
-"""Blocks of a small histogram."""
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _PIPE_WIDTH = 120
@@ -81,24 +77,6 @@ def plain_table(first: str, numbers: Sequence[str]) -> Table:
     return table
 
 
-SEVERITY_STYLES = {"critical": "bold red", "major": "bold yellow", "minor": "yellow"}
-_SIZES = {"large": "bold red", "moderate": "bold yellow", "small": "yellow", "": "yellow"}
-
-
-def state_style(column: ColumnDrift) -> str:
-    """Return the colour of a state: by its size where it is drift."""
-    if column.state == "drift":
-        return _SIZES[column.size]
-    return "green" if column.state == "ok" else "cyan"
-
-
-def change_style(name: str, was: float | None, now: float | None) -> str:
-    """Return the colour of a metric: what is worse is marked; how sure that is, only an interval could say."""
-    if was is None or now is None:
-        return ""
-    return "yellow" if (now - was) * direction(name) < 0 else ""
-
-
 def histogram(shares: F64 | None, highest: float) -> str:
     """Draw shares as one line of blocks. A share above 0 has at least the lowest block.
 
@@ -116,15 +94,3 @@ def histogram(shares: F64 | None, highest: float) -> str:
     heights = np.clip(np.rint(np.asarray(shares) / highest * top), 0, top).astype(int)
     heights[(heights == 0) & (np.asarray(shares) > 0)] = 1
     return "".join(_BLOCKS[height] for height in heights.tolist())
-
-
-def fewer_cells(shares: F64, most: int = MOST_CELLS) -> F64:
-    """Merge neighbouring cells until at most ``most`` are left.
-
-    >>> fewer_cells(np.array([0.1, 0.2, 0.3, 0.4]), 2).round(1).tolist()
-    [0.3, 0.7]
-    """
-    if len(shares) <= most:
-        return shares
-    step = -(-len(shares) // most)
-    return np.add.reduceat(shares, np.arange(0, len(shares), step))

@@ -27,6 +27,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from driftline_processor.core.wording import short
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import count, many
+from driftline_processor.present.sections.section import ModelSections
 from driftline_processor.present.times import ago
 from driftline_processor.present.verdicts import verdict_word
 
@@ -51,7 +52,7 @@ from .api_tables import (
 )
 from .console import Text
 from .evaluation import VERDICT_STYLES
-from .model_view import WINDOWS, model_view
+from .model_view import WINDOWS, decode_sections, model_view
 
 GAP = 2
 """Characters between two columns."""
@@ -148,17 +149,15 @@ class TopApplication(App[None]):
             if isinstance(screen, ModelsScreen | ModelScreen):
                 screen.show()
 
-    async def fetch_windows(self, part: Mapping[str, Any], window: str) -> dict[str, Any]:
-        """Return the newest windows of a version.
+    async def fetch_windows(self, part: Mapping[str, Any], window: str) -> ModelSections:
+        """Return the sections of the newest windows of a version.
 
         Raises ``httpx.HTTPError`` where nothing answers, ``ValueError`` where another server does.
         """
         parameters = {key: handle(part[key]) for key in ("version", "environment")}
-        path = f"/api/v1/models/{quote(handle(part['model']), safe='')}/evaluations"
-        answer = await self.client.get(
-            path, params={**parameters, "window": window, "limit": WINDOWS, "slices": "false"}
-        )
-        return await asyncio.to_thread(_windows, answer)
+        path = f"/api/v1/models/{quote(handle(part['model']), safe='')}/sections"
+        answer = await self.client.get(path, params={**parameters, "window": window, "limit": WINDOWS})
+        return await asyncio.to_thread(decode_sections, answer.raise_for_status().content)
 
     def title_line(self, *more: str) -> Text:
         """Say whose models these are, and whether the processor still answers."""
@@ -182,13 +181,6 @@ def _fold(pages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Mode
         return document, fold_models(document)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("this is no list of models") from error
-
-
-def _windows(answer: httpx.Response) -> dict[str, Any]:
-    document = answer.raise_for_status().json()
-    if not isinstance(document, dict) or "windows" not in document:
-        raise ValueError("these are no windows of a model")
-    return document
 
 
 def _has_parts(screen: Screen[None], *parts: str) -> bool:
@@ -403,7 +395,7 @@ class ModelScreen(Screen[None]):
         super().__init__()
         self._row, self._part = row, row.shown
         self._window = newest_window(row.shown)[0]
-        self._answer: Mapping[str, Any] | None = None
+        self._answer: ModelSections | None = None
         self._of: object = None
         """What the windows were fetched for: they are fetched again when it changes."""
         self._gone = False
@@ -419,10 +411,6 @@ class ModelScreen(Screen[None]):
         """Draw what is known, and fetch the windows."""
         self.query_one("#model").focus()
         self.show()
-
-    def on_resize(self, _: Resize) -> None:
-        """Draw for the new width."""
-        self._draw()
 
     @property
     def _application(self) -> TopApplication:
@@ -465,8 +453,7 @@ class ModelScreen(Screen[None]):
         facts = [f"windows of {short(self._window, 20)}" if self._window else "no window yet"]
         facts += ["this model is gone"] if self._gone else []
         self.query_one("#title", Static).update(self._application.title_line(*facts))
-        width = self.size.width - 4
-        page = model_view(self._row, self._part, self._answer if self._window else _NONE, width, time.time_ns())
+        page = model_view(self._row, self._part, self._answer if self._window else _NONE, time.time_ns())
         self.query_one("#page", Static).update(page)
 
     def action_window(self) -> None:
@@ -490,7 +477,7 @@ class ModelScreen(Screen[None]):
         self.show()
 
 
-_NONE: Mapping[str, Any] = {"windows": []}
+_NONE = ModelSections("", "", "", "", "", ())
 
 
 class HelpScreen(ModalScreen[None]):

@@ -20,14 +20,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from driftline_processor.core.dates import date_label, date_words
-from driftline_processor.core.drift import slices
-from driftline_processor.core.estimate.point import ASSUMES
-from driftline_processor.core.outcomes.review import advice
-from driftline_processor.core.performance import slices as sliced
-from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import estimates as estimate_words
-from driftline_processor.present import fairness as fairness_words
 from driftline_processor.present import (
     names,
     numbers,
@@ -39,17 +33,19 @@ from driftline_processor.present import (
     verdicts,
 )
 from driftline_processor.present import policies as policy_words
+from driftline_processor.present import sections as facts
 from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences import window as sentences
-from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
+from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.sentences.changes import change_sentence
-from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.outcomes import fast_labels_sentence, immature_words, review_advice
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.units import keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
-from driftline_processor.web.charts import curves, intervals, sparklines, timelines
+from driftline_processor.web.charts import curves, drawings, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
 
 from .answers import FiniteJSON
@@ -225,24 +221,16 @@ def templates(frame: str) -> Environment:
         numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time
     )
     environment.globals.update(date_words=date_words, date_label=date_label)
-    environment.globals.update(capital=capital, cause_sentence=cause_sentence, change_sentence=change_sentence)
-    environment.globals.update(explanation_sentence=explanation_sentence, finding_sentence=finding_sentence)
-    environment.globals.update(found_words=found_words)
-    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
-    environment.globals.update(service_level=service_level, checks=CHECKS)
+    environment.globals.update(capital=capital, change_sentence=change_sentence)
+    environment.globals.update(found_words=found_words, clause=clause)
+    environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
+    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
+    environment.globals.update(service_level=service_level)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
-    environment.globals.update(interval_line=intervals.interval_line, ends_of_all=intervals.ends_of_all)
+    environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.drawn)
     environment.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
-    environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)
+    environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words)
     environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
-    environment.globals.update(
-        ranked_slices=slices.rank_drifted_slices,
-        told=slices.slice_sentence,
-        fairness_told=fairness_words.criterion_sentence,
-        fairness_apart=fairness_words.apart_sentence,
-    )
     environment.globals.update(policy_words=policy_words)
-    environment.globals.update(highest_rate=fairness_words.HIGHEST)
-    environment.globals.update(ranked_performance=sliced.rank_slices, ranking_metric=sliced.ranking_metric)
     return environment

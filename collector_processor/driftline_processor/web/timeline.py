@@ -271,7 +271,7 @@ def history_parts(evaluations: Sequence[Evaluation], shown_windows: Sequence[Eva
     for index in range(0, len(evaluations), size):
         part = evaluations[index : index + size]
         first, last = part[0].window.start, part[-1].window.end
-        share = max((evaluation.share or 0.0) for evaluation in part)
+        share = max((evaluation.fraction or 0.0) for evaluation in part)
         rows = sum(evaluation.rows for evaluation in part)
         parts.append(HistoryPart(first, last, rows, share, first < end and last > begin))
     return parts

@@ -9,9 +9,9 @@ code makes. A process that passes providers to several instrumentors passes the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from driftline import Model
 
@@ -46,17 +46,41 @@ _NAMES = ("tracer_provider", "meter_provider")
 _providers: dict[str, dict[str, Any]] = {}
 
 
-def remember_providers(instrumentor: object, options: Mapping[str, Any]) -> None:
-    """Remember what the arguments of ``instrument()`` say of providers."""
-    forget_providers(instrumentor)
-    providers = {name: options[name] for name in _NAMES if options.get(name) is not None}
-    if providers:
-        _providers[type(instrumentor).__name__] = providers
+class Recordable(Protocol):
+    """What an instrumentor records while it is active, such as the estimators of a library."""
+
+    def instrument(self) -> None:
+        """Record from now on."""
+
+    def uninstrument(self) -> None:
+        """Record nothing any more, and put every attribute back."""
 
 
-def forget_providers(instrumentor: object) -> None:
-    """Forget what an instrumentor was told."""
-    _providers.pop(type(instrumentor).__name__, None)
+class ProcessInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """An instrumentor of a whole process, as ``opentelemetry-instrument`` finds it by its entry point.
+
+    Attributes:
+        library: What it records.
+        dependencies: Packages that must be installed; none where several packages bring the same module.
+    """
+
+    library: ClassVar[Recordable]
+    dependencies: ClassVar[Collection[str]] = ()
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return the packages that must be installed."""
+        return self.dependencies
+
+    def _instrument(self, **kwargs: Any) -> None:
+        _providers.pop(type(self).__name__, None)
+        providers = {name: kwargs[name] for name in _NAMES if kwargs.get(name) is not None}
+        if providers:
+            _providers[type(self).__name__] = providers
+        self.library.instrument()
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        _providers.pop(type(self).__name__, None)
+        self.library.uninstrument()
 
 
 def with_providers(model: Model) -> Model:

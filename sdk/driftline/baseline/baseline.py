@@ -13,34 +13,31 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from driftline.baseline.sections.catalogue import Extras
 from driftline.baseline.sections.feature_marks import HASHED, ROUNDED, AppliedRules
 from driftline.baseline.sections.importance import Importance, Predict, permutation_importance
 from driftline.baseline.sections.ranges import Ranges
+from driftline.baseline.sections.seasons import check_timezone
 from driftline.inputs.dataframes import ArrayLike, FrameLike
 from driftline.inputs.text_descriptors import SUFFIXES, raw_names
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import Bins
-from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane, merge
 from driftline.panes.pca import PARTS
 from driftline.panes.unbinned_values import PREFIXES
 from driftline.privacy.policy import Privacy, rules_in_force
 from driftline.privacy.rules import COMMON_VALUES, DENY, FeatureFilter, Hash, Rule
 from driftline.tables.table import Column, ModelKey, PredictionTable
-from driftline.tables.task import Task
 from driftline.tables.timestamps import AnySeasonality, Kind, Seasonality, UnknownSeasonality
 
 from .build import ReferenceDescription, build, choose_bins, fold_lists, fold_tables, marks_of
-from .document import Columns, Fields, dump, dump_bins, parse
+from .document import Columns, Document, dump, dump_bins, parse
 from .from_frame import FrameColumns, read_frame, refuse_unknown_classes, rows_from_frame
 from .reference_rows import MOST_SAMPLED, ReferenceRows
 
@@ -49,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Baseline:
+class Baseline(Document):
     """The reference of a model: bins and sums of held-out rows, in kilobytes, never the rows themselves.
 
     Build a baseline from rows that the model was **not** trained on. On its training rows a model looks better, and its
@@ -73,16 +70,6 @@ class Baseline:
     >>> baseline.pane.rows, list(baseline.bins.features)
     (100, ['age', 'region'])
     """
-
-    model: str
-    version: str
-    task: Task
-    bins: ModelBins
-    pane: Pane
-    columns: Columns = field(default_factory=dict)
-    provisional: bool = False
-    texts: Mapping[str, Vocabulary] = field(default_factory=dict)
-    extras: Extras = field(default_factory=Extras)
 
     @classmethod
     def from_frame(
@@ -351,7 +338,7 @@ class Baseline:
                 "or 'driftline baseline build'"
             ) from None
         except UnicodeDecodeError:
-            raise ValueError(f"{path}: this is no baseline: it is not text; build it anew") from None
+            raise ValueError(f"{path}: this is not a baseline: it is not text; build it anew") from None
         return cls.from_json(text, where=str(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -398,7 +385,7 @@ class Baseline:
         Raises:
             ValueError: The text is no baseline; the message names key and fix.
         """
-        return cls(*parse(text, where))
+        return parse(cls, text, where)
 
     @property
     def raw_features(self) -> tuple[str, ...]:
@@ -425,15 +412,11 @@ class Baseline:
 
         Panes over equal bins add up. So a baseline of later rows over the same bins continues the panes of this one.
         """
-        return _digest(dump_bins(self._fields()))
+        return _digest(dump_bins(self))
 
     @cached_property
     def _json(self) -> str:
-        return dump(self._fields())
-
-    def _fields(self) -> Fields:
-        fields = (self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional)
-        return Fields(*fields, self.texts, self.extras)
+        return dump(self)
 
 
 def _digest(text: str) -> str:
@@ -452,10 +435,7 @@ def _seasonality(kind: Kind | Literal["none"] | None, timezone: str, timed: bool
         return None
     if not timed:
         raise ValueError(f"seasonality={kind!r} needs to know when the rows were predicted; pass time=...")
-    try:
-        ZoneInfo(timezone)
-    except (OSError, ValueError, KeyError):
-        raise ValueError(f"timezone={timezone!r} is not a time zone; pass an IANA name, as 'Europe/Paris'") from None
+    check_timezone(timezone)
     return UnknownSeasonality(timezone) if kind is None else Seasonality(kind, timezone)
 
 
@@ -487,8 +467,8 @@ def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "f
         name: privacy.part(text_of[name], name) if name in text_of else privacy.rule(name)
         for name in baseline.bins.features
     }
-    ruled = {} if baseline.extras.ruled is None else dict(baseline.extras.ruled.of)
-    rules = {name: None if name in ruled and rule is not DENY else rule for name, rule in rules.items()}
+    before = _rules_before(baseline)
+    rules = {name: None if name in before and rule is not DENY else rule for name, rule in rules.items()}
     return _under(rules, _without_ruled_keys(baseline, privacy))
 
 
@@ -506,7 +486,7 @@ def _under(rules: Mapping[str, Rule | None], baseline: Baseline) -> Baseline:
     if all(rule is None for rule in rules.values()):
         return baseline
     text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}
-    ruled = {} if baseline.extras.ruled is None else dict(baseline.extras.ruled.of)
+    before = _rules_before(baseline)
     features: dict[str, Bins] = {}
     parts = {name: sums for name, sums in baseline.pane.parts.items() if name not in PARTS}
     for name, bins in baseline.bins.features.items():
@@ -533,17 +513,20 @@ def _under(rules: Mapping[str, Rule | None], baseline: Baseline) -> Baseline:
         pane=Pane(parts),
         columns={**columns, "features": list(raw_names(tuple(features), tuple(texts)))},
         texts=texts,
-        extras=replace(baseline.extras.leaving(_leaving(features, texts, rules)), ruled=_ruled(features, rules, ruled)),
+        extras=replace(
+            baseline.extras.leaving(_leaving(features, texts, rules)),
+            applied_rules=_applied_rules(features, rules, before),
+        ),
     )
 
 
 def _without_ruled_keys(baseline: Baseline, privacy: Privacy) -> Baseline:
     slices = baseline.extras.slices
-    ruled = [] if slices is None else [key for key in slices.of if privacy.rule(key) is not None]
+    ruled = [] if slices is None else [key for key in slices.by_key if privacy.rule(key) is not None]
     if slices is None or not ruled:
         return baseline
     remaining_columns = {role: name for role, name in baseline.columns.items() if role != "slices"}
-    keys = [key for key in slices.of if key not in ruled]
+    keys = [key for key in slices.by_key if key not in ruled]
     columns: Columns = {**remaining_columns, "slices": keys} if keys else remaining_columns
     outcomes = baseline.extras.slice_outcomes
     remaining_outcomes = None if outcomes is None else outcomes.without(ruled)
@@ -551,11 +534,16 @@ def _without_ruled_keys(baseline: Baseline, privacy: Privacy) -> Baseline:
     return replace(baseline, columns=columns, extras=extras)
 
 
+def _rules_before(baseline: Baseline) -> Mapping[str, str]:
+    applied_rules = baseline.extras.applied_rules
+    return {} if applied_rules is None else applied_rules.by_feature
+
+
 def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[str, Rule | None]) -> FeatureFilter:
     return FeatureFilter(kept={*features, *texts}, plain={name for name in features if rules[name] is None})
 
 
-def _ruled(
+def _applied_rules(
     features: Collection[str], rules: Mapping[str, Rule | None], before: Mapping[str, str]
 ) -> AppliedRules | None:
     rule_of = {name: kind for name, kind in before.items() if name in features}

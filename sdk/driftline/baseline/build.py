@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from driftline.baseline.sections.catalogue import GATHERERS, Extras
-from driftline.baseline.sections.embeddings import Embeddings
 from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
 from driftline.baseline.sections.slices import SlicesGatherer
-from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, anonymous_number_bins, number_bins
@@ -33,7 +32,7 @@ from driftline.tables.table import Column, ModelKey, PredictionTable, Text, conc
 from driftline.tables.task import Task
 from driftline.tables.timestamps import AnySeasonality
 
-from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, ReferenceSetup, Sample, Settle, joined
+from .reference_rows import MOST_SAMPLED, ReferenceRows, ReferenceSetup, Sample, Settle, joined
 
 Pass = Callable[[], Iterable[ReferenceRows]]
 """Opens the rows anew, from the first on, each time it is called."""
@@ -157,7 +156,7 @@ def fold_all(
     if stretches is not None:
         merged_panes = [merge(pair) for pair in zip(folded[:-2:2], folded[1:-2:2], strict=True)]
         in_time = TimeBlocks.folded(stretches, merged_panes, bins, folded[1:-2:2])
-    extras = replace(Extras(**pieces), period=period, blocks=in_time, embeddings=Embeddings.of_bins(bins))
+    extras = replace(Extras(**pieces), period=period, blocks=in_time)
     return pane, replace(extras, slices=sliced.piece())
 
 

@@ -1,22 +1,16 @@
-"""Reference rows before the task is known, a sample of them of bounded size, and the period of their predictions.
-
-When the reference rows were predicted.
-"""
+"""Reference rows before the task is known, and a sample of them of bounded size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.panes.json_checks import is_whole
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.relevance import Relevance
 from driftline.panes.relevance import take_rankings as taken_relevance
-from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, I64, Column, PredictionTable, concatenate, take_rows, used_categories
 from driftline.tables.timestamps import AnySeasonality
 
@@ -178,57 +172,6 @@ class Sample:
         self._limit = float(random_numbers[chosen].max())
         rows = joined([part for _, part in self._parts]).take(chosen)
         self._parts = [(random_numbers[chosen], rows)]
-
-
-STEP = 300 * 10**9
-"""Five minutes in nanoseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Time of the first and of the last row, unix nanoseconds."""
-
-    first: int
-    last: int
-
-    @classmethod
-    def of(cls, times: I64) -> Self | None:
-        """Return that of times, int64 (n,), 0 = not known; None where none is."""
-        timed = times[times != 0]
-        return cls(int(timed.min()), int(timed.max())) if len(timed) else None
-
-    def joined(self, other: Self | None) -> Self:
-        """Return the period that holds both.
-
-        >>> Period(3, 5).joined(Period(1, 4))
-        Period(first=1, last=5)
-        """
-        return self if other is None else type(self)(min(self.first, other.first), max(self.last, other.last))
-
-    def widened(self) -> Self:
-        """Return it to whole five minutes, as panes have them: it tells the time of no row.
-
-        >>> Period(300_000_000_001, 300_000_000_002).widened()
-        Period(first=300000000000, last=599999999999)
-        """
-        return type(self)(self.first - self.first % STEP, self.last - self.last % STEP + STEP - 1)
-
-    def to_json(self) -> list[int]:
-        """Return [first, last]."""
-        return [self.first, self.last]
-
-    @classmethod
-    def from_json(cls, value: object, _bins: ModelBins) -> Self:
-        """Read it back. Raises ``ValueError`` that names the rule."""
-        if not isinstance(value, list) or len(value) != 2 or not all(is_whole(time) for time in value):
-            raise ValueError("must be [first, last] in unix nanoseconds")
-        if not -(2**63) <= value[0] <= value[1] < 2**63:
-            raise ValueError("must be two times of unix nanoseconds, the earlier one first")
-        return cls(value[0], value[1])
-
-    def leaving(self, _features: FeatureFilter) -> Self | None:
-        """Return it: it says nothing of features."""
-        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ def describe(name: str, texts: Column, vocabulary: Vocabulary | None = None) -> 
     if vocabulary:
         columns[UNKNOWN] = _numbers(codes, [unknown for unknown, _ in ranks])
     columns[SCRIPT] = _categories(codes, [script_of(category) for category in texts.categories])
-    if vocabulary and vocabulary.has_topics:
+    if vocabulary:
         columns[TOPIC] = _categories(codes, [topic for _, topic in ranks])
     return {f"{name}{suffix}": column for suffix, column in columns.items()}
 

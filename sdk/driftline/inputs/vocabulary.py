@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import zlib
 from collections import Counter
@@ -51,8 +50,7 @@ class Vocabulary:
     """The words of reference texts, as 24-bit hashes.
 
     Attributes:
-        hashes: Big-endian, three bytes each: common words, zeros, and all others, those of most texts first. Older
-            baselines have them in ascending order without zeros, and know no topics.
+        hashes: Big-endian, three bytes each: common words, zeros, and all others, those of most texts first.
 
     >>> vocabulary = Vocabulary.learn(f"the parcel {i} is late" for i in range(10))
     >>> len(vocabulary), vocabulary.unknown(["the", "parcel", "burnt", "the"])
@@ -62,7 +60,6 @@ class Vocabulary:
     hashes: bytes = b""
     _rank: Mapping[int, int] = field(init=False, repr=False, compare=False)
     _first: int = field(init=False, repr=False, compare=False)
-    _ordered: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         numbers = [self.hashes[index : index + _WIDTH] for index in range(0, len(self.hashes), _WIDTH)]
@@ -70,15 +67,9 @@ class Vocabulary:
         words = [number for number in numbers if number != _RARER_FOLLOW]
         object.__setattr__(self, "_rank", {int.from_bytes(word): index for index, word in enumerate(words)})
         object.__setattr__(self, "_first", first)
-        object.__setattr__(self, "_ordered", first < len(numbers))
 
     def __len__(self) -> int:
         return len(self._rank)
-
-    @property
-    def has_topics(self) -> bool:
-        """Return True where the order of the words is known."""
-        return self._ordered
 
     @classmethod
     def learn(cls, texts: Iterable[str]) -> Vocabulary:
@@ -127,20 +118,10 @@ class Vocabulary:
                 best, number = distance, word_hash
         return unknown / len(words), f"topic {number % TOPICS}" if number >= 0 else "unknown"
 
-    def to_json(self) -> str:
-        """Return the hashes in base64."""
-        return base64.b64encode(self.hashes).decode()
-
-    @classmethod
-    def from_json(cls, value: object) -> Vocabulary:
-        """Read it back. Raises ``ValueError`` that names the rule."""
-        try:
-            hashes = base64.b64decode(value, validate=True) if isinstance(value, str) else None
-        except ValueError:
-            hashes = None
-        if hashes is None or len(hashes) % _WIDTH or len(hashes) > _WIDTH * MOST_WORDS:
-            raise ValueError(f"must be base64 of at most {MOST_WORDS:,} hashes of {_WIDTH} bytes")
-        return cls(hashes)
+    def check(self) -> None:
+        """Raise ``ValueError`` for hashes of another width, or too many of them."""
+        if len(self.hashes) % _WIDTH or len(self.hashes) > _WIDTH * MOST_WORDS:
+            raise ValueError(f"hashes must be at most {MOST_WORDS:,}, of {_WIDTH} bytes each")
 
 
 def sample(texts: Sequence[str]) -> Sequence[str]:

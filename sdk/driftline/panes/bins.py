@@ -13,7 +13,6 @@ more where the value has passed the edge: 4 ns. The result is that of the search
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -156,6 +155,11 @@ class NumberBins:
         """Number of bins; counts have two more entries, for missing and invalid."""
         return len(self.edges) + 1
 
+    def check(self) -> None:
+        """Raise ``ValueError`` where the edges do not increase."""
+        if self.edges.ndim != 1 or (self.edges[1:] <= self.edges[:-1]).any():
+            raise ValueError("edges must increase strictly")
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, NumberBins) and np.array_equal(self.edges, other.edges)
 
@@ -172,6 +176,11 @@ class CategoryBins:
     def size(self) -> int:
         """Number of bins; counts have two more entries, for missing and invalid."""
         return len(self.categories) + 1
+
+    def check(self) -> None:
+        """Raise ``ValueError`` where a category is named twice."""
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError("categories must be texts, each once")
 
 
 Bins = NumberBins | CategoryBins
@@ -418,34 +427,3 @@ def score_centers() -> F64:
     """
     logit = (np.arange(SCORE_BINS - 2) + 0.5) / _PER_LOGIT - 16
     return np.concatenate([[0.0], 1 / (1 + np.exp(-logit)), [1.0]])
-
-
-def to_json(bins: Bins) -> dict[str, list[float] | list[str]]:
-    """Return the bins as plain JSON values; floats round-trip exactly.
-
-    >>> to_json(CategoryBins(("AA", "UA")))
-    {'categories': ['AA', 'UA']}
-    """
-    if isinstance(bins, NumberBins):
-        return {"edges": bins.edges.tolist()}
-    return {"categories": list(bins.categories)}
-
-
-def from_json(value: object) -> Bins:
-    """Read bins back. Raises ``ValueError`` that names the rule when the value describes no bins.
-
-    >>> from_json({"categories": ["AA", "UA"]})
-    CategoryBins(categories=('AA', 'UA'))
-    """
-    if isinstance(value, Mapping) and isinstance(categories := value.get("categories"), list):
-        if not all(isinstance(category, str) for category in categories) or len(set(categories)) < len(categories):
-            raise ValueError("categories must be texts, each once")
-        return CategoryBins(tuple(categories))
-    if isinstance(value, Mapping) and isinstance(edges := value.get("edges"), list):
-        if not all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in edges):
-            raise ValueError("edges must be numbers")
-        array = np.array(edges, dtype=np.float64)
-        if not np.isfinite(array).all() or (array[1:] <= array[:-1]).any():
-            raise ValueError("edges must be finite and increase strictly")
-        return NumberBins(array)
-    raise ValueError('bins must be {"edges": [numbers]} or {"categories": [texts]}')

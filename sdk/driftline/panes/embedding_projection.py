@@ -10,17 +10,15 @@ error of random Fourier features" (2015), for cosine and sine of the same projec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline.tables.table import F64, I64
 
-from .json_checks import floats, is_number, short
 from .matrix_products import map_points, product
 
 F32 = NDArray[np.float32]
@@ -121,6 +119,17 @@ class Projection:
                     total[present] += np.add.reduceat(rows[order], starts, axis=0)
         return total
 
+    def check(self) -> None:
+        """Raise ``ValueError`` for a length, a bandwidth or axes that no embedding has."""
+        if not 1 <= self.length <= 1_000_000:
+            raise ValueError("length must be a whole number from 1 to 1,000,000")
+        if self.bandwidth <= 0:
+            raise ValueError("bandwidth must be a finite number above 0")
+        if len(self.spectrum) > WIDTH or not all(0 < variance <= 1 for variance in self.spectrum):
+            raise ValueError(f"spectrum must hold at most {WIDTH} numbers above 0, at most 1")
+        if len(self.axes) > min(AXES, len(self.spectrum)) or any(len(axis) != WIDTH for axis in self.axes):
+            raise ValueError(f"axes must be at most {AXES}, no more than spectrum has, of {WIDTH} numbers each")
+
 
 @lru_cache(maxsize=16)
 def _directions(length: int) -> F64:
@@ -137,38 +146,3 @@ def _directions(length: int) -> F64:
 
 def _rounded(number: float) -> float:
     return float(f"{number:.4f}")
-
-
-def to_json(projection: Projection) -> dict[str, Any]:
-    """Return plain JSON values."""
-    return {
-        "length": projection.length,
-        "bandwidth": short(projection.bandwidth),
-        "spectrum": [short(variance) for variance in projection.spectrum],
-        "axes": [[short(number) for number in axis] for axis in projection.axes],
-    }
-
-
-def from_json(value: object) -> Projection:
-    """Read a projection. Raises ``ValueError`` that names the rule.
-
-    >>> from_json({"length": 2, "bandwidth": 1, "spectrum": [0.5], "axes": []})
-    Projection(length=2, bandwidth=1.0, spectrum=(0.5,), axes=())
-    """
-    if not isinstance(value, Mapping) or value.keys() != {"length", "bandwidth", "spectrum", "axes"}:
-        raise ValueError("must have length, bandwidth, spectrum and axes")
-    length, bandwidth, spectrum, axes = value["length"], value["bandwidth"], value["spectrum"], value["axes"]
-    if not isinstance(length, int) or isinstance(length, bool) or not 1 <= length <= 1_000_000:
-        raise ValueError("length must be a whole number from 1 on")
-    if not is_number(bandwidth) or not 0 < float(bandwidth) < float("inf"):
-        raise ValueError("bandwidth must be a finite number above 0")
-    if not isinstance(spectrum, list) or len(spectrum) > WIDTH or not all(map(is_number, spectrum)):
-        raise ValueError(f"spectrum must be a list of at most {WIDTH} numbers")
-    if not all(0 < float(axis) <= 1 for axis in spectrum):
-        raise ValueError("spectrum must hold numbers above 0, at most 1")
-    if not isinstance(axes, list) or len(axes) > min(AXES, len(spectrum)):
-        raise ValueError(f"axes must be a list, of at most {AXES} and no longer than spectrum")
-    directions = tuple(tuple(floats(axis).tolist()) for axis in axes)
-    if any(len(axis) != WIDTH for axis in directions):
-        raise ValueError(f"axes must hold {WIDTH} numbers each")
-    return Projection(length, float(bandwidth), tuple(float(axis) for axis in spectrum), directions)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .bins import Bins, CategoryBins
-
-if TYPE_CHECKING:
-    from .embedding_projection import Projection
-    from .pca import Space
+from .embedding_projection import Projection
+from .pca import Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +25,13 @@ class ModelBins:
     classes: CategoryBins | None = None
     projections: dict[str, Projection] = field(default_factory=dict)
     space: Space | None = None
+
+    def check(self) -> None:
+        """Raise ``ValueError`` where projections or space do not fit the features."""
+        if unknown := self.projections.keys() - self.features.keys():
+            raise ValueError(f"projections: {min(unknown)!r} is not a feature")
+        for name, places in {} if self.space is None else self.space.places.items():
+            if name not in self.features:
+                raise ValueError(f"space: {name!r} has places but no bins")
+            if places.shape != (self.features[name].size,):
+                raise ValueError(f"space: {name!r} must have {self.features[name].size} places, one per bin")

@@ -18,7 +18,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,6 @@ from numpy.typing import NDArray
 from driftline.tables.table import F64, I64, PredictionTable
 
 from .bins import Bins, Index, assign
-from .json_checks import by_name, floats, is_whole, short
 from .matrix_products import AT_ONCE, map_points, product
 
 I16 = NDArray[np.int16]
@@ -78,7 +76,12 @@ class Space:
         return rest_of(self.components)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Space) and self.to_json() == other.to_json()
+        return (
+            isinstance(other, Space)
+            and self.names == other.names
+            and all(np.array_equal(places, other.places[name]) for name, places in self.places.items())
+            and np.array_equal(self.components, other.components)
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -98,40 +101,13 @@ class Space:
         """
         return distances(self.rest, points)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "places": {name: places.tolist() for name, places in self.places.items()},
-            "order": list(self.places),
-            "components": [[short(number) for number in row] for row in self.components.tolist()],
-        }
-
-    @classmethod
-    def from_json(cls, value: object, bins: Mapping[str, Bins]) -> Self:
-        """Read it back and check it against the bins. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        places, order = by_name(read.get("places")), read.get("order")
-        if not isinstance(order, list) or not all(isinstance(entry, str) for entry in order) or len(order) < 2:
-            raise ValueError("order must be a list of two features or more")
-        if sorted(order) != sorted(places):
-            raise ValueError("order must name every feature of places once")
-        places_by_name = {}
-        for name in order:
-            if name not in bins:
-                raise ValueError(f"{name!r} has places but no bins")
-            numbers = places[name]
-            if not isinstance(numbers, list) or not all(is_whole(entry) and abs(entry) < 2**15 for entry in numbers):
-                raise ValueError(f"the places of {name!r} must be whole numbers below 32768")
-            if len(numbers) != bins[name].size:
-                raise ValueError(f"{name!r} has {len(numbers)} places for {bins[name].size} bins")
-            places_by_name[name] = np.array(numbers, dtype=np.int16)
-        components, d = read.get("components"), len(order)
-        if not isinstance(components, list) or not 0 < len(components) < d:
-            raise ValueError("components must be a list, not empty, of fewer rows than there are features")
-        matrix = [floats(row) for row in components]
-        if any(len(row) != d for row in matrix):
-            raise ValueError(f"components must have {d} numbers each, one for each feature")
-        return cls(places_by_name, np.array(matrix))
+    def check(self) -> None:
+        """Raise ``ValueError`` for too few features, and for components of another number of them."""
+        d = len(self.places)
+        if d < 2:
+            raise ValueError("places must be those of two features or more")
+        if self.components.ndim != 2 or not 0 < len(self.components) < d or self.components.shape[1] != d:
+            raise ValueError(f"components must be fewer rows than features, of {d} numbers each")
 
 
 def rest_of(components: F64) -> F64:

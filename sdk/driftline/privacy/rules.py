@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from driftline.panes.bins import RARE, TOLERANCE, Bins, CategoryBins, NumberBins
 from driftline.tables.classes import number_text
 from driftline.tables.table import F64, Column, length
 
+T = TypeVar("T")
 Values = NDArray[Any] | Column
 
 SHORT = 8
@@ -282,3 +283,11 @@ class FeatureFilter:
 
     kept: Collection[str]
     plain: Collection[str]
+
+    def plain_parts(self, parts: Mapping[str, T]) -> dict[str, T]:
+        """Return the parts of a pane without those of features whose values change."""
+        return {
+            name: part
+            for name, part in parts.items()
+            if not name.partition(":")[2] or name.partition(":")[2] in self.plain
+        }

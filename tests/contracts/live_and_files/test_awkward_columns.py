@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from scipy import stats
 
 from tests.support.live_and_files import drift_summary, live, of_file
@@ -73,7 +73,7 @@ def test_states_and_values_are_the_same_live_as_in_a_file(
     assert {name: column.state for name, column in in_file.features.items()} == STATES
     for name, column in in_file.features.items():
         assert drift_summary(streamed.features[name]) == drift_summary(column), name
-    assert streamed.share == in_file.share == pytest.approx(5 / 7)
+    assert streamed.fraction == in_file.fraction == pytest.approx(5 / 7)
     assert [(one.check, one.features) for one in streamed.findings] == [
         (one.check, one.features) for one in in_file.findings
     ]
@@ -86,7 +86,7 @@ def test_values_from_rows_are_those_of_scipy(tmp_path: Path, reference: pd.DataF
     reference.to_parquet(tmp_path / "reference.parquet")
     files = [tmp_path / "week.parquet"], tmp_path / "reference.parquet"
     options = EvaluationOptions(task="binary", score=("score",), exact=True)
-    [evaluation] = evaluate_files(*files, None, options, Cut(), print).evaluations
+    [evaluation] = evaluate_files(EvaluationInputs(*files), options, print).evaluations
     assert {name: column.state for name, column in evaluation.features.items()} == STATES
     for name in ("sentinel", "zeros", "spends", "tails", "wider"):
         expected = stats.ks_2samp(reference[name], window[name], method="asymp").statistic
@@ -98,4 +98,4 @@ def test_one_row_says_nothing(open_state: Open, clock: Clock, tmp_path: Path, ba
     for found in (of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)):
         assert found.rows == 1
         assert {column.state for column in found.features.values()} == {"inconclusive"}
-        assert (found.share, found.explanation, found.findings) == (None, None, ())
+        assert (found.fraction, found.explanation, found.findings) == (None, None, ())

@@ -18,8 +18,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 
 from tests.support.service import Service
@@ -73,7 +73,7 @@ def test_live_and_in_a_file_the_same_methods_say_the_same(
     window = rows(2_000, 2, moved)
     columns = {key: pa.array(values.tolist()) for key, values in window.items()}
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
-    result = evaluate_files([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ASKED, Cut(), print)
+    result = evaluate_files(EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "baseline.json"), ASKED, print)
     in_file = result.evaluations[0]
 
     (tmp_path / "driftline.yaml").write_text(YAML, encoding="utf-8")

@@ -20,8 +20,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present import evaluation_json
 
@@ -60,10 +60,11 @@ def test_live_estimates_are_those_of_files(kind: str, open_state: Open, clock: C
     clock.now = NOON + 3 * HOUR
     state.send(baselines=[built.to_json()])
     send(state, rows, kind, 5, np.random.default_rng(3))
-    options = EvaluationOptions(time="time")
-    cut = Cut(window="1h")
+    options = EvaluationOptions(time="time", window="1h")
     result = evaluate_files(
-        [tmp_path / "rows.parquet"], tmp_path / "m.baseline.json", None, options, cut, lambda _: None
+        EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "m.baseline.json"),
+        options,
+        lambda _: None,
     )
     live = [one for one in windows(state) if one.estimated]
     assert len(live) == len(result.evaluations) == 2

@@ -13,8 +13,8 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation, Explanation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from msgspec import to_builtins
 
 from tests.support.state_fixtures import Open
@@ -78,7 +78,7 @@ def in_file(directory: Path, rows: pd.DataFrame, baseline: Baseline, window: str
     baseline.save(directory / "baseline.json")
     rows.assign(time=pd.to_datetime(rows["time"])).to_parquet(directory / "rows.parquet")
     files = [directory / "rows.parquet"], directory / "baseline.json"
-    return evaluate_files(*files, None, EvaluationOptions(), Cut(window), print).evaluations
+    return evaluate_files(EvaluationInputs(*files), EvaluationOptions(window=window), print).evaluations
 
 
 def said(evaluations: list[Evaluation]) -> list[Any]:
@@ -157,7 +157,7 @@ def test_rows_without_times_have_no_date(tmp_path: Path, baseline: Baseline) -> 
     baseline.save(tmp_path / "baseline.json")
     drifting().drop(columns="time").to_parquet(tmp_path / "rows.parquet")
     files = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
-    found = explanation(evaluate_files(*files, None, EvaluationOptions(), Cut(), print).evaluations)
+    found = explanation(evaluate_files(EvaluationInputs(*files), EvaluationOptions(), print).evaluations)
     assert {cause.since for cause in found.causes} == {None}
 
 

@@ -12,8 +12,8 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import to_json
 
 from tests.support.state_fixtures import Open
@@ -47,8 +47,10 @@ def send(state: Opened, clock: Clock, frame: pd.DataFrame, until: int) -> None:
 
 def of_files(folder: Path, frame: pd.DataFrame, window: str) -> list[Evaluation]:
     frame.to_parquet(folder / "rows.parquet")
-    options, cut = EvaluationOptions(model="churn", time="time"), Cut(window)
-    return evaluate_files([folder / "rows.parquet"], folder / "b.json", None, options, cut, lambda _: None).evaluations
+    options = EvaluationOptions(model="churn", time="time", window=window)
+    return evaluate_files(
+        EvaluationInputs([folder / "rows.parquet"], folder / "b.json"), options, lambda _: None
+    ).evaluations
 
 
 @pytest.mark.parametrize("window", ["1d", "6h"])

@@ -15,8 +15,8 @@ from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import JointDrift
 from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
 
@@ -40,7 +40,7 @@ def baseline() -> Baseline:
 
 
 def of_file(path: Path, reference: Path) -> dict[str, JointDrift]:
-    [evaluation] = evaluate_files([path], reference, None, EvaluationOptions(), Cut(), print).evaluations
+    [evaluation] = evaluate_files(EvaluationInputs([path], reference), EvaluationOptions(), print).evaluations
     return evaluation.joint
 
 

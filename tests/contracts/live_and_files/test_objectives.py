@@ -15,11 +15,12 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.facts import fact
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 
 from tests.support.state_fixtures import Open
@@ -85,15 +86,10 @@ def of_files(tmp_path: Path, rows: pd.DataFrame, rules: tuple[str, ...]) -> list
     built().save(tmp_path / "m.baseline.json")
     rows[["id", "time", "amount", "score"]].to_parquet(tmp_path / "rows.parquet")
     rows.loc[rows["reviewed"], ["id", "actual", "weight"]].to_parquet(tmp_path / "reviews.parquet")
-    asked = EvaluationSettings(objectives=tuple(map(read_objective, rules)))
     return evaluate_files(
-        [tmp_path / "rows.parquet"],
-        tmp_path / "m.baseline.json",
-        tmp_path / "reviews.parquet",
-        EvaluationOptions(time="time", id="id"),
-        Cut(window="1h"),
+        EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "m.baseline.json", tmp_path / "reviews.parquet"),
+        EvaluationOptions(time="time", id="id", window="1h", objectives=rules),
         lambda _: None,
-        asked,
     ).evaluations
 
 
@@ -126,8 +122,8 @@ def of_both(
                 ), (name, field)
         assert [one.rule for one in ours.objectives] == [one.rule for one in theirs.objectives] == list(RULES)
         for here, there in zip(ours.objectives, theirs.objectives, strict=True):
-            assert (here.state, here.rows, here.needed, here.since, here.until, here.sentence) == (
-                *(there.state, there.rows, there.needed, there.since, there.until, there.sentence),
+            assert (here.state, here.rows, here.needed, here.since, here.until, here.remarks) == (
+                *(there.state, there.rows, there.needed, there.since, there.until, there.remarks),
             )
             for field in ("value", "low", "high"):
                 was = getattr(there, field)
@@ -166,7 +162,7 @@ def test_where_only_what_was_flagged_is_reviewed_precision_is_all_that_is_known(
         assert {one.interval for name, one in hour.realized.items() if name != "precision"} == {"unreviewed", ""}
         recall, log_loss = hour.objectives[2:]
         assert (recall.state, log_loss.state) == ("inconclusive", "inconclusive")
-        assert recall.sentence.endswith(f"; none of the {missing:,} rows that were predicted 0 has an outcome")
+        assert recall.remarks == (fact("decisions_unreviewed", predictions={"0": missing}),)
     assert live[0].realized["recall"].value == 1.0
     assert "broken" in {one.objectives[0].state for one in live}
 
@@ -210,13 +206,13 @@ def test_a_window_ripens_when_its_outcomes_had_their_time(open_state: Open, cloc
 
     young = first()
     assert (young.maturity, young.objectives[0].state) == ("immature", "inconclusive")
-    assert young.immature == "its outcomes may still come: they may take 2d (outcome_delay)"
+    assert young.immature == (fact("outcomes_may_still_come", delay=2 * DAY, learned_from=None),)
     clock.now = NOON + 3 * DAY
     state.send(predictions(["much later"], clock.now))
-    assert first().immature == "the outcomes of 40 % of its rows are known, less than the 50 % it needs (min_coverage)"
+    assert first().immature == (fact("coverage_too_low", coverage=0.4, needed=0.5),)
     state.send(outcomes(ids[40:60], [1] * 20))
     state = open_state(churn=model)
-    assert (first().maturity, first().immature, first().objectives[0].state) == ("mature", "", "met")
+    assert (first().maturity, first().immature, first().objectives[0].state) == ("mature", (), "met")
 
 
 @pytest.mark.slow
@@ -297,11 +293,12 @@ def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, 
     (files,) = (
         one
         for one in evaluate_files(
-            [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "truth.parquet",
-            EvaluationOptions(time="time", id="id"), Cut(window="4w"), lambda _: None,
+            EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "truth.parquet"),
+            EvaluationOptions(time="time", id="id", window="4w"),
+            lambda _: None,
         ).evaluations
         if one.window == live.window
-    )  # fmt: skip
+    )
     assert live.realized["mae"].interval == live.realized["bias"].interval == live.realized["r2"].interval == "blocks"
     for name, one in live.realized.items():
         other = files.realized[name]
@@ -332,10 +329,15 @@ def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
     told[["id", "actual", "weight"]].to_parquet(tmp_path / "reviews.parquet")
     said: list[str] = []
     (files,) = evaluate_files(
-        [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "reviews.parquet",
-        EvaluationOptions(time="time", id="id"), Cut(window="4h"), said.append,
-        EvaluationSettings(performance={"churn": Performance(outcomes="sampled").asked}),
-    ).evaluations  # fmt: skip
+        EvaluationInputs(
+            [tmp_path / "rows.parquet"],
+            tmp_path / "m.json",
+            tmp_path / "reviews.parquet",
+            settings=ModelSettings(performance=Performance(outcomes="sampled").asked),
+        ),
+        EvaluationOptions(time="time", id="id", window="4h"),
+        said.append,
+    ).evaluations
     assert files.realized["accuracy"].value == pytest.approx(newest.realized["accuracy"].value, rel=1e-12)
     assert files.outcome_rows == 200
     assert any("100" in line and "without a weight" in line for line in said)

@@ -13,11 +13,9 @@ import yaml
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.evaluation.files.configuration import configure_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import to_json
 
 from tests.support.state_fixtures import Open
@@ -99,13 +97,8 @@ def of_files(folder: Path, sent: pd.DataFrame, known: pd.DataFrame) -> list[Eval
     sent.drop(columns="actual").assign(time=pd.to_datetime(sent.time, utc=True)).to_parquet(folder / "rows.parquet")
     heard = known[["id", "actual"]].assign(time=pd.to_datetime(known.time + HOUR, utc=True))
     heard.to_parquet(folder / "outcomes.parquet")
-    asked = configure_evaluation(
-        folder / "driftline.yaml", None, EvaluationOptions(), Cut(), EvaluationSettings(), lambda _: None
-    )
-    return evaluate_files(
-        *([folder / "rows.parquet"], asked.reference, folder / "outcomes.parquet", asked.options, asked.cut),
-        *(lambda _: None, asked.asked),
-    ).evaluations
+    inputs = EvaluationInputs([folder / "rows.parquet"], outcomes=folder / "outcomes.parquet")
+    return evaluate_files(inputs, EvaluationOptions(config=folder / "driftline.yaml"), lambda _: None).evaluations
 
 
 def of_service(

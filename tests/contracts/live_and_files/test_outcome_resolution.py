@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.settings import Outcomes
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
@@ -101,10 +101,15 @@ def test_files_and_the_processor_agree_on_corrections_without_weight(
     pd.concat([later, before, unweighted]).to_parquet(tmp_path / "labels.parquet")
     baseline([0.2, 0.8] * 50, {"x": [1.0, 2.0] * 50}).save(tmp_path / "churn.json")
     (files,) = evaluate_files(
-        [tmp_path / "rows.parquet"], tmp_path / "churn.json", tmp_path / "labels.parquet",
-        EvaluationOptions(time="time", id="id", slices=("region",)), Cut(window="1d"), lambda _: None,
-        EvaluationSettings(performance={"churn": performance.asked}),
-    ).evaluations  # fmt: skip
+        EvaluationInputs(
+            [tmp_path / "rows.parquet"],
+            tmp_path / "churn.json",
+            tmp_path / "labels.parquet",
+            settings=ModelSettings(performance=performance.asked),
+        ),
+        EvaluationOptions(time="time", id="id", slices=("region",), window="1d"),
+        lambda _: None,
+    ).evaluations
     assert files.outcome_rows == live.outcome_rows == (40 if how == "sampled" else 50)
     for name, metric in live.realized.items():
         if metric.bound:

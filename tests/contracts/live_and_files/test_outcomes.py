@@ -16,11 +16,9 @@ from driftline.tables.task import Task
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
-from driftline_processor.evaluation.files.configuration import configure_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import json_of, to_json
 from msgspec.structs import replace
 
@@ -157,12 +155,11 @@ def of_files(folder: Path, kind: str, rows: pd.DataFrame, known: pd.DataFrame) -
     if "retracted" in known:
         known = known.assign(retracted=known.retracted.fillna(False).astype(bool))
     known.assign(time=pd.to_datetime(known.time, utc=True)).to_parquet(folder / "outcomes.parquet")
-    options = EvaluationOptions(score=tuple(score_columns(kind)), id="id", time="time", mispredictions=MOST)
-    asked = configure_evaluation(folder / "driftline.yaml", None, options, Cut(), EvaluationSettings(), lambda _: None)
-    result = evaluate_files(
-        *([folder / "rows.parquet"], asked.reference, folder / "outcomes.parquet", asked.options, asked.cut),
-        *(lambda _: None, asked.asked),
+    options = EvaluationOptions(
+        config=folder / "driftline.yaml", score=tuple(score_columns(kind)), id="id", time="time", mispredictions=MOST
     )
+    inputs = EvaluationInputs([folder / "rows.parquet"], outcomes=folder / "outcomes.parquet")
+    result = evaluate_files(inputs, options, lambda _: None)
     return {
         one.window.start: answered(one, wrong, one.weak)
         for one, wrong in zip(result.evaluations, result.wrong, strict=True)

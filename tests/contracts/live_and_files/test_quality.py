@@ -12,10 +12,10 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Finding
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.findings import finding_sentence
 
 from tests.support.live_and_files import evaluate_live
@@ -61,7 +61,7 @@ def said(findings: tuple[Finding, ...]) -> list[tuple[Any, ...]]:
 
 
 def of_file(path: Path, baseline: Path) -> tuple[Finding, ...]:
-    [evaluation] = evaluate_files([path], baseline, None, EvaluationOptions(), Cut(), print).evaluations
+    [evaluation] = evaluate_files(EvaluationInputs([path], baseline), EvaluationOptions(), print).evaluations
     return evaluation.findings
 
 
@@ -129,7 +129,9 @@ def test_rows_that_repeat_the_window_before_are_stale_live_and_on_files(
     rows.to_parquet(tmp_path / "rows.parquet")
     baseline.save(tmp_path / "baseline.json")
     of_files = evaluate_files(
-        [tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, EvaluationOptions(time="time"), Cut("1d"), print
+        EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "baseline.json"),
+        EvaluationOptions(time="time", window="1d"),
+        print,
     )
     assert [said(one.findings) for one in of_files.evaluations] == found
 
@@ -155,10 +157,10 @@ def test_what_is_expected_is_judged_live_as_in_a_file(open_state: Open, clock: C
     churn = load(tmp_path / "driftline.yaml").models["churn"]
     rows = with_faults(frame(N, 2))
     rows.to_parquet(tmp_path / "rows.parquet")
-    cut, options, wanted = Cut(), EvaluationOptions(), {"churn": churn.expectations}
+    settings = ModelSettings(expectations=churn.expectations)
     data, reference = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
     [in_file] = evaluate_files(
-        data, reference, None, options, cut, print, EvaluationSettings(expect=wanted)
+        EvaluationInputs(data, reference, settings=settings), EvaluationOptions(), print
     ).evaluations
     found = evaluate_live(open_state(churn=churn), clock, rows, baseline).expected
     apart = {one.rule: one.state for one in found if one.feature == "absent"}

@@ -13,12 +13,11 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline_processor.config.model import Model, Reference
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import evaluations_to_json
+from msgspec.structs import replace
 
 from tests.end_to_end.scenarios.stage import same
 from tests.support.otlp_requests import logs, record
@@ -130,11 +129,17 @@ def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restar
     order = np.random.default_rng(8).permutation(days * a_day)
     columns = {name: values[order] for name, values in rows.items()}
     pq.write_table(pa.table(columns), tmp_path / "shop.parquet")
-    asked = EvaluationSettings(past=Rolling("30d", "24h"))
     options = EvaluationOptions(
-        model="shop", task="binary", time="ts", score=("score",), features=("age", "plan"), slices=("region",)
+        reference_last="30d",
+        reference_without="24h",
+        model="shop",
+        task="binary",
+        time="ts",
+        score=("score",),
+        features=("age", "plan"),
+        slices=("region",),
     )
-    result = evaluate_files([tmp_path / "shop.parquet"], None, None, options, Cut(), print, asked)
+    result = evaluate_files(EvaluationInputs([tmp_path / "shop.parquet"]), options, print)
     in_files = evaluations_to_json("shop", "", result.evaluations)["windows"]
     assert result.baseline.pane.rows == 30 * a_day
     assert [one["baseline"]["compared"] for one in in_files[-6:]] == ["its own last 30d without 24h, 1,800 rows"] * 6
@@ -187,9 +192,10 @@ def test_stretches_of_an_hour_by_the_clock_of_the_model_are_the_same_in_files(
     options = EvaluationOptions(
         model="shop", task="binary", time="ts", score=("score",), features=("age", "plan"), slices=("region",)
     )
-    asked = EvaluationSettings(past=Rolling("12h"))
     files = [tmp_path / "shop.parquet"], tmp_path / "shop.baseline.json"
-    found = evaluate_files(*files, None, options, Cut("1h", timezone=zone), print, asked).evaluations
+    found = evaluate_files(
+        EvaluationInputs(*files), replace(options, window="1h", timezone=zone, reference_last="12h"), print
+    ).evaluations
 
     rolling = Model(
         windows=("1h",),

@@ -13,12 +13,11 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.timestamps import Kind, Seasonality
 from driftline_processor.config.model import Model
 from driftline_processor.config.model import Reference as ReferenceKeys
-from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import to_json
+from msgspec.structs import replace
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
@@ -95,7 +94,11 @@ def test_files_say_what_the_service_says(
     pq.write_table(pa.table(frame), tmp_path / "rows.parquet")
     baseline.save(tmp_path / "b.json")
     options = EvaluationOptions(model="churn", time="time", seasonality=kind)
-    found = evaluate_files([tmp_path / "rows.parquet"], tmp_path / "b.json", None, options, Cut(window), lambda _: None)
+    found = evaluate_files(
+        EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "b.json"),
+        replace(options, window=window),
+        lambda _: None,
+    )
     files = [to_json(one) for one in found.evaluations]
     assert len(live) == len(files) == (6 if window == "1h" else 1)
     for one, other in zip(live, files, strict=True):
@@ -159,7 +162,7 @@ def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
     assert seasons.rows[:, 0].tolist() == np.bincount(hour, minlength=24).tolist()
     early = past.bins.features["part"].categories.index("early")  # type: ignore[union-attr]
     counted = [float(((frame["part"] == "early") & (hour == at)).sum()) for at in range(24)]
-    assert seasons.of["feature:part"][:, early].tolist() == counted
+    assert seasons.by_part["feature:part"][:, early].tolist() == counted
     assert seasons.blocks["feature:x"].counts.sum() == pytest.approx(np.isfinite(frame["x"]).sum(), rel=0.01)
 
 
@@ -197,10 +200,15 @@ def test_hours_of_the_days_before_are_compared_with_each_other_live_and_in_files
     live = {one.window.start: to_json(one) for one in state.view().windows["1h"]}
     pq.write_table(pa.table(both), tmp_path / "rows.parquet")
     baseline.save(tmp_path / "b.json")
-    options = EvaluationOptions(model="churn", time="time", seasonality=seasonality)
-    asked = EvaluationSettings(past=Rolling("4d", "24h"))
+    options = EvaluationOptions(
+        model="churn", time="time", seasonality=seasonality, window="1h", reference_last="4d", reference_without="24h"
+    )
     path = tmp_path / "b.json"
-    found = evaluate_files([tmp_path / "rows.parquet"], path, None, options, Cut("1h"), lambda _: None, asked)
+    found = evaluate_files(
+        EvaluationInputs([tmp_path / "rows.parquet"], path),
+        options,
+        lambda _: None,
+    )
     files = {one.window.start: to_json(one) for one in found.evaluations}
     noon = MIDNIGHT + 6 * DAY + 12 * HOUR
     assert "the same hours" in live[noon]["baseline"]["compared"]

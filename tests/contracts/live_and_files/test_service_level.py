@@ -20,9 +20,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
@@ -143,10 +142,14 @@ def test_failed_calls_and_durations_of_the_sdk_are_counted_live_as_in_a_file(
         slices=["country"],
     )
     baseline.save(tmp_path / "baseline.json")
-    options = EvaluationOptions(latency="took", error="failure", slices=("country",))
-    asked = EvaluationSettings(objectives=OBJECTIVES)
+    options = EvaluationOptions(
+        latency="took",
+        error="failure",
+        slices=("country",),
+        objectives=tuple(objective.rule for objective in OBJECTIVES),
+    )
     files = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
-    [of_file] = evaluate_files(*files, None, options, Cut(), print, asked).evaluations
+    [of_file] = evaluate_files(EvaluationInputs(*files), options, print).evaluations
     assert of_file.service == live.service
     agree(of_file.service_slices, live.service_slices)
     assert [(one.rule, one.state, one.value, one.needed) for one in of_file.objectives] == [
@@ -180,10 +183,15 @@ def test_rolling_hours_of_calls_are_judged_live_as_in_a_file(open_state: Open, c
     rows.to_parquet(tmp_path / "rows.parquet")
     baseline = Baseline.from_frame(rows[["score"]], score="score", model="churn", version="1", task="binary")
     baseline.save(tmp_path / "baseline.json")
-    options = EvaluationOptions(latency="took", error="failure", time="time")
-    asked = EvaluationSettings(objectives=rules)
+    options = EvaluationOptions(
+        latency="took",
+        error="failure",
+        time="time",
+        window="1d",
+        objectives=tuple(objective.rule for objective in rules),
+    )
     files = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
-    [of_file] = evaluate_files(*files, None, options, Cut("1d"), print, asked).evaluations
+    [of_file] = evaluate_files(EvaluationInputs(*files), options, print).evaluations
     assert {one.rule: (one.state, one.value, one.rows) for one in of_file.objectives} == {
         rule: (one.state, one.value, one.rows) for rule, one in live.items()
     }

@@ -11,9 +11,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import DEFAULT_SETTINGS
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.findings import finding_sentence
 
 from tests.support.live_and_files import drift_summary, live, of_file
@@ -79,16 +78,14 @@ def test_rows_are_judged_alike_from_every_file_and_live(
     assert {column.state for column in streamed.features.values()} == {"ok"}
     for name, frame in (("a.parquet", window), ("b.csv", window), ("c.ndjson", window), ("d.csv", spark)):
         path = written(frame, tmp_path / name)
-        found = evaluate_files(
-            [path], tmp_path / "baseline.json", None, EvaluationOptions(), Cut(), silent, DEFAULT_SETTINGS
-        )
+        found = evaluate_files(EvaluationInputs([path], tmp_path / "baseline.json"), EvaluationOptions(), silent)
         [evaluation] = found.evaluations
         assert evaluation.findings == (), name
         for feature, column in streamed.features.items():
             assert drift_summary(evaluation.features[feature]) == drift_summary(column), (name, feature)
     path = written(pandas, tmp_path / "e.csv")
     built = tmp_path / "baseline.json"
-    [evaluation] = evaluate_files([path], built, None, EvaluationOptions(), Cut(), silent).evaluations
+    [evaluation] = evaluate_files(EvaluationInputs([path], built), EvaluationOptions(), silent).evaluations
     assert (evaluation.features["code"].state, evaluation.features["code"].rows) == ("ok", 999)
 
 
@@ -105,7 +102,7 @@ def test_numbers_sent_as_texts_are_another_type_live_and_in_a_file_that_says_its
     said: list[str] = []
     written(as_texts, tmp_path / "week.csv")
     files = [tmp_path / "week.csv"], tmp_path / "baseline.json"
-    [of_csv] = evaluate_files(*files, None, EvaluationOptions(), Cut(), said.append).evaluations
+    [of_csv] = evaluate_files(EvaluationInputs(*files), EvaluationOptions(), said.append).evaluations
     assert (of_csv.findings, of_csv.features["age"].state, said) == ((), "ok", [])
 
 

@@ -10,7 +10,7 @@ import pytest
 from driftline_extensions.drills.shadow import PREFIX, RETENTION, RecordingCouriers, shadow_config, shadow_folder
 from driftline_processor.config.schema import Config
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.message import Message
 
 CONFIG = Config.model_validate(
     {

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 from driftline_processor.cli.commands import app as commands
 from driftline_processor.cli.incidents import alert_lines
-from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.message import Message
 from typer.testing import CliRunner
 
 from tests.support.approvals import ACTION, awaiting

@@ -8,7 +8,7 @@ import yaml
 from driftline_processor.cli.commands import app
 from typer.testing import CliRunner
 
-FILES = ["driftline.rules.yml", "driftline.models.rules.yml", "alertmanager.yml", "openslo.yaml"]
+FILES = ["driftline.rules.yml", "driftline.models.rules.yml", "alertmanager.yml"]
 TEXT = """\
 notify: json://127.0.0.1:1/
 models:
@@ -75,4 +75,4 @@ def test_routes_that_are_no_yaml_are_not_written_over(tmp_path: Path) -> None:
     assert ran.exit_code == 2
     assert f"{routes}: is not YAML" in ran.stderr
     assert routes.read_text(encoding="utf-8") == "receivers: ["
-    assert not (tmp_path / "openslo.yaml").exists()
+    assert not (tmp_path / "driftline.rules.yml").exists()

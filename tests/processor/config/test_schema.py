@@ -440,7 +440,7 @@ def test_a_baseline_is_looked_for_beside_the_file_and_must_load(tmp_path: Path) 
     ]
     (tmp_path / "churn.baseline.json").write_text("{}")
     [problem] = validate_file(tmp_path / "driftline.yaml")
-    said = f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: this is no baseline, for it has no 'schema'"
+    said = f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: this is not a baseline, for it has no 'schema'"
     assert problem.startswith(said)
 
 

@@ -60,7 +60,7 @@ def test_a_window_has_drift_performance_and_coverage() -> None:
     found = judged(folded(frame(1_000, 2), baseline, 600), baseline)
     assert (found.key, found.window, found.rows, found.closed) == (KEY, DAY, 1_000, True)
     assert found.features["age"].state == "ok"
-    assert found.share == 0
+    assert found.fraction == 0
     assert (found.outcome_rows, found.coverage) == (600, 0.6)
     assert found.realized["accuracy"].rows == 600
     assert found.reference["accuracy"].rows == 5_000
@@ -89,7 +89,7 @@ def test_features_that_vanish_or_appear_are_named() -> None:
 def test_an_empty_window_knows_nothing() -> None:
     baseline = built(frame(500, 1))
     found = judged(Pane(), baseline)
-    assert (found.rows, found.coverage, found.share, found.realized) == (0, None, None, {})
+    assert (found.rows, found.coverage, found.fraction, found.realized) == (0, None, None, {})
     assert found.missing_features == ()
 
 
@@ -100,7 +100,7 @@ def test_without_a_baseline_there_is_performance_and_no_drift() -> None:
     pane = merge([fold(table, ModelBins()), fold_outcomes(task, table.scores, None, truth)])
     found = judged(pane, task=task)
     assert found.features == {}
-    assert found.share is None
+    assert found.fraction is None
     assert found.score is not None
     assert found.predicted is not None
     assert (found.score.state, found.predicted.state) == ("no_baseline", "no_baseline")

@@ -11,6 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Curve,
+    DriftContributor,
     Evaluation,
     JointDrift,
     MethodValue,
@@ -116,8 +117,8 @@ def test_any_number_of_features_is_read_back(features: int) -> None:
 
 def test_numpy_numbers_are_numbers() -> None:
     found = decode_evaluation(encode_evaluation(plain(share=np.float64(0.5), outcome_rows=np.int64(3))))
-    assert (found.share, found.outcome_rows) == (0.5, 3)
-    assert (type(found.share), type(found.outcome_rows)) == (float, int)
+    assert (found.fraction, found.outcome_rows) == (0.5, 3)
+    assert (type(found.fraction), type(found.outcome_rows)) == (float, int)
 
 
 def test_what_is_no_value_is_refused() -> None:
@@ -190,7 +191,7 @@ def test_a_head_is_read_without_the_details() -> None:
 
 
 def test_an_evaluation_mentions_the_words_it_holds() -> None:
-    joint = {"pca": JointDrift("pca", "ok", 3, None, None, 0.0, sentence="größer")}
+    joint = {"pca": JointDrift("pca", "ok", 3, None, None, 0.0, contributors=(DriftContributor(("größer",), 1.0),))}
     objective = ObjectiveState("mae", "mae <= 3", "met", 1.0, None, None, 3, slice="country=NL")
     raw = encode_evaluation(plain(joint=joint, objectives=(objective,)))
     words = ("country=NL", "country=N", "größer", "pca", "pc")

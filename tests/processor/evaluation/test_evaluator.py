@@ -21,8 +21,8 @@ from driftline_processor.evaluation import judge as judging
 from driftline_processor.evaluation import store_judge
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.evaluation.judge import judge_together
 from driftline_processor.evaluation.store_judge import JudgedWindow
 from driftline_processor.evaluation.store_source import StoreSource
@@ -186,7 +186,7 @@ def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp
     state.send(drifting(0.5))
     found = newest(state)
     assert {name: column.state for name, column in found.features.items()} == {"age": "drift", "plan": "ok"}
-    assert found.share == 0.5
+    assert found.fraction == 0.5
     assert found.score is not None
     assert found.score.state == "ok"
     assert state.view().baseline.source == "config"  # type: ignore[union-attr]
@@ -418,7 +418,7 @@ def test_rows_of_one_customer_count_for_what_they_are_worth_as_in_files(open_sta
     live = newest(state).features["age"]
     options = EvaluationOptions(cluster="customer")
     result = evaluate_files(
-        [tmp_path / "rows.parquet"], tmp_path / "known.json", None, options, Cut("", None), lambda _: None
+        EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "known.json"), options, lambda _: None
     )
     file = result.evaluations[0].features["age"]
     assert live.design_effect == pytest.approx(file.design_effect, rel=1e-9)

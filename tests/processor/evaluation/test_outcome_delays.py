@@ -12,10 +12,11 @@ from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
+from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.terminal.api_tables import models_table
 from rich.console import Console
@@ -74,7 +75,7 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     assert view.outcome_delay == TWO_DAYS._replace(outcomes=len(labelled))
     closed = [one for one in view.windows["1d"] if one.closed]
     assert [one.maturity for one in closed] == ["mature"] * (DAYS - 2) + ["immature"] * 2
-    assert closed[-1].immature == f"its outcomes may still come: they take up to 2d (learned from {len(labelled):,})"
+    assert closed[-1].immature == (fact("outcomes_may_still_come", delay=2 * DAY, learned_from=len(labelled)),)
 
     newest = view.measured("1d")
     assert newest is not None
@@ -184,9 +185,10 @@ def test_files_learn_the_same_delay(open_state: Open, clock: Clock, tmp_path: Pa
     told = labelled[["id", "actual"]].assign(time=pd.to_datetime(labelled["known"], utc=True))
     told.to_parquet(tmp_path / "outcomes.parquet")
     found = evaluate_files(
-        *([tmp_path / "rows.parquet"], tmp_path / "churn.baseline.json", tmp_path / "outcomes.parquet"),
-        EvaluationOptions(time="time", id="id"),
-        Cut(window="1d"),
+        EvaluationInputs(
+            *([tmp_path / "rows.parquet"], tmp_path / "churn.baseline.json", tmp_path / "outcomes.parquet")
+        ),
+        EvaluationOptions(time="time", id="id", window="1d"),
         lambda _: None,
     )
     assert found.delay == state.view().outcome_delay

@@ -24,6 +24,7 @@ from driftline_processor.core.evaluation import (
     MetricValue,
     Verdict,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.windows.window import Window
@@ -115,8 +116,8 @@ def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -
         for check, features in (("missing", ("age",)), ("missing", ("city",)), ("swapped", ("a", "b")))
     )
     newest.expected = (
-        Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 100, "..."),
-        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, "..."),
+        Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 100, fact("rows_in_window", rows=100)),
+        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, fact("rows_in_window", rows=100)),
     )
     view, window = FakeView([model(windows={"1h": [newest]})]), (a.DRIFTLINE_WINDOW, "1h")
     counted = {"missing": 2.0, "swapped": 1.0}

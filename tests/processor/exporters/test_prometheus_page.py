@@ -200,7 +200,7 @@ def test_the_share_of_drifted_features_and_incidents_have_series(browse: Browse)
     model = view.known[0]
     day = model.windows["1d"][-1]
     newest = next(one for one in reversed(model.windows["1d"]) if one.closed)
-    newest.share, newest.weighted_fraction = 0.25, None
+    newest.fraction, newest.weighted_fraction = 0.25, None
     newest.incident = {"feature:temp": 1, "score where country=NL": 1}
     assert newest.window.name == day.window.name
     series, at = scrape(browse(view)), {**FLIGHTS, "driftline_window": "1d"}

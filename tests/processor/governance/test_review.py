@@ -7,7 +7,8 @@ from driftline_processor.core.windows.window import DAY
 from driftline_processor.governance.decisions import Decision
 from driftline_processor.governance.period import Period
 from driftline_processor.governance.review import DRAWN, Told, review, trend
-from driftline_processor.policy.alerts import Alert, Approval, Message
+from driftline_processor.policy.alerts import Alert, Approval
+from driftline_processor.policy.message import Message
 from driftline_processor.queries.incidents import Incident
 
 from tests.support.money_windows import costing

@@ -19,8 +19,8 @@ from driftline_processor.config.model import Concept as Watched
 from driftline_processor.config.model import Model
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.join import concept_drift as watching
 from driftline_processor.present.concept import sentence
@@ -287,7 +287,7 @@ class TestTheSameRowsInFilesAndLive:
         known.sample(frac=1, random_state=4).to_csv(tmp_path / "outcomes.csv", index=False)
         [one] = [tmp_path / "rows.parquet"]
         in_files = evaluate_files(
-            [one], tmp_path / "churn.json", tmp_path / "outcomes.csv", EvaluationOptions(), Cut(), print
+            EvaluationInputs([one], tmp_path / "churn.json", tmp_path / "outcomes.csv"), EvaluationOptions(), print
         ).concept
 
         state = open_state()
@@ -400,8 +400,9 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     Baseline.from_frame(
         reference, score="score", actual="actual", time="time", model="m", task="binary", slices=["country"]
     ).save(tmp_path / "baseline.json")
-    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, EvaluationOptions(), Cut(), print)
-    in_file = evaluate_files(*asked).concept
+    inputs = EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "baseline.json")
+    options = EvaluationOptions()
+    in_file = evaluate_files(inputs, options, print).concept
     assert in_file is not None
     assert set(in_file.slices) == set(live.slices)
     for name, one in in_file.slices.items():

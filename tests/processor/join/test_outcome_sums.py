@@ -16,12 +16,12 @@ from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, Performance
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
 from msgspec import to_builtins
@@ -161,7 +161,7 @@ def test_fairness_says_on_which_rows_it_is_measured(open_state: Open, clock: Clo
     told(state, slice(0, 300))
     clock.now = NOON + 3 * DAY
     (found,) = window(state, "1d").fairness
-    assert (found.attribute, found.reference, found.coverage, found.labelled) == ("gender", "M", None, 1.0)
+    assert (found.attribute, found.reference, found.coverage, found.labelled_coverage) == ("gender", "M", None, 1.0)
     assert {one.basis for one in found.criteria} == {"labelled rows"}
     selected = SCORES[:300] >= 0.5
     rates = {value: selected[GENDER[:300] == value].mean() for value in "MF"}
@@ -195,7 +195,7 @@ def test_a_slice_has_all_its_rows_whatever_baseline_came_in_the_middle_of_a_wind
         for one in np.unique(column)
     }
     (found,) = day.fairness
-    assert (found.coverage, found.labelled) == (1.0, 1.0)
+    assert (found.coverage, found.labelled_coverage) == (1.0, 1.0)
     rates = {value: (SCORES[np.equal(GENDER, value)] >= 0.5).mean() for value in "FM"}
     assert {one.value: one.rates["selection_rate"].value for one in found.groups} == pytest.approx(rates)
 
@@ -246,8 +246,10 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     )
     before.save(tmp_path / "baseline.json")
     files = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", tmp_path / "outcomes.parquet")
-    asked = EvaluationSettings(performance={"churn": FAIR.asked})
-    [in_file] = evaluate_files(*files, EvaluationOptions(slices=("country",)), Cut("1d"), print, asked).evaluations
+    settings = ModelSettings(performance=FAIR.asked)
+    [in_file] = evaluate_files(
+        EvaluationInputs(*files, settings=settings), EvaluationOptions(slices=("country",), window="1d"), print
+    ).evaluations
 
     assert list(live.performance_slices) == list(in_file.performance_slices)
     assert len(live.performance_slices) == 5

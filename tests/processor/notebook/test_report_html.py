@@ -19,7 +19,7 @@ NOTEBOOK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A note
 </style><body data-jp-theme-light="%s"><main class="jp-RenderedHTMLCommon">
 <h1>A</h1><h2>B</h2><h3>C</h3>%s</main></body>"""
 
-COLOURS = """() => Object.fromEntries(['.now.drift', '.now.same', '.now.reason'].map((of) => [
+COLOURS = """() => Object.fromEntries(['td.bad .now', 'td:not(.bad) .now:not(.untold)', '.now.untold'].map((of) => [
   of, getComputedStyle(document.querySelector(of)).fill]))"""
 
 
@@ -45,9 +45,9 @@ def test_drift_is_orange_the_rest_blue_and_what_nobody_can_tell_hatched(
     page_of: dict[bool, str],
 ) -> None:
     colours = page_at(page_of[False]).evaluate(COLOURS)
-    assert colours[".now.drift"] == "rgb(217, 99, 43)"
-    assert colours[".now.same"] == "rgb(74, 127, 181)"
-    assert colours[".now.reason"].startswith('url("#driftline-')
+    assert colours["td.bad .now"] == "rgb(217, 99, 43)"
+    assert colours["td:not(.bad) .now:not(.untold)"] == "rgb(74, 127, 181)"
+    assert colours[".now.untold"].startswith('url("#driftline-')
 
 
 def test_the_theme_of_the_notebook_counts_and_not_that_of_the_system(
@@ -63,12 +63,12 @@ def test_the_tables_of_a_notebook_leave_those_of_a_report_alone(
     page_at: OpenPage,  # noqa: F811
     page_of: dict[bool, str],
 ) -> None:
-    name = "() => getComputedStyle(document.querySelector('td.name')).textAlign"
+    name = "() => getComputedStyle(document.querySelector('tbody th')).textAlign"
     assert page_at(page_of[False]).evaluate(name) == "left"
 
 
 def test_a_phone_scrolls_within_the_report(page_at: OpenPage, page_of: dict[bool, str]) -> None:  # noqa: F811
     page = page_at(page_of[False], 390, 844)
     assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
-    widest = "() => Math.min(...[...document.querySelectorAll('td.name')].map((it) => it.clientWidth))"
+    widest = "() => Math.min(...[...document.querySelectorAll('tbody th')].map((it) => it.clientWidth))"
     assert page.evaluate(widest) >= 90

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.message import Message
 from driftline_processor.store.database import Store
 from msgspec.structs import replace
 

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.channel import DELIVERED, NOTHING, Answer, Past
 from driftline_processor.policy.courier import EXPIRES, Courier, Couriers
+from driftline_processor.policy.message import Message
 
 from tests.support.waiting import wait_until
 

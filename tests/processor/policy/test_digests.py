@@ -9,9 +9,9 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.config.schema import Config
 from driftline_processor.policy.acknowledgement import acknowledge
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import open_channel
 from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import no_links
 from driftline_processor.present.alerts import MOST_LINES
 from driftline_processor.queries.overview import ModelView

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from driftline_processor.policy.acknowledgement import acknowledge
-from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.told import alert_histories, alert_json
 
 from tests.support.policy_watch import Watched, model, watched

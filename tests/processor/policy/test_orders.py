@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.orders import LAPSED
 from driftline_processor.policy.told import alert_histories, alert_json
 from msgspec.structs import replace

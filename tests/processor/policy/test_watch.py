@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessSeries, values_in
 from driftline_processor.policy.acknowledgement import acknowledge
-from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.message import Message
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
 
 from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, Watched, model, silence, silent, watched
-from tests.support.verdict_windows import column, known, right, value, window, wrong
+from tests.support.verdict_windows import MAY_COME, column, known, right, value, window, wrong
 
 HOUR = 3600 * 10**9
 
@@ -72,7 +73,7 @@ def test_one_window_at_risk_is_not_told_and_two_in_a_row_are(tmp_path: Path) -> 
 
 
 def test_one_window_that_may_be_chance_is_not_two_while_later_ones_wait_for_their_outcomes(tmp_path: Path) -> None:
-    waiting = [window(day, young=True, maturity="immature", immature="they take 3d") for day in (3, 4)]
+    waiting = [window(day, young=True, maturity="immature", immature=MAY_COME) for day in (3, 4)]
     days = [right(0), right(1), wrong(2, stands_out=True), *waiting]
     with watched(tmp_path) as watch:
         watch.look(model(days[:2]))

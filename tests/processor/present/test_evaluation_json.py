@@ -21,6 +21,7 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
+from driftline_processor.present.sentences.drift import joint_sentence
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 METHODS = {"ks": MethodValue(0.31, 1e-9), "psi": MethodValue(0.4), "js": MethodValue(None)}
@@ -57,8 +58,8 @@ def test_an_evaluation_is_the_promised_json() -> None:
         closed=True,
         features={"age": AGE},
         score=SCORE,
-        joint={"pca": JointDrift("pca", "drift", 1_000, 1.5, 1e-9, 1.4, 2.0, 2.6, (TOLD,), "worse")},
-        share=1.0,
+        joint={"pca": JointDrift("pca", "drift", 1_000, 1.5, 1e-9, 1.4, 2.0, 2.6, (TOLD,))},
+        fraction=1.0,
         weighted_fraction=0.5,
         slices={"country=NL": SliceDrift(90, "drift", "", 2, 0.5, {}, None, None)},
         incident={"feature:age": WINDOW.start - 86_400 * 10**9},
@@ -66,7 +67,9 @@ def test_an_evaluation_is_the_promised_json() -> None:
         outcome_rows=600,
         coverage=0.6,
         findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9),),
-        expected=(Expected("", "rows: >= 2000", "broken", 1_000.0, 1_000.0, 1_000, "1,000 rows"),),
+        expected=(
+            Expected("", "rows: >= 2000", "broken", 1_000.0, 1_000.0, 1_000, fact("rows_in_window", rows=1_000)),
+        ),
     )
     assert evaluations_to_json("churn", "7", [evaluation]) == {
         "model": "churn",
@@ -134,7 +137,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "contributors": [
                                 {"features": ["age"], "value": 0.2, "was": 0.1, "now": 0.3, "p_value": None}
                             ],
-                            "sentence": "worse",
+                            "sentence": joint_sentence(evaluation.joint["pca"]),
                         }
                     },
                     "fraction": 1.0,

@@ -83,7 +83,7 @@ def test_what_windows_of_two_lengths_show_at_one_time_is_one_incident() -> None:
 
 
 def objective(number: int, state: str) -> Evaluation:
-    told = ObjectiveState("accuracy", "accuracy >= 0.8", state, 0.7, 0.6, 0.75, 900, sentence="accuracy is 0.7")  # type: ignore[arg-type]
+    told = ObjectiveState("accuracy", "accuracy >= 0.8", state, 0.7, 0.6, 0.75, 900)  # type: ignore[arg-type]
     return structs.replace(day(number), objectives=(told,))
 
 
@@ -91,7 +91,7 @@ def test_a_broken_objective_ends_where_it_is_met_and_not_where_nobody_can_tell()
     windows = [objective(1, "met"), objective(2, "broken"), objective(3, "inconclusive"), objective(4, "met")]
     (found,) = incidents_of(model(*windows))
     assert (found.kind, times(found), found.ended) == ("objective", (2, 4), "It was met again.")
-    assert found.sentence == "accuracy >= 0.8 is broken: accuracy is 0.7."
+    assert found.sentence == "accuracy >= 0.8 is broken: 0.7 (0.6 to 0.75) on 900 rows."
     assert incidents_of(model(*windows[:3]))[0].open
 
 

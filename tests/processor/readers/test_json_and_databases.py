@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
+from driftline_processor.readers import sqlite
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.json_rows import MOST_COLUMNS, NdjsonSource, columns_of
@@ -259,7 +260,11 @@ def test_a_view_and_a_query_are_read_and_nothing_is_written(folder: Path) -> Non
     assert (folder / "log.db").read_bytes() == before
 
 
-def test_a_column_of_several_types_is_read_by_its_looks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk", [1, 50_000])
+def test_a_column_of_several_types_is_read_by_its_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(sqlite, "_CHUNK", chunk)
     with closing(sqlite3.connect(tmp_path / "a.db")) as database:
         database.execute("CREATE TABLE t (a, b, c, d)")
         values = [(1, 1, b"\x80", "2026-03-01 10:00:00"), (2.5, "x", None, None)]
@@ -290,9 +295,13 @@ def test_a_line_that_is_no_utf_8_is_left_out_and_named(tmp_path: Path, block: in
     assert said == [f"{path}: 1 line left out: line 2 is no JSON object"]
 
 
-def test_a_text_of_a_database_that_is_no_utf_8_costs_only_its_letters(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk", [1, 50_000])
+def test_a_text_of_a_database_that_is_no_utf_8_costs_only_its_letters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(sqlite, "_CHUNK", chunk)
     with closing(sqlite3.connect(tmp_path / "a.db")) as database:
         database.execute("CREATE TABLE t (a)")
-        database.execute("INSERT INTO t VALUES (CAST(X'78FC' AS TEXT)), ('ü')")
+        database.execute("INSERT INTO t VALUES ('a'), (CAST(X'78FC' AS TEXT)), ('ü')")
         database.commit()
-    assert open_source(tmp_path / "a.db", (), silent).column("a").to_pylist() == ["x\ufffd", "ü"]
+    assert open_source(tmp_path / "a.db", (), silent).column("a").to_pylist() == ["a", "x\ufffd", "ü"]

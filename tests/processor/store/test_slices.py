@@ -15,8 +15,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
 from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.present.sentences.causes import explanation_sentence
@@ -83,8 +83,8 @@ def nearly(column: ColumnDrift | None) -> Any:
 
 
 def same(live: SliceDrift, in_file: SliceDrift) -> None:
-    assert (live.rows, live.state, live.compared, live.judged, live.share) == (
-        *(in_file.rows, in_file.state, in_file.compared, in_file.judged, in_file.share),
+    assert (live.rows, live.state, live.compared, live.evaluated, live.fraction) == (
+        *(in_file.rows, in_file.state, in_file.compared, in_file.evaluated, in_file.fraction),
     )
     thin = in_file.thinned()
     assert list(live.features) == list(thin.features)
@@ -102,8 +102,9 @@ def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, 
     [live] = windows(state, "1d")
     pd.DataFrame({**rows, "time": pd.to_datetime(times)}).to_parquet(tmp_path / "rows.parquet")
     SLICES.save(tmp_path / "baseline.json")
-    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, EvaluationOptions(), Cut("1d"), print)
-    [in_file] = evaluate_files(*asked).evaluations
+    inputs = EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "baseline.json")
+    options = EvaluationOptions(window="1d")
+    [in_file] = evaluate_files(inputs, options, print).evaluations
 
     assert set(live.slices) == set(in_file.slices)
     assert {name for name, found in live.slices.items() if found.state == "drift"} == {"country=NL"}
@@ -286,8 +287,9 @@ def test_slices_of_an_hour_are_compared_with_that_hour_live_and_in_a_file(
     [live] = windows(state)
     pd.DataFrame({**rows, "time": pd.to_datetime(times)}).to_parquet(tmp_path / "rows.parquet")
     known.save(tmp_path / "baseline.json")
-    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, EvaluationOptions(), Cut("1h"), print)
-    [in_file] = evaluate_files(*asked).evaluations
+    inputs = EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "baseline.json")
+    options = EvaluationOptions(window="1h")
+    [in_file] = evaluate_files(inputs, options, print).evaluations
 
     said = (
         "the same hours: the reference repeats every day; slices with their own rows at these hours, as far as all rows"
@@ -307,6 +309,6 @@ def test_slices_of_an_hour_are_compared_with_that_hour_live_and_in_a_file(
         pd.DataFrame({**rows, "income": rows["income"] - lower * france, "time": pd.to_datetime(times)}).to_parquet(
             tmp_path / "rows.parquet"
         )
-        [other] = evaluate_files(*asked).evaluations
+        [other] = evaluate_files(inputs, options, print).evaluations
         income = other.slices["country=FR"].features["income"]
         assert (income.state, income.reason) == (state_of, "too_few_days" if state_of == "inconclusive" else "")

@@ -18,7 +18,6 @@ from driftline_processor.terminal.api_tables import (
     fold_models,
     models_table,
     sort_models,
-    windows_table,
 )
 from msgspec.structs import replace
 from rich.console import Console
@@ -71,51 +70,6 @@ def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
         "log loss 0.650 (0.673), ROC AUC 0.636, accuracy 0.670  96 %"
     )
     assert "▅▆▆▆▆▇▇▇▇███  15k now     2014-01-01 07:00" in fraud
-
-
-def test_months_are_a_row_each_with_the_rate_that_came_true_and_the_loss_of_a_constant() -> None:
-    lines = drawn(windows_table(document("/api/v1/models/flights/evaluations?window=1mo")), 80)
-    assert lines[0].split() == ["score", "log", "loss"]
-    assert lines[1] == "window   rows known drifted   PSI    said → was    (constant) ROC AUC"
-    assert lines[6] == "2013-07 5,348  96 %     3/9 0.981 13.5 → 31.5 % 0.723 (0.653)   0.655"
-    assert len(lines) == 12
-
-
-def test_a_log_loss_above_that_of_a_constant_is_red() -> None:
-    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="standard")
-    console.print(windows_table(document("/api/v1/models/flights/evaluations?window=1mo")))
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
-    assert "\x1b[1;31m0.723\x1b[0m" in text
-    assert "\x1b[1;31m0.425\x1b[0m" not in text
-
-
-def test_windows_of_a_regression_show_its_errors() -> None:
-    lines = drawn(windows_table(document("/api/v1/models/price/evaluations?window=1d")), 80)
-    assert lines[1].split()[-3:] == ["MAE", "RMSE", "R²"]
-    assert lines[2].split() == [
-        "2013-12-31",
-        "12",
-        "100",
-        "%",
-        "too",
-        "few",
-        "rows",
-        "–",
-        "–",
-        "21,000",
-        "30,100",
-        "0.710",
-    ]
-
-
-def test_windows_without_outcomes_say_unknown_and_never_zero() -> None:
-    lines = drawn(windows_table(document("/api/v1/models/fraud/evaluations?window=1h")), 80)
-    assert lines[-1].split() == ["2014-01-01", "09:00", "(open)", "1,380", "–", "1/1", "–", "–"]
-
-
-def test_no_window_at_all_is_an_empty_table() -> None:
-    assert len(drawn(windows_table({"windows": []}), 80)) == 2
 
 
 def judged(view: ModelView, state: VerdictState, version: str = "", environment: str = "", rows: int = 10) -> ModelView:

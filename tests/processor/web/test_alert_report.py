@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from driftline_processor.policy.alerts import Alert, Message
+from driftline_processor.policy.alerts import Alert
+from driftline_processor.policy.message import Message
 from driftline_processor.present.links import Links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web import alert_report

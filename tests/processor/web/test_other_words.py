@@ -26,7 +26,7 @@ from tests.support.window_verdict_cases import WINDOWS
 
 CONDITIONS = ("verdict is degraded or at_risk", "features drift", "data faulty", "accuracy < 85 %", "coverage < 50 %")
 PAGES = ("/", "/incidents", "/models/flights", "/models/flights/drift", "/models/flights/data", "/scorecard")
-TEXTS = frozenset({"sentence", "sure", "next", "cause", "explanation", "evidence"})
+TEXTS = frozenset({"sentence", "immature", "sure", "next", "cause", "explanation", "evidence"})
 """Keys of JSON whose values are sentences."""
 
 

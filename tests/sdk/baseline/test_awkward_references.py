@@ -43,7 +43,7 @@ def test_one_stray_value_hides_no_shift_and_makes_none(stray: float) -> None:
     assert judged(baseline, later()).state == "ok"
     ranges = baseline.extras.ranges
     assert ranges is not None
-    assert stray in ranges.of["x"]
+    assert stray in ranges.by_feature["x"]
 
 
 def test_a_sentinel_has_a_bin_of_its_own() -> None:
@@ -135,7 +135,7 @@ def test_what_is_no_feature_is_named_and_compared_with_nothing(
         baseline = built(values, name, text_features=())
     marks = baseline.extras.marks
     assert marks is not None
-    assert marks.of == {name: kind}
+    assert marks.by_feature == {name: kind}
     assert f"driftline: baseline: {name}: " in caplog.text
     bins = baseline.bins.features[name]
     assert bins.size == 1

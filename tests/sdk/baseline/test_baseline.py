@@ -274,7 +274,7 @@ def test_every_truncation_is_refused_with_the_name_of_the_file(tmp_path: Path) -
     path = tmp_path / "cut.json"
     for end in range(0, len(text) - 1, 997):
         path.write_text(text[:end])
-        with pytest.raises(ValueError, match=re.escape(f"{path}: this is no JSON")):
+        with pytest.raises(ValueError, match=re.escape(f"{path}: this is not JSON")):
             Baseline.load(path)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="it is not text"):
@@ -293,50 +293,45 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "place"),
     [
-        (
-            _set("schema", to="driftline.baseline/9"),
-            "schema: 'driftline.baseline/9' is not 'driftline.baseline/1'; a new",
-        ),
-        (
-            lambda root: root.pop("schema"),
-            "this is no baseline, for it has no 'schema'; rows in JSON are a list of obj",
-        ),
-        (_set("schema", to=None), "schema: None is not 'driftline.baseline/1'; build the baseline anew"),
-        (_set("model", to=7), "model: must be a text, not int; the file is damaged or edited: build the baseline anew"),
+        (_set("schema", to="driftline.baseline/2"), "schema: 'driftline.baseline/2'"),
+        (lambda root: root.pop("schema"), "this is not a baseline, for it has no 'schema'"),
+        (_set("schema", to=None), "schema: None"),
+        (_set("model", to=7), "model: "),
         (lambda root: root.pop("version"), "version: is missing"),
-        (
-            _set("task", "kind", to="clustering"),
-            "task.kind: is 'clustering', not binary, multiclass, regression or ranking",
-        ),
-        (_set("task", "classes", to=[1, 2]), "task.classes: must be a list of texts"),
-        (_set("task", "positive_class", to="7"), "task.positive_class: must be one of two classes"),
-        (_set("task", "threshold", to="x"), "task.threshold: must be a number between 0 and 1"),
-        (_set("features", "age", "edges", to=[3, 2, 1]), "features.age: edges must be finite and increase strictly"),
-        (_set("features", "age", to=[]), "features.age: bins must be"),
-        (_set("features", "age", "edges", to=[1.0, 10**400]), "features.age"),
-        (_set("feature_order", to=["age"]), "feature_order: must name every feature once"),
-        (_set("score", to={"edges": "x"}), "score: bins must be"),
-        (_set("class", to={"edges": []}), "class: must have labels"),
-        (_set("pane", "rows", to=[1, 2]), "pane.rows: has 2 entries where 3 belong"),
-        (_set("pane", "rows", to="many"), "pane.rows: must be a list of numbers or {size, at, values}"),
-        (_set("pane", "feature:age", to=[1.0]), "pane.feature:age: has 1 entries where"),
-        (_set("pane", "feature:x", to=[1.0]), "pane.feature:x: counts a feature that has no bins"),
-        (_set("pane", "losses", to=[float("nan")]), "pane.losses: must be a list of finite numbers"),
-        (_set("pane", "score_positive", "at", to=[9999]), "pane.score_positive.at: must be a list of positions"),
-        (_set("pane", "score_positive", "size", to=10**12), "pane.score_positive.size: must be a whole number"),
-        (_set("pane", "score_positive", "values", to=[1]), "positions but 1 values"),
-        (lambda root: root["pane"].pop("feature:age"), "pane.feature:age: is missing"),
-        (_set("columns", "score", to=7), "columns.score: must be a column name or a list of them"),
+        (_set("task", "kind", to="clustering"), "task.kind: "),
+        (_set("task", "classes", to=[1, 2]), "task.classes.0: "),
+        (_set("task", "positive_class", to="7"), "task.positive_class: "),
+        (_set("task", "threshold", to="x"), "task.threshold: "),
+        (_set("task", "threshold", to=1.5), "task.threshold: "),
+        (_set("task", "quantiles", to=[0.5]), "task.quantiles: "),
+        (_set("bins", "features", "age", "edges", to=[3, 2, 1]), "bins.features.age: edges"),
+        (_set("bins", "features", "age", to=[]), "bins.features.age: "),
+        (_set("bins", "features", "age", "edges", to=[1.0, 10**400]), "bins.features.age.edges: "),
+        (_set("bins", "features", "age", "edges", to=[1.0, True]), "bins.features.age.edges: "),
+        (_set("bins", "features", "plan", "categories", to=["a", "a"]), "bins.features.plan: categories"),
+        (_set("feature_order", to=["age"]), "feature_order: "),
+        (_set("bins", "score", to={"edges": "x"}), "bins.score.edges: "),
+        (_set("bins", "classes", to={"edges": []}), "bins.classes.categories: is missing"),
+        (_set("pane", "parts", "rows", to=[1, 2]), "pane.parts.rows: "),
+        (_set("pane", "parts", "rows", to="many"), "pane.parts.rows: "),
+        (_set("pane", "parts", "feature:age", to=[1.0]), "pane.parts.feature:age: "),
+        (_set("pane", "parts", "feature:x", to=[1.0]), "pane.parts.feature:x: "),
+        (_set("pane", "parts", "losses", to=[float("nan")]), "pane.parts.losses: "),
+        (_set("pane", "parts", "score_positive", "steps", to=[9999]), "pane.parts.score_positive: "),
+        (_set("pane", "parts", "score_positive", "shape", to=[10**12]), "pane.parts.score_positive.shape: "),
+        (_set("pane", "parts", "score_positive", "values", to=[1]), "pane.parts.score_positive: "),
+        (lambda root: root["pane"]["parts"].pop("feature:age"), "pane.parts.feature:age: is missing"),
+        (_set("columns", "score", to=7), "columns.score: "),
     ],
 )
-def test_what_somebody_broke_is_named(change: Callable[[dict[str, Any]], None], message: str) -> None:
+def test_what_somebody_broke_is_named(change: Callable[[dict[str, Any]], None], place: str) -> None:
     root = json.loads(built().to_json())
     change(root)
-    with pytest.raises(ValueError, match=re.escape(message)) as raised:
+    with pytest.raises(ValueError, match=re.escape(place)) as raised:
         Baseline.from_json(json.dumps(root), where="churn.json")
-    assert str(raised.value).startswith("churn.json: ")
+    assert str(raised.value).startswith(f"churn.json: {place}")
 
 
 @pytest.mark.parametrize("text", ["[]", "7", "null", '"x"', "{}", "[" * 100_000])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from driftline.panes.bins import (
@@ -16,10 +14,8 @@ from driftline.panes.bins import (
     bins_for,
     category_bins,
     count,
-    from_json,
     number_bins,
     score_bin,
-    to_json,
 )
 from driftline.tables.table import F64, Column
 from hypothesis import given
@@ -196,30 +192,6 @@ def test_every_reference_value_lies_in_a_bin_that_contains_it(reference: list[fl
     low = np.append(-np.inf, bins.edges)[np.searchsorted(bins.edges, values, side="right")]
     assert (low <= values).all()
     assert (bins.edges[1:] > bins.edges[:-1]).all()
-
-
-@given(st.lists(FINITE, max_size=80))
-def test_bins_survive_json_exactly(values: list[float]) -> None:
-    bins = number_bins(np.array(values, dtype=np.float64))
-    assert from_json(to_json(bins)) == bins
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ({}, "bins must be"),
-        (None, "bins must be"),
-        ({"edges": [1.0, "2"]}, "edges must be numbers"),
-        ({"edges": [1.0, True]}, "edges must be numbers"),
-        ({"edges": [2.0, 1.0]}, "increase strictly"),
-        ({"edges": [1.0, float("nan")]}, "finite"),
-        ({"categories": ["a", "a"]}, "each once"),
-        ({"categories": [1]}, "categories must be texts"),
-    ],
-)
-def test_what_describes_no_bins_is_refused(value: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        from_json(value)
 
 
 ROWS = st.lists(st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 1.0, -999.0]), max_size=120)

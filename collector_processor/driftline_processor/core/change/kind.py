@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.estimate.estimator import FEWEST, Meaning, score_meaning
 from driftline_processor.core.estimate.label_shift import LEVEL
-from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange, LabelShift
+from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.service_level.failing import service_failing
 
@@ -169,14 +169,10 @@ def _first(names: Iterable[str]) -> str | None:
 def _without_outcomes(evaluation: Evaluation, moved: tuple[Fact, ...]) -> KindOfChange | None:
     shift = evaluation.label_shift
     if shift is not None and shift.explains == "labels":
-        return KindOfChange("label_shift", "proportions_changed_by_scores", (_shift(shift), *moved))
+        return KindOfChange("label_shift", "proportions_changed_by_scores", (shift.fact, *moved))
     if not moved:
         return None
     if shift is not None and shift.explains == "either":
-        return KindOfChange("covariate_shift", "inputs_or_proportions_moved", (*moved, _shift(shift)))
+        return KindOfChange("covariate_shift", "inputs_or_proportions_moved", (*moved, shift.fact))
     has_outcomes = evaluation.outcome_rows >= FEWEST and evaluation.maturity == "mature"
     return KindOfChange("covariate_shift", "inputs_moved" if has_outcomes else "inputs_moved_without_outcomes", moved)
-
-
-def _shift(shift: LabelShift) -> Fact:
-    return fact("label_shift", sentence=shift.sentence)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.reference_rows import MOST_SAMPLED
-from driftline.baseline.sections.time_blocks import block_columns
+from driftline.baseline.sections.section import block_columns
 from driftline.panes.bins import MOST_CATEGORIES, RARE, Bins, CategoryBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray

@@ -152,7 +152,7 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
     for reference in references(baseline):
         if reference.kind == "embedding" or reference.rows < LEAST_ROWS:
             continue
-        cells = None if blocks is None else blocks.of.get(reference.part)
+        cells = None if blocks is None else blocks.by_part.get(reference.part)
         if cells is None or blocks is None:
             reason[reference.part] = "no_times"
             continue

@@ -48,7 +48,7 @@ def drift_together(
     found: dict[str, JointResult] = {}
     space = baseline.bins.space
     if space is not None and space.names_in(baseline.bins.features):
-        fitted = baseline.extras.fitted or PcaFit(0, 0.0)
+        fitted = baseline.extras.pca_fit or PcaFit(0, 0.0)
         clustered = any(name.startswith(PREFIX) for name in pane.parts)
         alike = products_design_effect(space, features, 0.0 if clustered else blocks)
         sides = PanePair(space, baseline.pane, pane, fitted, alike, _KNOWN.setdefault(baseline, {}))
@@ -57,7 +57,7 @@ def drift_together(
             if asked and method.measure is not None and (result := method.measure(sides)) is not None:
                 found[name] = result
     found |= from_rows or {}
-    enough = {name: result for name, result in found.items() if result.rows >= MIN_ROWS and not result.not_comparable}
+    enough = {name: result for name, result in found.items() if result.rows >= MIN_ROWS and not result.missing}
     adjusted = benjamini_hochberg(np.array([result.p_value for result in enough.values()], dtype=np.float64)).tolist()
     p_values = dict(zip(enough, adjusted, strict=True))
     return {name: _decided(name, result, p_values.get(name), least) for name, result in found.items()}
@@ -87,26 +87,22 @@ def joint_design_effect(space: Space, features: Mapping[str, ColumnDrift]) -> fl
 
 def _decided(name: str, joint_result: JointResult, p: float | None, least: float) -> JointDrift:
     state: State = "inconclusive"
-    reason: InconclusiveReason = "not_comparable" if joint_result.not_comparable else "too_few_rows"
+    reason: InconclusiveReason = "not_comparable" if joint_result.missing else "too_few_rows"
     if p is not None:
         state = "drift" if p <= ALPHA and joint_result.effect >= max(JOINT[name].min_effect, least) else "ok"
         reason = ""
-    contributors, sentence = (
-        ((), joint_result.not_comparable)
-        if joint_result.not_comparable
-        else (joint_result.told, JOINT[name].sentence(joint_result))
-    )
-    value = None if joint_result.not_comparable else joint_result.value
+    value, contributors = joint_result.value, joint_result.contributors
     return JointDrift(
         name,
         state,
         round(joint_result.rows),
-        value,
+        None if joint_result.missing else value,
         p,
         joint_result.effect,
         joint_result.was,
         joint_result.now,
-        contributors,
-        sentence,
+        () if joint_result.missing else contributors,
+        joint_result.changed_pairs,
+        joint_result.missing,
         reason,
     )

@@ -28,7 +28,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import TimeBlocks, block_columns
+from driftline.baseline.sections.section import block_columns
+from driftline.baseline.sections.time_blocks import TimeBlocks
 from driftline.panes.bins import Index, NumberBins
 from driftline.tables.table import F64, I64
 from msgspec import Struct, field
@@ -508,8 +509,8 @@ class OwnWindows(Struct, frozen=True, eq=False):
         """Learn what is usual from the blocks of a reference."""
         bins = block_columns(baseline.bins)
         # in the order of the JSON: sums in another order end in other digits
-        parts = {part: index for index, part in enumerate(sorted(part for part in blocks.of if part in bins))}
-        first = [blocks.of[part].first for part in parts]
+        parts = {part: index for index, part in enumerate(sorted(part for part in blocks.by_part if part in bins))}
+        first = [blocks.by_part[part].first for part in parts]
         width = max((len(borders) for borders in first), default=1)
         raw = _stacked(blocks, parts, width)
         starts, length_of_block = blocks.starts, blocks.length
@@ -537,17 +538,17 @@ class OwnWindows(Struct, frozen=True, eq=False):
         signal = np.maximum(moderated - chance, 0.0)
         short = short_chance = short_counts = None
         length = 1.0
-        if blocks.within is not None and blocks.within.length < length_of_block:
-            index_by_part = {part: starts_at for part, starts_at in parts.items() if part in blocks.within.of}
-            short_counts = np.zeros((len(blocks.within.starts), len(parts), width))
-            short_counts[:, list(index_by_part.values())] = _stacked(blocks.within, index_by_part, width)
+        if blocks.shorts is not None and blocks.shorts.length < length_of_block:
+            index_by_part = {part: starts_at for part, starts_at in parts.items() if part in blocks.shorts.by_part}
+            short_counts = np.zeros((len(blocks.shorts.starts), len(parts), width))
+            short_counts[:, list(index_by_part.values())] = _stacked(blocks.shorts, index_by_part, width)
             few = short_counts.sum(axis=2)
             believed = _trust(few)
             inner = functions.scores(short_counts, np.zeros(few.shape))
             _, varied, short_chance, _ = _variances(inner, believed, few, functions.noise)
             of_block = (weights[..., np.newaxis] * signal).sum(axis=0) + short_chance
             short = np.maximum(_moderated(functions, varied, np.array(freedom))[0] - of_block, 0.0)
-            length = blocks.within.length / length_of_block
+            length = blocks.shorts.length / length_of_block
         return cls(
             parts, first, functions, counts, place, length_of_block, weights, signal, freedom, chance,
             _tails(functions, deviation, trust), short, short_chance, short_counts, length,
@@ -729,7 +730,7 @@ _CACHE: WeakKeyDictionary[TimeBlocks, OwnWindows] = WeakKeyDictionary()
 def own_windows(baseline: Baseline) -> OwnWindows | None:
     """Return what a baseline's blocks of time say is usual; None where it has none. Cached."""
     blocks = baseline.extras.blocks
-    if blocks is None or not blocks.of:
+    if blocks is None or not blocks.by_part:
         return None
     windows = _CACHE.get(blocks)
     if windows is None:
@@ -829,7 +830,7 @@ _SHARES: WeakKeyDictionary[TimeBlocks, _KnownShares] = WeakKeyDictionary()
 def _shares_of(own_windows: OwnWindows, blocks: TimeBlocks) -> _KnownShares:
     """Return what the blocks of a reference say of shares of rows."""
     missing, outside = dict[str, tuple[F64, F64]](), dict[str, tuple[F64, F64]]()
-    for part, cells in blocks.of.items():
+    for part, cells in blocks.by_part.items():
         usable = cells.counts.sum(axis=1)
         if part in own_windows.parts and cells.missing is not None:
             missing[part] = cells.missing, usable + cells.missing
@@ -887,7 +888,7 @@ def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
     kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)
     counts = np.zeros((len(blocks.starts), len(parts), width))
     for index, part in enumerate(parts):
-        counts_of_part = blocks.of[part].counts
+        counts_of_part = blocks.by_part[part].counts
         counts[:, index, : counts_of_part.shape[1]] = counts_of_part
     counts *= kish[:, np.newaxis, np.newaxis]
     return counts

@@ -128,7 +128,7 @@ class Drift(NamedTuple):
     features: dict[str, ColumnDrift]
     score: ColumnDrift | None
     predicted: ColumnDrift | None
-    share: float | None
+    fraction: float | None
 
 
 class Rules(Struct, frozen=True):

@@ -18,9 +18,7 @@ from msgspec import structs
 
 from driftline_processor.core.evaluation import ColumnDrift, MethodValue, SliceDrift, State
 
-from .methods import METHODS
 from .rule import Drift, Family, Rules, drift_by_family
-from .sentences import column_words
 from .swing import swings
 
 WHOLE = ""
@@ -28,9 +26,6 @@ WHOLE = ""
 
 SLICED = "slices with their own rows at these hours, as far as all rows tell"
 """What slices are compared with where all rows are compared at the window's seasons."""
-
-NAMED = 4
-"""Columns of a slice that are named, as many as its line has room for; of the others there is a number."""
 
 
 class SlicedDrift(NamedTuple):
@@ -61,7 +56,7 @@ def of_slice(baseline: Baseline, name: str) -> Baseline | None:
         return None
     cached = _CACHE.setdefault(baseline, {})
     if name not in cached:
-        extras = replace(baseline.extras, slices=None, score_by=None, fitted=None, ranges=None, repeats=None)
+        extras = replace(baseline.extras, slices=None, score_means=None, pca_fit=None, ranges=None, repeats=None)
         cached[name] = replace(baseline, pane=pane, extras=extras)
     return cached[name]
 
@@ -152,29 +147,6 @@ def rank_drifted_slices(slices: Mapping[str, SliceDrift]) -> list[tuple[str, Sli
     return sorted(slices.items(), key=lambda entry: (entry[1].state != "drift", -entry[1].rows, entry[0]))
 
 
-def slice_sentence(slice_drift: SliceDrift) -> str:
-    """Return the summary of a slice in a few words.
-
-    >>> slice_sentence(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
-    'none of 12 features drifts'
-    """
-    drifted = [_told(column) for column in slice_drift.drifted()]
-    if drifted:
-        more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
-        return f"{', '.join(drifted[:NAMED])}{more}"
-    if slice_drift.state == "ok":
-        return f"none of {slice_drift.judged} features drifts" if slice_drift.judged else "no drift"
-    if slice_drift.compared:
-        return "the baseline does not know it"
-    return slice_drift.reason.replace("_", " ") or "inconclusive"
-
-
-def _told(column: ColumnDrift) -> str:
-    name = column_words(column)
-    value = column.methods[column.decided_by].value
-    return f"{name} ({METHODS[column.decided_by].title} {value:.3g}, {column.size})" if value is not None else name
-
-
 def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bool:
     key, _, value = name.partition("=")
     reference_slices = baseline.extras.slices
@@ -199,8 +171,8 @@ def _slice(pane: Pane, drift: Drift, compared: str = "") -> SliceDrift:
         rows=pane.rows,
         state=state,
         compared=compared,
-        judged=sum(feature.state in ("ok", "within_normal_variation", "drift") for feature in features.values()),
-        share=None if without_state else drift.share,
+        evaluated=sum(feature.state in ("ok", "within_normal_variation", "drift") for feature in features.values()),
+        fraction=None if without_state else drift.fraction,
         features=features,
         score=score,
         predicted=predicted,

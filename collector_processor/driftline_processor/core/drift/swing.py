@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import block_columns
+from driftline.baseline.sections.section import block_columns
 from driftline.panes.bins import CategoryBins
 from driftline.tables.table import F64
 
@@ -40,9 +40,9 @@ def swings(baseline: Baseline) -> dict[str, float]:
         found = {}
         for name, over in block_columns(baseline.bins).items():
             now = baseline.pane.parts.get(name)
-            if now is None or name not in seasons.of:
+            if now is None or name not in seasons.by_part:
                 continue
-            each = (seasons.of[name][:, : over.size] * kish[:, np.newaxis])[told]
+            each = (seasons.by_part[name][:, : over.size] * kish[:, np.newaxis])[told]
             found[name] = _farthest(now[: over.size], each, categories=isinstance(over, CategoryBins))
         _CACHE[baseline] = found
     return _CACHE[baseline]

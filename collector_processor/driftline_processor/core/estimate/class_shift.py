@@ -25,7 +25,7 @@ from driftline_processor.core.evaluation import ClassShare, LabelShift
 from driftline_processor.core.outcomes.sums import effective_rows
 
 from .cbpe_multiclass import decided
-from .label_shift import POSSIBLE, ScalarOutcome, explanation, feature_shifts, shift_sentence
+from .label_shift import POSSIBLE, ScalarOutcome, explanation, feature_shifts
 from .point import DEVIATIONS, Point
 
 
@@ -77,7 +77,7 @@ def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) ->
     # 1e3: condition of the confusion from which on decisions tell nothing of shares: an error of a thousandth of μ
     # moves q by as much as all rows
     if np.linalg.cond(decided_by_actual) > 1e3:
-        return _untold(names, was, p_value), ClassShift(was, was)
+        return _unknown_shift(names, was, p_value), ClassShift(was, was)
     inverse = np.linalg.inv(decided_by_actual)
     now = np.clip(inverse @ decision_shares, 0.0, None)
     now /= now.sum()
@@ -118,11 +118,8 @@ def decisions_between(panes: Sequence[Pane], classes: int) -> float:
     return max(0.0, beyond) / float(rows.mean())
 
 
-def _untold(names: Sequence[str], was: F64, p_value: float) -> LabelShift:
+def _unknown_shift(names: Sequence[str], was: F64, p_value: float) -> LabelShift:
     class_index = int(np.argmax(was))
-    sentence = (
-        "the decisions moved; they tell classes apart too badly to say whether new shares of the classes explain it"
-    )
     return LabelShift(
         "either",
         float(was[class_index]),
@@ -132,7 +129,6 @@ def _untold(names: Sequence[str], was: F64, p_value: float) -> LabelShift:
         p_value,
         1.0,
         (),
-        sentence,
         names[class_index],
     )
 
@@ -175,7 +171,6 @@ def _explained(
     }
     class_index = int(np.argmax(np.abs(now - was) / np.maximum(deviation, 1e-12)))
     class_share = shares[names[class_index]]
-    sentence = shift_sentence(explains, by, class_share, names[class_index])
     return LabelShift(
         explains,
         class_share.was,
@@ -185,7 +180,6 @@ def _explained(
         p_value,
         1.0,
         by,
-        sentence,
         names[class_index],
         shares,
     )

@@ -331,7 +331,6 @@ class ReferenceLearning(Struct, eq=False):
 class _BinaryLearning(ReferenceLearning):
     """Rates of positives by score: their sums tell where rows lie, so they need no variance of what was learned."""
 
-
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
         grid, rates = cbpe_binary.grid_of(pane, self.task), self._rates(_shift)
         if rates is None or grid is None:

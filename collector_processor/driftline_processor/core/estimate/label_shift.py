@@ -35,7 +35,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import ClassShare, LabelShift, ShiftExplanation
-from driftline_processor.core.wording import format_percent, short
 
 from .cbpe_binary import Rates
 from .point import DEVIATIONS
@@ -296,12 +295,12 @@ def feature_shifts(pane: Pane, baseline: Baseline, outcome: ScalarOutcome) -> li
         baseline: Baseline of the window.
         outcome: The outcome whose mean has shifted.
     """
-    scores = baseline.extras.score_by
+    scores = baseline.extras.score_means
     if scores is None or outcome.shift == 0:
         return []
     explained_shift = outcome.shift * outcome.explained
     shifts = []
-    for part, means in scores.of.items():
+    for part, means in scores.by_part.items():
         name = part.removeprefix("feature:")
         if name == part or (move := move_of(pane, baseline, part, means, outcome)) is None:
             continue
@@ -388,9 +387,8 @@ def explain_shift(
     wide = DEVIATIONS * math.sqrt(shift.variance)
     now = shift.prior + shift.shift
     share = ClassShare(shift.prior, now, max(0.0, now - wide), min(1.0, now + wide))
-    sentence = shift_sentence(explains, by, share)
     ends = share.was, share.now, share.low, share.high
-    return LabelShift(explains, *ends, shift.p_value, fit.p_value, by, sentence), shift
+    return LabelShift(explains, *ends, shift.p_value, fit.p_value, by), shift
 
 
 def _positives(rates: Rates, shift: PriorShift) -> ScalarOutcome:
@@ -430,18 +428,3 @@ def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[Shift
     if len(shown) < 2 or alone or fit.p_value < LEVEL or together < LEVEL:
         return "either", tuple(one.name for one in alone)
     return "labels", tuple(shown)
-
-
-def shift_sentence(explains: ShiftExplanation, features: Sequence[str], share: ClassShare, label: str = "") -> str:
-    """Return the finding in words; ``label``: the class whose share it is, "" = the positive one."""
-    of, who = (label, f"rows of {label}") if label else ("positive", "positives")
-    said = f"{format_percent(share.now)} of the rows would be {of} (95 %: {format_percent(share.low)} to "
-    said += f"{format_percent(share.high)}), {format_percent(share.was)} in the baseline"
-    if explains == "labels":
-        side = "more" if share.now > share.was else "less"
-        return f"{who} became {side} frequent: {said}; scores and features moved as that says"
-    new = "new shares of the classes" if label else "a new share of positives"
-    if explains == "inputs":
-        what = f"{short(features[0])} moved" if features else "the scores moved in another way"
-        return f"inputs explain that the scores moved: {what} more than {new} would move it"
-    return f"the scores moved; inputs explain it, and {new} as well: then {said}"

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from driftline_processor.core.evaluation import Estimate, EstimateReason
+from driftline_processor.core.evaluation import EstimateReason
 from driftline_processor.core.metrics import metric_of
-
-ASSUMES = "assumes P(y|x) unchanged"
-"""Shown wherever an estimate is: it cannot see that what the features mean for the outcome has changed."""
-
-ASSUMES_CLASSES = "assumes P(x|y) unchanged"
-"""The same of an estimate under label shift: it cannot see that the rows of a class have changed."""
 
 DEVIATIONS = 1.959963984540054
 """The normal quantile of ``CONFIDENCE``: standard errors on either side of an estimate within which the realized
@@ -39,11 +33,6 @@ class Point(Struct, frozen=True):
     mix: float = 0.0
     bias: float = 0.0
     reason: EstimateReason | None = None
-
-
-def assumption(estimate: Estimate) -> str:
-    """Return what an estimate assumes."""
-    return ASSUMES_CLASSES if estimate.method == "label_shift" else ASSUMES
 
 
 def limits(metric: str) -> tuple[float, float]:

@@ -18,8 +18,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from msgspec import Struct
 
-from driftline_processor.core.evaluation import LabelShift, ShiftExplanation
-from driftline_processor.core.wording import short
+from driftline_processor.core.evaluation import LabelShift
 
 from .label_shift import POSSIBLE, ScalarOutcome, explanation, feature_shifts, move_of
 from .point import DEVIATIONS
@@ -40,8 +39,8 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
         baseline: Baseline whose outcomes are known.
         between: Variance of the target's mean between stretches of time of the window's length.
     """
-    target, known, losses = _target(baseline), baseline.extras.score_by, pane.parts.get("score")
-    means = None if known is None else known.of.get("score")
+    target, known, losses = _target(baseline), baseline.extras.score_means, pane.parts.get("score")
+    means = None if known is None else known.by_part.get("score")
     if target is None or means is None or losses is None:
         return None
     mean, variance = target
@@ -59,9 +58,8 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
     features = feature_shifts(pane, baseline, ScalarOutcome(lambda one: one.outcome, variance, move.due, shift))
     explains, by = explanation(features, p_value)
     now = mean + shift
-    sentence = _sentence(explains, by, (mean, now, now - wide, now + wide))
-    told = LabelShift(explains, mean, now, now - wide, now + wide, p_value, 1.0, by, sentence)
-    return told, TargetShift(mean, now)
+    moved = LabelShift(explains, mean, now, now - wide, now + wide, p_value, 1.0, by, quantity="mean")
+    return moved, TargetShift(mean, now)
 
 
 def target_sums(pane: Pane) -> tuple[float, float, float] | None:
@@ -76,15 +74,3 @@ def target_sums(pane: Pane) -> tuple[float, float, float] | None:
 def _target(baseline: Baseline) -> tuple[float, float] | None:
     found = target_sums(baseline.pane)
     return None if found is None or found[2] <= 0 else (found[1], found[2])
-
-
-def _sentence(explains: ShiftExplanation, features: tuple[str, ...], target: tuple[float, float, float, float]) -> str:
-    was, now, low, high = (f"{one:.4g}" for one in target)
-    if explains == "inputs":
-        what = f"{short(features[0])} moved" if features else "they moved in another way"
-        return f"inputs explain that the predictions moved: {what} more than a new target would move it"
-    said = f"the target would be {now} on average (95 %: {low} to {high}), {was} in the baseline"
-    why = "errors at the same inputs would be others, so estimates have no interval; outcomes would tell"
-    if explains == "labels":
-        return f"predictions and features moved as a new target moves them: {said}; {why}"
-    return f"the predictions moved; inputs explain it, and a new target as well: then {said}; {why}"

@@ -16,14 +16,14 @@ from driftline.panes.bins import Bins, NumberBins
 from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import octave_bounds
 from driftline.tables.table import F64
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from driftline_processor.core.evaluation import Expected, Judgement
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.quality.feature_sums import Sums, sums_of
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import format_percent, short
 
-from .rule import Expectations, Kind, Rule
+from .rule import Expectations, Rule
 
 _BOUNDS = octave_bounds()
 
@@ -92,18 +92,6 @@ def _cells(bins: NumberBins, sums: Sums) -> tuple[F64, F64, F64]:
     )
 
 
-_KEEPING: dict[Kind, str] = {
-    "type": "of values have this type",
-    "range": "of values lie within",
-    "values": "of values are among these",
-    "not_values": "of values are none of these",
-    "length": "of values have such a length",
-    "pattern": "of values match",
-}
-
-NOT_KEPT = "single values are not kept"
-
-
 class RowFacts(Struct, frozen=True):
     """Facts about the rows of a window that sums do not hold.
 
@@ -146,15 +134,14 @@ def _judged(
         if rule.kind == "rows":
             yield _of_rows(rule, rows)
         elif rule.kind == "duplicates":
-            yield _of_repeats(rule, facts.repeats, "of rows repeat another row in full", "no whole rows are known")
+            yield _of_repeats(rule, facts.repeats, "no_whole_rows")
         else:
             yield _of_age(rule, window.end if facts.until is None else facts.until, facts.newest, rows)
     for name, rules in expectations.features.items():
         for rule in rules:
             if rule.kind == "unique":
                 stranger = baseline is not None and name not in baseline.bins.features
-                why = "it is no feature, and of ids and times no values are looked at" if stranger else NOT_KEPT
-                yield _of_repeats(rule, facts.unique.get(name), "of values are different", why, other=True)
+                yield _of_repeats(rule, facts.unique.get(name), "no_feature" if stranger else "values_not_stored")
             else:
                 yield _of_feature(rule, pane, baseline, name)
 
@@ -163,19 +150,18 @@ def _of_feature(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) ->
     counted = pane.parts.get(rule.part)
     if counted is None or counted[0] < pane.rows:
         return _of_bins(rule, pane, baseline, name)
-    rows, told, one, other = counted.tolist()
+    rows, with_value, third, fourth = counted.tolist()
     if rule.kind == "exists":
-        return _of_value(rule, told > 0, told > 0, int(rows), "it arrived" if told else "it never arrived")
+        return _of_arrival(rule, with_value > 0, int(rows))
     if rule.kind == "missing":
-        share = (rows - told) / rows if rows else None
-        return _of_share(rule, share, share, int(rows), "of values are missing")
-    if told == 0:
-        return _unknown(rule, "there is no value", 0)
+        return _of_fraction(rule, (rows - with_value) / rows if rows else None, int(rows))
+    if with_value == 0:
+        return _unknown(rule, "no_value", 0)
     if rule.kind in ("mean", "stddev"):
-        return _of_moment(rule, told, one, other)
+        return _of_moment(rule, with_value, third, fourth)
     if rule.kind in ("min", "max"):
-        return _of_end(rule, told, one, other)
-    return _of_share(rule, one / told, one / told, int(told), _KEEPING[rule.kind])
+        return _of_end(rule, with_value, third, fourth)
+    return _of_fraction(rule, third / with_value, int(with_value))
 
 
 def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Expected:
@@ -183,106 +169,86 @@ def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Ex
     bins = None if baseline is None else baseline.bins.features.get(name)
     sums = None if bins is None else sums_of(pane, name, bins)
     if bins is None or sums is None:
-        return _unknown(rule, "its rows were not counted for this rule, and no baseline has the feature", 0)
+        return _unknown(rule, "not_counted_without_baseline", 0)
     rows = round(sums.rows)
     if rule.kind == "exists":
-        return _of_value(
-            rule,
-            sums.with_value > 0,
-            sums.with_value > 0,
-            rows,
-            "it arrived" if sums.with_value else "it never arrived",
-        )
+        return _of_arrival(rule, sums.with_value > 0, rows)
     if rule.kind == "missing":
-        share = sums.missing / sums.rows
-        return _of_share(rule, share, share, rows, "of values are missing")
+        return _of_fraction(rule, sums.missing / sums.rows, rows)
     known = share_from_bins(rule, bins, sums)
     if known is None:
-        return _unknown(rule, "its rows were not counted for this rule", rows)
-    return _of_share(rule, *known, round(sums.with_value), _KEEPING[rule.kind])
+        return _unknown(rule, "not_counted", rows)
+    return _between(rule, *known, round(sums.with_value))
 
 
-def _of_share(rule: Rule, low: float | None, high: float | None, rows: int, what: str) -> Expected:
-    if low is None or high is None:
-        return _unknown(rule, "there is no row", 0)
-    measured = format_percent(low) if low == high else f"{format_percent(low)} to {format_percent(high)}"
-    return _of_value(rule, low, high, rows, f"{measured} {what}")
+def _of_arrival(rule: Rule, arrived: bool, rows: int) -> Expected:
+    return _of_value(rule, arrived, arrived, rows, fact("column_arrived", arrived=arrived))
 
 
-def _of_value(rule: Rule, low: float, high: float, rows: int, what: str) -> Expected:
+def _of_fraction(rule: Rule, fraction: float | None, rows: int) -> Expected:
+    if fraction is None:
+        return _unknown(rule, "no_row", 0)
+    return _between(rule, fraction, fraction, rows)
+
+
+def _between(rule: Rule, low: float, high: float, rows: int) -> Expected:
+    return _of_value(rule, low, high, rows, fact("fraction_of_values", rule=rule.kind, low=low, high=high))
+
+
+def _of_value(rule: Rule, low: float, high: float, rows: int, measurement: Fact) -> Expected:
     low, high = float(low), float(high)
-    return Expected(rule.feature, rule.written, rule.limit.verdict(low, high), low, high, rows, f"{_about(rule)}{what}")
+    return Expected(rule.feature, rule.written, rule.limit.verdict(low, high), low, high, rows, measurement)
 
 
 def _of_rows(rule: Rule, rows: int) -> Expected:
+    counted = _of_value(rule, float(rows), float(rows), rows, fact("rows_in_window", rows=rows))
     if rule.low is None and rule.high is None:
-        return _of_value(rule, float(rows), float(rows), rows, f"{rows:,} rows")
-    state: Judgement = "met" if _inside(rule, rows) else "broken"
-    return Expected(rule.feature, rule.written, state, float(rows), float(rows), rows, f"{rows:,} rows")
+        return counted
+    return structs.replace(counted, state=_state(rule, rows))
 
 
-def _inside(rule: Rule, value: float) -> bool:
-    return (rule.low is None or value >= rule.low) and (rule.high is None or value <= rule.high)
+def _state(rule: Rule, value: float) -> Judgement:
+    inside = (rule.low is None or value >= rule.low) and (rule.high is None or value <= rule.high)
+    return "met" if inside else "broken"
 
 
-def _of_repeats(rule: Rule, repeats: Repeats | None, what: str, why: str, other: bool = False) -> Expected:
+def _of_repeats(rule: Rule, repeats: Repeats | None, reason: str) -> Expected:
     if repeats is None or not repeats.rows:
-        return _unknown(rule, why, 0)
-    share = repeats.distinct / repeats.rows if other else 1 - repeats.distinct / repeats.rows
-    return _of_share(rule, share, share, repeats.rows, what)
+        return _unknown(rule, reason, 0)
+    distinct = repeats.distinct / repeats.rows
+    return _of_fraction(rule, distinct if rule.kind == "unique" else 1 - distinct, repeats.rows)
 
 
 def _of_age(rule: Rule, until: int, newest: int | None, rows: int) -> Expected:
     if newest is None or until <= 0:
-        return _unknown(rule, "it is open, or its rows have no time", rows)
+        return _unknown(rule, "no_times", rows)
     age = max(0.0, (until - newest) / 1e9)
-    return _of_value(rule, age, age, rows, f"the newest row is {_duration(age)} old")
+    return _of_value(rule, age, age, rows, fact("age_of_newest_row", seconds=age))
 
 
-def _of_moment(rule: Rule, told: float, total: float, squares: float) -> Expected:
-    mean = total / told
-    if rule.kind == "mean":
-        value = mean
-    else:
-        if told < 2:
-            return _unknown(rule, "one value has no standard deviation", int(told))
-        variance = (squares - told * mean * mean) / (told - 1)
+def _of_moment(rule: Rule, rows: float, total: float, squares: float) -> Expected:
+    mean = value = total / rows
+    if rule.kind == "stddev":
+        if rows < 2:
+            return _unknown(rule, "one_value", int(rows))
+        variance = (squares - rows * mean * mean) / (rows - 1)
         # 1e-9: a variance below this part of the squared mean is mostly rounding
         if variance < 1e-9 * mean * mean:
-            return _unknown(rule, "the values lie too close together for sums to tell", int(told))
+            return _unknown(rule, "values_too_close", int(rows))
         value = math.sqrt(variance)
-    word = "mean" if rule.kind == "mean" else "standard deviation"
-    state: Judgement = "met" if _inside(rule, value) else "broken"
-    return Expected(
-        rule.feature, rule.written, state, value, value, int(told), f"{_about(rule)}the {word} is {value:.5g}"
-    )
+    measurement = fact("moment_of_values", moment=rule.kind, value=value)
+    return Expected(rule.feature, rule.written, _state(rule, value), value, value, int(rows), measurement)
 
 
-def _of_end(rule: Rule, told: float, outside: float, within: float) -> Expected:
+def _of_end(rule: Rule, rows: float, outside: float, within: float) -> Expected:
     """Judge the least or the greatest value, from the number of values beyond its limits and at them."""
-    if rule.kind == "min":
-        out, into = f"below {_value(rule.low)}", f"up to {_value(rule.high)}"
-    else:
-        out, into = f"above {_value(rule.high)}", f"from {_value(rule.low)} on"
     state: Judgement = "met" if outside == 0 and within > 0 else "broken"
-    text = f"{_about(rule)}{outside:.0f} of {told:.0f} values are {out}, {within:.0f} {into}"
-    return Expected(rule.feature, rule.written, state, None, None, int(told), text)
+    limits = {"low": rule.low, "high": rule.high}
+    measurement = fact("end_of_values", end=rule.kind, rows=rows, outside=outside, within=within, **limits)
+    return Expected(rule.feature, rule.written, state, None, None, int(rows), measurement)
 
 
-def _unknown(rule: Rule, why: str, rows: int) -> Expected:
-    return Expected(rule.feature, rule.written, "inconclusive", None, None, rows, f"{_about(rule)}cannot tell: {why}")
-
-
-def _about(rule: Rule) -> str:
-    return f"{short(rule.feature)}: " if rule.feature else ""
-
-
-def _value(number: float | None) -> str:
-    return "anything" if number is None else f"{number:g}"
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
+def _unknown(rule: Rule, reason: str, rows: int) -> Expected:
+    return Expected(
+        rule.feature, rule.written, "inconclusive", None, None, rows, fact("measurement_unknown", reason=reason)
+    )

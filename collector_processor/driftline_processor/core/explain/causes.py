@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.scores import ScoreMeans
-from driftline.baseline.sections.time_blocks import block_columns
+from driftline.baseline.sections.section import block_columns
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from msgspec import Struct
@@ -171,11 +171,11 @@ def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
 
     The window's from its histogram over the score's bins, each at the baseline's mean of that bin.
     """
-    scores = baseline.extras.score_by
+    scores = baseline.extras.score_means
     now = pane.parts.get("score")
-    if scores is None or "score" not in scores.of or now is None:
+    if scores is None or "score" not in scores.by_part or now is None:
         return None
-    means = scores.of["score"]
+    means = scores.by_part["score"]
     was_shares, now_shares = means.rows[:-1], _cells(now, means)[:-1]
     if not was_shares.any() or not now_shares.any():
         return None
@@ -197,11 +197,11 @@ def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
         pane: Pane of the window.
         baseline: Baseline of the window.
     """
-    scores = baseline.extras.score_by
+    scores = baseline.extras.score_means
     now = pane.parts.get(part)
-    if scores is None or part not in scores.of or now is None or not now.any():
+    if scores is None or part not in scores.by_part or now is None or not now.any():
         return None
-    means = scores.of[part]
+    means = scores.by_part[part]
     counts = _cells(now, means)
     if not means.rows.any() or not counts.any():
         return None
@@ -379,7 +379,7 @@ def _dated(
     if not onsets or before is None:
         return cause
     clearest = min(onsets, key=lambda candidate: candidate.p_value)
-    return replace(cause, since=int(before.starts[clearest.at]), before=clearest.before, p_value=clearest.p_value)
+    return replace(cause, since=int(before.starts[clearest.at]), or_earlier=clearest.before, p_value=clearest.p_value)
 
 
 def _ranked(

@@ -154,7 +154,7 @@ def judge_fairness(
     >>> tables = {group: ConfusionTable(cells * many, cells * many) for group, many in {"M": 4, "F": 2}.items()}
     >>> counts = {group: GroupCounts(table) for group, table in tables.items()}
     >>> found = judge_fairness(FairnessRule("gender"), counts)
-    >>> [(one.name, one.state, one.difference, one.comparisons[0].beside) for one in found.criteria][:2]
+    >>> [(one.name, one.state, one.difference, one.comparisons[0].compared_with) for one in found.criteria][:2]
     [('demographic_parity', 'met', 0.0, 'M'), ('disparate_impact', 'met', 0.0, 'M')]
     """
     if len(groups) < 2:

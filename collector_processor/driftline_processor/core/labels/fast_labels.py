@@ -17,13 +17,16 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import WITHIN, ComparedOutcomes, FastLabels
+from driftline_processor.core.evaluation import ComparedOutcomes, FastLabels
 from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals.time_blocks import FEWEST as FEWEST_BLOCKS
 from driftline_processor.core.intervals.time_blocks import FEWEST_DAYS, counting_as_one
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.weak_slices.confirmation import fisher
+
+FAST = ("<1h", "<1d", "<7d", "<30d")
+"""Cohorts that the fast half may end with."""
 
 ALPHA = 0.05
 """The share of windows without a difference that are told of one: a remark beside a metric, which wakes nobody."""
@@ -77,7 +80,7 @@ def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
     reached = np.cumsum(worth)[:-1]
     smaller = np.minimum(reached, worth.sum() - reached)
     index = int(smaller.argmax())
-    if smaller[index] < FEWEST or names[index] not in WITHIN:
+    if smaller[index] < FEWEST or names[index] not in FAST:
         return None
     fast, slow = (merge([cohorts[name] for name in group]) for group in (names[: index + 1], names[index + 1 :]))
     return names[index], fast, slow

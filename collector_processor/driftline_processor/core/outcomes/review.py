@@ -6,7 +6,7 @@ curve of the reviewed rows are then those of flagged rows, however many these ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,9 +21,6 @@ from .coverage import kept_decisions
 EXPECTED = 5.0
 """Outcomes that a decision would have, were it reviewed as often as the others, from which on it is no accident that it
 has none: by chance it happens in less than 1 % of windows."""
-
-NAMED = 3
-"""Decisions that are told by name."""
 
 
 class UnseenDecisions(NamedTuple):
@@ -95,26 +92,3 @@ def unreviewed(unseen: UnseenDecisions | None, task: Task | None) -> dict[str, i
     if unseen is None or task is None:
         return {}
     return {task.classes[at]: round(float(unseen.unreviewed[at])) for at in np.flatnonzero(unseen.unreviewed)}
-
-
-def unreviewed_sentence(found: Mapping[str, int]) -> str:
-    """Return the names of these decisions, those with most predictions first.
-
-    >>> unreviewed_sentence({"0": 9500})
-    'none of the 9,500 rows that were predicted 0 has an outcome'
-    """
-    most = sorted(found, key=lambda name: (-found[name], name))
-    said = [f"none of the {found[name]:,} rows that were predicted {name}" for name in most[:NAMED]]
-    more = f", and so with {len(most) - NAMED} more classes" if len(most) > NAMED else ""
-    return f"{', '.join(said)} has an outcome{more}"
-
-
-def advice(found: Mapping[str, int]) -> str:
-    """Say what that means, and what to do; "" where some rows of every decision were reviewed."""
-    if not found:
-        return ""
-    said = unreviewed_sentence(found)
-    return (
-        f"{said[0].upper()}{said[1:]}: precision is known, and nothing that needs them. Review some of these rows, "
-        "each with the weight 1 / the probability with which it was chosen."
-    )

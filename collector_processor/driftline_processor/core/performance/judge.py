@@ -14,15 +14,15 @@ from driftline.tables.task import Task
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Maturity, MetricChange, MetricValue
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.day_spread import FEW
 from driftline_processor.core.intervals.time_blocks import MOST, has_day_blocks
-from driftline_processor.core.labels.delay import OutcomeDelay, delay_of, judge_sla
+from driftline_processor.core.labels.delay import delay_of, judge_sla
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.core.wording import duration
 
 from .changes import Compared, judge_changes
 from .constant import against_constant
@@ -150,22 +150,16 @@ def _days_with_outcomes(outcomes: WindowOutcomes) -> int:
     return sum(bool("outcomes" in block.parts and block.parts["outcomes"][0] > 0) for block in outcomes.blocks)
 
 
-def maturity(evaluation: Evaluation, outcomes: WindowOutcomes, settings: PerformanceSettings) -> tuple[Maturity, str]:
-    """Return the maturity of a window and, of an immature one, the reason as a sentence."""
+def maturity(
+    evaluation: Evaluation, outcomes: WindowOutcomes, settings: PerformanceSettings
+) -> tuple[Maturity, tuple[Fact, ...]]:
+    """Return the maturity of a window and, of an immature one, the reason."""
     if not evaluation.closed:
-        return "open", ""
+        return "open", ()
     coverage = evaluation.coverage or 0.0
     if outcomes.young:
-        return "immature", f"its outcomes may still come: {_wait_sentence(outcomes.delay)}"
+        learned = outcomes.delay.outcomes if outcomes.delay.source == "learned" else None
+        return "immature", (fact("outcomes_may_still_come", delay=outcomes.delay.nanoseconds, learned_from=learned),)
     if coverage < settings.min_coverage:
-        return "immature", (
-            f"the outcomes of {coverage * 100:.3g} % of its rows are known, less than the "
-            f"{settings.min_coverage * 100:.3g} % it needs (min_coverage)"
-        )
-    return "mature", ""
-
-
-def _wait_sentence(delay: OutcomeDelay) -> str:
-    if delay.source == "learned":
-        return f"they take up to {duration(delay.nanoseconds)} (learned from {delay.outcomes:,})"
-    return f"they may take {duration(delay.nanoseconds)} (outcome_delay)"
+        return "immature", (fact("coverage_too_low", coverage=coverage, needed=settings.min_coverage),)
+    return "mature", ()

@@ -17,7 +17,6 @@ from driftline_processor.core.evaluation import Evaluation, ObjectiveState
 from driftline_processor.core.metrics import metric_named, misnamed
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
-from driftline_processor.core.service_level.words import limit_text
 from driftline_processor.core.windows.window import length, parse
 
 LEAST_ROWS = 50
@@ -241,6 +240,17 @@ def _check_service(objective: Objective) -> None:
         raise ValueError(f"'{written}': {wrong} asks for a worse service; write '{objective.metric} {sign} {limit}'")
 
 
+def limit_text(metric: str, limit: float) -> str:
+    """Return a limit as one writes it in an objective, with its unit.
+
+    >>> limit_text("latency_p95", 0.25), limit_text("latency_p50", 2), limit_text("availability", 0.9999)
+    ('250ms', '2s', '99.99 %')
+    """
+    if metric in LATENCIES:
+        return f"{limit:.4g}s" if limit >= 1 else f"{1000 * limit:.4g}ms"
+    return f"{100 * limit:.10g} %" if metric in SERVICE_METRICS else f"{limit:g}"
+
+
 def misnamed_metric(objective: Objective, kind: str = "", custom: Collection[str] = ()) -> str:
     """Return the sentence about a wrong name of an objective's metric; "" for a right name, and for one of calls.
 
@@ -248,16 +258,6 @@ def misnamed_metric(objective: Objective, kind: str = "", custom: Collection[str
     ''
     """
     return "" if objective.of_service else misnamed(objective.metric, kind, custom)
-
-
-def about_rows(rows: int) -> str:
-    """Return so many rows in words, in two digits: they are an estimate.
-
-    >>> about_rows(1421), about_rows(78)
-    ('about 1,400 rows', 'about 78 rows')
-    """
-    digits = 10 ** max(0, len(str(rows)) - 2)
-    return f"about {round(rows / digits) * digits:,} rows"
 
 
 def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tuple[ObjectiveState, ...]:
@@ -278,24 +278,6 @@ def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tupl
         return earlier.get(objective_state.rule, 0) + bool(counts) if objective_state.state == "inconclusive" else 0
 
     return tuple(structs.replace(objective, inconclusive_windows=count(objective)) for objective in current.objectives)
-
-
-def overdue(objective: ObjectiveState) -> str:
-    """Return the sentence about an objective that nobody can decide for too long; "" for any other.
-
-    >>> overdue(ObjectiveState("recall", "recall >= 0.9", "inconclusive", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
-    'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
-    """
-    if not objective.overdue:
-        return ""
-    if objective.reason:
-        would = f", {about_rows(objective.needed)} would tell" if objective.needed else ""
-        more = f"{objective.reason.replace('_', ' ')} in a window{would}; use a longer window"
-        return f"nobody could tell in {objective.inconclusive_windows} windows in a row: {more}"
-    more = (
-        f": too little is reviewed, {about_rows(objective.needed)} in a window would tell" if objective.needed else ""
-    )
-    return f"nobody could tell in {objective.inconclusive_windows} windows in a row{more}"
 
 
 def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:

@@ -20,7 +20,6 @@ fewer outcomes are known, may be the one that is not: such an objective is not m
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple, get_args
@@ -33,6 +32,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, SlicePerformance
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import (
     TOO_FEW,
     UNREVIEWED,
@@ -45,11 +45,11 @@ from driftline_processor.core.intervals.time_blocks import blocks_of_window, has
 from driftline_processor.core.metrics import METRICS
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.outcomes.coverage import sent_rows
-from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed, unreviewed_sentence
+from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed
 from driftline_processor.core.windows.window import PANE, Window, before, parse
 
 from .metric_intervals import with_intervals
-from .objective import Objective, about_rows
+from .objective import Objective
 from .realized import realized
 from .reference import reference_in
 from .settings import PerformanceSettings
@@ -90,7 +90,7 @@ def judge_objectives(
             if outcomes.steps is not None and task is not None:
                 states.append(_rolling(objective, evaluation, task, outcomes, settings))
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
-            why = "" if evaluation.maturity == "mature" else evaluation.immature or "the window is still open"
+            why = () if evaluation.maturity == "mature" else evaluation.immature or (fact("window_open_yet"),)
             if objective.slice == objective.key != "":
                 states.append(_each(objective, evaluation, task, outcomes, settings, why, baseline))
             else:
@@ -99,8 +99,8 @@ def judge_objectives(
                 metric, none_of = metrics.get(objective.metric), unreviewed(outcomes.unseen.get(objective.slice), task)
                 against = _against(objective, objective.slice, evaluation.reference, baseline, settings)
                 state = _state_in(objective, metric, against, settings, why, none_of)
-                if in_slice is None and (folded := _folded(objective, outcomes)):
-                    state = structs.replace(state, needed=None, sentence=why or folded)
+                if in_slice is None and _folded(objective, outcomes):
+                    state = structs.replace(state, needed=None, remarks=why or (_folded_fact(objective),))
                 states.append(structs.replace(state, slice=objective.slice))
     patience = {objective.rule: objective.patience(evaluation.window.name) for objective in settings.objectives}
     states = [
@@ -128,15 +128,15 @@ def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:
     return slice_performance is None and not state.slice and (evaluation.coverage or 0.0) >= ALL_REVIEWED
 
 
-def _folded(objective: Objective, outcomes: WindowOutcomes) -> str:
-    """Return the sentence that a slice may be among the other values of its key; "" where it is not."""
+def _folded(objective: Objective, outcomes: WindowOutcomes) -> bool:
+    """Return True where a slice may be among the other values of its key."""
+    is_missing = bool(objective.slice) and objective.slice not in outcomes.slices
+    return is_missing and slice_name(objective.key, OTHER) in outcomes.slices
+
+
+def _folded_fact(objective: Objective) -> Fact:
     other_slice = slice_name(objective.key, OTHER)
-    if not objective.slice or other_slice not in outcomes.slices or objective.slice in outcomes.slices:
-        return ""
-    return (
-        f"{objective.slice} is none of the values of {objective.key} that are told apart, {MOST_VALUES} at most, those "
-        f"with most rows; its rows, if there are any, are in {other_slice}"
-    )
+    return fact("slice_folded", slice=objective.slice, key=objective.key, most=MOST_VALUES, other=other_slice)
 
 
 def has_slices(evaluation: Evaluation) -> bool:
@@ -150,29 +150,26 @@ def _state(
     metric: MetricValue | None,
     reference: Mapping[str, MetricValue],
     settings: PerformanceSettings,
-    why: str,
+    why: tuple[Fact, ...],
     none_of: Mapping[str, int],
 ) -> ObjectiveState:
     """Judge a metric. ``why``: it is not to be judged, yet. ``none_of``: decisions of which nothing is known."""
     rows = _rows(metric)
-    unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, rows)
+    unknown = _unknown(objective, rows)
     if metric is None or metric.value is None:
         needed = _least_rows(objective, settings.confidence)
-        more = f"; {about_rows(needed)} would be the least to tell" if needed else ""
-        where = f"{objective.metric} in {objective.slice}" if objective.slice else objective.metric
-        return structs.replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {where}{more}")
+        remark = fact("no_row_reviewed", metric=objective.metric, slice=objective.slice, needed=needed)
+        return structs.replace(unknown, needed=needed, remarks=why or (remark,))
     value, limits, limit = metric.value, Interval(metric.low, metric.high, metric.interval), objective.limit
     if objective.relative:
         reference_metric = reference.get(objective.metric)
         if reference_metric is None or reference_metric.value is None:
-            return structs.replace(unknown, sentence=f"the baseline knows nothing of {objective.metric}")
+            return structs.replace(unknown, remarks=(_baseline_lacks(objective, "metric"),))
         if reference_metric.interval == UNREVIEWED.method:
-            return structs.replace(unknown, sentence=f"the baseline knows {objective.metric} of some decisions only")
+            return structs.replace(unknown, remarks=(_baseline_lacks(objective, "decisions"),))
         if reference_metric.low is None or reference_metric.high is None:
-            more = "too few rows to say" if reference_metric.interval == TOO_FEW.method else "no interval that says"
-            return structs.replace(
-                unknown, sentence=why or f"the baseline has {more} how sure its {objective.metric} is"
-            )
+            lacking = "rows" if reference_metric.interval == TOO_FEW.method else "interval"
+            return structs.replace(unknown, remarks=why or (_baseline_lacks(objective, lacking),))
         than = Interval(reference_metric.low, reference_metric.high, reference_metric.interval)
         limits, value = (
             difference(metric.value, limits, reference_metric.value, than),
@@ -180,34 +177,41 @@ def _state(
         )
     bounded = structs.replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
     if limits.low is None or limits.high is None:
-        more = unreviewed_sentence(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
-        return structs.replace(bounded, sentence=why or _state_sentence(bounded, more))
+        no_interval = fact("interval_unknown")
+        if metric.interval == UNREVIEWED.method:
+            no_interval = fact("decisions_unreviewed", predictions=dict(none_of))
+        return structs.replace(bounded, remarks=why or (no_interval,))
     good, bad = (
         (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
     )
     if good or bad:
         state: Judgement = "inconclusive" if why else "met" if good else "broken"
-        return structs.replace(bounded, state=state, sentence=_state_sentence(bounded, why))
+        return structs.replace(bounded, state=state, remarks=why)
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
-        return structs.replace(
-            bounded,
-            reason="too_few_days",
-            sentence=_state_sentence(bounded, why or "more days would tell, in a longer window"),
-        )
+        return structs.replace(bounded, reason="too_few_days", remarks=why or (fact("more_days_decide"),))
     needed = _needed(objective, rows, value, limits, settings.confidence)
-    more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
-    return structs.replace(bounded, needed=needed, sentence=_state_sentence(bounded, why or more))
+    return structs.replace(bounded, needed=needed, remarks=why or (fact("rows_decide", needed=needed),))
+
+
+def _unknown(objective: Objective, rows: int = 0) -> ObjectiveState:
+    return ObjectiveState(
+        objective.metric, objective.rule, "inconclusive", None, None, None, rows, relative=objective.relative
+    )
+
+
+def _baseline_lacks(objective: Objective, lacking: str) -> Fact:
+    return fact("baseline_lacks", metric=objective.metric, lacking=lacking)
 
 
 class _Against(NamedTuple):
     """The reference that a change is measured against.
 
     Attributes:
-        rows: The rows of the baseline, in words, for a slice.
+        rows: The rows of the baseline that a slice is compared with.
     """
 
     reference: Mapping[str, MetricValue]
-    rows: str = ""
+    rows: tuple[Fact, ...] = ()
 
 
 def _against(
@@ -229,10 +233,8 @@ def _against(
         return _Against(reference)
     slice_metric = reference_in(baseline, name, settings).get(objective.metric)
     if slice_metric is None or slice_metric.value is None or _rows(slice_metric) < objective.min_rows:
-        return _Against(reference, "since all rows of the baseline, which knows too few of the slice")
-    return _Against(
-        {objective.metric: slice_metric}, f"since {_rows(slice_metric):,} rows of the slice in the baseline"
-    )
+        return _Against(reference, (fact("compared_with_all_rows"),))
+    return _Against({objective.metric: slice_metric}, (fact("compared_with_slice", rows=_rows(slice_metric)),))
 
 
 def _state_in(
@@ -240,13 +242,13 @@ def _state_in(
     metric: MetricValue | None,
     against: _Against,
     settings: PerformanceSettings,
-    why: str,
+    why: tuple[Fact, ...],
     none_of: Mapping[str, int],
 ) -> ObjectiveState:
     """Judge a metric, and say since which rows it changed. The arguments are those of :func:`_state`."""
     state = _state(objective, metric, against.reference, settings, why, none_of)
-    compared_rows = against.rows if state.value is not None and not why else ""
-    return structs.replace(state, sentence=f"{state.sentence}; {compared_rows}") if compared_rows else state
+    compared_rows = against.rows if state.value is not None and not why else ()
+    return structs.replace(state, remarks=state.remarks + compared_rows) if compared_rows else state
 
 
 def _rows(metric: MetricValue | None) -> int:
@@ -260,7 +262,7 @@ def _rolling(
     objective: Objective, evaluation: Evaluation, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings
 ) -> ObjectiveState:
     """Judge the outcomes of every stretch that ends within the window."""
-    why = "" if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
+    why = () if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
 
     def judge(window: Window, panes: Sequence[Pane]) -> ObjectiveState:
         blocks = _blocks(panes, window, outcomes.timezone)
@@ -273,8 +275,8 @@ def _rolling(
         return _state(objective, bounded.get(objective.metric), evaluation.reference, settings, why, none_of)
 
     assert outcomes.steps is not None
-    lacking = "no such stretch has ended whose outcomes had their time, or its minutes are not kept any more"
-    return judge_stretches(objective, evaluation.window, outcomes.steps, outcomes.timezone, judge, lacking)
+    none = fact("no_period_ended", of_calls=False)
+    return judge_stretches(objective, evaluation.window, outcomes.steps, outcomes.timezone, judge, none)
 
 
 def judge_stretches(
@@ -283,7 +285,7 @@ def judge_stretches(
     known_steps: Steps,
     timezone: str,
     judge: Callable[[Window, Sequence[Pane]], ObjectiveState | None],
-    lacking: str,
+    none: Fact,
 ) -> ObjectiveState:
     """Judge every stretch that ends within a window; return the worst with what all of them come to.
 
@@ -293,7 +295,7 @@ def judge_stretches(
         known_steps: Five minutes after five minutes, and what is known of each.
         timezone: The clock by which days begin.
         judge: Judges one stretch by the panes of its five minutes; None where there was nothing to judge.
-        lacking: The sentence where no stretch is known.
+        none: The remark if no stretch is known.
     """
     steps, panes = known_steps
     states: list[ObjectiveState] = []
@@ -310,7 +312,7 @@ def judge_stretches(
         if state is not None:
             states.append(structs.replace(state, since=start, until=step.end))
     if not states:
-        return ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, sentence=lacking)
+        return structs.replace(_unknown(objective), remarks=(none,))
     return worst_state(objective, states)
 
 
@@ -326,7 +328,7 @@ def _each(
     task: Task | None,
     outcomes: WindowOutcomes,
     settings: PerformanceSettings,
-    why: str,
+    why: tuple[Fact, ...],
     baseline: Baseline | None,
 ) -> ObjectiveState:
     """Judge the slice of each value of a key; return the worst with what all of them come to."""
@@ -341,12 +343,9 @@ def _each(
     few = len(states) - len(judged_states)
     if not judged_states:
         largest = max(states.values(), key=lambda state: state.rows, default=None)
-        reason = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
-        reason += "" if largest is None or not largest.rows else f"; {largest.slice} has most, {largest.rows:,}"
-        unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0)
-        return structs.replace(
-            unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or reason
-        )
+        remark = no_slice_with_rows(objective, largest, of_calls=False)
+        unknown, needed = _unknown(objective), objective.min_rows
+        return structs.replace(unknown, needed=needed, slice=objective.slice, few=few, remarks=why or (remark,))
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged_states))
     reach = normal_quantile(surer.confidence) / normal_quantile(settings.confidence)
     reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
@@ -369,11 +368,32 @@ def _each(
     }
     name = max(unseen, key=lambda name: unseen[name], default="")
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
-        reason = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
-        reason += f", and {objective.min_rows:,} would be the least to tell"
-        worst = structs.replace(states[name], state="inconclusive", needed=objective.min_rows, sentence=why or reason)
-    verdicts = {name: state.state for name, state in judged_states.items()}
-    return structs.replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
+        known, needed = slices[name].rows, objective.min_rows
+        remark = fact("few_predictions_reviewed", rows=known, predictions=unseen[name], needed=needed)
+        worst = structs.replace(states[name], state="inconclusive", needed=needed, remarks=why or (remark,))
+    return with_slices(objective, worst, judged_states, few)
+
+
+def no_slice_with_rows(objective: Objective, largest: ObjectiveState | None, *, of_calls: bool) -> Fact:
+    """Return the remark that no slice has enough rows, or calls, to evaluate an objective."""
+    key, metric = objective.key, objective.metric
+    most = (largest.slice, largest.rows) if largest is not None and largest.rows else None
+    return fact("no_slice_with_rows", key=key, metric=metric, min_rows=objective.min_rows, most=most, of_calls=of_calls)
+
+
+def with_slices(
+    objective: Objective, worst: ObjectiveState, states: Mapping[str, ObjectiveState], few: int
+) -> ObjectiveState:
+    """Return the worst slice of a key with the states of all of them; ``few``: how many have too few rows."""
+    states_by_slice = {name: state.state for name, state in states.items()}
+    remark = fact(
+        "slices_of_key",
+        key=objective.key,
+        states={state: list(states_by_slice.values()).count(state) for state in get_args(Judgement)},
+        few=few,
+        min_rows=objective.min_rows,
+    )
+    return structs.replace(worst, slices=states_by_slice, few=few, remarks=(*worst.remarks, remark))
 
 
 def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[str, SlicePerformance]:
@@ -453,22 +473,6 @@ def _is_share(metric: str) -> bool:
     name = parse_name(metric)
     described = None if name is None else METRICS.get(name.base)
     return described is not None and described.share_of_rows
-
-
-def _state_sentence(state: ObjectiveState, more: str) -> str:
-    value = "" if state.value is None else f"{state.value:+.4g}" if "= baseline" in state.rule else f"{state.value:.4g}"
-    limits = "" if state.low is None or state.high is None else f" ({state.low:.4g} to {state.high:.4g})"
-    return f"{value}{limits} on {state.rows:,} rows" + (f"; {more}" if more else "")
-
-
-def slices_sentence(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Judgement], few: int) -> str:
-    """Return the sentence of the worst slice of a key, and of how many there are in each state."""
-    counts = Counter(slices.values())
-    parts = ", ".join(
-        f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in get_args(Judgement) if counts[verdict]
-    )
-    left = f"; {few} with fewer than {objective.min_rows:,} rows {'is' if few == 1 else 'are'} left out" if few else ""
-    return f"{worst.slice}: {worst.sentence}; of {len(slices)} by {objective.key}: {parts}{left}"
 
 
 def rolling_steps(

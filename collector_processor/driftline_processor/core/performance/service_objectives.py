@@ -15,12 +15,19 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, ServiceLevel
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES, Calls
-from driftline_processor.core.service_level.words import measured_ends, measured_text
 from driftline_processor.core.windows.window import Window
 
-from .objective import Objective, about_rows
-from .objective_states import has_slices, judge_stretches, rows_to_decide, slices_sentence, worst_state
+from .objective import Objective
+from .objective_states import (
+    has_slices,
+    judge_stretches,
+    no_slice_with_rows,
+    rows_to_decide,
+    with_slices,
+    worst_state,
+)
 from .settings import PerformanceSettings
 from .window_outcomes import Steps, WindowOutcomes
 
@@ -73,8 +80,8 @@ def metric_of(level: ServiceLevel, name: str) -> MetricValue | None:
     return structs.replace(rate, value=1 - rate.value, low=low, high=high)
 
 
-def _open(evaluation: Evaluation) -> str:
-    return "" if evaluation.closed else "the window is still open"
+def _open(evaluation: Evaluation) -> tuple[Fact, ...]:
+    return () if evaluation.closed else (fact("window_open_yet"),)
 
 
 def _rolling(
@@ -86,20 +93,19 @@ def _rolling(
         calls = Calls.of(merge(panes))
         return None if calls is None else _state(objective, calls, settings)
 
-    lacking = "no such stretch with calls has ended, or its minutes are not kept any more"
-    return judge_stretches(objective, evaluation.window, steps, timezone, judge, lacking)
+    return judge_stretches(objective, evaluation.window, steps, timezone, judge, fact("no_period_ended", of_calls=True))
 
 
-def _state(objective: Objective, calls: Calls | None, settings: PerformanceSettings, why: str = "") -> ObjectiveState:
+def _state(
+    objective: Objective, calls: Calls | None, settings: PerformanceSettings, why: tuple[Fact, ...] = ()
+) -> ObjectiveState:
     """Judge the calls of a window, a stretch of time or one slice. ``why``: they are not to be judged, yet."""
     metric, limit = objective.metric, objective.limit
     unknown = ObjectiveState(metric, objective.rule, "inconclusive", None, None, None, 0, limit)
     level = None if calls is None else calls.level(settings.confidence, settings.shares)
     measured = None if level is None else metric_of(level, metric)
     if calls is None or measured is None or measured.value is None:
-        what = "says how long it took" if metric in LATENCIES else "says whether it failed"
-        where = f" of {objective.slice}" if objective.slice else ""
-        return structs.replace(unknown, sentence=why or f"no call{where} {what}")
+        return structs.replace(unknown, remarks=why or (fact("no_call", metric=metric, slice=objective.slice),))
     known = structs.replace(unknown, value=measured.value, low=measured.low, high=measured.high, rows=measured.rows)
     low, high = measured.low, measured.high
     if objective.upwards:
@@ -108,10 +114,9 @@ def _state(objective: Objective, calls: Calls | None, settings: PerformanceSetti
         good, bad = high is not None and high <= limit, low is not None and low > limit
     if good or bad:
         state: Judgement = "inconclusive" if why else "met" if good else "broken"
-        return structs.replace(known, state=state, sentence=_sentence(metric, measured, why))
+        return structs.replace(known, state=state, remarks=why)
     needed = _needed(objective, calls, measured, settings.confidence)
-    more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
-    return structs.replace(known, needed=needed, sentence=_sentence(metric, measured, why or more))
+    return structs.replace(known, needed=needed, remarks=why or (fact("rows_decide", needed=needed),))
 
 
 def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidence: float) -> int | None:
@@ -147,19 +152,11 @@ def _each(
     judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
     few = len(states) - len(judged)
     if not judged:
-        reason = f"no value of {objective.key} has {objective.min_rows:,} calls that tell of {objective.metric}"
         unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, objective.limit)
-        return structs.replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=reason)
+        remark = no_slice_with_rows(objective, None, of_calls=True)
+        return structs.replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, remarks=(remark,))
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
     for name, state in judged.items():
         if state.state == "broken":
             judged[name] = structs.replace(_state(objective, own[name], surer), slice=name)
-    worst = worst_state(objective, list(judged.values()))
-    verdicts = {name: state.state for name, state in judged.items()}
-    return structs.replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
-
-
-def _sentence(metric: str, measured: MetricValue, more: str) -> str:
-    value = "" if measured.value is None else measured_text(metric, measured.value)
-    ends = measured_ends(metric, measured.low, measured.high)
-    return f"{value}{f' ({ends})' if ends else ''} in {measured.rows:,} calls" + (f"; {more}" if more else "")
+    return with_slices(objective, worst_state(objective, list(judged.values())), judged, few)

@@ -195,7 +195,7 @@ def _of_window(name: str, evaluation: Evaluation) -> Value | None:
     if name == "coverage":
         young = evaluation.young or evaluation.coverage is None
         return None if young else Value(float(evaluation.coverage or 0.0))
-    share = evaluation.share if name == "drift_fraction" else evaluation.weighted_fraction
+    share = evaluation.fraction if name == "drift_fraction" else evaluation.weighted_fraction
     return None if share is None else Value(share)
 
 

@@ -479,7 +479,7 @@ class CheckInput(Struct, frozen=True, dict=True):
             guessed = self.pane.parts.get(f"{GUESSED}feature:{name}")
             if now is None or was is None or (guessed is not None and guessed[0] > 0.5 * now.usable):
                 continue
-            least, greatest = (None, None) if ranges is None else ranges.of.get(name, (None, None))
+            least, greatest = (None, None) if ranges is None else ranges.by_feature.get(name, (None, None))
             vectors = name in self.baseline.bins.projections
             alike = self.designs.get(name, 1.0)
             yield FeaturePair(name, bins, was, now, n / alike, m / alike, least, greatest, alike, vectors)

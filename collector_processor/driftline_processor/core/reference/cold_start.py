@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.reference_rows import Period
-from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.panes.pane import Pane, merge
 
 from driftline_processor.core.dates import date_words

@@ -77,7 +77,7 @@ def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
     if sliced is not None:
         of = {
             key: {value: _redecided(pane, None, task) for value, pane in panes.items()}
-            for key, panes in sliced.of.items()
+            for key, panes in sliced.by_key.items()
         }
         extras = replace(extras, slices=Slices(of))
     pane = _redecided(baseline.pane, threshold, task)

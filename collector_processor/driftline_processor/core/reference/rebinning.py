@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import block_columns
+from driftline.baseline.sections.section import block_columns
 from driftline.panes.bins import Bins, CategoryBins, NumberBins
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane
@@ -36,7 +36,7 @@ def rebin_baseline(like: Baseline, baseline: Baseline) -> Pane:
         if mine is None:
             parts[f"unknown:{name}"] = baseline.pane.parts["rows"][1:2]
             continue
-        both = None if ranges is None else ranges.of.get(name)
+        both = None if ranges is None else ranges.by_feature.get(name)
         counts = _counts(mine, like.pane.parts[part], bins, baseline.pane.parts[part], both)
         if counts is not None:
             parts[part] = counts

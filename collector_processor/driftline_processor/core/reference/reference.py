@@ -41,8 +41,7 @@ class Reference(NamedTuple):
 def derive_baseline(baseline: Baseline, pane: Pane, extras: Extras, task: Task | None = None) -> Baseline:
     """Return a baseline with another pane over its bins, and other extras; ``task``: another one.
 
-    It has the same ``fold``, which is not worked out again: that takes longer than the rest. So ``extras`` must not
-    change what is folded over (:data:`driftline.baseline.sections.catalogue.FOLDED_OVER`).
+    It has the same ``fold``, which is not computed again: that takes longer than the rest.
     """
     other = replace(baseline, pane=pane, extras=extras, task=task or baseline.task)
     vars(other)["fold"] = baseline.fold

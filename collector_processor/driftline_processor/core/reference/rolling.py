@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.reference_rows import Period
+from driftline.baseline.sections.section import MOST_BLOCKS
 from driftline.baseline.sections.slices import Slices
-from driftline.baseline.sections.time_blocks import MOST_BLOCKS, TimeBlocks
+from driftline.baseline.sections.time_blocks import Period, TimeBlocks
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 from msgspec import Struct
@@ -48,21 +47,6 @@ class Rolling(Struct, frozen=True):
 
     last: str
     without: str = ""
-
-    @classmethod
-    def of(cls, last: str, without: str = "") -> Self:
-        """Read both lengths. Raises ``ValueError`` that names the one that is none.
-
-        >>> Rolling.of("30", "24h")
-        Traceback (most recent call last):
-        ValueError: last: '30' has no unit; write '30h' or '30m'
-        """
-        for name, length in (("last", last), ("without", without)):
-            try:
-                parse(length or "1d")
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
-        return cls(last, without)
 
     def first(self, time: int) -> int:
         """Return the end of the first stretch of a length that holds ``time``, in UTC.
@@ -124,12 +108,12 @@ def rolling_reference(
     parts |= {name: whole.parts[name] for name in counted}
     pane = Pane(parts)
     first, last = (edge for edge in (stretches[0].start, stretches[-1].end))
-    fitted = baseline.extras.fitted and replace(baseline.extras.fitted, rows=0)  # its space: chosen from other rows
+    fitted = baseline.extras.pca_fit and replace(baseline.extras.pca_fit, rows=0)  # its space: chosen from other rows
     extras = replace(
         baseline.extras,
         period=Period(first, last - 1),
         blocks=_blocks(baseline, stretches, panes),
-        fitted=fitted,
+        pca_fit=fitted,
         slices=slices(),
     )
     return Reference(derive_baseline(baseline, pane, extras), f"{rolling.words}, {whole.rows:,} rows")

@@ -20,8 +20,9 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.cycles import LEAST_DAYS, LEAST_WEEKS
 from driftline.baseline.sections.seasons import LEAST_CYCLES, RANKS, Deseasonalized, Seasons
+from driftline.baseline.sections.section import block_columns
 from driftline.baseline.sections.slices import Slices
-from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, TimeGrid, block_columns
+from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, TimeGrid
 from driftline.panes.bins import CategoryBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
@@ -245,10 +246,10 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Refer
     each = np.divide(found.part * found.rows, weight, out=np.zeros(len(weight)), where=weight > 0)
     whole = baseline.pane.parts
     parts = {name: sums for name, sums in whole.items() if name not in _TOGETHER}
-    parts |= {name: _summed(name, each @ sums) for name, sums in seasons.of.items() if name in whole}
+    parts |= {name: _summed(name, each @ sums) for name, sums in seasons.by_part.items() if name in whole}
     total = float(whole["rows"][1])
     for name in parts:
-        if name.startswith(_SCALED) and total > 0 and _part_of(name) in seasons.of:
+        if name.startswith(_SCALED) and total > 0 and _part_of(name) in seasons.by_part:
             parts[name] = parts[name] * (found.rows / total)
     parts["rows"] = np.full(3, found.rows)
     slices = baseline.extras.slices
@@ -278,19 +279,19 @@ def slices_at(slices: Slices, baseline: Baseline, seasons: Seasons, parts: Mappi
         parts: All rows at the window's seasons.
         rows: How many effective rows those are; of a slice the same part counts.
     """
-    panes = {(key, value): pane for key, values in slices.of.items() for value, pane in values.items()}
+    panes = {(key, value): pane for key, values in slices.by_key.items() for value, pane in values.items()}
     whole = baseline.pane.parts
     kish = {at: _effective(pane.parts["rows"]) for at, pane in panes.items()}
     timed = seasons.rows.sum(axis=0)
     scale = rows / max(float(timed[1]) * _effective(timed), 1e-300)
-    of: dict[str, dict[str, Pane]] = {key: {} for key in slices.of}
+    of: dict[str, dict[str, Pane]] = {key: {} for key in slices.by_key}
     moved: dict[tuple[str, str], dict[str, F64]] = {}
     for at, pane in panes.items():
         moved[at] = {name: sums * kish[at] for name, sums in pane.parts.items()}
         moved[at]["rows"] = np.full(3, float(pane.parts["rows"][1]) * kish[at] * scale)
     for name, over in block_columns(baseline.bins).items():
         having = [at for at, own in moved.items() if name in own]
-        if name not in seasons.of or name not in whole or not having:
+        if name not in seasons.by_part or name not in whole or not having:
             continue
         counts = np.stack([moved[at][name] for at in having]) * scale
         shifted = _carried(counts, whole[name], parts[name], None if isinstance(over, CategoryBins) else over.size)
@@ -353,16 +354,16 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
     plain, shorts = baseline.extras.blocks, seasons.shorts
     like = plain is not None and plain.length == seasons.length and np.array_equal(plain.starts, seasons.starts)
     if plain is not None and like:
-        of = {**{name: block for name, block in plain.of.items() if name not in seasons.of}, **of}
+        of = {**{name: block for name, block in plain.by_part.items() if name not in seasons.by_part}, **of}
     within = None
     if shorts is not None:
         short = {
             name: _spread(Deseasonalized(seasons.blocks[name].first, counts), parts[name][: over[name].size])
-            for name, counts in shorts.of.items()
+            for name, counts in shorts.by_part.items()
             if name in of
         }
-        if plain is not None and plain.within is not None and np.array_equal(plain.within.starts, shorts.starts):
-            short |= {name: block for name, block in plain.within.of.items() if name in of and name not in short}
+        if plain is not None and plain.shorts is not None and np.array_equal(plain.shorts.starts, shorts.starts):
+            short |= {name: block for name, block in plain.shorts.by_part.items() if name in of and name not in short}
         within = TimeBlocks(shorts.length, shorts.starts, shorts.rows, short)
     return TimeBlocks(seasons.length, seasons.starts, seasons.block_rows, of, within)
 
@@ -405,8 +406,8 @@ def _levelled(steps: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) 
     mixes = [_mix_between(seasons, *ends) for ends in zip(steps.starts.tolist(), steps.ends.tolist(), strict=True)]
     weights = [season_mix(seasons, one) for one in (mix, *mixes)]
     each = np.divide(1.0, seasons.rows[:, 1], out=np.zeros(len(seasons.rows)), where=seasons.rows[:, 1] > 0)
-    for name in steps.of.keys() & seasons.of.keys():
-        shares = coarsen(seasons.of[name] * each[:, np.newaxis], steps.cells[name])  # (seasons, cells)
+    for name in steps.of.keys() & seasons.by_part.keys():
+        shares = coarsen(seasons.by_part[name] * each[:, np.newaxis], steps.cells[name])  # (seasons, cells)
         usual = [None if weight is None else weight.part @ shares for weight in weights]
         now = usual[0]
         if now is None:

@@ -17,12 +17,13 @@ from statistics import median
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import ChangeKind, Evaluation, MetricValue
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.core.wording import format_percent, format_value, short
 
 from .past import RecoveredShare, RetrainGain, gains_of_runs, recovered_share
 
@@ -48,11 +49,8 @@ MOST_OUTCOMES = 10**9
 
 Answer = Literal["retrain", "wait", "inconclusive"]
 
-_NO_HELP: dict[ChangeKind, str] = {
-    "data_fault": "a fault in the data explains the window: repair it first, or the new version learns the fault",
-    "service": "the service fails, which no training repairs",
-}
-"""Kinds of change that retraining makes no better → why."""
+_NO_HELP: frozenset[ChangeKind] = frozenset({"data_fault", "service"})
+"""Kinds of change that retraining does not help against."""
 
 
 class LossChange(Struct, frozen=True):
@@ -108,7 +106,7 @@ class RetrainQuestion(Struct, frozen=True):
 
     Attributes:
         loss: How much worse the model is; None where ``no_loss`` says why that is not known.
-        no_loss: A sentence.
+        no_loss: Why the loss is not known.
         value_per_unit: Money that a unit of the loss costs per prediction; None is not known.
         horizon: Length of the horizon in days.
         predictions: Predictions of the horizon; None is not known.
@@ -118,7 +116,7 @@ class RetrainQuestion(Struct, frozen=True):
     """
 
     loss: LossChange | None
-    no_loss: str = ""
+    no_loss: Fact | None = None
     value_per_unit: float | None = None
     horizon: float = HORIZON
     predictions: float | None = None
@@ -171,7 +169,7 @@ def question_of(
     value = 1.0 if terms.value is None and metric in IN_MONEY else terms.value
     return RetrainQuestion(
         loss,
-        "" if loss is not None else _why_no_loss(newest, metric, terms),
+        None if loss is not None else _why_no_loss(newest, metric, terms),
         value,
         terms.horizon,
         expected_predictions(windows, terms.horizon) if terms.predictions is None else terms.predictions,
@@ -196,45 +194,46 @@ def expected_predictions(windows: Sequence[Evaluation], days: float) -> float | 
     return sum(one.rows + one.distributed for one in newest) / span * DAY * days
 
 
-def _why_no_loss(newest: Evaluation | None, metric: str | None, terms: RetrainTerms) -> str:
+def _why_no_loss(newest: Evaluation | None, metric: str | None, terms: RetrainTerms) -> Fact:
     if newest is None:
-        return "no window has outcomes that have had their time"
+        return fact("no_final_outcomes")
     if not newest.reference:
-        return "the baseline has no outcomes, so nobody knows how wrong the model should be"
+        return fact("baseline_without_outcomes")
     if metric is None and terms.metric:
-        has = [name for name in LOSSES if name in newest.realized_changes]
-        return f"{terms.metric} is not compared with the baseline; there are {', '.join(has) or 'none'}"
+        compared = [name for name in LOSSES if name in newest.realized_changes]
+        return fact("loss_not_compared", metric=terms.metric, compared=compared)
     if metric is None:
-        return f"the model has none of the losses that are worth something per prediction: {', '.join(LOSSES)}"
-    return f"the {metric.replace('_', ' ')} has no interval yet: too few outcomes"
+        return fact("no_metric_of_loss", metrics=LOSSES)
+    return fact("loss_without_interval", metric=metric)
 
 
 class RetrainAnswer(Struct, frozen=True):
     """Whether to retrain.
 
     Attributes:
-        answer: Retrain, wait or cannot tell.
-        sentence: The answer in plain words.
-        reasons: What it rests on, a sentence each.
+        answer: Retrain, wait or inconclusive.
+        reason: Why gain and cost are not compared; None if they are.
         question: All factors.
-        share: The recovered share that was reckoned with.
+        recovered: The fraction of the worsening that retraining is taken to recover.
         gain: Expected gain in money; None where a factor lacks.
         gain_low: Lower end of its interval.
         gain_high: Upper end of the same.
         break_even: How much worse the model must be for retraining to pay, in the unit of the metric.
-        outcomes_needed: Outcomes of a window that would tell; None where it is told, or no number would.
+        outcomes_needed: Outcomes of a window that would decide; None if it is decided, or no number would.
+        pays_from: The recovered fraction from which retraining could pay, if that fraction is only assumed and the
+            answer is to wait; more than 1 if none would.
     """
 
     answer: Answer
-    sentence: str
-    reasons: tuple[str, ...]
+    reason: Fact | None
     question: RetrainQuestion
-    share: RecoveredShare
+    recovered: RecoveredShare
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
     break_even: float | None = None
     outcomes_needed: int | None = None
+    pays_from: float | None = None
 
 
 def choose_loss(window: Evaluation, wanted: str = "") -> str | None:
@@ -292,73 +291,40 @@ def weigh_retraining(question: RetrainQuestion) -> RetrainAnswer:
     >>> answer.answer, answer.gain_low
     ('retrain', 750.0)
     """
-    share = (
+    recovered = (
         recovered_share(question.gains, ASSUMED_SHARE) if question.share is None else RecoveredShare(question.share, 0)
     )
     loss = question.loss
     if loss is None:
-        said = question.no_loss or "no window with outcomes can be compared with the baseline"
-        return RetrainAnswer(
-            "inconclusive", f"Nobody can tell whether retraining pays: {said}.", (said,), question, share
-        )
-    reasons = [_of_loss(loss), *_of_factors(question, share)]
-    worth = _worth(question, share)
+        return RetrainAnswer("inconclusive", question.no_loss or fact("no_window_compared"), question, recovered)
+    worth = _worth(question, recovered)
+    gains = _gains(loss, worth)
     if loss.high <= 0:
-        said = f"{_name(loss)} is surely no worse than the baseline's, so there is nothing to take back"
-        return RetrainAnswer("wait", f"Wait: {said}.", tuple(reasons), question, share, *_gains(loss, worth))
+        return RetrainAnswer("wait", fact("loss_not_worse", metric=loss.metric), question, recovered, *gains)
     if loss.kind in _NO_HELP:
-        said = _NO_HELP[loss.kind]
-        return RetrainAnswer("wait", f"Wait: {said}.", (said, *reasons), question, share, *_gains(loss, worth))
-    lacking = _lacking(question)
+        return RetrainAnswer("wait", fact("retraining_does_not_help", change=loss.kind), question, recovered, *gains)
     if worth is None or question.cost is None:
-        said = f"Nobody can tell whether retraining pays: {lacking}."
-        return RetrainAnswer("inconclusive", said, (lacking, *reasons), question, share, *_gains(loss, worth))
-    return _weighed(question, question.cost, loss, share, worth, reasons)
+        return RetrainAnswer("inconclusive", _lacking(question), question, recovered, *gains)
+    return _weighed(RetrainAnswer("retrain", None, question, recovered, *gains), loss, worth)
 
 
-def _weighed(
-    question: RetrainQuestion,
-    cost: RetrainCost,
-    loss: LossChange,
-    share: RecoveredShare,
-    worth: float,
-    reasons: list[str],
-) -> RetrainAnswer:
+def _weighed(answer: RetrainAnswer, loss: LossChange, worth: float) -> RetrainAnswer:
     """Return the answer where all factors are known; ``worth``: money that a unit of the loss is worth together."""
-    gain, low, high = _gains(loss, worth)
-    assert gain is not None
-    assert low is not None
-    assert high is not None
-    break_even = cost.amount / worth if worth > 0 else None
-    price, ends = _money(cost.amount, cost.currency), f"{_money(low, '')} to {_money(high, cost.currency)}"
-    over = f"over {format_value(question.horizon)} days"
-    found: Answer
-    needed = None
-    if low > cost.amount:
-        found = "retrain"
-        said = f"Retrain: it is expected to bring {_money(gain, cost.currency)} {over} ({ends}) and costs {price}"
-    elif high < cost.amount:
-        found = "wait"
-        said = f"Wait: retraining is expected to bring {_money(gain, cost.currency)} {over} ({ends}) and costs {price}"
-        reasons = [*reasons, *_flips(question, cost, loss, share, worth)]
-    else:
-        found = "inconclusive"
-        said = f"Nobody can tell yet whether retraining pays: it would bring between {ends} {over}, and costs {price}"
-        needed = _outcomes_needed(loss, break_even)
-        if needed is None:
-            why = "gain and cost are too close, or the baseline knows its own loss too little"
-            reasons = [f"no number of outcomes of one window would tell: {why}", *reasons]
-        else:
-            lacking = needed - loss.outcomes
-            reasons = [f"a window of {needed:,} outcomes would tell, {lacking:,} more than it has", *reasons]
-    return RetrainAnswer(found, f"{said}.", tuple(reasons), question, share, gain, low, high, break_even, needed)
+    assert answer.question.cost is not None
+    cost, low, high = answer.question.cost.amount, loss.low * worth, loss.high * worth
+    answer = replace(answer, break_even=cost / worth if worth > 0 else None)
+    if low > cost:
+        return answer
+    if high < cost:
+        return replace(answer, answer="wait", pays_from=_pays_from(answer, cost, loss, worth))
+    return replace(answer, answer="inconclusive", outcomes_needed=_outcomes_needed(loss, answer.break_even))
 
 
-def _worth(question: RetrainQuestion, share: RecoveredShare) -> float | None:
+def _worth(question: RetrainQuestion, recovered: RecoveredShare) -> float | None:
     """Return what a unit of the loss is worth over the horizon, as far as retraining takes it back."""
     if question.value_per_unit is None or question.predictions is None:
         return None
-    worth = question.value_per_unit * question.predictions * share.value
+    worth = question.value_per_unit * question.predictions * recovered.value
     return worth if math.isfinite(worth) else None
 
 
@@ -382,60 +348,18 @@ def _outcomes_needed(loss: LossChange, break_even: float | None) -> int | None:
     return max(loss.outcomes + 1, math.ceil(needed)) if needed < MOST_OUTCOMES else None
 
 
-def _flips(
-    question: RetrainQuestion, cost: RetrainCost, loss: LossChange, share: RecoveredShare, worth: float
-) -> list[str]:
-    """Say from which recovered share on the answer would be another one, where that share is assumed."""
-    if question.share is not None or share.runs or share.value <= 0 or worth <= 0 or loss.high <= 0:
-        return []
-    enough = cost.amount / (loss.high * worth / share.value)
-    if enough > 1:
-        return ["it would not pay either if it took back all of the worsening"]
-    return [f"it could pay if it took back {format_percent(enough)} of the worsening or more"]
+def _pays_from(answer: RetrainAnswer, cost: float, loss: LossChange, worth: float) -> float | None:
+    """Return the recovered fraction from which the answer would be another one, if that fraction is assumed."""
+    recovered = answer.recovered
+    if answer.question.share is not None or recovered.runs or recovered.value <= 0 or worth <= 0 or loss.high <= 0:
+        return None
+    return cost / (loss.high * worth / recovered.value)
 
 
-def _lacking(question: RetrainQuestion) -> str:
-    lacks = [
-        words
-        for words, known in (
-            ("what a unit of the loss costs (value)", question.value_per_unit),
-            ("how many predictions the horizon has (predictions)", question.predictions),
-            ("what retraining costs (cost, a price sheet, or a recorded training run)", question.cost),
-        )
-        if known is None
-    ]
-    return f"nobody said {' and '.join(lacks)}" if lacks else "the factors are too large to be multiplied"
-
-
-def _of_loss(loss: LossChange) -> str:
-    ends = f"{format_value(loss.low)} to {format_value(loss.high)}"
-    return (
-        f"{_name(loss)} is {format_value(loss.current)}, the baseline's {format_value(loss.reference)}: worse by "
-        f"{format_value(loss.worse)} ({ends}), from {loss.outcomes:,} outcomes"
-    )
-
-
-def _of_factors(question: RetrainQuestion, share: RecoveredShare) -> list[str]:
-    said = []
-    if question.value_per_unit is not None:
-        said.append(f"a unit of it costs {format_value(question.value_per_unit)} per prediction")
-    if question.predictions is not None:
-        said.append(f"{question.predictions:,.0f} predictions are expected in {format_value(question.horizon)} days")
-    if question.share is not None:
-        said.append(f"retraining takes back {format_percent(share.value)} of the worsening, as was said")
-    elif share.runs:
-        times = "the past retraining" if share.runs == 1 else f"the median of {share.runs} past retrainings"
-        said.append(f"retraining takes back {format_percent(share.value)} of the worsening: {times}")
-    else:
-        said.append(f"retraining takes back {format_percent(share.value)} of the worsening: assumed, none is known")
-    if question.cost is not None:
-        source = {
-            "given": "as was said",
-            "price sheet": "by the price sheet",
-            "past runs": "the past run" if question.cost.runs == 1 else f"the median of {question.cost.runs} past runs",
-        }[question.cost.source]
-        said.append(f"retraining costs {_money(question.cost.amount, question.cost.currency)}: {source}")
-    return said
+def _lacking(question: RetrainQuestion) -> Fact:
+    factors = {"value": question.value_per_unit, "predictions": question.predictions, "cost": question.cost}
+    lacking = [name for name, factor in factors.items() if factor is None]
+    return fact("factors_lacking", names=lacking) if lacking else fact("factors_too_large")
 
 
 def _reach(value: MetricValue) -> tuple[float, float]:
@@ -443,12 +367,3 @@ def _reach(value: MetricValue) -> tuple[float, float]:
     if value.value is None or value.low is None or value.high is None:
         return 0.0, 0.0
     return max(0.0, value.value - value.low), max(0.0, value.high - value.value)
-
-
-def _name(loss: LossChange) -> str:
-    return f"the {loss.metric.replace('_', ' ')}"
-
-
-def _money(amount: float, currency: str) -> str:
-    digits = f"{amount:,.2f}" if abs(amount) < 1e12 else f"{amount:.3g}"
-    return f"{digits} {short(currency)}".strip()

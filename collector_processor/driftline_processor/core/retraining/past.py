@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
 
 MOST_WINDOWS = 7
@@ -30,8 +31,8 @@ class RetrainGain(Struct, frozen=True):
         reference: The metric of the old version's baseline.
         outcomes_before: Outcomes behind ``before``.
         outcomes_after: Outcomes behind ``after``.
-        recovered: Share of the worsening that came back, from 0 to 1; None where ``reason`` says why not.
-        reason: Why no share is told, "" where one is.
+        recovered: Fraction of the worsening that was recovered, from 0 to 1; None if ``reason`` says why not.
+        reason: Why no fraction is known; None if one is.
     """
 
     run: TrainingRun
@@ -41,7 +42,7 @@ class RetrainGain(Struct, frozen=True):
     outcomes_before: int = 0
     outcomes_after: int = 0
     recovered: float | None = None
-    reason: str = ""
+    reason: Fact | None = None
 
 
 class RecoveredShare(Struct, frozen=True):
@@ -81,14 +82,14 @@ def recovered_share(gains: Sequence[RetrainGain], assumed: float) -> RecoveredSh
 
 def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> RetrainGain:
     if run.error:
-        return RetrainGain(run, reason=f"it failed: {run.error}")
+        return RetrainGain(run, reason=fact("run_failed", error=run.error))
     after = [
         window
         for window in windows
         if window.window.start >= run.end and (not run.version or window.key.version == run.version)
     ]
     if not after:
-        return RetrainGain(run, reason="no window of its version has outcomes yet")
+        return RetrainGain(run, reason=fact("no_outcomes_after_run"))
     begun = after[0].window.start
     before = [
         window
@@ -97,7 +98,7 @@ def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> Retra
     ][-MOST_WINDOWS:]
     now, outcomes_after = _mean(after[:MOST_WINDOWS], metric)
     if not before:
-        return RetrainGain(run, after=now, outcomes_after=outcomes_after, reason="no window before it has outcomes")
+        return RetrainGain(run, after=now, outcomes_after=outcomes_after, reason=fact("no_outcomes_before_run"))
     was, outcomes_before = _mean(before, metric)
     reference = before[-1].reference.get(metric)
     found = RetrainGain(run, was, now, None if reference is None else reference.value, outcomes_before, outcomes_after)
@@ -106,11 +107,11 @@ def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> Retra
 
 def _with_share(gain: RetrainGain, before: Sequence[Evaluation], metric: str) -> RetrainGain:
     if gain.before is None or gain.after is None or gain.reference is None:
-        return replace(gain, reason="the baseline before it has no outcomes")
+        return replace(gain, reason=fact("no_baseline_outcomes_before_run"))
     worse = [one.realized_changes[metric].state == "worse" for one in before if metric in one.realized_changes]
     worsened = -direction(metric) * (gain.before - gain.reference)
     if not any(worse) or worsened <= 0:
-        return replace(gain, reason="the model before it was not surely worse than its baseline")
+        return replace(gain, reason=fact("not_worse_before_run"))
     taken_back = -direction(metric) * (gain.before - gain.after)
     return replace(gain, recovered=min(1.0, max(0.0, taken_back / worsened)))
 

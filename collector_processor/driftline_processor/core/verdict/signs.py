@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from driftline.baseline.sections.time_blocks import MOST_BLOCKS
+from driftline.baseline.sections.section import MOST_BLOCKS
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -269,7 +269,7 @@ def _objective(objective_state: ObjectiveState) -> dict[str, Any]:
         "metric": objective_state.metric,
         **ends,
         "rule": objective_state.rule,
-        "of_change": "= baseline" in objective_state.rule,
+        "of_change": objective_state.relative,
     }
 
 
@@ -664,7 +664,7 @@ def _slice_sign(name: str, column: ColumnDrift, evaluation: Evaluation) -> Sign:
 def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
     for joint_drift in evaluation.joint.values():
         if joint_drift.state == "drift":
-            features = joint_drift.told[0].features if joint_drift.told else ()
+            features = joint_drift.contributors[0].features if joint_drift.contributors else ()
             clear = joint_drift.p_value is not None and joint_drift.p_value <= AT_ONCE
             shown_fact = fact("relation_changed", features=features)
             certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows)

@@ -18,12 +18,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics.families.cost_and_value import cost_matrix, unknown_classes
 from driftline_processor.core.outcomes.review import (
     UnseenDecisions,
     find_unseen_decisions,
     unreviewed,
-    unreviewed_sentence,
 )
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
@@ -90,7 +90,7 @@ class SideBySide(Struct, frozen=True):
     end: int
     pairs: int = 0
     comparisons: dict[str, Comparison] = field(default_factory=dict)
-    reason: str = ""
+    reason: Fact | None = None
 
     @property
     def decides(self) -> Comparison | None:
@@ -219,7 +219,7 @@ def side_by_side(
         return replace(found, reason=_incomparable(task, challenger.task))
     for side, its in zip(sides, unseen, strict=True):
         if none_of := unreviewed(its, side.task):
-            return replace(found, reason=f"{unreviewed_sentence(none_of)} (version {side.name or 'without a name'})")
+            return replace(found, reason=fact("version_unreviewed", version=side.name, predictions=none_of))
     # 0.5: the share of a challenger's outcomes that the champion shares, from which they are compared as pairs
     paired = role == "shadow" or (role == "challenger" and shared >= 0.5 * max(other.outcomes, 1))
     if not paired and not (one.outcomes and other.outcomes):
@@ -237,7 +237,7 @@ def side_by_side(
         )
         if comparison.difference is not None:
             comparisons[loss] = comparison
-    return replace(found, comparisons=comparisons, reason="" if comparisons else _lacking(role, (one, other)))
+    return replace(found, comparisons=comparisons, reason=None if comparisons else _lacking(role, (one, other)))
 
 
 def _priced(task: Task, performance_settings: PerformanceSettings) -> F64 | None:
@@ -259,16 +259,14 @@ def _version(side: VersionInput, performance_settings: PerformanceSettings, unse
     return Version(side.name, side.rows, known, metrics, level)
 
 
-def _incomparable(task: Task, other: Task) -> str:
+def _incomparable(task: Task, other: Task) -> Fact:
     if task.kind != other.kind:
-        return f"one is {task.kind or 'of no task yet'}, the other {other.kind or 'of no task yet'}"
-    return f"versions of a {task.kind or 'model whose task is unknown'} are not compared"
+        return fact("tasks_differ", champion=task.kind, challenger=other.kind)
+    return fact("task_not_compared", task=task.kind)
 
 
-def _lacking(role: Role, versions: tuple[Version, ...]) -> str:
+def _lacking(role: Role, versions: tuple[Version, ...]) -> Fact:
     for version in versions:
         if not version.outcomes:
-            return f"no outcome of version {version.name or 'without a name'} is known in this time"
-    if role == "shadow":
-        return "no request that both scored has an outcome yet"
-    return "in no hour the outcomes of both are known"
+            return fact("version_without_outcomes", version=version.name)
+    return fact("no_request_of_both" if role == "shadow" else "no_hour_of_both")

@@ -140,12 +140,6 @@ MOST_FEATURES = 64
 MOST_ROWS = 200_000
 """Rows of a window that are searched, drawn evenly where it has more: a slice of 0.1 % still has 200."""
 
-_WORDS: dict[RowLoss, tuple[str, str]] = {
-    "error": ("wrong in {:.1%}", "{:.1%}"),
-    "log_loss": ("a log loss of {:.4g}", "{:.4g}"),
-    "absolute_error": ("off by {:.4g} on average", "{:.4g}"),
-}
-
 
 def rows_to_search(losses: Mapping[RowLoss, F64], time: I64, most_rows: int = MOST_ROWS) -> I64:
     """Return the rows of which a loss is known, drawn evenly where there are more than ``most_rows``: int64 (m,).
@@ -313,13 +307,7 @@ class _Rows:
             cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True)
         )
         number = int(np.count_nonzero(inside & np.isfinite(loss)))
-        name = " and ".join(f"{part.feature} {part.text}" for part in conditions)
-        template, plain = _WORDS[by]
-        sentence = (
-            f"{name}: {template.format(difference.value)} ({plain.format(low)} to {plain.format(high)}), "
-            f"elsewhere {plain.format(difference.rest)}; {number:,} labelled rows"
-        )
-        return WeakSlice(by, conditions, number, difference.value, low, high, difference.rest, p, excess, sentence)
+        return WeakSlice(by, conditions, number, difference.value, low, high, difference.rest, p, excess)
 
 
 def _ends(value: float, limits: Interval) -> tuple[float, float]:

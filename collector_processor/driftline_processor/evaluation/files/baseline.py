@@ -24,10 +24,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from driftline.baseline.baseline import Baseline, protect_baseline
 from driftline.baseline.build import ReferenceDescription, build
+from driftline.baseline.codec import from_json
 from driftline.baseline.reference_rows import MOST_SAMPLED, ReferenceRows
 from driftline.baseline.sections.importance import Importance
 from driftline.panes.bins import CategoryBins, assign
-from driftline.panes.json_checks import is_number
 from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
 from driftline.tables.classes import number_text
@@ -96,7 +96,7 @@ def save_rows(
     """
     n = len(table)
     at = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
-    marked = () if baseline.extras.marks is None else baseline.extras.marks.of
+    marked = () if baseline.extras.marks is None else baseline.extras.marks.by_feature
     columns: dict[str, pa.Array] = {}
     for name, over in baseline.bins.features.items():
         column = table.features.get(name)
@@ -258,7 +258,7 @@ def build_from_files(
     rules = rules_in_force(None)
     baseline = protect_baseline(baseline, rules)
     if rows_to is not None:
-        ruled = () if baseline.extras.ruled is None else baseline.extras.ruled.of
+        ruled = () if baseline.extras.applied_rules is None else baseline.extras.applied_rules.by_feature
         kept = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
         say(f"{rows_to}: {many(kept)} kept, for methods that need rows")
     return baseline
@@ -285,12 +285,13 @@ def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
 def read_importance(path: Path) -> dict[str, float]:
     """Read how much each feature counts from a file: a JSON object of names and numbers."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}", "importance") from error
-    if not isinstance(said, dict) or not all(is_number(value) for value in said.values()):
-        raise BadInput(f'{path} must be a JSON object of names and numbers, as {{"age": 0.7}}', "importance")
-    return said
+    try:
+        return from_json(dict[str, float], document)
+    except ValueError as error:
+        raise BadInput(f'{path} must be a JSON object of names and numbers, as {{"age": 0.7}}', "importance") from error
 
 
 def _importance(given: Mapping[str, float] | None, roles: Roles) -> Importance | None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from driftline.baseline.baseline import Baseline
-from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.config.model import Model
@@ -18,12 +17,10 @@ from driftline_processor.core.versions import VersionNames
 from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers.column_options import ColumnOptions, options_of
 from driftline_processor.readers.errors import BadInput, Say, near, option_text
-from driftline_processor.readers.memory import Reference
 
+from .inputs import EvaluationInputs
 from .options import EvaluationOptions
 from .reference import load_baseline
-from .settings import EvaluationSettings
-from .windows import Cut
 
 NOT_FOR_FILES: Mapping[str, str] = {
     "team": "whoever evaluates files knows whose they are",
@@ -35,38 +32,21 @@ NOT_FOR_FILES: Mapping[str, str] = {
 """Keys of a model that mean nothing for files, and why."""
 
 
-class ConfiguredEvaluation(Struct, frozen=True):
-    """Settings of an evaluation of files; see :func:`.evaluate.evaluate_files`."""
-
-    reference: Reference | None
-    options: EvaluationOptions
-    cut: Cut
-    asked: EvaluationSettings
-
-
 def configure_evaluation(
-    file: Path,
-    reference: Reference | None,
-    options: EvaluationOptions,
-    cut: Cut,
-    asked: EvaluationSettings,
-    say: Say,
-    used: Collection[str] = (),
-) -> ConfiguredEvaluation:
-    """Complete the options of an evaluation by the model's keys in a configuration; an option wins over its key.
+    inputs: EvaluationInputs, options: EvaluationOptions, say: Say
+) -> tuple[EvaluationInputs, EvaluationOptions]:
+    """Complete an evaluation by the keys of the configuration that an option names; an option wins over its key.
 
     Args:
-        file: A ``driftline.yaml``.
-        reference: What rows are compared with; None = the ``baseline`` of the model.
-        options: The model and the columns.
-        cut: How rows are cut into windows.
-        asked: The other options.
-        say: Is told which keys mean nothing for files.
-        used: Sections that mean something to whoever asks.
+        inputs: The rows. The baseline of the configuration is used if they are compared with nothing else.
+        options: The model, the columns and the other options.
+        say: Is called with the keys that mean nothing for files.
 
     Raises:
         BadInput: The file cannot be used, has no such model, or contradicts the baseline.
     """
+    file, reference = options.config, inputs.reference
+    assert file is not None
     try:
         config = load(file)
     except ConfigError as error:
@@ -74,29 +54,19 @@ def configure_evaluation(
     built = load_baseline(reference)
     name = _model_name(config, file, options.model or ("" if built is None else built.model))
     model = config.models[name]
-    _say_unused(config, name, file, say, used)
+    _say_unused(config, name, file, say, options.used_sections)
     if reference is None and model.baseline is not None:
         reference = model.baseline
         built = load_baseline(reference)
     if built is not None:
         _check_task(model, built, file, f"models.{name}")
-    fields_set = model.model_fields_set
+    timezone = options.timezone or (model.timezone if "timezone" in model.model_fields_set else "")
     settings = settings_of(model)
-    timezone = options.timezone or (model.timezone if "timezone" in fields_set else "")
-    asked = replace(
-        asked,
-        past=asked.past or settings.rolling,
-        expect=asked.expect or ({name: settings.expectations} if settings.expectations else {}),
-        performance=asked.performance or {name: settings.performance},
-        versions=asked.versions or {name: settings.versions},
-        model=replace(
-            settings, windows=model.windows if "windows" in fields_set else (), timezone=timezone or model.timezone
-        ),
-    )
-    options = replace(
-        options, model=name, timezone=timezone, **_keys_of_options(model, options, with_task=built is None)
-    )
-    return ConfiguredEvaluation(reference, options, replace(cut, timezone=timezone or model.timezone), asked)
+    if "windows" not in model.model_fields_set:
+        settings = replace(settings, windows=())
+    keys = _keys_of_options(model, options, with_task=built is None)
+    options = replace(options, model=name, timezone=timezone, **keys)
+    return inputs._replace(reference=reference, settings=settings), options
 
 
 TASK_KEYS = ("task", "classes", "positive_class", "quantiles")

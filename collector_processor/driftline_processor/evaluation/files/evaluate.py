@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,10 +40,10 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress, report_parts
 from driftline_processor.readers.column_roles import has_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text
-from driftline_processor.readers.memory import Reference, Rows
+from driftline_processor.readers.memory import MemoryRows, Reference
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
-from driftline_processor.readers.sources import check_path, is_built_baseline
+from driftline_processor.readers.sources import check_path, download_artifact, expand_paths, is_built_baseline
 
 from .concept_drift import detect_concept_drift
 from .dataset import Dataset, read_dataset
@@ -50,6 +51,7 @@ from .domain_classifier import classify_windows
 from .exact_values import exact_values, reference_rows_path
 from .fold import batches, fold_rows, newest_rows
 from .importance_weights import weigh_windows
+from .inputs import EvaluationInputs
 from .mispredictions import worst_predictions
 from .options import EvaluationOptions
 from .outcome_join import silence_as_irrelevant
@@ -57,11 +59,16 @@ from .outcomes import LabelledWindows, labelled_predictions
 from .reference import baseline_of, baseline_of_first_period, reference_rows
 from .rolling_reference import cut_references
 from .rows_source import FileWindows
-from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, check_options, model_settings
+from .settings import (
+    check_objective_slices,
+    check_options,
+    declared_settings,
+    model_settings,
+)
 from .slices import WindowSlices, slice_values
 from .versions import compare_file_versions
 from .weak_slices import WeakSliceRows
-from .windows import Cut, StepCounts, cut_rows, cut_steps
+from .windows import StepCounts, WindowLength, cut_rows, cut_steps
 
 
 class EvaluationResult(Struct, frozen=True):
@@ -95,39 +102,41 @@ class EvaluationResult(Struct, frozen=True):
 
 
 def evaluate_files(
-    data: Sequence[Rows],
-    reference: Reference | None,
-    outcomes: Rows | None,
-    options: EvaluationOptions,
-    cut: Cut,
-    say: Say,
-    asked: EvaluationSettings = DEFAULT_SETTINGS,
-    progress: Progress = no_progress,
+    inputs: EvaluationInputs, options: EvaluationOptions, say: Say, progress: Progress = no_progress
 ) -> EvaluationResult:
-    """Evaluate rows against a baseline: ``reference`` is a built one or rows to build one from.
+    """Evaluate rows against a baseline. Every window is closed: no more rows will come.
 
-    None where windows are compared with the rows before them: the bins are then those of the first stretch.
-    Every window is closed: nothing more will come. ``progress``: hears how far the work is. Raises :class:`BadInput`
-    when a file, a column or an option cannot be made sense of.
+    If windows are compared with the rows before them, the bins are those of the first period.
+
+    Args:
+        inputs: The rows, and what they are compared with.
+        options: The options.
+        say: Is called with what was guessed, left out or could not be used.
+        progress: Is called with how far the work is.
+
+    Raises:
+        BadInput: A file, a column or an option cannot be used.
     """
-    cuts = [cut]
-    if not (cut.window or cut.rows):
-        lengths = () if asked.model is None else asked.model.windows
-        cuts = [structs.replace(cut, window=name) for name in lengths or options.default_windows] or cuts
-    cuts = cuts if asked.past is None else [one.by_time() for one in cuts]
-    for one in cuts:
-        one.check()
-    check_options(options, asked.past, reference)
+    if isinstance(inputs.reference, Path):
+        inputs = inputs._replace(reference=download_artifact(inputs.reference))
+    if options.config is not None:
+        from .configuration import configure_evaluation  # it is slow to load
+
+        inputs, options = configure_evaluation(inputs, options, say)
+    reference, outcomes = inputs.reference, inputs.outcomes
+    data = [file for rows in inputs.data for file in ([rows] if isinstance(rows, MemoryRows) else expand_paths([rows]))]
+    declared = declared_settings(options, inputs.settings)
+    check_options(options, declared.rolling, reference)
     for path in (*data, reference, outcomes):
         if path is not None:
             check_path(path)
     if reference is None:
-        assert asked.past is not None
-        baseline = baseline_of_first_period(data, asked.past, options, say, progress)
+        assert declared.rolling is not None
+        baseline = baseline_of_first_period(data, declared.rolling, options, say, progress)
     else:
         # where windows are compared with the rows before them, these must know the seasons, and the baseline need not
-        said = options if asked.past is None else structs.replace(options, seasonality="")
-        baseline = baseline_of(reference, data[0], said, say, progress)
+        reference_options = options if declared.rolling is None else structs.replace(options, seasonality="")
+        baseline = baseline_of(reference, data[0], reference_options, say, progress)
     built = baseline
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
@@ -135,18 +144,16 @@ def evaluate_files(
         # the reference rows had it; the truth of these may come later, or apart
         options = structs.replace(options, actual="")
     key = ModelKey(baseline.model, options.version or baseline.version)
-    settings, counted = model_settings(asked, baseline, options, say)
-    settings = structs.replace(settings, windows=tuple(one.window for one in cuts if one.window), timezone=cut.timezone)
+    settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
     sampled = performance.outcomes == "sampled"
     named = baseline
-    if asked.model is not None and not options.slices:  # as in a service: no slices but those that are named
+    if inputs.settings is not None and not options.slices:  # as in a service: no slices but those that are named
         named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
     progress(0, 0, "Reading rows")
     read = read_dataset(data, outcomes, named, options=options, say=say, attributes=performance.keys, sampled=sampled)
-    options = structs.replace(
-        options, features=() if has_patterns(options.features) else options.features
-    )  # the baseline's
+    if has_patterns(options.features):  # the baseline has the names that they match
+        options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: seasons need a time; name its column with {option_text('time')}")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
@@ -160,9 +167,8 @@ def evaluate_files(
     )
     delay = settings.outcome_delay or learn_delay(known, read.store)
     rows = _Rows(
-        data,
-        reference,
-        read,
+        reference=reference,
+        read=read,
         known=known,
         key=key,
         built=built,
@@ -170,30 +176,32 @@ def evaluate_files(
         options=options,
         counted=counted,
         delay=delay,
+        reached=None if inputs.settings is None else _reached(read.rows),
     )
-    judged = [_judge_windows(rows, cut, settings, asked, say, progress) for cut in cuts]
+    lengths = settings.windows or (options.window_rows or "",)
+    judged = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
-    declared = judged[0].slices
+    slices = judged[0].slices
     progress(0, 0, "Looking for concept drift")
-    concept = detect_concept_drift(
-        read.rows, read.heard, baseline, settings.concept or Settings(), declared, read.store
-    )
+    concept = detect_concept_drift(read.rows, read.heard, baseline, settings.concept or Settings(), slices, read.store)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [one for of_cut in judged for one in of_cut.wrong]
     context = VerdictContext(concept, versions, settings.timezone)
     evaluations = with_verdicts(evaluations, context)
     verdict = verdict_of_model(evaluations, context=context)
-    found = (
+    return EvaluationResult(
+        key,
         baseline,
-        evaluations,
-        settings.choices,
-        verdict,
-        concept,
-        tuple(declared),
-        versions,
-        wrong,
+        evaluations=evaluations,
+        choices=settings.choices,
+        verdict=verdict,
+        concept=concept,
+        slices=tuple(slices),
+        versions=versions,
+        wrong=wrong,
+        delay=delay,
+        timezone=settings.timezone,
     )
-    return EvaluationResult(key, *found, delay, settings.timezone)
 
 
 class _Rows(Struct, frozen=True):
@@ -201,10 +209,9 @@ class _Rows(Struct, frozen=True):
 
     ``known`` are the predictions with their outcomes; None where no file has any, and nobody asks. ``built`` is the
     baseline as built, ``baseline`` that at the asked threshold. ``counted`` are the expectations whose features the
-    baseline has.
+    baseline has. ``reached`` is the time of the newest row, of a model with a configuration.
     """
 
-    data: Sequence[Rows]
     reference: Reference | None
     read: Dataset
     known: LabelledPredictions | None
@@ -214,6 +221,7 @@ class _Rows(Struct, frozen=True):
     options: EvaluationOptions
     counted: Expectations
     delay: OutcomeDelay
+    reached: int | None
 
 
 class _JudgedWindows(NamedTuple):
@@ -225,14 +233,14 @@ class _JudgedWindows(NamedTuple):
 
 
 def _judge_windows(
-    rows: _Rows, cut: Cut, settings: ModelSettings, asked: EvaluationSettings, say: Say, progress: Progress
+    rows: _Rows, length: WindowLength, settings: ModelSettings, say: Say, progress: Progress
 ) -> _JudgedWindows:
     """Cut the rows into windows, fold them and judge each window."""
     read, key, baseline, performance = rows.read, rows.key, rows.baseline, settings.performance
-    windows, groups = cut_rows(read.rows, cut, read.store)
-    steps, past = cut_steps(read.rows, cut, windows, groups, read.store), None
+    windows, groups = cut_rows(read.rows, length, settings.timezone, read.store)
+    steps, past = cut_steps(read.rows, windows, groups, settings.timezone, read.store), None
     if settings.rolling is not None:
-        past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone, settings.seasons)
+        past, steps = cut_references(settings, read.rows, windows, steps)
     counts = StepCounts(steps, baseline)
     slices = WindowSlices(
         reads=read.rows,
@@ -275,7 +283,8 @@ def _judge_windows(
         windows=windows,
         folds=folded,
         newest=newest_rows(read.rows, groups, len(windows)),
-        until=None if cut.window else time.time_ns(),  # a window of rows ends with its newest row, which is never old
+        # a window of rows ends with its newest row, which is never old
+        until=None if windows[0].name else time.time_ns(),
         steps=counts,
         slices=slices,
         values=values,
@@ -284,7 +293,7 @@ def _judge_windows(
         labelled=labelled,
         columns={name for source in read.rows for name in source.source.schema.names},
         delay=rows.delay,
-        reached=None if asked.model is None else _reached(read.rows),
+        reached=rows.reached,
     )
     evaluations: list[Evaluation] = []
     sources = iter(of_files.sources())

@@ -80,7 +80,7 @@ def baseline_of(
                 raise BadInput(f"the baseline {reference} has no '{name}'; {near(name, known)}", "features")
         chosen = match_patterns(known, options.features, "features", str(reference))
         bins = replace(bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in chosen})
-    marks = {} if baseline.extras.marks is None else baseline.extras.marks.of
+    marks = {} if baseline.extras.marks is None else baseline.extras.marks.by_feature
     for name in (name for name in bins.features if name in marks):
         say(
             f"{name}: compared with nothing: to the baseline {reference}, it is {_MARKED[marks[name]]}; "
@@ -126,9 +126,11 @@ def _check_seasons(baseline: Baseline, reference: Reference, options: ColumnOpti
 
 def _comparable(baseline: Baseline, say: Say) -> Baseline:
     """Leave out the features whose values were hashed for the baseline, where nobody says with which key."""
-    ruled = baseline.extras.ruled
+    ruled = baseline.extras.applied_rules
     rules = rules_of(baseline)
-    lost = [] if ruled is None else [n for n, kind in ruled.of.items() if kind == HASHED and rules.get(n) is None]
+    lost = (
+        [] if ruled is None else [n for n, kind in ruled.by_feature.items() if kind == HASHED and rules.get(n) is None]
+    )
     for name in lost:
         say(f"{name}: left out: hashed in the baseline; set DRIFTLINE_PRIVACY_HASH and DRIFTLINE_PRIVACY_KEY as there")
     kept = {name: over for name, over in baseline.bins.features.items() if name not in lost}

@@ -15,10 +15,11 @@ from driftline.tables.table import I64
 from driftline.tables.timestamps import DAY, AnySeasonality, Seasonality, UnknownSeasonality
 from msgspec import Struct, field, structs
 
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.reference.reference import Reference, derive_baseline
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
 from driftline_processor.core.reference.season import WHOLE, grid_of, season_borders
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.windows.window import Window, parse
 from driftline_processor.readers.errors import BadInput, option_text
 from driftline_processor.readers.prediction_rows import FileRows
 
@@ -99,19 +100,16 @@ class RollingReference(Struct):
 
 
 def cut_references(
-    rolling: Rolling,
-    reads: Sequence[FileRows],
-    windows: Sequence[Window],
-    steps: WindowSteps,
-    timezone: str = "UTC",
-    seasons: AnySeasonality | None = None,
+    settings: ModelSettings, reads: Sequence[FileRows], windows: Sequence[Window], steps: WindowSteps
 ) -> tuple[RollingReference, WindowSteps]:
     """Cut the pieces of rows where a stretch ends that some window is compared with.
 
-    ``seasons``: pieces are also cut where one of these ends: hours where somebody names them, or windows are shorter
-    than a day.
+    Pieces are also cut where one of the seasons ends: hours where somebody names them, or windows are shorter than a
+    day.
     """
-    stretches = [rolling.stretches(window, timezone) for window in windows]
+    rolling, seasons = settings.rolling, settings.seasons
+    assert rolling is not None
+    stretches = [rolling.stretches(window, settings.timezone) for window in windows]
     edges = np.array(
         sorted({edge for stretch in stretches for window in stretch for edge in (window.start, window.end)}), np.int64
     )
@@ -146,8 +144,9 @@ def read_rolling(last: str, without: str) -> Rolling | None:
                 f"without what? Name the past, as in {option_text('reference_last', '30d')}", "reference_without"
             )
         return None
-    try:
-        return Rolling.of(last, without)
-    except ValueError as error:
-        name, _, problem = str(error).partition(": ")
-        raise BadInput(problem, f"reference_{name}") from error
+    for option, length in (("reference_last", last), ("reference_without", without)):
+        try:
+            parse(length or "1d")
+        except ValueError as error:
+            raise BadInput(str(error), option) from error
+    return Rolling(last, without)

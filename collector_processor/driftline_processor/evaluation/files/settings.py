@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from driftline.baseline.baseline import Baseline
-from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec import structs
 
 from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
 from driftline_processor.core.expectations.rule import Expectations
@@ -14,39 +15,43 @@ from driftline_processor.core.metrics import misnamed
 from driftline_processor.core.metrics.families.cost_and_value import unknown_classes
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.mispredictions import MOST
-from driftline_processor.core.performance.objective import Objective, misnamed_metric
-from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
+from driftline_processor.core.performance.objective import Objective, misnamed_metric, read_objective
+from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
-from driftline_processor.core.versions import VersionNames
+from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.readers.errors import BadInput, Say, about_option, listed, missing_option, near, option_text
 from driftline_processor.readers.memory import Reference
 
 from .exact_values import reference_rows_path
 from .options import EvaluationOptions
+from .rolling_reference import read_rolling
 
 
-class EvaluationSettings(Struct, frozen=True):
-    """What options and configurations declare, read into the objects that judge windows.
+def declared_settings(options: EvaluationOptions, configured: ModelSettings | None) -> ModelSettings:
+    """Return the settings of a model with the windows, the time zone and the past that options name.
 
-    Attributes:
-        expect: Model → the expectations of its data.
-        past: The past that windows are compared with; None = the rows of the baseline.
-        performance: Model → what its owner declares of its performance.
-        objectives: Objectives of options.
-        versions: Model → which of its versions are compared.
-        model: What a configuration declares of the model; None without a configuration.
+    Raises :class:`BadInput` for a length that is not one, and for windows that exclude another option.
     """
-
-    expect: Mapping[str, Expectations] = field(default_factory=dict)
-    past: Rolling | None = None
-    performance: Mapping[str, PerformanceSettings] = field(default_factory=dict)
-    objectives: Sequence[Objective] = ()
-    versions: Mapping[str, VersionNames] = field(default_factory=dict)
-    model: ModelSettings | None = None
-
-
-DEFAULT_SETTINGS = EvaluationSettings()
+    settings = ModelSettings() if configured is None else configured
+    rolling = read_rolling(options.reference_last, options.reference_without) or settings.rolling
+    windows: tuple[str, ...] = ()
+    if options.window_rows is None:
+        windows = (options.window,) if options.window else settings.windows or options.default_windows
+        windows = windows or (("1d",) if rolling else ())
+    elif options.window:
+        raise BadInput(f"choose this or {option_text('window_rows')}", "window")
+    elif options.window_rows < 1:
+        raise BadInput(f"{options.window_rows} rows; it must be at least 1", "window_rows")
+    elif rolling is not None:
+        text = f"needs windows of time: {option_text('window')}, not {option_text('window_rows')}"
+        raise BadInput(text, "reference_last")
+    for name in windows:
+        try:
+            parse_window(name)
+        except ValueError as error:
+            raise BadInput(str(error), "window") from error
+    return structs.replace(settings, windows=windows, rolling=rolling, timezone=options.timezone or settings.timezone)
 
 
 def check_options(options: EvaluationOptions, past: Rolling | None, reference: Reference | None) -> None:
@@ -113,32 +118,54 @@ def _split(option: str, text: str, features: Collection[str]) -> tuple[str | Non
     return feature if sign else None, [name.strip() for name in names.split(",") if name.strip()]
 
 
-def performance_settings(
-    asked: EvaluationSettings, wanted: Sequence[str], baseline: Baseline, say: Say
+def _performance_settings(
+    options: EvaluationOptions, settings: PerformanceSettings, baseline: Baseline, say: Say
 ) -> PerformanceSettings:
     """Return what is declared of a model's performance, with the metrics of an option.
 
     Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
     where something is that a model of its kind has not.
     """
-    model, task, known = baseline.model, baseline.task, asked.performance
-    option = "performance" if asked.model is None else "config"
-    if known and model not in known:
-        raise BadInput(f"it says nothing of the model '{model}'; {near(model, tuple(known))}", option)
+    task, option = baseline.task, "config" if options.performance is None else "performance"
+    if options.performance is not None:
+        from .configuration import performance_of  # it is slow to load
+
+        settings = _of_model(performance_of(options.performance), baseline, option)
     load_custom_metrics(say)
-    found = known.get(model, STANDARD)
-    wrong = [problem for name in found.metrics if (problem := misnamed(name, task.kind))]
-    wrong += [problem for one in found.objectives if (problem := misnamed_metric(one, task.kind))]
-    if unknown := unknown_classes(found.costs, task):
-        wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
-    if wrong:
-        raise BadInput(wrong[0], option)
-    metrics = [*found.metrics, *wanted]
-    for objective in asked.objectives:
+    problems = [problem for name in settings.metrics if (problem := misnamed(name, task.kind))]
+    problems += [problem for objective in settings.objectives if (problem := misnamed_metric(objective, task.kind))]
+    if unknown := unknown_classes(settings.costs, task):
+        problems.append(
+            f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}"
+        )
+    if problems:
+        raise BadInput(problems[0], option)
+    metrics = [*settings.metrics, *options.metrics]
+    objectives = _read_objectives(options.objectives)
+    for objective in objectives:
         if problem := misnamed_metric(objective, task.kind):
             raise BadInput(problem, "objectives", objective.rule)
         metrics += () if objective.of_service else (objective.metric,)
-    return replace(found, metrics=tuple(metrics), objectives=(*found.objectives, *asked.objectives))
+    return structs.replace(settings, metrics=tuple(metrics), objectives=(*settings.objectives, *objectives))
+
+
+_T = TypeVar("_T")
+
+
+def _of_model(settings_by_model: Mapping[str, _T], baseline: Baseline, option: str) -> _T:
+    """Return what a file declares of the model of a baseline. Raises :class:`BadInput` if it declares nothing."""
+    if baseline.model not in settings_by_model:
+        names = tuple(settings_by_model)
+        raise BadInput(f"it has nothing for the model '{baseline.model}'; {near(baseline.model, names)}", option)
+    return settings_by_model[baseline.model]
+
+
+def _read_objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
+    """Read objectives. Raises :class:`BadInput` for what is none."""
+    try:
+        return tuple(read_objective(text) for text in texts)
+    except ValueError as error:
+        raise BadInput(str(error), "objectives") from error
 
 
 def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) -> None:
@@ -151,41 +178,47 @@ def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) ->
             )
 
 
-def expectations_of_model(
-    expect: Mapping[str, Expectations], baseline: Baseline, say: Say, option: str = "expect"
+def _expectations(
+    options: EvaluationOptions, expectations: Expectations, baseline: Baseline, say: Say
 ) -> tuple[Expectations, Expectations]:
     """Return the expectations of the model, and those of its data; features that the baseline lacks are reported."""
-    if expect and baseline.model not in expect:
-        raise BadInput(
-            f"it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}", option
-        )
-    wanted = expect.get(baseline.model, Expectations())
-    unknown = [name for name in wanted.features if name not in baseline.bins.features]
+    option = "config" if options.expect is None else "expect"
+    if options.expect is not None:
+        from .configuration import expectations_of
+
+        expectations = _of_model(expectations_of(options.expect), baseline, option)
+    unknown = [name for name in expectations.features if name not in baseline.bins.features]
     if unknown:
         say(about_option(option, f"{listed(unknown)}: the baseline has no such feature; not checked"))
-    known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
-    return wanted, replace(wanted, features=known)
+    features = {name: rules for name, rules in expectations.features.items() if name not in unknown}
+    return expectations, replace(expectations, features=features)
 
 
 def model_settings(
-    asked: EvaluationSettings, baseline: Baseline, options: EvaluationOptions, say: Say
+    options: EvaluationOptions, settings: ModelSettings, baseline: Baseline, say: Say
 ) -> tuple[ModelSettings, Expectations]:
-    """Return how windows are judged, and of the expectations those whose features the baseline has."""
-    wanted, counted = expectations_of_model(asked.expect, baseline, say, "expect" if asked.model is None else "config")
-    base = asked.model or ModelSettings()
-    if asked.model is None or options.method or options.methods:
+    """Return how windows are evaluated, and of the expectations those whose features the baseline has.
+
+    ``settings``: those of :func:`declared_settings`.
+    """
+    expectations, counted = _expectations(options, settings.expectations, baseline, say)
+    if options.method or options.methods:
         choices = read_choices(options.method, options.methods, baseline)
     else:
-        choices = base.choices
+        choices = settings.choices
         for wrong in misfits(choices, baseline):
             say(f"{wrong.key(baseline.model)}: {wrong}; it is passed over")
-    settings = replace(
-        base,
-        rolling=asked.past,
+    versions = settings.versions
+    if options.performance is not None:
+        from .configuration import versions_in
+
+        versions = versions_in(options.performance)[baseline.model]
+    settings = structs.replace(
+        settings,
         seasons=options.seasons,
         choices=choices,
-        expectations=wanted,
-        performance=performance_settings(asked, options.metrics, baseline, say),
-        versions=asked.versions.get(baseline.model, VersionNames()),
+        expectations=expectations,
+        performance=_performance_settings(options, settings.performance, baseline, say),
+        versions=versions,
     )
     return settings, counted

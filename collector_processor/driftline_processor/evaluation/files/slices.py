@@ -85,7 +85,7 @@ class WindowSlices:
                 "slices",
             )
         for key in roles.slices:
-            if key not in self._groups and (baseline_slices is None or key not in baseline_slices.of):
+            if key not in self._groups and (baseline_slices is None or key not in baseline_slices.by_key):
                 say(
                     about_option(
                         "slices",

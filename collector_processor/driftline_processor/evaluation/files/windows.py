@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import takewhile
+from typing import TypeAlias
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import TimeGrid, block_columns
+from driftline.baseline.sections.section import block_columns
+from driftline.baseline.sections.time_blocks import TimeGrid
 from driftline.panes.pane import Pane
 from driftline.tables.table import I64
 from msgspec import Struct
-from msgspec.structs import replace
 
 from driftline_processor.core.drift.coarse_bins import cells_of_parts, coarsen
 from driftline_processor.core.windows.time_before import TimeSteps, step_name, steps_of, steps_with_rows
 from driftline_processor.core.windows.window import PANE, Window, window_of, windows_back
-from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.readers.errors import BadInput, option_text
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of
@@ -25,47 +25,19 @@ MOST_WINDOWS = 10_000
 _SECOND = 10**9
 
 
-class Cut(Struct, frozen=True):
-    """The rule that cuts rows into windows; without a length and a number of rows all are one window.
-
-    Attributes:
-        window: A length of event time, such as ``"1d"``.
-        rows: A number of rows.
-        timezone: The clock by which days begin, an IANA name.
-    """
-
-    window: str = ""
-    rows: int | None = None
-    timezone: str = "UTC"
-
-    def by_time(self) -> Cut:
-        """Return the same, in days where nothing else is said. Raises :class:`BadInput` for windows of rows."""
-        if self.rows is not None:
-            raise BadInput(
-                f"needs windows of time: {option_text('window')}, not {option_text('window_rows')}", "reference_last"
-            )
-        return self if self.window else replace(self, window="1d")
-
-    def check(self) -> None:
-        """Raise :class:`BadInput` when the length is none, or the number of rows not positive."""
-        if self.window and self.rows is not None:
-            raise BadInput(f"choose this or {option_text('window_rows')}", "window")
-        if self.rows is not None and self.rows < 1:
-            raise BadInput(f"{self.rows} rows; it must be at least 1", "window_rows")
-        if self.window:
-            try:
-                parse_window(self.window)
-            except ValueError as error:
-                raise BadInput(f"{error}", "window") from error
+WindowLength: TypeAlias = str | int
+"""A length of event time, such as "1d", or a number of rows; "" = one window of all rows."""
 
 
-def cut_rows(reads: Sequence[FileRows], cut: Cut, store: RowStore | None = None) -> tuple[list[Window], list[I64]]:
+def cut_rows(
+    reads: Sequence[FileRows], length: WindowLength, timezone: str = "UTC", store: RowStore | None = None
+) -> tuple[list[Window], list[I64]]:
     """Return the windows, oldest first, and per file the window of each row: int64 (n,), -1 = in none.
 
-    Windows of event time are aligned to the clock of the cut, and only those with rows are there. Windows of N rows
-    follow event time where there is one, else the order in the files; the last may have fewer. Windows that are not of
-    event time span whole seconds around their rows; without a time column they start and end at 0. ``store``: holds
-    what there is one of each row.
+    Windows of event time are aligned to the clock of the time zone, and only those with rows are there. Windows of N
+    rows follow event time where there is one, else the order in the files; the last may have fewer. Windows that are
+    not of event time span whole seconds around their rows; without a time column they start and end at 0. ``store``:
+    holds what there is one of each row.
 
     Raises :class:`BadInput` when windows of time are asked for and there is no time, or too many come out.
     """
@@ -77,16 +49,16 @@ def cut_rows(reads: Sequence[FileRows], cut: Cut, store: RowStore | None = None)
         keep = np.concatenate([np.ones(len(read), np.bool_) if read.usable is None else read.usable for read in reads])
     times = [read.time for read in reads if read.time is not None]
     time = store.join(times) if len(times) == len(reads) else None
-    if cut.window:
+    if isinstance(length, int):
+        windows, group = _by_rows(time, keep, length)
+        group = store.keep(group)
+    elif length:
         if time is None:
             raise BadInput(
-                f"{reads[0].source.path}: {option_text('window', cut.window)} needs a time; "
+                f"{reads[0].source.path}: {option_text('window', length)} needs a time; "
                 f"name it with {option_text('time')}"
             )
-        windows, group = _by_time(time, keep, cut, store)
-    elif cut.rows is not None:
-        windows, group = _by_rows(time, keep, cut.rows)
-        group = store.keep(group)
+        windows, group = _by_time(time, keep, length, timezone, store)
     elif is_whole:
         windows, group = [_spanning(time, keep)], np.broadcast_to(np.int64(0), n)
     else:
@@ -94,13 +66,14 @@ def cut_rows(reads: Sequence[FileRows], cut: Cut, store: RowStore | None = None)
     return windows, np.split(group, lengths)
 
 
-def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], cut: Cut, store: RowStore) -> tuple[list[Window], I64]:
+def _by_time(
+    time: I64, keep: np.typing.NDArray[np.bool_], name: str, timezone: str, store: RowStore
+) -> tuple[list[Window], I64]:
     windows: list[Window] = []
-    name = cut.window
     panes = [np.unique(time[part][keep[part]] // PANE) for part in chunks_of(len(time))]
     for pane in np.unique(np.concatenate(panes)).tolist():
         if not windows or pane * PANE >= windows[-1].end:
-            windows.append(window_of(name, pane * PANE, cut.timezone))
+            windows.append(window_of(name, pane * PANE, timezone))
             if len(windows) > MOST_WINDOWS:
                 raise BadInput(f"more than {MOST_WINDOWS:,} windows have rows; choose a longer one", "window", name)
     starts = np.array([window.start for window in windows], dtype=np.int64)
@@ -159,7 +132,11 @@ class WindowSteps(Struct, frozen=True):
 
 
 def cut_steps(
-    reads: Sequence[FileRows], cut: Cut, windows: Sequence[Window], groups: list[I64], store: RowStore | None = None
+    reads: Sequence[FileRows],
+    windows: Sequence[Window],
+    groups: list[I64],
+    timezone: str = "UTC",
+    store: RowStore | None = None,
 ) -> WindowSteps:
     """Cut windows into the steps of :func:`driftline_processor.core.windows.time_before.step_name`.
 
@@ -167,15 +144,16 @@ def cut_steps(
     step is a window. ``store``: holds the piece of each row.
     """
     starts, ends = (np.array([getattr(window, side) for window in windows], np.int64) for side in ("start", "end"))
-    short = bool(cut.window) and step_name(cut.window) == cut.window
+    name = windows[0].name if windows else ""
+    short = bool(name) and step_name(name) == name
     times = [read.time for read in reads if read.time is not None]
     edges = np.zeros(0, np.int64)
-    if len(times) == len(reads) and not short:
+    if windows and len(times) == len(reads) and not short:
         kept_times = [
             time if group.strides == (0,) else time[group >= 0] for time, group in zip(times, groups, strict=True)
         ]
-        if cut.window:
-            edges = _midnights(kept_times, cut.timezone)
+        if name:
+            edges = _midnights(kept_times, timezone)
         elif (grid := TimeGrid.of(kept_times[0] if len(kept_times) == 1 else np.concatenate(kept_times))) is not None:
             edges = grid.start + np.arange(grid.count + 1) * grid.length
     if not len(edges):

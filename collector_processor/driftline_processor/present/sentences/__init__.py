@@ -2,10 +2,26 @@
 
 A verdict (:mod:`.verdict`) takes its words from :mod:`.evidence`, :mod:`.causes`,
 :mod:`.certainty` and :mod:`.advice`. :mod:`.findings` has the faults of the data, :mod:`.service` the calls that fail,
-:mod:`.changes` the kinds of changes, :mod:`.policies` what policies find, and :mod:`.window` a whole window.
+:mod:`.changes` the kinds of changes, :mod:`.drift` columns, slices and all features together, :mod:`.objectives`,
+:mod:`.expectations` and :mod:`.outcomes` what came of them, :mod:`.policies` what policies find, :mod:`.retraining`
+whether it pays, :mod:`.versions` why two are not compared, and :mod:`.window` a whole window.
 """
 
-from . import advice, causes, certainty, changes, evidence, findings, policies, service
+from . import (
+    advice,
+    causes,
+    certainty,
+    changes,
+    evidence,
+    expectations,
+    findings,
+    objectives,
+    outcomes,
+    policies,
+    retraining,
+    service,
+    versions,
+)
 from .catalogue import clause, forms, kinds
 
 __all__ = [
@@ -15,9 +31,14 @@ __all__ = [
     "changes",
     "clause",
     "evidence",
+    "expectations",
     "findings",
     "forms",
     "kinds",
+    "objectives",
+    "outcomes",
     "policies",
+    "retraining",
     "service",
+    "versions",
 ]

@@ -11,7 +11,7 @@ from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import format_percent, printable, short
 from driftline_processor.present.figures import NAME, figure, listed, since_words, slice_words
 
-from .catalogue import clause, voice_of
+from .catalogue import clause, clauses, voice_of
 
 
 class Advice(NamedTuple):
@@ -106,8 +106,9 @@ def _wait_for_end_of_window(end: int, timezone: str) -> Advice:
     return Advice(action, f"W{action[1:]}.")
 
 
-def _wait_for_outcomes(immature: str) -> Advice:
-    return Advice("wait for them", f"Wait: {immature or 'its outcomes may still come'}.")
+def _wait_for_outcomes(immature: Sequence[Fact]) -> Advice:
+    why = "; ".join(clauses(immature)) or "its outcomes may still come"
+    return Advice("wait for them", f"Wait: {why}.")
 
 
 def _why_longer(reason: str, needed: int | None, rows: int | None) -> str:

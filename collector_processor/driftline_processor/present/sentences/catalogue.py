@@ -7,7 +7,7 @@ test replaces it, and shows that states, buttons, links and counts stay as they 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import ParamSpec
 
@@ -66,6 +66,11 @@ def forms(fact: Fact | None) -> tuple[str, ...]:
 def clause(fact: Fact | None) -> str:
     """Return the clause about a fact in full; "" of no fact."""
     return next(iter(forms(fact)), "")
+
+
+def clauses(facts: Iterable[Fact]) -> tuple[str, ...]:
+    """Return the clauses about facts, in full, each once."""
+    return tuple(dict.fromkeys(map(clause, facts)))
 
 
 def kinds() -> Iterator[str]:

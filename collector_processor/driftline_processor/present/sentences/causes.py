@@ -128,7 +128,7 @@ def _since(cause: Cause, timezone: str) -> str:
     if cause.since is None:
         return ""
     text = date_words(cause.since, timezone)
-    return f" since at least {text}" if cause.before else f" since {text}"
+    return f" since at least {text}" if cause.or_earlier else f" since {text}"
 
 
 def _changes(changes: Sequence[Change]) -> str:

@@ -12,6 +12,7 @@ from driftline_processor.core.wording import format_percent, printable, short
 from driftline_processor.present.figures import NAME, listed, metric_value, size_of_change
 
 from .catalogue import clause, words_of
+from .expectations import expectation_sentence
 
 
 def _from(outcomes: int, coverage: float | None) -> str:
@@ -81,7 +82,7 @@ def _finding() -> str:
 
 @words_of("rows_counted")
 def _rows_counted(expected: Expected) -> str:
-    return f"Every row was counted: {printable(expected.sentence).rstrip('.')}."
+    return f"Every row was counted: {printable(expectation_sentence(expected))}."
 
 
 @words_of("estimate_assumes")

@@ -96,5 +96,46 @@ def _worse_without_drift(metric: str) -> str:
 
 
 @words_of("label_shift")
-def _label_shift(sentence: str) -> str:
-    return sentence
+def _label_shift(
+    explains: str,
+    was: float,
+    now: float,
+    low: float,
+    high: float,
+    features: Sequence[str],
+    class_name: str,
+    quantity: str,
+    known: bool,
+) -> str:
+    """Return what explains that scores moved; ``class_name``: the class whose fraction it is, "" = the positive one."""
+    if not known:
+        return (
+            "the decisions moved; they tell classes apart too badly to say whether new shares of the classes explain it"
+        )
+    moved = f"{short(features[0])} moved" if features else ""
+    if quantity == "mean":
+        return _target_shift(explains, moved, f"{now:.4g}", f"{low:.4g}", f"{high:.4g}", f"{was:.4g}")
+    of, who = (class_name, f"rows of {class_name}") if class_name else ("positive", "positives")
+    rates = (
+        f"{format_percent(now)} of the rows would be {of} (95 %: {format_percent(low)} to {format_percent(high)}), "
+        f"{format_percent(was)} in the baseline"
+    )
+    if explains == "labels":
+        side = "more" if now > was else "less"
+        return f"{who} became {side} frequent: {rates}; scores and features moved as that says"
+    new = "new shares of the classes" if class_name else "a new share of positives"
+    if explains == "inputs":
+        what = moved or "the scores moved in another way"
+        return f"inputs explain that the scores moved: {what} more than {new} would move it"
+    return f"the scores moved; inputs explain it, and {new} as well: then {rates}"
+
+
+def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was: str) -> str:
+    if explains == "inputs":
+        what = moved or "they moved in another way"
+        return f"inputs explain that the predictions moved: {what} more than a new target would move it"
+    means = f"the target would be {now} on average (95 %: {low} to {high}), {was} in the baseline"
+    why = "errors at the same inputs would be others, so estimates have no interval; outcomes would tell"
+    if explains == "labels":
+        return f"predictions and features moved as a new target moves them: {means}; {why}"
+    return f"the predictions moved; inputs explain it, and a new target as well: then {means}; {why}"

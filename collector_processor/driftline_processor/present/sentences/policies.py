@@ -9,13 +9,14 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.core.wording import format_percent, format_value, short
 
-from .catalogue import clause, voice_of, worded, words_of
+from .catalogue import clauses, voice_of, worded, words_of
+from .objectives import objective_sentence
 from .verdict import verdict_sentence
 
 
 def found_words(facts: Iterable[Fact]) -> str:
     """Return what was found as one clause."""
-    return "; ".join(dict.fromkeys(clause(fact) for fact in facts))
+    return "; ".join(clauses(facts))
 
 
 @worded
@@ -125,13 +126,13 @@ def _column_statistics(name: str, statistics: Mapping[str, float], p_value: floa
 
 @words_of("objective_broken")
 def _objective_broken(objective: ObjectiveState) -> str:
-    sentence = objective.sentence.rstrip(".")
+    sentence = objective_sentence(objective)
     return f"{short(objective.rule, 120)} is broken" + (f": {sentence}" if sentence else "")
 
 
 @words_of("objective_inconclusive")
 def _objective_inconclusive(objective: ObjectiveState) -> str:
-    return objective.sentence.rstrip(".") or f"{short(objective.rule, 120)}: cannot tell"
+    return objective_sentence(objective) or f"{short(objective.rule, 120)}: cannot tell"
 
 
 @words_of("no_objective_evaluated")

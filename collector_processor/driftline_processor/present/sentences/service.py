@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.service_level.level import ERROR_RATE
-from driftline_processor.core.service_level.words import measured_ends, measured_text
+from driftline_processor.present.figures import measured_ends, measured_text
 
 from .catalogue import words_of
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.drift import slices
-from driftline_processor.core.drift.sentences import column_sentence
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricChange, MetricValue, ObjectiveState
 from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
-from driftline_processor.core.performance.objective import overdue
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
 from driftline_processor.present.numbers import UNKNOWN, change, count, ends, many, number, percent
@@ -19,7 +17,9 @@ from driftline_processor.present.states import compared, drifted, inconclusive_r
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import READ_ALONE, method_value, metric_title
 
+from .drift import column_sentence, joint_sentence
 from .findings import finding_sentence
+from .objectives import objective_sentence, overdue
 
 COMPLETE = 0.99
 """From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
@@ -155,7 +155,7 @@ def objective(objective_state: ObjectiveState, timezone: str = "UTC") -> str:
         if objective_state.inconclusive_windows > 1
         else ""
     )
-    return when + "; ".join(filter(None, (objective_state.sentence, long)))
+    return when + "; ".join(filter(None, (objective_sentence(objective_state), long)))
 
 
 def _predictions(evaluation: Evaluation) -> str:
@@ -200,7 +200,7 @@ def _joint(evaluation: Evaluation) -> str:
     return (
         ""
         if not joint_drifts or drifted(evaluation)
-        else f"but together they did: {printable(joint_drifts[0].sentence)}"
+        else f"but together they did: {printable(joint_sentence(joint_drifts[0]))}"
     )
 
 

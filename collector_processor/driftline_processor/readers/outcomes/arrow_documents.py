@@ -31,7 +31,7 @@ from driftline_processor.core.decode.untrusted_json import TooLarge
 from .column_reader import convert_columns
 from .documents import MAX_CELLS, MAX_COLUMNS, check_columns, check_rows
 from .fields import SLICE, MalformedOutcomes
-from .row_reader import ParsedDocument, join_parts
+from .outcome_rows import ParsedDocument, join_parts
 
 MAX_UNPACKED: Final = 2**28
 """Bytes of columns that one document may come to: 256 for each of the most rows."""

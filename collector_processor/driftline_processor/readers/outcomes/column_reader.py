@@ -1,37 +1,64 @@
 """Columns of outcomes → columns that can be stored: a million rows in a few calls of Arrow.
 
-Only what does not fit the type of its column is read value by value, by the rules of :mod:`.fields`.
+Columns without a type, such as those of JSON whose values are of several types, are read value by value by the rules of
+:mod:`.fields`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from types import NoneType
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.outputs.rankings import MOST_TEXT
 from driftline.tables.classes import class_column
-from driftline.tables.performance_columns import WEIGHTS, no_weight
+from driftline.tables.performance_columns import no_weight
 from driftline.tables.table import F64, I64, Column
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import category_array
 
-from .fields import FIELDS, LAST, MAX_SLICES, MAX_TEXT, SLICE, UnusableField, instant_of, slice_name, text_of
-from .row_reader import SHOWN_REJECTIONS, OutcomeRows, ParsedDocument
+from .fields import (
+    FIELDS,
+    LAST,
+    MAX_SLICES,
+    MAX_TEXT,
+    NOT_A_WEIGHT,
+    NOT_FINITE,
+    SLICE,
+    UnusableField,
+    actual_of,
+    instant_of,
+    kind_of,
+    not_a_time,
+    retracted_of,
+    slice_name,
+    slices_of,
+    text_of,
+    too_long,
+    value_of,
+    weight_of,
+)
+from .outcome_rows import SHOWN_REJECTIONS, OutcomeRows, ParsedDocument
 
 NUMBER = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """A CSV cell that is a number. Not "007": what starts with a needless zero is a name."""
 
-NOT_FINITE = r"^(?i)[+-]?(nan|inf|infinity)$"
+_NOT_FINITE_TEXT = r"^(?i)[+-]?(nan|inf|infinity)$"
 
-_NOT_FINITE = "actual is not finite; send a finite number, or nothing until it is known"
 _YES_OR_NO = ["0", "1", None]
 _NO_OR_YES = [0, 1, None]
 """Made into arrays when they are needed: Arrow then looks for pandas, which takes a third as long as a start."""
 
+_Values: TypeAlias = "pa.Array | list[object]"
+"""A column of a type of Arrow, or of values of any type."""
+
+_T = TypeVar("_T")
 _Types = tuple[Callable[[pa.DataType], bool], ...]
 _TEXTS: _Types = (pa.types.is_string, pa.types.is_null)
 _NUMBERS: _Types = (pa.types.is_int64, pa.types.is_float64, pa.types.is_null)
@@ -115,7 +142,20 @@ class Rejections:
             self.checks.append((len(places), int(places[0]), self.reasons[int(places[0])]))
         self.bad |= mask
 
-    def kept(self) -> I64:
+    def each(self, values: Sequence[Any], read: Callable[[Any], _T], missing: _T) -> list[_T]:
+        """Read the values of a column one by one; reject the rows whose value is an :class:`UnusableField`."""
+        results, bad, reasons = [missing] * self.n, np.zeros(self.n, np.bool_), dict[int, str]()
+        for row in self.usable().tolist():
+            try:
+                results[row] = read(values[row])
+            except UnusableField as reason:
+                bad[row] = True
+                if len(reasons) < SHOWN_REJECTIONS:
+                    reasons[row] = str(reason)
+        self.where(bad, reasons)
+        return results
+
+    def usable(self) -> I64:
         """Return the places of the rows that can be used."""
         return np.flatnonzero(~self.bad)
 
@@ -144,7 +184,7 @@ def read_columns(
     bare_numbers: bool = False,
     torn: NDArray[np.bool_] | None = None,
 ) -> tuple[OutcomeRows, Rejections]:
-    """Convert columns of Arrow types to outcomes, and tell which rows cannot be used.
+    """Convert columns of Arrow types to outcomes, and return which rows cannot be used.
 
     Args:
         table: n rows whose columns :func:`misfit_reason` finds nothing wrong with.
@@ -156,42 +196,89 @@ def read_columns(
     rejected = Rejections(table.num_rows)
     if torn is not None:
         rejected.where(torn, "the line is not UTF-8")
-    column = {name: table[name].combine_chunks() for name in table.column_names}
-    nothing = pa.nulls(table.num_rows, pa.string())
-    ids = _texts(column.get("id", nothing), "id", rejected, bare_numbers)
+    columns: dict[str, _Values] = {name: table[name].combine_chunks() for name in table.column_names}
+    rows = _read_fields(columns, model, environment, rejected, bare_numbers)
+    rows.slices = _slices(columns, rejected)
+    return rows if not rejected.bad.any() else rows.take(rejected.usable()), rejected
+
+
+def convert_objects(objects: Sequence[object], model: str | None, environment: str | None) -> ParsedDocument:
+    """Convert outcomes that are objects of JSON; in place of one may stand the reason why it could not be read.
+
+    >>> parsed = convert_objects([{"id": "a", "actual": 1}, {"id": "b"}, 5], "churn", None)
+    >>> parsed.rows.id.to_pylist(), [index for index, _ in parsed.rejected]
+    (['a'], [1, 2])
+    """
+    rejected = Rejections(len(objects))
+    rejected.each(objects, _check_object, None)
+    outcomes = [outcome if isinstance(outcome, dict) else {} for outcome in objects]
+    names = {name for outcome in outcomes for name in outcome if name in FIELDS} - {"slices"}
+    columns = {name: _column([outcome.get(name) for outcome in outcomes], name) for name in names}
+    rows = _read_fields(columns, model, environment, rejected)
+    rows.slices = _slices_of_objects(outcomes, rejected)
+    return rejected.document(rows if not rejected.bad.any() else rows.take(rejected.usable()))
+
+
+def _check_object(outcome: object) -> None:
+    if isinstance(outcome, UnusableField):
+        raise outcome
+    if not isinstance(outcome, dict):
+        raise UnusableField(f'an outcome is an object like {{"id": …, "actual": …}}; this is {kind_of(outcome)}')
+    unknown = next((key for key in outcome if key not in FIELDS and not key.startswith(SLICE)), None)
+    if unknown is not None:
+        raise UnusableField(f"unknown key {unknown[:80]!r}; an outcome has {', '.join(FIELDS)}")
+
+
+def _column(values: list[object], name: str) -> _Values:
+    """Return values as a column of Arrow if they have a type that the field may have."""
+    kinds = {*map(type, values)} - {NoneType}
+    if len(kinds) > 1 or not kinds <= {str, int, float, bool}:
+        return values
+    try:
+        array = pa.array(values)
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        return values
+    return array if any(is_type(array.type) for is_type in _ARROW_TYPES[name]) else values
+
+
+def _read_fields(
+    columns: Mapping[str, _Values],
+    model: str | None,
+    environment: str | None,
+    rejected: Rejections,
+    bare_numbers: bool = False,
+) -> OutcomeRows:
+    """Return all rows, those that are rejected included, without their slices."""
+    nothing = pa.nulls(rejected.n, pa.string())
+    ids = _texts(columns.get("id", nothing), "id", rejected, bare_numbers)
     rejected.where(_is_null(ids), "id is missing")
-    models = _texts(column.get("model", nothing), "model", rejected, bare_numbers)
+    models = _texts(columns.get("model", nothing), "model", rejected, bare_numbers)
     models = pc.fill_null(models, model) if model else models
     rejected.without_model = int(np.count_nonzero(_is_null(models) & ~rejected.bad))
     rejected.where(_is_null(models), "model is missing; name it in the row or as ?model=")
-    environments = _texts(column.get("environment", nothing), "environment", rejected, bare_numbers)
+    environments = _texts(columns.get("environment", nothing), "environment", rejected, bare_numbers)
     environments = pc.fill_null(environments, environment) if environment else environments
-    retracted = _retracted(column.get("retracted", nothing), rejected)
-    number, text = _actuals(column.get("actual", nothing), retracted, rejected, bare_numbers)
-    time = _instants(column.get("time", nothing), "time", rejected)
-    prediction_time = _instants(column.get("prediction_time", nothing), "prediction_time", rejected)
-    weight = _weights(column.get("weight", nothing), rejected)
-    item = _texts(column.get("item", nothing), "item", rejected, bare_numbers)
-    value = _worth(column.get("value", nothing), rejected)
-    slices = _slices(column, rejected)
-    rows = OutcomeRows(
+    retracted = _retracted(columns.get("retracted", nothing), rejected)
+    number, text = _actuals(columns.get("actual", nothing), retracted, rejected, bare_numbers)
+    return OutcomeRows(
         model=models,
         environment=environments,
         id=ids,
         text=text,
         number=number,
-        time=time,
-        prediction_time=prediction_time,
-        weight=weight,
-        item=item,
-        value=value,
+        time=_instants(columns.get("time", nothing), "time", rejected),
+        prediction_time=_instants(columns.get("prediction_time", nothing), "prediction_time", rejected),
+        weight=_weights(columns.get("weight", nothing), rejected),
+        item=_texts(columns.get("item", nothing), "item", rejected, bare_numbers),
+        value=_worth(columns.get("value", nothing), rejected),
         retracted=retracted,
-        slices=slices,
+        slices={},
     )
-    return rows if not rejected.bad.any() else rows.take(rejected.kept()), rejected
 
 
-def _texts(column: pa.Array, name: str, rejected: Rejections, bare_numbers: bool) -> pa.StringArray:
+def _texts(column: _Values, name: str, rejected: Rejections, bare_numbers: bool) -> pa.StringArray:
+    if isinstance(column, list):
+        return pa.array(rejected.each(column, partial(text_of, name=name), None), pa.string())
     texts = pc.utf8_trim_whitespace(_written(column) if pa.types.is_float64(column.type) else column.cast(pa.string()))
     empty = pc.equal(texts, "")
     if pc.any(empty).as_py():
@@ -200,7 +287,7 @@ def _texts(column: pa.Array, name: str, rejected: Rejections, bare_numbers: bool
     if name == "actual":  # what was relevant in a ranking, as JSON
         listed = pc.match_substring_regex(texts, r"^[\[{]")
         long = pc.if_else(listed, pc.greater(pc.utf8_length(texts), MOST_TEXT), long)
-    rejected.where(_mask(long), f"{name} has more than {MAX_TEXT:,} characters")
+    rejected.where(_mask(long), too_long(name))
     if bare_numbers and name in ("id", "item"):
         # A whole column of 17.0 is a column of whole numbers that passed through floats on its way to the file.
         known_texts = texts.drop_null()
@@ -219,12 +306,17 @@ def _written(column: pa.Array) -> pa.StringArray:
 
 
 def _actuals(
-    column: pa.Array, retracted: NDArray[np.bool_], rejected: Rejections, bare_numbers: bool
+    column: _Values, retracted: NDArray[np.bool_], rejected: Rejections, bare_numbers: bool
 ) -> tuple[F64, pa.StringArray]:
+    if isinstance(column, list):
+        pairs = list(zip(column, retracted.tolist(), strict=True))
+        missing: tuple[float, str | None] = (np.nan, None)
+        actuals = rejected.each(pairs, lambda pair: actual_of(*pair), missing)
+        return np.array([number for number, _ in actuals]), pa.array([text for _, text in actuals], pa.string())
     if not pa.types.is_string(column.type):
         number = _floats(column)
         rejected.where(_is_null(column) & ~retracted, "actual is missing")
-        rejected.where(~np.isfinite(number) & ~(retracted & np.isnan(number)), _NOT_FINITE)
+        rejected.where(~np.isfinite(number) & ~(retracted & np.isnan(number)), NOT_FINITE)
         return number, pa.nulls(len(column), pa.string())
     texts = _texts(column, "actual", rejected, bare_numbers)
     rejected.where(_is_null(texts) & ~retracted, "actual is missing")
@@ -232,13 +324,15 @@ def _actuals(
         return np.full(len(texts), np.nan), texts
     numeric = pc.match_substring_regex(texts, NUMBER)
     number = _floats(pc.if_else(numeric, texts, pa.scalar(None, pa.string())).cast(pa.float64()))
-    odd = _mask(pc.match_substring_regex(texts, NOT_FINITE))
-    rejected.where((odd & ~retracted) | np.isinf(number), _NOT_FINITE)
+    odd = _mask(pc.match_substring_regex(texts, _NOT_FINITE_TEXT))
+    rejected.where((odd & ~retracted) | np.isinf(number), NOT_FINITE)
     is_text = pc.and_(pc.invert(numeric), pa.array(~odd))
     return number, pc.if_else(is_text, texts, pa.scalar(None, pa.string()))
 
 
-def _retracted(column: pa.Array, rejected: Rejections) -> NDArray[np.bool_]:
+def _retracted(column: _Values, rejected: Rejections) -> NDArray[np.bool_]:
+    if isinstance(column, list):
+        return np.array(rejected.each(column, retracted_of, False), np.bool_)
     if not pa.types.is_string(column.type):
         if pa.types.is_int64(column.type):
             rejected.where(
@@ -251,7 +345,9 @@ def _retracted(column: pa.Array, rejected: Rejections) -> NDArray[np.bool_]:
     return _mask(pc.equal(texts, "1"))
 
 
-def _worth(column: pa.Array, rejected: Rejections) -> F64:
+def _worth(column: _Values, rejected: Rejections) -> F64:
+    if isinstance(column, list):
+        return np.array(rejected.each(column, value_of, np.nan))
     number, is_given = _numbers(column)
     rejected.where(np.isinf(number), "value is inf; send a finite number")
     if pa.types.is_string(column.type):
@@ -259,17 +355,34 @@ def _worth(column: pa.Array, rejected: Rejections) -> F64:
     return number
 
 
-def _slices(column: Mapping[str, pa.Array], rejected: Rejections) -> dict[str, pa.StringArray]:
+def _slices_of_objects(outcomes: Sequence[Mapping[str, object]], rejected: Rejections) -> dict[str, pa.StringArray]:
+    names = dict[str, None]()
+
+    def read(outcome: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the slices of an outcome, and add their names, of which a document has a limited number."""
+        slices = slices_of(outcome)
+        more = [name for name in slices if name not in names]
+        if len(names) + len(more) > MAX_SLICES:
+            raise UnusableField(f"it has slice {more[-1][:80]!r}, and there are {MAX_SLICES} others; that is the most")
+        names.update(dict.fromkeys(more))
+        return slices
+
+    none: Mapping[str, str] = {}
+    slices = rejected.each(outcomes, read, none)
+    return {name: pa.array([row.get(name) for row in slices], pa.string()) for name in names}
+
+
+def _slices(columns: Mapping[str, Any], rejected: Rejections) -> dict[str, pa.StringArray]:
     """Return the fields of ``slices`` and the columns ``slice.NAME``, as canonical texts."""
-    given = column.get("slices", pa.nulls(0))
+    given = columns.get("slices", pa.nulls(0))
     slice_columns = {}
     if pa.types.is_struct(given.type):
         slice_columns = {field.name: pc.struct_field(given, field.name) for field in given.type}
-    slice_columns |= {name.removeprefix(SLICE): values for name, values in column.items() if name.startswith(SLICE)}
+    slice_columns |= {name.removeprefix(SLICE): values for name, values in columns.items() if name.startswith(SLICE)}
     slices = {name: _canonical(values) for name, values in slice_columns.items()}
     for name, texts in slices.items():
         long = _mask(pc.greater(pc.utf8_length(texts), MAX_TEXT))
-        rejected.where(long, f"slices.{name[:80]} has more than {MAX_TEXT:,} characters")
+        rejected.where(long, too_long(f"slices.{name[:80]}"))
     return slices
 
 
@@ -287,7 +400,9 @@ def _canonical(column: pa.Array) -> pa.StringArray:
     return category_array(class_column(Column(codes=codes, categories=categories)), len(column))
 
 
-def _instants(column: pa.Array, name: str, rejected: Rejections) -> I64:
+def _instants(column: _Values, name: str, rejected: Rejections) -> I64:
+    if isinstance(column, list):
+        return np.array(rejected.each(column, partial(instant_of, name=name), 0), np.int64)
     if pa.types.is_null(column.type):
         return np.zeros(len(column), np.int64)
     if pa.types.is_string(column.type):
@@ -297,40 +412,28 @@ def _instants(column: pa.Array, name: str, rejected: Rejections) -> I64:
             try:
                 column = column.cast(pa.timestamp("ns", "UTC"))
             except pa.ArrowInvalid:
-                return _instants_one_by_one(column, name, rejected)
+                return _instants(column.to_pylist(), name, rejected)
     missing = _is_null(column)
     if pa.types.is_timestamp(column.type):
         try:
             time: I64 = pc.fill_null(column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()), 0).to_numpy()
         except pa.ArrowInvalid:
-            return _instants_one_by_one(column.cast(pa.string()), name, rejected)
+            return _instants(column.cast(pa.string()).to_pylist(), name, rejected)
     elif pa.types.is_int64(column.type):
         sent = pc.fill_null(column, 0).to_numpy()
         unit = np.select([sent < 10**11, sent < 10**14, sent < 10**17], [10**9, 10**6, 10**3], 1)
         time = np.where((sent > 0) & (sent < LAST // unit), sent, 0) * unit
     else:
-        return _instants_one_by_one(column, name, rejected)
-    rejected.where(~missing & (time <= 0), f"{name} is no time between 1970 and 2262")
+        return _instants(column.to_pylist(), name, rejected)
+    rejected.where(~missing & (time <= 0), not_a_time(name))
     return time
 
 
-def _instants_one_by_one(column: pa.Array, name: str, rejected: Rejections) -> I64:
-    time, bad = np.zeros(len(column), np.int64), np.zeros(len(column), np.bool_)
-    reasons: dict[int, str] = {}
-    for row, value in enumerate(column.to_pylist()):
-        try:
-            time[row] = instant_of(value, name)
-        except UnusableField as reason:
-            if not rejected.bad[row] and len(reasons) < SHOWN_REJECTIONS:
-                reasons[row] = str(reason)
-            bad[row] = True
-    rejected.where(bad, reasons)
-    return time
-
-
-def _weights(column: pa.Array, rejected: Rejections) -> F64:
+def _weights(column: _Values, rejected: Rejections) -> F64:
+    if isinstance(column, list):
+        return np.array(rejected.each(column, weight_of, np.nan))
     weight, is_given = _numbers(column)
-    rejected.where(is_given & (np.isnan(weight) | no_weight(weight)), f"weight is not {WEIGHTS}")
+    rejected.where(is_given & (np.isnan(weight) | no_weight(weight)), NOT_A_WEIGHT)
     return weight
 
 

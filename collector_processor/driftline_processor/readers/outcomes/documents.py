@@ -1,7 +1,7 @@
-"""Documents of outcomes → columns: JSON row by row, CSV, NDJSON, Parquet and Arrow a column at a time.
+"""Documents of outcomes → columns.
 
-A million labels in a file should cost seconds: columns of one type are converted by Arrow, and only rows that do not
-fit the type of their column are read one by one, by the same rules as JSON.
+A million labels in a file should cost seconds: columns of one type are converted by Arrow, and only columns of several
+types are read value by value.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from driftline_processor.core.decode.untrusted_json import (
     shape_of,
 )
 
-from .column_reader import convert_columns, misfit_reason
+from .column_reader import convert_columns, convert_objects, misfit_reason
 from .fields import FIELDS, MalformedOutcomes, UnusableField, text_of
-from .row_reader import SHOWN_REJECTIONS, ParsedDocument, RowReader, join_parts
+from .outcome_rows import SHOWN_REJECTIONS, ParsedDocument, join_parts
 
 NDJSON_BLOCK = 2**20
 """Bytes of lines that are read together."""
@@ -75,7 +75,7 @@ def parse_json(body: bytes, model: str | None, environment: str | None) -> Parse
     check_rows(len(outcomes))
     if not model and not any(isinstance(item, dict) and item.get("model") for item in outcomes):
         raise MalformedOutcomes('no model is named; send {"model": "churn", "outcomes": […]}')
-    return _one_by_one(outcomes, model, environment)
+    return convert_objects(outcomes, model, environment)
 
 
 def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
@@ -89,15 +89,15 @@ def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Par
         # In blocks, so that one odd line sends only its block the slow way.
         end = body.find(b"\n", begin + NDJSON_BLOCK) + 1 or len(body)
         block = body[begin:end]
-        parsed = _blockby_column(block, model, environment)
+        parsed = _block_by_columns(block, model, environment)
         if parsed is None:
-            parsed = _one_by_one(list(_lines(block)), model, environment)
+            parsed = convert_objects(list(_lines(block)), model, environment)
         parts.append(parsed)
         rows += len(parsed.rows) + parsed.rejections
         check_rows(rows)
         begin = end
     if not parts:
-        return _one_by_one([], model, environment)
+        return convert_objects([], model, environment)
     parsed = join_parts(parts)
     if parsed.rejected and not len(parsed.rows) and all(why.startswith(_NO_JSON) for _, why in parsed.rejected):
         raise MalformedOutcomes(f"no line is JSON; the first: {parsed.rejected[0][1]}")
@@ -110,7 +110,7 @@ def check_rows(rows: int) -> None:
         raise TooLarge(f"the request holds more than {MAX_ROWS:,} rows; send it in parts")
 
 
-def _blockby_column(block: bytes, model: str | None, environment: str | None) -> ParsedDocument | None:
+def _block_by_columns(block: bytes, model: str | None, environment: str | None) -> ParsedDocument | None:
     """Read lines of one type per column; None when they are not, or may not be read by Arrow."""
     longest_begin = block.rfind(b"\n", 0, -1) + 1  # a block ends with the first line beyond its size
     # 8: objects and lists within each other that are read a column at a time; an outcome has three
@@ -237,13 +237,6 @@ def check_columns(table: pa.Table, bare_numbers: bool = False) -> None:
     wrong = misfit_reason(table, bare_numbers)
     if wrong:
         raise MalformedOutcomes(wrong)
-
-
-def _one_by_one(outcomes: list[object], model: str | None, environment: str | None) -> ParsedDocument:
-    reader = RowReader(model, environment)
-    for index, item in enumerate(outcomes):
-        reader.add(index, item)
-    return ParsedDocument(reader.rows(), reader.rejected, reader.more, reader.without_model)
 
 
 def _loads(body: bytes) -> object:

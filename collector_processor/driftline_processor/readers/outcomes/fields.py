@@ -37,12 +37,27 @@ MAX_TEXT = 1024
 LAST = 2**63 - 1
 
 
+NOT_FINITE = "actual is not finite; send a finite number, or nothing until it is known"
+
+NOT_A_WEIGHT = f"weight is not {WEIGHTS}"
+
+
 class UnusableField(ValueError):  # noqa: N818 - the state of a row, and the sentence its sender reads
     """A row that cannot be used, and why."""
 
 
 class MalformedOutcomes(ValueError):  # noqa: N818 - the state of a document, and the sentence its sender reads
     """A whole document that cannot be read, and why."""
+
+
+def too_long(name: str, longest: int = MAX_TEXT) -> str:
+    """Return the reason against a text that is too long."""
+    return f"{name} has more than {longest:,} characters"
+
+
+def not_a_time(name: str) -> str:
+    """Return the reason against a number that is not a time."""
+    return f"{name} is not a time between 1970 and 2262"
 
 
 def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
@@ -64,7 +79,7 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
     else:
         text = str(value).strip()
     if len(text) > longest:
-        raise UnusableField(f"{name} has {len(text):,} characters; at most {longest:,} are kept")
+        raise UnusableField(too_long(name, longest))
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise UnusableField(f"{name} holds half a surrogate pair, which is no Unicode text")
     return text or None
@@ -94,9 +109,9 @@ def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None
         raise UnusableField("actual is missing")
     if not isinstance(value, bool | int | float):
         raise UnusableField(f"actual is {kind_of(value)}; send a class or a number")
-    number = _float(value, "actual")
+    number = _float(value)
     if not math.isfinite(number) and not (retracted and math.isnan(number)):
-        raise UnusableField(f"actual is {number}; send a finite number, or nothing until it is known")
+        raise UnusableField(NOT_FINITE)
     return number, None
 
 
@@ -119,13 +134,13 @@ def instant_of(value: object, name: str) -> int:
         except ValueError:
             return _iso(value, name)
     else:
-        number = _float(value, name)
+        number = _float(value)
     if not 0 < number < LAST:
-        raise UnusableField(f"{name} is {number:g}, which is no time between 1970 and 2262")
+        raise UnusableField(not_a_time(name))
     unit = nanoseconds_per_unit(number)
     time = value * unit if isinstance(value, int) else int(number * unit)
     if time >= LAST:
-        raise UnusableField(f"{name} is {number:g}, which is no time between 1970 and 2262")
+        raise UnusableField(not_a_time(name))
     return time
 
 
@@ -135,7 +150,7 @@ def value_of(value: object) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnusableField(f"value is {kind_of(value)}; send a number")
-    number = _float(value, "value")
+    number = _float(value)
     if math.isinf(number):
         raise UnusableField(f"value is {number:g}; send a finite number")
     return number
@@ -190,7 +205,7 @@ def _slice(name: str, value: object) -> str:
         raise UnusableField(f"slices.{name[:80]} is {kind_of(value)}; send a text, a number or a boolean")
     text = class_text(value)
     if len(text) > MAX_TEXT:
-        raise UnusableField(f"slices.{name[:80]} has {len(text):,} characters; at most {MAX_TEXT:,} are kept")
+        raise UnusableField(too_long(f"slices.{name[:80]}"))
     return text
 
 
@@ -200,9 +215,9 @@ def weight_of(value: object) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnusableField(f"weight is {kind_of(value)}; send a number")
-    number = _float(value, "weight")
+    number = _float(value)
     if not LEAST_WEIGHT <= number <= GREATEST_WEIGHT:
-        raise UnusableField(f"weight is {number:g}; send {WEIGHTS}")
+        raise UnusableField(NOT_A_WEIGHT)
     return number
 
 
@@ -218,11 +233,11 @@ def _iso(value: str, name: str) -> int:
     return time
 
 
-def _float(value: float, name: str) -> float:
+def _float(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise UnusableField(f"{name} is a number beyond 1e308") from None
+        return math.inf if value > 0 else -math.inf
 
 
 def kind_of(value: object) -> str:

@@ -30,7 +30,7 @@ from driftline_processor.readers.sources import open_source
 from .arrow_documents import plain_table
 from .column_reader import Rejections, misfit_reason, read_columns
 from .fields import FIELDS, SLICE
-from .row_reader import OutcomeRows
+from .outcome_rows import OutcomeRows
 
 _OF_THE_EVALUATION = ("model", "environment")
 """Fields that are not read: a file is of the model that is evaluated."""
@@ -195,7 +195,7 @@ class _Gathered:
         for count, first, reason in rejected.checks:
             reason_count, first_row = self._reasons.get(reason, (0, start + first))
             self._reasons[reason] = reason_count + count, first_row
-        actual, line = read.actual(), start + rejected.kept()
+        actual, line = read.actual(), start + rejected.usable()
         strange = impossible_actuals(actual, self._task) & ~read.retracted
         if strange.any():
             reason_count, first_row = self._strange

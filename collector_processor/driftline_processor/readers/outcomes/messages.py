@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from driftline.tables.table import OutcomeTable
+from msgspec import Struct, field
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.receipts import UNUSABLE_OUTCOME
 
-from .fields import UnusableField, text_of
-from .row_reader import RowReader
+from .column_reader import convert_objects
+from .fields import MAX_SLICES, UnusableField, slices_in, text_of
 
 BAD_MESSAGE = "bad_message"
 """The reason under which messages are counted that hold nothing that could be an outcome."""
@@ -32,25 +33,41 @@ def outcome_tables(
     >>> len(tables[0]), tables[0].time.tolist(), dict(rejected)
     (1, [5], {'bad_message': 1})
     """
-    readers: list[RowReader] = []
-    newest: dict[tuple[str | None, str | None], RowReader] = {}
+    batches: list[_Batch] = []
+    newest: dict[tuple[str | None, str | None], _Batch] = {}
     rejected = Counter[str]()
     for message in messages:
         if message is None:
             continue
         try:
             for outcomes, *names in _documents(message, lines):
-                model_environment = (names[0] or model, names[1] or environment)
-                reader = newest.get(model_environment)
-                if reader is None or not reader.has_room(outcomes):  # messages share columns, and not their bounds
-                    reader = newest[model_environment] = RowReader(*model_environment)
-                    readers.append(reader)
-                for outcome in outcomes:
-                    reader.add(0, outcome)
+                key = (names[0] or model, names[1] or environment)
+                slices = {name for outcome in outcomes if isinstance(outcome, dict) for name in slices_in(outcome)}
+                batch = newest.get(key)
+                # messages share columns, and not their bounds
+                if batch is None or len(batch.slices | slices) > MAX_SLICES:
+                    batch = newest[key] = _Batch(*key)
+                    batches.append(batch)
+                batch.outcomes += outcomes
+                batch.slices |= slices
         except ValueError:
             rejected[BAD_MESSAGE] += 1
-    rejected[UNUSABLE_OUTCOME] += sum(len(reader.rejected) + reader.more for reader in readers)
-    return [table for reader in readers for table in reader.rows().tables(now)], +rejected
+    documents = [convert_objects(batch.outcomes, batch.model, batch.environment) for batch in batches]
+    rejected[UNUSABLE_OUTCOME] += sum(document.rejections for document in documents)
+    return [table for document in documents for table in document.rows.tables(now)], +rejected
+
+
+class _Batch(Struct):
+    """Outcomes of several messages about one model.
+
+    Attributes:
+        slices: Names of their slices.
+    """
+
+    model: str | None
+    environment: str | None
+    outcomes: list[object] = field(default_factory=list)
+    slices: set[str] = field(default_factory=set)
 
 
 def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | None, str | None]]:

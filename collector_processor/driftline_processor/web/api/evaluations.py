@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,6 +26,8 @@ from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_o
 from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_of, time_or_null
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
+from driftline_processor.present.sections import sections_of_windows
+from driftline_processor.present.sections.section import TOP, ModelSections
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.queries.history import History, RecordedOutcome
@@ -56,6 +58,9 @@ def routes(site: Site) -> list[BaseRoute]:
             return evaluations_as_of(request, state.snapshot, state.queries.history)
         return evaluations(request, state.snapshot)
 
+    def list_sections(request: Request) -> Response:
+        return sections(request, state.snapshot)
+
     def list_formatted(request: Request) -> Response:
         return in_format(request, state.snapshot, site.clock())
 
@@ -65,6 +70,7 @@ def routes(site: Site) -> list[BaseRoute]:
     return [
         Route("/api/v1/models", list_models),
         Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
+        Route("/api/v1/models/{name:path}/sections", list_sections),
         Route("/api/v1/models/{name:path}/formats/{format}", list_formatted),
         Route("/api/v1/models/{name:path}/outcomes", list_outcomes),
         Route("/api/v1/models/{name:path}", show_model),
@@ -125,6 +131,16 @@ def evaluations(request: Request, snapshot: StateSnapshot) -> Response:
         )
     )
     return window_request.answer(windows, verdict=versions, concept=concept, outcome_delay=delay)
+
+
+def sections(request: Request, snapshot: StateSnapshot) -> Response:
+    """Answer ``GET /api/v1/models/{name}/sections``: what a terminal shows of the newest windows, laid out."""
+    window_request = read_window_request(request, snapshot)
+    model, window = window_request.model, window_request.window
+    chosen = _recorded(model, window, model.windows.get(window, [])[-window_request.limit :])
+    laid_out = sections_of_windows(chosen, model.timezone, TOP)
+    identity = (model.key.model, model.key.version, model.key.environment, window, model.timezone)
+    return FiniteJSON(to_builtins(ModelSections(*identity, tuple(laid_out))))
 
 
 def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
@@ -241,7 +257,7 @@ MODEL_SHAPES = SHAPES.with_more(
                 "drift",
                 computed("drifted", drifted, int),
                 computed("compared", compared, int),
-                _finite("fraction", "share"),
+                _finite("fraction"),
                 _finite("weighted_fraction"),
                 INCIDENT,
                 computed("score_psi", _score_psi, float | None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from driftline_processor.core.drift.number_shape import NumberShape
 from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import percent, whole_percent
+from driftline_processor.present.sections.section import floats
 
 from . import svg
 
@@ -37,8 +39,8 @@ def distribution(column: ColumnDrift, name: str = "") -> Markup | None:
     if not column.cells or (now is None and was is None):
         return None
     if is_category(column):
-        return _categories(column.cells, was, now, _untold(column))
-    return _numbers(column.cells, was, now, name, _untold(column))
+        return _categories(column.cells, was, now, _untold(column.state))
+    return _numbers(column.cells, was, now, name, _untold(column.state))
 
 
 def is_category(column: ColumnDrift) -> bool:
@@ -52,7 +54,7 @@ def own_range(was: NumberShape, now: NumberShape, column: ColumnDrift, name: str
     ``was`` and ``now``: of the baseline and of the window, known beyond the outer edges of the bins.
     """
     drawn_cells = own_cells(was, now)
-    return None if drawn_cells is None else _numbers(*drawn_cells, name, _untold(column))
+    return None if drawn_cells is None else _numbers(*drawn_cells, name, _untold(column.state))
 
 
 def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64, F64] | None:
@@ -105,29 +107,37 @@ def _below(shape: NumberShape, edges: F64) -> F64:
     return np.clip(inside, 0, 1) @ shape.weight / float(shape.weight.sum())
 
 
-def mini(column: ColumnDrift) -> Markup:
-    """Draw a column's cells in the height of a line of text, for a table whose other columns say it in words."""
-    now = column.now if column.now is not None and len(column.now) == len(column.cells) else None
-    was = column.was if column.was is not None and len(column.was) == len(column.cells) else None
-    if not column.cells or (now is None and was is None):
-        return Markup()
-    highest, marks = _most(was, now), ""
+def mini(was: Sequence[float] | None, now: Sequence[float] | None, state: str) -> Markup:
+    """Draw shares in the height of a line of text, for a table whose other columns say it in words.
+
+    Args:
+        was: Shares of the baseline; None = not known.
+        now: Shares of the window.
+        state: Of their drift.
+    """
+    highest, marks = max((*(was or ()), *(now or ()), 1e-9)), ""
     if now is not None:
-        bars = "".join(
-            f"M{10 * index} 100h8v-{height}h-8z"
-            for index, height in enumerate((100 * now / highest).round().astype(int).tolist())
-        )
-        marks += f'<path class="now{_untold(column)}" d="{bars}"/>'
+        bars = "".join(f"M{10 * index} 100h8v-{round(100 * share / highest)}h-8z" for index, share in enumerate(now))
+        marks += f'<path class="now{_untold(state)}" d="{bars}"/>'
     if was is not None:
-        steps = "".join(f"V{height}h10" for height in (100 - 100 * was / highest).round().astype(int).tolist())
+        steps = "".join(f"V{round(100 - 100 * share / highest)}h10" for share in was)
         marks += f'<path class="was" d="M0 100{steps}V100"/>'
-    box = f'viewBox="0 -4 {10 * len(column.cells)} 108" preserveAspectRatio="none"'
-    return Markup(f'<svg class="mini" {box} aria-hidden="true">{marks}</svg>')
+    box = f'viewBox="0 -4 {10 * len(now or was or ())} 108" preserveAspectRatio="none"'
+    return Markup(f'<svg class="mini" {box} aria-hidden="true">{marks}</svg>') if marks else Markup()
 
 
-def _untold(column: ColumnDrift) -> str:
+def mini_of(column: ColumnDrift) -> Markup:
+    """Draw a column's cells in the height of a line of text."""
+    was, now = (
+        None if shares is None or not len(shares) or len(shares) != len(column.cells) else floats(shares)
+        for shares in (column.was, column.now)
+    )
+    return mini(was, now, column.state)
+
+
+def _untold(state: str) -> str:
     """Return the class by which a window that nobody can judge is hatched."""
-    return " untold" if column.state in ("inconclusive", "no_baseline") else ""
+    return " untold" if state in ("inconclusive", "no_baseline") else ""
 
 
 def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str, css: str) -> Markup:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 from msgspec import Struct
 
-from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import Estimate, Evaluation
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.estimates import assumption
 from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
@@ -587,7 +587,7 @@ def estimate(
             break
         begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
         own_estimate = evaluation.estimated.get(metric)
-        assumes = "" if own_estimate is None else f", {assumption(own_estimate)}"
+        assumes = "" if own_estimate is None else f", assumes {assumption(own_estimate)}"
         title = f"{window_name(evaluation.window, timezone)}: {metric_title(metric)} estimated {number(value)}{assumes}"
         parts = [svg.rect(begin, top - 8, width, bottom - top + 16, "ground")]
         if truth is not None:

@@ -12,6 +12,9 @@ from driftline_processor.core.evaluation import Evaluation, Expected, Judgement
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.numbers import many
+from driftline_processor.present.sections import data
+from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.web.charts.shares import outcome_coverage, share_line
 from driftline_processor.web.page import Page, Table
@@ -66,11 +69,11 @@ def page(selection: Selection, now: int) -> Page:
     context, chosen = common_context(selection, "data", now), selection.chosen
     missing = missing_shares(selection.shown, chosen)
     expected = () if chosen is None else sorted(chosen.expected, key=lambda one: _ORDER[one.state])
-    broken = [one for one in expected if one.state != "met"]
     context |= {
         "fine": "" if chosen is None else fine_sentence(chosen),
-        "broken": broken,
-        "met": [one for one in expected if one.state == "met"],
+        "findings": None if chosen is None else data.findings(chosen).on_surface(PAGE),
+        "expectations": None if chosen is None else data.expectations(chosen).on_surface(PAGE),
+        "met": None if chosen is None else data.met_expectations(chosen).on_surface(PAGE),
         "missing": missing[:FEATURES],
         "missing_more": max(len(missing) - FEATURES, 0),
         "share_line": share_line,
@@ -174,7 +177,7 @@ def _expectations(expected: Sequence[Expected]) -> Table:
                 expectation.low,
                 expectation.high,
                 expectation.rows,
-                expectation.sentence,
+                expectation_sentence(expectation),
             )
             for expectation in expected
         ],

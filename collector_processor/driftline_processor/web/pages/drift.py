@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.dates import date_label, date_words
-from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, size_of
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
 from driftline_processor.present.features import drifting_since, importance_rank
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
-from driftline_processor.web.charts.distributions import mini
+from driftline_processor.web.charts.distributions import mini_of
 from driftline_processor.web.charts.heat_map import heat_map, trend
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import feature_page
@@ -85,7 +84,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         "importance_rank": lambda name: importance_rank(name, importance),
         "has_importance": bool(importance),
         "date": lambda time: date_label(time, selection.model.timezone),
-        "mini": mini,
+        "mini": mini_of,
         "trend": lambda name: trend(name, selection.shown),
         "heat": heat_map(
             *(selection.shown, drawn_rows, chosen, context["lead"]),
@@ -98,7 +97,6 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         "heatable": len(heated),
         "lasting": lasting_sentences(chosen, lambda time: date_words(time, selection.model.timezone)),
         "lasting_lacks": what_lacks(chosen),
-        "joint": JOINT,
     }
     return Page("model/drift.html", context, {"features": _table(rows)}, about(selection))
 

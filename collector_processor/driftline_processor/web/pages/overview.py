@@ -223,7 +223,7 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window that is shown, with all metrics of its performance."""
-    metrics = titles.metric_names({name for one in selection.shown for name in one.realized})
+    metrics = titles.metric_names(dict.fromkeys(name for one in selection.shown for name in one.realized))
     columns = ("start", "end", "closed", "rows", "outcomes", "coverage", "state", "drifted", "compared", *metrics)
     business = [one.keys.name for one in selection.model.business]
     columns = (*columns, *(f"business {name}" for name in business))

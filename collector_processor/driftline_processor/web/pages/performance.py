@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.dates import date_words
-from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue, ObjectiveState
+from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.changes import LEVEL, MATTERS, error_of
 from driftline_processor.core.wording import format_percent, iso_time
@@ -17,6 +17,8 @@ from driftline_processor.present import titles
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.figures import signed_ends, size_of_change
 from driftline_processor.present.numbers import many
+from driftline_processor.present.sections.performance import objectives
+from driftline_processor.present.sections.section import PAGE
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from driftline_processor.web.page import Page, Table
@@ -73,7 +75,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "blocks": [] if chosen is None or chosen_slice else blocks_of(chosen, selection.reference, first),
         "headlines": [(name, rows[name]) for name in first],
         "others": [(name, row) for name, row in rows.items() if name not in first],
-        "objectives": [] if chosen is None else sorted(chosen.objectives, key=_needs_somebody),
+        "objectives": None if chosen is None else objectives(chosen, selection.model.timezone).on_surface(PAGE),
     }
     if find_weak and weak is not None and chosen is not None and chosen.closed:
         # not the chosen one itself, of which each page has its own copy, with the records of its estimates
@@ -251,7 +253,7 @@ def _concept(model: ModelView) -> str:
 
 def _metrics(evaluations: Sequence[Evaluation], chosen_slice: str) -> list[str]:
     """Return the metrics that have a chart of their own, those that people ask for first at the head."""
-    everything = {name for evaluation in evaluations for name in measured_in(evaluation, chosen_slice)}
+    everything = dict.fromkeys(name for evaluation in evaluations for name in measured_in(evaluation, chosen_slice))
     drawn_in_another = {beside_metric for metric, beside_metric in titles.BESIDE.items() if metric in everything}
     return [name for name in titles.metric_names(everything) if name not in drawn_in_another]
 
@@ -261,10 +263,6 @@ def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:
     of_task = [name for name in BY_TASK.get(model.task.kind, ()) if name in metrics]
     # 3: metrics that are drawn at once; the others are folded
     return list(dict.fromkeys((*of_task, *metrics)))[:3]
-
-
-def _needs_somebody(objective_state: ObjectiveState) -> tuple[bool, bool]:
-    return objective_state.state != "broken", objective_state.state != "inconclusive"
 
 
 def _table(selection: Selection) -> Table:

@@ -17,6 +17,7 @@ from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import titles
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
+from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.present.versions import comparison_cells, sentence
@@ -285,7 +286,7 @@ def _versions_table(selection: Selection, ranked: Sequence[ModelView]) -> Table:
 def _runs_table(gains: Sequence[RetrainGain]) -> Table:
     columns = (
         *("id", "version", "end", "seconds", "cpu_seconds", "gpu_seconds", "peak_memory", "energy", "cost", "currency"),
-        *("loss_before", "loss_after", "loss_reference", "recovered_share", "not_told", "error"),
+        *("loss_before", "loss_after", "loss_reference", "recovered_share", "reason", "error"),
     )
     return Table(
         columns,
@@ -293,7 +294,14 @@ def _runs_table(gains: Sequence[RetrainGain]) -> Table:
             (
                 *(run.id, run.version, iso_time(run.end), run.seconds, run.cpu_seconds, run.gpu_seconds),
                 *(run.peak_memory, run.energy, run.cost, run.currency or None),
-                *(gain.before, gain.after, gain.reference, gain.recovered, gain.reason or None, run.error or None),
+                *(
+                    gain.before,
+                    gain.after,
+                    gain.reference,
+                    gain.recovered,
+                    clause(gain.reason) or None,
+                    run.error or None,
+                ),
             )
             for gain in gains
             for run in (gain.run,)

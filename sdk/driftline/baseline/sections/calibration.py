@@ -14,16 +14,16 @@ smooth curve does (Sen, Banerjee and Woodroofe, "Inconsistency of bootstrap: the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from driftline.panes.bins import SCORE_BINS
-from driftline.panes.json_checks import floats, is_whole, short
 from driftline.tables.table import F64, I64
+
+from .section import check_first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,25 +85,13 @@ class IsotonicSteps:
         """Return the rate of each bin of the grid: float64 (SCORE_BINS,)."""
         return self.rate[self.of_bin]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        lists = {"rate": self.rate.tolist(), "weight": self.weight.tolist()}
-        return {
-            "first": self.first.tolist(),
-            **{name: [short(number) for number in numbers] for name, numbers in lists.items()},
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read it back. Raises ``ValueError`` that names the rule."""
-        first, rate, weight = value.get("first"), floats(value.get("rate")), floats(value.get("weight"))
-        if not isinstance(first, list) or not all(is_whole(index) and 0 <= index < SCORE_BINS for index in first):
-            raise ValueError("first must be bins of the score grid")
-        if first[:1] != [0] or sorted(set(first)) != first or len({len(first), len(rate), len(weight)}) > 1:
-            raise ValueError("first must ascend from 0, with a rate and a weight for each")
-        if (rate < 0).any() or (rate > 1).any() or (np.diff(rate) < 0).any() or (weight <= 0).any():
+    def check(self) -> None:
+        """Raise ``ValueError`` for steps that do not ascend."""
+        check_first(self.first, SCORE_BINS)
+        if not self.first.shape == self.rate.shape == self.weight.shape:
+            raise ValueError("must have a rate and a weight for each step")
+        if (self.rate < 0).any() or (self.rate > 1).any() or (np.diff(self.rate) < 0).any() or (self.weight <= 0).any():
             raise ValueError("rates must rise between 0 and 1, and weights be above 0")
-        return cls(np.array(first, np.int64), rate, weight)
 
 
 DRAWN = 64

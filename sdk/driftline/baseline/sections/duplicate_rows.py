@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.panes.json_checks import by_name, is_whole
-from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import Column, PredictionTable
+
+from .section import Section
 
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
@@ -33,24 +33,16 @@ _SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
+class Repeats(Section):
     """Number of rows with all features, and number of distinct ones among them."""
 
     rows: int
     distinct: int
 
-    def to_json(self) -> dict[str, int]:
-        """Return both numbers."""
-        return {"rows": self.rows, "distinct": self.distinct}
-
-    @classmethod
-    def from_json(cls, value: object, _: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        fields = by_name(value)
-        rows, distinct = fields.get("rows", 0), fields.get("distinct", 0)
-        if not is_whole(rows) or not is_whole(distinct) or not 0 < distinct <= rows:
+    def check(self) -> None:
+        """Raise ``ValueError`` for impossible numbers."""
+        if not 0 < self.distinct <= self.rows:
             raise ValueError("must have whole numbers rows and distinct, with 0 < distinct <= rows")
-        return cls(rows, distinct)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it where all features leave as they are; rows without some of them repeat more often."""

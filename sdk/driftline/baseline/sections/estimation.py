@@ -23,14 +23,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.baseline.codec import to_json
 from driftline.panes.bins import SCORE_BINS, score_bin
-from driftline.panes.json_checks import by_name
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
@@ -42,6 +42,7 @@ from driftline.tables.task import PerKind, Task
 
 from .calibration import IsotonicSteps
 from .loss_trees import OUTPUTS, LossTrees, cell_of
+from .section import Section
 from .time_blocks import EXPECTED, OutcomeBlocks, TimeGrid
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ _SEED = 20_261_121
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Estimation:
+class Estimation(Section):
     """Reference outcomes from which performance is estimated. Those of binary scores are in the baseline's pane.
 
     Attributes:
@@ -246,35 +247,21 @@ class Estimation:
         """Identifier of the learned values, on which sums depend: 32 hex characters; "" without any."""
         if not self.classes and self.losses is None:
             return ""
-        text = json.dumps({**self.to_json(), "blocks": None}, sort_keys=True)
+        text = json.dumps(to_json(replace(self, blocks=None)), sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        value: dict[str, Any] = {}
-        if self.classes:
-            value["classes"] = {name: steps.to_json() for name, steps in self.classes.items()}
-        if self.losses is not None:
-            value["losses"] = self.losses.to_json()
-        if self.blocks is not None:
-            value["blocks"] = self.blocks.to_json()
-        return value
+    def __bool__(self) -> bool:
+        return bool(self.classes) or self.losses is not None or self.blocks is not None
 
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read it back. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        classes = {
-            name: IsotonicSteps.from_json(by_name(steps)) for name, steps in by_name(read.get("classes", {})).items()
-        }
-        losses = LossTrees.from_json(read["losses"], bins) if "losses" in read else None
-        return cls(classes, losses, OutcomeBlocks.from_json(read["blocks"]) if "blocks" in read else None)
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` where the trees do not fit the bins."""
+        if self.losses is not None:
+            self.losses.check_bins(bins)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it without the trees where they look at features whose bins a rule changes."""
-        losses = None if self.losses is None else self.losses.leaving(features)
-        remaining = type(self)(self.classes, losses, self.blocks)
-        return remaining if remaining.to_json() else None
+        remaining = replace(self, losses=None if self.losses is None else self.losses.leaving(features))
+        return remaining or None
 
 
 @dataclass(slots=True)
@@ -376,10 +363,8 @@ class EstimationGatherer:
         estimation, expected = _LEARN.of(task)(task, rows, groups, self._bins)
         if self._stretches is not None and expected:
             panes = [_block(task, rows, index, expected) for index in range(self._stretches.count)]
-            estimation = Estimation(
-                estimation.classes, estimation.losses, OutcomeBlocks.of(self._stretches.length, panes)
-            )
-        return estimation if estimation.to_json() else None
+            estimation = replace(estimation, blocks=OutcomeBlocks.of(self._stretches.length, panes))
+        return estimation or None
 
 
 def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_], F64]:

@@ -21,37 +21,32 @@ import numpy as np
 
 from driftline.faults import logger
 from driftline.panes.bins import Bins, CategoryBins, NumberBins, bins_for
-from driftline.panes.json_checks import by_name
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column
 
+from .section import Section
+
 
 @dataclass(frozen=True, slots=True)
-class FeatureKinds:
+class FeatureKinds(Section):
     """Feature → one of ``KINDS``."""
 
     KINDS: ClassVar[tuple[str, ...]] = ()
 
-    of: Mapping[str, str]
+    by_feature: Mapping[str, str]
 
-    def to_json(self) -> dict[str, str]:
-        """Return name → kind."""
-        return dict(self.of)
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        for name, kind in by_name(value).items():
-            if kind not in cls.KINDS or name not in bins.features:
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` for an unknown kind or feature."""
+        for name, kind in self.by_feature.items():
+            if kind not in self.KINDS or name not in bins.features:
                 raise ValueError(
-                    f"that of {name!r} must be {' or '.join(map(repr, cls.KINDS))}, and {name!r} a feature"
+                    f"that of {name!r} must be {' or '.join(map(repr, self.KINDS))}, and {name!r} a feature"
                 )
-        return cls(by_name(value))
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features that leave."""
-        kinds = {name: kind for name, kind in self.of.items() if name in features.kept}
+        kinds = {name: kind for name, kind in self.by_feature.items() if name in features.kept}
         return type(self)(kinds) if kinds else None
 
 
@@ -92,7 +87,7 @@ class NonFeatures(FeatureKinds):
             TIME: "a time written as a number, which every later row is beyond",
         }
         fix = "compared with nothing; name it in features if it is none"
-        return [f"{name}: {why[kind]}: {fix}" for name, kind in self.of.items()]
+        return [f"{name}: {why[kind]}: {fix}" for name, kind in self.by_feature.items()]
 
     def tell(self) -> None:
         """Log it."""
@@ -102,7 +97,7 @@ class NonFeatures(FeatureKinds):
 
 def bins_of(name: str, column: Column, marks: NonFeatures | None, anonymous: bool = False) -> Bins:
     """Choose the bins of a feature, see :func:`driftline.panes.bins.bins_for`; none for one that is marked."""
-    if marks is None or name not in marks.of:
+    if marks is None or name not in marks.by_feature:
         return bins_for(column, anonymous)
     return NumberBins(np.empty(0)) if column.codes is None or column.numbers is not None else CategoryBins(())
 

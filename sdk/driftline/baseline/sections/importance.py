@@ -19,23 +19,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.inputs.dataframes import FrameLike, score_matrix
-from driftline.panes.json_checks import by_name, is_number, short
-from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
 
+from .section import Section
+
 
 @dataclass(frozen=True, slots=True)
-class Importance:
+class Importance(Section):
     """Feature → importance: finite numbers, none negative, in whatever unit; only their shares are compared.
 
     A document counts under its own name, not under those of its descriptors.
     """
 
-    of: Mapping[str, float]
+    by_feature: Mapping[str, float]
 
     @classmethod
     def given(cls, values: Any, features: Sequence[str]) -> Importance:
@@ -45,7 +45,7 @@ class Importance:
         rule and the fix.
 
         >>> Importance.given(np.array([0.7, -0.01]), ["age", "plan"])
-        Importance(of={'age': 0.7, 'plan': 0.0})
+        Importance(by_feature={'age': 0.7, 'plan': 0.0})
         """
         pairs = list(values.items() if isinstance(values, Mapping) else _parallel(values, features))
         feature_names = set(features)
@@ -62,24 +62,17 @@ class Importance:
         >>> Importance({"age": 3.0, "plan": 1.0, "id": 4.0}).shares(["age", "plan"])
         {'age': 0.75, 'plan': 0.25}
         """
-        total = sum(self.of.get(name, 0.0) for name in names)
-        return {name: self.of.get(name, 0.0) / total for name in names} if total > 0 else None
+        total = sum(self.by_feature.get(name, 0.0) for name in names)
+        return {name: self.by_feature.get(name, 0.0) / total for name in names} if total > 0 else None
 
-    def to_json(self) -> dict[str, float]:
-        """Return name → number."""
-        return {name: short(value) for name, value in self.of.items()}
-
-    @classmethod
-    def from_json(cls, value: object, _bins: ModelBins) -> Self:
-        """Read it back. Raises ``ValueError`` that names the rule."""
-        for name, number in by_name(value).items():
-            if not is_number(number) or not 0 <= float(number) < float("inf"):
-                raise ValueError(f"that of {name!r} must be a finite number, not negative")
-        return cls({name: float(number) for name, number in by_name(value).items()})
+    def check(self) -> None:
+        """Raise ``ValueError`` for a weight below 0."""
+        if negative := [name for name, weight in self.by_feature.items() if weight < 0]:
+            raise ValueError(f"that of {negative[0]!r} must not be negative")
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it for the features that leave: it says nothing of their values."""
-        value_by_feature = {name: value for name, value in self.of.items() if name in features.kept}
+        value_by_feature = {name: value for name, value in self.by_feature.items() if name in features.kept}
         return type(self)(value_by_feature) if value_by_feature else None
 
 

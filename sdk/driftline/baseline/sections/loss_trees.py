@@ -18,16 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline.panes.bins import Bins, CategoryBins, assign
-from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column
+
+from .section import Section, rounded
 
 Codes = NDArray[np.uint8]
 
@@ -82,43 +83,13 @@ class Trees:
             predictions[first : first + _AT_ONCE] = sums
         return predictions
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "base": [short(number) for number in self.base.tolist()],
-            "feature": self.feature.tolist(),
-            "place": self.place.tolist(),
-            "leaves": [[short(number) for number in tree.ravel().tolist()] for tree in self.leaves],
-        }
-
-    @classmethod
-    def from_json(cls, value: object, features: int) -> Self:
-        """Read them back; ``features``: how many there are. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        base = floats(read.get("base"))
-        feature, place = (_questions(read.get(name), name) for name in ("feature", "place"))
-        leaves = read.get("leaves")
-        if feature.shape != place.shape or (feature >= features).any() or (place > 255).any():
-            raise ValueError("feature and place must be questions to known features, one list for each tree")
-        if not isinstance(leaves, list) or len(leaves) != len(feature) or not len(base):
-            raise ValueError("leaves must be one list for each tree")
-        width = 2 ** feature.shape[1] * len(base)
-        values = [floats(tree) for tree in leaves]
-        if any(len(tree) != width for tree in values):
-            raise ValueError(f"each tree must have {width} numbers as leaves")
-        shaped = np.array(values, np.float64).reshape(len(feature), 2 ** feature.shape[1], len(base))
-        return cls(base, feature, place.astype(np.uint8), shaped)
-
-
-def _questions(value: object, name: str) -> NDArray[np.int64]:
-    if not isinstance(value, list) or not all(
-        isinstance(tree, list) and all(is_whole(number) and number >= 0 for number in tree) for tree in value
-    ):
-        raise ValueError(f"{name} must be lists of whole numbers from 0 on")
-    depths = {len(tree) for tree in value} or {1}
-    if len(depths) > 1 or not 1 <= max(depths) <= 8:
-        raise ValueError(f"{name} must have trees of one depth from 1 to 8")
-    return np.array(value, np.int64).reshape(len(value), depths.pop())
+    def check(self) -> None:
+        """Raise ``ValueError`` for trees of different shapes."""
+        shape = self.feature.shape
+        if len(shape) != 2 or not 1 <= shape[1] <= 8 or self.place.shape != shape or (self.feature < 0).any():
+            raise ValueError("feature and place must be lists of one length from 1 to 8, one for each tree")
+        if not len(self.base) or self.leaves.shape != (shape[0], 2 ** shape[1], len(self.base)):
+            raise ValueError(f"leaves must be {2 ** shape[1]} lists of {len(self.base)} numbers for each tree")
 
 
 def _leaf(places: Codes, feature: Sequence[int] | NDArray[np.int64], place: Codes) -> NDArray[np.uint8]:
@@ -260,7 +231,7 @@ _SEED = 20_261_120
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LossTrees:
+class LossTrees(Section):
     """Trees that predict the loss of a row from its features and score.
 
     Attributes:
@@ -307,33 +278,18 @@ class LossTrees:
         feature_names = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
         return not feature_names or any(name in features for name in feature_names)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "inputs": list(self.inputs),
-            "orders": {name: order.tolist() for name, order in self.orders.items()},
-            "trees": self.trees.to_json(),
-            "spread": [short(number) for number in self.spread.tolist()],
-        }
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        read, over = by_name(value), _bins(bins)
-        inputs = read.get("inputs")
-        if not isinstance(inputs, list) or not inputs or not all(entry in over for entry in inputs):
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` for inputs without bins, and orders of another length."""
+        over = _bins(bins)
+        if not self.inputs or not all(name in over for name in self.inputs):
             raise ValueError("inputs must be parts that have bins")
-        orders = {}
-        for name, order in by_name(read.get("orders")).items():
-            if name not in inputs or not isinstance(order, list) or len(order) != over[name].size + 2:
+        for name, order in self.orders.items():
+            if name not in self.inputs or order.shape != (over[name].size + 2,):
                 raise ValueError(f"the order of {name!r} must have a place for each of its bins")
-            if not all(is_whole(entry) and 0 <= entry < 256 for entry in order):
-                raise ValueError(f"the order of {name!r} must be bytes")
-            orders[name] = np.array(order, np.uint8)
-        trees, relative_variance = Trees.from_json(read.get("trees"), len(inputs)), floats(read.get("spread"))
-        if len(relative_variance) != len(OUTPUTS) or len(trees.base) != len(OUTPUTS) or (relative_variance < 0).any():
+        if (self.trees.feature >= len(self.inputs)).any():
+            raise ValueError("trees must ask for known inputs")
+        if not len(self.spread) == len(self.trees.base) == len(OUTPUTS) or (self.spread < 0).any():
             raise ValueError(f"there must be {len(OUTPUTS)} outputs, each with a spread")
-        return cls(tuple(inputs), orders, trees, relative_variance)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them where the bins of all they look at stay as they are."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from driftline.panes.json_checks import by_name, floats, is_number, is_whole, short
 from driftline.panes.matrix_products import product
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pca import (
@@ -24,6 +23,8 @@ from driftline.panes.pca import (
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column, PredictionTable
 
+from .section import Section
+
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
 
@@ -31,7 +32,7 @@ FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PcaFit:
+class PcaFit(Section):
     """The fit of the coordinates and components to the reference rows.
 
     Attributes:
@@ -46,26 +47,12 @@ class PcaFit:
     optimism: float
     factors: F64 | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        value: dict[str, Any] = {"rows": self.rows, "optimism": short(self.optimism)}
-        return (
-            value if self.factors is None else {**value, "factors": [short(factor) for factor in self.factors.tolist()]}
-        )
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read it back. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        rows, optimism, factors = read.get("rows", -1), read.get("optimism", np.nan), read.get("factors")
-        if not is_whole(rows) or rows < 0 or not is_number(optimism) or not np.isfinite(optimism):
-            raise ValueError("must have a whole number of rows, and optimism, a number")
-        if factors is None:
-            return cls(rows, float(optimism))
-        factor_values, d = floats(factors), 0 if bins.space is None else len(bins.space.names)
-        if len(factor_values) != d * (d - 1) // 2 or (factor_values <= 0).any():
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` where it does not have one factor per pair of the space."""
+        d = 0 if bins.space is None else len(bins.space.names)
+        factors = self.factors
+        if self.rows < 0 or (factors is not None and (factors.shape != (d * (d - 1) // 2,) or (factors <= 0).any())):
             raise ValueError(f"factors must be {d * (d - 1) // 2} numbers above 0, one for each pair of features")
-        return cls(rows, float(optimism), factor_values)
 
     def leaving(self, _features: FeatureFilter) -> Self | None:
         """Return None: where any rule applies, the space stays behind, too."""

@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from driftline.panes.bins import NumberBins
-from driftline.panes.json_checks import by_name, floats, short
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import octave_bounds
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import Column, PredictionTable
 
+from .section import Section
+
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
 
 
 @dataclass(frozen=True, slots=True)
-class Ranges:
+class Ranges(Section):
     """Number feature → (least, greatest) finite value; a feature without any has none.
 
     One stray value moves them: what is out of range is judged by the outer edges of the bins, at the 0.1 % quantiles.
     """
 
-    of: Mapping[str, tuple[float, float]]
+    by_feature: Mapping[str, tuple[float, float]]
 
     @classmethod
     def counted(cls, pane: Pane, bins: ModelBins) -> Self | None:
@@ -52,26 +53,17 @@ class Ranges:
                 range_by_name[name] = (smallest, greatest)
         return cls(range_by_name) if range_by_name else None
 
-    def to_json(self) -> dict[str, list[float]]:
-        """Return name → [least, greatest]."""
-        return {name: [short(smallest), short(greatest)] for name, (smallest, greatest) in self.of.items()}
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        range_by_name = {}
-        for name, entry in by_name(value).items():
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` where one is not of a number."""
+        for name, (smallest, greatest) in self.by_feature.items():
             if not isinstance(bins.features.get(name), NumberBins):
-                raise ValueError(f"{name!r} is no feature that is a number")
-            ends = floats(entry).tolist()
-            if len(ends) != 2 or ends[0] > ends[1]:
+                raise ValueError(f"{name!r} is not a feature with numbers")
+            if smallest > greatest:
                 raise ValueError(f"that of {name!r} must be [least, greatest]")
-            range_by_name[name] = (ends[0], ends[1])
-        return cls(range_by_name)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features that leave as they are: a range is two values."""
-        range_by_name = {name: ends for name, ends in self.of.items() if name in features.plain}
+        range_by_name = {name: ends for name, ends in self.by_feature.items() if name in features.plain}
         return type(self)(range_by_name) if range_by_name else None
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from driftline.panes.bins import Index, assign
-from driftline.panes.json_checks import by_name, floats, is_whole, short
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
@@ -22,7 +21,8 @@ from driftline.tables.performance_columns import actual_numbers, usable_weight
 from driftline.tables.table import F64, Column, PredictionTable
 from driftline.tables.task import Task
 
-from .time_blocks import BlockCounts, block_columns
+from .section import Section, block_columns, check_first, sizes
+from .time_blocks import BlockCounts
 
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
@@ -38,35 +38,22 @@ MOST_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClassScores:
+class ClassScores(Section):
     """Class → float64 (2, 20): rows by the score of that class, all of them, and those it was true of.
 
     Of the first 50 classes; scores outside [0, 1] are no probabilities and are left out.
     """
 
-    of: Mapping[str, F64]
+    by_class: Mapping[str, F64]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return class → [[counts of all rows], [counts of its own]]."""
-        return {name: [[short(value) for value in row] for row in counts.tolist()] for name, counts in self.of.items()}
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` for an unknown class, and for other cells."""
         classes = () if bins.classes is None else bins.classes.categories
-        scores_by_class = {}
-        for name, entry in by_name(value).items():
+        for name, counts in self.by_class.items():
             if name not in classes:
-                raise ValueError(f"{name!r} is no class")
-            rows = [floats(row) for row in entry] if isinstance(entry, list) else []
-            if [len(row) for row in rows] != [CELLS, CELLS]:
+                raise ValueError(f"{name!r} is not a class")
+            if counts.shape != (2, CELLS):
                 raise ValueError(f"those of {name!r} must be two lists of {CELLS} counts")
-            scores_by_class[name] = np.stack(rows)
-        return cls(scores_by_class)
-
-    def leaving(self, _features: FeatureFilter) -> Self | None:
-        """Return them: they say nothing of features."""
-        return self
 
 
 class ClassScoresGatherer:
@@ -117,72 +104,39 @@ class ScoreMeans:
     labelled: F64 | None = None
     classes: F64 | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        means = {"mean": self.mean, "rows": self.rows, "outcome": self.outcome, "labelled": self.labelled}
-        lists: dict[str, Any] = {name: _shortened(numbers) for name, numbers in means.items() if numbers is not None}
-        if self.classes is not None:
-            lists["classes"] = [_shortened(class_means) for class_means in self.classes]
-        return {"first": self.first.tolist(), **lists}
+    def check(self) -> None:
+        """Raise ``ValueError`` where the means are not those of the cells."""
+        cells = (len(self.first) + 1,)
+        if not self.mean.shape == self.rows.shape == cells:
+            raise ValueError("needs a mean and a number of rows for each cell and one more")
+        labelled = self.labelled is not None
+        outcomes = [self.outcome] if self.outcome is not None else []
+        outcomes += [*self.classes] if self.classes is not None else []
+        if (self.outcome is not None) + (self.classes is not None) != labelled or any(
+            means.shape != cells for means in (*outcomes, self.rows if self.labelled is None else self.labelled)
+        ):
+            raise ValueError("needs labelled and outcome or classes, for each cell and one more, or none")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScoreByFeature:
+class ScoreByFeature(Section):
     """The name of a pane's part (``feature:NAME``, ``score``) → mean scores.
 
     Features by about a tenth of the rows, the score by its own bins; the score as in
     :meth:`~driftline.tables.task.Task.monitored_score`.
     """
 
-    of: Mapping[str, ScoreMeans]
+    by_part: Mapping[str, ScoreMeans]
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ScoreByFeature) and self.to_json() == other.to_json()
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {name: means.to_json() for name, means in self.of.items()}
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        columns, means_by_feature = block_columns(bins), {}
-        for name, entry in by_name(value).items():
-            if name not in columns:
-                raise ValueError(f"{name!r} has no bins")
-            read = by_name(entry)
-            first = read.get("first")
-            if not isinstance(first, list) or not all(
-                is_whole(bin_index) and 0 <= bin_index < columns[name].size for bin_index in first
-            ):
-                raise ValueError(f"that of {name!r} needs first, a list of bins")
-            if first[:1] != [0] or sorted(set(first)) != first:
-                raise ValueError(f"that of {name!r} needs first bins that ascend from 0")
-            mean, rows = floats(read.get("mean")), floats(read.get("rows"))
-            if not len(mean) == len(rows) == len(first) + 1:
-                raise ValueError(f"that of {name!r} needs a mean and a number of rows for each cell and one more")
-            outcome, labelled = (floats(read[key]) if key in read else None for key in ("outcome", "labelled"))
-            classes = np.stack([floats(entry) for entry in read["classes"]]) if read.get("classes") else None
-            outcome_means = [entry for entry in (outcome, classes) if entry is not None]
-            if len(outcome_means) != (labelled is not None) or any(
-                entry.shape[-1] != len(rows) for entry in (*outcome_means, rows if labelled is None else labelled)
-            ):
-                raise ValueError(
-                    f"that of {name!r} needs labelled and outcome or classes, for each cell and one more, or none"
-                )
-            means_by_feature[name] = ScoreMeans(np.array(first, np.intp), mean, rows, outcome, labelled, classes)
-        return cls(means_by_feature)
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` for a part without bins, and for cells that its bins do not have."""
+        for name, size in sizes(self.by_part, bins):
+            check_first(self.by_part[name].first, size, name)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features whose bins no rule changes."""
-        means_by_feature = {
-            n: means
-            for n, means in self.of.items()
-            if not n.startswith("feature:") or n[len("feature:") :] in features.plain
-        }
-        return type(self)(means_by_feature) if means_by_feature else None
+        means_by_part = features.plain_parts(self.by_part)
+        return type(self)(means_by_part) if means_by_part else None
 
 
 class ScoreByFeatureGatherer:
@@ -246,10 +200,6 @@ def _means(total: F64, weight: F64) -> F64:
     mean = np.divide(total, weight, out=np.zeros(len(weight)), where=weight > 0)
     # six digits, here and not when it is written, so that a baseline says the same before and after
     return np.array([float(f"{value:.6g}") for value in mean.tolist()])
-
-
-def _shortened(values: F64) -> list[Any]:
-    return [short(value) for value in values.tolist()]
 
 
 def _outcomes(task: Task, actual: Column | None, weight: F64) -> tuple[F64, Sequence[F64]]:

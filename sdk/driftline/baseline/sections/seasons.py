@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from driftline.panes.bins import Bins, CategoryBins, Index, assign
 from driftline.panes.embedding_projection import WIDTH
-from driftline.panes.json_checks import by_name, floats, is_whole, short
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.panes.pca import Joint, widths
@@ -30,11 +29,14 @@ from driftline.tables.table import F64, I64, Column, PredictionTable
 from driftline.tables.timestamps import HOUR, AnySeasonality, Seasonality, UnknownSeasonality
 
 from .cycles import MOST_TESTED, Cycles, counted_by_hour, find_cycles, hours_of_rows
-from .time_blocks import MOST_BLOCKS, TELLING, BlockCounts, TimeGrid, block_columns
+from .section import Section, block_columns, check_blocks, check_first, check_shape, sizes
+from .time_blocks import TELLING, BlockCounts, TimeGrid
 
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
 
+
+T = TypeVar("T")
 
 RANKS = 10
 """Cells of ranks in a block: tenths of the rows of its season."""
@@ -69,129 +71,86 @@ class SeasonShorts:
         length: Nanoseconds.
         starts: int64 (b,).
         rows: float64 (b, 3).
-        of: Name of a part → float64 (b, cells), over the cells of its blocks.
+        by_part: Name of a part → float64 (b, cells), over the cells of its blocks.
     """
 
     length: int
     starts: I64
     rows: F64
-    of: Mapping[str, F64]
+    by_part: Mapping[str, F64]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "length": self.length,
-            "starts": self.starts.tolist(),
-            "rows": _lists(self.rows),
-            "of": {name: _lists(counts) for name, counts in self.of.items()},
-        }
-
-    @classmethod
-    def from_json(cls, value: object, blocks: Mapping[str, Deseasonalized]) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        length, starts = _read_starts(read, "shorts")
-        counts_by_name = {}
-        for name, counts in by_name(read.get("of")).items():
-            if name not in blocks:
-                raise ValueError(f"shorts: {name!r} has no blocks")
-            counts_by_name[name] = _matrix(
-                counts, len(starts), blocks[name].counts.shape[1], f"shorts: that of {name!r}"
-            )
-        return cls(length, starts, _matrix(read.get("rows"), len(starts), 3, "shorts: rows"), counts_by_name)
+    def check(self) -> None:
+        """Raise ``ValueError`` for stretches that do not fit each other."""
+        check_blocks(self.length, self.starts, self.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seasons:
+class Seasons(Section):
     """The reference season by season.
 
     Attributes:
         rows: float64 (seasons, 3), number, sum of weights and of squared weights.
-        of: Name of a pane's part → float64 (seasons, width).
+        by_part: Name of a pane's part → float64 (seasons, width).
         length: Of a block, nanoseconds, 0 = there are none.
         starts: int64 (b,).
         block_rows: float64 (b, 3).
         blocks: Name of a part → the column in each block.
-        found: True where the rows were found to repeat, False where somebody named the seasons.
+        is_detected: True where the rows were found to repeat, False where somebody named the seasons.
         shorts: A short stretch of each block; None where there is none, or too few rows in it.
     """
 
     seasonality: Seasonality
     rows: F64
-    of: Mapping[str, F64]
+    by_part: Mapping[str, F64]
     length: int = 0
     starts: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     block_rows: F64 = field(default_factory=lambda: np.zeros((0, 3)))
     blocks: Mapping[str, Deseasonalized] = field(default_factory=dict)
-    found: bool = False
+    is_detected: bool = False
     shorts: SeasonShorts | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, counts sparse."""
-        value: dict[str, Any] = {
-            "kind": self.seasonality.kind,
-            "timezone": self.seasonality.timezone,
-            "rows": _lists(self.rows),
-            "of": {name: _sparse(counts) for name, counts in self.of.items()},
-            **({"found": True} if self.found else {}),
-        }
+    def check(self) -> None:
+        """Raise ``ValueError`` for sums of another number of seasons or blocks."""
+        seasons = self.seasonality.count
+        check_timezone(self.seasonality.timezone)
+        check_shape("rows", self.rows, seasons, 3)
+        for name, counts in self.by_part.items():
+            check_shape(f"the counts of {name!r}", counts, seasons, counts.shape[-1])
         if self.length:
-            value["blocks"] = {
-                "length": self.length,
-                "starts": self.starts.tolist(),
-                "rows": _lists(self.block_rows),
-                "of": {
-                    name: {
-                        "first": None if block.first is None else block.first.tolist(),
-                        "counts": _lists(block.counts),
-                    }
-                    for name, block in self.blocks.items()
-                },
-            }
+            check_blocks(self.length, self.starts, self.block_rows)
+        for name, block in self.blocks.items():
+            width = RANKS if block.first is None else len(block.first)
+            check_shape(f"the blocks of {name!r}", block.counts, len(self.starts), width)
         if self.shorts is not None:
-            value["shorts"] = self.shorts.to_json()
-        return value
+            for name, counts in self.shorts.by_part.items():
+                if name not in self.blocks:
+                    raise ValueError(f"shorts: {name!r} has no blocks")
+                shape = len(self.shorts.starts), self.blocks[name].counts.shape[1]
+                check_shape(f"the shorts of {name!r}", counts, *shape)
 
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        if missing := {"kind", "timezone", "rows", "of"} - read.keys():
-            raise ValueError(f"{min(missing)} is missing")
-        seasonality = Seasonality(read["kind"], _zone(read["timezone"]))
-        wide = widths_of(bins)
-        counts_by_name = {}
-        for name, entry in by_name(read["of"]).items():
-            if name not in wide:
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` for parts without bins, and for sums of another width."""
+        widths_by_part, columns = widths_of(bins), block_columns(bins)
+        for name, counts in self.by_part.items():
+            if name not in widths_by_part:
                 raise ValueError(f"{name!r} is counted but has no bins")
-            counts_by_name[name] = _dense(entry, seasonality.count, wide[name], name)
-        rows = _matrix(read["rows"], seasonality.count, 3, "rows")
-        length, starts, block_rows, blocks = _read_blocks(by_name(read.get("blocks", {})), bins)
-        shorts = SeasonShorts.from_json(read["shorts"], blocks) if "shorts" in read else None
-        return cls(
-            seasonality, rows, counts_by_name, length, starts, block_rows, blocks, bool(read.get("found")), shorts
-        )
+            check_shape(f"the counts of {name!r}", counts, self.seasonality.count, widths_by_part[name])
+        for name, size in sizes(self.blocks, bins):
+            first = self.blocks[name].first
+            if isinstance(columns[name], CategoryBins) != (first is not None):
+                raise ValueError(f"blocks: that of {name!r} needs first bins of categories, and none of numbers")
+            if first is not None:
+                check_first(first, size, name)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return them without the features whose bins a rule changes, and without what is known of all together."""
+        """Return them without the features whose bins a rule changes, and without joint sums of all features."""
 
-        def plain(name: str) -> bool:
-            kind, _, feature = name.partition(":")
-            return feature in features.plain if feature else kind in ("score", "class")
+        def plain(parts: Mapping[str, T]) -> dict[str, T]:
+            features_alone = {name: part for name, part in parts.items() if name not in _TOGETHER}
+            return features.plain_parts(features_alone)
 
-        return type(self)(
-            self.seasonality,
-            self.rows,
-            {name: counts for name, counts in self.of.items() if plain(name)},
-            self.length,
-            self.starts,
-            self.block_rows,
-            {name: block for name, block in self.blocks.items() if plain(name)},
-            self.found,
-            None
-            if self.shorts is None
-            else replace(self.shorts, of={name: counts for name, counts in self.shorts.of.items() if plain(name)}),
-        )
+        shorts = None if self.shorts is None else replace(self.shorts, by_part=plain(self.shorts.by_part))
+        return replace(self, by_part=plain(self.by_part), blocks=plain(self.blocks), shorts=shorts)
 
 
 def widths_of(bins: ModelBins) -> dict[str, int]:
@@ -209,85 +168,12 @@ def kept_of(bins: ModelBins, seasons: int) -> dict[str, int]:
     return wide
 
 
-def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F64, dict[str, Deseasonalized]]:
-    if not read:
-        return 0, np.zeros(0, np.int64), np.zeros((0, 3)), {}
-    if missing := {"length", "starts", "rows", "of"} - read.keys():
-        raise ValueError(f"blocks: {min(missing)} is missing")
-    length, starts = _read_starts(read, "blocks")
-    columns, blocks_by_name = block_columns(bins), {}
-    for name, entry in by_name(read["of"]).items():
-        if name not in columns:
-            raise ValueError(f"blocks: {name!r} is counted but has no bins")
-        first, width = by_name(entry).get("first"), RANKS
-        if isinstance(columns[name], CategoryBins) != (first is not None):
-            raise ValueError(f"blocks: that of {name!r} needs first bins of categories, and null of numbers")
-        if first is not None:
-            if not isinstance(first, list) or not all(
-                is_whole(cell) and 0 <= cell < columns[name].size for cell in first
-            ):
-                raise ValueError(f"blocks: that of {name!r} needs first, a list of bins")
-            if first[:1] != [0] or sorted(set(first)) != first:
-                raise ValueError(f"blocks: that of {name!r} needs first bins that ascend from 0")
-            width = len(first)
-        counts = _matrix(entry.get("counts"), len(starts), width, f"blocks: that of {name!r}")
-        blocks_by_name[name] = Deseasonalized(None if first is None else np.array(first, np.intp), counts)
-    return length, starts, _matrix(read["rows"], len(starts), 3, "blocks: rows"), blocks_by_name
-
-
-def _read_starts(read: Mapping[str, Any], key: str) -> tuple[int, I64]:
-    length, starts = read.get("length", 0), read.get("starts")
-    if not is_whole(length) or not 0 < length < 2**63:
-        raise ValueError(f"{key}: length must be a whole number of nanoseconds")
-    if not isinstance(starts, list) or not all(is_whole(start) and abs(start) < 2**63 for start in starts):
-        raise ValueError(f"{key}: starts must be a list of whole numbers")
-    if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
-        raise ValueError(f"{key}: starts must be 2 to {MOST_BLOCKS} times that ascend")
-    return length, np.array(starts, np.int64)
-
-
-def _zone(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("timezone must be a text")
+def check_timezone(timezone: str) -> None:
+    """Raise ``ValueError`` where there is no such time zone."""
     try:
-        ZoneInfo(value)
+        ZoneInfo(timezone)
     except (OSError, ValueError, KeyError):
-        raise ValueError(f"timezone: {value!r} is not a time zone") from None
-    return value
-
-
-def _sparse(counts: F64) -> dict[str, Any]:
-    filled = np.flatnonzero(counts)
-    steps = np.diff(filled, prepend=0)  # small numbers are short texts
-    return {"steps": steps.tolist(), "values": [short(value) for value in counts.ravel()[filled].tolist()]}
-
-
-def _dense(value: object, rows: int, columns: int, name: str) -> F64:
-    read = by_name(value)
-    steps, values = read.get("steps"), floats(read.get("values"))
-    if not isinstance(steps, list) or not all(is_whole(step) and 0 <= step < 2**31 for step in steps):
-        raise ValueError(f"that of {name!r} needs steps, a list of whole numbers")
-    positions = np.cumsum(np.array(steps, np.int64))
-    if len(positions) != len(values) or (
-        len(positions) and (positions[-1] >= rows * columns or (np.diff(positions) <= 0).any())
-    ):
-        raise ValueError(f"that of {name!r} must have {rows} × {columns} counts at most, in their order")
-    dense = np.zeros(rows * columns)
-    dense[positions] = values
-    return dense.reshape(rows, columns)
-
-
-def _matrix(value: object, rows: int, columns: int, name: str) -> F64:
-    if not isinstance(value, list) or len(value) != rows:
-        raise ValueError(f"{name} must have {rows} rows of {columns} numbers")
-    read = [floats(row) for row in value]
-    if any(len(row) != columns for row in read):
-        raise ValueError(f"{name} must have {rows} rows of {columns} numbers")
-    return np.array(read, np.float64).reshape(rows, columns)
-
-
-def _lists(values: F64) -> list[list[float]]:
-    return [[short(value) for value in row] for row in values.tolist()]
+        raise ValueError(f"timezone={timezone!r} is not a time zone; pass an IANA name, as 'Europe/Paris'") from None
 
 
 @dataclass(slots=True)
@@ -425,9 +311,9 @@ class SeasonCounts:
             return None
         counts_by_name = {name: counts for name, counts in self._panes.items() if counts.any()}
         filled = np.flatnonzero(self._whole.rows[:, 0] > 0)
-        is_found = self.parts is not None
+        is_detected = self.parts is not None
         if self.stretches is None or len(filled) < 2:
-            return Seasons(self.seasonality, rows, counts_by_name, found=is_found)
+            return Seasons(self.seasonality, rows, counts_by_name, is_detected=is_detected)
         starts = self.stretches.start + filled.astype(np.int64) * self.stretches.length
         blocks = {
             name: Deseasonalized(self._cells.get(name), self._levelled(self._whole, name, counts_by_name[name], filled))
@@ -435,7 +321,9 @@ class SeasonCounts:
             if name in counts_by_name
         }
         block_arguments = (self.stretches.length, starts, self._whole.rows[filled], blocks)
-        return Seasons(self.seasonality, rows, counts_by_name, *block_arguments, is_found, self._shorts(counts_by_name))
+        return Seasons(
+            self.seasonality, rows, counts_by_name, *block_arguments, is_detected, self._shorts(counts_by_name)
+        )
 
     def _shorts(self, counts_by_name: Mapping[str, F64]) -> SeasonShorts | None:
         """Return the short stretches; None where they have too few rows to tell anything."""

@@ -12,15 +12,14 @@ they would be ten times that.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from driftline.panes.bins import LONGEST_CATEGORY, RARE, CategoryBins, assign
 from driftline.panes.fold import GroupCounts
-from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import Pane
@@ -29,7 +28,8 @@ from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_column
 from driftline.tables.table import F64, I64, Column, PredictionTable, length, take_rows
 
-from .time_blocks import MOST_BLOCKS, TimeGrid, block_columns
+from .section import MOST_BLOCKS, Section, block_columns, check_shape, rounded
+from .time_blocks import TimeGrid
 
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
@@ -88,15 +88,10 @@ def places_of(column: Column | None, values: Sequence[str], n: int) -> I64:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Slices:
+class Slices(Section):
     """Key → value → the sums of its reference rows: ``rows``, features, score and class over the baseline's bins."""
 
-    of: Mapping[str, Mapping[str, Pane]]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Slices) and self.to_json() == other.to_json()
-
-    __hash__ = None  # type: ignore[assignment]
+    by_key: Mapping[str, Mapping[str, Pane]]
 
     @classmethod
     def bounded(cls, of: Mapping[str, Mapping[str, Pane]]) -> Self | None:
@@ -121,52 +116,48 @@ class Slices:
     def pane(self, name: str) -> Pane | None:
         """Return the rows of a slice by its name; None where the baseline does not know it."""
         key, _, value = name.partition("=")
-        return self.of.get(key, {}).get(value)
+        return self.by_key.get(key, {}).get(value)
 
     def values(self, key: str) -> tuple[str, ...]:
         """Return the values of a key that are told apart, those with most rows first; none where it is not known."""
-        rows_by_value = {value: pane.rows for value, pane in self.of.get(key, {}).items() if value != OTHER}
+        rows_by_value = {value: pane.rows for value, pane in self.by_key.get(key, {}).items() if value != OTHER}
         return tuple(sorted(rows_by_value, key=lambda value: (-rows_by_value[value], value)))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return key → value → part → its sums, as places and values where most are zero."""
-        return {
-            key: {value: {part: _sparse(sums) for part, sums in pane.parts.items()} for value, pane in values.items()}
-            for key, values in self.of.items()
-        }
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` for keys with '=', too many values, and parts without bins or of another width."""
         widths = {"rows": 3} | {part: over.size + 2 for part, over in block_columns(bins).items()}
-        panes_by_key: dict[str, dict[str, Pane]] = {}
-        for key, values in by_name(value).items():
+        for key, values in self.by_key.items():
             if not key or "=" in key:
-                raise ValueError(f"{key!r} is no key: it must be a name without '='")
-            if len(by_name(values)) > MOST_VALUES + 1:
+                raise ValueError(f"{key!r} is not a key: it must be a name without '='")
+            if len(values) > MOST_VALUES + 1:
                 raise ValueError(f"{key!r} has more than {MOST_VALUES} values and other")
-            panes_by_key[key] = {name: Pane(dict(_parts(by_name(parts), widths))) for name, parts in values.items()}
-        return cls(panes_by_key)
+            for value, pane in values.items():
+                if "rows" not in pane.parts:
+                    raise ValueError(f"rows is missing in {slice_name(key, value)}")
+                for part, sums in pane.parts.items():
+                    if part not in widths:
+                        raise ValueError(f"{part!r} of {slice_name(key, value)} is counted but has no bins")
+                    check_shape(f"{part!r} of {slice_name(key, value)}", sums, widths[part])
 
     def with_other(self, key: str, value: str) -> Self:
         """Return them with one value of a key among the others, as where it is not told apart."""
-        values = dict(self.of.get(key, {}))
+        values = dict(self.by_key.get(key, {}))
         pane = values.pop(value, None)
         if pane is None:
             return self
-        return type(self)({**self.of, key: {**values, OTHER: _merged(values.get(OTHER), pane)}})
+        return type(self)({**self.by_key, key: {**values, OTHER: _merged(values.get(OTHER), pane)}})
 
     def without(self, keys: Collection[str]) -> Self | None:
         """Return those of the other keys."""
-        panes_by_key = {key: values for key, values in self.of.items() if key not in keys}
+        panes_by_key = {key: values for key, values in self.by_key.items() if key not in keys}
         return type(self)(panes_by_key) if panes_by_key else None
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them without the features whose bins a rule changes."""
         return type(self)(
             {
-                key: {value: Pane(dict(_left(pane, features))) for value, pane in values.items()}
-                for key, values in self.of.items()
+                key: {value: Pane(features.plain_parts(pane.parts)) for value, pane in values.items()}
+                for key, values in self.by_key.items()
             }
         )
 
@@ -219,36 +210,6 @@ def _merged(pane: Pane | None, other_pane: Pane) -> Pane:
     return Pane({part: sums + pane.parts.get(part, 0.0) for part, sums in other_pane.parts.items()})
 
 
-def _sparse(sums: F64) -> Any:
-    filled = np.flatnonzero(sums)
-    if 2 * len(filled) < len(sums):
-        return {"at": filled.tolist(), "values": [short(value) for value in sums[filled].tolist()]}
-    return [short(value) for value in sums.tolist()]
-
-
-def _parts(parts: Mapping[str, Any], widths: Mapping[str, int]) -> Iterator[tuple[str, F64]]:
-    if "rows" not in parts:
-        raise ValueError("rows is missing in a slice")
-    for part, value in parts.items():
-        if part not in widths:
-            raise ValueError(f"{part!r} is counted but has no bins")
-        dense = np.zeros(widths[part])
-        indices = value.get("at") if isinstance(value, dict) else list(range(widths[part]))
-        if not isinstance(indices, list) or not all(is_whole(index) and 0 <= index < widths[part] for index in indices):
-            raise ValueError(f"that of {part!r} needs places below {widths[part]}")
-        read = floats(value.get("values") if isinstance(value, dict) else value)
-        if len(read) != len(indices):
-            raise ValueError(f"that of {part!r} has {len(indices)} places but {len(read)} values")
-        dense[np.asarray(indices, np.intp)] = read
-        yield part, dense
-
-
-def _left(pane: Pane, features: FeatureFilter) -> Iterator[tuple[str, F64]]:
-    for part, sums in pane.parts.items():
-        if not part.startswith("feature:") or part.removeprefix("feature:") in features.plain:
-            yield part, sums
-
-
 PARTS = ("outcomes", "confusion", "confusion_excess")
 """Parts of a classifier's pane that a slice has."""
 
@@ -266,77 +227,49 @@ MOST_CLASSES = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SliceOutcomes:
+class SliceOutcomes(Section):
     """Reference performance by slice and stretch of time.
 
     Attributes:
         length: Nanoseconds of a stretch; 0 for a single stretch of rows without a time.
         count: Number of stretches.
-        of: Sums by ``key=value`` and part, a group per stretch; ``spread`` has one group for all.
+        by_slice: Sums by ``key=value`` and part, a group per stretch; ``spread`` has one group for all.
     """
 
     length: int
     count: int
-    of: Mapping[str, Mapping[str, Sparse]]
+    by_slice: Mapping[str, Mapping[str, Sparse]]
 
     def pane(self, name: str) -> Pane:
         """Return the outcomes of a slice; nothing where they are not known."""
-        return Pane({part: sums.dense(self.count).sum(axis=0) for part, sums in self.of.get(name, {}).items()})
+        return Pane({part: sums.dense(self.count).sum(axis=0) for part, sums in self.by_slice.get(name, {}).items()})
 
     def blocks(self, name: str) -> list[Pane]:
         """Return the same in each stretch of time, without ``spread``."""
-        panes = [Pane() for _ in range(self.count if name in self.of else 0)]
-        for part, sums in self.of.get(name, {}).items():
+        panes = [Pane() for _ in range(self.count if name in self.by_slice else 0)]
+        for part, sums in self.by_slice.get(name, {}).items():
             if part != "spread":
                 for pane, block_sums in zip(panes, sums.dense(self.count), strict=True):
                     pane.parts[part] = block_sums
         return [pane for pane in panes if pane.parts["outcomes"].any()]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "length": self.length,
-            "count": self.count,
-            "of": {
-                name: {part: self._written(part, sums) for part, sums in parts.items()}
-                for name, parts in self.of.items()
-            },
-        }
-
-    def _written(self, part: str, sums: Sparse) -> Any:
-        values = sums.dense(1 if part == "spread" else self.count).ravel()
-        filled = np.flatnonzero(values)
-        if 2 * len(filled) < len(values):
-            return {
-                "width": sums.width,
-                "at": filled.tolist(),
-                "values": [short(number) for number in values[filled].tolist()],
-            }
-        return {"width": sums.width, "values": [short(number) for number in values.tolist()]}
-
-    @classmethod
-    def from_json(cls, value: object, _bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        length, count = read.get("length", -1), read.get("count", 0)
-        if not is_whole(length) or not 0 <= length < 2**63:
-            raise ValueError("length must be a whole number of nanoseconds")
-        if not is_whole(count) or not 1 <= count <= MOST_BLOCKS + 1:
-            raise ValueError(f"count must be 1 to {MOST_BLOCKS + 1}")
-        return cls(
-            length,
-            count,
-            {name: _outcome_parts(by_name(entry), count) for name, entry in by_name(read.get("of")).items()},
-        )
+    def check(self) -> None:
+        """Raise ``ValueError`` for unknown parts, and for sums outside their width and stretches."""
+        if self.length < 0 or not 1 <= self.count <= MOST_BLOCKS + 1:
+            raise ValueError(f"length must not be negative, and count be 1 to {MOST_BLOCKS + 1}")
+        for name, parts in self.by_slice.items():
+            if "outcomes" not in parts or not parts.keys() <= {*PARTS, *ERRORS}:
+                raise ValueError(f"{name!r} must have outcomes, and no other parts than those of a slice")
+            for part, sums in parts.items():
+                groups, width = 1 if part == "spread" else self.count, sums.width
+                inside = (sums.group >= 0) & (sums.group < groups) & (sums.index >= 0) & (sums.index < width)
+                if not 0 < width <= MOST_CLASSES**2 or not inside.all():
+                    raise ValueError(f"{part!r} of {name!r} must have places below its width in each stretch")
 
     def without(self, keys: Collection[str]) -> Self | None:
         """Return those of the other keys."""
-        parts_by_name = {name: parts for name, parts in self.of.items() if name.partition("=")[0] not in keys}
+        parts_by_name = {name: parts for name, parts in self.by_slice.items() if name.partition("=")[0] not in keys}
         return type(self)(self.length, self.count, parts_by_name) if parts_by_name else None
-
-    def leaving(self, _features: FeatureFilter) -> Self | None:
-        """Return them: they say nothing of features."""
-        return self
 
 
 class SliceOutcomesGatherer:
@@ -396,25 +329,3 @@ class SliceOutcomesGatherer:
     def _count(self) -> int:
         """Stretches, the last of rows that are in none."""
         return 1 if self._stretches is None else self._stretches.count + 1
-
-
-def _outcome_parts(parts: Mapping[str, Any], count: int) -> dict[str, Sparse]:
-    if "outcomes" not in parts:
-        raise ValueError("outcomes is missing in a slice")
-    sparse_parts = {}
-    for name, value in parts.items():
-        entry = by_name(value)
-        width, values = entry.get("width", 0), floats(entry.get("values"))
-        if name not in (*PARTS, *ERRORS) or not is_whole(width) or not 0 < width <= MOST_CLASSES**2:
-            raise ValueError(f"{name!r} is no part of a slice, or has no width")
-        cells = width * (1 if name == "spread" else count)
-        indices = entry.get("at", list(range(cells)))
-        if (
-            not isinstance(indices, list)
-            or len(indices) != len(values)
-            or not all(is_whole(x) and 0 <= x < cells for x in indices)
-        ):
-            raise ValueError(f"{name!r} must have places below its width in each stretch, and a value for each")
-        places, filled = np.array(indices, np.int64), np.flatnonzero(values)
-        sparse_parts[name] = Sparse(width, places[filled] // width, places[filled] % width, values[filled])
-    return sparse_parts

@@ -13,18 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from driftline.panes.bins import SCORE_BINS, Bins, Index, NumberBins
-from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
+from driftline.panes.bins import SCORE_BINS, Index, NumberBins
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, I64
 
-MOST_BLOCKS = 60
+from .section import MOST_BLOCKS, Section, block_columns, check_blocks, check_first, check_shape, rounded, sizes
 
 CELLS = 10
 """Cells of a column in a block, up to twice as many where single bins are heavy: 60 blocks of 10 are 2 kB of JSON a
@@ -40,6 +39,45 @@ TELLING = 25.0
 """Rows of a short stretch on average; fewer tell nothing, and windows with so few decide nothing."""
 
 _MONDAY = 4 * _DAY  # 1970-01-05
+
+
+_STEP = 300 * 10**9
+"""Five minutes in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period(Section):
+    """Time of the first and of the last row, unix nanoseconds."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, times: I64) -> Self | None:
+        """Return that of times, int64 (n,), 0 = not known; None where none is."""
+        timed = times[times != 0]
+        return cls(int(timed.min()), int(timed.max())) if len(timed) else None
+
+    def joined(self, other: Self | None) -> Self:
+        """Return the period that holds both.
+
+        >>> Period(3, 5).joined(Period(1, 4))
+        Period(first=1, last=5)
+        """
+        return self if other is None else type(self)(min(self.first, other.first), max(self.last, other.last))
+
+    def widened(self) -> Self:
+        """Return it to whole five minutes, as panes have them: it tells the time of no row.
+
+        >>> Period(300_000_000_001, 300_000_000_002).widened()
+        Period(first=300000000000, last=599999999999)
+        """
+        return type(self)(self.first - self.first % _STEP, self.last - self.last % _STEP + _STEP - 1)
+
+    def check(self) -> None:
+        """Raise ``ValueError`` where it ends before it begins."""
+        if self.first > self.last:
+            raise ValueError("must be two times of unix nanoseconds, the earlier one first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +175,7 @@ class BlockCounts:
 
     Attributes:
         first: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
-        missing: float64 (blocks,), weights of rows without a usable value; None where an older release did not count.
+        missing: float64 (blocks,), weights of rows without a usable value; None where nothing counted them.
         outside: float64 (blocks,), weights of numbers in the two open bins; None of categories, or not counted.
     """
 
@@ -167,25 +205,33 @@ class BlockCounts:
         width = counts.shape[-1] if counts.shape[-1] > self.first[-1] else int(self.first[-1]) + 1
         return np.add.reduceat(counts[..., :width], self.first, axis=-1)
 
+    def check(self) -> None:
+        """Raise ``ValueError`` where the counts are not those of the cells, or of blocks of another number."""
+        blocks = len(self.counts)
+        check_shape("counts", self.counts, blocks, len(self.first))
+        for name, counts in (("missing", self.missing), ("outside", self.outside)):
+            if counts is not None:
+                check_shape(name, counts, blocks)
+
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class TimeBlocks:
+class TimeBlocks(Section):
     """Coarse histograms of up to 60 stretches of time that hold rows, oldest first.
 
     Attributes:
         length: Of a stretch, nanoseconds.
         starts: int64 (b,), unix nanoseconds.
         rows: float64 (b, 3), number, sum of weights and of squared weights.
-        of: The name of a pane's part (``feature:NAME``, ``score``, ``class``) → its cells.
-        within: The same of a short stretch of each (an hour of a day), over the same cells, where these hold rows
+        by_part: The name of a pane's part (``feature:NAME``, ``score``, ``class``) → its cells.
+        shorts: The same of a short stretch of each (an hour of a day), over the same cells, where these hold rows
             enough: how much more a window varies that is shorter than a block.
     """
 
     length: int
     starts: I64
     rows: F64
-    of: Mapping[str, BlockCounts]
-    within: Self | None = None
+    by_part: Mapping[str, BlockCounts]
+    shorts: TimeBlocks | None = None
 
     @classmethod
     def folded(
@@ -225,113 +271,35 @@ class TimeBlocks:
         if len(filled) < 2 or sum(panes[index].rows for index in filled) < TELLING * len(filled):
             return self
         counts_by_name = {}
-        for name, cells in self.of.items():
+        for name, cells in self.by_part.items():
             parts = [panes[index].parts.get(name) for index in filled]
             no_counts = np.zeros_like(cells.counts[0])
             counts_by_name[name] = BlockCounts(
                 cells.first, np.stack([no_counts if part is None else cells.coarsen(part[:-2]) for part in parts])
             )
         rows = np.stack([panes[index].parts["rows"] for index in filled])
-        return replace(self, within=type(self)(length, starts[filled], rows, counts_by_name))
+        return replace(self, shorts=type(self)(length, starts[filled], rows, counts_by_name))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "length": self.length,
-            "starts": self.starts.tolist(),
-            "rows": _lists(self.rows),
-            "of": {name: _cells_json(c) for name, c in self.of.items()},
-            **({} if self.within is None else {"within": self.within.to_json()}),
-        }
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        if missing := {"length", "starts", "rows", "of"} - read.keys():
-            raise ValueError(f"{min(missing)} is missing")
-        length, starts = read["length"], read["starts"]
-        if not is_whole(length) or not 0 < length < 2**63:
-            raise ValueError("length must be a whole number of nanoseconds")
-        if not isinstance(starts, list) or not all(is_whole(start) and abs(start) < 2**63 for start in starts):
-            raise ValueError("starts must be a list of whole numbers")
-        if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
-            raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
-        columns, counts_by_name = block_columns(bins), {}
-        for name, entry in by_name(read["of"]).items():
-            if name not in columns:
-                raise ValueError(f"{name!r} is counted but has no bins")
-            try:
-                counts_by_name[name] = _cells(by_name(entry), len(starts), columns[name].size)
-            except ValueError as error:
-                raise ValueError(f"that of {name!r} {error}") from None
-        within = cls.from_json(read["within"], bins) if "within" in read else None
-        if within is not None and any(
-            name not in counts_by_name or not np.array_equal(entry.first, counts_by_name[name].first)
-            for name, entry in within.of.items()
+    def check(self) -> None:
+        """Raise ``ValueError`` for blocks that do not fit each other."""
+        check_blocks(self.length, self.starts, self.rows)
+        for name, cells in self.by_part.items():
+            check_shape(f"the counts of {name!r}", cells.counts, len(self.starts), len(cells.first))
+        if self.shorts is not None and not all(
+            name in self.by_part and np.array_equal(cells.first, self.by_part[name].first)
+            for name, cells in self.shorts.by_part.items()
         ):
-            raise ValueError("within must have the cells of the blocks")
-        return cls(length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3), counts_by_name, within)
+            raise ValueError("shorts must have the cells of the blocks")
+
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` for a part without bins, and for cells that its bins do not have."""
+        for name, size in sizes(self.by_part, bins):
+            check_first(self.by_part[name].first, size, name)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them without the features whose bins a rule changes."""
-        counts_by_name = {
-            n: c for n, c in self.of.items() if not n.startswith("feature:") or n[len("feature:") :] in features.plain
-        }
-        within = None if self.within is None else self.within.leaving(features)
-        return type(self)(self.length, self.starts, self.rows, counts_by_name, within)
-
-
-def block_columns(bins: ModelBins) -> dict[str, Bins]:
-    """Return the compared bins by the name of their part in a pane.
-
-    >>> block_columns(ModelBins())
-    {}
-    """
-    bins_by_name: dict[str, Bins | None] = {f"feature:{name}": over for name, over in bins.features.items()}
-    bins_by_name |= {"score": bins.score, "class": bins.classes}
-    return {name: over for name, over in bins_by_name.items() if over is not None}
-
-
-def _cells_json(cells: BlockCounts) -> dict[str, Any]:
-    value: dict[str, Any] = {"first": cells.first.tolist(), "counts": _lists(cells.counts)}
-    for name, cases in (("missing", cells.missing), ("outside", cells.outside)):
-        if cases is not None:
-            value[name] = [short(number) for number in cases.tolist()] if cases.any() else []
-    return value
-
-
-def _cases(value: object, blocks: int, key: str) -> F64 | None:
-    if value is None:
-        return None
-    read = floats(value)
-    if len(read) not in (0, blocks):
-        raise ValueError(f"must have {blocks} counts of {key} values, or none")
-    return read if len(read) else np.zeros(blocks)
-
-
-def _cells(value: Mapping[str, Any], blocks: int, size: int) -> BlockCounts:
-    first = value.get("first")
-    if not isinstance(first, list) or not all(is_whole(cell) and 0 <= cell < size for cell in first):
-        raise ValueError("needs first, a list of bins")
-    if first[:1] != [0] or sorted(set(first)) != first:
-        raise ValueError("needs first bins that ascend from 0")
-    counts = _matrix(value.get("counts"), blocks, len(first))
-    missing, outside = (_cases(value.get(name), blocks, name) for name in ("missing", "outside"))
-    return BlockCounts(np.array(first, np.intp), counts, missing, outside)
-
-
-def _matrix(value: object, rows: int, columns: int) -> F64:
-    if not isinstance(value, list) or len(value) != rows:
-        raise ValueError(f"must have {rows} rows of counts, one for each block")
-    read = [floats(row) for row in value]
-    if any(len(row) != columns for row in read):
-        raise ValueError(f"must have {columns} counts in every block")
-    return np.array(read, np.float64).reshape(rows, columns)
-
-
-def _lists(values: F64) -> list[list[float]]:
-    return [[short(value) for value in row] for row in values.tolist()]
+        shorts = None if self.shorts is None else self.shorts.leaving(features)
+        return replace(self, by_part=features.plain_parts(self.by_part), shorts=shorts)
 
 
 PARTS = ("outcomes", "confusion", "losses", "percentage", "score_negative", "score_positive")
@@ -378,21 +346,15 @@ class OutcomeBlocks:
             rounded_panes.append(Pane({name: rounded(sums) for name, sums in parts.items()}))
         return cls(length, rounded_panes)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        panes = [{name: _sparse(sums) for name, sums in pane.parts.items()} for pane in self.panes]
-        return {"length": self.length, "panes": panes}
-
-    @classmethod
-    def from_json(cls, value: object) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        read = by_name(value)
-        length, panes = read.get("length", 0), read.get("panes")
-        if not is_whole(length) or not 0 < length < 2**63:
-            raise ValueError("length must be a whole number of nanoseconds")
-        if not isinstance(panes, list) or not 2 <= len(panes) <= MOST_BLOCKS:
+    def check(self) -> None:
+        """Raise ``ValueError`` for panes of other parts, or of too many blocks."""
+        if self.length <= 0:
+            raise ValueError("length must be a whole number of nanoseconds above 0")
+        if not 2 <= len(self.panes) <= MOST_BLOCKS:
             raise ValueError(f"panes must be 2 to {MOST_BLOCKS}")
-        return cls(length, [_pane(by_name(pane)) for pane in panes])
+        for pane in self.panes:
+            if "outcomes" not in pane.parts or not pane.parts.keys() <= {*PARTS, EXPECTED}:
+                raise ValueError(f"panes must have outcomes, and no other parts than {', '.join((*PARTS, EXPECTED))}")
 
 
 def _places(panes: Sequence[Pane]) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
@@ -408,35 +370,3 @@ def _places(panes: Sequence[Pane]) -> np.ndarray[tuple[int, ...], np.dtype[np.in
     middle = np.bincount(cell, total * bins, minlength=SCORE_CELLS) / np.maximum(weight, 1e-300)
     where: np.ndarray[tuple[int, ...], np.dtype[np.intp]] = np.round(middle).astype(np.intp)[cell]
     return where
-
-
-def _sparse(sums: F64) -> Any:
-    values = sums.tolist()
-    filled = np.flatnonzero(sums)
-    if 2 * len(filled) < len(sums):
-        return {
-            "width": len(sums),
-            "at": filled.tolist(),
-            "values": [short(values[index]) for index in filled.tolist()],
-        }
-    return [short(value) for value in values]
-
-
-def _pane(parts: Mapping[str, Any]) -> Pane:
-    if "outcomes" not in parts:
-        raise ValueError("outcomes is missing in a block")
-    pane_parts = {}
-    for name, value in parts.items():
-        if name not in (*PARTS, EXPECTED):
-            raise ValueError(f"{name!r} is no part of a block")
-        if not isinstance(value, dict):
-            pane_parts[name] = floats(value)
-            continue
-        width, indices, values = value.get("width", -1), value.get("at"), floats(value.get("values"))
-        if not is_whole(width) or not 0 <= width <= 2 * SCORE_BINS or not isinstance(indices, list):
-            raise ValueError(f"{name!r} must have a width and places")
-        if len(indices) != len(values) or not all(is_whole(index) and 0 <= index < width for index in indices):
-            raise ValueError(f"{name!r} must have places below its width, and a value for each")
-        pane_parts[name] = np.zeros(width)
-        pane_parts[name][indices] = values
-    return Pane(pane_parts)

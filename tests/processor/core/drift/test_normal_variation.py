@@ -310,10 +310,10 @@ def test_an_hour_is_judged_by_how_much_the_hours_of_a_day_differ() -> None:
     baseline = Baseline.from_frame(known, score="score", time="time", model="m", task="regression")
     blocks = baseline.extras.blocks
     assert blocks is not None
-    assert blocks.within is not None
-    assert (blocks.within.length, len(blocks.within.starts)) == (DAY // 24, 30)
+    assert blocks.shorts is not None
+    assert (blocks.shorts.length, len(blocks.shorts.starts)) == (DAY // 24, 30)
     assert Baseline.from_json(baseline.to_json()).to_json() == baseline.to_json()
-    unknown = replace(baseline, extras=replace(baseline.extras, blocks=replace(blocks, within=None)))
+    unknown = replace(baseline, extras=replace(baseline.extras, blocks=replace(blocks, shorts=None)))
     alarms = {"known": 0, "unknown": 0}
     for at in range(24):
         hour = values[(30 * 24 + at) * 60 :][:60]

@@ -47,7 +47,7 @@ def test_nothing_drifts_when_nothing_changed() -> None:
     assert {name: feature.state for name, feature in found.features.items()} == dict.fromkeys(
         ["income", "age", "plan", "active"], "ok"
     )
-    assert found.share == 0
+    assert found.fraction == 0
     assert found.score is not None
     assert found.predicted is not None
     assert (found.score.state, found.predicted.state) == ("ok", "ok")
@@ -71,7 +71,7 @@ def test_a_shifted_number_drifts_and_says_how_much() -> None:
     assert age.state == "drift"
     assert age.effect == pytest.approx(0.197, abs=0.02)  # 2 Φ(0.25) - 1
     assert age.size == "moderate"
-    assert found.share == 0.25
+    assert found.fraction == 0.25
     assert age.was is not None
     assert age.now is not None
     assert len(age.cells) == len(age.was) == len(age.now)
@@ -91,7 +91,7 @@ def test_a_drifted_score_moves_the_class_too() -> None:
     assert found.score is not None
     assert found.predicted is not None
     assert (found.score.state, found.predicted.state) == ("drift", "drift")
-    assert found.share == 0
+    assert found.fraction == 0
 
 
 def test_a_tiny_shift_is_certain_in_many_rows_and_still_no_drift() -> None:
@@ -120,7 +120,7 @@ def test_p_values_are_corrected_over_the_features_of_the_window() -> None:
     found = drift(folded(current, baseline=baseline), baseline)
     p = [feature.methods["ks"].p_value for feature in found.features.values()]
     assert min(value for value in p if value is not None) > 0.01
-    assert found.share == 0
+    assert found.fraction == 0
 
 
 def test_missing_values_are_left_out_and_shown() -> None:
@@ -136,7 +136,7 @@ def test_fewer_than_fifty_rows_decide_nothing(n: int, state: str) -> None:
     pane = folded(rows(n, 3)) if n else Pane()
     found = drift(pane, REFERENCE)
     assert {feature.state for feature in found.features.values()} == {state}
-    assert found.share == (None if state == "inconclusive" else 0)
+    assert found.fraction == (None if state == "inconclusive" else 0)
     for feature in found.features.values():
         assert feature.rows == n
         assert (feature.methods[feature.decided_by].p_value is None) == (state == "inconclusive")

@@ -15,13 +15,13 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.slices import drift_with_slices, of_slice
-from driftline_processor.core.drift.slices import slice_sentence as told
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import cause_sentence
+from driftline_processor.present.sentences.drift import slice_sentence
 from msgspec.structs import replace
 
 HOUR = 3_600 * 10**9
@@ -70,7 +70,7 @@ def evaluated(frame: dict[str, Any], start: int = 0, against: Baseline = BASELIN
 def test_a_shift_that_all_rows_do_not_show_is_found_in_its_slice_and_explained_there() -> None:
     rows = frame(5_000, 2, moved=1.0)
     found = evaluated(rows)
-    assert drift(window(rows)[0], BASELINE).share == found.share == 0.0
+    assert drift(window(rows)[0], BASELINE).fraction == found.fraction == 0.0
     drifted = {name: [one.name for one in of.drifted()] for name, of in found.slices.items() if of.state == "drift"}
     assert drifted == {"country=NL": ["income"]}
     assert found.explanation is not None
@@ -83,7 +83,7 @@ def test_slices_that_differ_from_each_other_as_they_always_did_do_not_drift() ->
     found = evaluated(frame(5_000, 3))
     assert {name: of.state for name, of in found.slices.items()} == {f"country={one}": "ok" for one in SHARES}
     assert found.explanation is None
-    assert [of.judged for of in found.slices.values()] == [2, 2, 2, 2]
+    assert [of.evaluated for of in found.slices.values()] == [2, 2, 2, 2]
 
 
 def test_p_values_are_corrected_over_all_rows_and_slices_together() -> None:
@@ -95,20 +95,20 @@ def test_p_values_are_corrected_over_all_rows_and_slices_together() -> None:
     assert together.p_value is not None
     assert alone.p_value is not None
     assert together.p_value == pytest.approx(min(1.0, alone.p_value / 2 * 10))  # of 2 features; of 2 × (4 + all rows)
-    assert whole.share == 0.0
+    assert whole.fraction == 0.0
 
 
 def test_a_slice_that_the_baseline_does_not_know_is_shown_beside_all_rows_and_decides_nothing() -> None:
     plain = baseline(frame(40_000, 1))
     found = evaluated(frame(5_000, 5), against=plain)
     france = found.slices["country=FR"]
-    assert (france.state, france.compared, france.judged, france.share) == ("no_baseline", "all rows", 0, None)
+    assert (france.state, france.compared, france.evaluated, france.fraction) == ("no_baseline", "all rows", 0, None)
     income = france.features["income"]
     assert (income.state, income.methods["ks"].p_value) == ("no_baseline", None)
     assert income.methods["ks"].value is not None
     assert income.methods["ks"].value > 0.3
     assert found.explanation is None
-    assert told(france) == "the baseline does not know it"
+    assert slice_sentence(france) == "the baseline does not know it"
 
 
 def test_other_values_are_compared_only_with_the_same_other_values() -> None:
@@ -126,7 +126,7 @@ def test_other_values_are_compared_only_with_the_same_other_values() -> None:
 def test_a_slice_of_cannot_tell_says_so() -> None:
     found = evaluated(frame(500, 7))
     assert found.slices["country=NL"].state == "inconclusive"
-    assert told(found.slices["country=NL"]) == "too few rows"
+    assert slice_sentence(found.slices["country=NL"]) == "too few rows"
 
 
 def test_drift_that_lasts_in_a_slice_is_an_incident_of_it() -> None:

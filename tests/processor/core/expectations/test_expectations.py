@@ -19,6 +19,7 @@ from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.judge import RowFacts, judge_expectations
 from driftline_processor.core.expectations.rule import Expectations, Limit, Rule, count_limit, share_limit
+from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,7 +118,7 @@ def test_an_expectation_is_met_broken_or_not_to_be_told() -> None:
     assert judged(expect("missing", "age", Limit("<", 0.05)), rows).state == "met"
     broken = judged(expect("missing", "age", Limit("<", 0.02)), rows)
     assert (broken.state, broken.low, broken.high, broken.rows) == ("broken", 0.02, 0.02, 1_000)
-    assert broken.sentence == "age: 2 % of values are missing"
+    assert broken.measurement == fact("fraction_of_values", rule="missing", low=0.02, high=0.02)
     assert judged(expect("missing", "absent", Limit("<", 0.05)), rows).state == "broken"
     assert judged(expect("missing", "absent", Limit("<", 0.05)), rows, by_rows=False).state == "inconclusive"
 
@@ -163,9 +164,8 @@ def test_the_least_and_the_greatest_need_no_minimum_in_the_pane() -> None:
     rows = frame().assign(age=np.arange(1_000.0) + 5)
     assert judged(expect("min", "age", low=0.0, high=5.0), rows).state == "met"
     assert judged(expect("min", "age", low=0.0, high=4.0), rows).state == "broken"
-    assert judged(expect("max", "age", high=1_003.0), rows).sentence == (
-        "age: 1 of 1000 values are above 1003, 1000 from anything on"
-    )
+    above = fact("end_of_values", end="max", rows=1_000.0, outside=1.0, within=1_000.0, low=None, high=1_003.0)
+    assert judged(expect("max", "age", high=1_003.0), rows).measurement == above
     assert judged(expect("max", "age", low=1_004.0, high=1_004.0), rows).state == "met"
 
 
@@ -179,12 +179,14 @@ def test_rows_as_a_whole() -> None:
     assert (found.state, found.low) == ("broken", 3_600.0)
     assert judged(late, rows).state == "inconclusive"
     twice = Rule("duplicates", "", "duplicates: < 1%", share_limit("< 1%"))
-    assert judged(twice, rows, repeats=Repeats(1_000, 980)).sentence == "2 % of rows repeat another row in full"
+    repeated = judged(twice, rows, repeats=Repeats(1_000, 980))
+    assert repeated.low == pytest.approx(0.02)
+    assert repeated.measurement.value("rule") == "duplicates"
     assert judged(twice, rows).state == "inconclusive"
-    for name, why in (("id", "it is no feature, and of ids and times"), ("age", "single values are not kept")):
+    for name, reason in (("id", "no_feature"), ("age", "values_not_stored")):
         one = judged(expect("unique", name), rows)
         assert one.state == "inconclusive"
-        assert why in one.sentence
+        assert one.measurement == fact("measurement_unknown", reason=reason)
     different = expect("unique", "plan")
     assert judged(different, rows, unique={"plan": Repeats(1_000, 3)}).state == "broken"
     assert judged(different, rows).state == "inconclusive"

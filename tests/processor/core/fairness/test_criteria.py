@@ -146,7 +146,7 @@ def chosen(many: int, of: int) -> GroupCounts:
 
 
 def beside(found: Fairness, name: str = "disparate_impact") -> dict[str, str]:
-    return {one.group: one.beside for one in criterion(found, name).comparisons}
+    return {one.group: one.compared_with for one in criterion(found, name).comparisons}
 
 
 def test_groups_are_compared_with_the_one_of_the_highest_rate_unless_one_is_named() -> None:
@@ -190,7 +190,7 @@ def test_a_few_rows_of_the_highest_rate_hide_nothing() -> None:
     found = judged({"A": chosen(20_000, 40_000), "B": chosen(9_000, 30_000), "C": chosen(2, 2)})
     impact = criterion(found, "disparate_impact")
     assert impact.state == "broken"
-    assert [(one.group, one.beside, one.state) for one in impact.comparisons] == [
+    assert [(one.group, one.compared_with, one.state) for one in impact.comparisons] == [
         ("A", "C", "inconclusive"),
         ("B", "A", "broken"),
     ]

@@ -8,7 +8,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Fairness
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
-from driftline_processor.core.outcomes.review import advice, find_unseen_decisions, unreviewed, unreviewed_sentence
+from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import PerformanceSettings
@@ -91,11 +91,3 @@ def test_a_slice_whose_predictions_nobody_counted_is_like_the_window() -> None:
     assert unseen["country=NL"].unreviewed.tolist() == [9_500, 0]
     found = with_intervals(realized(own, BINARY), own, (), BINARY, PerformanceSettings(), unseen["country=NL"])
     assert {name for name, one in found.items() if one.low is not None} == {"precision"}
-
-
-def test_what_is_missing_is_told_with_what_to_do() -> None:
-    found = {"a": 12, "b": 4_000, "c": 90, "d": 7}
-    assert unreviewed_sentence({"0": 9_500}) == "none of the 9,500 rows that were predicted 0 has an outcome"
-    assert unreviewed_sentence(found).endswith("predicted a has an outcome, and so with 1 more classes")
-    assert "each with the weight 1 / the probability" in advice(found)
-    assert advice({}) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
+from driftline_processor.core.facts import fact
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -22,7 +24,6 @@ from driftline_processor.core.performance.objective import (
     Objective,
     count_inconclusive,
     newest_objectives,
-    overdue,
     read_objective,
 )
 from driftline_processor.core.performance.objective_states import judge_objectives, rolling_steps
@@ -67,6 +68,12 @@ def judged(
     return evaluation
 
 
+def remark(state: ObjectiveState, kind: str) -> Mapping[str, Any]:
+    """Return the values of the one remark of a kind."""
+    (found,) = (remark.values for remark in state.remarks if remark.kind == kind)
+    return found
+
+
 def state(pane: Pane, written: str) -> ObjectiveState:
     (found,) = judged(pane, written).objectives
     return found
@@ -96,7 +103,7 @@ def test_as_many_rows_are_needed_as_prove_it_nine_times_in_ten(truth: float, row
     found = state(flagged(round(n * truth), n - round(n * truth)), "precision >= 0.95")
     assert found.state == "inconclusive"
     assert found.needed == pytest.approx(rows, rel=0.01)
-    assert "would tell" in found.sentence
+    assert remark(found, "rows_decide")["needed"] == found.needed
     hits = np.arange(rows + 1)
     broken = np.array([(of.clopper_pearson(_rows(k), _rows(rows - k), 0.95).high or 1) < 0.95 for k in range(rows + 1)])
     assert float(stats.binom.pmf(hits, rows, truth) @ broken) == pytest.approx(0.9, abs=0.04)
@@ -114,7 +121,7 @@ def test_a_baseline_of_cannot_tell_says_nothing_of_a_change() -> None:
     asked = PerformanceSettings(objectives=(read_objective("precision >= baseline"),))
     (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
     assert (found.rule, found.state) == ("precision >= baseline", "inconclusive")
-    assert found.sentence == "the baseline has too few rows to say how sure its precision is"
+    assert remark(found, "baseline_lacks") == {"metric": "precision", "lacking": "rows"}
 
 
 def _rows(n: int) -> WeightSums:
@@ -124,7 +131,7 @@ def _rows(n: int) -> WeightSums:
 def test_nothing_reviewed_is_told_and_so_is_what_would_be_the_least() -> None:
     found = state(Pane({"outcomes": np.zeros(3)}), "precision >= 0.95")
     assert (found.state, found.rows, found.needed, found.value) == ("inconclusive", 0, 72, None)
-    assert found.sentence == "no reviewed row tells of precision; about 72 rows would be the least to tell"
+    assert remark(found, "no_row_reviewed") == {"metric": "precision", "slice": "", "needed": 72}
     assert state(Pane(), "mae <= 3").needed is None
 
 
@@ -141,13 +148,14 @@ def test_of_what_was_never_seen_more_rows_are_needed_than_there_are() -> None:
 def test_exactly_at_the_objective_no_number_of_rows_tells() -> None:
     found = state(flagged(95, 5), "precision >= 0.95")
     assert (found.state, found.needed) == ("inconclusive", None)
-    assert "too close for any number of rows" in found.sentence
+    assert remark(found, "rows_decide") == {"needed": None}
 
 
 def test_an_immature_or_open_window_cannot_tell() -> None:
     young = judged(flagged(300, 30), "precision >= 0.95", known=TWO_DAYS)
     assert (young.maturity, young.objectives[0].state) == ("immature", "inconclusive")
-    assert "they may take 2d (outcome_delay)" in young.objectives[0].sentence
+    delay = {"delay": 2 * DAY, "learned_from": None}
+    assert remark(young.objectives[0], "outcomes_may_still_come") == delay
     opened = judged(flagged(300, 30), "precision >= 0.95", closed=False)
     assert (opened.maturity, opened.objectives[0].state) == ("open", "inconclusive")
 
@@ -156,9 +164,9 @@ def test_a_window_of_few_outcomes_says_how_many_it_needs() -> None:
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 1_000, True, outcome_rows=31, coverage=0.031)
     assert maturity(evaluation, WindowOutcomes(), PerformanceSettings(min_coverage=0.5)) == (
         "immature",
-        "the outcomes of 3.1 % of its rows are known, less than the 50 % it needs (min_coverage)",
+        (fact("coverage_too_low", coverage=0.031, needed=0.5),),
     )
-    assert maturity(evaluation, WindowOutcomes(), PerformanceSettings(min_coverage=0.03)) == ("mature", "")
+    assert maturity(evaluation, WindowOutcomes(), PerformanceSettings(min_coverage=0.03)) == ("mature", ())
 
 
 def test_a_change_since_the_baseline_is_as_sure_as_both() -> None:
@@ -174,10 +182,8 @@ def test_a_change_since_the_baseline_is_as_sure_as_both() -> None:
             (0.8 - was - math.hypot(0.02, 0.01), 0.8 - was + math.hypot(0.02, 0.01))
         )
     evaluation.reference = {}
-    assert (
-        judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)[0].sentence
-        == "the baseline knows nothing of roc_auc"
-    )
+    (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
+    assert remark(found, "baseline_lacks") == {"metric": "roc_auc", "lacking": "metric"}
 
 
 def test_an_objective_of_another_window_is_not_judged() -> None:
@@ -262,7 +268,7 @@ def test_an_objective_of_a_slice_is_judged_by_its_rows_alone() -> None:
     assert by_slice("precision >= 0.9 in country=NL").state == "broken"
     unknown = by_slice("precision >= 0.9 in country=FR")
     assert (unknown.state, unknown.rows, unknown.value) == ("inconclusive", 0, None)
-    assert unknown.sentence.startswith("no reviewed row tells of precision in country=FR; about 36 rows")
+    assert remark(unknown, "no_row_reviewed") == {"metric": "precision", "slice": "country=FR", "needed": 36}
 
 
 def test_slices_that_may_be_broken_are_held_together_and_those_that_may_be_met_are_not() -> None:
@@ -272,7 +278,9 @@ def test_slices_that_may_be_broken_are_held_together_and_those_that_may_be_met_a
     assert (found.low, found.high) == pytest.approx((limits.low, limits.high))
     assert limits.high > 0.878 > stats.binomtest(165, 200).proportion_ci(0.95).high
     assert found.slices == {"country=BE": "met", "country=NL": "inconclusive"}
-    assert found.sentence.endswith("; of 2 by country: 1 met, 1 inconclusive; 1 with fewer than 50 rows is left out")
+    assert remark(found, "slices_of_key") == {
+        "key": "country", "states": {"met": 1, "broken": 0, "inconclusive": 1}, "few": 1, "min_rows": 50
+    }  # fmt: skip
     assert by_slice("precision >= 0.9 in country").state == "broken"
     assert by_slice("precision >= 0.75 in country").state == "met"
     assert by_slice(Objective("precision", least=0.75, slice="country", min_rows=49)).state == "broken"
@@ -290,8 +298,10 @@ def test_at_the_limit_one_of_many_slices_is_called_broken_no_more_often_than_all
 def test_without_a_slice_of_enough_rows_nobody_can_tell() -> None:
     found = by_slice("precision >= 0.9 in country", {"country=LU": (20, 29)})
     assert (found.state, found.needed, found.few) == ("inconclusive", 50, 1)
-    assert found.sentence == "no value of country has 50 rows that tell of precision; country=LU has most, 49"
-    assert by_slice("precision >= 0.9 in plan", {}).sentence == "no value of plan has 50 rows that tell of precision"
+    assert remark(found, "no_slice_with_rows")["most"] == ("country=LU", 49)
+    assert remark(by_slice("precision >= 0.9 in plan", {}), "no_slice_with_rows") == {
+        "key": "plan", "metric": "precision", "min_rows": 50, "most": None, "of_calls": False
+    }  # fmt: skip
 
 
 def test_a_value_of_which_nobody_knows_an_outcome_is_not_met() -> None:
@@ -311,10 +321,8 @@ def test_a_value_of_which_nobody_knows_an_outcome_is_not_met() -> None:
 
     found = of(200)
     assert (found.state, found.slice, found.needed, found.rows) == ("inconclusive", "country=DE", 50, 0)
-    assert found.sentence == (
-        "country=DE: the outcomes of 0 of its 200 predictions are known, and 50 would be the least to tell; "
-        "of 1 by country: 1 met; 1 with fewer than 50 rows is left out"
-    )
+    assert [one.kind for one in found.remarks] == ["few_predictions_reviewed", "slices_of_key"]
+    assert remark(found, "few_predictions_reviewed") == {"rows": 0, "predictions": 200, "needed": 50}
     assert of(200, labelled=49).state == "inconclusive"
     assert of(49).state == "met"  # too few to be judged, whatever is known of them
     assert (of(200, broken=99).state, of(200, broken=99).slice) == ("broken", "country=BE")
@@ -360,13 +368,14 @@ def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_
     assert found.slices == {"country=BE": "broken", "country=LU": "inconclusive", "country=NL": "met"}
     assert found.slice == "country=BE"
     assert found.value == pytest.approx(-0.22)
-    assert "; since 2,000 rows of the slice in the baseline; of 3 by country" in found.sentence
+    assert [one.kind for one in found.remarks] == ["compared_with_slice", "slices_of_key"]
+    assert remark(found, "compared_with_slice") == {"rows": 2_000}
     alone = structs.replace(asked, objectives=(read_objective("precision >= baseline - 0.1 in country=LU"),))
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 600, True)
     evaluation.reference = reference_of(baseline, alone)
     judge_slices(evaluation, Pane(), BINARY, known, alone)
     (other,) = judge_objectives(evaluation, BINARY, known, alone, baseline)
-    assert other.sentence.endswith("; since all rows of the baseline, which knows too few of the slice")
+    assert other.remarks[-1].kind == "compared_with_all_rows"
     assert other.value == pytest.approx(0.75 - evaluation.reference["precision"].value)  # type: ignore[operator]
     redecided = align_threshold(baseline, Pane(), replace(baseline.task, threshold=0.3)).baseline
     assert set(judged_against(redecided).slices.values()) == {"inconclusive"}  # beside all rows, each of them
@@ -380,9 +389,8 @@ def test_windows_that_cannot_tell_for_too_long_say_so_and_how_many_rows_would() 
         previous = current
     (found,) = current.objectives
     assert (found.inconclusive_windows, found.overdue) == (3, True)
-    assert overdue(found).startswith("nobody could tell in 3 windows in a row: too little is reviewed, about ")
-    assert overdue(structs.replace(found, needed=None)) == "nobody could tell in 3 windows in a row"
-    assert overdue(structs.replace(found, inconclusive_windows=2)) == ""
+    assert found.needed is not None
+    assert not structs.replace(found, inconclusive_windows=2).overdue
 
 
 def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
@@ -396,20 +404,16 @@ def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
 
     days, rows, few = of("blocks", 1.0), of("clopper_pearson", 1.0), of("clopper_pearson", 0.5)
     assert (days.needed, days.reason, of("blocks", 0.5).reason) == (None, "too_few_days", "too_few_days")
-    assert days.sentence == "0.8 (0.15 to 1) on 2,200 rows; more days would tell, in a longer window"
-    told = "nobody could tell in 1 windows in a row: "
-    assert overdue(days) == f"{told}too few days in a window; use a longer window"
+    assert [one.kind for one in days.remarks] == ["more_days_decide"]
     assert rows.needed == few.needed
-    assert overdue(rows).startswith(f"{told}too few rows in a window, about ")
-    assert overdue(rows).endswith(" rows would tell; use a longer window")
-    assert overdue(few).startswith(f"{told}too little is reviewed, about ")
+    assert (rows.reason, few.reason) == ("too_few_rows", "")
 
 
 def test_a_value_that_is_not_told_apart_is_said_to_be_none_of_twenty() -> None:
     slices = {f"country={name}": (50, 1) for name in ("NL", "other")}
     found = by_slice("precision >= 0.9 in country=c77", slices)
     assert (found.state, found.needed) == ("inconclusive", None)
-    assert found.sentence.startswith("country=c77 is none of the values of country that are told apart, 20 at most")
+    assert remark(found, "slice_folded")["other"] == "country=other"
 
 
 def test_a_window_whose_outcomes_may_still_come_is_not_one_that_cannot_tell() -> None:

@@ -8,6 +8,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState
+from driftline_processor.core.facts import fact
 from driftline_processor.core.performance.objective import count_inconclusive, newest_objectives, read_objective
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.service_objectives import judge_service
@@ -105,8 +106,8 @@ def test_a_limit_on_a_bound_is_counted_to_the_call() -> None:
 def test_it_waits_for_no_outcome_and_only_for_its_window() -> None:
     pane = calls(np.full(5_000, 0.02))
     assert judged("latency_p99 <= 100ms", pane).state == "met"
-    assert judged("latency_p99 <= 100ms", pane, closed=False).sentence.endswith("the window is still open")
-    assert judged("latency_p99 <= 100ms", Pane()).sentence == "no call says how long it took"
+    assert judged("latency_p99 <= 100ms", pane, closed=False).remarks == (fact("window_open_yet"),)
+    assert judged("latency_p99 <= 100ms", Pane()).remarks == (fact("no_call", metric="latency_p99", slice=""),)
 
 
 def test_few_calls_cannot_tell_and_say_how_many_would() -> None:
@@ -130,7 +131,8 @@ def test_of_many_slices_the_worst_is_told_and_all_are_counted() -> None:
     one = judged("availability >= 99 % in country=NL", bad, country__NL=fine)
     assert (one.state, one.slice) == ("met", "country=NL")
     none = judged("availability >= 99 % in country=NO", bad, country__NL=fine)
-    assert (none.state, none.sentence) == ("inconclusive", "no call of country=NO says whether it failed")
+    no_call = fact("no_call", metric="availability", slice="country=NO")
+    assert (none.state, none.remarks) == ("inconclusive", (no_call,))
 
 
 def _rolling(rule: str, bad: range, until: int = HOUR) -> ObjectiveState:
@@ -157,9 +159,7 @@ def test_of_an_open_window_the_hours_that_have_ended_are_judged() -> None:
     found = _rolling("availability >= 90 % over rolling 1h", range(-12, 12), until=2 * PANE)
     assert (found.state, found.until) == ("broken", PANE)
     none = _rolling("availability >= 90 % over rolling 1h", range(-12, 12), until=0)
-    assert (none.state, none.sentence) == (
-        "inconclusive", "no such stretch with calls has ended, or its minutes are not kept any more"
-    )  # fmt: skip
+    assert (none.state, none.remarks) == ("inconclusive", (fact("no_period_ended", of_calls=True),))
 
 
 def test_the_newest_closed_window_tells_whether_or_not_outcomes_may_come() -> None:

@@ -19,6 +19,7 @@ from driftline_processor.core.evaluation import (
     WeakSearch,
     WeakSlice,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.fairness.criteria import FairnessRule
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance import realized
@@ -35,9 +36,7 @@ from tests.support.evaluation_text import evaluation_to_text
 
 TASK = Task("binary", ("0", "1"), "1")
 WINDOW = Window("1d", 0, 86_400 * 10**9)
-WEAK = WeakSlice(
-    "error", (SliceCondition("age", "below 25", high=25.0),), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "age ..."
-)
+WEAK = WeakSlice("error", (SliceCondition("age", "below 25", high=25.0),), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1)
 
 
 def outcomes(right: int, wrong: int) -> Pane:
@@ -139,7 +138,7 @@ def test_fairness_is_judged_where_somebody_asks_and_says_how_much_is_known_of_th
     (found,) = judged(slices, PerformanceSettings(fairness=(FairnessRule("gender"), FairnessRule("religion")))).fairness
     assert (found.attribute, found.reference) == ("gender", "")
     assert found.coverage is None
-    assert found.labelled == pytest.approx(600 / 610)
+    assert found.labelled_coverage == pytest.approx(600 / 610)
     assert {one.basis for one in found.criteria} == {"labelled rows"}
     assert judged(slices).fairness == ()
 
@@ -180,9 +179,9 @@ def test_an_immature_window_says_that_its_fast_labels_are_not_like_the_slow_ones
     )
     assert evaluation.fast_labels is not None
     assert evaluation.immature == (
-        "its outcomes may still come: they may take 7d (outcome_delay); the model is wrong on 5 % of the outcomes that "
-        "came within an hour, on 25 % of later ones: performance while some are missing is that of the fast ones"
+        fact("outcomes_may_still_come", delay=7 * WINDOW.end, learned_from=None),
+        evaluation.fast_labels.fact,
     )
     back = decode_evaluation(encode_evaluation(evaluation))
-    assert back.fast_labels == evaluation.fast_labels
-    assert to_json(back)["performance"]["fast_labels"]["sentence"] == evaluation.fast_labels.sentence
+    assert (back.fast_labels, back.immature) == (evaluation.fast_labels, evaluation.immature)
+    assert to_json(back)["performance"] == to_json(evaluation)["performance"]

@@ -84,7 +84,7 @@ def test_a_baseline_that_did_not_count_them_takes_the_days_of_the_values() -> No
     blocks = baseline.extras.blocks
     assert blocks is not None
     older = TimeBlocks(
-        blocks.length, blocks.starts, blocks.rows, {n: replace(c, outside=None) for n, c in blocks.of.items()}
+        blocks.length, blocks.starts, blocks.rows, {n: replace(c, outside=None) for n, c in blocks.by_part.items()}
     )
     before = replace(baseline, extras=replace(baseline.extras, blocks=older))
     assert share_designs(before, 1_000.0, DAY).outside == {}
@@ -98,7 +98,7 @@ def test_a_correlation_that_is_lost_is_found_beside_days_that_differ_in_level() 
     assert judged(baseline, window).joint["correlation"].state == "ok"
     window["n2"] = rng.permutation(window["n2"])
     found = judged(baseline, window).joint["correlation"]
-    assert (found.state, found.told[0].features) == ("drift", ("n1", "n2"))
+    assert (found.state, found.contributors[0].features) == ("drift", ("n1", "n2"))
 
 
 def test_the_design_effect_of_a_product_is_that_of_the_product_of_the_variances_between_days() -> None:

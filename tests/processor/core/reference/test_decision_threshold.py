@@ -70,7 +70,7 @@ def test_a_baseline_is_what_it_would_be_had_it_been_built_at_the_threshold() -> 
     )
     sliced = found.baseline.extras.slices
     assert sliced is not None
-    panes = [found.baseline.pane, *(pane for values in sliced.of.values() for pane in values.values())]
+    panes = [found.baseline.pane, *(pane for values in sliced.by_key.values() for pane in values.values())]
     assert not any("class" in pane.parts for pane in panes)
 
 

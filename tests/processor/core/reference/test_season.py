@@ -44,7 +44,7 @@ def test_a_window_of_one_hour_is_compared_with_that_hour() -> None:
     assert seasons is not None
     assert noon.note == "the same hours"
     assert noon.baseline.pane.parts["rows"].tolist() == [140.0, 140.0, 140.0]
-    assert np.allclose(noon.baseline.pane.parts["feature:x0"], seasons.of["feature:x0"][12])
+    assert np.allclose(noon.baseline.pane.parts["feature:x0"], seasons.by_part["feature:x0"][12])
     assert noon.baseline.fold == baseline.fold
 
 
@@ -78,10 +78,11 @@ def test_blocks_are_laid_over_the_cells_of_the_derived_reference() -> None:
     own = next(one for one in references(noon) if one.name == "x0")
     blocks = noon.extras.blocks
     assert blocks is not None
-    counts = blocks.of["feature:x0"].counts
+    counts = blocks.by_part["feature:x0"].counts
     assert counts.sum(axis=1) == pytest.approx(np.full(14, 240.0), rel=1e-3)
     shares = counts.sum(axis=0) / counts.sum()
-    cells = np.add.reduceat(noon.pane.parts["feature:x0"][: len(own.bins.edges) + 1], blocks.of["feature:x0"].first)  # type: ignore[union-attr]
+    first = blocks.by_part["feature:x0"].first
+    cells = np.add.reduceat(noon.pane.parts["feature:x0"][: len(own.bins.edges) + 1], first)  # type: ignore[union-attr]
     assert shares == pytest.approx(cells / cells.sum(), abs=0.02)
 
 
@@ -103,7 +104,7 @@ def test_features_together_are_those_of_the_season() -> None:
     noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0)).baseline
     pairs = noon.pane.parts["pairs"]
     assert pairs[0] == pairs[1] == pytest.approx(560)
-    many = replace(baseline.extras.seasons, of={})  # type: ignore[type-var]
+    many = replace(baseline.extras.seasons, by_part={})  # type: ignore[type-var]
     without = replace(baseline, extras=replace(baseline.extras, seasons=many))
     assert "pairs" not in seasonal_reference(without, "hour", mixed(24, h12=500.0)).baseline.pane.parts
 
@@ -166,7 +167,7 @@ def test_a_day_whose_rows_came_at_other_hours_counts_by_its_weekday_alone() -> N
     derived = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(168)[12]}), 24 * HOUR)
     seasons = baseline.extras.seasons
     assert seasons is not None
-    whole = seasons.of["feature:x"][:24].sum(axis=0)  # START is a Thursday, and season 12 a Monday's noon
+    whole = seasons.by_part["feature:x"][:24].sum(axis=0)  # START is a Thursday, and season 12 a Monday's noon
     assert derived.baseline.pane.parts["feature:x"] / derived.baseline.pane.rows == pytest.approx(whole / whole.sum())
 
 
@@ -188,7 +189,7 @@ def test_what_does_not_repeat_keeps_all_of_its_rows() -> None:
     assert noon.pane.parts["score"].sum() == baseline.pane.rows
     assert noon.pane.parts["feature:x"].sum() == pytest.approx(baseline.pane.rows / 24)
     assert noon.extras.blocks is not None
-    assert noon.extras.blocks.of.keys() == {"feature:x", "score"}
+    assert noon.extras.blocks.by_part.keys() == {"feature:x", "score"}
 
 
 def test_hours_that_differ_beyond_their_season_are_in_the_short_stretches() -> None:
@@ -201,9 +202,9 @@ def test_hours_that_differ_beyond_their_season_are_in_the_short_stretches() -> N
     noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR).baseline
     blocks = noon.extras.blocks
     assert blocks is not None
-    assert blocks.within is not None
-    assert blocks.within.length == HOUR
-    days, hours = blocks.of["feature:x"].counts, blocks.within.of["feature:x"].counts
+    assert blocks.shorts is not None
+    assert blocks.shorts.length == HOUR
+    days, hours = blocks.by_part["feature:x"].counts, blocks.shorts.by_part["feature:x"].counts
     assert hours.sum(axis=1) == pytest.approx(np.full(20, 40.0), rel=0.02)
 
     def apart(counts: np.typing.NDArray[np.float64]) -> float:
@@ -241,5 +242,5 @@ def test_slices_move_with_all_rows_to_the_season() -> None:
     assert labels[0] / labels.sum() == pytest.approx(np.mean(label[own] == "a"), abs=0.08)
     known = baseline.extras.slices
     assert known is not None
-    always = known.of["slice"]["odd"].parts["feature:x"][: len(edges) + 1]
+    always = known.by_key["slice"]["odd"].parts["feature:x"][: len(edges) + 1]
     assert np.abs(np.cumsum(always) / always.sum() - np.cumsum(true)).max() > 0.25

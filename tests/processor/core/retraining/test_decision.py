@@ -6,6 +6,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.retraining import (
     LossChange,
     RetrainCost,
@@ -60,35 +61,18 @@ def test_the_ends_of_the_gain_decide(cost: float, answer: str) -> None:
     assert found.break_even == cost / 500
 
 
-def test_the_sentence_says_what_to_do_first_and_both_sides() -> None:
-    found = weigh_retraining(ASKED)
-
-    assert found.sentence == (
-        "Retrain: it is expected to bring 1,000.00 EUR over 30 days (750.00 to 1,250.00 EUR) and costs 500.00 EUR."
-    )
-    assert found.reasons == (
-        "the mae is 12, the baseline's 10: worse by 2 (1.5 to 2.5), from 5,000 outcomes",
-        "a unit of it costs 0.01 per prediction",
-        "100,000 predictions are expected in 30 days",
-        "retraining takes back 50 % of the worsening: assumed, none is known",
-        "retraining costs 500.00 EUR: as was said",
-    )
-
-
 def test_who_cannot_tell_says_how_many_outcomes_would() -> None:
     found = weigh_retraining(replace(ASKED, cost=RetrainCost(800.0)))
 
     # pays from 1.6 on, so the interval of 0.5 to its better side must shrink to 0.4; of 0.5² = 0.4² + 0.3² the
     # baseline's 0.3² stays, and the window's own 0.4² has to become 0.4² - 0.3²
     assert found.outcomes_needed == 11_429
-    assert found.reasons[0] == "a window of 11,429 outcomes would tell, 6,429 more than it has"
 
 
 def test_where_the_baseline_itself_is_too_unsure_no_number_is_told() -> None:
     found = weigh_retraining(replace(ASKED, cost=RetrainCost(900.0)))
 
     assert (found.answer, found.outcomes_needed) == ("inconclusive", None)
-    assert found.reasons[0].startswith("no number of outcomes of one window would tell")
 
 
 def test_a_model_that_is_surely_no_worse_waits_whatever_is_known_of_money() -> None:
@@ -96,7 +80,7 @@ def test_a_model_that_is_surely_no_worse_waits_whatever_is_known_of_money() -> N
     found = weigh_retraining(RetrainQuestion(better))
     priced = weigh_retraining(replace(ASKED, loss=better, cost=RetrainCost(0.0)))
 
-    assert found.sentence == "Wait: the mae is surely no worse than the baseline's, so there is nothing to take back."
+    assert found.reason == fact("loss_not_worse", metric="mae")
     assert (found.answer, found.gain) == ("wait", None)
     assert (priced.answer, priced.gain) == ("wait", -500.0)
 
@@ -110,27 +94,24 @@ def test_nobody_waits_because_too_little_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lacks", "words"),
+    ("lacks", "reason"),
     [
-        ({"value_per_unit": None}, "nobody said what a unit of the loss costs (value)"),
-        ({"cost": None}, "nobody said what retraining costs (cost, a price sheet, or a recorded training run)"),
-        ({"predictions": None}, "nobody said how many predictions the horizon has (predictions)"),
-        ({"value_per_unit": 1e308, "predictions": 1e308}, "the factors are too large to be multiplied"),
+        ({"value_per_unit": None}, fact("factors_lacking", names=["value"])),
+        ({"cost": None}, fact("factors_lacking", names=["cost"])),
+        ({"predictions": None}, fact("factors_lacking", names=["predictions"])),
+        ({"value_per_unit": 1e308, "predictions": 1e308}, fact("factors_too_large")),
     ],
 )
-def test_what_is_not_known_is_named(lacks: dict[str, float | None], words: str) -> None:
+def test_what_is_not_known_is_named(lacks: dict[str, float | None], reason: Fact) -> None:
     found = weigh_retraining(replace(ASKED, **lacks))
 
-    assert found.answer == "inconclusive"
-    assert words in found.sentence
+    assert (found.answer, found.reason) == ("inconclusive", reason)
 
 
 def test_a_fault_that_no_training_repairs_waits_for_the_repair() -> None:
     found = weigh_retraining(replace(ASKED, loss=replace(LOSS, kind="data_fault"), cost=RetrainCost(1.0)))
 
-    assert found.sentence == (
-        "Wait: a fault in the data explains the window: repair it first, or the new version learns the fault."
-    )
+    assert (found.answer, found.reason) == ("wait", fact("retraining_does_not_help", change="data_fault"))
 
 
 def test_an_assumed_share_that_decides_is_said() -> None:
@@ -139,9 +120,9 @@ def test_an_assumed_share_that_decides_is_said() -> None:
     known = weigh_retraining(replace(ASKED, cost=RetrainCost(2000.0), share=0.5))
 
     assert (dear.answer, dearer.answer) == ("wait", "wait")
-    assert dear.reasons[-1] == "it could pay if it took back 80 % of the worsening or more"
-    assert dearer.reasons[-1] == "it would not pay either if it took back all of the worsening"
-    assert known.reasons[-2] == "retraining takes back 50 % of the worsening, as was said"
+    assert dear.pays_from == pytest.approx(0.8)
+    assert dearer.pays_from == pytest.approx(1.2)
+    assert known.pays_from is None
 
 
 def test_nothing_is_taken_back_for_nothing() -> None:
@@ -168,34 +149,33 @@ def test_a_question_is_read_from_windows_and_runs() -> None:
     assert question.loss is not None
     assert (question.loss.metric, question.predictions) == ("accuracy", 9000.0)
     assert question.cost == RetrainCost(5.0, "EUR", "past runs", 3)
-    assert [gain.reason for gain in question.gains] == ["no window before it has outcomes"] * 3
+    assert [gain.reason for gain in question.gains] == [fact("no_outcomes_before_run")] * 3
 
 
 @pytest.mark.parametrize(
-    ("window", "terms", "said"),
+    ("window", "terms", "reason"),
     [
-        (None, RetrainTerms(), "no window has outcomes that have had their time"),
-        (structs.replace(ACCURATE, reference={}), RetrainTerms(), "the baseline has no outcomes"),
-        (ACCURATE, RetrainTerms("mae"), "mae is not compared with the baseline; there are accuracy"),
-        (structs.replace(ACCURATE, realized={}), RetrainTerms(), "the model has none of the losses"),
+        (None, RetrainTerms(), "no_final_outcomes"),
+        (structs.replace(ACCURATE, reference={}), RetrainTerms(), "baseline_without_outcomes"),
+        (ACCURATE, RetrainTerms("mae"), "loss_not_compared"),
+        (structs.replace(ACCURATE, realized={}), RetrainTerms(), "no_metric_of_loss"),
         (
             structs.replace(ACCURATE, realized_changes={"accuracy": MetricChange("inconclusive", -0.1)}),
             RetrainTerms(),
-            "the accuracy has no interval yet: too few outcomes",
+            "loss_without_interval",
         ),
         (
             structs.replace(ACCURATE, realized={"accuracy": MetricValue(float("nan"), 10, "rows", low=0.1, high=0.2)}),
             RetrainTerms(),
-            "the accuracy has no interval yet",
+            "loss_without_interval",
         ),
     ],
 )
-def test_a_loss_that_is_not_known_is_explained(window: Evaluation | None, terms: RetrainTerms, said: str) -> None:
+def test_a_loss_that_is_not_known_is_explained(window: Evaluation | None, terms: RetrainTerms, reason: str) -> None:
     windows = [] if window is None else [window]
     found = weigh_retraining(question_of(terms, windows, windows, windows, []))
 
-    assert found.answer == "inconclusive"
-    assert said in found.sentence
+    assert (found.answer, found.reason and found.reason.kind) == ("inconclusive", reason)
 
 
 def test_a_loss_in_money_needs_no_value() -> None:

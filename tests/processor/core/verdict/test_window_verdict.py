@@ -12,6 +12,7 @@ from driftline_processor.core.evaluation import (
     Finding,
     KindOfChange,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
@@ -49,7 +50,7 @@ def test_what_follows_from_a_window(evaluation: Evaluation, state: str, reasons:
     ("evaluation", "state"),
     [
         (wrong(**DRIFT), "degraded"),
-        (wrong(maturity="immature", immature="too few"), "unknown"),
+        (wrong(maturity="immature", immature=(fact("coverage_too_low", coverage=0.1, needed=0.5),)), "unknown"),
         (known(changes={"log_loss": change("inconclusive", 0.1)}, **DRIFT), "at_risk"),
         (known(changes={"log_loss": change("inconclusive", 0.1), "roc_auc": change("not_worse")}), "unknown"),
         (known(changes={"log_loss": change("not_worse"), "accuracy": WORSE["accuracy"]}), "degraded"),

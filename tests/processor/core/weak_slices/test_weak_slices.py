@@ -64,7 +64,6 @@ def test_a_slice_of_one_number_is_found_and_told_in_its_own_unit() -> None:
     assert one.low < 0.42 < one.high
     assert one.rest == pytest.approx(0.15, abs=0.02)
     assert one.p_value < 1e-9
-    assert one.sentence.startswith(f"{one.name}: wrong in {one.value:.1%} (")
 
 
 def test_a_slice_of_two_features_is_found() -> None:

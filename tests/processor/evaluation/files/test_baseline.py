@@ -124,7 +124,7 @@ def test_importance_is_read_from_a_file(run: Run, files: Path) -> None:
     assert run("baseline", "build", files / "reference.parquet", *options).exit_code == 0
     known = Baseline.load(files / "b.json").extras.importance
     assert known is not None
-    assert known.of == {"age": 0.7, "region": 0.2}
+    assert known.by_feature == {"age": 0.7, "region": 0.2}
     for text, sentence in (
         ('{"agee": 1}', "driftline: --importance: 'agee' is no feature; the features are age, region, vip, income\n"),
         (

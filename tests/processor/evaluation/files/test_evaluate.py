@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.windows import Cut
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
@@ -460,13 +460,10 @@ def test_the_most_wrong_rows_are_told_with_their_traces(run: Run, files: Path, w
 
 def test_each_step_of_the_work_is_heard_from_its_beginning_to_its_end(files: Path) -> None:
     heard: list[tuple[int, int, str]] = []
-    options, cut = EvaluationOptions(task="binary", time="time"), Cut("1d")
+    options = EvaluationOptions(task="binary", time="time", window="1d")
     result = evaluate_files(
-        [files / "week.parquet"],
-        files / "reference.parquet",
-        None,
+        EvaluationInputs([files / "week.parquet"], files / "reference.parquet"),
         options,
-        cut,
         lambda _: None,
         progress=lambda *said: heard.append(said),
     )

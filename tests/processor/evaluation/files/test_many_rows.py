@@ -19,9 +19,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files import weak_slices
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers import json_rows, row_store, sources, spool
 from driftline_processor.readers.row_store import RowStore
@@ -72,12 +71,12 @@ def _silent(_: str) -> None:
 
 
 def _evaluate(
-    folder: Path, cut: Cut, said: list[str] | None = None, files: Sequence[str] = (WEEK,)
+    folder: Path, cut: dict[str, Any], said: list[str] | None = None, files: Sequence[str] = (WEEK,)
 ) -> EvaluationResult:
     say = _silent if said is None else said.append
     paths = [folder / name for name in files]
     options = EvaluationOptions(time="time", mispredictions=20)
-    return evaluate_files(paths, folder / "b.json", None, options, cut, say)
+    return evaluate_files(EvaluationInputs(paths, folder / "b.json"), replace(options, **cut), say)
 
 
 def _same_but_for_order(one: Evaluation, other: Evaluation) -> None:
@@ -93,10 +92,10 @@ def _same_but_for_order(one: Evaluation, other: Evaluation) -> None:
 
 
 @pytest.mark.parametrize("kind", ["binary", "regression"])
-@pytest.mark.parametrize("cut", [Cut(), Cut("1d"), Cut(rows=5_000)], ids=["whole", "days", "rows"])
+@pytest.mark.parametrize("cut", [{}, {"window": "1d"}, {"window_rows": 5_000}], ids=["whole", "days", "rows"])
 @pytest.mark.parametrize("shuffled", [False, True], ids=["in order", "shuffled"])
 def test_rows_in_chunks_say_what_all_at_once_say(
-    kind: str, cut: Cut, shuffled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, cut: dict[str, Any], shuffled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _write(tmp_path, kind, shuffled)
     exact = _evaluate(tmp_path, cut)
@@ -134,13 +133,13 @@ def test_a_column_that_a_block_of_json_lacks_is_missing_there(
         del line[column]
     week = tmp_path / "week.ndjson"
     week.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    [held] = _evaluate(tmp_path, Cut(), files=(week.name,)).evaluations
+    [held] = _evaluate(tmp_path, {}, files=(week.name,)).evaluations
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
     monkeypatch.setattr(row_store, "CHUNK", 400)
     monkeypatch.setattr(json_rows, "BLOCK", 20_000)
     monkeypatch.setattr(spool, "MOST_IN_MEMORY", 1)
 
-    [read] = _evaluate(tmp_path, Cut(), files=(week.name,)).evaluations
+    [read] = _evaluate(tmp_path, {}, files=(week.name,)).evaluations
 
     assert read.rows == held.rows
     _same_but_for_order(held, read)
@@ -153,9 +152,9 @@ def test_a_column_that_a_block_of_json_lacks_is_missing_there(
 @pytest.mark.usefixtures("few_in_memory")
 def test_areas_from_bins_are_within_their_bound_of_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(tmp_path, "binary")
-    [binned] = _evaluate(tmp_path, Cut()).evaluations
+    [binned] = _evaluate(tmp_path, {}).evaluations
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", ROWS)
-    [exact] = _evaluate(tmp_path, Cut()).evaluations
+    [exact] = _evaluate(tmp_path, {}).evaluations
 
     for name in ("roc_auc", "average_precision", "ks"):
         value, bound = binned.realized[name].value, binned.realized[name].bound
@@ -175,8 +174,8 @@ def test_weak_slices_of_many_rows_come_from_a_sample_that_is_named(
     _write(tmp_path, "binary")
     said: list[str] = []
 
-    [first] = _evaluate(tmp_path, Cut(), said).evaluations
-    [again] = _evaluate(tmp_path, Cut()).evaluations
+    [first] = _evaluate(tmp_path, {}, said).evaluations
+    [again] = _evaluate(tmp_path, {}).evaluations
 
     assert first.weak is not None
     assert first.weak == again.weak
@@ -193,9 +192,9 @@ def test_several_files_are_one_set_of_rows(tmp_path: Path, monkeypatch: pytest.M
     pq.write_table(table.slice(0, 5_000), tmp_path / "late.parquet")
     pq.write_table(table.slice(5_000), tmp_path / "early.parquet")
 
-    together = _evaluate(tmp_path, Cut("1d"), files=("early.parquet", "late.parquet"))
+    together = _evaluate(tmp_path, {"window": "1d"}, files=("early.parquet", "late.parquet"))
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", ROWS)
-    exact = _evaluate(tmp_path, Cut("1d"))
+    exact = _evaluate(tmp_path, {"window": "1d"})
 
     assert together.concept == exact.concept
     for one, other in zip(exact.evaluations, together.evaluations, strict=True):
@@ -205,11 +204,11 @@ def test_several_files_are_one_set_of_rows(tmp_path: Path, monkeypatch: pytest.M
 def test_a_large_csv_has_the_same_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(tmp_path, "binary")
     csv.write_csv(pq.read_table(tmp_path / WEEK), tmp_path / "week.csv")
-    held = _evaluate(tmp_path, Cut("1d"), files=("week.csv",))
+    held = _evaluate(tmp_path, {"window": "1d"}, files=("week.csv",))
     monkeypatch.setattr(spool, "MOST_IN_MEMORY", 1_000)
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
 
-    streamed = _evaluate(tmp_path, Cut("1d"), files=("week.csv",))
+    streamed = _evaluate(tmp_path, {"window": "1d"}, files=("week.csv",))
 
     assert streamed.concept == held.concept
     assert [one.rows for one in streamed.wrong] == [one.rows for one in held.wrong]
@@ -257,10 +256,10 @@ MEASURE = """
 import sys
 from pathlib import Path
 from driftline_processor.evaluation.files.evaluate import evaluate_files
-from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
 folder = Path(sys.argv[1])
-evaluate_files([folder / "many.parquet"], folder / "b.json", None, EvaluationOptions(), Cut(), lambda _: None)
+evaluate_files(EvaluationInputs([folder / "many.parquet"], folder / "b.json"), EvaluationOptions(), lambda _: None)
 status = Path("/proc/self/status").read_text()
 print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 """
@@ -334,14 +333,14 @@ def test_many_outcomes_apart_join_as_few_do(
     )
     build_from_files([tmp_path / REFERENCE], options, _silent).save(tmp_path / "b.json")
     files = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
-    asked = EvaluationSettings(
-        model=settings_of(Model(performance=Performance(outcomes="sampled"))) if sampled else None
-    )
+    settings = settings_of(Model(performance=Performance(outcomes="sampled"))) if sampled else None
 
     def evaluated(said: list[str]) -> EvaluationResult:
-        rows = EvaluationOptions(time="time", id="id", slices=("country", "segment"))
+        rows = EvaluationOptions(time="time", id="id", slices=("country", "segment"), window="12h")
         return evaluate_files(
-            files, tmp_path / "b.json", tmp_path / f"outcomes.{form}", rows, Cut("12h"), said.append, asked
+            EvaluationInputs(files, tmp_path / "b.json", tmp_path / f"outcomes.{form}", settings=settings),
+            rows,
+            said.append,
         )
 
     said, said_of_many = list[str](), list[str]()

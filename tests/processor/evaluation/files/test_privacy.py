@@ -29,9 +29,9 @@ def test_the_file_holds_what_the_rules_let_leave(reference: pd.DataFrame) -> Non
     text = baseline.to_json()
     for told in ("north", "south", "vip"):
         assert told not in text
-    assert baseline.extras.ruled == AppliedRules({"region": "hash", "income": "round"})
+    assert baseline.extras.applied_rules == AppliedRules({"region": "hash", "income": "round"})
     assert baseline.extras.ranges is not None
-    assert list(baseline.extras.ranges.of) == ["age"]
+    assert list(baseline.extras.ranges.by_feature) == ["age"]
     assert Baseline.from_json(text).digest == baseline.digest
 
 
@@ -41,7 +41,7 @@ def test_what_was_hashed_is_not_hashed_again_when_it_is_sent(reference: pd.DataF
     assert baseline.bins == protect_baseline(built(reference, None), PRIVACY).bins
     gone = protect_baseline(baseline, Privacy(deny=("region",)))
     assert list(gone.bins.features) == ["age", "income"]
-    assert gone.extras.ruled == AppliedRules({"income": "round"})
+    assert gone.extras.applied_rules == AppliedRules({"income": "round"})
 
 
 def test_batches_are_protected_too(reference: pd.DataFrame) -> None:

@@ -75,7 +75,7 @@ def test_windows_of_a_day_are_judged_each_by_itself(run: Run, files: Path) -> No
     [
         ("models: {week: {windows: [25]}}", "'25' has no unit"),
         ("models: {week: {}}", "it expects nothing; write 'expect:' below a model or one of its features"),
-        ("models: {other: {expect: {rows: 1}}}", "it expects nothing of the model 'week'"),
+        ("models: {other: {expect: {rows: 1}}}", "it has nothing for the model 'week'"),
     ],
 )
 def test_a_file_that_expects_nothing_usable_is_bad_input(run: Run, files: Path, text: str, said: str) -> None:

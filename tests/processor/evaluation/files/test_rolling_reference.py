@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,9 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.rolling_reference import read_rolling
-from driftline_processor.evaluation.files.settings import EvaluationSettings
-from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.readers.errors import BadInput
 
 HOUR = 3_600 * 10**9
@@ -28,12 +28,11 @@ def rows(hours: int, an_hour: int) -> dict[str, np.ndarray]:
     return {"ts": START + rng.integers(0, hours * HOUR, n), "age": rng.normal(size=n), "score": rng.random(n)}
 
 
-def evaluate(
-    path: Path, rolling: Rolling | None, cut: Cut, reference: Path | None = None, exact: bool = False
-) -> EvaluationResult:
-    options = EvaluationOptions(model="m", task="binary", time="ts", features=("age",), exact=exact)
-    asked = EvaluationSettings(past=rolling)
-    return evaluate_files([path], reference, None, options, cut, lambda _: None, asked)
+def evaluate(path: Path, rolling: Rolling | None, **options: Any) -> EvaluationResult:
+    if rolling is not None:
+        options |= {"reference_last": rolling.last, "reference_without": rolling.without}
+    declared = EvaluationOptions(model="m", task="binary", time="ts", features=("age",), **options)
+    return evaluate_files(EvaluationInputs([path]), declared, lambda _: None)
 
 
 @pytest.mark.parametrize(("last", "without", "window"), [("12h", "", "1h"), ("12h", "5h", "2h"), ("24h", "36h", "1d")])
@@ -43,7 +42,7 @@ def test_each_window_is_compared_with_exactly_the_rows_of_its_past(
     frame = rows(96, 120)
     pq.write_table(pa.table(frame), tmp_path / "rows.parquet")
     rolling = Rolling(last, without)
-    found = evaluate(tmp_path / "rows.parquet", rolling, Cut(window))
+    found = evaluate(tmp_path / "rows.parquet", rolling, window=window)
     judged = 0
     for one in found.evaluations:
         stretches = rolling.stretches(one.window)
@@ -81,11 +80,11 @@ def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
     pq.write_table(pa.table(frame), path)
     rolling = Rolling("12h")
     with pytest.raises(BadInput, match=r"--baseline is missing: name a built one .*--reference-last 30d"):
-        evaluate(path, None, Cut())
+        evaluate(path, None)
     with pytest.raises(BadInput, match=r"--exact: .*--reference-last"):
-        evaluate(path, rolling, Cut(), exact=True)
+        evaluate(path, rolling, exact=True)
     with pytest.raises(BadInput, match=r"--reference-last: .*--window-rows"):
-        evaluate(path, rolling, Cut(rows=10))
+        evaluate(path, rolling, window_rows=10)
     with pytest.raises(BadInput, match=r"--reference-last: '30' has no unit; write '30h' or '30m'"):
         read_rolling("30", "")
     with pytest.raises(BadInput, match=r"--reference-without: '7m' is not a whole number of 5-minute panes"):
@@ -94,4 +93,4 @@ def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
         read_rolling("", "24h")
     pq.write_table(pa.table({"age": frame["age"]}), path)
     with pytest.raises(BadInput, match=r"--reference-last needs a time; name it with --time"):
-        evaluate_files([path], None, None, EvaluationOptions(), Cut(), lambda _: None, EvaluationSettings(past=rolling))
+        evaluate_files(EvaluationInputs([path]), EvaluationOptions(reference_last="12h"), lambda _: None)

@@ -14,8 +14,8 @@ from typing import Any
 import jsonschema
 import pytest
 from driftline_processor.policy.actions.github import GitHub as Keys
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.message import Message
 
 from tests.support.ordered_actions import ALERT, FACTS, action, carried_out, order
 from tests.support.recorded_requests import Asked, Service, service

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.message import Message
 
 from tests.support.ordered_actions import ALERT, REPORT, REPORTING, action, order
 from tests.support.recorded_jira import Jira

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from driftline_processor.policy.actions import kubernetes
 from driftline_processor.policy.actions.kubernetes import known_kinds, patch_problems
-from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

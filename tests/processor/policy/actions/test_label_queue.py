@@ -12,8 +12,8 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.config.schema import Config
 from driftline_processor.policy.action import ActionChannel
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import RowsToLabel, Sources
 from driftline_processor.queries.label_queue import LabelBatch, LabelCandidate
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.message import Message
 
 from tests.support.ordered_actions import ALERT, FACTS, action, order
 from tests.support.recorded_requests import Asked, Service, service

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driftline_processor.policy.alerts import Kind, Message
 from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.message import Kind, Message
 from msgspec.structs import replace
 
 from tests.support.recorded_requests import Asked

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.webhook import Webhook
+from driftline_processor.policy.message import Message
 from msgspec.structs import replace
 
 from tests.support.webhooks import webhook

@@ -79,7 +79,7 @@ def test_it_may_be_packed(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "content", "status", "sentence"),
     [
-        ("/v1/baselines/churn/v1", "oops", 400, "baseline: this is no JSON ("),
+        ("/v1/baselines/churn/v1", "oops", 400, "baseline: this is not JSON ("),
         (
             "/v1/baselines/churn/v1",
             b"\xff\xfe",

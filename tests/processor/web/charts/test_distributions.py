@@ -10,7 +10,7 @@ from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import TAILS, octave
 from driftline_processor.core.drift.number_shape import shape_of
 from driftline_processor.core.evaluation import ColumnDrift, State
-from driftline_processor.web.charts.distributions import distribution, mini, own_cells, own_range
+from driftline_processor.web.charts.distributions import distribution, mini_of, own_cells, own_range
 
 HALVES = np.array([0.5, 0.5])
 
@@ -56,7 +56,7 @@ def test_shares_stand_on_an_axis_of_percent_and_the_axis_below_has_the_name() ->
 def test_what_nobody_can_judge_is_hatched(state: State, hatched: int) -> None:
     column = ColumnDrift("feature", "x", state, "ks", 9, {}, cells=("0 – 1", "1 – 2"), was=HALVES, now=HALVES)
     assert str(distribution(column)).count('class="now untold"') == hatched
-    assert str(mini(column)).count("untold") == bool(hatched)
+    assert str(mini_of(column)).count("untold") == bool(hatched)
 
 
 def test_a_window_beyond_the_bins_is_drawn_on_an_axis_that_holds_both() -> None:
@@ -96,10 +96,10 @@ def test_a_line_of_text_has_both_sides_in_two_marks() -> None:
     column = ColumnDrift(
         "feature", "x", "ok", "ks", 9, {}, cells=("0 – 1", "1 – 2"), was=HALVES, now=np.array([0, 1.0])
     )
-    drawn = str(mini(column))
+    drawn = str(mini_of(column))
     assert drawn.count("<path") == 2
     assert "M10 100h8v-100h-8z" in drawn
-    assert str(mini(ColumnDrift("feature", "x", "inconclusive", "ks", 9, {}))) == ""
+    assert str(mini_of(ColumnDrift("feature", "x", "inconclusive", "ks", 9, {}))) == ""
 
 
 def test_categories_are_ordered_by_share_and_the_rest_is_summed() -> None:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable
 
 from driftline_processor.core.evaluation import Delay, Evaluation, Expected, Finding, SlaResult
+from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
@@ -47,8 +48,16 @@ def test_broken_expectations_stand_open_and_those_that_are_met_behind_one_line(b
     client = browse(FakeView([model]))
     assert 'id="expectations"' not in client.get(address).text
     newest.expected = (
-        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, "100 rows"),
-        Expected("temp", "range: [-40, 120]", "broken", 0.9, 0.9, 100, "temp: 90 % of values lie within"),
+        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, fact("rows_in_window", rows=100)),
+        Expected(
+            "temp",
+            "range: [-40, 120]",
+            "broken",
+            0.9,
+            0.9,
+            100,
+            fact("fraction_of_values", rule="range", low=0.9, high=0.9),
+        ),
     )
     section = client.get(address).text.partition('<section id="expectations">')[2].partition("</section>")[0]
     broken, _, met = section.partition("<details")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from driftline_processor.core.evaluation import Evaluation, JointDrift, LastingDrift, SliceDrift
+from driftline_processor.present.sentences.drift import joint_sentence
 from driftline_processor.present.units import keep_units
 from msgspec import structs
 from msgspec.structs import replace
@@ -155,13 +156,11 @@ def test_slices_and_features_together_stand_below_the_table(browse: Browse) -> N
     model = flights()
     july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
     july.slices = {"origin=JFK": SliceDrift(900, "drift", "", 9, 1 / 9, {"temp": july.features["temp"]}, None, None)}
-    july.joint = {
-        "domain_classifier": JointDrift("domain_classifier", "drift", 900, 0.8, 0.001, 0.3, sentence="it tells")
-    }
+    july.joint = {"domain_classifier": JointDrift("domain_classifier", "drift", 900, 0.8, 0.001, 0.3, 0.5, 0.8)}
     found = page(browse(FakeView([model])), JULY)
     assert found.ids.index("features") < found.ids.index("slices") < found.ids.index("together")
     assert "origin=JFK 900" in found.text
-    assert "it tells" in found.text
+    assert joint_sentence(july.joint["domain_classifier"]) in found.text
 
 
 def test_slices_that_the_baseline_does_not_know_are_one_line(browse: Browse) -> None:

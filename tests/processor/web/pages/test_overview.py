@@ -200,7 +200,7 @@ def test_why_a_window_drifts_is_told_in_sentences_that_lead_to_features(browse: 
 def test_the_weakest_slices_are_named_with_their_values(browse: Browse) -> None:
     model = flights()
     chosen, address = month(model, -2)
-    weak = WeakSlice("error", (), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "it is weak")
+    weak = WeakSlice("error", (), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1)
     chosen.weak = WeakSearch((weak,), 900, 3, 3)
     worst = MetricValue(0.61, 90, "rows", low=0.5, high=0.7)
     for name, value in (("origin=<JFK>", worst), ("origin=EWR", MetricValue(0.9, 90, "rows"))):

@@ -23,11 +23,11 @@ def built(**changes: Any) -> Baseline:
 def test_each_class_has_the_scores_of_all_rows_and_of_its_own() -> None:
     scores = built().extras.class_scores
     assert scores is not None
-    every, own = scores.of["bee"]
+    every, own = scores.by_class["bee"]
     assert (np.flatnonzero(every).tolist(), every.sum()) == ([0, 2, 10, 14], 5)
     assert (np.flatnonzero(own).tolist(), own.sum()) == ([10, 14], 2)
-    assert scores.of["ant"][0].sum() == 4
-    assert scores.of["cat"][0, 19] == 1
+    assert scores.by_class["ant"][0].sum() == 4
+    assert scores.by_class["cat"][0, 19] == 1
 
 
 def test_they_survive_json_and_other_models_have_none() -> None:
@@ -38,19 +38,19 @@ def test_they_survive_json_and_other_models_have_none() -> None:
     assert binary.extras.class_scores is None
     without = built(actual=None).extras.class_scores
     assert without is not None
-    assert without.of["bee"][1].sum() == 0
+    assert without.by_class["bee"][1].sum() == 0
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("value", "place"),
     [
-        ({"dog": []}, "extras.class_scores: 'dog' is no class"),
-        ({"bee": [[1.0]]}, "extras.class_scores: those of 'bee' must be two lists of 20 counts"),
-        ({"bee": 1}, "extras.class_scores: those of 'bee' must be two lists of 20 counts"),
+        ({"dog": [[0] * 20] * 2}, ": 'dog'"),
+        ({"bee": [[1.0]]}, ": those of 'bee'"),
+        ({"bee": 1}, ".by_class.bee: "),
     ],
 )
-def test_damaged_ones_are_named(value: object, message: str) -> None:
+def test_damaged_ones_are_named(value: object, place: str) -> None:
     root = json.loads(built().to_json())
-    root["extras"]["class_scores"] = value
-    with pytest.raises(ValueError, match=re.escape(message)):
+    root["extras"]["class_scores"] = {"by_class": value}
+    with pytest.raises(ValueError, match=re.escape(f"extras.class_scores{place}")):
         Baseline.from_json(json.dumps(root))

@@ -30,9 +30,9 @@ def world(days: int, daily: float = 0.0, weekend: float = 0.0, alike: float = 0.
 def test_a_cycle_of_a_quarter_of_a_standard_deviation_is_found_in_a_week() -> None:
     seasons = built(*world(7, daily=0.25)).extras.seasons
     assert seasons is not None
-    assert seasons.found
+    assert seasons.is_detected
     assert seasons.seasonality == Seasonality("hour")
-    assert set(seasons.of) == {"feature:x"}  # a score that is always the same repeats nothing
+    assert set(seasons.by_part) == {"feature:x"}  # a score that is always the same repeats nothing
 
 
 @pytest.mark.parametrize(("daily", "kind"), [(0.0, "weekday"), (0.5, "hour_of_week")])
@@ -77,7 +77,7 @@ def test_found_seasons_are_found_ones_after_json() -> None:
     again = Baseline.from_json(baseline.to_json())
     assert again.to_json() == baseline.to_json()
     assert again.extras.seasons is not None
-    assert again.extras.seasons.found
+    assert again.extras.seasons.is_detected
 
 
 def hourly(rng: np.random.Generator, days: int, many: int, keeps: float, alike: float) -> F64:

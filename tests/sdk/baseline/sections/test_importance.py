@@ -41,8 +41,8 @@ def test_what_a_model_uses_counts_in_its_order() -> None:
         X, score=chance(X), actual=y, predict=chance, model="m", task="binary"
     ).extras.importance
     assert importance is not None
-    assert importance.of["none"] == 0.0
-    assert importance.of["strong"] > 5 * importance.of["weak"] > 0
+    assert importance.by_feature["none"] == 0.0
+    assert importance.by_feature["strong"] > 5 * importance.by_feature["weak"] > 0
 
 
 @pytest.mark.parametrize("kind", ["polars", "arrow", "dict", "lists"])
@@ -81,7 +81,8 @@ def test_a_forest_of_three_classes_with_two_score_columns_too_many_is_refused() 
         X, score=proba(X), actual=model.predict(X), predict=proba, model="m", task="multiclass"
     )
     assert baseline.extras.importance is not None
-    assert max(baseline.extras.importance.of, key=lambda name: baseline.extras.importance.of[name]) == "strong"  # type: ignore[union-attr]
+    importance = baseline.extras.importance.by_feature
+    assert max(importance, key=lambda name: importance[name]) == "strong"
     with pytest.raises(ValueError, match="there are 3 score columns; a binary model has 1"):
         Baseline.from_frame(X, score=chance(X), actual=y, predict=proba, model="m", task="binary")
 

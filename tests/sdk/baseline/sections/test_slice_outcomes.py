@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
+from driftline.baseline.codec import to_json
 from driftline.baseline.sections.slices import FEWEST, SliceOutcomes
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.tables.table import Column
@@ -35,7 +36,7 @@ def known(baseline: Baseline) -> SliceOutcomes:
 
 def test_a_slice_has_the_decisions_of_its_rows_in_each_stretch_of_time() -> None:
     found = known(built())
-    assert list(found.of) == ["country=BE", "country=FR", "country=NL"]
+    assert list(found.by_slice) == ["country=BE", "country=FR", "country=NL"]
     assert np.count_nonzero(COUNTRY == "LU") < FEWEST
     own = np.equal(COUNTRY, "NL")
     whole = fold_outcomes(BINARY, SCORE[own, np.newaxis], None, Column(numbers=ACTUAL[own].astype(np.float64)))
@@ -62,23 +63,23 @@ def test_of_a_regression_a_slice_has_errors_and_how_far_they_vary_in_all() -> No
 def test_it_comes_back_from_json_without_slices_outcomes_or_keys_there_is_none_and_rules_are_told() -> None:
     whole = built()
     again = Baseline.from_json(whole.to_json())
-    assert known(again).to_json() == known(whole).to_json()
+    assert to_json(known(again)) == to_json(known(whole))
     assert again.digest == whole.digest
     assert built(slices=[]).extras.slice_outcomes is None
     assert built(actual=None).extras.slice_outcomes is None
     assert known(built(time=None)).count == 1
     assert known(whole).without(["country"]) is None
     root = json.loads(whole.to_json())
-    for wrong, said in (
-        ({"length": -1}, "length must be a whole number of nanoseconds"),
-        ({"length": 0, "count": 99}, "count must be 1 to 61"),
-        ({"length": 0, "count": 1, "of": {"a=b": {}}}, "outcomes is missing in a slice"),
-        (
-            {"length": 0, "count": 1, "of": {"a=b": {"outcomes": {"width": 3, "values": [1]}}}},
-            "'outcomes' must have places",
-        ),
-        ({"length": 0, "count": 1, "of": {"a=b": {"outcomes": {"width": 0, "values": []}}}}, "'outcomes' is no part"),
+    outcomes = root["extras"]["slice_outcomes"]
+    good = outcomes["by_slice"]["country=BE"]
+    for change, place in (
+        ({"length": -1}, ": length"),
+        ({"count": 99}, ": length must not be negative, and count"),
+        ({"by_slice": {"a=b": {}}}, ": 'a=b' must have outcomes"),
+        ({"by_slice": {"a=b": good | {"other": good["outcomes"]}}}, ": 'a=b' must have outcomes"),
+        ({"by_slice": {"a=b": good}, "count": 1}, ": 'confusion' of 'a=b'"),
+        ({"by_slice": {"a=b": {"outcomes": [1, 2]}}}, ".by_slice.a=b.outcomes: "),
     ):
-        root["extras"]["slice_outcomes"] = wrong
-        with pytest.raises(ValueError, match=f"slice_outcomes: {said}"):
+        root["extras"]["slice_outcomes"] = outcomes | change
+        with pytest.raises(ValueError, match=f"extras.slice_outcomes{place}"):
             Baseline.from_json(json.dumps(root))

@@ -190,16 +190,6 @@ def _told(
     )
 
 
-def sentence(joint_result: JointResult) -> str:
-    """Return the sentence: the AUC of the classifier, and the features that separate the rows most."""
-    mostly = (
-        f", most by {' and '.join(contributor.features[0] for contributor in joint_result.told[:2])}"
-        if joint_result.told
-        else ""
-    )
-    return f"a classifier tells these rows from the baseline's with an AUC of {joint_result.now or 0.5:.3f}{mostly}"
-
-
 METHOD = JointMethod(
     name="domain_classifier",
     title="domain classifier",
@@ -209,5 +199,4 @@ METHOD = JointMethod(
     least=0.0,
     greatest=1.0,
     source="Lopez-Paz and Oquab (2017)",
-    sentence=sentence,
 )

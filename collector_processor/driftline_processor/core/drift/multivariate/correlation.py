@@ -116,14 +116,6 @@ def shape(pane: Pane, space: Space) -> F64:
     return found
 
 
-def sentence(result: JointResult) -> str:
-    """Return the sentence: the pair that changed most, and the number of other changed pairs."""
-    first, second = result.told[0].features
-    others = result.certain - 1
-    more = f", and {others} more pair{'' if others == 1 else 's'} changed" if others > 0 else ""
-    return f"{first} and {second} are correlated {result.now or 0:+.2f}, {result.was or 0:+.2f} in the baseline{more}"
-
-
 METHOD = JointMethod(
     name="correlation",
     title="correlation shift",
@@ -132,6 +124,5 @@ METHOD = JointMethod(
     least=-2.0,
     greatest=2.0,
     source="Fisher (1921); Steiger and Hakstian (1982)",
-    sentence=sentence,
     measure=measure,
 )

@@ -59,9 +59,9 @@ class JointResult(NamedTuple):
         p_value: Of no drift.
         effect: How large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``.
         rows: The (effective) rows of the smaller side.
-        told: The features, or pairs, that give it away, the most telling first.
-        certain: How many pairs there are that changed for certain.
-        not_comparable: Why the value says nothing of drift, for people; "" where it does.
+        contributors: The features, or pairs, that changed most, the largest change first.
+        changed_pairs: How many pairs changed significantly.
+        missing: Features with more or fewer missing values than the reference: the value does not show drift.
     """
 
     value: float
@@ -70,9 +70,9 @@ class JointResult(NamedTuple):
     p_value: float
     effect: float
     rows: float
-    told: tuple[DriftContributor, ...] = ()
-    certain: int = 0
-    not_comparable: str = ""
+    contributors: tuple[DriftContributor, ...] = ()
+    changed_pairs: int = 0
+    missing: tuple[DriftContributor, ...] = ()
 
 
 class JointMethod(Struct, frozen=True):
@@ -86,7 +86,6 @@ class JointMethod(Struct, frozen=True):
         least: The range of the value.
         greatest: The range of the value.
         source: The paper.
-        sentence: What was found, for people.
         measure: From the sums of panes, None where they do not hold what it takes; None of a method that needs rows.
         neutral: Where nothing changed.
     """
@@ -98,6 +97,5 @@ class JointMethod(Struct, frozen=True):
     least: float
     greatest: float
     source: str
-    sentence: Callable[[JointResult], str]
     measure: Callable[[PanePair], JointResult | None] | None = None
     neutral: float = 0.0

@@ -21,23 +21,10 @@ from .method import JointMethod, JointResult, PanePair
 from .second_moments import imputed
 
 
-class MissingChange(NamedTuple):
-    """A feature of which ``was`` of the values were missing or invalid, and ``now`` are."""
+def missing_changes(sides: PanePair, was_rows: float, now_rows: float) -> tuple[DriftContributor, ...]:
+    """Return the features whose fraction of missing values changed significantly, if together by too much to evaluate.
 
-    name: str
-    was: float
-    now: float
-
-    @property
-    def more(self) -> float:
-        """Return the change of the share."""
-        return abs(self.now - self.was)
-
-
-def missing_changes(sides: PanePair, was_rows: float, now_rows: float) -> list[MissingChange]:
-    """Return the features whose missing values became more, or fewer, beyond chance, if together by too much to judge.
-
-    The one that changed most comes first; empty where they may be judged. ``was_rows``, ``now_rows``: effective rows.
+    The one that changed most comes first; empty if the errors can be compared. ``was_rows``, ``now_rows``: effective.
     """
     per_row = 1 / max(was_rows, 1.0) + 1 / max(now_rows, 1.0)
     names = sides.space.names
@@ -45,14 +32,17 @@ def missing_changes(sides: PanePair, was_rows: float, now_rows: float) -> list[M
     both = (was / max(now_rows, 1.0) + now / max(was_rows, 1.0)) / per_row  # the share in both samples together
     # 3.0: standard errors within which a share has not changed: what chance makes of it is in the variance of the
     # errors
-    sure = np.abs(now - was) > 3.0 * np.sqrt(np.maximum(both * (1 - both), 0.0) * per_row)
-    found = [MissingChange(names[at], float(was[at]), float(now[at])) for at in np.flatnonzero(sure).tolist()]
+    significant = np.abs(now - was) > 3.0 * np.sqrt(np.maximum(both * (1 - both), 0.0) * per_row)
+    changes = [
+        DriftContributor((names[index],), float(now[index] - was[index]), float(was[index]), float(now[index]))
+        for index in np.flatnonzero(significant).tolist()
+    ]
     # 0.05: times the root of the number of features: the shares of missing values, added up, that may change. Simulated
     # with 2 to 40 features, independent, in pairs and of one factor, all missing in one feature or in all: it moves the
     # mean error by up to 0.05 of its standard deviation, half the least effect that counts.
-    if sum(one.more for one in found) <= 0.05 * math.sqrt(len(sides.space.names)):
-        return []
-    return sorted(found, key=lambda one: -one.more)
+    if sum(abs(change.value) for change in changes) <= 0.05 * math.sqrt(len(sides.space.names)):
+        return ()
+    return tuple(sorted(changes, key=lambda change: -abs(change.value)))
 
 
 def _shares(pane: Pane, names: Sequence[str]) -> F64:
@@ -132,26 +122,11 @@ def measure(sides: PanePair) -> JointResult | None:
         return None
     alike = float(np.max(sides.alike))  # errors are sums of products, and as sure as the least sure of these
     reference, current = errors_of(was, alike), errors_of(now, alike)
-    not_comparable = _not_comparable(missing_changes(sides, reference.rows, current.rows))
+    missing = missing_changes(sides, reference.rows, current.rows)
     reference = held_out(reference, sides)
     shift, p, effect = pca(reference, current)
     rows = min(reference.rows, current.rows)
-    return JointResult(
-        shift, reference.mean, current.mean, p, effect, rows, _told(sides), not_comparable=not_comparable
-    )
-
-
-def _not_comparable(lacking: list[MissingChange]) -> str:
-    """Return why reconstruction errors of rows with more or fewer values are no sign of drift; "" where they are."""
-    if not lacking:
-        return ""
-    name, was, now = lacking[0]
-    more = f", and of {len(lacking) - 1} more feature{'' if len(lacking) == 2 else 's'}" if lacking[1:] else ""
-    return (
-        f"cannot be told: {100 * now:.3g} % of the values of {name} are missing or invalid, {100 * was:.3g} % in the "
-        f"baseline{more}, "
-        "and what is missing counts as the mean"
-    )
+    return JointResult(shift, reference.mean, current.mean, p, effect, rows, _contributors(sides), missing=missing)
 
 
 def held_out(errors: Errors, sides: PanePair) -> Errors:
@@ -169,7 +144,7 @@ def held_out(errors: Errors, sides: PanePair) -> Errors:
     return Errors(errors.mean + moved, errors.deviation, errors.deviation**2 / variance)
 
 
-def _told(sides: PanePair) -> tuple[DriftContributor, ...]:
+def _contributors(sides: PanePair) -> tuple[DriftContributor, ...]:
     """Return the features whose own part of the squared error changed most, where panes hold the moments of pairs."""
     current = imputed(sides.current, len(sides.space.names))
     was, left = sides.once("pca", lambda: _known(sides))
@@ -197,17 +172,6 @@ def _left_of(moments: F64, left: F64) -> F64:
     return found
 
 
-def sentence(joint_result: JointResult) -> str:
-    """Return the sentence: the two errors, and the features that are reconstructed worse."""
-    worse = [one.features[0] for one in joint_result.told[:2] if one.value > 0]
-    most = f", most by {' and '.join(worse)}" if worse and joint_result.value > 0 else ""
-    how = "worse" if joint_result.value > 0 else "better"
-    return (
-        f"the baseline's components reconstruct these rows {how} than its own: "
-        f"the error is {joint_result.now or 0:.3g}, {joint_result.was or 0:.3g} in the baseline{most}"
-    )
-
-
 METHOD = JointMethod(
     name="pca",
     title="PCA reconstruction error",
@@ -216,6 +180,5 @@ METHOD = JointMethod(
     least=-math.inf,
     greatest=math.inf,
     source="Jackson and Mudholkar (1979)",
-    sentence=sentence,
     measure=measure,
 )

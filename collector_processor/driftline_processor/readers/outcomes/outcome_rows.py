@@ -1,37 +1,15 @@
-"""Many outcomes as columns → one table for each model and environment, and the reader that takes them row by row.
-
-A field that cannot be used raises :class:`UnusableField` with a sentence; the caller keeps the row's neighbours.
-"""
+"""Many outcomes as columns → one table for each model and environment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.tables.table import F64, I32, I64, Column, OutcomeTable, Text
-from msgspec import Struct, field
+from msgspec import Struct
 from numpy.typing import NDArray
-
-from .fields import (
-    FIELDS,
-    MAX_SLICES,
-    SLICE,
-    UnusableField,
-    actual_of,
-    instant_of,
-    kind_of,
-    retracted_of,
-    slices_in,
-    slices_of,
-    text_of,
-    value_of,
-    weight_of,
-)
-
-_Row = tuple[str, str | None, str, str | None, float, int, int, float, str | None, float, bool, Mapping[str, str]]
 
 
 class OutcomeRows(Struct):
@@ -192,108 +170,6 @@ def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
             for name in names
         },
     )
-
-
-class MissingModel(UnusableField):
-    """Neither an outcome nor its request names a model."""
-
-
-class RowReader(Struct):
-    """Read outcomes one by one: the general way, for documents of thousands and for lines of mixed types.
-
-    Attributes:
-        model: What the request says, for rows that say nothing.
-        environment: What the request says, for rows that say nothing.
-        rejected: (index, reason) of the first.
-        more: How many others.
-        without_model: How many of all name no model.
-    """
-
-    model: str | None
-    environment: str | None
-    rejected: list[tuple[int, str]] = field(default_factory=list)
-    more: int = 0
-    without_model: int = 0
-    _rows: list[_Row] = field(default_factory=list)
-    _slices: dict[str, None] = field(default_factory=dict)
-
-    def add(self, index: int, item: object) -> None:
-        """Keep one outcome, or the reason why not."""
-        try:
-            self._rows.append(self._read(item))
-        except UnusableField as reason:
-            self.without_model += isinstance(reason, MissingModel)
-            if len(self.rejected) < SHOWN_REJECTIONS:
-                self.rejected.append((index, str(reason)))
-            else:
-                self.more += 1
-
-    def has_room(self, items: Sequence[object]) -> bool:
-        """Return True where all that outcomes say of slices goes with what was said before."""
-        slices_said = (slices_in(item) for item in items if isinstance(item, Mapping))
-        return len({*self._slices, *chain.from_iterable(slices_said)}) <= MAX_SLICES
-
-    def _read(self, item: object) -> _Row:
-        if isinstance(item, UnusableField):  # a line that could not be read
-            raise item
-        if not isinstance(item, dict):
-            raise UnusableField(f'an outcome is an object like {{"id": …, "actual": …}}; this is {kind_of(item)}')
-        unknown = [key for key in item if key not in FIELDS and not key.startswith(SLICE)]
-        if unknown:
-            raise UnusableField(f"unknown key {unknown[0][:80]!r}; an outcome has {', '.join(FIELDS)}")
-        model = text_of(item.get("model"), "model") or self.model
-        if not model:
-            raise MissingModel("model is missing; name it in the row or as ?model=")
-        row_id = text_of(item.get("id"), "id")
-        if row_id is None:
-            raise UnusableField("id is missing")
-        retracted = retracted_of(item.get("retracted"))
-        number, text = actual_of(item.get("actual"), retracted)
-        row: _Row = (
-            model,
-            text_of(item.get("environment"), "environment") or self.environment,
-            row_id,
-            text,
-            number,
-            instant_of(item.get("time"), "time"),
-            instant_of(item.get("prediction_time"), "prediction_time"),
-            weight_of(item.get("weight")),
-            text_of(item.get("item"), "item"),
-            value_of(item.get("value")),
-            retracted,
-            slices_of(item),
-        )
-        self._slices |= dict.fromkeys(self._more(row[-1]))
-        return row
-
-    def _more(self, slices: Mapping[str, str]) -> list[str]:
-        """Return the slices that no row before had; raise :class:`UnusableField` where that would be too many."""
-        more = [name for name in slices if name not in self._slices]
-        if len(self._slices) + len(more) > MAX_SLICES:
-            raise UnusableField(f"it says slice {more[-1][:80]!r}, and there are {MAX_SLICES} others; that is the most")
-        return more
-
-    def rows(self) -> OutcomeRows:
-        """Return all that were kept, as columns."""
-        model, environment, ids, text, number, time, prediction_time, weight, item, value, retracted, slices = (
-            zip(*self._rows, strict=True) if self._rows else ((),) * 12
-        )
-        return OutcomeRows(
-            model=pa.array(model, pa.string()),
-            environment=pa.array(environment, pa.string()),
-            id=pa.array(ids, pa.string()),
-            text=pa.array(text, pa.string()),
-            number=np.array(number, np.float64),
-            time=np.array(time, np.int64),
-            prediction_time=np.array(prediction_time, np.int64),
-            weight=np.array(weight, np.float64),
-            item=pa.array(item, pa.string()),
-            value=np.array(value, np.float64),
-            retracted=np.array(retracted, np.bool_),
-            slices={
-                name: pa.array([row_slices.get(name) for row_slices in slices], pa.string()) for name in self._slices
-            },
-        )
 
 
 def _encoded(texts: pa.StringArray) -> tuple[I32, tuple[str, ...]]:

@@ -1,15 +1,20 @@
-"""The drift of one column in a sentence: how far, how sure, whether that is usual, and what would tell."""
+"""Words for drift: of one column, of a slice, and of all features together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline_processor.core.evaluation import ColumnDrift
+from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.evaluation import ColumnDrift, JointDrift, SliceDrift
 from driftline_processor.core.wording import short
 
-from .methods import METHODS
+from .catalogue import worded
+
+NAMED = 4
+"""Columns of a slice that are named, as many as its line has room for; of the others there is a number."""
 
 
+@worded
 def column_sentence(column: ColumnDrift) -> str:
     """Say the state of a column: its size and value, what the reference's own windows do, what would have been seen.
 
@@ -96,4 +101,86 @@ _SAID: dict[str, Callable[[ColumnDrift], str]] = {
     "ok": _ok,
     "inconclusive": _inconclusive,
     "no_baseline": lambda _: "has no reference to be compared with",
+}
+
+
+@worded
+def slice_sentence(slice_drift: SliceDrift) -> str:
+    """Return the summary of a slice in a few words.
+
+    >>> slice_sentence(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
+    'none of 12 features drifts'
+    """
+    columns = [_column_in_slice(column) for column in slice_drift.drifted()]
+    if columns:
+        more = f" and {len(columns) - NAMED} more" if len(columns) > NAMED else ""
+        return f"{', '.join(columns[:NAMED])}{more}"
+    if slice_drift.state == "ok":
+        return f"none of {slice_drift.evaluated} features drifts" if slice_drift.evaluated else "no drift"
+    if slice_drift.compared:
+        return "the baseline does not know it"
+    return slice_drift.reason.replace("_", " ") or "inconclusive"
+
+
+def _column_in_slice(column: ColumnDrift) -> str:
+    name = column_words(column)
+    value = column.methods[column.decided_by].value
+    return f"{name} ({METHODS[column.decided_by].title} {value:.3g}, {column.size})" if value is not None else name
+
+
+@worded
+def joint_sentence(joint_drift: JointDrift) -> str:
+    """Return the sentence about the drift of all features together, by one method.
+
+    >>> drift = JointDrift("domain_classifier", "drift", 900, 0.62, 1e-9, 0.1, 0.5, 0.62)
+    >>> joint_sentence(drift)
+    "a classifier tells these rows from the baseline's with an AUC of 0.620"
+    """
+    return _JOINT[joint_drift.method](joint_drift) if joint_drift.method in _JOINT else ""
+
+
+def _names(joint_drift: JointDrift) -> list[str]:
+    return [contributor.features[0] for contributor in joint_drift.contributors[:2]]
+
+
+def _classifier(joint_drift: JointDrift) -> str:
+    names = _names(joint_drift)
+    most = f", most by {' and '.join(names)}" if names else ""
+    return f"a classifier tells these rows from the baseline's with an AUC of {joint_drift.now or 0.5:.3f}{most}"
+
+
+def _correlation(joint_drift: JointDrift) -> str:
+    """Return the pair that changed most, and the number of other pairs that changed."""
+    if not joint_drift.contributors:
+        return ""
+    first, second = joint_drift.contributors[0].features
+    others = joint_drift.changed_pairs - 1
+    more = f", and {others} more pair{'' if others == 1 else 's'} changed" if others > 0 else ""
+    was, now = joint_drift.was or 0, joint_drift.now or 0
+    return f"{first} and {second} are correlated {now:+.2f}, {was:+.2f} in the baseline{more}"
+
+
+def _reconstruction(joint_drift: JointDrift) -> str:
+    """Return the two errors, and the features that are reconstructed worse; else why they cannot be compared."""
+    if joint_drift.missing:
+        largest, left = joint_drift.missing[0], len(joint_drift.missing) - 1
+        name, was, now = largest.features[0], largest.was or 0.0, largest.now or 0.0
+        more = f", and of {left} more feature{'' if left == 1 else 's'}" if left else ""
+        return (
+            f"cannot be told: {100 * now:.3g} % of the values of {name} are missing or invalid, {100 * was:.3g} % in "
+            f"the baseline{more}, and what is missing counts as the mean"
+        )
+    is_worse = (joint_drift.value or 0.0) > 0
+    worse = [contributor.features[0] for contributor in joint_drift.contributors[:2] if contributor.value > 0]
+    most = f", most by {' and '.join(worse)}" if worse and is_worse else ""
+    return (
+        f"the baseline's components reconstruct these rows {'worse' if is_worse else 'better'} than its own: "
+        f"the error is {joint_drift.now or 0:.3g}, {joint_drift.was or 0:.3g} in the baseline{most}"
+    )
+
+
+_JOINT: dict[str, Callable[[JointDrift], str]] = {
+    "domain_classifier": _classifier,
+    "correlation": _correlation,
+    "pca": _reconstruction,
 }

@@ -1,0 +1,26 @@
+"""The rows of an evaluation of files, and what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.readers.memory import Reference, Rows
+
+
+class EvaluationInputs(NamedTuple):
+    """The rows of an evaluation, and what they are compared with.
+
+    Attributes:
+        data: The rows; of files also patterns, and artifacts of MLflow.
+        reference: A built baseline, or rows to build one from; None = the baseline of the configuration, or the rows
+            before each window.
+        outcomes: What really happened, if the rows do not hold it.
+        settings: Settings of the model, as a configuration declares them; None without a configuration.
+    """
+
+    data: Sequence[Rows]
+    reference: Reference | None = None
+    outcomes: Rows | None = None
+    settings: ModelSettings | None = None

@@ -1,0 +1,83 @@
+"""The facts of an evaluation as sections, laid out once for pages, terminal, notebook, report and API.
+
+:mod:`.section` has the layout; :mod:`.drift`, :mod:`.performance`, :mod:`.data` and :mod:`.windows` make a section of
+each fact. A new fact is a function there, and its place in :func:`sections_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from msgspec import structs
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.present.sections import data, drift, performance
+from driftline_processor.present.sections.section import Section
+from driftline_processor.present.sections.windows import windows
+from driftline_processor.present.times import window_label
+
+
+def sections_of(
+    evaluation: Evaluation, timezone: str, surfaces: Collection[str], history: Sequence[Evaluation] = ()
+) -> Iterator[Section]:
+    """Yield the sections of a window that have something to show on a surface, in their order.
+
+    Args:
+        evaluation: The window.
+        timezone: By whose clock times are named.
+        surfaces: Where they are shown; see :func:`.section.is_shown`.
+        history: Windows up to it, oldest first, whose drift is drawn over time.
+    """
+    sections = (
+        performance.performance(evaluation),
+        performance.estimates(evaluation),
+        performance.objectives(evaluation, timezone),
+        drift.columns(evaluation, history),
+        drift.why(evaluation),
+        data.findings(evaluation),
+        data.expectations(evaluation),
+        drift.slices(evaluation),
+        drift.joint(evaluation),
+        performance.slices(evaluation),
+        performance.weak_slices(evaluation.weak),
+        performance.fairness(evaluation),
+        performance.label_age(evaluation),
+        performance.service(evaluation),
+    )
+    for section in sections:
+        if (shown := section.on_surface(surfaces)) is not None:
+            yield shown
+
+
+def sections_of_windows(
+    evaluations: Sequence[Evaluation], timezone: str, surfaces: Collection[str]
+) -> Iterator[Section]:
+    """Yield the sections of the newest closed window, each with its name, and all windows, the newest first.
+
+    The performance is that of the newest window whose outcomes had their time.
+
+    Args:
+        evaluations: Windows of one length, oldest first.
+        timezone: By whose clock times are named.
+        surfaces: Where they are shown; see :func:`.section.is_shown`.
+    """
+    if not evaluations:
+        return
+    newest = next((one for one in reversed(evaluations) if one.closed), evaluations[-1])
+    measured = [one for one in evaluations if one.realized]
+    mature = [one for one in measured if one.closed and one.maturity == "mature"]
+    best = (mature or measured or [newest])[-1]
+    before = performance.performance(best).on_surface(surfaces) if best is not newest else None
+    if before is not None:
+        yield _named(before, best, timezone)
+    for section in sections_of(newest, timezone, surfaces, evaluations):
+        if before is None or section.key != before.key:
+            yield _named(section, newest, timezone)
+    every_window = windows(evaluations[::-1], timezone).on_surface(surfaces)
+    yield from [] if every_window is None else [every_window]
+
+
+def _named(section: Section, evaluation: Evaluation, timezone: str) -> Section:
+    """Return a section that says of which window it is."""
+    label = window_label(evaluation.window, timezone)
+    return structs.replace(section, note=f"{label}, {section.note}" if section.note else label)

@@ -1,0 +1,234 @@
+"""What drifts: the columns of a window, why, in which slices, and all features together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from driftline.tables.table import F64
+
+from driftline_processor.core.drift.method_choice import SHOWN
+from driftline_processor.core.drift.multivariate import JOINT
+from driftline_processor.core.drift.slices import rank_drifted_slices
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
+from driftline_processor.core.wording import short
+from driftline_processor.present.figures import capital
+from driftline_processor.present.numbers import count, finite, many, p_value, shares
+from driftline_processor.present.sections.section import (
+    Bars,
+    Cell,
+    Column,
+    Line,
+    Listing,
+    Row,
+    Section,
+    Spark,
+    Table,
+    Tone,
+    first_rows,
+    floats,
+    row,
+)
+from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
+from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
+from driftline_processor.present.sentences.window import column_name, drift_words
+from driftline_processor.present.states import rank, state_word
+from driftline_processor.present.titles import METHOD_SYMBOLS, method_value
+
+MOST_FEATURES = 10
+MOST_SLICES = 5
+MOST_CELLS = 16
+"""Blocks of a distribution in a line of text."""
+
+_SIZES: dict[str, Tone] = {"large": "bad", "moderate": "alert", "small": "warn"}
+
+
+def state_tone(state: str, size: str = "") -> Tone:
+    """Return what a state of drift stands out for."""
+    return _SIZES.get(size, "alert") if state == "drift" else "good" if state == "ok" else "info"
+
+
+def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Section:
+    """Lay out score, class and features with both distributions, what matters most first.
+
+    Args:
+        evaluation: The window.
+        history: Windows up to it, oldest first: how far each column moved is drawn over them.
+    """
+    predictions = [column for column in (evaluation.score, evaluation.predicted) if column is not None]
+    features = _rank_by_weight(evaluation)
+    everything = [*predictions, *features]
+    if not everything:
+        return Section("columns", "")
+    others = _other_methods(everything)
+    missing = any(column.missing_was or column.missing_now for column in everything)
+    over_time = {column.words: _effects(column, history) for column in everything} if history else {}
+    highest = max((max(effects, default=0.0) for effects in over_time.values()), default=0.0)
+    headings = (
+        Column(""),
+        Column("baseline and window", "drawing", surfaces="notebook"),
+        Column("was", "drawing", surfaces="terminal", spare=7),
+        Column("→ is", "drawing", surfaces="terminal", spare=6),
+        *([Column("over time", "drawing", surfaces="terminal", spare=2)] if history else []),
+        Column("state"),
+        Column("size", spare=1),
+        Column("test", "number", spare=3),
+        Column("p", "number", surfaces="explain", spare=10),
+        Column("PSI", "number", surfaces="explain notebook", spare=9),
+        Column("JS", "number", surfaces="explain", spare=11),
+        *(Column(METHOD_SYMBOLS[name], "number", spare=5) for name in others),
+        *([Column("missing", spare=8)] if missing else []),
+    )
+
+    def line(column: ColumnDrift, surfaces: str = "") -> Row:
+        tone = state_tone(column.state, column.size)
+        drifts, decisive = column.state == "drift", column.methods.get(column.decided_by)
+        was, now = _distribution(column)
+        return row(
+            Cell(column_name(column)),
+            Cell(tone="bad" if drifts else "", drawing=_bars(column)),
+            Cell(tone="quiet", drawing=was),
+            Cell(tone=tone if drifts else "", drawing=now),
+            *([Cell(tone=tone, drawing=Spark(over_time[column.words], highest))] if history else []),
+            Cell(state_word(column.state, column.reason), tone),
+            Cell(column.size if drifts else "", tone),
+            Cell(method_value(column, column.decided_by), tone if drifts else ""),
+            Cell(p_value(None if decisive is None else decisive.p_value), "quiet"),
+            *(Cell(_bare(column, name), "quiet") for name in ("psi", "js")),
+            *(Cell("" if name == column.decided_by else _bare(column, name), "quiet") for name in others),
+            *([_missing(column)] if missing else []),
+            surfaces=surfaces,
+        )
+
+    feature_rows = [line(column, "" if index < MOST_FEATURES else "all top") for index, column in enumerate(features)]
+    gap = [Row(surfaces="terminal")] if predictions and features else []
+    table = Table(headings, (*map(line, predictions), *gap, *feature_rows), noun="feature")
+    legend = [Line(text, "quiet", surfaces="terminal") for text in _legend(everything)]
+    return Section("columns", capital(drift_words(evaluation)), (table, *legend), surfaces="terminal notebook")
+
+
+def _rank_by_weight(evaluation: Evaluation) -> list[ColumnDrift]:
+    """Sort features by state, then by what they cost where their importance is known, then by how far they moved."""
+    causes = () if evaluation.explanation is None else evaluation.explanation.causes
+    weights = {cause.features[0]: cause.weight or 0.0 for cause in causes if len(cause.features) == 1}
+    ranked = rank(evaluation.features.values())
+    places = {state: place for place, state in enumerate(dict.fromkeys(column.state for column in ranked))}
+    return sorted(ranked, key=lambda column: (places[column.state], -weights.get(column.name, 0.0)))
+
+
+def _other_methods(columns: Sequence[ColumnDrift]) -> list[str]:
+    """Return the methods that are shown because somebody chose them."""
+    names = {name for column in columns for name in column.methods if name not in (column.decided_by, *SHOWN)}
+    return sorted(names, key=list(METHOD_SYMBOLS).index)
+
+
+def _effects(column: ColumnDrift, history: Sequence[Evaluation]) -> tuple[float, ...]:
+    """Return how far a column moved in each window."""
+    found = [
+        {"score": window.score, "class": window.predicted}.get(column.column, window.features.get(column.name))
+        for window in history
+    ]
+    return tuple(0.0 if one is None else finite(one.effect) or 0.0 for one in found)
+
+
+def _bare(column: ColumnDrift, method: str) -> str:
+    return method_value(column, method).removeprefix(f"{METHOD_SYMBOLS[method]} ")
+
+
+def _bars(column: ColumnDrift) -> Bars | None:
+    return (
+        None if column.was is None or column.now is None else Bars(floats(column.was), floats(column.now), column.state)
+    )
+
+
+def _distribution(column: ColumnDrift) -> tuple[Spark | None, Spark | None]:
+    """Return both distributions on one scale."""
+    if column.was is None or column.now is None:
+        return None, None
+    was, now = fewer_cells(column.was), fewer_cells(column.now)
+    highest = float(max(was.max(initial=0.0), now.max(initial=0.0)))
+    return Spark(floats(was), highest), Spark(floats(now), highest)
+
+
+def fewer_cells(shares: F64, most: int = MOST_CELLS) -> F64:
+    """Merge neighbouring cells until at most ``most`` are left.
+
+    >>> import numpy as np
+    >>> fewer_cells(np.array([0.1, 0.2, 0.3, 0.4]), 2).round(1).tolist()
+    [0.3, 0.7]
+    """
+    if len(shares) <= most:
+        return shares
+    step = -(-len(shares) // most)
+    merged: F64 = np.add.reduceat(shares, np.arange(0, len(shares), step))
+    return merged
+
+
+def _missing(column: ColumnDrift) -> Cell:
+    was, now = column.missing_was or 0.0, column.missing_now or 0.0
+    return Cell(shares(was, now) if was or now else "", "warn" if abs(now - was) >= 0.01 else "quiet")
+
+
+def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
+    """Say what a state means that its words do not say alone."""
+    states, lines = {column.state for column in columns}, []
+    if "within_normal_variation" in states:
+        moved = "it shifted, and the baseline's own days and weeks differ as much"
+        lines.append(f"{state_word('within_normal_variation')}: {moved}")
+    if "inconclusive" in states:
+        reasons = sorted({column.reason for column in columns if column.reason})
+        words = " and ".join(state_word("inconclusive", one) for one in reasons) or state_word("inconclusive")
+        lines.append(f"{words}: cannot be judged, which does not mean fine")
+    return lines
+
+
+def why(evaluation: Evaluation) -> Section:
+    """Lay out the kind of change and its causes, those that count most first."""
+    parts: list[Line | Listing] = []
+    if evaluation.change_kind is not None:
+        parts.append(Line(f"{capital(change_sentence(evaluation.change_kind))}.", key="change-kind"))
+    if evaluation.explanation is not None and (sentence := explanation_sentence(evaluation.explanation)):
+        parts.append(Listing(tuple(map(cause_sentence, evaluation.explanation.causes)) or (sentence,)))
+    return Section("why", "Why", tuple(parts))
+
+
+def slices(evaluation: Evaluation) -> Section:
+    """Lay out what drifts in which slice: those in which something drifts, then those with most rows."""
+    if not evaluation.slices:
+        return Section("slices", "Slices")
+    if all(drift.state == "no_baseline" for drift in evaluation.slices.values()):
+        unknown = (
+            f"{many(len(evaluation.slices), 'slice')}; the baseline does not know them, so nothing can be compared."
+        )
+        return Section("slices", "Slices", (Line(unknown, "quiet"),))
+    headings = (Column("slice"), Column("rows", "number"), Column("state"), Column("what drifts", "words"))
+    rows = (_slice(name, drift) for name, drift in rank_drifted_slices(evaluation.slices))
+    return Section("slices", "Slices", (Table(headings, first_rows(rows, MOST_SLICES), noun="slice"),))
+
+
+def _slice(name: str, drift: SliceDrift) -> Row:
+    state = Cell(state_word(drift.state, drift.reason), state_tone(drift.state))
+    return row(short(name), count(drift.rows), state, slice_sentence(drift))
+
+
+def joint(evaluation: Evaluation) -> Section:
+    """Lay out the drift that all features show together, a row for each method."""
+    headings = (
+        Column("state"),
+        Column("method"),
+        Column("p", "number", surfaces="explain"),
+        Column("finding", "words"),
+    )
+    rows = tuple(
+        row(
+            Cell(state_word(drift.state), state_tone(drift.state)),
+            JOINT[drift.method].title if drift.method in JOINT else drift.method,
+            Cell(p_value(drift.p_value), "quiet"),
+            joint_sentence(drift),
+            # the classifier runs only where somebody asks for it
+            surfaces="" if drift.state == "drift" or drift.method == "domain_classifier" else "page explain",
+        )
+        for drift in evaluation.joint.values()
+    )
+    return Section("together", "Features together", (Table(headings, rows),) if rows else ())

@@ -1,0 +1,370 @@
+"""How good the model is: metrics from outcomes and estimates, objectives, slices, groups, and calls of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from driftline_processor.core.dates import date_label
+from driftline_processor.core.estimate.track_record import standing
+from driftline_processor.core.evaluation import (
+    Estimate,
+    Evaluation,
+    Fairness,
+    MetricChange,
+    MetricValue,
+    ObjectiveState,
+    ServiceLevel,
+    SlicePerformance,
+    WeakSearch,
+)
+from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.slices import rank_slices, ranking_metric
+from driftline_processor.core.wording import short
+from driftline_processor.present import estimates as estimate_words
+from driftline_processor.present.fairness import HIGHEST, apart_sentence, criterion_sentence
+from driftline_processor.present.figures import capital, in_shares
+from driftline_processor.present.numbers import UNKNOWN, count, ends, exact_to, finite, many, number, percent
+from driftline_processor.present.sections.section import (
+    Cell,
+    Column,
+    Interval,
+    Line,
+    Row,
+    Section,
+    Table,
+    Tone,
+    first_rows,
+    row,
+)
+from driftline_processor.present.sentences.catalogue import clause
+from driftline_processor.present.sentences.outcomes import fast_labels_sentence, weak_slice_sentence
+from driftline_processor.present.sentences.window import change_words, effective, interval
+from driftline_processor.present.sentences.window import objective as objective_sentence
+from driftline_processor.present.service_level import ends_of_calls, rank_service, service_title, value_of_calls
+from driftline_processor.present.states import objective_state, state_word
+from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, metric_names, metric_text, metric_title
+
+MOST_METRICS = 3
+"""Metrics that are shown beside those that are worse."""
+
+MOST_SLICES = 5
+MOST_FINDINGS = 5
+
+_CHANGES: dict[str, Tone] = {"worse": "bad", "not_worse": "good"}
+_JUDGEMENTS: dict[str, Tone] = {"broken": "bad", "met": "good", "inconclusive": "warn"}
+_STANDINGS: dict[str | None, Tone] = {"ok": "good", "alert": "alert", "failed": "bad", None: "quiet"}
+_SERVICE_METRICS = ("error_rate", "latency_p95")
+
+
+def performance(evaluation: Evaluation) -> Section:
+    """Lay out the metrics beside those of the baseline, and whether they are worse."""
+    if not evaluation.realized:
+        return Section("performance", "Performance")
+    changes = evaluation.realized_changes
+    headings = (
+        Column("metric"),
+        Column("value", "number"),
+        Column("interval, and the baseline as a line", "drawing", surfaces="notebook"),
+        Column("interval", surfaces="page"),
+        Column("interval", surfaces="terminal notebook", spare=2),
+        Column("baseline", "number", spare=1),
+        Column("than the baseline", surfaces="" if changes else "page", spare=3),
+        Column("rows", "number", surfaces="page explain", spare=4),
+        Column("from", surfaces="page"),
+    )
+    shown = _shown_metrics(evaluation.realized, changes)
+
+    def line(name: str) -> Row:
+        metric, reference = evaluation.realized[name], evaluation.reference.get(name)
+        was = None if reference is None else reference.value
+        change = changes.get(name)
+        exact = f"({exact_to(metric.bound)})" if metric.bound and metric.value is not None else ""
+        return row(
+            metric_title(name),
+            Cell(number(metric.value), note=exact),
+            Cell(drawing=_interval(name, metric.value, metric.low, metric.high, was)),
+            interval(metric),
+            Cell(ends(metric.low, metric.high) or interval(metric), "quiet"),
+            Cell(number(was), "quiet"),
+            Cell(change_words(changes, name), _CHANGES.get(change.state, "quiet") if change else ""),
+            Cell(f"{count(metric.rows)}{effective(metric)}", "quiet"),
+            SOURCE_WORDS[metric.source],
+            surfaces="" if name in shown else "page all top",
+        )
+
+    table = Table(headings, tuple(map(line, metric_names(evaluation.realized))), noun="metric")
+    return Section("performance", "Performance", (table,), note=f"from {many(evaluation.outcome_rows, 'outcome')}")
+
+
+def _shown_metrics(metrics: Collection[str], changes: Mapping[str, MetricChange]) -> set[str]:
+    """Return the metrics that stand for a model, and those that are worse than the baseline's."""
+    headlines = [name for name in HEADLINES if name in metrics][:MOST_METRICS] or list(metrics)[:MOST_METRICS]
+    pairs = {other for name, other in BESIDE.items() if name in headlines}
+    worse = {name for name, change in changes.items() if change.state == "worse"}
+    return {*headlines, *pairs, "mean_score", "actual_rate", *worse}
+
+
+def _interval(
+    name: str, value: float | None, low: float | None, high: float | None, usual: float | None
+) -> Interval | None:
+    """Return a value in its interval, on the axis of its unit: from 0 to 1 for a fraction."""
+    value, low, high, usual = map(finite, (value, low, high, usual))
+    if value is None:
+        return None
+    return Interval(
+        value, low, high, usual, *((0.0, 1.0) if in_shares(name) else _axis((value, low, high, usual), 0.15))
+    )
+
+
+def _axis(values: Iterable[float | None], room: float = 0.0) -> tuple[float, float]:
+    """Return an axis that holds all values, longer by a part of them at each end; never without a length."""
+    known = [value for value in map(finite, values) if value is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    if high / 2 - low / 2 <= 0:  # halves: no difference is infinite
+        return low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2)
+    return low - room * (high - low), high + room * (high - low)
+
+
+def estimates(
+    evaluation: Evaluation, came: Collection[str] | None = None, contradicted: Collection[str] = ()
+) -> Section:
+    """Lay out estimated metrics, their intervals and those of the baseline, and what the estimates are worth.
+
+    Args:
+        evaluation: The window.
+        came: Metrics that outcomes have shown of some window; None = those of this one.
+        contradicted: Metrics whose estimate outcomes contradict.
+    """
+    known = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.value is not None}
+    if not known:
+        return Section("estimated", "Estimated performance")
+    came = estimate_words.realized([evaluation]) if came is None else came
+    shown = {name for name, estimate in known.items() if standing(estimate) not in (None, "ok")}
+    shown |= {*[name for name in (*HEADLINES, *known) if name in known][:MOST_METRICS]}
+    headings = (
+        Column("metric"),
+        Column("estimate", "number"),
+        Column("95 %, and the baseline as a line", "drawing", surfaces="notebook"),
+        Column("95 %", "words" if any(one.reason for one in known.values()) else "text", spare=2),
+        Column("baseline", "number", spare=1),
+        Column("bounds", surfaces="page explain", spare=3),
+        Column("realized", "number", surfaces="page"),
+        Column("state"),
+        Column("record", "words", surfaces="page"),
+    )
+
+    def line(name: str, estimate: Estimate) -> Row:
+        realized = evaluation.realized.get(name)
+        drawing = _interval(name, estimate.value, estimate.low, estimate.high, estimate.reference)
+        state = estimate_words.state(estimate, name in contradicted)
+        return row(
+            metric_title(name),
+            number(estimate.value),
+            Cell(drawing=drawing),
+            Cell(estimate_words.interval(estimate), "quiet"),
+            Cell(number(estimate.reference), "quiet"),
+            Cell(ends(estimate.lower_bound, estimate.upper_bound) or UNKNOWN, "quiet"),
+            "unknown" if realized is None else number(realized.value),
+            Cell(state, _STANDINGS[standing(estimate)]),
+            estimate_words.told(metric_title(name), estimate.record, name in came),
+            surfaces="" if name in shown else "page all",
+        )
+
+    table = Table(headings, tuple(line(name, one) for name, one in known.items()), noun="metric")
+    assumes = estimate_words.assumption(next(iter(evaluation.estimated.values())))
+    lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
+    if sentence := estimate_words.sentence(evaluation.estimated, came=came):
+        lines.append(Line(sentence, "quiet", surfaces="explain"))
+    shifted = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
+    shift = evaluation.label_shift
+    before = []
+    if shift is not None and (shifted or shift.explains == "labels"):
+        before.append(Line(clause(shift.fact), surfaces="page explain"))
+    return Section(
+        "estimated",
+        "Estimated performance",
+        (*before, table, *lines),
+        note="without outcomes, while inputs mean what they meant",
+        surfaces="page explain" if evaluation.realized else "",
+    )
+
+
+def objectives(evaluation: Evaluation, timezone: str = "UTC") -> Section:
+    """Lay out what came of each objective, what is broken first."""
+
+    def needs_somebody(one: ObjectiveState) -> tuple[bool, bool]:
+        return one.state != "broken", one.state != "inconclusive"
+
+    headings = (Column("state"), Column("objective", term="objective"), Column("measured"))
+    rows = first_rows((_objective(one, timezone) for one in sorted(evaluation.objectives, key=needs_somebody)), 10)
+    return Section("objectives", "Objectives", (Table(headings, rows),) if rows else ())
+
+
+def _objective(one: ObjectiveState, timezone: str) -> Row:
+    tone: Tone = "bad" if one.overdue else _JUDGEMENTS[one.state]
+    return row(Cell(objective_state(one), tone), short(one.rule), objective_sentence(one, timezone))
+
+
+def slices(evaluation: Evaluation) -> Section:
+    """Lay out the performance of each slice, from the one in which the model does worst."""
+    ranked = rank_slices(evaluation.performance_slices)
+    if not ranked:
+        return Section("performance-slices", "Performance by slice")
+    table = _slices("slice, the worst first", ranked, evaluation, linked=True)
+    return Section("performance-slices", "Performance by slice", (table,), "slice")
+
+
+def label_age(evaluation: Evaluation) -> Section:
+    """Lay out the cohorts of how long labels took to come, the youngest first, and whether they differ."""
+    if len(evaluation.ages) < 2:
+        return Section("label-age", "Label age")
+    fast = evaluation.fast_labels
+    lines = (
+        ()
+        if fast is None
+        else (Line(f"{capital(fast_labels_sentence(fast))}.", "bad" if fast.differ else "quiet", "fast-labels"),)
+    )
+    table = _slices("known after", list(evaluation.ages.items()), evaluation, linked=False)
+    return Section("label-age", "Label age", (*lines, table), surfaces="page explain")
+
+
+def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: Evaluation, *, linked: bool) -> Table:
+    metric = ranking_metric(part for _, part in ranked)[0]
+    whole = evaluation.realized.get(metric)
+    measured = [whole, *(part.metrics.get(metric) for _, part in ranked)]
+    start, end = _axis(value for one in measured if one is not None for value in (one.value, one.low, one.high))
+    usual = None if whole is None else finite(whole.value)
+    all_rows = f", {metric_text(metric, usual)}" if whole is not None else ""
+    headings = (
+        Column(first),
+        Column(metric_title(metric) if metric else "metric", "number"),
+        Column("", "drawing", surfaces="page", note=f"beside all rows{all_rows}"),
+        Column("interval", term="interval", surfaces="page"),
+        Column("interval", surfaces="terminal notebook", spare=2),
+        Column("outcomes", "number", term="outcome", spare=1),
+        Column("share of predictions with an outcome", "number", surfaces="page"),
+    )
+
+    def line(name: str, part: SlicePerformance) -> Row:
+        one = part.metrics.get(metric)
+        low, high = (None, None) if one is None else (finite(one.low), finite(one.high))
+        value = None if one is None else finite(one.value)
+        return row(
+            Cell(short(name), slice_name=name if linked else ""),
+            metric_text(metric, value),
+            Cell(drawing=Interval(value, low, high, usual, start, end)),
+            UNKNOWN if one is None or one.low is None else interval(one),
+            Cell(ends(low, high), "quiet"),
+            Cell(count(part.rows), "quiet"),
+            percent(min(1.0, part.rows / part.predictions)) if part.predictions else UNKNOWN,
+        )
+
+    rows = (line(name, part) for name, part in ranked)
+    return Table(headings, first_rows(rows, MOST_SLICES) if linked else tuple(rows), 20 if linked else 0, "slice")
+
+
+def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
+    """Lay out where the model does worse than elsewhere; ``searched``: somebody asked, so that none is said, too."""
+    parts: tuple[Line | Table, ...] = ()
+    if weak is not None and weak.slices:
+        headings = (
+            Column("share of all errors", "number"),
+            Column("where, found on one half of the rows and confirmed on the other", "words"),
+        )
+        rows = (row(Cell(percent(one.excess), "alert"), weak_slice_sentence(one)) for one in weak.slices)
+        parts = (Table(headings, first_rows(rows, 3), noun="slice"),)
+    elif searched and weak is not None:
+        none = f"None was confirmed among {many(weak.rows)} with an outcome, by {many(weak.features, 'feature')}."
+        parts = (Line(none, "quiet"),)
+    elif searched:
+        needs = "a search needs a baseline, features that are kept, and enough outcomes of these rows"
+        parts = (Line(f"Nobody can search: {needs}.", "quiet"),)
+    return Section("weak-slices", "Weak slices", parts)
+
+
+def fairness(evaluation: Evaluation) -> Section:
+    """Lay out the state of each criterion, a table for each attribute."""
+    return Section("fairness", "Fairness", tuple(map(_attribute, evaluation.fairness)), "fairness rule")
+
+
+def _attribute(found: Fairness) -> Table:
+    labelled = (
+        "" if found.labelled_coverage is None else f", known of {percent(found.labelled_coverage)} of the outcomes"
+    )
+    coverage = "" if found.coverage is None else f" and {percent(found.coverage)} of the predictions"
+    headings = (
+        Column(short(found.attribute)),
+        Column("state"),
+        Column(f"compared with {short(found.reference) or HIGHEST}{labelled}{coverage}", "words"),
+        Column("furthest apart, as policies judge it", "words", surfaces="page"),
+    )
+    rows = (
+        row(
+            state_word(one.name),
+            Cell(state_word(one.state), _JUDGEMENTS[one.state]),
+            criterion_sentence(one),
+            apart_sentence(found, one),
+        )
+        for one in found.criteria
+    )
+    return Table(headings, first_rows(rows, MOST_FINDINGS))
+
+
+def service(evaluation: Evaluation) -> Section:
+    """Lay out how the service answered: latency and failures, of all calls and of the slices that do worst."""
+    level = evaluation.service
+    if level is None:
+        return Section("service", "Service")
+    headings = (
+        Column(f"of {many(level.calls, 'call')}"),
+        Column("value", "number"),
+        Column("interval", term="interval"),
+        Column("calls", "number"),
+    )
+    rows = [row(*_measured_calls(metric, measured)) for metric, measured in level.values.items()]
+    errors = (
+        row(Cell(short(error, 120), "bad"), "failed", "", Cell(count(calls), "quiet"))
+        for error, calls in level.errors.items()
+    )
+    tables = [Table(headings, (*rows, *first_rows(errors, 3)))]
+    if evaluation.service_slices:
+        by_slice = (
+            Column("slice, the one that fails most first"),
+            Column("error rate", "number", term="error rate"),
+            Column("latency p95", "number", term="latency"),
+            Column("calls", "number"),
+        )
+        ranked = (_calls_of_slice(name, one) for name, one in rank_service(evaluation.service_slices))
+        tables.append(Table(by_slice, first_rows(ranked, MOST_SLICES), noun="slice"))
+    return Section("service", "Service", tuple(tables))
+
+
+def _measured_calls(metric: str, measured: MetricValue) -> tuple[Cell | str, ...]:
+    cells = (Cell(ends_of_calls(metric, measured), "quiet"), Cell(count(measured.rows), "quiet"))
+    return service_title(metric), value_of_calls(metric, measured), *cells
+
+
+def _calls_of_slice(name: str, level: ServiceLevel) -> Row:
+    values = (value_of_calls(metric, level.values.get(metric)) for metric in _SERVICE_METRICS)
+    return row(short(name), *values, Cell(count(level.calls), "quiet"))
+
+
+def worst_rows(worst: Worst) -> Section:
+    """Lay out the worst rows, the worst first: how sure it was of what did not happen, or how far off."""
+    of_classes = any(one.predicted is not None for one in worst.rows)
+    headings = [Column("row"), Column("time"), Column("predicted"), Column("actual")]
+    headings += [Column("sure" if of_classes else "error", "number"), Column("trace")]
+    rows = tuple(
+        row(
+            one.id,
+            date_label(one.time) if one.time else "",
+            one.predicted if one.predicted is not None else number(one.score),
+            number(one.actual) if isinstance(one.actual, float) else one.actual or "",
+            number(one.loss),
+            one.trace_id,
+        )
+        for one in worst.rows
+    )
+    more = worst.wrong - len(worst.rows)
+    lines = (Line(f"and {count(more)} more of {count(worst.outcomes)}", "quiet"),) if more > 0 else ()
+    return Section("worst", "Worst rows", (Table(tuple(headings), rows), *lines) if rows else ())

@@ -1,0 +1,90 @@
+"""Words for what an expectation measured in a window."""
+
+from __future__ import annotations
+
+from driftline_processor.core.evaluation import Expected
+from driftline_processor.core.wording import format_percent, short
+
+from .catalogue import clause, words_of
+
+_FRACTION = {
+    "missing": "of values are missing",
+    "unique": "of values are different",
+    "duplicates": "of rows repeat another row in full",
+    "type": "of values have this type",
+    "range": "of values lie within",
+    "values": "of values are among these",
+    "not_values": "of values are none of these",
+    "length": "of values have such a length",
+    "pattern": "of values match",
+}
+"""Kind of a rule → what the fraction is of."""
+
+_UNKNOWN = {
+    "no_value": "there is no value",
+    "no_row": "there is no row",
+    "no_whole_rows": "no whole rows are known",
+    "no_times": "it is open, or its rows have no time",
+    "no_feature": "it is no feature, and of ids and times no values are looked at",
+    "values_not_stored": "single values are not kept",
+    "one_value": "one value has no standard deviation",
+    "values_too_close": "the values lie too close together for sums to tell",
+    "not_counted": "its rows were not counted for this rule",
+    "not_counted_without_baseline": "its rows were not counted for this rule, and no baseline has the feature",
+}
+"""Reason → why nothing is known."""
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
+
+
+def expectation_sentence(expected: Expected) -> str:
+    """Return what an expectation measured, after the name of its feature.
+
+    >>> from driftline_processor.core.facts import fact
+    >>> share = fact("fraction_of_values", rule="missing", low=0.2, high=0.2)
+    >>> expectation_sentence(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, share))
+    'age: 20 % of values are missing'
+    """
+    measured = clause(expected.measurement)
+    return f"{short(expected.feature)}: {measured}" if expected.feature else measured
+
+
+@words_of("fraction_of_values")
+def _fraction_of_values(rule: str, low: float, high: float) -> str:
+    percent = format_percent(low) if low == high else f"{format_percent(low)} to {format_percent(high)}"
+    return f"{percent} {_FRACTION[rule]}"
+
+
+@words_of("column_arrived")
+def _column_arrived(arrived: bool) -> str:
+    return "it arrived" if arrived else "it never arrived"
+
+
+@words_of("rows_in_window")
+def _rows_in_window(rows: int) -> str:
+    return f"{rows:,} rows"
+
+
+@words_of("age_of_newest_row")
+def _age_of_newest_row(seconds: float) -> str:
+    for unit, size in _UNITS:
+        if seconds >= size:
+            return f"the newest row is {seconds / size:.1f} {unit} old"
+    return f"the newest row is {seconds:.0f} s old"
+
+
+@words_of("moment_of_values")
+def _moment_of_values(moment: str, value: float) -> str:
+    return f"the {'mean' if moment == 'mean' else 'standard deviation'} is {value:.5g}"
+
+
+@words_of("end_of_values")
+def _end_of_values(end: str, rows: float, outside: float, within: float, low: float | None, high: float | None) -> str:
+    least, most = ("anything" if number is None else f"{number:g}" for number in (low, high))
+    beyond, inside = (f"below {least}", f"up to {most}") if end == "min" else (f"above {most}", f"from {least} on")
+    return f"{outside:.0f} of {rows:.0f} values are {beyond}, {within:.0f} {inside}"
+
+
+@words_of("measurement_unknown")
+def _measurement_unknown(reason: str) -> str:
+    return f"cannot tell: {_UNKNOWN[reason]}"

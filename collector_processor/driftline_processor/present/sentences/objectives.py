@@ -1,0 +1,146 @@
+"""Words for what came of an objective: the value with its interval, and what keeps it open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from driftline_processor.core.evaluation import ObjectiveState
+from driftline_processor.core.service_level.level import LATENCIES
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
+from driftline_processor.present.figures import measured_ends, measured_text
+
+from .catalogue import clauses, voice_of, worded, words_of
+
+
+def objective_sentence(state: ObjectiveState) -> str:
+    """Return what came of an objective in a window; "" if nothing is known of it.
+
+    >>> objective_sentence(ObjectiveState("recall", "recall >= 0.9", "met", 0.95, 0.92, 0.97, 900))
+    '0.95 (0.92 to 0.97) on 900 rows'
+    """
+    parts = [*([] if state.value is None else [voice_of(_measured(state, state.value))]), *clauses(state.remarks)]
+    return (voice_of(f"{state.slice}: ") if state.slices else "") + "; ".join(parts)
+
+
+def _measured(state: ObjectiveState, value: float) -> str:
+    if state.metric in SERVICE_METRICS:
+        ends = measured_ends(state.metric, state.low, state.high)
+        return f"{measured_text(state.metric, value)}{f' ({ends})' if ends else ''} in {state.rows:,} calls"
+    limits = "" if state.low is None or state.high is None else f" ({state.low:.4g} to {state.high:.4g})"
+    return f"{value:{'+' if state.relative else ''}.4g}{limits} on {state.rows:,} rows"
+
+
+@worded
+def overdue(state: ObjectiveState) -> str:
+    """Return the sentence about an objective that is inconclusive for too long; "" for any other.
+
+    >>> overdue(ObjectiveState("recall", "recall >= 0.9", "inconclusive", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
+    'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
+    """
+    if not state.overdue:
+        return ""
+    sentence = f"nobody could tell in {state.inconclusive_windows} windows in a row"
+    if state.reason:
+        would = f", {about_rows(state.needed)} would tell" if state.needed else ""
+        return f"{sentence}: {state.reason.replace('_', ' ')} in a window{would}; use a longer window"
+    if state.needed:
+        return f"{sentence}: too little is reviewed, {about_rows(state.needed)} in a window would tell"
+    return sentence
+
+
+def about_rows(rows: int) -> str:
+    """Return so many rows in words, in two digits: they are an estimate.
+
+    >>> about_rows(1421), about_rows(78)
+    ('about 1,400 rows', 'about 78 rows')
+    """
+    digits = 10 ** max(0, len(str(rows)) - 2)
+    return f"about {round(rows / digits) * digits:,} rows"
+
+
+@words_of("window_open_yet")
+def _window_open() -> str:
+    return "the window is still open"
+
+
+@words_of("rows_decide")
+def _rows_decide(needed: int | None) -> str:
+    return f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
+
+
+@words_of("more_days_decide")
+def _more_days_decide() -> str:
+    return "more days would tell, in a longer window"
+
+
+@words_of("interval_unknown")
+def _interval_unknown() -> str:
+    return "its interval is not known"
+
+
+@words_of("no_row_reviewed")
+def _no_row_reviewed(metric: str, slice: str, needed: int | None) -> str:
+    more = f"; {about_rows(needed)} would be the least to tell" if needed else ""
+    return f"no reviewed row tells of {metric}{f' in {slice}' if slice else ''}{more}"
+
+
+@words_of("no_call")
+def _no_call(metric: str, slice: str) -> str:
+    what = "says how long it took" if metric in LATENCIES else "says whether it failed"
+    return f"no call{f' of {slice}' if slice else ''} {what}"
+
+
+@words_of("baseline_lacks")
+def _baseline_lacks(metric: str, lacking: str) -> str:
+    match lacking:
+        case "metric":
+            return f"the baseline knows nothing of {metric}"
+        case "decisions":
+            return f"the baseline knows {metric} of some decisions only"
+        case "rows":
+            return f"the baseline has too few rows to say how sure its {metric} is"
+        case _:
+            return f"the baseline has no interval that says how sure its {metric} is"
+
+
+@words_of("compared_with_all_rows")
+def _compared_with_all_rows() -> str:
+    return "since all rows of the baseline, which knows too few of the slice"
+
+
+@words_of("compared_with_slice")
+def _compared_with_slice(rows: int) -> str:
+    return f"since {rows:,} rows of the slice in the baseline"
+
+
+@words_of("slice_folded")
+def _slice_folded(slice: str, key: str, most: int, other: str) -> str:
+    return (
+        f"{slice} is none of the values of {key} that are told apart, {most} at most, those with most rows; its rows, "
+        f"if there are any, are in {other}"
+    )
+
+
+@words_of("no_period_ended")
+def _no_period_ended(of_calls: bool) -> str:
+    which = "with calls has ended" if of_calls else "has ended whose outcomes had their time"
+    return f"no such stretch {which}, or its minutes are not kept any more"
+
+
+@words_of("no_slice_with_rows")
+def _no_slice_with_rows(key: str, metric: str, min_rows: int, most: tuple[str, int] | None, of_calls: bool) -> str:
+    more = "" if most is None else f"; {most[0]} has most, {most[1]:,}"
+    return f"no value of {key} has {min_rows:,} {'calls' if of_calls else 'rows'} that tell of {metric}{more}"
+
+
+@words_of("few_predictions_reviewed")
+def _few_predictions_reviewed(rows: int, predictions: int, needed: int) -> str:
+    known = f"the outcomes of {rows:,} of its {predictions:,} predictions are known"
+    return f"{known}, and {needed:,} would be the least to tell"
+
+
+@words_of("slices_of_key")
+def _slices_of_key(key: str, states: Mapping[str, int], few: int, min_rows: int) -> str:
+    counts = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+    left = f"; {few} with fewer than {min_rows:,} rows {'is' if few == 1 else 'are'} left out" if few else ""
+    return f"of {sum(states.values())} by {key}: {counts}{left}"

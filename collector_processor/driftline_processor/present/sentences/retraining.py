@@ -1,0 +1,179 @@
+"""Words for whether retraining pays: the answer in one sentence, and what it is based on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from driftline_processor.core.retraining import LossChange, RetrainAnswer, RetrainQuestion
+from driftline_processor.core.retraining.decision import RetrainCost
+from driftline_processor.core.wording import format_percent, format_value, short
+
+from .catalogue import clause, voice_of, worded, words_of
+
+_FACTORS = {
+    "value": "what a unit of the loss costs (value)",
+    "predictions": "how many predictions the horizon has (predictions)",
+    "cost": "what retraining costs (cost, a price sheet, or a recorded training run)",
+}
+
+
+@worded
+def retraining_sentence(answer: RetrainAnswer) -> str:
+    """Return whether to retrain, and why, in one sentence."""
+    if answer.reason is not None:
+        whether = "Wait" if answer.answer == "wait" else "Nobody can tell whether retraining pays"
+        return f"{whether}: {clause(answer.reason)}."
+    cost = answer.question.cost or RetrainCost(0.0)
+    price, gain = _money(cost.amount, cost.currency), _money(answer.gain or 0.0, cost.currency)
+    ends = f"{_money(answer.gain_low or 0.0, '')} to {_money(answer.gain_high or 0.0, cost.currency)}"
+    over = f"over {format_value(answer.question.horizon)} days"
+    if answer.answer == "retrain":
+        return f"Retrain: it is expected to bring {gain} {over} ({ends}) and costs {price}."
+    if answer.answer == "wait":
+        return f"Wait: retraining is expected to bring {gain} {over} ({ends}) and costs {price}."
+    return f"Nobody can tell yet whether retraining pays: it would bring between {ends} {over}, and costs {price}."
+
+
+def retraining_reasons(answer: RetrainAnswer) -> list[str]:
+    """Return what the answer is based on, a clause each."""
+    if answer.question.loss is None:
+        return [clause(answer.reason)]
+    return [voice_of(reason) for reason in _reasons(answer, answer.question.loss)]
+
+
+def _reasons(answer: RetrainAnswer, loss: LossChange) -> Iterator[str]:
+    if answer.reason is not None and answer.reason.kind != "loss_not_worse":
+        yield clause(answer.reason)
+    if answer.reason is None and answer.answer == "inconclusive":
+        yield _outcomes_needed(answer.outcomes_needed, loss.outcomes)
+    ends = f"{format_value(loss.low)} to {format_value(loss.high)}"
+    yield (
+        f"{_metric_words(loss.metric)} is {format_value(loss.current)}, the baseline's {format_value(loss.reference)}: "
+        f"worse by {format_value(loss.worse)} ({ends}), from {loss.outcomes:,} outcomes"
+    )
+    yield from _factors(answer, answer.question)
+    if answer.pays_from is not None and answer.pays_from > 1:
+        yield "it would not pay either if it took back all of the worsening"
+    elif answer.pays_from is not None:
+        yield f"it could pay if it took back {format_percent(answer.pays_from)} of the worsening or more"
+
+
+def _outcomes_needed(needed: int | None, outcomes: int) -> str:
+    if needed is None:
+        why = "gain and cost are too close, or the baseline knows its own loss too little"
+        return f"no number of outcomes of one window would tell: {why}"
+    return f"a window of {needed:,} outcomes would tell, {needed - outcomes:,} more than it has"
+
+
+def _factors(answer: RetrainAnswer, question: RetrainQuestion) -> Iterator[str]:
+    if question.value_per_unit is not None:
+        yield f"a unit of it costs {format_value(question.value_per_unit)} per prediction"
+    if question.predictions is not None:
+        yield f"{question.predictions:,.0f} predictions are expected in {format_value(question.horizon)} days"
+    recovered = f"retraining takes back {format_percent(answer.recovered.value)} of the worsening"
+    if question.share is not None:
+        yield f"{recovered}, as was said"
+    elif answer.recovered.runs:
+        yield f"{recovered}: {_median(answer.recovered.runs, 'past retraining')}"
+    else:
+        yield f"{recovered}: assumed, none is known"
+    if question.cost is not None:
+        cost = question.cost
+        source = {"given": "as was said", "price sheet": "by the price sheet"}
+        by = source.get(cost.source) or _median(cost.runs, "past run")
+        yield f"retraining costs {_money(cost.amount, cost.currency)}: {by}"
+
+
+def _median(runs: int, name: str) -> str:
+    return f"the {name}" if runs == 1 else f"the median of {runs} {name}s"
+
+
+def _metric_words(metric: str) -> str:
+    return f"the {metric.replace('_', ' ')}"
+
+
+def _money(amount: float, currency: str) -> str:
+    digits = f"{amount:,.2f}" if abs(amount) < 1e12 else f"{amount:.3g}"
+    return f"{digits} {short(currency)}".strip()
+
+
+@words_of("no_final_outcomes")
+def _no_final_outcomes() -> str:
+    return "no window has outcomes that have had their time"
+
+
+@words_of("baseline_without_outcomes")
+def _baseline_without_outcomes() -> str:
+    return "the baseline has no outcomes, so nobody knows how wrong the model should be"
+
+
+@words_of("loss_not_compared")
+def _loss_not_compared(metric: str, compared: Sequence[str]) -> str:
+    return f"{metric} is not compared with the baseline; there are {', '.join(compared) or 'none'}"
+
+
+@words_of("no_metric_of_loss")
+def _no_metric_of_loss(metrics: Sequence[str]) -> str:
+    return f"the model has none of the losses that are worth something per prediction: {', '.join(metrics)}"
+
+
+@words_of("loss_without_interval")
+def _loss_without_interval(metric: str) -> str:
+    return f"{_metric_words(metric)} has no interval yet: too few outcomes"
+
+
+@words_of("no_window_compared")
+def _no_window_compared() -> str:
+    return "no window with outcomes can be compared with the baseline"
+
+
+@words_of("loss_not_worse")
+def _loss_not_worse(metric: str) -> str:
+    return f"{_metric_words(metric)} is surely no worse than the baseline's, so there is nothing to take back"
+
+
+@words_of("retraining_does_not_help")
+def _retraining_does_not_help(change: str) -> str:
+    if change == "service":
+        return "the service fails, which no training repairs"
+    return "a fault in the data explains the window: repair it first, or the new version learns the fault"
+
+
+@words_of("factors_lacking")
+def _factors_lacking(names: Sequence[str]) -> str:
+    return f"nobody said {' and '.join(_FACTORS[name] for name in names)}"
+
+
+@words_of("factors_too_large")
+def _factors_too_large() -> str:
+    return "the factors are too large to be multiplied"
+
+
+@words_of("run_failed")
+def _run_failed(error: str) -> str:
+    return f"it failed: {error}"
+
+
+@words_of("no_outcomes_after_run")
+def _no_outcomes_after_run() -> str:
+    return "no window of its version has outcomes yet"
+
+
+@words_of("no_outcomes_before_run")
+def _no_outcomes_before_run() -> str:
+    return "no window before it has outcomes"
+
+
+@words_of("no_baseline_outcomes_before_run")
+def _no_baseline_outcomes_before_run() -> str:
+    return "the baseline before it has no outcomes"
+
+
+@words_of("not_worse_before_run")
+def _not_worse_before_run() -> str:
+    return "the model before it was not surely worse than its baseline"
+
+
+@words_of("no_outcomes_yet")
+def _no_outcomes_yet() -> str:
+    return "no window has outcomes yet"

@@ -1,0 +1,87 @@
+"""What every optional section of a baseline is, and the rules that several of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Self
+
+import numpy as np
+
+from driftline.panes.bins import Bins, Index
+from driftline.panes.model_bins import ModelBins
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import F64, I64
+
+MOST_BLOCKS = 60
+
+
+class Section:
+    """One optional section of a baseline: sums and names, never a row. A frozen dataclass that is its own JSON.
+
+    Its fields are written and read by :mod:`driftline.baseline.codec`, which calls a method ``check`` where there is
+    one; a new section needs none of its own.
+    """
+
+    __slots__ = ()
+
+    def check_bins(self, bins: ModelBins) -> None:
+        """Raise ``ValueError`` with the rule where it does not fit the bins of its baseline."""
+
+    def leaving(self, _features: FeatureFilter) -> Self | None:
+        """Return the section under privacy rules, None for nothing; as it is where it shows no values of features."""
+        return self
+
+
+def block_columns(bins: ModelBins) -> dict[str, Bins]:
+    """Return the compared bins by the name of their part in a pane.
+
+    >>> block_columns(ModelBins())
+    {}
+    """
+    bins_by_name: dict[str, Bins | None] = {f"feature:{name}": over for name, over in bins.features.items()}
+    bins_by_name |= {"score": bins.score, "class": bins.classes}
+    return {name: over for name, over in bins_by_name.items() if over is not None}
+
+
+def sizes(parts: Collection[str], bins: ModelBins) -> Iterator[tuple[str, int]]:
+    """Yield the parts with the number of their bins. Raises ``ValueError`` for a part without bins."""
+    columns = block_columns(bins)
+    for name in parts:
+        if name not in columns:
+            raise ValueError(f"{name!r} is counted but has no bins")
+        yield name, columns[name].size
+
+
+def check_first(first: Index | I64, size: int, name: str = "") -> None:
+    """Raise ``ValueError`` where the first bins of cells do not ascend from 0, or reach beyond ``size`` bins."""
+    if first.ndim != 1 or first[:1].tolist() != [0] or (np.diff(first) <= 0).any() or first[-1] >= size:
+        raise ValueError(f"{f'that of {name!r} ' if name else ''}needs first bins that ascend from 0, below {size}")
+
+
+def check_blocks(length: int, starts: I64, rows: F64) -> None:
+    """Raise ``ValueError`` for a length of 0, and for starts of blocks that do not ascend or have no rows."""
+    if length <= 0:
+        raise ValueError("length must be a whole number of nanoseconds above 0")
+    if starts.ndim != 1 or not 2 <= len(starts) <= MOST_BLOCKS or (np.diff(starts) <= 0).any():
+        raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
+    check_shape("rows", rows, len(starts), 3)
+
+
+def check_shape(name: str, values: F64, *shape: int) -> None:
+    """Raise ``ValueError`` where an array does not have a shape."""
+    if values.shape != shape:
+        raise ValueError(f"{name} must have {' × '.join(map(str, shape))} numbers")
+
+
+def rounded(values: F64, digits: int = 7) -> F64:
+    """Return values to so many significant digits, so that a file of them is half as long.
+
+    >>> rounded(np.array([0.123456789, 12345678.9])).tolist()
+    [0.1234568, 12345680.0]
+    """
+    numbers = values.astype(np.float64).ravel()
+    fractions = np.flatnonzero(
+        (numbers != np.trunc(numbers)) | (np.abs(numbers) >= 10.0**digits)
+    )  # most are counts, and stay
+    numbers[fractions] = [float(f"{number:.{digits}g}") for number in numbers[fractions].tolist()]
+    return numbers.reshape(values.shape)
