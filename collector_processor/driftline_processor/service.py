@@ -140,7 +140,11 @@ class Service:
 
         def offers(signal: Signal) -> dict[str, Callable[[bytes], object]]:
             exporters = self.config.exporters.items()
-            return {name: partial(forwarder.send, name, signal) for name, one in exporters if signal in one.derived}
+            return {
+                name: partial(forwarder.send, name, signal)
+                for name, exporter in exporters
+                if signal in exporter.derived
+            }
 
         self._worst = worst = WorstMispredictions(lambda: state.parts.intake.series, counters, self._clock)
         state.on_joined(worst)
@@ -149,7 +153,7 @@ class Service:
         self._derived.start()
 
         def keys() -> dict[int, ModelKey]:
-            return {number: one.key for number, one in state.parts.intake.series.by_number().items()}
+            return {number: series.key for number, series in state.parts.intake.series.by_number().items()}
 
         state.on_joined(OutcomeSpans(keys, [*offers("traces").values()], counters, links=self._links))
         state.on_verdict(VerdictEvents([*offers("logs").values()], self._links))
@@ -187,7 +191,11 @@ class Service:
         from driftline_processor.web.status_facts import Process
 
         limits = self.config.limits
-        most = {"models": limits.models, "versions of a model": limits.versions, "connections": limits.connections}
+        limits_by_noun = {
+            "models": limits.models,
+            "versions of a model": limits.versions,
+            "connections": limits.connections,
+        }
         site = Site(
             state=state,
             health=self.health,
@@ -195,7 +203,7 @@ class Service:
             clock=self._clock,
             addresses={name: str(address) for name, address in self.addresses.items()},
             links=self._links,
-            process=Process(self.lines, resident, limits.memory, most, started),
+            process=Process(self.lines, resident, limits.memory, limits_by_noun, started),
             exemplars=dict if self._worst is None else self._worst.shown,
         )
         return create_app(site)
@@ -367,10 +375,10 @@ class _Signals:
         self._arrived.get()
 
     def __enter__(self) -> _Signals:
-        wanted: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
+        handlers: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            wanted[signal.SIGHUP] = self._hang_up  # `nohup` has it ignored, and so it stays
-        self._before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+            handlers[signal.SIGHUP] = self._hang_up  # `nohup` has it ignored, and so it stays
+        self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -384,5 +392,5 @@ class _Signals:
         self._arrived.put(number)
 
     def _hang_up(self, *_: object) -> None:
-        said = "driftline: SIGHUP changes nothing: the configuration is read at the start only; restart to read it\n"
-        os.write(sys.stderr.fileno(), said.encode())
+        line = "driftline: SIGHUP changes nothing: the configuration is read at the start only; restart to read it\n"
+        os.write(sys.stderr.fileno(), line.encode())

@@ -197,6 +197,6 @@ def test_all_parts_of_the_end_share_one_timeout(tmp_path: Path, monkeypatch: pyt
 def test_a_timeout_in_which_nothing_can_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "driftline.yaml"
     path.write_text("shutdown: {timeout: 0s}\n")
-    assert validate_file(path) == [
+    assert [*map(str, validate_file(path))] == [
         "shutdown.timeout: is less than a second, in which nothing could be delivered; write more, such as '20s'"
     ]

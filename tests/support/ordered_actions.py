@@ -48,7 +48,7 @@ def order(action: str, kind: Kind = "opened", **facts: Any) -> Message:
 def action(name: str, /, sources: Sources = NO_SOURCES, **keys: Any) -> Iterator[ActionChannel]:
     """Make an action from its keys."""
     config = Config.model_validate({"actions": {name: keys}, "storage": {}})
-    assert list(config.problems()) == []
+    assert [*map(str, config.problems())] == []
     made = ActionChannel(config.actions[name], sources)
     try:
         yield made

@@ -26,7 +26,7 @@ def channel_at(url: str, answers: Answers) -> Iterator[tuple[Channel, Service]]:
     with service(answers) as there:
         keys = {"channels": {"team": {"url": url, "endpoint": there.url}}, "storage": {}}
         config = Config.model_validate(keys)
-        assert list(config.problems()) == []
+        assert [*map(str, config.problems())] == []
         channel = open_channel(config.all_channels["team"])
         try:
             yield channel, there

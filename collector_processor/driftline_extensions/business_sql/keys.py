@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
 from driftline_processor.config.business import BusinessSource
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Days, Form, Seconds, Secret, Text, TimeZone
 from driftline_processor.core.nearest_names import near
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
@@ -126,10 +127,10 @@ class SqlQuery(BusinessSource):
         """The database for people: without user, password and options."""
         return place_of(self.url.get_secret_value())
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for everything that no database would take."""
-        yield from (f"query: {problem}" for problem in query_problems(self.query))
-        yield from (f"url: {problem}" for problem in _driver_problems(self.url.get_secret_value()))
+        yield from (Problem("query", problem) for problem in query_problems(self.query))
+        yield from (Problem("url", problem) for problem in _driver_problems(self.url.get_secret_value()))
 
 
 def place_of(url: str) -> str:

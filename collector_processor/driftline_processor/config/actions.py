@@ -21,7 +21,7 @@ from pydantic import (
 from driftline_processor.core.nearest_names import near
 
 from .kinds import ACTIONS
-from .section import Section
+from .section import Problem, Section
 from .values import Form, Seconds, one_or_several, parse_duration
 
 Occasion = Literal["opened", "worse", "over"]
@@ -130,12 +130,12 @@ class ActionKeys(Section):
         """The values of environment variables in the keys, which are taken for secret."""
         return self._filled
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``."""
         if self.timeout <= timedelta(0):
-            yield "timeout: must be more than nothing; write '10s'"
+            yield Problem("timeout", "must be more than nothing; write '10s'")
         if not self.on:
-            yield "on: names no occasion, so that it is never carried out; write [opened]"
+            yield Problem("on", "names no occasion, so that it is never carried out; write [opened]")
 
 
 def action_kind(name: str) -> type[ActionKeys] | None:

@@ -15,7 +15,7 @@ from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.nearest_names import near, nearest
 
 from .kinds import BUSINESS_SOURCES, installed
-from .section import Section
+from .section import Problem, Section, under
 from .values import Text
 
 BusinessName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
@@ -50,7 +50,7 @@ class BusinessSource(Section):
         """The source for people, without secrets."""
         raise NotImplementedError
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``."""
         yield from ()
 
@@ -155,20 +155,20 @@ class Business(Section):
         """Return what points are decoded by; ``name``: of the series."""
         return BusinessMetric(name, self.unit, self.match, self.aggregation == "last")
 
-    def problems(self, models: Collection[str]) -> Iterator[str]:
+    def problems(self, models: Collection[str]) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break, behind the name of the series.
 
         A model that is not named may still come.
         """
         if self.model not in models and nearest(self.model, [*models]):
-            yield f".model: no model is called '{self.model:.80}'; {near(self.model, [*models])}"
+            yield Problem("model", f"no model is called '{self.model:.80}'; {near(self.model, [*models])}")
         if self.metric is None and not self.sources:
             kinds = "".join(f", or write '{kind}'" for kind in installed(BUSINESS_SOURCES))
-            yield f": nothing says it; name the OTLP 'metric'{kinds}"
+            yield Problem("", f"nothing says it; name the OTLP 'metric'{kinds}")
         if self.metric is None and self.match:
-            yield ".match: chooses points of a metric, and there is none; choose rows by the query"
+            yield Problem("match", "chooses points of a metric, and there is none; choose rows by the query")
         for kind, source in self.sources.items():
-            yield from (f".{kind}.{problem}" for problem in source.problems())
+            yield from under(kind, source.problems())
 
 
 def business_readers(

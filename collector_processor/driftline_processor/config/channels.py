@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 from driftline_processor.core.nearest_names import near, nearest
 
 from .channel_address import ChannelAddress, read_address
-from .section import Section
+from .section import Problem, Section
 from .values import Days, Form, PageUrl, Secret, Text, TimeZone, one_or_several, parse_duration
 
 Tier = Annotated[int, Field(ge=1, le=3, strict=True)]
@@ -211,15 +211,15 @@ class Escalation(Section):
         json_schema_extra={"default": "all"},
     )
 
-    def problems(self, channels: Collection[str]) -> Iterator[str]:
+    def problems(self, channels: Collection[str]) -> Iterator[Problem]:
         """Yield a sentence for every rule that is broken."""
         if self.after <= timedelta(0):
-            yield "escalate.after: leaves nobody any time; write '30m'"
+            yield Problem("escalate.after", "leaves nobody any time; write '30m'")
         if not self.to:
-            yield "escalate.to: names nobody; write a channel"
+            yield Problem("escalate.to", "names nobody; write a channel")
         for name in self.to:
             if name not in channels:
-                yield f"escalate.to: there is no channel '{name:.80}'; {near(name, [*channels])}"
+                yield Problem("escalate.to", f"there is no channel '{name:.80}'; {near(name, [*channels])}")
 
 
 class Channel(Section):
@@ -316,20 +316,24 @@ class Channel(Section):
             return None  # it wakes nobody, and ends what would
         return self.quiet.until(now, self.zone)
 
-    def problems(self, channels: Collection[str]) -> Iterator[str]:
+    def problems(self, channels: Collection[str]) -> Iterator[Problem]:
         """Yield a sentence for every rule that is broken, beginning with ``KEY: ``."""
         url = self.url.get_secret_value()
         problems_found = [*url_problems(url)]
-        yield from (f"url: {problem}" for problem in problems_found)
+        yield from (Problem("url", problem) for problem in problems_found)
         address = self.address
         if self.attach is not None and not problems_found and address is not None:
-            yield from (f"attach: {problem}" for problem in address.attachment_problems(url.partition("://")[0]))
+            yield from (Problem("attach", problem) for problem in address.attachment_problems(url.partition("://")[0]))
         if self.endpoint and address is not None and not address.has_endpoint:
-            yield "endpoint: is for PagerDuty, Opsgenie and Slack with a bot's token; write the whole address in url"
+            yield Problem(
+                "endpoint", "is for PagerDuty, Opsgenie and Slack with a bot's token; write the whole address in url"
+            )
         if self.digest is not None and self.pages:
-            yield "digest: each alert is an incident of its own there; leave it out, and give quiet hours instead"
+            yield Problem(
+                "digest", "each alert is an incident of its own there; leave it out, and give quiet hours instead"
+            )
         if self.digest_tiers and self.digest is None:
-            yield "digest_tiers: says what is in a digest that nobody asks for; write digest: 24h"
+            yield Problem("digest_tiers", "says what is in a digest that nobody asks for; write digest: 24h")
         if self.escalate is not None:
             yield from self.escalate.problems(channels)
 

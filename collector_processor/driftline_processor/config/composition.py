@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from .section import Problem
 from .yaml_loader import Filled, parse_yaml
 
 Tree = dict[str, Any]
@@ -21,13 +22,13 @@ MOST_FILES: Final = 1_000
 """Files that patterns may name: one for each model of a large company."""
 
 
-def with_included(tree: Tree, folder: Path, problems: list[str], filled: Filled) -> Tree:
+def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Filled) -> Tree:
     """Return a tree with what the files of its key ``include`` hold; that key goes.
 
     Args:
         tree: The file that includes.
         folder: Where it is; patterns are relative to it.
-        problems: A sentence is added for each file that cannot be read, and for each name that two files have.
+        problems: A problem is added for each file that cannot be read, and for each name that two files have.
         filled: What environment variables held, as of :func:`~.yaml_loader.parse_yaml`.
     """
     patterns = tree.get("include", ())
@@ -35,23 +36,27 @@ def with_included(tree: Tree, folder: Path, problems: list[str], filled: Filled)
     if isinstance(patterns, str):
         patterns = [patterns]
     if not isinstance(patterns, list | tuple) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
-        problems.append(f"include: {patterns!r:.60} is no list of files; write [models/*.yaml]")
+        problems.append(Problem("include", f"{patterns!r:.60} is no list of files; write [models/*.yaml]"))
         return own_keys
     origins = {(key, name): "this file" for key in INCLUDED for name in _names(own_keys.get(key))}
     for path in _files(patterns, folder, problems):
         included = _read(path, problems, filled)
         for key, value in included.items():
             if key not in INCLUDED:
-                problems.append(f"include: {path.name}: '{key}' stands in the including file only; move it there")
+                problems.append(
+                    Problem("include", f"{path.name}: '{key}' stands in the including file only; move it there")
+                )
                 continue
             if value is None:
                 continue
             if not isinstance(value, Mapping) or not isinstance(own_keys.get(key, {}) or {}, Mapping):
-                problems.append(f"include: {path.name}: {key}: write names, each with its keys indented below it")
+                problems.append(
+                    Problem("include", f"{path.name}: {key}: write names, each with its keys indented below it")
+                )
                 continue
             places = {name: origins.setdefault((key, name), path.name) for name in value}
             problems += [
-                f"{key}.{name}: is in {before} and in {path.name}; keep one of the two"
+                Problem(f"{key}.{name}", f"is in {before} and in {path.name}; keep one of the two")
                 for name, before in places.items()
                 if before != path.name
             ]
@@ -92,36 +97,42 @@ def _names(section: Any) -> Iterator[str]:
     yield from section if isinstance(section, Mapping) else ()
 
 
-def _files(patterns: Sequence[str], folder: Path, problems: list[str]) -> list[Path]:
+def _files(patterns: Sequence[str], folder: Path, problems: list[Problem]) -> list[Path]:
     paths: dict[Path, None] = {}
     for pattern in patterns:
         try:
             root = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else folder
             matching = sorted(root.glob(pattern.removeprefix(Path(pattern).anchor)))
         except (ValueError, NotImplementedError, OSError) as error:
-            problems.append(f"include: '{pattern:.80}' is no pattern of files ({error}); write models/*.yaml")
+            problems.append(
+                Problem("include", f"'{pattern:.80}' is no pattern of files ({error}); write models/*.yaml")
+            )
             continue
         files = [path for path in matching if path.is_file()]
         if not files:
-            problems.append(f"include: there is no file '{pattern:.80}'; patterns are relative to the including file")
+            problems.append(
+                Problem("include", f"there is no file '{pattern:.80}'; patterns are relative to the including file")
+            )
         paths |= dict.fromkeys(files)
     if len(paths) > MOST_FILES:
-        problems.append(f"include: these are {len(paths):,} files; {MOST_FILES:,} are the most")
+        problems.append(Problem("include", f"these are {len(paths):,} files; {MOST_FILES:,} are the most"))
     return list(paths)[:MOST_FILES]
 
 
-def _read(path: Path, problems: list[str], filled: Filled) -> Tree:
-    messages: list[str] = []
+def _read(path: Path, problems: list[Problem], filled: Filled) -> Tree:
+    parsing: list[Problem] = []
     try:
-        tree = parse_yaml(path.read_text(encoding="utf-8-sig"), os.environ, messages, filled)
+        tree = parse_yaml(path.read_text(encoding="utf-8-sig"), os.environ, parsing, filled)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        problems.append(f"include: {path.name}: cannot be read: {reason}")
+        problems.append(Problem("include", f"{path.name}: cannot be read: {reason}"))
         return {}
-    problems += [f"include: {path.name}: {message}" for message in messages]
+    problems += [Problem("include", f"{path.name}: {problem}") for problem in parsing]
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        problems.append(f"include: {path.name}: must be keys and values, such as 'models: {{churn: {{tier: 1}}}}'")
+        problems.append(
+            Problem("include", f"{path.name}: must be keys and values, such as 'models: {{churn: {{tier: 1}}}}'")
+        )
         return {}
     return tree

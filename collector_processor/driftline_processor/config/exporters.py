@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from .kinds import EXPORTERS
-from .section import Section
+from .section import Problem, Section
 from .values import Address, Text
 
 Forwarded = Literal["traces", "metrics", "logs", "records"]
@@ -77,7 +77,7 @@ class ExporterKeys(Section):
         """Address of the destination, for people: without any user and password."""
         raise NotImplementedError
 
-    def problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:
+    def problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break, beginning with ``.KEY: ``, or ``: `` for no single key.
 
         Args:
@@ -87,10 +87,12 @@ class ExporterKeys(Section):
             forwarded_signals, derived_signals = (
                 ", ".join(get_args(signal_type)) for signal_type in (Forwarded, Derived)
             )
-            yield f": sends nothing; add some of forward: [{forwarded_signals}], derived: [{derived_signals}]"
+            yield Problem(
+                "", f"sends nothing; add some of forward: [{forwarded_signals}], derived: [{derived_signals}]"
+            )
         yield from self._own_problems(listeners)
 
-    def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:
+    def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
         """Yield a sentence for every rule of the type that the keys break."""
         raise NotImplementedError
 

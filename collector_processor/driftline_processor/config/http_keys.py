@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from driftline_processor.core.policy.template import FACTS, LINKS, check_template
 
+from .section import Problem
 from .values import Form
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -33,22 +34,24 @@ Mapped = Annotated[dict[str, Any], BeforeValidator(_mapping), Form("mapping of t
 Attached = Literal["report"] | None
 
 
-def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[str]:
+def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[Problem]:
     """Yield a sentence for every header of a request that no request can carry, without its value."""
     for header, value in headers.items():
         if not _HEADER.fullmatch(header):
-            yield f"headers: '{header}' is not a header; write letters, digits and hyphens"
+            yield Problem("headers", f"'{header}' is not a header; write letters, digits and hyphens")
         if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
-            yield f"headers.{header}: the value has a line break, or another character that no header can carry"
+            yield Problem(
+                f"headers.{header}", "the value has a line break, or another character that no header can carry"
+            )
 
 
-def base_url_problems(url: str) -> Iterator[str]:
+def base_url_problems(url: str) -> Iterator[Problem]:
     """Yield a sentence for an address that is empty."""
     if not url:
-        yield "url: is empty; write 'https://host'"
+        yield Problem("url", "is empty; write 'https://host'")
 
 
-def secret_url_problems(url: str) -> Iterator[str]:
+def secret_url_problems(url: str) -> Iterator[Problem]:
     """Yield what is wrong with a secret address, without saying it."""
     try:
         parts = urlsplit(url)
@@ -56,11 +59,11 @@ def secret_url_problems(url: str) -> Iterator[str]:
     except ValueError:
         usable = False
     if not usable or re.search(r"\s", url):
-        yield "url: is no address of HTTP; write 'https://host/path'"
+        yield Problem("url", "is no address of HTTP; write 'https://host/path'")
     elif "{" in parts.netloc:
-        yield "url: has a placeholder in its host; put it behind that"
+        yield Problem("url", "has a placeholder in its host; put it behind that")
     else:
         try:
             check_template(url)
         except ValueError:
-            yield f"url: asks for what is no fact of a message; there are {', '.join([*FACTS, *LINKS])}"
+            yield Problem("url", f"asks for what is no fact of a message; there are {', '.join([*FACTS, *LINKS])}")

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 from .expectations import Expect, ExpectFeature, expectations
 from .performance import Performance
 from .recorded_metrics import Metric, mapped, metric_problems
-from .section import Section, empty_is_default
+from .section import Problem, Section, empty_is_default, under
 from .values import (
     ClassText,
     ClassTexts,
@@ -313,40 +313,50 @@ class Model(Section):
         """Return the mapping of foreign metrics of the model ``name``."""
         return mapped(name, self.metrics)
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule between the keys, and with the baseline, that is broken."""
         yield from _model(self)
         yield from _baseline(self)
         is_known = bool(self.task or self.baseline)
-        yield from (f"metrics.{problem}" for problem in metric_problems(self.metrics, is_known))
+        yield from under("metrics", metric_problems(self.metrics, is_known))
 
 
-def _model(model: Model) -> Iterator[str]:
+def _model(model: Model) -> Iterator[Problem]:
     from driftline.tables.task import Task
 
     task = Task(model.task or "")
     listed = ", ".join(model.classes)
     if len(set(model.classes)) < len(model.classes):
-        yield f"classes: one class is named twice ({listed}); 1, 1.0, '1' and true are one class"
+        yield Problem("classes", f"one class is named twice ({listed}); 1, 1.0, '1' and true are one class")
     if task.has_threshold and model.classes and len(model.classes) != 2:
-        yield f"classes: a binary model has two, not {len(model.classes)} ({listed}); or is its task multiclass?"
+        yield Problem(
+            "classes", f"a binary model has two, not {len(model.classes)} ({listed}); or is its task multiclass?"
+        )
     if task.has_class_scores and len(model.classes) == 1:
-        yield f"classes: a multiclass model has at least two, not one ({listed})"
+        yield Problem("classes", f"a multiclass model has at least two, not one ({listed})")
     if model.classes and not task.may_have_classes:
-        yield f"classes: a {model.task} model has none; leave the key out, or write another task"
+        yield Problem("classes", f"a {model.task} model has none; leave the key out, or write another task")
     if model.positive_class is not None:
         if task.kind and not task.has_threshold:
-            yield f"positive_class: only a binary model has one; leave it out, or write task: binary, not {model.task}"
+            yield Problem(
+                "positive_class", f"only a binary model has one; leave it out, or write task: binary, not {model.task}"
+            )
         elif model.classes and model.positive_class not in model.classes:
-            yield f"positive_class: '{model.positive_class}' is not in classes ({listed}); write one of them"
+            yield Problem("positive_class", f"'{model.positive_class}' is not in classes ({listed}); write one of them")
     if model.quantiles and task.kind and not task.predicts_number:
-        yield f"quantiles: only a regression has any; leave them out, or write task: regression, not {model.task}"
+        yield Problem(
+            "quantiles", f"only a regression has any; leave them out, or write task: regression, not {model.task}"
+        )
     if model.threshold is not None and task.kind and not task.has_threshold:
-        yield f"threshold: only a binary model has one; leave it out, or write task: binary, not {model.task}"
+        yield Problem(
+            "threshold", f"only a binary model has one; leave it out, or write task: binary, not {model.task}"
+        )
     metric_problems = model.performance.problems(model.task or "", model.classes)
-    yield from (f"performance.{problem}" for problem in metric_problems)
+    yield from under("performance", metric_problems)
     if model.performance.cutoffs and task.kind and not task.ranks_items:
-        yield f"performance.cutoffs: only a ranking has any; leave it out, or write task: ranking, not {model.task}"
+        yield Problem(
+            "performance.cutoffs", f"only a ranking has any; leave it out, or write task: ranking, not {model.task}"
+        )
     named_options: tuple[tuple[str, tuple[object, ...]], ...] = (
         ("windows", model.windows),
         ("slices", model.slices),
@@ -354,62 +364,87 @@ def _model(model: Model) -> Iterator[str]:
     )
     for key, values in named_options:
         if len(set(values)) < len(values):
-            yield f"{key}: one of {', '.join(map(str, values))} is named twice; name each once"
+            yield Problem(key, f"one of {', '.join(map(str, values))} is named twice; name each once")
     if model.subject is not None and model.subject in model.slices:
         yield (
-            f"subject: '{model.subject}' is also one of slices, whose values are shown; a subject is whom rows are "
-            "about: leave it out of slices"
+            Problem(
+                "subject",
+                f"'{model.subject}' is also one of slices, whose values are shown; a subject is whom rows are "
+                "about: leave it out of slices",
+            )
         )
     for objective in model.performance.objectives:
         if objective.window and not objective.rolling and objective.window not in model.windows:
             yield (
-                f"performance.objectives: '{objective.rule}' is over {objective.window}, and windows are "
-                f"{', '.join(model.windows)}; name it there, too, or write rolling: true"
+                Problem(
+                    "performance.objectives",
+                    f"'{objective.rule}' is over {objective.window}, and windows are {', '.join(model.windows)}; "
+                    "name it there, too, or write rolling: true",
+                )
             )
         minutes = [name.endswith("m") for name in ((objective.window,) if objective.window else model.windows)]
         if objective.slice and minutes and all(minutes):
             yield (
-                f"performance.objectives: '{objective.rule}' is of a slice, and of windows of minutes none is known; "
-                "write a window of an hour or more"
+                Problem(
+                    "performance.objectives",
+                    f"'{objective.rule}' is of a slice, and of windows of minutes none is known; write a window of "
+                    "an hour or more",
+                )
             )
-    yield from (f"versions: {problem}" for problem in model.versions.problems())
+    yield from (Problem("versions", problem) for problem in model.versions.problems())
     if not model.windows:
-        yield "windows: none are named; write at least one, such as [1d]"
+        yield Problem("windows", "none are named; write at least one, such as [1d]")
     if model.outcome_delay is not None and model.outcome_delay < timedelta(0):
-        yield "outcome_delay: is negative; write '0s' or more, or leave the key out: the delay is then learned"
+        yield Problem(
+            "outcome_delay", "is negative; write '0s' or more, or leave the key out: the delay is then learned"
+        )
 
 
-def _baseline(model: Model) -> Iterator[str]:
+def _baseline(model: Model) -> Iterator[Problem]:
     if model.baseline is None:
         return
     from driftline.baseline.baseline import Baseline
 
     if not isfile(model.baseline):
         yield (
-            f"baseline: there is no file {model.baseline} (the path is relative to this one); "
-            "build it with 'driftline baseline build'"
+            Problem(
+                "baseline",
+                f"there is no file {model.baseline} (the path is relative to this one); build it with 'driftline "
+                "baseline build'",
+            )
         )
         return
     try:
         baseline = Baseline.load(model.baseline)
     except (OSError, ValueError) as error:
-        yield f"baseline: {error}"
+        yield Problem("baseline", str(error))
         return
     if model.task and baseline.task.kind and model.task != baseline.task.kind:
-        yield f"task: '{model.task}', but the baseline {model.baseline} is of a {baseline.task.kind} model; write that"
+        yield Problem(
+            "task", f"'{model.task}', but the baseline {model.baseline} is of a {baseline.task.kind} model; write that"
+        )
     baseline_seasons, is_named = baseline.extras.seasons, model.seasonality not in (None, "none")
     if is_named and (baseline_seasons is None or baseline_seasons.seasonality.kind != model.seasonality):
         yield (
-            f"seasonality: the baseline {model.baseline} does not know its seasons of {model.seasonality}; build it "
-            f"with 'driftline baseline build --seasonality {model.seasonality} --timezone {model.timezone}'"
+            Problem(
+                "seasonality",
+                f"the baseline {model.baseline} does not know its seasons of {model.seasonality}; build it with "
+                f"'driftline baseline build --seasonality {model.seasonality} --timezone {model.timezone}'",
+            )
         )
     elif is_named and baseline_seasons is not None and baseline_seasons.seasonality.timezone != model.timezone:
         yield (
-            f"timezone: '{model.timezone}', but the seasons of the baseline {model.baseline} are those of "
-            f"{baseline_seasons.seasonality.timezone}; write that, or build it with --timezone {model.timezone}"
+            Problem(
+                "timezone",
+                f"'{model.timezone}', but the seasons of the baseline {model.baseline} are those of "
+                f"{baseline_seasons.seasonality.timezone}; write that, or build it with --timezone {model.timezone}",
+            )
         )
     if model.classes and baseline.task.classes and set(model.classes) != set(baseline.task.classes):
         yield (
-            f"classes: {', '.join(model.classes)}, but the baseline {model.baseline} has "
-            f"{', '.join(baseline.task.classes)}; write those, or build it again"
+            Problem(
+                "classes",
+                f"{', '.join(model.classes)}, but the baseline {model.baseline} has "
+                f"{', '.join(baseline.task.classes)}; write those, or build it again",
+            )
         )

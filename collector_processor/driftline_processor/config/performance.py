@@ -25,7 +25,7 @@ from driftline_processor.core.performance.settings import Outcomes, PerformanceS
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.custom_metrics import unusable_names
 
-from .section import Section
+from .section import Problem, Section
 from .values import Between, ClassText, Cutoff, Days, Form, Share, Text
 
 _LIMITS = ("min", "max", "min_change", "max_change")
@@ -239,7 +239,7 @@ class Performance(Section):
             outcomes=self.outcomes,
         )
 
-    def problems(self, task: str, classes: Collection[str]) -> Iterator[str]:
+    def problems(self, task: str, classes: Collection[str]) -> Iterator[Problem]:
         """Yield a sentence for everything that the section asks of a model and that such a model has not.
 
         Args:
@@ -248,16 +248,18 @@ class Performance(Section):
         """
         known_task = Task(task)
         if self.outcomes == "implicit" and not known_task.ranks_items:
-            yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
+            yield Problem(
+                "outcomes", f"only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
+            )
         custom = unusable_names()
-        yield from (f"metrics: {problem}" for name in self.metrics if (problem := misnamed(name, task, custom)))
+        yield from (Problem("metrics", problem) for name in self.metrics if (problem := misnamed(name, task, custom)))
         yield from (
-            f"objectives: {problem}"
+            Problem("objectives", problem)
             for objective in self.objectives
             if (problem := misnamed_metric(objective, task, custom))
         )
         if self.costs and not known_task.may_have_classes:
-            yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
+            yield Problem("costs", f"are of decisions, and a {task} model decides for no class; leave them out")
         cost_classes = dict.fromkeys(name for actual, row in self.costs.items() for name in (actual, *row))
         if classes and (unknown := [name for name in cost_classes if name not in classes]):
-            yield f"costs: {', '.join(unknown)} is not in classes ({', '.join(classes)}); write one of them"
+            yield Problem("costs", f"{', '.join(unknown)} is not in classes ({', '.join(classes)}); write one of them")

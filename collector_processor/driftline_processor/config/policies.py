@@ -25,8 +25,8 @@ from driftline_processor.core.policy import (
 )
 
 from .channels import Escalation, Severity, Tier
-from .problems import sentence
-from .section import Section
+from .problems import problem_of
+from .section import Problem, Section
 from .values import Days, Form, Moment, PageUrl, Text, WindowName, one_or_several
 
 DEFAULT_POLICY = "health"
@@ -180,21 +180,23 @@ class Policy(Section):
         """Return True where the policy is about a model."""
         return any(fnmatchcase(model, name) for name in self.models) and (not self.tiers or tier in self.tiers)
 
-    def problems(self, policies: Collection[str], channels: Collection[str], actions: Collection[str]) -> Iterator[str]:
+    def problems(
+        self, policies: Collection[str], channels: Collection[str], actions: Collection[str]
+    ) -> Iterator[Problem]:
         """Yield a sentence for everything that the policy names and that is not there."""
         for name in self.notify:
             if name not in channels:
-                yield f"notify: there is no channel '{name:.80}'; {near(name, [*channels])}"
+                yield Problem("notify", f"there is no channel '{name:.80}'; {near(name, [*channels])}")
         if self.escalate is not None:
             yield from self.escalate.problems(channels)
         for name in self.actions:
             if name not in actions:
-                yield f"actions: there is no action '{name:.80}'; {near(name, [*actions])}"
+                yield Problem("actions", f"there is no action '{name:.80}'; {near(name, [*actions])}")
         for name in self.unless:
             if name not in policies:
-                yield f"unless: there is no policy '{name:.80}'; {near(name, [*policies])}"
+                yield Problem("unless", f"there is no policy '{name:.80}'; {near(name, [*policies])}")
         if self.resolve is not None and isinstance(self.condition, VerdictIs):
-            yield "resolve: a verdict knows itself when it is over; leave it out"
+            yield Problem("resolve", "a verdict knows itself when it is over; leave it out")
 
 
 def business_of(policy: Policy) -> Iterator[str]:
@@ -239,10 +241,10 @@ class Silence(Section):
         """Return True where it is about a model."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that is broken."""
         if self.until <= self.since:
-            yield "until: is not after since; write a later time"
+            yield Problem("until", "is not after since; write a later time")
 
 
 class _Policies(Section):
@@ -260,5 +262,5 @@ def read_policies(value: object) -> dict[str, Policy]:
     try:
         return _Policies.model_validate({"policies": value}).policies
     except ValidationError as invalid:
-        problems = [sentence(error, _Policies) for error in invalid.errors(include_url=False)]
-        raise ValueError("\n".join(dict.fromkeys(problems))) from None
+        problems = [problem_of(error, _Policies) for error in invalid.errors(include_url=False)]
+        raise ValueError("\n".join(dict.fromkeys(map(str, problems)))) from None

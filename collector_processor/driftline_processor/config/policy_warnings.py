@@ -26,6 +26,7 @@ from driftline_processor.custom_metrics import unusable_names
 
 from .model import Model
 from .policies import DEFAULT_POLICY, Policy, Silence
+from .section import Problem, under
 
 
 def policy_warnings(
@@ -33,7 +34,7 @@ def policy_warnings(
     silences: Mapping[str, Silence],
     models: Mapping[str, Model],
     channels: Collection[str],
-) -> Iterator[str]:
+) -> Iterator[Problem]:
     """Yield a sentence for each part of a policy or silence that can have no effect.
 
     Args:
@@ -43,36 +44,42 @@ def policy_warnings(
         channels: The channels of policies that name none.
     """
     for name, policy in policies.items():
-        yield from (f"policies.{name}.{warning}" for warning in _warnings(name, policy, models))
+        yield from under(f"policies.{name}", _warnings(name, policy, models))
         is_declared = name != DEFAULT_POLICY or policy.model_fields_set != {"when"}
         if is_declared and not (channels or policy.notify or policy.actions):
-            yield f"policies.{name}: has no channel and no action; write 'notify' or 'actions'"
+            yield Problem(f"policies.{name}", "has no channel and no action; write 'notify' or 'actions'")
     for name, silence in silences.items():
-        yield from (f"silences.{name}.{warning}" for warning in _undeclared(silence.models, models))
+        yield from under(f"silences.{name}", _undeclared(silence.models, models))
         for pattern in silence.policies:
             if not any(fnmatchcase(policy, pattern) for policy in policies):
-                yield f"silences.{name}.policies: there is no policy '{pattern:.80}'; {near(pattern, [*policies])}"
+                yield Problem(
+                    f"silences.{name}.policies", f"there is no policy '{pattern:.80}'; {near(pattern, [*policies])}"
+                )
 
 
-def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterator[str]:
+def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterator[Problem]:
     yield from _undeclared(policy.models, models)
     covered = [model for model_name, model in models.items() if policy.covers(model_name, model.tier)]
     if models and policy.tiers and not covered:
-        yield f"tiers: no declared model is of tier {listed([str(tier) for tier in policy.tiers])}"
+        yield Problem("tiers", f"no declared model is of tier {listed([str(tier) for tier in policy.tiers])}")
     if name in policy.unless:
-        yield "unless: the policy names itself, so it never sends an alert"
+        yield Problem("unless", "the policy names itself, so it never sends an alert")
     for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
         for leaf in () if condition is None else leaves(condition):
-            yield from (f"{key}: '{leaf.written:.80}' {warning}" for warning in _condition_warnings(leaf, covered))
+            yield from (
+                Problem(key, f"'{leaf.written:.80}' {warning}") for warning in _condition_warnings(leaf, covered)
+            )
     windows = {window for model in covered for window in model.windows}
     if policy.window and covered and policy.window not in windows:
-        yield f"window: no declared model has windows of '{policy.window}'; {near(policy.window, sorted(windows))}"
+        yield Problem(
+            "window", f"no declared model has windows of '{policy.window}'; {near(policy.window, sorted(windows))}"
+        )
 
 
-def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterator[str]:
+def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterator[Problem]:
     for pattern in patterns:
         if models and pattern != "*" and not any(fnmatchcase(name, pattern) for name in models):
-            yield f"models: no declared model is called '{pattern:.80}'; {near(pattern, [*models])}"
+            yield Problem("models", f"no declared model is called '{pattern:.80}'; {near(pattern, [*models])}")
 
 
 def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from .actions import ActionKeys, action_kind
 from .business import BusinessSource, business_source
 from .exporters import ExporterKeys, exporter_kind
 from .receivers import ReceiverKeys, receiver_kind
+from .section import Problem
 
 _OF_NAME: dict[Any, Callable[[str], Any]] = {
     ActionKeys: action_kind,
@@ -25,13 +26,13 @@ _OF_NAME: dict[Any, Callable[[str], Any]] = {
 """How the name of a section says which keys it has."""
 
 
-def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
-    """Say what is wrong: ``models.churn.windows: '25' has no unit; write '25h' or '25m'``."""
+def problem_of(error: ErrorDetails, root: type[BaseModel]) -> Problem:
+    """Return what pydantic found wrong."""
     path = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "[key]")
     if path.startswith("business."):
         path = path.replace(".sources.", ".")
     path = path.replace("receivers.named.", "receivers.")
-    return f"{path}: {_rule(error, root)}"
+    return Problem(path, _rule(error, root))
 
 
 def without(tree: Any, path: tuple[int | str, ...]) -> Any:

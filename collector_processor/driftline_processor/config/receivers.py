@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, Validati
 from driftline_processor.core.nearest_names import near
 
 from .kinds import RECEIVERS
-from .section import Section, empty_is_default
+from .section import Problem, Section, empty_is_default, under
 from .values import Address, Listen, Origin
 
 
@@ -96,7 +96,7 @@ class ReceiverKeys(Section):
         """
         raise NotImplementedError
 
-    def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[str]:
+    def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``.
 
         Args:
@@ -159,11 +159,11 @@ class Receivers(Section):
         ]
         return declared_receivers + [Declared(name, name.partition("/")[0], keys) for name, keys in self.named.items()]
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that receivers break, beginning with the name of one."""
         before: dict[str, ReceiverKeys] = {}
         for name, keys in self.named.items():
-            yield from (f"{name}.{problem}" for problem in keys.problems(before))
+            yield from under(name, keys.problems(before))
             before[name] = keys
 
 

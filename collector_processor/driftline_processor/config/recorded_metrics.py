@@ -9,7 +9,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from pydantic import BeforeValidator, Field, StrictBool
 
-from .section import Section
+from .section import Problem, Section, under
 from .values import Form, Text
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _mapped(model: str, name: str, metric: Metric, rows: bool) -> MetricMapping:
     )
 
 
-def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator[str]:
+def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator[Problem]:
     """Yield a sentence for every rule that a model's metrics break.
 
     Args:
@@ -144,7 +144,7 @@ def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator
         task_known: Whether the model names its task or its baseline.
     """
     for name, metric in metrics.items():
-        yield from (f"{name}{problem}" for problem in _problems(metric, task_known))
+        yield from under(name, _problems(metric, task_known))
     metrics_by_point: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
     for name, metric in metrics.items():
         recorded = metric.feature or ("the score" if metric.score else "durations" if metric.duration else "")
@@ -152,30 +152,47 @@ def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator
             metrics_by_point.setdefault((recorded, tuple(sorted(metric.match.items()))), name) if recorded else name
         )
         if before != name:
-            yield f"{name}: holds {recorded}, and so does {before}: every row would count twice; leave one of them out"
+            yield Problem(
+                name, f"holds {recorded}, and so does {before}: every row would count twice; leave one of them out"
+            )
     counting = [name for name, metric in metrics.items() if metric.rows is not None]
     if len(counting) > 1:
-        yield f"{counting[1]}.rows: {counting[0]} says how many rows there were already; write it for one metric"
+        yield Problem(
+            f"{counting[1]}.rows", f"{counting[0]} says how many rows there were already; write it for one metric"
+        )
     several = next((name for name, metric in metrics.items() if metric.holds == ("feature_attribute",)), None)
     if several is not None and counts_rows(metrics) is None:
         yield (
-            f"{several}.rows: nothing says how many rows there were; name here the feature whose values "
-            "are counted, such as 'rows: amount'"
+            Problem(
+                f"{several}.rows",
+                "nothing says how many rows there were; name here the feature whose values are counted, such as "
+                "'rows: amount'",
+            )
         )
 
 
-def _problems(metric: Metric, task_known: bool) -> Iterator[str]:
+def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
     if not metric.holds:
-        yield f": what it holds is not said; write one of {', '.join(_HOLDS)}, {_EXAMPLE}"
+        yield Problem("", f"what it holds is not said; write one of {', '.join(_HOLDS)}, {_EXAMPLE}")
     elif len(metric.holds) > 1:
-        yield f": holds {' and '.join(metric.holds)}; a metric holds one thing, leave the others out"
+        yield Problem("", f"holds {' and '.join(metric.holds)}; a metric holds one thing, leave the others out")
     if metric.category_attribute and not (metric.feature or metric.feature_attribute):
-        yield ".category_attribute: names categories of a feature; write feature beside it, or class_attribute alone"
+        yield Problem(
+            "category_attribute", "names categories of a feature; write feature beside it, or class_attribute alone"
+        )
     if metric.rows and not metric.feature_attribute:
-        yield f".rows: '{metric.rows}' is a feature, and only feature_attribute has several; write 'rows: true'"
+        yield Problem(
+            "rows", f"'{metric.rows}' is a feature, and only feature_attribute has several; write 'rows: true'"
+        )
     if metric.rows == "" and metric.feature_attribute:
-        yield ".rows: is true for several features; name the one whose values are counted, such as 'rows: amount'"
+        yield Problem(
+            "rows", "is true for several features; name the one whose values are counted, such as 'rows: amount'"
+        )
     if metric.gauge and (metric.score or metric.duration) and not metric.category_attribute:
-        yield f".gauge: a gauge holds one value of many rows, and no {metric.holds[0]}s of all; record a histogram"
+        yield Problem(
+            "gauge", f"a gauge holds one value of many rows, and no {metric.holds[0]}s of all; record a histogram"
+        )
     if metric.score and not task_known:
-        yield ".score: of what it is the score is not said; write the model's task beside metrics, such as task: binary"
+        yield Problem(
+            "score", "of what it is the score is not said; write the model's task beside metrics, such as task: binary"
+        )

@@ -35,9 +35,9 @@ from .policies import (
     with_default_policy,
 )
 from .policy_warnings import policy_warnings
-from .problems import sentence, without
+from .problems import problem_of, without
 from .receivers import Receivers, by_name
-from .section import Section, empty_is_default
+from .section import Problem, Section, empty_is_default, under
 from .values import (
     Address,
     Days,
@@ -59,11 +59,11 @@ class ConfigError(Exception):
     """The configuration cannot be used.
 
     Attributes:
-        problems: One sentence for each problem, with key, rule and fix.
+        problems: Each with its key, the rule and the fix.
     """
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
         self.problems = problems
 
 
@@ -197,7 +197,7 @@ def tier_templates(value: object) -> object:
         try:
             Model.model_validate(keys)
         except ValidationError as invalid:
-            raise ValueError(f"{tier}.{sentence(invalid.errors(include_url=False)[0], Model)}") from None
+            raise ValueError(f"{tier}.{problem_of(invalid.errors(include_url=False)[0], Model)}") from None
     return value
 
 
@@ -383,90 +383,111 @@ class Config(Section):
         is_watched = self.notify or self.channels or has_policies
         return {name: policy for name, policy in self.policies.items() if policy.enabled} if is_watched else {}
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the configuration breaks."""
         yield from self._listener_problems()
         yield from self._size_problems()
-        yield from (f"receivers.{problem}" for problem in self.receivers.problems())
+        yield from under("receivers", self.receivers.problems())
         for name, model in self.models.items():
-            yield from (f"models.{name}.{problem}" for problem in model.problems())
+            yield from under(f"models.{name}", model.problems())
         for name, exporter in self.exporters.items():
-            yield from (f"exporters.{name}{problem}" for problem in exporter.problems(self.listeners))
+            yield from under(f"exporters.{name}", exporter.problems(self.listeners))
         yield from self._policy_problems()
 
-    def warnings(self) -> Iterator[str]:
+    def warnings(self) -> Iterator[Problem]:
         """Yield a sentence for everything that can be used, and was probably not meant so."""
         yield from policy_warnings(self.watched_policies, self.silences, self.models, self.told)
 
-    def _policy_problems(self) -> Iterator[str]:
+    def _policy_problems(self) -> Iterator[Problem]:
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
         for section, section_names in names.items():
             if any(not name.strip() for name in section_names):
-                yield f"{section}: one has no name, by which messages, pages and commands know it; write one"
+                yield Problem(section, "one has no name, by which messages, pages and commands know it; write one")
         for index, address_text in enumerate(self.notify):
-            problems_found = notify_problems(address_text.get_secret_value(), self.channels)
-            yield from (f"notify.{index}: {problem}" for problem in problems_found)
+            texts = notify_problems(address_text.get_secret_value(), self.channels)
+            yield from (Problem(f"notify.{index}", text) for text in texts)
         for name, channel in self.channels.items():
-            yield from (f"channels.{name}.{problem}" for problem in channel.problems(self.channels))
+            yield from under(f"channels.{name}", channel.problems(self.channels))
             if "/" in name:
-                yield f"channels.{name}: has a '/', as names of actions have; write '{name.replace('/', '-')}'"
+                yield Problem(
+                    f"channels.{name}", f"has a '/', as names of actions have; write '{name.replace('/', '-')}'"
+                )
         for name, policy in self.policies.items():
-            problems_found = policy.problems(self.policies, self.channels, self.actions)
-            yield from (f"policies.{name}.{problem}" for problem in problems_found)
+            yield from under(f"policies.{name}", policy.problems(self.policies, self.channels, self.actions))
         for name, business in self.business.items():
-            yield from (f"business.{name}{problem}" for problem in business.problems(self.models))
+            yield from under(f"business.{name}", business.problems(self.models))
         for name, policy in self.policies.items():
             for metric_name in business_of(policy):
                 if metric_name not in self.business:
                     fix = near(metric_name, [*self.business]) if self.business else "declare it under 'business'"
-                    yield f"policies.{name}.when: there is no business series '{metric_name:.80}'; {fix}"
+                    yield Problem(f"policies.{name}.when", f"there is no business series '{metric_name:.80}'; {fix}")
         for name, action in self.actions.items():
-            yield from (f"actions.{name}.{problem}" for problem in action.problems())
+            yield from under(f"actions.{name}", action.problems())
         for name, silence in self.silences.items():
-            yield from (f"silences.{name}.{problem}" for problem in silence.problems())
+            yield from under(f"silences.{name}", silence.problems())
 
-    def _listener_problems(self) -> Iterator[str]:
+    def _listener_problems(self) -> Iterator[Problem]:
         listeners = self.listeners
         for i, (key, address) in enumerate(listeners):
             for other_key, other_address in listeners[:i]:
                 if address.meets(other_address):
-                    yield f"{key}: {address} is also {other_key}; give each its own port"
+                    yield Problem(key, f"{address} is also {other_key}; give each its own port")
         for key, address in [] if self.insecure_anonymous else listeners:
             if not address.loopback:
                 yield (
-                    f"{key}: {address} can be reached from other machines, and there is no authentication yet: anyone "
-                    "there could read, add and delete; write '127.0.0.1', or 'insecure_anonymous: true' if nobody else "
-                    "can connect"
+                    Problem(
+                        key,
+                        f"{address} can be reached from other machines, and there is no authentication yet: anyone "
+                        "there could read, add and delete; write '127.0.0.1', or 'insecure_anonymous: true' if "
+                        "nobody else can connect",
+                    )
                 )
 
-    def _size_problems(self) -> Iterator[str]:
+    def _size_problems(self) -> Iterator[Problem]:
         if self.limits.memory < LEAST_MEMORY:
             min_gib = LEAST_MEMORY // 2**30
-            yield f"limits.memory: is less than {min_gib}GiB, half of which the process itself may take; write more"
+            yield Problem(
+                "limits.memory", f"is less than {min_gib}GiB, half of which the process itself may take; write more"
+            )
         if (bodies := self.limits.request_bytes) is not None and bodies < LEAST_REQUEST_BYTES:
             min_gib = LEAST_REQUEST_BYTES // 2**20
-            yield f"limits.request_bytes: is less than {min_gib}MiB, which one request of 20MiB needs; write more"
+            yield Problem(
+                "limits.request_bytes", f"is less than {min_gib}MiB, which one request of 20MiB needs; write more"
+            )
         if bodies is not None and 2 * bodies > self.limits.memory >= LEAST_MEMORY:
-            yield "limits.request_bytes: is more than half of limits.memory, which holds all else, too; write less"
+            yield Problem(
+                "limits.request_bytes", "is more than half of limits.memory, which holds all else, too; write less"
+            )
         if not self.receivers.declared:
-            yield "receivers.otlp.protocols: nothing is received; name grpc, http or both"
+            yield Problem("receivers.otlp.protocols", "nothing is received; name grpc, http or both")
         if self.storage.max_size is not None and self.storage.max_size < SMALLEST:
-            yield f"storage.max_size: is less than {SMALLEST // 10**6}MB, which sums alone may take; write more"
+            yield Problem(
+                "storage.max_size", f"is less than {SMALLEST // 10**6}MB, which sums alone may take; write more"
+            )
         if self.storage.log.max_size < LEAST_LOG:
-            yield f"storage.log.max_size: is less than {LEAST_LOG // 2**20}MiB, which few requests fill; write more"
+            yield Problem(
+                "storage.log.max_size", f"is less than {LEAST_LOG // 2**20}MiB, which few requests fill; write more"
+            )
         if not 0 < 4 * self.storage.log.segment_size <= self.storage.log.max_size:
             yield (
-                "storage.log.segment_size: is more than a quarter of storage.log.max_size; files go as a whole, so "
-                "write less, or a larger max_size"
+                Problem(
+                    "storage.log.segment_size",
+                    "is more than a quarter of storage.log.max_size; files go as a whole, so write less, or a "
+                    "larger max_size",
+                )
             )
         if self.storage.log.max_age <= timedelta(0):
-            yield "storage.log.max_age: nothing would be kept for a destination that is away; write '1d' or alike"
+            yield Problem(
+                "storage.log.max_age", "nothing would be kept for a destination that is away; write '1d' or alike"
+            )
         if self.storage.retention <= timedelta(0):
-            yield "storage.retention: nothing would be kept; write how long, such as '90d'"
+            yield Problem("storage.retention", "nothing would be kept; write how long, such as '90d'")
         if self.shutdown.timeout < timedelta(seconds=1):
             yield (
-                "shutdown.timeout: is less than a second, in which nothing could be delivered; write more, such as "
-                "'20s'"
+                Problem(
+                    "shutdown.timeout",
+                    "is less than a second, in which nothing could be delivered; write more, such as '20s'",
+                )
             )
 
 
@@ -484,20 +505,20 @@ def load(path: Path | str | None = None, forward: str | None = None) -> Config:
     return config
 
 
-def validate_file(path: Path | str) -> list[str]:
-    """Return every problem of a configuration file as a sentence; none when ``driftline up`` would take it."""
+def validate_file(path: Path | str) -> list[Problem]:
+    """Return every problem of a configuration file; none when ``driftline up`` would take it."""
     return _read(Path(path), None)[1]
 
 
 def written_policies(path: Path | str) -> object:
     """Return the section ``policies`` of a file that :func:`load` takes, and of what it includes, as it is written."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     tree = with_included(_tree(Path(path), problems, {}) or {}, Path(path).parent, problems, {})
     return tree.get("policies", {})
 
 
-def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[str]]:
-    problems: list[str] = []
+def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[Problem]]:
+    problems: list[Problem] = []
     filled: Filled = {}
     load_custom_metrics()  # the file may ask for them; what is wrong with one is said where it is computed
     tree = _tree(path, problems, filled) if path is not None else {}
@@ -511,28 +532,25 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[s
         try:
             name, keys = forward_exporter(forward)
         except ValueError as unknown:
-            raise ConfigError([str(unknown)]) from None
+            raise ConfigError([Problem("", str(unknown))]) from None
         tree = {**tree, "exporters": {**tree.get("exporters", {}), name: keys}}
     before = len(problems)
     config = _parse(tree, path.parent if path is not None else Path(), problems, filled)
     problems[before:] = [problem for problem in problems[before:] if not follows_unset(problem, filled)]
     if config is not None:
         # A rule about a key in which something wrong was found already would repeat that in other words.
-        problem_keys = [problem.partition(": ")[0] for problem in problems]
-        broken = [(problem.partition(": ")[0], problem) for problem in config.problems()]
-        broken = [(key, problem) for key, problem in broken if not follows_unset(problem, filled)]
-        problems += [
-            problem for key, problem in broken if not any(problem_key.startswith(key) for problem_key in problem_keys)
-        ]
+        broken_keys = [problem.key for problem in problems]
+        broken = [problem for problem in config.problems() if not follows_unset(problem, filled)]
+        problems += [problem for problem in broken if not any(key.startswith(problem.key) for key in broken_keys)]
     return config, list(dict.fromkeys(masked(problem, filled) for problem in problems))
 
 
-def _tree(path: Path, problems: list[str], filled: Filled) -> dict[str, Any] | None:
+def _tree(path: Path, problems: list[Problem], filled: Filled) -> dict[str, Any] | None:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        problems.append(f"{path}: cannot be read: {reason}")
+        problems.append(Problem(str(path), f"cannot be read: {reason}"))
         return None
     tree = parse_yaml(text, os.environ, problems, filled)
     if isinstance(tree, dict):
@@ -541,16 +559,16 @@ def _tree(path: Path, problems: list[str], filled: Filled) -> dict[str, Any] | N
     if tree is None and not problems:
         return {}
     if tree is not None:
-        problems.append("the file must be keys and values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'")
+        problems.append(Problem("", "the file must be keys and values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'"))
     return None
 
 
-def _within(message: str, problems: list[str]) -> bool:
-    """Return True where a problem below the key of this one has been named."""
-    return any(problem.startswith(f"{message.partition(': ')[0]}.") for problem in problems)
+def _within(key: str, problems: list[Problem]) -> bool:
+    """Return True where a problem below a key has been named."""
+    return any(problem.key.startswith(f"{key}.") for problem in problems)
 
 
-def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Filled) -> Config | None:
+def _parse(tree: dict[str, Any], folder: Path, problems: list[Problem], filled: Filled) -> Config | None:
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     if "receivers" in tree:
         tree = {**tree, "receivers": by_name(tree["receivers"])}
@@ -564,9 +582,9 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Fill
             errors = invalid.errors(include_url=False)
         for error in errors:
             missing = error["type"] == "missing"
-            message = sentence(error, Config)
+            problem = problem_of(error, Config)
             # What is missing, or wrong as a whole, because a wrong value was taken out has been named already.
-            if attempt == 0 or not (missing or _within(message, problems)):
-                problems.append(message)
+            if attempt == 0 or not (missing or _within(problem.key, problems)):
+                problems.append(problem)
             tree = without(tree, error["loc"][:-1] if missing else error["loc"])
     return None

@@ -12,7 +12,8 @@ annotated example (``scripts/generate_configuration.py``):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +22,31 @@ class Section(BaseModel):
     """A mapping of the file: unknown keys are errors, and values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Problem(NamedTuple):
+    """A rule that a configuration breaks.
+
+    Attributes:
+        key: The place in the file, such as ``models.churn.windows``; "" = the section itself.
+        text: The rule and the fix.
+
+    >>> str(Problem("windows", "'25' has no unit; write '25h' or '25m'"))
+    "windows: '25' has no unit; write '25h' or '25m'"
+    """
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return the problem as it is printed."""
+        return f"{self.key}: {self.text}" if self.key else self.text
+
+
+def under(key: str, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the problems of a section with the key of the section."""
+    for problem in problems:
+        yield Problem(f"{key}.{problem.key}" if problem.key else key, problem.text)
 
 
 def empty_is_default(written: object) -> object:

@@ -12,6 +12,8 @@ from typing import Final
 
 import yaml
 
+from .section import Problem
+
 _HALF = re.compile("[\ud800-\udfff]")
 _VARIABLE = re.compile(r"\$\$|\$\{(?:env:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
@@ -86,42 +88,42 @@ Filled = dict[str, dict[str, str]]
 ``${env:TOKEN}``."""
 
 
-def parse_yaml(text: str, environ: Mapping[str, str], problems: list[str], filled: Filled | None = None) -> object:
+def parse_yaml(text: str, environ: Mapping[str, str], problems: list[Problem], filled: Filled | None = None) -> object:
     """Read ``text`` and fill in ``${env:NAME}``, ``${env:NAME:-default}`` and ``$$`` (a plain ``$``).
 
-    Adds a sentence to ``problems`` for a syntax error, a duplicate key and each variable that is neither set nor has a
+    Adds a problem to ``problems`` for a syntax error, a duplicate key and each variable that is neither set nor has a
     default, and returns None in the first two cases. ``filled``: what was filled in is added to it, for :func:`masked`.
 
     >>> parse_yaml("headers: {key: '${env:TOKEN:-none}'}", {}, [])
     {'headers': {'key': 'none'}}
     >>> problems = []
-    >>> parse_yaml("key: ${env:TOKEN}", {}, problems), problems
-    ({'key': ''}, ["key: the environment variable TOKEN is not set; set it, or write '${env:TOKEN:-default}'"])
+    >>> parse_yaml("key: ${env:TOKEN}", {}, problems), str(problems[0])
+    ({'key': ''}, "key: the environment variable TOKEN is not set; set it, or write '${env:TOKEN:-default}'")
     """
     try:
         tree = yaml.load(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problems.append(f"{where}{error.problem or error}")
+        problems.append(Problem("", f"{where}{error.problem or error}"))
         return None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problems.append(f"not YAML that can be read: {error}")
+        problems.append(Problem("", f"not YAML that can be read: {error}"))
         return None
     return _fill(tree, "", environ, problems, {} if filled is None else filled)
 
 
-def masked(problem: str, filled: Filled) -> str:
-    """Return a sentence about a key with the names of environment variables where it shows what they hold.
+def masked(problem: Problem, filled: Filled) -> Problem:
+    """Return a problem with the names of environment variables where it shows what they hold.
 
     A piece of six characters counts as shown, too; then the sentence says only which variable to look at.
 
-    >>> masked("web.endpoint: 'hunter2' has no port", {"web.endpoint": {"hunter2": "${env:PLACE}"}})
-    "web.endpoint: '${env:PLACE}' has no port"
-    >>> masked("web.endpoint: 'hunter' has no port", {"web.endpoint": {"hunter2": "${env:PLACE}"}})
-    'web.endpoint: what ${env:PLACE} holds cannot be used here; docs/reference/configuration.md says what the key takes'
+    >>> masked(Problem("web.endpoint", "'hunter2' has no port"), {"web.endpoint": {"hunter2": "${env:PLACE}"}}).text
+    "'${env:PLACE}' has no port"
+    >>> masked(Problem("web.endpoint", "'hunter' has no port"), {"web.endpoint": {"hunter2": "${env:PLACE}"}}).text
+    'what ${env:PLACE} holds cannot be used here; docs/reference/configuration.md says what the key takes'
     """
-    key, mark, message = problem.partition(": ")
+    key, message = problem
     for path, values in filled.items():
         is_same_path = f"{path}.".startswith(f"{key}.") or f"{key}.".startswith(f"{path}.")
         for value in sorted(values, key=len, reverse=True):
@@ -133,20 +135,20 @@ def masked(problem: str, filled: Filled) -> str:
         if is_same_path and any(_shown(value, message, values) for value in values):
             names = " and ".join(dict.fromkeys(values.values()))
             message = f"what {names} holds cannot be used here; docs/reference/configuration.md says what the key takes"
-    return f"{key}{mark}{message}"
+    return Problem(key, message)
 
 
 _SHOWN = 6
 
 
-def follows_unset(problem: str, filled: Filled) -> bool:
-    """Return True for a sentence about a key that lacks the value of a variable: that has been said by itself.
+def follows_unset(problem: Problem, filled: Filled) -> bool:
+    """Return True for a problem of a key that lacks the value of a variable: that has been said by itself.
 
     >>> unset = {"notify.0": {"": "${env:TOKEN}"}}
-    >>> follows_unset("notify.0: '' is no kind of channel", unset), follows_unset("notify.1: ...", unset)
+    >>> follows_unset(Problem("notify.0", "is no channel"), unset), follows_unset(Problem("notify.1", "..."), unset)
     (True, False)
     """
-    key = problem.partition(": ")[0]
+    key = problem.key
     unset = [path for path, values in filled.items() if "" in values]
     return any(f"{key}.".startswith(f"{path}.") or re.fullmatch(rf"{re.escape(key)}(\.\d+)+", path) for path in unset)
 
@@ -159,7 +161,7 @@ def _shown(value: str, message: str, values: Mapping[str, str]) -> bool:
     return any(piece.lower() in message.lower() for piece in pieces)
 
 
-def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[str], filled: Filled) -> object:
+def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[Problem], filled: Filled) -> object:
     if isinstance(value, dict):
         return {k: _fill(v, f"{path}.{k}" if path else str(k), environ, problems, filled) for k, v in value.items()}
     if isinstance(value, list):
@@ -178,7 +180,9 @@ def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[s
         if default is None:
             filled.setdefault(path, {})[""] = f"${{env:{name}}}"
             problems.append(
-                f"{path}: the environment variable {name} is not set; set it, or write '${{env:{name}:-default}}'"
+                Problem(
+                    path, f"the environment variable {name} is not set; set it, or write '${{env:{name}:-default}}'"
+                )
             )
             return ""
         return default

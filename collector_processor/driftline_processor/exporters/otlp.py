@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from pydantic import Field, StrictBool
 
 from driftline_processor.config.http_keys import header_problems
-from driftline_processor.config.section import Section
+from driftline_processor.config.section import Problem, Section
 from driftline_processor.config.values import Address, FilePath, Seconds, Secret, Text, is_here
 
 from .exporter import CLOSED, ExporterKind, ExportResult
@@ -99,19 +99,21 @@ class Otlp(ExporterKind):
         """Whether requests are compressed, which is three quarters of the cost of forwarding (``bench_forward.py``)."""
         return (self.compression or ("none" if is_here(self.endpoint) else "gzip")) == "gzip"
 
-    def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:
+    def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
         if self.timeout <= timedelta(0):
-            yield ".timeout: must be more than nothing; write '10s'"
+            yield Problem("timeout", "must be more than nothing; write '10s'")
         yield from self._tls_problems()
         yield from self._header_problems()
         try:
             column = self._column()
         except ValueError as problem:
-            yield f".endpoint: {problem}"
+            yield Problem("endpoint", str(problem))
             return
         for key, address in listeners:
             if address.meets(column) and (address.host == column.host or column.loopback or column.everywhere):
-                yield f".endpoint: {self.endpoint} is driftline's own {key}: a loop; write where it should go instead"
+                yield Problem(
+                    "endpoint", f"{self.endpoint} is driftline's own {key}: a loop; write where it should go instead"
+                )
 
     def _column(self) -> Address:
         """Return the destination of the exporter; a ValueError names the mistake in the endpoint."""
@@ -127,26 +129,26 @@ class Otlp(ExporterKind):
         """Return the address in an endpoint's parts; ValueError says what is wrong with them."""
         raise NotImplementedError
 
-    def _tls_problems(self) -> Iterator[str]:
+    def _tls_problems(self) -> Iterator[Problem]:
         if (self.tls.cert_file is None) != (self.tls.key_file is None):
-            yield ".tls: cert_file and key_file belong together; write both or none"
+            yield Problem("tls", "cert_file and key_file belong together; write both or none")
         tls_files = {key: getattr(self.tls, key) for key in ("ca_file", "cert_file", "key_file")}
         absent = {key: path for key, path in tls_files.items() if path is not None and not isfile(path)}
         for key, path in absent.items():
-            yield f".tls.{key}: there is no file {path}; the path is relative to this file"
+            yield Problem(f"tls.{key}", f"there is no file {path}; the path is relative to this file")
         if not absent and any(tls_files.values()):
             try:
                 self.tls.context()
             except OSError as error:
-                yield f".tls: the files cannot be used ({error}); write PEM files, and a key that fits"
+                yield Problem("tls", f"the files cannot be used ({error}); write PEM files, and a key that fits")
         if self.tls.insecure and (self.tls.ca_file or self.tls.cert_file):
-            yield ".tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
+            yield Problem("tls.insecure", "true means no TLS, but certificates are given; leave one of the two out")
 
-    def _header_problems(self) -> Iterator[str]:
-        yield from (f".{problem}" for problem in header_problems(self.headers))
+    def _header_problems(self) -> Iterator[Problem]:
+        yield from header_problems(self.headers)
         for header in self.forward_headers:
             if header.lower() in _OF_THE_REQUEST:
-                yield f".forward_headers: '{header}' is of the request itself and cannot travel; leave it out"
+                yield Problem("forward_headers", f"'{header}' is of the request itself and cannot travel; leave it out")
 
 
 RETRYABLE_STATUSES = (429, 502, 503, 504)

@@ -174,7 +174,7 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
 def test_what_may_not_be_asked_is_said_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
     file = tmp_path / "driftline.yaml"
     file.write_text(f"models: {{churn: {{task: binary, classes: [0, 1], performance: {{{text}}}}}}}")
-    (found,) = validate_file(file)
+    (found,) = [*map(str, validate_file(file))]
     assert found.startswith("models.churn.performance.")
     assert problem in found
 

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import yaml
+from driftline_processor.config.section import Problem
 from driftline_processor.config.yaml_loader import parse_yaml
 
 from tests.support.paths import ROOT
@@ -164,7 +165,7 @@ def scene(
     with internet(folder, answered) as world:
         world.down, world.loses = not loses, loses
         environment = {**world.environment, **VARIABLES, **(variables or {})}
-        problems: list[str] = []
+        problems: list[Problem] = []
         said = parse_yaml((path / "driftline.yaml").read_text(encoding="utf-8"), environment, problems)
         assert isinstance(said, dict), problems
         said["include"] = [str(path / pattern) for pattern in said.get("include", ())]

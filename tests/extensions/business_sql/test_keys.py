@@ -36,7 +36,7 @@ def test_a_series_may_have_a_metric_and_a_query(tmp_path: Path) -> None:
 def test_a_series_needs_a_metric_or_a_query(tmp_path: Path) -> None:
     file = tmp_path / "driftline.yaml"
     file.write_text("models: {churn: {}}\nbusiness: {revenue: {model: churn, match: {country: NL}}}\n")
-    assert [problem.partition(";")[0] for problem in validate_file(file)] == [
+    assert [problem.partition(";")[0] for problem in [*map(str, validate_file(file))]] == [
         "business.revenue: nothing says it",
         "business.revenue.match: chooses points of a metric, and there is none",
     ]
@@ -66,7 +66,7 @@ def test_a_series_needs_a_metric_or_a_query(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_query_is_said_with_its_key(tmp_path: Path, sql: str, said: str) -> None:
-    (problem,) = validate_file(write(tmp_path, sql))
+    (problem,) = [*map(str, validate_file(write(tmp_path, sql)))]
     assert problem.startswith("business.revenue.sql.")
     assert said in problem
 
@@ -94,28 +94,32 @@ def test_texts_and_comments_of_a_query_mean_nothing(query: str) -> None:
 )
 def test_no_problem_shows_a_password(tmp_path: Path, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP", "mysql://me:hunter22")
-    found = validate_file(write(tmp_path, sql))
+    found = [*map(str, validate_file(write(tmp_path, sql)))]
     assert found
     assert "hunter22" not in " ".join(found)
 
 
 def test_a_query_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    (problem,) = validate_file(write(tmp_path, f'{{url: "sqlite:///x.db", query: "SELECT {"x" * 20_000}"}}'))
+    (problem,) = [
+        *map(str, validate_file(write(tmp_path, f'{{url: "sqlite:///x.db", query: "SELECT {"x" * 20_000}"}}')))
+    ]
     assert problem.startswith("business.revenue.sql.query: ")
 
 
 def test_without_sqlalchemy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql_queries, "find_spec", lambda _: None)
-    (problem,) = validate_file(write(tmp_path, f'{{url: "postgresql+psycopg://db/shop", query: "{QUERY}"}}'))
+    (problem,) = [
+        *map(str, validate_file(write(tmp_path, f'{{url: "postgresql+psycopg://db/shop", query: "{QUERY}"}}')))
+    ]
     assert problem.endswith('which is not installed; pip install "driftline[sql]"')
-    assert validate_file(write(tmp_path, f'{{url: "sqlite:///shop.db", query: "{QUERY}"}}')) == []
+    assert [*map(str, validate_file(write(tmp_path, f'{{url: "sqlite:///shop.db", query: "{QUERY}"}}')))] == []
 
 
 def test_with_sqlalchemy_the_driver_that_is_missing_is_named(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
-    (problem,) = validate_file(write(tmp_path, f'{{url: "mysql+mysqldb://db/shop", query: "{QUERY}"}}'))
+    (problem,) = [*map(str, validate_file(write(tmp_path, f'{{url: "mysql+mysqldb://db/shop", query: "{QUERY}"}}')))]
     assert problem == "business.revenue.sql.url: the driver of mysql is not installed; pip install MySQLdb"
-    (problem,) = validate_file(write(tmp_path, f'{{url: "postgress://db/shop", query: "{QUERY}"}}'))
+    (problem,) = [*map(str, validate_file(write(tmp_path, f'{{url: "postgress://db/shop", query: "{QUERY}"}}')))]
     assert problem.endswith("'postgress' is no kind of database that is installed; did you mean 'postgresql'?")
 
 

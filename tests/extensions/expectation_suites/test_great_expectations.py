@@ -12,6 +12,7 @@ from driftline_extensions.expectation_suites.suite import to_yaml
 from driftline_processor.cli.commands import app
 from driftline_processor.config.expectations import ExpectFeature
 from driftline_processor.config.schema import load
+from driftline_processor.config.section import Problem
 from driftline_processor.config.yaml_loader import parse_yaml
 from driftline_processor.core.expectations.rule import Expectations
 from hypothesis import given
@@ -160,7 +161,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters
 def test_whatever_names_and_values_are_they_are_read_back(name: str, values: list[str], mostly: float) -> None:
     kwargs = {"column": name, "value_set": values, "mostly": round(mostly, 4)}
     imported = read_suite(suite("1.x", [("expect_column_values_to_be_in_set", kwargs)]))
-    problems: list[str] = []
+    problems: list[Problem] = []
     tree: Any = parse_yaml(to_yaml(imported, "m", "x"), {}, problems)
     assert problems == []
     written = tree["models"]["m"]["features"]

@@ -23,7 +23,7 @@ MLFLOW = "url: https://mlflow.example.com, alias: champion"
 def problems(folder: Path, text: str) -> list[str]:
     path = folder / "driftline.yaml"
     path.write_text(text)
-    return validate_file(path)
+    return [*map(str, validate_file(path))]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(path: Path) -> None:
-    problems = validate_file(path)
+    problems = [*map(str, validate_file(path))]
     assert all(isinstance(problem, str) and problem for problem in problems)
     assert len(problems) == len(set(problems))
 

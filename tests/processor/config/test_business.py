@@ -14,7 +14,7 @@ BUSINESS = "business: {conversion: {metric: shop.conversion, model: churn}}\nmod
 def problems(tmp_path: Path, text: str) -> list[str]:
     file = tmp_path / "driftline.yaml"
     file.write_text(text, encoding="utf-8")
-    return validate_file(file)
+    return [*map(str, validate_file(file))]
 
 
 def test_a_series_is_read_with_its_defaults(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def channel(**keys: Any) -> Channel:
 
 def problems(**keys: Any) -> list[str]:
     config = Config.model_validate({"channels": {"team": {"url": "json://127.0.0.1:1/", **keys}}, "storage": {}})
-    return list(config.problems())
+    return [*map(str, config.problems())]
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ MODELS: dict[str, Any] = {
 
 def warnings(**keys: Any) -> list[str]:
     config = Config.model_validate({"storage": "memory", "models": MODELS, "notify": "https://127.0.0.1:1/", **keys})
-    assert [*config.problems()] == []
-    return [*config.warnings()]
+    assert [*[*map(str, config.problems())]] == []
+    return [*[*map(str, config.warnings())]]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_policies_without_a_channel_and_an_action_are_warnings() -> None:
     faults = {"when": "data faulty"}
     policies = {"a": faults, "b": faults, "c": {**faults, "actions": ["http/x"]}}
     config = Config.model_validate({"storage": "memory", "policies": policies})
-    assert [warning.partition(":")[0] for warning in config.warnings()] == ["policies.a", "policies.b"]
+    assert [warning.key for warning in config.warnings()] == ["policies.a", "policies.b"]
     assert warnings() == []
 
 
@@ -99,5 +99,8 @@ def test_a_silence_without_effect_is_a_warning_with_the_nearest_name() -> None:
 def test_a_file_with_warnings_loads(tmp_path: Path) -> None:
     file = tmp_path / "driftline.yaml"
     file.write_text("models: {churn: {}}\npolicies: {p: {when: data faulty, models: [other]}}\n", encoding="utf-8")
-    assert validate_file(file) == []
-    assert [warning.partition(": ")[0] for warning in load(file).warnings()] == ["policies.p.models", "policies.p"]
+    assert [*map(str, validate_file(file))] == []
+    assert [warning.key for warning in load(file).warnings()] == [
+        "policies.p.models",
+        "policies.p",
+    ]

@@ -95,7 +95,7 @@ def test_one_metric_says_how_many_rows_there_were(tmp_path: Path, text: str, row
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_key_rule_and_fix(tmp_path: Path, text: str, problem: str) -> None:
-    problems = validate_file(write(tmp_path, f"models: {{p: {{metrics: {text}}}}}"))
+    problems = [*map(str, validate_file(write(tmp_path, f"models: {{p: {{metrics: {text}}}}}")))]
     assert any(found.startswith(f"models.p.metrics.{problem}") for found in problems) or (
         problem == "metrics" and problems[0].startswith("models.p.metrics: ")
     ), problems
@@ -104,14 +104,14 @@ def test_what_cannot_be_meant_is_refused_with_key_rule_and_fix(tmp_path: Path, t
 
 def test_two_metrics_may_hold_one_feature_where_they_are_told_apart(tmp_path: Path) -> None:
     text = "{a: {feature: x, match: {site: lyon}}, b: {feature: x, match: {site: rome}}}"
-    assert validate_file(write(tmp_path, f"models: {{p: {{metrics: {text}}}}}")) == []
+    assert [*map(str, validate_file(write(tmp_path, f"models: {{p: {{metrics: {text}}}}}")))] == []
 
 
 def test_the_recipe_of_the_documentation_is_taken_as_it_stands(tmp_path: Path) -> None:
     page = (ROOT / "docs/how-to/use-metrics-only.md").read_text(encoding="utf-8")
     recipe = textwrap.dedent(page.partition("```yaml\n")[2].partition("```")[0])
     path = write(tmp_path, recipe)
-    assert validate_file(path) == []
+    assert [*map(str, validate_file(path))] == []
     names = {one.name for one in load(path).models["pricing"].mapped("pricing")}
     recorded = set(re.findall(r'create_\w+\("([^"]+)"', page.partition("```python\n")[2]))
     assert recorded == {"order.amount", "churn.score", "order.plan"} == names - {"order.latency"}

@@ -14,7 +14,7 @@ import yaml
 from driftline_processor.config.business import business_source
 from driftline_processor.config.kinds import BUSINESS_SOURCES, RECEIVERS, installed
 from driftline_processor.config.schema import Config, validate_file
-from driftline_processor.config.section import Section
+from driftline_processor.config.section import Problem, Section
 from driftline_processor.config.yaml_loader import parse_yaml
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
@@ -67,7 +67,7 @@ def test_the_examples_of_a_key_are_taken(key: str, tmp_path: Path) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(described)
     assert field.examples
     for example in field.examples:
-        problems: list[str] = []
+        problems: list[Problem] = []
         written = parse_yaml(f"value: {example}", {"KAFKA_PASSWORD": "x"}, problems)
         assert isinstance(written, dict)
         assert problems == []
@@ -75,7 +75,7 @@ def test_the_examples_of_a_key_are_taken(key: str, tmp_path: Path) -> None:
 
 
 def test_the_annotated_configuration_is_accepted() -> None:
-    assert validate_file(ANNOTATED) == []
+    assert [*map(str, validate_file(ANNOTATED))] == []
 
 
 def test_the_annotated_configuration_shows_every_key() -> None:
@@ -95,7 +95,7 @@ def test_without_its_comment_marks_the_annotated_configuration_is_yaml_of_known_
         said.append(f"{found[1]}{found[3]}" if found is not None and keeps else line)
     (tmp_path / "driftline.yaml").write_text("\n".join(said))
     assert isinstance(yaml.safe_load("\n".join(said)), dict)
-    assert not [one for one in validate_file(tmp_path / "driftline.yaml") if "no such key" in one]
+    assert not [one for one in [*map(str, validate_file(tmp_path / "driftline.yaml"))] if "no such key" in one]
 
 
 def test_every_key_is_on_the_page() -> None:

@@ -133,6 +133,6 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path, said: str, proble
 
     file = tmp_path / "driftline.yaml"
     file.write_text(f"models: {{churn: {{versions: {said}}}}}\n")
-    assert any("models.churn.versions" in one and problem in one for one in validate_file(file))
+    assert any("models.churn.versions" in one and problem in one for one in [*map(str, validate_file(file))])
     file.write_text("models: {churn: {versions: {champion: 1, shadow: 2, since: 2026-11-01}}}\n")
     assert load(file).models["churn"].versions.named.role("2") == "shadow"

@@ -95,32 +95,32 @@ def save_rows(
     Raises :class:`BadInput` when the file cannot be written.
     """
     n = len(table)
-    at = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
+    rows = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
     marked = () if baseline.extras.marks is None else baseline.extras.marks.by_feature
     columns: dict[str, pa.Array] = {}
     for name, over in baseline.bins.features.items():
         column = table.features.get(name)
         if column is None or name in marked:
             continue
-        values = ruled(take_rows(column, at), rules.get(name))
+        values = ruled(take_rows(column, rows), rules.get(name))
         if isinstance(over, CategoryBins):
             categories = pa.array([*over.categories, "other", None, None], pa.string())
             columns[FEATURE + name] = categories.take(pa.array(assign(over, values)))
         else:
             columns[FEATURE + name] = _numbers(numbers_of(values))
     if table.scores is not None:
-        columns |= {f"{SCORE}{k}": _numbers(table.scores[at, k]) for k in range(table.scores.shape[1])}
+        columns |= {f"{SCORE}{k}": _numbers(table.scores[rows, k]) for k in range(table.scores.shape[1])}
     if actual is not None:
-        columns["actual"] = _plain(take_rows(actual, at))
+        columns["actual"] = _plain(take_rows(actual, rows))
     if table.predicted is not None and length(table.predicted):
-        columns["predicted"] = _plain(take_rows(table.predicted, at))
+        columns["predicted"] = _plain(take_rows(table.predicted, rows))
     if table.time.any():
-        columns["time"] = pa.array(table.time[at])
+        columns["time"] = pa.array(table.time[rows])
     try:
         pyarrow.parquet.write_table(pa.table(columns), path)
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error}") from error
-    return len(at)
+    return len(rows)
 
 
 def holds_kept_rows(path: Rows) -> TypeGuard[Path]:
@@ -214,7 +214,7 @@ def build_from_files(
         raise missing_option("classes", "name the classes, in the order of the score columns")
     until = None if first is None else _until(sources, roles, first)
     reading = _Reading(sources, roles, task, say, until, progress)
-    said = ReferenceDescription(
+    description = ReferenceDescription(
         key=ModelKey(options.model, options.version),
         task=options.task,
         classes=options.classes or None,
@@ -230,7 +230,7 @@ def build_from_files(
     if options.names_seasons and not roles.time and not undated:
         raise BadInput(f"{paths[0]}: seasons need a time; name its column with {option_text('time')}")
     try:
-        built = build(reading.rows, said)
+        built = build(reading.rows, description)
     except ValueError as error:
         texts_only = str(error).startswith("score holds no number") and reading.no_number()
         raise BadInput(texts_only or _as_options(str(error)) + reading.time_hint(str(error))) from error
@@ -259,8 +259,8 @@ def build_from_files(
     baseline = protect_baseline(baseline, rules)
     if rows_to is not None:
         ruled = () if baseline.extras.applied_rules is None else baseline.extras.applied_rules.by_feature
-        kept = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
-        say(f"{rows_to}: {many(kept)} kept, for methods that need rows")
+        count = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
+        say(f"{rows_to}: {many(count)} kept, for methods that need rows")
     return baseline
 
 
@@ -275,11 +275,11 @@ def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
         raise BadInput(
             f"{sources[0].path}: {option_text('reference_last')} needs a time; name it with {option_text('time')}"
         )
-    found = [read_times(source.column(roles.time)) for source in sources]
-    known = [int(times.values[times.readable].min()) for times in found if times.readable.any()]
-    if not known:
+    times_by_source = [read_times(source.column(roles.time)) for source in sources]
+    first_times = [int(times.values[times.readable].min()) for times in times_by_source if times.readable.any()]
+    if not first_times:
         raise BadInput(f"{sources[0].path}: {roles.time}: no value can be read as a time")
-    return first.first(min(known))
+    return first.first(min(first_times))
 
 
 def read_importance(path: Path) -> dict[str, float]:
@@ -294,9 +294,9 @@ def read_importance(path: Path) -> dict[str, float]:
         raise BadInput(f'{path} must be a JSON object of names and numbers, as {{"age": 0.7}}', "importance") from error
 
 
-def _importance(given: Mapping[str, float] | None, roles: Roles) -> Importance | None:
+def _importance(importance: Mapping[str, float] | None, roles: Roles) -> Importance | None:
     try:
-        return None if given is None else Importance.given(given, roles.features)
+        return None if importance is None else Importance.given(importance, roles.features)
     except ValueError as error:
         raise BadInput(f"--{error}") from error
 
@@ -326,8 +326,8 @@ class _Reading:
         """Yield all rows, from the first on."""
         self._passes += 1
         every = sum(source.rows for source in self._sources)
-        done = every * (self._passes - 1)
-        self._progress(done, every * PASSES, BUILDING)
+        rows_before = every * (self._passes - 1)
+        self._progress(rows_before, every * PASSES, BUILDING)
         roles = self._roles
         names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time, *roles.slices, roles.items}
         names -= {""}
@@ -344,8 +344,8 @@ class _Reading:
                 with readable(source.path):
                     yield self._early(self._read(source, batch, before))
                 before += batch.num_rows
-                done += batch.num_rows
-                self._progress(done, every * PASSES, BUILDING)
+                rows_before += batch.num_rows
+                self._progress(rows_before, every * PASSES, BUILDING)
 
     def _early(self, read: ReferenceRows) -> ReferenceRows:
         """Return the rows of the time that is read."""
@@ -354,19 +354,19 @@ class _Reading:
         return read.take(np.flatnonzero((read.time != 0) & (read.time < self._until)))
 
     def _read(self, source: Source, batch: pa.RecordBatch, before: int) -> ReferenceRows:
-        n, there = batch.num_rows, set(batch.schema.names)
+        n, names = batch.num_rows, set(batch.schema.names)
 
         def whole(name: str, number: bool) -> Column:
-            values = column(batch.column(name), number) if name in there else Column()
+            values = column(batch.column(name), number) if name in names else Column()
             return values if length(values) == n else Column(numbers=np.full(n, np.nan))
 
         def optional(name: str, number: bool) -> Column | None:
-            return whole(name, number) if name in there else None
+            return whole(name, number) if name in names else None
 
         roles = self._roles
         relevance = None
-        if self._task.ranks_items and roles.actual in there:
-            lists = batch.column(roles.items) if roles.items in there else None
+        if self._task.ranks_items and roles.actual in names:
+            lists = batch.column(roles.items) if roles.items in names else None
             relevance = relevance_of_batch(source.path, roles.items, lists, batch.column(roles.actual))
         actual = None if relevance is not None else optional(roles.actual, self._task.predicts_number)
         if actual is not None and self._task.predicts_number:
@@ -379,7 +379,7 @@ class _Reading:
             else None,
             predicted=optional(self._predicted, False),
             actual=actual,
-            time=self._times(source, batch.column(roles.time)) if roles.time in there else None,
+            time=self._times(source, batch.column(roles.time)) if roles.time in names else None,
             slices={name: whole(name, False) for name in roles.slices},
             relevance=relevance,
         )
@@ -389,8 +389,8 @@ class _Reading:
         if values.codes is not None and self._passes == 1:
             stray = np.flatnonzero(values.codes >= 0)
             if len(stray):
-                at = int(stray[0])
-                where = f"row {before + at + 1}, {with_hint(values.categories[values.codes[at]])}"
+                row = int(stray[0])
+                where = f"row {before + row + 1}, {with_hint(values.categories[values.codes[row]])}"
                 count, first = self._strays.get((source.path, name), (0, where))
                 self._strays[source.path, name] = (count + len(stray), first)
         return numbers_of(values)
@@ -406,10 +406,10 @@ class _Reading:
         """Decide by a sample which columns are numbers with stray texts in them, where no file says what they are."""
         looks = {name for source in self._sources for name in source.by_looks}
         looks -= {
-            one.name
+            field.name
             for source in self._sources
-            for one in source.schema
-            if is_text(one.type) and one.name not in source.by_looks
+            for field in source.schema
+            if is_text(field.type) and field.name not in source.by_looks
         }
         numeric = {name for name, values in sample.features.items() if name in looks and mostly_numbers(values)}
         return lambda read: _with_numbers(read, numeric)
@@ -468,7 +468,7 @@ def _columns(roles: Roles) -> dict[str, str | list[str]]:
     columns: dict[str, str | list[str]] = {"features": list(roles.features)}
     if roles.score:
         columns["score"] = roles.score[0] if len(roles.score) == 1 else list(roles.score)
-    named = {"predicted": roles.predicted, "actual": roles.actual, "time": roles.time, "id": roles.id}
-    named |= {"items": roles.items, "latency": roles.latency, "error": roles.error}
+    columns_by_role = {"predicted": roles.predicted, "actual": roles.actual, "time": roles.time, "id": roles.id}
+    columns_by_role |= {"items": roles.items, "latency": roles.latency, "error": roles.error}
     columns |= {"slices": list(roles.slices)} if roles.slices else {}
-    return columns | {part: name for part, name in named.items() if name}
+    return columns | {part: name for part, name in columns_by_role.items() if name}

@@ -72,22 +72,24 @@ def read_dataset(
     texts, numbers = text_columns(baseline, options), options.number_format
     sources = open_sources(data, texts, say, numbers)
     _report_texts(sources, baseline, say)
-    there = features_of_files(sources, baseline)
+    features = features_of_files(sources, baseline)
     patterns = options.features if has_patterns(options.features) else ()
     if patterns:  # of the baseline's features: which it has was chosen when it was built
         options = replace(options, features=())
         names = {name for source in sources for name in source.schema.names}
-        if chosen := [name for name in there if name in names]:
+        if chosen := [name for name in features if name in names]:
             sources = filter_rows(sources, chosen, say)
     shared = [name for name in sources[0].schema.names if all(name in source.schema.names for source in sources)]
     truth = None if outcomes is None else open_outcomes(outcomes, task, say, numbers)
-    told = () if truth is None else outcome_slice_names(truth)
-    later = tuple(key for key in dict.fromkeys((*options.slices, *attributes)) if key in told and key not in shared)
-    if strange := [name for name in attributes if name not in shared and name not in later]:
+    outcome_slices = () if truth is None else outcome_slice_names(truth)
+    later_slices = tuple(
+        key for key in dict.fromkeys((*options.slices, *attributes)) if key in outcome_slices and key not in shared
+    )
+    if strange := [name for name in attributes if name not in shared and name not in later_slices]:
         say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
-    options = replace(options, slices=tuple(key for key in options.slices if key not in later))
+    options = replace(options, slices=tuple(key for key in options.slices if key not in later_slices))
     roles = find_roles(
-        sources, options, task, columns=baseline.columns, say=say, features=there, embeddings=bins.projections
+        sources, options, task, columns=baseline.columns, say=say, features=features, embeddings=bins.projections
     )
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)
@@ -102,26 +104,28 @@ def read_dataset(
     if task.ranks_items:
         reads = [add_rankings(read, roles, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)
-    heard: list[FirstOutcomes] | None = None
+    first_outcomes: list[FirstOutcomes] | None = None
     if truth is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with {option_text('id')}")
-        known = read_file_outcomes(truth, task, say, store)
+        file_outcomes = read_file_outcomes(truth, task, say, store)
         if task.ranks_items:
-            reads, weights = join_rankings(known, reads, roles.id, say, sampled)
+            reads, weights = join_rankings(file_outcomes, reads, roles.id, say, sampled)
         else:
-            reads, weights, heard = join_outcomes(known, reads, roles.id, say, sampled, store)
+            reads, weights, first_outcomes = join_outcomes(file_outcomes, reads, roles.id, say, sampled, store)
     report_impossible_actuals(reads, task, say)
-    return Dataset(roles=roles, rows=reads, weights=weights, heard=heard, later=later, groups=groups, store=store)
+    return Dataset(
+        roles=roles, rows=reads, weights=weights, heard=first_outcomes, later=later_slices, groups=groups, store=store
+    )
 
 
 def _report_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:
     """Name features that are texts here and numbers in the baseline: it may have been built from a CSV."""
     numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins) and over.size > 1}
     for source in sources:
-        typed = [one.name for one in source.schema if is_text(one.type) and one.name not in source.by_looks]
-        if found := [name for name in typed if name in numbers]:
+        typed = [field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks]
+        if text_names := [name for name in typed if name in numbers]:
             say(
-                f"{source.path}: {listed(found)}: texts here, numbers in the baseline, which is another type; "
+                f"{source.path}: {listed(text_names)}: texts here, numbers in the baseline, which is another type; "
                 "if it was built from a CSV, which says no types, build it from Parquet or NDJSON"
             )

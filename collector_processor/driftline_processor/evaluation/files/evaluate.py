@@ -94,10 +94,10 @@ class EvaluationResult(Struct, frozen=True):
 
     def to_json(self, curves: bool = False) -> dict[str, Any]:
         """Return the answer of ``driftline evaluate --json``; ``curves``: with points of curves."""
-        key, found = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
-        answer = evaluations_to_json(key.model, key.version, self.evaluations, *found)
-        for told, worst in zip(answer["windows"], self.wrong, strict=False):
-            told["performance"]["mispredictions"] = json_of(worst)
+        key, facts = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
+        answer = evaluations_to_json(key.model, key.version, self.evaluations, *facts)
+        for window, worst in zip(answer["windows"], self.wrong, strict=False):
+            window["performance"]["mispredictions"] = json_of(worst)
         return answer
 
 
@@ -147,11 +147,15 @@ def evaluate_files(
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
     sampled = performance.outcomes == "sampled"
-    named = baseline
+    column_baseline = baseline
     if inputs.settings is not None and not options.slices:  # as in a service: no slices but those that are named
-        named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
+        column_baseline = replace(
+            baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"}
+        )
     progress(0, 0, "Reading rows")
-    read = read_dataset(data, outcomes, named, options=options, say=say, attributes=performance.keys, sampled=sampled)
+    read = read_dataset(
+        data, outcomes, column_baseline, options=options, say=say, attributes=performance.keys, sampled=sampled
+    )
     if has_patterns(options.features):  # the baseline has the names that they match
         options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
@@ -159,17 +163,17 @@ def evaluate_files(
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles
-    known = labelled_predictions(
+    predictions = labelled_predictions(
         read.rows,
         read.weights,
         anyway=bool(performance.fairness or roles.latency or roles.error),
         store=read.store,
     )
-    delay = settings.outcome_delay or learn_delay(known, read.store)
+    delay = settings.outcome_delay or learn_delay(predictions, read.store)
     rows = _Rows(
         reference=reference,
         read=read,
-        known=known,
+        known=predictions,
         key=key,
         built=built,
         baseline=baseline,
@@ -179,13 +183,13 @@ def evaluate_files(
         reached=None if inputs.settings is None else _reached(read.rows),
     )
     lengths = settings.windows or (options.window_rows or "",)
-    judged = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
-    evaluations = [one for of_cut in judged for one in of_cut.evaluations]
-    slices = judged[0].slices
+    evaluated = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
+    evaluations = [evaluation for windows in evaluated for evaluation in windows.evaluations]
+    slices = evaluated[0].slices
     progress(0, 0, "Looking for concept drift")
     concept = detect_concept_drift(read.rows, read.heard, baseline, settings.concept or Settings(), slices, read.store)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
-    wrong = [one for of_cut in judged for one in of_cut.wrong]
+    wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
     context = VerdictContext(concept, versions, settings.timezone)
     evaluations = with_verdicts(evaluations, context)
     verdict = verdict_of_model(evaluations, context=context)
@@ -251,10 +255,10 @@ def _judge_windows(
         say=say,
         groups=read.groups,
     )
-    known = (
+    labelled_windows = (
         None if rows.known is None else LabelledWindows(rows.known, read.store.join(groups), len(windows), read.store)
     )
-    labelled = WeakSliceRows.of(known, baseline)
+    labelled = WeakSliceRows.of(labelled_windows, baseline)
     folded = fold_rows(
         read.rows,
         read.roles,
@@ -269,7 +273,7 @@ def _judge_windows(
         store=read.store,
         progress=progress,
     )
-    _report_sums_and_samples(known, labelled, baseline.task, say)
+    _report_sums_and_samples(labelled_windows, labelled, baseline.task, say)
     values = slice_values(read, slices.values)
     check_objective_slices(performance, values)
     task = baseline.task
@@ -288,7 +292,7 @@ def _judge_windows(
         steps=counts,
         slices=slices,
         values=values,
-        outcomes=known,
+        outcomes=labelled_windows,
         past=past,
         labelled=labelled,
         columns={name for source in read.rows for name in source.source.schema.names},
@@ -297,9 +301,9 @@ def _judge_windows(
     )
     evaluations: list[Evaluation] = []
     sources = iter(of_files.sources())
-    together = iter(lambda: list(islice(sources, TOGETHER)), [])
-    for some in report_parts(together, len(windows), "Judging windows", progress, len):
-        for evaluation in judge_together(some, settings):
+    batches_of_sources = iter(lambda: list(islice(sources, TOGETHER)), [])
+    for batch in report_parts(batches_of_sources, len(windows), "Judging windows", progress, len):
+        for evaluation in judge_together(batch, settings):
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     reference, options = rows.reference, rows.options
@@ -320,7 +324,7 @@ def _judge_windows(
         current = batches(read.rows, groups, read.roles, key, baseline)
         classify_windows(
             evaluations,
-            [one.pane for one in folded],
+            [fold.pane for fold in folded],
             before_rows,
             current=current,
             groups=groups,
@@ -332,21 +336,25 @@ def _judge_windows(
         current = batches(read.rows, groups, read.roles, key, baseline)
         weigh_windows(evaluations, reference, current, groups=groups, baseline=baseline, options=options, say=say)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
-    wrong = worst_predictions(read, known, baseline.task, options.mispredictions)
+    wrong = worst_predictions(read, labelled_windows, baseline.task, options.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong)
 
 
 def _report_sums_and_samples(
-    known: LabelledWindows | None, labelled: WeakSliceRows | None, task: Task, say: Say
+    labelled_windows: LabelledWindows | None, labelled: WeakSliceRows | None, task: Task, say: Say
 ) -> None:
     """Say where rows are too many to be put in order: what comes from the bins of scores, and what from a sample."""
-    if known is None or not known.rows.labelled:
+    if labelled_windows is None or not labelled_windows.rows.labelled:
         return
-    large = [window for window in range(known.windows) if is_many(known.size(window))]
+    large = [window for window in range(labelled_windows.windows) if is_many(labelled_windows.size(window))]
     if not large:
         return
     last, windows = large[-1], many(len(large), "window")
-    where = f"{known.size(last):,} rows" if known.windows == 1 else f"{windows} of more than {MOST_IN_MEMORY:,} rows"
+    where = (
+        f"{labelled_windows.size(last):,} rows"
+        if labelled_windows.windows == 1
+        else f"{windows} of more than {MOST_IN_MEMORY:,} rows"
+    )
     if task.has_classes:
         say(
             f"{where}: areas, curves, KS, gain and lift come from {SCORE_BINS:,} bins of scores, within the limits "
@@ -354,26 +362,31 @@ def _report_sums_and_samples(
         )
     searched = 0 if labelled is None else labelled.searched(last)
     if searched:
-        say(f"weak slices are searched in a sample of {searched:,} of {known.size(last):,} rows, the same in every run")
+        say(
+            f"weak slices are searched in a sample of {searched:,} of {labelled_windows.size(last):,} rows, "
+            "the same in every run"
+        )
 
 
 def _reached(reads: Sequence[FileRows]) -> int | None:
     """Return when the newest prediction or outcome of files was, unix nanoseconds; None without times."""
-    times = [some for read in reads for some in (read.time, read.outcome_time) if some is not None and len(some)]
-    return max((int(some.max()) for some in times), default=0) or None
+    times = [
+        values for read in reads for values in (read.time, read.outcome_time) if values is not None and len(values)
+    ]
+    return max((int(values.max()) for values in times), default=0) or None
 
 
-def learn_delay(known: LabelledPredictions | None, store: RowStore) -> OutcomeDelay:
+def learn_delay(predictions: LabelledPredictions | None, store: RowStore) -> OutcomeDelay:
     """Learn how long outcomes took, from those whose own time, and that of their prediction, is known."""
-    if known is None:
+    if predictions is None:
         return UNKNOWN_DELAY
     total: F64 | None = None
-    for part in chunks_of(len(known)):
-        rows = known.take(part)
+    for part in chunks_of(len(predictions)):
+        rows = predictions.take(part)
         counts = rows.delays(np.zeros(len(rows), np.int64), 1)
         if not counts:
             return UNKNOWN_DELAY
-        found = counts[DELAY].dense(1)[0]
-        total = found if total is None else total + found
+        delay_counts = counts[DELAY].dense(1)[0]
+        total = delay_counts if total is None else total + delay_counts
         store.release()
     return UNKNOWN_DELAY if total is None else learn_outcome_delay(total)

@@ -46,16 +46,18 @@ def weigh_windows(
     space = space_of(baseline, OPTION, say)
     if space is None:
         return
-    found = _labelled_reference(reference_rows_path(reference, OPTION), baseline, options, say)
-    if found is None:
+    labelled_rows = _labelled_reference(reference_rows_path(reference, OPTION), baseline, options, say)
+    if labelled_rows is None:
         name = reference.name if isinstance(reference, Path) else reference
         say(about_option(OPTION, f"left out: {name} holds no row with features and an outcome"))
         return
-    was, labelled = found
+    was, labelled = labelled_rows
     rng = np.random.default_rng(SEED)
-    most = [MOST_ROWS] * len(evaluations)
+    limits = [MOST_ROWS] * len(evaluations)
     for evaluation, now in zip(
-        evaluations, sample_rows(current, np.concatenate(groups), most, baseline.bins.features, space, rng), strict=True
+        evaluations,
+        sample_rows(current, np.concatenate(groups), limits, baseline.bins.features, space, rng),
+        strict=True,
     ):
         weights = ratios(was, now, rng)
         if weights is not None:
@@ -74,18 +76,18 @@ def _labelled_reference(
     """Return the labelled rows of a reference, at most 10,000, evenly chosen; None without any."""
     parts: Iterable[PredictionTable]
     if holds_kept_rows(path):
-        kept, actual = load_rows(path, baseline)
-        parts, rows = [kept], len(kept)
+        table, actual = load_rows(path, baseline)
+        parts, rows = [table], len(table)
     else:
         source = open_source(path, text_columns(baseline, options), say, options.number_format)
-        found, task = features_of_files([source], baseline), baseline.task
+        features, task = features_of_files([source], baseline), baseline.task
         roles = find_roles(
             [source],
             options,
             task,
             columns=baseline.columns,
             say=lambda _: None,
-            features=found,
+            features=features,
             embeddings=baseline.bins.projections,
         )
         read = shape_scores(read_rows(source, roles, task, say), task)
@@ -96,13 +98,15 @@ def _labelled_reference(
         )
     if actual is None:
         return None
-    known = np.flatnonzero(is_present(actual))
-    known = (
-        known[np.linspace(0, len(known) - 1, min(len(known), MOST_LABELLED)).astype(np.intp)] if len(known) else known
+    labelled = np.flatnonzero(is_present(actual))
+    labelled = (
+        labelled[np.linspace(0, len(labelled) - 1, min(len(labelled), MOST_LABELLED)).astype(np.intp)]
+        if len(labelled)
+        else labelled
     )
-    if not len(known):
+    if not len(labelled):
         return None
-    return _points(parts, known, take_rows(actual, known), baseline, rows)
+    return _points(parts, labelled, take_rows(actual, labelled), baseline, rows)
 
 
 def _points(

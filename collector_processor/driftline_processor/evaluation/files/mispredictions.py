@@ -19,12 +19,14 @@ from .dataset import Dataset
 from .outcomes import LabelledWindows
 
 
-def worst_predictions(read: Dataset, labelled_windows: LabelledWindows | None, task: Task, most: int) -> list[Worst]:
+def worst_predictions(read: Dataset, labelled_windows: LabelledWindows | None, task: Task, limit: int) -> list[Worst]:
     """Return the worst rows of each window; [] where nobody asks, no outcome is known, or nothing can be wrong."""
-    rows = None if labelled_windows is None or not labelled_windows.rows.labelled or not most else labelled_windows.rows
+    rows = (
+        None if labelled_windows is None or not labelled_windows.rows.labelled or not limit else labelled_windows.rows
+    )
     if labelled_windows is None or rows is None:
         return []
-    worst = [_worst_of(labelled_windows, window, task, most) for window in range(labelled_windows.windows)]
+    worst = [_worst_of(labelled_windows, window, task, limit) for window in range(labelled_windows.windows)]
     if any(worst_rows is None for worst_rows in worst):
         return []
     of_windows = [worst_rows for worst_rows in worst if worst_rows is not None]
@@ -47,19 +49,19 @@ class _WorstRows(NamedTuple):
     known: int
 
 
-def _worst_of(labelled_windows: LabelledWindows, window: int, task: Task, most: int) -> _WorstRows | None:
+def _worst_of(labelled_windows: LabelledWindows, window: int, task: Task, limit: int) -> _WorstRows | None:
     """Return the worst rows of a window, those of each chunk first; None where nothing can be wrong."""
     places, losses, wrong, outcomes = [np.zeros(0, np.int64)], [np.zeros(0)], 0, 0
     for chunk, rows in labelled_windows.chunks(window):
         row_losses = row_losses_of(task, rows.scores, rows.predicted, rows.actual)
         if row_losses is None:
             return None
-        worst_places = row_losses.worst(most)
+        worst_places = row_losses.worst(limit)
         places.append(chunk[worst_places])
         losses.append(row_losses.loss[worst_places])
         wrong += int(row_losses.wrong.sum())
         outcomes += int(row_losses.known.sum())
-    order = np.argsort(-np.concatenate(losses), kind="stable")[:most]
+    order = np.argsort(-np.concatenate(losses), kind="stable")[:limit]
     return _WorstRows(np.concatenate(places)[order], wrong, outcomes)
 
 

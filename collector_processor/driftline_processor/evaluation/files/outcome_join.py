@@ -70,8 +70,8 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
     partial = None if outcomes.item is None else is_present(take_rows(outcomes.item, outcome))
     histories = OutcomeHistories(row, time, outcome, retracted, partial)
 
-    def source(said: Mask | None) -> Places:
-        return np.full(len(outcome), -1, np.intp) if said is None else histories.source_of(said)
+    def source(mask: Mask | None) -> Places:
+        return np.full(len(outcome), -1, np.intp) if mask is None else histories.source_of(mask)
 
     weight = source(None if outcomes.weight is None else ~np.isnan(outcomes.weight[outcome]))
     value = source(None if outcomes.value is None else ~np.isnan(outcomes.value[outcome]))
@@ -85,10 +85,10 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
             histories = OutcomeHistories(row[usable], time[usable], outcome[usable], retracted[usable])
     latest = usable[histories.latest()]
 
-    def of_rows(pairs: Places, at: Places) -> Places:
-        found = np.full(n, -1, np.intp)
-        found[row[at]] = np.where(pairs < 0, -1, outcome[pairs])
-        return found
+    def of_rows(pairs: Places, rows: Places) -> Places:
+        places = np.full(n, -1, np.intp)
+        places[row[rows]] = np.where(pairs < 0, -1, outcome[pairs])
+        return places
 
     first = usable[histories.first()]
     ordered = usable[histories.order]
@@ -99,7 +99,7 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
         first=of_rows(first, first),
         weight=of_rows(weight[latest], latest),
         value=of_rows(value[latest], latest),
-        slices={key: of_rows(of[latest], latest) for key, of in slices.items()},
+        slices={key: of_rows(pairs[latest], latest) for key, pairs in slices.items()},
         unweighted=unweighted,
     )
 
@@ -140,11 +140,11 @@ class _Unused(Struct):
             )
 
 
-def _others(n: int, some: Places) -> Places:
+def _others(n: int, places: Places) -> Places:
     """Return the numbers below n that are not among some."""
-    others = np.ones(n, np.bool_)
-    others[some] = False
-    return np.flatnonzero(others)
+    mask = np.ones(n, np.bool_)
+    mask[places] = False
+    return np.flatnonzero(mask)
 
 
 def _among(places: Places, index: Places) -> Places:
@@ -152,10 +152,10 @@ def _among(places: Places, index: Places) -> Places:
     return np.where(index < 0, -1, places[index]) if len(places) else index
 
 
-def _first(known: int, more: Places) -> int:
+def _first(first: int, more: Places) -> int:
     """Return the least of some places and one that is known, -1 = none."""
-    least = int(more.min()) if len(more) else -1
-    return max(known, least) if min(known, least) < 0 else min(known, least)
+    smallest = int(more.min()) if len(more) else -1
+    return max(first, smallest) if min(first, smallest) < 0 else min(first, smallest)
 
 
 def join_outcomes(
@@ -186,47 +186,51 @@ def join_outcomes(
     store = RowStore() if store is None else store
     rows, ends = _Ids.of(reads, name, store), np.cumsum([len(read) for read in reads])
     n, unused, corrected = int(ends[-1]) if len(ends) else 0, _Unused(), np.zeros(len(reads), np.int64)
-    kept = {key: store.empty(n, np.intp) for key in ("counts", "first", "weight", "value")}
-    told = {key: store.empty(n, np.intp) for key in outcomes.slices}
-    for mine, theirs in _partitions(rows.number, outcomes.number, store):
-        whole = len(theirs) == len(outcomes.number)
-        some = outcomes if whole else outcomes.take(theirs, store)
-        row, outcome = _pairs(some, rows.take(mine, store))
-        found = resolve_rows(some, row, outcome, len(mine), sampled)
-        unused.add(some, theirs, _others(len(theirs), outcome), found)
-        changed = mine[_corrected(some, found)]
+    places_by_field = {key: store.empty(n, np.intp) for key in ("counts", "first", "weight", "value")}
+    slice_places = {key: store.empty(n, np.intp) for key in outcomes.slices}
+    for row_places, outcome_places in _partitions(rows.number, outcomes.number, store):
+        is_whole = len(outcome_places) == len(outcomes.number)
+        partition = outcomes if is_whole else outcomes.take(outcome_places, store)
+        row, outcome = _pairs(partition, rows.take(row_places, store))
+        resolved = resolve_rows(partition, row, outcome, len(row_places), sampled)
+        unused.add(partition, outcome_places, _others(len(outcome_places), outcome), resolved)
+        changed = row_places[_corrected(partition, resolved)]
         corrected += np.bincount(np.searchsorted(ends, changed, side="right"), minlength=len(reads))
-        counts = np.where(np.append(some.retracted, False)[found.latest], -1, found.latest)
+        counts = np.where(np.append(partition.retracted, False)[resolved.latest], -1, resolved.latest)
         for key, places in (
             ("counts", counts),
-            ("first", found.first),
-            ("weight", found.weight),
-            ("value", found.value),
+            ("first", resolved.first),
+            ("weight", resolved.weight),
+            ("value", resolved.value),
         ):
-            kept[key][mine] = _among(theirs, places)
+            places_by_field[key][row_places] = _among(outcome_places, places)
             store.release()
-        for key, places in found.slices.items():
-            told[key][mine] = _among(theirs, places)
+        for key, places in resolved.slices.items():
+            slice_places[key][row_places] = _among(outcome_places, places)
             store.release()
     unused.tell(outcomes, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
-    heard: list[FirstOutcomes] = []
-    for at, (read, part) in enumerate(zip(reads, _parts(reads), strict=True)):
-        counts, first = kept["counts"][part], kept["first"][part]
+    first_outcomes: list[FirstOutcomes] = []
+    for index, (read, part) in enumerate(zip(reads, _parts(reads), strict=True)):
+        counts, first = places_by_field["counts"][part], places_by_field["first"][part]
         joined.append(
             structs.replace(
                 read,
                 actual=store.take_column(outcomes.actual, counts),
                 outcome_time=_values_at(outcomes.time, counts, 0, store),
-                value=_values_at(outcomes.value, kept["value"][part], np.nan, store),
-                told={key: store.take_column(outcomes.slices[key], of[part]) for key, of in told.items()},
+                value=_values_at(outcomes.value, places_by_field["value"][part], np.nan, store),
+                told={
+                    key: store.take_column(outcomes.slices[key], places[part]) for key, places in slice_places.items()
+                },
             )
         )
-        weights.append(_values_at(outcomes.weight, kept["weight"][part], np.nan, store))
-        known = _values_at(outcomes.time, first, 0, store)
-        heard.append(FirstOutcomes(store.take_column(outcomes.actual, first), first, known, int(corrected[at])))
-    return joined, weights, heard
+        weights.append(_values_at(outcomes.weight, places_by_field["weight"][part], np.nan, store))
+        outcome_time = _values_at(outcomes.time, first, 0, store)
+        first_outcomes.append(
+            FirstOutcomes(store.take_column(outcomes.actual, first), first, outcome_time, int(corrected[index]))
+        )
+    return joined, weights, first_outcomes
 
 
 class _Ids(NamedTuple):
@@ -265,32 +269,34 @@ def _partitions(rows: U64, outcomes: U64, store: RowStore) -> Iterator[tuple[Pla
         yield np.arange(len(rows)), np.arange(len(outcomes))
         return
     parts = parts_of(len(rows) + len(outcomes))
-    which = [_part_of_each(numbers, parts, store) for numbers in (rows, outcomes)]
+    parts_of_each = [_part_of_each(numbers, parts, store) for numbers in (rows, outcomes)]
     for part in range(parts):
-        mine, theirs = (
-            np.concatenate([some.start + np.flatnonzero(each[some] == part) for some in chunks_of(len(each))])
-            if len(each)
+        row_places, outcome_places = (
+            np.concatenate(
+                [chunk.start + np.flatnonzero(numbers_parts[chunk] == part) for chunk in chunks_of(len(numbers_parts))]
+            )
+            if len(numbers_parts)
             else np.empty(0, np.intp)
-            for each in which
+            for numbers_parts in parts_of_each
         )
-        yield mine, theirs
+        yield row_places, outcome_places
 
 
 def _part_of_each(numbers: U64, parts: int, store: RowStore) -> NDArray[np.uint16]:
     """Return in which of several parts each number is: uint16 (n,)."""
-    found = store.empty(len(numbers), np.uint16)
-    for some in chunks_of(len(numbers)):
-        found[some] = (numbers[some] >> np.uint64(32)) % np.uint64(parts)
+    part_of_number = store.empty(len(numbers), np.uint16)
+    for chunk in chunks_of(len(numbers)):
+        part_of_number[chunk] = (numbers[chunk] >> np.uint64(32)) % np.uint64(parts)
     store.release()
-    return found
+    return part_of_number
 
 
 def _pairs(outcomes: FileOutcomes, rows: _Ids) -> tuple[Places, Places]:
     """Return the row and the outcome of each pair that belongs together."""
-    ids, asked = np.unique(outcomes.number, return_inverse=True)
+    ids, outcome_code = np.unique(outcomes.number, return_inverse=True)
     code = np.minimum(np.searchsorted(ids, rows.number), max(len(ids) - 1, 0))
     code = np.where(ids[code] == rows.number, code, -1) if len(ids) else np.full(len(rows.number), -1)
-    return row_outcome_pairs(code, rows.time, asked, outcomes.time, outcomes.made)
+    return row_outcome_pairs(code, rows.time, outcome_code, outcomes.time, outcomes.made)
 
 
 def _parts(reads: Sequence[FileRows]) -> list[slice]:
@@ -305,7 +311,7 @@ def _values_at(values: Numbers | None, index: Places, missing: float, store: Row
 
 
 def row_outcome_pairs(
-    code: I64, time: I64 | None, asked: I64, heard: I64 | None, made: I64 | None
+    code: I64, time: I64 | None, outcome_code: I64, outcome_time: I64 | None, prediction_time: I64 | None
 ) -> tuple[Places, Places]:
     """Return row and outcome of each pair that belongs together, outcomes oldest first.
 
@@ -314,61 +320,71 @@ def row_outcome_pairs(
     Args:
         code: int64 (n,), which id each row has, -1 = one without an outcome.
         time: int64 (n,), when each row was predicted; None where nobody knows.
-        asked: int64 (m,), which id each outcome has.
-        heard: int64 (m,), when each outcome was known, 0 = not said; None where none says it.
-        made: int64 (m,), the time of the prediction that each names, 0 = not said; None where none says it.
+        outcome_code: int64 (m,), which id each outcome has.
+        outcome_time: int64 (m,), when each outcome was known, 0 = not said; None where none says it.
+        prediction_time: int64 (m,), the time of the prediction that each names, 0 = not said; None where none says it.
     """
-    groups = int(asked.max()) + 1 if len(asked) else 0
+    groups = int(outcome_code.max()) + 1 if len(outcome_code) else 0
     several = np.bincount(code[code >= 0], minlength=groups) > 1
-    if time is not None and (made is not None or (heard is not None and several.any())):
-        return _by_time(code, time, asked, np.zeros(len(asked), np.int64) if heard is None else heard, made)
-    row, outcome = _all_of_an_id(code, asked, groups)
-    if time is None or heard is None:
+    if time is not None and (prediction_time is not None or (outcome_time is not None and several.any())):
+        return _by_time(
+            code,
+            time,
+            outcome_code,
+            np.zeros(len(outcome_code), np.int64) if outcome_time is None else outcome_time,
+            prediction_time,
+        )
+    row, outcome = _all_of_an_id(code, outcome_code, groups)
+    if time is None or outcome_time is None:
         return row, outcome
-    when = heard[outcome]
+    when = outcome_time[outcome]
     fits = (when <= 0) | (time[row] - when <= EARLY)
     return row[fits], outcome[fits]
 
 
-def _all_of_an_id(code: I64, asked: I64, groups: int) -> tuple[Places, Places]:
+def _all_of_an_id(code: I64, outcome_code: I64, groups: int) -> tuple[Places, Places]:
     """Pairs of a row and an outcome of one id, outcomes oldest first."""
     rows_of = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[rows_of], np.arange(groups + 1))
-    many = np.diff(ends)[asked]
-    outcome = np.repeat(np.arange(len(asked)), many)
+    many = np.diff(ends)[outcome_code]
+    outcome = np.repeat(np.arange(len(outcome_code)), many)
     within = np.arange(len(outcome)) - np.repeat(np.cumsum(many) - many, many)
-    return rows_of[ends[asked][outcome] + within], outcome
+    return rows_of[ends[outcome_code][outcome] + within], outcome
 
 
-def _by_time(code: I64, time: I64, asked: I64, heard: I64, made: I64 | None) -> tuple[Places, Places]:
+def _by_time(
+    code: I64, time: I64, outcome_code: I64, outcome_time: I64, prediction_time: I64 | None
+) -> tuple[Places, Places]:
     """Pairs of an outcome and the one row that it is about, outcomes oldest first."""
-    named = np.zeros(len(heard), np.int64) if made is None else made
-    when = np.where(heard > 0, heard, np.iinfo(np.int64).max)  # who says no time means what was predicted last
-    found = match_outcomes(code, time, asked, when, named)
-    known = np.flatnonzero(found >= 0)
-    return found[known], known
+    named_time = np.zeros(len(outcome_time), np.int64) if prediction_time is None else prediction_time
+    when = np.where(
+        outcome_time > 0, outcome_time, np.iinfo(np.int64).max
+    )  # who says no time means what was predicted last
+    matches = match_outcomes(code, time, outcome_code, when, named_time)
+    matched = np.flatnonzero(matches >= 0)
+    return matches[matched], matched
 
 
-def _corrected(outcomes: FileOutcomes, found: ResolvedRows) -> Mask:
+def _corrected(outcomes: FileOutcomes, resolved: ResolvedRows) -> Mask:
     """Tell of which rows the latest outcome says something else than the first: bool (n,)."""
-    first, last = found.first, found.latest
-    heard = np.flatnonzero(first >= 0)
-    was = first[heard]
-    columns = [(outcomes.actual, last), *((outcomes.slices[key], of) for key, of in found.slices.items())]
+    first, last = resolved.first, resolved.latest
+    rows = np.flatnonzero(first >= 0)
+    was = first[rows]
+    columns = [(outcomes.actual, last), *((outcomes.slices[key], places) for key, places in resolved.slices.items())]
     columns += [
-        (Column(numbers=values), of)
-        for values, of in ((outcomes.weight, found.weight), (outcomes.value, found.value))
+        (Column(numbers=values), places)
+        for values, places in ((outcomes.weight, resolved.weight), (outcomes.value, resolved.value))
         if values is not None
     ]
-    differ: NDArray[np.bool_] = outcomes.retracted[was] != outcomes.retracted[last[heard]]
-    for column, of in columns:
-        one, other = column_at(column, was), column_at(column, of[heard])
-        if one.numbers is not None and other.numbers is not None:
-            differ |= (one.numbers != other.numbers) & ~(np.isnan(one.numbers) & np.isnan(other.numbers))
-        if one.codes is not None and other.codes is not None:
-            differ |= one.codes != other.codes
+    differ: NDArray[np.bool_] = outcomes.retracted[was] != outcomes.retracted[last[rows]]
+    for column, places in columns:
+        before, after = column_at(column, was), column_at(column, places[rows])
+        if before.numbers is not None and after.numbers is not None:
+            differ |= (before.numbers != after.numbers) & ~(np.isnan(before.numbers) & np.isnan(after.numbers))
+        if before.codes is not None and after.codes is not None:
+            differ |= before.codes != after.codes
     corrected = np.zeros(len(first), np.bool_)
-    corrected[heard] = differ
+    corrected[rows] = differ
     return corrected
 
 
@@ -400,19 +416,19 @@ def join_rankings(
     store = RowStore()
     rows, n, unused = _Ids.of(reads, name, store), len(outcomes.number), _Unused()
     row, outcome = _pairs(outcomes, rows)
-    found = resolve_rows(outcomes, row, outcome, len(rows.number), sampled)
-    unused.add(outcomes, np.arange(n), _others(n, outcome), found)
+    resolved = resolve_rows(outcomes, row, outcome, len(rows.number), sampled)
+    unused.add(outcomes, np.arange(n), _others(n, outcome), resolved)
     unused.tell(outcomes, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
-    for read, mine in zip(reads, _parts(reads), strict=True):
-        first, end = np.searchsorted(found.row, [mine.start, mine.stop])
-        pairs = found.outcome[first:end], found.row[first:end] - mine.start
+    for read, part in zip(reads, _parts(reads), strict=True):
+        first, end = np.searchsorted(resolved.row, [part.start, part.stop])
+        pairs = resolved.outcome[first:end], resolved.row[first:end] - part.start
         relevance, last, value = _resolve_lists(outcomes, *pairs, read)
-        known = {key: column_at(outcomes.slices[key], of[mine]) for key, of in found.slices.items()}
-        read = structs.replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, told=known)
+        slices = {key: column_at(outcomes.slices[key], places[part]) for key, places in resolved.slices.items()}
+        read = structs.replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, told=slices)
         joined.append(_with(read, relevance))
-        weights.append(_values_at(outcomes.weight, found.weight[mine], np.nan, store))
+        weights.append(_values_at(outcomes.weight, resolved.weight[part], np.nan, store))
     return joined, weights
 
 
@@ -439,12 +455,12 @@ def _resolve_lists(
     retracted = outcomes.retracted[outcome]
     item = Column() if outcomes.item is None else column_at(outcomes.item, outcome)
     about = np.full(len(row), -1, np.int32) if item.codes is None else item.codes
-    gain, which, sets = read_actuals(column_at(outcomes.actual, outcome))
-    said = ListStatements(row, Column(codes=about, categories=item.categories), gain, retracted, which, sets)
+    gain, item_sets, sets = read_actuals(column_at(outcomes.actual, outcome))
+    statements = ListStatements(row, Column(codes=about, categories=item.categories), gain, retracted, item_sets, sets)
     value = np.full(len(row), np.nan) if outcomes.value is None else outcomes.value[outcome]
-    found = resolve_rankings(_lists(read), said, row, about, value, retracted)
-    last = np.where(found.last < 0, -1, np.append(outcome, -1)[found.last])
-    return found.relevance, last, None if outcomes.value is None else found.worth
+    rankings = resolve_rankings(_lists(read), statements, row, about, value, retracted)
+    last = np.where(rankings.last < 0, -1, np.append(outcome, -1)[rankings.last])
+    return rankings.relevance, last, None if outcomes.value is None else rankings.worth
 
 
 def _with(read: FileRows, relevance: Relevance) -> FileRows:

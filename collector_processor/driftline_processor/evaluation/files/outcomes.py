@@ -71,8 +71,8 @@ class LabelledWindows(Struct, eq=False, dict=True):
         time, order = self._in_time
         first, last = np.searchsorted(time, [steps[0].start, steps[-1].end] if steps else [0, 0]).tolist()
         for part in chunks_of(last - first):
-            here = slice(first + part.start, first + part.stop)
-            yield self.rows.take(here if order is None else order[here])
+            rows = slice(first + part.start, first + part.stop)
+            yield self.rows.take(rows if order is None else order[rows])
             self.store.release()
 
     @cached_property
@@ -108,8 +108,8 @@ def _counts(group: I64, windows: int) -> I64:
     """Return how many rows each window has: int64 (windows,)."""
     counts = np.zeros(windows, np.int64)
     for part in chunks_of(len(group)):
-        some = group[part]
-        counts += np.bincount(some[some >= 0], minlength=windows)
+        groups = group[part]
+        counts += np.bincount(groups[groups >= 0], minlength=windows)
     return counts
 
 
@@ -121,7 +121,11 @@ def merge_steps(parts: Iterable[Sequence[Pane]], steps: int) -> list[Pane]:
     """
     total = [Pane() for _ in range(steps)]
     for number, panes in enumerate(parts):
-        total = [merge([one, other]) for one, other in zip(total, panes, strict=True)] if number else list(panes)
+        total = (
+            [merge([sum_of_panes, pane]) for sum_of_panes, pane in zip(total, panes, strict=True)]
+            if number
+            else list(panes)
+        )
     return total
 
 
@@ -133,8 +137,8 @@ def labelled_predictions(
     ``anyway``: what was predicted also where nobody says what happened. ``store``: holds the columns of several files.
     """
     store = RowStore() if store is None else store
-    told = any(read.actual is not None for read in reads)
-    if not told and not anyway:
+    has_actual = any(read.actual is not None for read in reads)
+    if not has_actual and not anyway:
         return None
     scores = _stacked([read.scores for read in reads], store)
     weight = _stacked(weights, store)
@@ -143,13 +147,13 @@ def labelled_predictions(
     time = _stacked([read.time for read in reads], store) if all(read.time is not None for read in reads) else None
     outcome_time = _stacked([read.outcome_time for read in reads], store)
     value = _stacked([read.value for read in reads], store)
-    unknown = Column() if told else Column(codes=np.full(sum(map(len, reads)), -1, np.int32))
+    unknown = Column() if has_actual else Column(codes=np.full(sum(map(len, reads)), -1, np.int32))
     actual = unknown if actual is None else actual
     ranked = [read.relevance for read in reads if read.relevance is not None]
     relevance = join_rankings(ranked) if ranked else None
     sent = _slices([read.slices for read in reads], reads)
-    later = _slices([read.told for read in reads], reads)
-    slices = sent | {key: _over(sent[key], column) if key in sent else column for key, column in later.items()}
+    later_slices = _slices([read.told for read in reads], reads)
+    slices = sent | {key: _over(sent[key], column) if key in sent else column for key, column in later_slices.items()}
     duration = _stacked([read.duration for read in reads], store)
     errors = _joined([read.errors for read in reads])
     return LabelledPredictions(
@@ -163,7 +167,7 @@ def labelled_predictions(
         slices=slices,
         sent_slices=sent,
         relevance=relevance,
-        labelled=told,
+        labelled=has_actual,
         duration=duration,
         errors=errors,
     )
@@ -171,37 +175,37 @@ def labelled_predictions(
 
 def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) -> dict[str, Column]:
     """Return the slices of all rows; a slice of an outcome wins over that of its prediction."""
-    found: dict[str, Column] = {}
+    columns_by_key: dict[str, Column] = {}
     for key in dict.fromkeys(key for of_file in columns for key in of_file):
         parts = [
             of.get(key, Column(codes=np.full(len(read), -1, np.int32))) for of, read in zip(columns, reads, strict=True)
         ]
-        found[key] = concatenate([class_column(part) for part in parts])
-    return found
+        columns_by_key[key] = concatenate([class_column(part) for part in parts])
+    return columns_by_key
 
 
-def _over(own: Column, later: Column) -> Column:
+def _over(column: Column, later_column: Column) -> Column:
     """Return the texts of one column, or of another where the first has none."""
-    if later.codes is None:
-        return own
-    if own.codes is None:
-        return later
-    shifted = np.where(own.codes >= 0, own.codes + len(later.categories), -1)
+    if later_column.codes is None:
+        return column
+    if column.codes is None:
+        return later_column
+    shifted = np.where(column.codes >= 0, column.codes + len(later_column.categories), -1)
     return Column(
-        codes=np.where(later.codes >= 0, later.codes, shifted).astype(np.int32),
-        categories=(*later.categories, *own.categories),
+        codes=np.where(later_column.codes >= 0, later_column.codes, shifted).astype(np.int32),
+        categories=(*later_column.categories, *column.categories),
     )
 
 
 def _stacked(parts: Sequence[Numbers | None], store: RowStore) -> Numbers | None:
     """Return what one file has every file has: a part is known by a column that all share."""
-    there = [part for part in parts if part is not None]
-    return store.join(there) if there else None
+    arrays = [part for part in parts if part is not None]
+    return store.join(arrays) if arrays else None
 
 
 def _joined(parts: Sequence[Column | None]) -> Column | None:
-    there = [part for part in parts if part is not None]
-    return concatenate(there) if there else None
+    columns = [part for part in parts if part is not None]
+    return concatenate(columns) if columns else None
 
 
 def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> None:

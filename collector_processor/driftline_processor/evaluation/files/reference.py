@@ -57,14 +57,14 @@ def baseline_of(
         options = structs.replace(options, model=options.model or name_of(data))
         return _comparable(build_from_files([reference], options, say, undated=True, progress=progress), say)
     task = baseline.task
-    for name, given, own in (
+    for name, option_value, baseline_value in (
         ("task", options.task, task.kind),
         ("classes", options.classes, task.classes),
         ("positive_class", options.positive_class, task.positive_class),
         ("quantiles", options.levels if options.quantiles else (), task.quantiles),
     ):
-        if given not in ("", (), None, own):
-            raise BadInput(f"the baseline {reference} was built with {own!r}; leave the option out", name)
+        if option_value not in ("", (), None, baseline_value):
+            raise BadInput(f"the baseline {reference} was built with {baseline_value!r}; leave the option out", name)
     if options.threshold is not None and (not task.has_threshold or not 0 <= options.threshold <= 1):
         raise BadInput(f"{options.threshold:g} is not a score from 0 to 1 of a binary model", "threshold")
     _check_seasons(baseline, reference, options)
@@ -74,11 +74,13 @@ def baseline_of(
         )
     bins = baseline.bins
     if options.features:
-        known = baseline.raw_features
+        features = baseline.raw_features
         for name in options.features:
-            if name not in known and not (has_patterns([name]) and any(fnmatchcase(one, name) for one in known)):
-                raise BadInput(f"the baseline {reference} has no '{name}'; {near(name, known)}", "features")
-        chosen = match_patterns(known, options.features, "features", str(reference))
+            if name not in features and not (
+                has_patterns([name]) and any(fnmatchcase(feature, name) for feature in features)
+            ):
+                raise BadInput(f"the baseline {reference} has no '{name}'; {near(name, features)}", "features")
+        chosen = match_patterns(features, options.features, "features", str(reference))
         bins = replace(bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in chosen})
     marks = {} if baseline.extras.marks is None else baseline.extras.marks.by_feature
     for name in (name for name in bins.features if name in marks):
@@ -109,19 +111,22 @@ _MARKED = {IDENTIFIER: "an identifier", TIME: "a time written as a number"}
 
 
 def _check_seasons(baseline: Baseline, reference: Reference, options: ColumnOptions) -> None:
-    asked, known = options.seasons, baseline.extras.seasons
-    if not isinstance(asked, Seasonality):
+    seasons, baseline_seasons = options.seasons, baseline.extras.seasons
+    if not isinstance(seasons, Seasonality):
         return
-    kept = None if known is None else known.seasonality
-    if kept is None or kept.kind != asked.kind:
-        has = "none" if kept is None else f"those of {kept.kind}"
+    seasonality = None if baseline_seasons is None else baseline_seasons.seasonality
+    if seasonality is None or seasonality.kind != seasons.kind:
+        has = "none" if seasonality is None else f"those of {seasonality.kind}"
         raise BadInput(
-            f"the baseline {reference} has {has}; build it with 'driftline baseline build --seasonality {asked.kind}'",
+            f"the baseline {reference} has {has}; "
+            f"build it with 'driftline baseline build --seasonality {seasons.kind}'",
             "seasonality",
-            asked.kind,
+            seasons.kind,
         )
-    if options.timezone not in ("", kept.timezone):
-        raise BadInput(f"the baseline {reference} was built with {kept.timezone!r}; leave the option out", "timezone")
+    if options.timezone not in ("", seasonality.timezone):
+        raise BadInput(
+            f"the baseline {reference} was built with {seasonality.timezone!r}; leave the option out", "timezone"
+        )
 
 
 def _comparable(baseline: Baseline, say: Say) -> Baseline:
@@ -133,14 +138,14 @@ def _comparable(baseline: Baseline, say: Say) -> Baseline:
     )
     for name in lost:
         say(f"{name}: left out: hashed in the baseline; set DRIFTLINE_PRIVACY_HASH and DRIFTLINE_PRIVACY_KEY as there")
-    kept = {name: over for name, over in baseline.bins.features.items() if name not in lost}
-    return replace(baseline, bins=replace(baseline.bins, features=kept)) if lost else baseline
+    features = {name: over for name, over in baseline.bins.features.items() if name not in lost}
+    return replace(baseline, bins=replace(baseline.bins, features=features)) if lost else baseline
 
 
 def features_of_files(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...]:
     """Return the baseline's features as the files have them: a text itself, or its descriptors."""
-    there = {name for source in sources for name in source.schema.names}
-    return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in there))
+    names = {name for source in sources for name in source.schema.names}
+    return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in names))
 
 
 def reference_rows(
@@ -149,17 +154,17 @@ def reference_rows(
     """Return how many rows the reference has, and the rows: the file itself, or what stands beside a baseline."""
     path = reference_rows_path(reference, "classifier")
     if holds_kept_rows(path):
-        kept = load_rows(path, baseline)[0]
-        return len(kept), [kept]
+        table = load_rows(path, baseline)[0]
+        return len(table), [table]
     source = open_source(path, text_columns(baseline, options), say, options.number_format)
-    found, told = features_of_files([source], baseline), baseline.columns
+    features, columns = features_of_files([source], baseline), baseline.columns
     roles = find_roles(
         [source],
         options,
         baseline.task,
-        columns=told,
+        columns=columns,
         say=lambda _: None,
-        features=found,
+        features=features,
         embeddings=baseline.bins.projections,
     )
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)

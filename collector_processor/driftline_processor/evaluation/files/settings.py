@@ -79,7 +79,7 @@ def check_options(options: EvaluationOptions, past: Rolling | None, reference: R
         )
 
 
-def read_choices(deciding: Sequence[str], shown: Sequence[str], baseline: Baseline) -> Choices:
+def read_choices(deciding: Sequence[str], additional: Sequence[str], baseline: Baseline) -> Choices:
     """Read the options, each as often as it was given; a feature's name may contain an equals sign.
 
     Raises :class:`BadInput` for a method that there is not, that cannot decide or that does not compare such a
@@ -92,19 +92,19 @@ def read_choices(deciding: Sequence[str], shown: Sequence[str], baseline: Baseli
     """
     everywhere: list[list[str]] = [[], []]
     features: dict[str, list[list[str]]] = {}
-    for at, (option, given) in enumerate((("method", deciding), ("methods", shown))):
-        for text in given:
+    for index, (option, texts) in enumerate((("method", deciding), ("methods", additional))):
+        for text in texts:
             feature, names = _split(option, text, baseline.bins.features)
             try:
-                check_names(names, deciding=at == 0)
+                check_names(names, deciding=index == 0)
             except ValueError as error:
                 raise BadInput(str(error), option, text) from None
             if feature is None:
-                everywhere[at] += names
+                everywhere[index] += names
             else:
-                features.setdefault(feature, [[], []])[at] += names
-    made = {name: Choice(tuple(methods[0]), tuple(methods[1])) for name, methods in features.items()}
-    choices = Choices(Choice(tuple(everywhere[0]), tuple(everywhere[1])), made)
+                features.setdefault(feature, [[], []])[index] += names
+    choices_by_feature = {name: Choice(tuple(methods[0]), tuple(methods[1])) for name, methods in features.items()}
+    choices = Choices(Choice(tuple(everywhere[0]), tuple(everywhere[1])), choices_by_feature)
     for wrong in misfits(choices, baseline):
         option = "method" if wrong.deciding else "methods"
         raise BadInput(str(wrong), option, f"{wrong.feature}={wrong.method}")
@@ -168,13 +168,13 @@ def _read_objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
         raise BadInput(str(error), "objectives") from error
 
 
-def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) -> None:
+def check_objective_slices(settings: PerformanceSettings, keys: Collection[str]) -> None:
     """Raise :class:`BadInput` where an objective is of a slice that neither rows nor outcomes tell apart."""
-    for objective in asked.objectives:
+    for objective in settings.objectives:
         if objective.key and objective.key not in keys:
-            known = f"; {near(objective.key, tuple(keys))}" if keys else ""
+            hint = f"; {near(objective.key, tuple(keys))}" if keys else ""
             raise BadInput(
-                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{known}"
+                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{hint}"
             )
 
 

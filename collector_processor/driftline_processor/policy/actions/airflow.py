@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
 from driftline_processor.config.http_keys import Mapped, base_url_problems
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import PageUrl, Secret, Text
 from driftline_processor.core.policy import fill_tree
 from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
@@ -59,16 +60,16 @@ class Airflow(HttpAction):
         json_schema_extra={"default": "alert, kind, policy, model, version, environment, since and page"},
     )
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         yield from base_url_problems(self.url)
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", self.dag):
-            yield f"dag: '{self.dag:.40}' is no id of a DAG; write letters, digits, '_', '-' and '.'"
+            yield Problem("dag", f"'{self.dag:.40}' is no id of a DAG; write letters, digits, '_', '-' and '.'")
         if (self.user is None) != (self.password is None):
-            yield "password: belongs to user; write both or none"
+            yield Problem("password", "belongs to user; write both or none")
         if (self.token is None) == (self.user is None):
-            yield "token: write either a token, or user and password"
+            yield Problem("token", "write either a token, or user and password")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, or user and password of version 1."""

@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field
 
 from driftline_processor.config.actions import Occasions
 from driftline_processor.config.http_keys import Mapped, header_problems, secret_url_problems
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Secret, Text, one_or_several
 from driftline_processor.core.policy import fill_tree
 from driftline_processor.core.wording import iso_time
@@ -90,45 +91,47 @@ class CloudEvents(HttpAction):
         json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json)"},
     )
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         if (self.url is None) == (not self.brokers):
-            yield "url: write either url, or brokers and topic"
+            yield Problem("url", "write either url, or brokers and topic")
         elif self.url is not None:
             yield from self._http_problems(self.url.get_secret_value())
         else:
             yield from self._kafka_problems()
         if not re.fullmatch(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", self.source):
-            yield f"source: '{self.source:.80}' is no URI reference; write '/driftline' or 'https://host/path'"
+            yield Problem(
+                "source", f"'{self.source:.80}' is no URI reference; write '/driftline' or 'https://host/path'"
+            )
 
-    def _http_problems(self, url: str) -> Iterator[str]:
+    def _http_problems(self, url: str) -> Iterator[Problem]:
         yield from secret_url_problems(url)
         if "{" in url:
-            yield "url: has a brace, and is no template; receivers tell events apart by their attributes"
+            yield Problem("url", "has a brace, and is no template; receivers tell events apart by their attributes")
         yield from header_problems(self.headers)
         for header in self.headers:
             if header.lower().startswith("ce-") or header.lower() == "content-type":
-                yield f"headers.{header}: is the event's own; leave it out"
+                yield Problem(f"headers.{header}", "is the event's own; leave it out")
         for key in ("topic", "options"):
             if key in self.model_fields_set:
-                yield f"{key}: is for Kafka; leave it out, or write brokers instead of url"
+                yield Problem(key, "is for Kafka; leave it out, or write brokers instead of url")
 
-    def _kafka_problems(self) -> Iterator[str]:
+    def _kafka_problems(self) -> Iterator[Problem]:
         if find_spec("confluent_kafka") is None:
-            yield "brokers: Kafka's client is not installed; pip install confluent-kafka"
+            yield Problem("brokers", "Kafka's client is not installed; pip install confluent-kafka")
         for broker in self.brokers:
             if not broker.rpartition(":")[2].isdecimal():
-                yield f"brokers: '{broker:.80}' has no port; write '{broker:.80}:9092'"
+                yield Problem("brokers", f"'{broker:.80}' has no port; write '{broker:.80}:9092'")
         if self.topic is None:
-            yield "topic: is missing; write the name of a topic"
+            yield Problem("topic", "is missing; write the name of a topic")
         elif not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", self.topic):
-            yield f"topic: '{self.topic:.40}' is no name of a topic; write letters, digits, '.', '_' and '-'"
+            yield Problem("topic", f"'{self.topic:.40}' is no name of a topic; write letters, digits, '.', '_' and '-'")
         for option in self.options:
             if option in _PRODUCER:
-                yield f"options: '{option:.40}' is Driftline's own; {_PRODUCER[option]}"
+                yield Problem("options", f"'{option:.40}' is Driftline's own; {_PRODUCER[option]}")
         if self.headers:
-            yield "headers: are for HTTP; leave them out"
+            yield Problem("headers", "are for HTTP; leave them out")
 
     def describe(self, message: Message) -> str:
         """Return the event and where it would go."""

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from driftline_processor.config.http_keys import Mapped, base_url_problems, header_problems
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import PageUrl, Secret, Text
 from driftline_processor.core.policy import fill_tree
 from driftline_processor.core.wording import iso_time
@@ -85,41 +86,43 @@ class GitHub(HttpAction):
         },
     )
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         yield from base_url_problems(self.url)
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}", self.repository):
-            yield f"repository: '{self.repository:.80}' is no repository; write OWNER/NAME"
+            yield Problem("repository", f"'{self.repository:.80}' is no repository; write OWNER/NAME")
         yield from header_problems({"token": self.token})
         if (self.workflow is None) == (self.event is None):
-            yield "workflow: write either workflow or event"
+            yield Problem("workflow", "write either workflow or event")
         elif self.workflow is not None:
             yield from self._workflow_problems(self.workflow)
         elif self.event is not None:
             yield from self._event_problems(self.event)
 
-    def _workflow_problems(self, workflow: str) -> Iterator[str]:
+    def _workflow_problems(self, workflow: str) -> Iterator[Problem]:
         if not re.fullmatch(r"(?!\.{1,2}$)[A-Za-z0-9._-]+", workflow):
-            yield f"workflow: '{workflow:.80}' is no file name of a workflow; write it without its folder"
+            yield Problem("workflow", f"'{workflow:.80}' is no file name of a workflow; write it without its folder")
         if len(self.inputs) > MOST_INPUTS:
-            yield f"inputs: are more than the {MOST_INPUTS} that GitHub takes; write fewer"
+            yield Problem("inputs", f"are more than the {MOST_INPUTS} that GitHub takes; write fewer")
         for name, value in self.inputs.items():
             if isinstance(value, Mapping | list | tuple) or value is None:
-                yield f"inputs.{name:.80}: is no text, and inputs of a workflow are; write one"
+                yield Problem(f"inputs.{name:.80}", "is no text, and inputs of a workflow are; write one")
         yield from _without_id("inputs", self.inputs)
         if "payload" in self.model_fields_set:
-            yield "payload: is of an event; write inputs"
+            yield Problem("payload", "is of an event; write inputs")
 
-    def _event_problems(self, event: str) -> Iterator[str]:
+    def _event_problems(self, event: str) -> Iterator[Problem]:
         if len(event) > 100:
-            yield "event: is longer than the 100 characters that GitHub takes; write less"
+            yield Problem("event", "is longer than the 100 characters that GitHub takes; write less")
         if len(self.payload) > MOST_PAYLOAD:
-            yield f"payload: has more than the {MOST_PAYLOAD} keys that GitHub takes; put some of them below one key"
+            yield Problem(
+                "payload", f"has more than the {MOST_PAYLOAD} keys that GitHub takes; put some of them below one key"
+            )
         yield from _without_id("payload", self.payload)
         for key in ("inputs", "ref"):
             if key in self.model_fields_set:
-                yield f"{key}: is of a workflow; leave it out"
+                yield Problem(key, "is of a workflow; leave it out")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, and the version of the API."""
@@ -177,10 +180,10 @@ MOST_INPUTS, MOST_PAYLOAD = 25, 10
 """Inputs of a workflow, and keys of a payload, that GitHub takes."""
 
 
-def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence where no part of a tree holds the key of the message."""
+def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield a problem where no part of a tree holds the key of the message."""
     if "{id}" not in json.dumps(tree, default=str):
-        yield f'{key}: nothing holds {{id}}, by which a run is found again; add message: "{{id}}"'
+        yield Problem(key, 'nothing holds {id}, by which a run is found again; add message: "{id}"')
 
 
 def _known(reply: Reply) -> Reply:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from driftline_processor.config.http_keys import Attached, Tree, header_problems, secret_url_problems
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Secret
 from driftline_processor.core.policy import fill_text, fill_tree
 from driftline_processor.policy.action import Exchange, HttpAction, facts_of, filled_address
@@ -47,16 +48,16 @@ class Http(HttpAction):
         json_schema_extra={"default": "nothing"},
     )
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         yield from secret_url_problems(self.url.get_secret_value())
         yield from header_problems(self.headers)
         if self.attach is not None and self.method in ("GET", "DELETE"):
-            yield f"attach: a {self.method} has no body; write method: POST"
+            yield Problem("attach", f"a {self.method} has no body; write method: POST")
         for header in self.headers:
             if self.attach is not None and header.lower() == "content-type":
-                yield f"headers.{header}: is that of the form; leave it out"
+                yield Problem(f"headers.{header}", "is that of the form; leave it out")
 
     def request(self, message: Message) -> Request:
         """Return the request of the keys, with the key of the message."""

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from driftline_processor.config.actions import Occasions
 from driftline_processor.config.http_keys import Attached, Mapped, TextTemplate, base_url_problems
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import PageUrl, Secret, Text, one_or_several
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.policy import fill_text, fill_tree
@@ -91,20 +92,22 @@ class Jira(HttpAction):
         json_schema_extra={"default": "nothing"},
     )
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         yield from base_url_problems(self.url)
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]+", self.project):
-            yield f"project: '{self.project:.40}' is no key of a project; write it as issues begin, such as 'PAY'"
+            yield Problem(
+                "project", f"'{self.project:.40}' is no key of a project; write it as issues begin, such as 'PAY'"
+            )
         for label in self.labels:
             if re.search(r"\s", label):
-                yield f"labels: '{label:.40}' has a space, which no label of Jira can; write a hyphen"
+                yield Problem("labels", f"'{label:.40}' has a space, which no label of Jira can; write a hyphen")
         for field in ("project", "issuetype", "summary", "description", "labels"):
             if field in self.fields:
-                yield f"fields.{field}: has a key of its own in the action; leave it out here"
+                yield Problem(f"fields.{field}", "has a key of its own in the action; leave it out here")
         if self.transition is not None and "over" not in self.on:
-            yield "transition: is for when the alert is over, which 'on' does not name; add over"
+            yield Problem("transition", "is for when the alert is over, which 'on' does not name; add over")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, or user and token."""

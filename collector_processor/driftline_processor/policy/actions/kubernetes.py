@@ -20,6 +20,7 @@ from msgspec import Struct
 from pydantic import Field, SecretStr
 
 from driftline_processor.config.http_keys import TextTemplate, Tree, header_problems
+from driftline_processor.config.section import Problem, under
 from driftline_processor.config.values import FilePath, PageUrl, Secret, Text, is_here
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.policy import fill_text, fill_tree
@@ -138,46 +139,50 @@ class Kubernetes(HttpAction):
         kind = known_kinds().get(self.kind)
         return kind is not None and self.api_version in (None, kind.api_version)
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         kind = known_kinds().get(self.kind) if self.is_known else None
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", self.kind):
             fix = near(self.kind, [*known_kinds()])
-            yield f"kind: '{self.kind:.40}' is no kind of Kubernetes; {fix}"
+            yield Problem("kind", f"'{self.kind:.40}' is no kind of Kubernetes; {fix}")
         elif self.api_version is None and kind is None:
-            yield f"api_version: is not known of {self.kind}; write it, such as 'apps/v1'"
+            yield Problem("api_version", f"is not known of {self.kind}; write it, such as 'apps/v1'")
         if self.api_version is not None and not re.fullmatch(
             r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?v[0-9][a-z0-9]*", self.api_version
         ):
-            yield f"api_version: '{self.api_version:.40}' is none; write group and version, such as 'apps/v1'"
+            yield Problem(
+                "api_version", f"'{self.api_version:.40}' is none; write group and version, such as 'apps/v1'"
+            )
         if self.token is not None:
             yield from header_problems({"token": self.token})
         if self.token is not None and self.token_file is not None:
-            yield "token: stands in token_file, too; leave one of the two out"
+            yield Problem("token", "stands in token_file, too; leave one of the two out")
         if self.server.startswith("http:") and not is_here(self.server):
-            yield "server: is not encrypted, and the token would be read on the way; write https://"
+            yield Problem("server", "is not encrypted, and the token would be read on the way; write https://")
         if self.server and self.token is None and self.token_file is None:
-            yield "token: is missing, and that of a pod is not for another server; write token or token_file"
+            yield Problem("token", "is missing, and that of a pod is not for another server; write token or token_file")
         if self.traffic:
             yield from self._traffic_problems()
         elif self.patch is None and (kind is None or not kind.rollback):
             fix = "traffic or patch" if kind is not None else "patch"
-            yield f"{fix.partition(' ')[0]}: is missing, and no rollback of {self.kind} is known; write {fix}"
+            yield Problem(
+                f"{fix.partition(' ')[0]}", f"is missing, and no rollback of {self.kind} is known; write {fix}"
+            )
         if self.patch is None and (self.subresource is not None or "patch_type" in self.model_fields_set):
-            yield "patch: is missing, to which subresource and patch_type belong"
+            yield Problem("patch", "is missing, to which subresource and patch_type belong")
         if self.patch is not None:
             yield from self._patch_problems(kind)
 
-    def _traffic_problems(self) -> Iterator[str]:
+    def _traffic_problems(self) -> Iterator[Problem]:
         if self.kind != "SeldonDeployment" or not self.is_known:
-            yield "traffic: is for a SeldonDeployment; write patch"
+            yield Problem("traffic", "is for a SeldonDeployment; write patch")
         if self.patch is not None:
-            yield "traffic: is a patch itself; leave one of the two out"
+            yield Problem("traffic", "is a patch itself; leave one of the two out")
         if sum(self.traffic.values()) != 100:
-            yield f"traffic: is {sum(self.traffic.values())} % together; write shares that make 100"
+            yield Problem("traffic", f"is {sum(self.traffic.values())} % together; write shares that make 100")
 
-    def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[str]:
+    def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[Problem]:
         if self.patch_type == "json":
             for index, operation in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
                 if (
@@ -185,17 +190,25 @@ class Kubernetes(HttpAction):
                     or operation.get("op") not in _OPERATIONS
                     or "path" not in operation
                 ):
-                    yield f"patch.{index}: is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
+                    yield Problem(
+                        f"patch.{index}", f"is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
+                    )
                 elif str(operation["path"]).endswith("/-"):
-                    yield f"patch.{index}.path: adds to a list, once more each time; name the place, and test it first"
+                    yield Problem(
+                        f"patch.{index}.path", "adds to a list, once more each time; name the place, and test it first"
+                    )
             if not isinstance(self.patch, list | tuple) or not self.patch:
-                yield "patch: is no list of operations, as patch_type json wants; write [{op: replace, path: ...}]"
+                yield Problem(
+                    "patch", "is no list of operations, as patch_type json wants; write [{op: replace, path: ...}]"
+                )
         elif not isinstance(self.patch, Mapping) or not self.patch:
-            yield "patch: is no mapping; write what the resource shall be, such as {spec: {paused: true}}"
+            yield Problem("patch", "is no mapping; write what the resource shall be, such as {spec: {paused: true}}")
         elif kind is not None:
             if self.patch_type == "strategic":
-                yield f"patch_type: {self.kind} takes no strategic patch, as no custom resource does; write merge"
-            yield from (f"patch{problem}" for problem in patch_problems(kind.schema, self.patch))
+                yield Problem(
+                    "patch_type", f"{self.kind} takes no strategic patch, as no custom resource does; write merge"
+                )
+            yield from under("patch", patch_problems(kind.schema, self.patch))
 
     @property
     def address(self) -> str:
@@ -344,7 +357,7 @@ def _checked(name: str, longest: int, form: str, description: str) -> str:
     return name
 
 
-def patch_problems(schema: Mapping[str, Any], patch: object, path: str = "") -> Iterator[str]:
+def patch_problems(schema: Mapping[str, Any], patch: object) -> Iterator[Problem]:
     """Yield a sentence for each part of a merge patch that a schema does not allow.
 
     Null removes a field, and a text with a placeholder may become anything: both pass. What a schema requires need not
@@ -353,35 +366,34 @@ def patch_problems(schema: Mapping[str, Any], patch: object, path: str = "") -> 
     Args:
         schema: Part of a JSON schema.
         patch: What is to be changed.
-        path: Where the part stands, such as ``.spec``.
 
     >>> spec = {"type": "object", "additionalProperties": False, "properties": {"paused": {"type": "boolean"}}}
-    >>> list(patch_problems(spec, {"paused": "yes", "pasued": True}))
-    [".paused: 'yes' is no boolean", ".pasued: there is no such field; did you mean 'paused'?"]
+    >>> [str(problem) for problem in patch_problems(spec, {"paused": "yes", "pasued": True})]
+    ["paused: 'yes' is no boolean", "pasued: there is no such field; did you mean 'paused'?"]
     """
     if patch is None or (isinstance(patch, str) and "{" in patch):
         return
     kind = schema.get("type")
     if kind is not None and not _is(kind, patch):
-        yield f"{path}: {patch!r:.60} is no {kind}"
+        yield Problem("", f"{patch!r:.60} is no {kind}")
     elif isinstance(patch, Mapping):
         fields = schema.get("properties", {})
         for name, value in patch.items():
             if name in fields:
-                yield from patch_problems(fields[name], value, f"{path}.{name}")
+                yield from under(name, patch_problems(fields[name], value))
             elif schema.get("additionalProperties") is False:
-                yield f"{path}.{name}: there is no such field; {near(name, [*fields])}"
+                yield Problem(name, f"there is no such field; {near(name, [*fields])}")
     elif isinstance(patch, list | tuple):
         item = schema.get("items", {})
         for number, value in enumerate(patch):
             for name in item.get("required", ()):
                 if isinstance(value, Mapping) and name not in value:
-                    yield f"{path}.{number}.{name}: is missing, and a merge patch replaces a list as a whole"
-            yield from patch_problems(item, value, f"{path}.{number}")
+                    yield Problem(f"{number}.{name}", "is missing, and a merge patch replaces a list as a whole")
+            yield from under(str(number), patch_problems(item, value))
     elif "minimum" in schema and patch < schema["minimum"]:
-        yield f"{path}: {patch} is less than {schema['minimum']}"
+        yield Problem("", f"{patch} is less than {schema['minimum']}")
     elif "maximum" in schema and patch > schema["maximum"]:
-        yield f"{path}: {patch} is more than {schema['maximum']}"
+        yield Problem("", f"{patch} is more than {schema['maximum']}")
 
 
 def _is(kind: str, value: object) -> bool:

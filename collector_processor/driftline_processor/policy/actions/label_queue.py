@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from driftline_processor.config.http_keys import header_problems, secret_url_problems
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import FilePath, Secret
 from driftline_processor.core.wording import short
 from driftline_processor.policy.action import Exchange, HttpAction, Surroundings, file_safe, filled_address
@@ -48,18 +49,18 @@ class LabelQueue(HttpAction):
         default=100, description="How many rows at most.", examples=["500"]
     )
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         if (self.directory is None) == (self.url is None):
-            yield "directory: write either directory or url"
+            yield Problem("directory", "write either directory or url")
         if self.directory is not None and self.directory.exists() and not self.directory.is_dir():
-            yield f"directory: {self.directory} is no folder; write another one"
+            yield Problem("directory", f"{self.directory} is no folder; write another one")
         if self.url is not None:
             yield from secret_url_problems(self.url.get_secret_value())
             yield from header_problems(self.headers)
         elif self.headers:
-            yield "headers: are for url; leave them out"
+            yield Problem("headers", "are for url; leave them out")
 
     def describe(self, message: Message) -> str:
         """Return how many rows would go where; which ones is only known when they are drawn."""

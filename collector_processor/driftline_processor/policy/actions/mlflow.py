@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from driftline_processor.config.http_keys import TextTemplate, base_url_problems, header_problems
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import PageUrl, Secret, Text
 from driftline_processor.core.policy import fill_text
 from driftline_processor.core.wording import short
@@ -60,22 +61,22 @@ class MLflow(HttpAction):
         examples=['"7"'],
     )
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         yield from base_url_problems(self.url)
         if (self.user is None) != (self.password is None):
-            yield "password: belongs to user; write both or none"
+            yield Problem("password", "belongs to user; write both or none")
         if self.token is not None and self.user is not None:
-            yield "token: is sent instead of user and password; leave one of the two out"
+            yield Problem("token", "is sent instead of user and password; leave one of the two out")
         if self.token is not None:
             yield from header_problems({"token": self.token})
         for key in ("alias", "previous"):
             name = getattr(self, key)
             if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
-                yield f"{key}: '{name:.40}' is no alias of MLflow; write letters, digits, '_' and '-'"
+                yield Problem(key, f"'{name:.40}' is no alias of MLflow; write letters, digits, '_' and '-'")
         if self.previous == self.alias:
-            yield "previous: is the alias itself; name the one of the version to go back to"
+            yield Problem("previous", "is the alias itself; name the one of the version to go back to")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, or user and password."""

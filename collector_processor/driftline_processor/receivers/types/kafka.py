@@ -21,6 +21,7 @@ from driftline.semconv import attributes, metrics
 from pydantic import BeforeValidator, Field
 
 from driftline_processor.config.receivers import ReceiverKeys
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Address, Form, Secret, Text, one_or_several
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.receipts import NO_HEADERS, Overloaded, Receipt
@@ -97,16 +98,16 @@ class Kafka(ReceiverKeys):
         """Return the consumer of the topics."""
         return KafkaReceiver(key, self, around)
 
-    def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[str]:
+    def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[Problem]:
         """Yield a sentence for every rule that the keys break."""
         if find_spec("confluent_kafka") is None:
-            yield "brokers: Kafka's client is not installed; pip install confluent-kafka"
+            yield Problem("brokers", "Kafka's client is not installed; pip install confluent-kafka")
         for key, values in (("brokers", self.brokers), ("topics", self.topics)):
             if not values:
-                yield f"{key}: none are named; write at least one"
+                yield Problem(key, "none are named; write at least one")
         for broker in self.brokers:
             if not broker.rpartition(":")[2].isdecimal():
-                yield f"brokers: '{broker}' has no port; write '{broker}:9092'"
+                yield Problem("brokers", f"'{broker}' has no port; write '{broker}:9092'")
         for topic in self.topics:
             for name, other_receiver in others.items():
                 if (
@@ -114,14 +115,14 @@ class Kafka(ReceiverKeys):
                     and other_receiver.group == self.group
                     and topic in other_receiver.topics
                 ):
-                    yield f"topics: group '{self.group}' reads '{topic}' in {name}, too; name it once"
+                    yield Problem("topics", f"group '{self.group}' reads '{topic}' in {name}, too; name it once")
         for option in self.options:
             if option in _OURS:
-                yield f"options: '{option}' is Driftline's own; {_OURS[option]}"
+                yield Problem("options", f"'{option}' is Driftline's own; {_OURS[option]}")
         if "signal" in self.model_fields_set and not self.format.startswith("otlp_"):
-            yield f"signal: {self.format} holds outcomes; leave it out, or write format: otlp_proto"
+            yield Problem("signal", f"{self.format} holds outcomes; leave it out, or write format: otlp_proto")
         if self.format.startswith("otlp_") and (self.model or self.environment):
-            yield "model: OTLP says itself whose its rows are; leave model and environment out"
+            yield Problem("model", "OTLP says itself whose its rows are; leave model and environment out")
 
 
 class KafkaReceiver:

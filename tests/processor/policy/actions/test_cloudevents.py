@@ -194,7 +194,7 @@ def kafka(producer: Producer, monkeypatch: pytest.MonkeyPatch, **keys: Any) -> C
     monkeypatch.setattr(cloudevents, "_producer", lambda _: producer)
     tree = {"actions": {NAME: {"brokers": "127.0.0.1:9092", "topic": "alerts", **keys}}, "storage": {}}
     config = Config.model_validate(tree)
-    assert list(config.problems()) == []
+    assert [*map(str, config.problems())] == []
     made = config.actions[NAME]
     assert isinstance(made, CloudEvents)
     return made

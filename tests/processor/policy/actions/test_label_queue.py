@@ -48,7 +48,7 @@ class Queue:
 def sent(queue: Queue, *messages: Message, **keys: Any) -> list[Answer]:
     """Return what becomes of messages."""
     config = Config.model_validate({"actions": {NAME: keys}, "storage": {}})
-    assert list(config.problems()) == []
+    assert [*map(str, config.problems())] == []
     made = ActionChannel(config.actions[NAME], Sources(lambda _: None, queue))
     try:
         return [made.send(message) for message in messages]
