@@ -30,6 +30,7 @@ from driftline_processor.core.reference.season import remove_season, same_season
 from driftline_processor.core.window_context import NO_CONTEXT, SliceContext, WindowContext
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
 from driftline_processor.core.windows.window import PANE, Window, length
+from driftline_processor.present.sentences.references import compared_words
 
 from .window_source import WindowSource
 
@@ -46,30 +47,29 @@ Say = Callable[[str], None]
 
 def judge(source: WindowSource, settings: ModelSettings, say: Say = lambda _: None) -> Evaluation:
     """Judge one window, as :func:`judge_together` does many."""
-    return judge_together([source], settings, say)[0]
+    return judge_together([(source, settings)], say)[0]
 
 
 def judge_together(
-    sources: Sequence[WindowSource], settings: ModelSettings, say: Say = lambda _: None
+    sources: Sequence[tuple[WindowSource, ModelSettings]], say: Say = lambda _: None
 ) -> list[Evaluation]:
-    """Judge windows of one model, each as it is alone; together they take less time.
+    """Judge windows, each as it is alone; together they take less time.
 
     What a window shows beside the one before it is said by :func:`follow`, once that one is known.
 
     Args:
-        sources: The windows.
-        settings: How the model's windows are judged.
+        sources: The windows, and how those of their models are judged.
         say: Is told in words where a window is compared with another reference than the baseline's own decisions.
     """
     evaluations, batch, held_bytes = list[Evaluation](), list[AskedWindow](), 0
-    for source in sources:
+    for source, settings in sources:
         batch.append(_asked(source, settings, say))
         held_bytes += _bytes_of(batch[-1])
         if held_bytes > MOST_BYTES:
-            evaluations += judge_windows(batch, settings)
+            evaluations += judge_windows(batch)
             batch, held_bytes = [], 0
-    evaluations += judge_windows(batch, settings)
-    for source, evaluation in zip(sources, evaluations, strict=True):
+    evaluations += judge_windows(batch)
+    for (source, _), evaluation in zip(sources, evaluations, strict=True):
         if source.baseline is not None:
             _name_absent_features(evaluation, source, source.baseline)
     return evaluations
@@ -90,10 +90,10 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
     if baseline is not None:
         count_missing_rows(pane, baseline.bins)
         aligned = align_threshold(baseline, pane, source.task)
-        if aligned.note:
-            say(f"{source.key.model} is compared with {aligned.note}")
+        if aligned.notes:
+            say(f"{source.key.model} is compared with {compared_words(aligned.notes)}")
         past = source.reference(aligned.baseline)
-        reference = past._replace(note=aligned.and_also(past.note))
+        reference = past._replace(notes=aligned.notes + past.notes)
     if reference is not None and settings.seasons is not None:
         known_seasons = reference.baseline.extras.seasons
         mix = None if known_seasons is None else source.season_mix(known_seasons)
@@ -103,9 +103,10 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
         reference = same_seasons(reference, settings.seasons, pane, span)
     before: TimeBefore = no_time_before
     known_mix = mix if reference is not None and reference.seasonal else None
-    if reference is not None:
+    evaluated = source.evaluated
+    if reference is not None and evaluated is None:
         before = remove_season(source.time_before(), reference.baseline, known_mix)
-    context = _context(source, settings, baseline)
+    context = NO_CONTEXT if evaluated is not None else _context(source, settings, baseline)
     if reference is not None and known_mix is not None:
         context = replace(context, slices=_without_season(context.slices, reference.baseline, known_mix))
     context = replace(
@@ -114,7 +115,8 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
         realized=source.realized(),
         time_before=before,
     )
-    return AskedWindow(ModelWindow(source.key, source.window, pane, source.closed, source.task), reference, context)
+    window = ModelWindow(source.key, source.window, pane, source.closed, source.task)
+    return AskedWindow(window, reference, context, settings, evaluated)
 
 
 def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-from msgspec import Struct
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table as RichTable
 
 from driftline_processor.core.wording import printable
 from driftline_processor.present.sections.section import Cell, Line, Listing, Section, Spark, Table, Tone
 
-from .console import LONGEST_NAME, Text, empty, histogram
+from .console import LONGEST_NAME, Readable, Text, empty, histogram, terminal
 
 TONES: dict[Tone, str] = {
     "": "",
@@ -33,6 +33,11 @@ def section_views(sections: Iterable[Section], more: str = ": --all") -> list[Re
 
 def _heading(section: Section) -> Text:
     return Text.assemble((section.title, "bold"), (f"  {section.note}" if section.note else "", "dim"))
+
+
+def show_sections(sections: Iterable[Section]) -> None:
+    """Print sections."""
+    terminal().print(Readable(Group(*section_views(sections))))
 
 
 def section_parts(section: Section, more: str = ": --all") -> list[RenderableType]:
@@ -57,7 +62,8 @@ def _list(listing: Listing, more: str) -> RichTable:
     return table
 
 
-class TableView(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class TableView:
     """A table whose least wanted columns go when it is narrow."""
 
     table: Table
