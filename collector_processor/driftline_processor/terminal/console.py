@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 import io
 import sys
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -52,8 +52,7 @@ class Text(RichText):
         return lines
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(Struct, frozen=True):
     """Anything, in characters the terminal has: where it has no Unicode, each of ours becomes one of ASCII."""
 
     content: RenderableType

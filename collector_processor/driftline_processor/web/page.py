@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 import csv
 import io
 import math
@@ -67,8 +68,7 @@ def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
     return min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(rows - 1, 0)) // step * step
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of a page as data.
 
     Attributes:
@@ -126,8 +126,7 @@ def _reader(key: Key) -> Callable[[Any], Any]:
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """The answer that all forms of a page are made of.
 
     Attributes:

@@ -7,9 +7,9 @@ is never drawn as 0.
 
 from __future__ import annotations
 
+from msgspec import Struct
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from markupsafe import Markup
@@ -38,8 +38,7 @@ Address = Callable[[Evaluation], str]
 Values = Sequence[float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
+class Plot(Struct, frozen=True):
     """Where a chart, or a row of it, is drawn.
 
     Attributes:

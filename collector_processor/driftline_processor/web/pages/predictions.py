@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
 
@@ -41,8 +41,7 @@ REASON_WORDS: dict[Reason, str] = {
 """Why a prediction is worth a label, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Where single predictions are looked up; None = nowhere.
 
     Attributes:
@@ -60,8 +59,7 @@ class Rows:
     links: Links = NO_LINKS
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """What the address asks of single predictions.
 
     Attributes:
