@@ -87,9 +87,10 @@ def routes(site: Site) -> list[BaseRoute]:
     return [Route("/models/{name:path}/predictions", site.shows_model(show))]
 
 
-def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) -> Page:
+def page(selection: Selection, now: int, rows: Rows, search: Search | None = None) -> Page:
     """Return the predictions of a window, or all that is known of one."""
     context = common_context(selection, "predictions", now)
+    search = search or Search()
     context |= {"links": rows.links, "search": search}
     if search.id:
         return _of_id(selection, context, rows, search.id)
