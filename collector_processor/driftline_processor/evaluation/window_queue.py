@@ -14,7 +14,6 @@ grew by less once nothing has come for five seconds.
 
 from __future__ import annotations
 
-from msgspec import Struct, field
 import heapq
 import math
 from bisect import bisect_left
@@ -25,6 +24,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.tables.table import I64
+from msgspec import Struct, field
 
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
 from driftline_processor.core.wording import duration

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
 import io
 import sys
 from typing import Any, cast
 
 import numpy as np
 from driftline.tables.table import F64
+from msgspec import Struct
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.containers import Lines
 from rich.segment import Segment

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
 import csv
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import xxhash
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -138,8 +139,8 @@ class Page(Struct, frozen=True):
 
     template: str
     context: Mapping[str, Any]
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    about: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Table] = msgspec.field(default_factory=dict)
+    about: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def answer(request: Request, page: Page, behind: int | None = None) -> Response:

@@ -27,7 +27,6 @@ A window that cannot tell neither begins nor ends anything.
 
 from __future__ import annotations
 
-from msgspec import Struct
 import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,6 +34,8 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import chain
 from typing import Final, Literal, NamedTuple, Protocol, get_args
+
+from msgspec import Struct, structs
 
 from driftline_processor.core.evaluation import (
     ColumnDrift,
@@ -442,7 +443,7 @@ class DataFaulty(Struct, frozen=True):
     def judge(self, finding: Finding) -> Judged:
         """Look at the faults of the window's data."""
         grave = [one for one in finding.evaluation.findings if one.severity != "minor"]
-        shown_fact = replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
+        shown_fact = structs.replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
         return Judged(bool(grave), (shown_fact,))
 
 

@@ -7,12 +7,12 @@ is never drawn as 0.
 
 from __future__ import annotations
 
-from msgspec import Struct
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.numbers import number

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
 from collections.abc import Sequence
 from operator import methodcaller
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
