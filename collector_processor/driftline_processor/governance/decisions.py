@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 import pyarrow as pa
 import xxhash
 
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
 DecisionKind = Literal["retraining", "retirement"]

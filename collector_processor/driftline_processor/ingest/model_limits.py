@@ -25,9 +25,9 @@ from driftline.tables.table import ModelKey, OutcomeTable
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.training_runs import TrainingRun
-from driftline_processor.core.wording import short
 from driftline_processor.health import Counters
 from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import short
 
 OTHER = "other"
 """The version, and the environment, of what is beyond the limit."""

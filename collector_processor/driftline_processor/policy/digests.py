@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from driftline_processor.config.channels import Channel
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.alerts import AlertLine, collected_facts
 from driftline_processor.present.money import loss_words
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from driftline_processor.core.wording import iso_time, printable
+from driftline_processor.present.wording import iso_time, printable
 
 from .alerts import Alert, AlertStore, Approval, Delivery, Result
 from .message import Message

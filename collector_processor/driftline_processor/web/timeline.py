@@ -14,11 +14,11 @@ from typing import Any, Literal
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import short
 from driftline_processor.present import titles
 from driftline_processor.present.figures import in_shares
 from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
+from driftline_processor.present.wording import short
 from driftline_processor.queries.interruptions import InterruptionKind
 from driftline_processor.queries.overview import ModelView
 
