@@ -73,9 +73,9 @@ def heading(baseline: Baseline, timezone: str = "UTC") -> Text:
 def _features(baseline: Baseline) -> Section:
     """Lay out score, class and features; what no column has is left out."""
     rows = dict(_columns(baseline))
-    shown = [key for key in _SPARE if key not in _OPTIONAL or any(row[key].text for row in rows.values())]
-    columns = (Column(""), *(Column(key, "number" if key in _OPTIONAL else "text", spare=_SPARE[key]) for key in shown))
-    lines = tuple(row(name, *(cells[key] for key in shown)) for name, cells in rows.items())
+    keys = [key for key in _SPARE if key not in _OPTIONAL or any(row[key].text for row in rows.values())]
+    columns = (Column(""), *(Column(key, "number" if key in _OPTIONAL else "text", spare=_SPARE[key]) for key in keys))
+    lines = tuple(row(name, *(cells[key] for key in keys)) for name, cells in rows.items())
     return Section("features", "Features", (Table(columns, lines),))
 
 
