@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 
 Convert = Callable[[Any], Any]
 Shape = str | Sequence["str | Key"]
