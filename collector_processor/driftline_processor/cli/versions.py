@@ -64,15 +64,14 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
     for challenger in challengers:
         name = f"{challenger['challenger']['version'] or 'no version'} ({challenger['role']})"
         for loss, comparison in challenger["comparisons"].items():
-            rows.add_row(
-                name,
+            cells = (
                 LOSS_WORDS.get(loss, loss),
-                mean_loss(loss, comparison["champion"]),
-                mean_loss(loss, comparison["challenger"]),
+                *(mean_loss(loss, comparison[side]) for side in ("champion", "challenger")),
                 ends(loss, comparison["low"], comparison["high"]),
                 Text(VERDICT_WORDS[comparison["verdict"]], colours[comparison["verdict"]]),
                 count(comparison["rows"]),
             )
+            rows.add_row(name, *cells)
             name = ""
         for metric, champion, challenger_value in _of_calls(challenger):
             values = (measured_text(metric, champion["value"]), measured_text(metric, challenger_value["value"]))

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import xxhash
 from driftline.semconv import attributes, metrics
@@ -106,9 +107,8 @@ def routes(
             environment = text_of(request.query_params.get("environment"), "environment")
             upload_part = named_part(request.query_params)
             now = clock()
-            read = await asyncio.get_running_loop().run_in_executor(
-                parsers, _read, body, kind, parse, model, environment, now
-            )
+            form = _Form(kind, parse, model, environment)
+            read = await asyncio.get_running_loop().run_in_executor(parsers, _read, body, form, now)
         except (TooLarge, NeedsMoreMemory) as reason:
             return _error(413, str(reason))
         except UnknownEncoding as reason:
@@ -172,15 +172,31 @@ class _Document:
     digest: bytes
 
 
-def _read(body: Body, kind: str, parse: Parse, model: str | None, environment: str | None, now: int) -> _Document:
+class _Form(NamedTuple):
+    """How a body is read.
+
+    Attributes:
+        kind: Its content type.
+        parse: The reader of the type.
+        model: The model of rows that name none.
+        environment: The environment of rows that name none.
+    """
+
+    kind: str
+    parse: Parse
+    model: str | None
+    environment: str | None
+
+
+def _read(body: Body, form: _Form, now: int) -> _Document:
     data = body.unpacked()
     ceiling = ceiling_of(body.scope)
-    needed = JSON * len(data) if kind == "application/json" else ceiling.of_document(len(data))
+    needed = JSON * len(data) if form.kind == "application/json" else ceiling.of_document(len(data))
     with ceiling.working(needed):
-        parsed = parse(data, model, environment)
+        parsed = form.parse(data, form.model, form.environment)
         tables = parsed.rows.tables(now)
     digest = xxhash.xxh3_128(data)
-    digest.update(f"{kind}\n{model}\n{environment}".encode())
+    digest.update(f"{form.kind}\n{form.model}\n{form.environment}".encode())
     return _Document(parsed, tables, bool((parsed.rows.time != 0).all()), digest.digest())
 
 

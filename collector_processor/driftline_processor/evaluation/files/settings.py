@@ -22,8 +22,8 @@ from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.readers.errors import BadInput, Say, about_option, listed, missing_option, near, option_text
 from driftline_processor.readers.memory import Reference
 
-from .exact_values import reference_rows_path
 from .options import EvaluationOptions
+from .reference import reference_rows_path
 from .rolling_reference import read_rolling
 
 
