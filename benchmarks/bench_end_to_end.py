@@ -147,7 +147,6 @@ def ours(pipe: Connection) -> None:
             "receivers": {"otlp": {"protocols": {"grpc": anywhere, "http": anywhere}}},
             "web": anywhere,
             "storage": {"directory": Path(folder)},
-            "processes": 1,  # else part of the work were in another process than the one that is measured
         }
         service = Service(Config(**keys))
         service.start()

@@ -82,7 +82,6 @@ def ours(pipe: Connection, models: int) -> None:
             "web": {"endpoint": "127.0.0.1:0"},
             "storage": {"directory": Path(folder)},
             "models": {f"m{number}": {"windows": list(LENGTHS)} for number in range(models)},
-            "processes": 1,  # else part of the work were in another process than the one that is measured
         }
         service = Service(Config(**keys))
         service.start()

@@ -32,7 +32,7 @@ from driftline_processor.core.performance.curves import curves
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import PANE, Window
-from driftline_processor.evaluation.stored_outcomes import StoredOutcomes
+from driftline_processor.evaluation.store_source import StoredOutcomes
 from driftline_processor.evaluation.window_source import window_blocks
 from driftline_processor.join.outcome_sums import add_outcomes
 from driftline_processor.store.database import Connection, Store, insert, read, transaction

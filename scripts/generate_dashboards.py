@@ -726,21 +726,6 @@ def fleet() -> Board:
         links=PAGE_OF_PROCESSOR,
     )
     board.lines(
-        "Processes that judge",
-        told(m.DRIFTLINE_EVALUATION_PROCESSES, m.DESCRIPTIONS[m.DRIFTLINE_EVALUATION_PROCESS_CPU_TIME]),
-        [
-            Query(f"sum({series(m.DRIFTLINE_EVALUATION_PROCESSES)})", "processes"),
-            Query(
-                f"sum(rate({series(m.DRIFTLINE_EVALUATION_PROCESS_CPU_TIME)}[$__rate_interval]))",
-                "cores in use",
-                WARNING,
-            ),
-            Query(f"sum(increase({series(m.DRIFTLINE_EVALUATION_PROCESS_FAILURES)}[$__rate_interval]))", "lost", BAD),
-        ],
-        "short",
-        links=PAGE_OF_PROCESSOR,
-    )
-    board.lines(
         "Rows in, and rows that could not be used, a second",
         f"{m.DESCRIPTIONS[m.DRIFTLINE_RECEIVED_ROWS]} {told(m.DRIFTLINE_REJECTED_ROWS)}",
         [

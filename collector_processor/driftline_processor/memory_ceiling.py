@@ -97,8 +97,6 @@ class MemoryCeiling:
         self.limit = limit
         self.requests, self.database, self.work = rest // _REQUESTS, rest // _DATABASE, rest // _WORK
         self._measured, self._clock = measured or process_memory.resident, clock
-        self.beside: Callable[[], int] = int
-        """Returns the bytes of other processes that belong to this one."""
         self._changed = threading.Condition()
         self._working = 0
         self._looked = self._trimmed = -_TRIM_EVERY
@@ -110,16 +108,13 @@ class MemoryCeiling:
         now = self._clock()
         if now - self._looked >= _LOOK_EVERY:
             self._looked = now
-            above = self._taken() > PRESSED * self.limit
+            above = self._measured() > PRESSED * self.limit
             if above and now - self._trimmed >= _TRIM_EVERY:
                 self._trimmed = now
                 process_memory.give_back_memory()
-                above = self._taken() > PRESSED * self.limit
+                above = self._measured() > PRESSED * self.limit
             self._above = above
         return self._above
-
-    def _taken(self) -> int:
-        return self._measured() + self.beside()
 
     def sentence(self) -> str | None:
         """Say that memory is short; None while it is not."""

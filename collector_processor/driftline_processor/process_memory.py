@@ -56,16 +56,6 @@ def resident() -> int:
         return 0
 
 
-def own_bytes(pid: int) -> int:
-    """Return the bytes of another process in memory that it shares with none; 0 where the system does not say."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            pages = file.read().split()
-            return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
 def give_back_memory() -> None:
     """Give all that nobody uses back to the system: some milliseconds."""
     gc.collect()

@@ -190,7 +190,7 @@ def test_every_query_is_answered_about_a_model_that_went_wrong_or_there_is_a_rea
         "performance": {"objectives": ["roc_auc >= 0.8"]},
     }
     address = driftline.web.removeprefix("http://")
-    with prometheus(tmp_path, address) as url, driftline.up(tmp_path, models={"churn": churn}, processes=1):
+    with prometheus(tmp_path, address) as url, driftline.up(tmp_path, models={"churn": churn}):
         with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
             for row, score in enumerate(scores):
                 predict(shop, str(row), float(score), now - 6 * HOUR + row * 6 * HOUR // len(scores))

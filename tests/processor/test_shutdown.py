@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import validate_file
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.deadline import Deadline
 from driftline_processor.evaluation import evaluator
-from driftline_processor.evaluation.evaluator import Evaluator
-from driftline_processor.evaluation.store_judge import JudgedWindow
+from driftline_processor.evaluation.evaluator import Evaluator, SeriesWindow
 from driftline_processor.receipts import Overloaded
 from driftline_processor.service import EVALUATING, FORWARDING, RECEIVING, Service
 from driftline_processor.state import State
-from driftline_processor.store.series import Series
 
 from tests.support.running_service import service_config
 from tests.support.state_fixtures import Open
@@ -43,13 +41,13 @@ def test_evaluation_stops_when_the_time_is_over_and_goes_on_after_the_next_start
     open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     state, seconds = open_state(churn=MODEL), Seconds()
-    evaluate = Evaluator._of
+    evaluate = Evaluator._judge
 
-    def slowly(self: Evaluator, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
+    def slowly(self: Evaluator, windows: Sequence[SeriesWindow]) -> list[Evaluation | None]:
         seconds.now += len(windows)
-        return evaluate(self, series, windows)
+        return evaluate(self, windows)
 
-    monkeypatch.setattr(Evaluator, "_of", slowly)
+    monkeypatch.setattr(Evaluator, "_judge", slowly)
     monkeypatch.setattr(evaluator, "TOGETHER", 1)
     state.send(*(predictions([str(hour)], NOON + hour * HOUR) for hour in range(-HOURS, 0)))
     state.state.finish(Deadline.after(12.0, seconds))
@@ -135,14 +133,14 @@ def test_a_window_whose_evaluation_is_interrupted_is_evaluated_after_the_next_st
 ) -> None:
     opened = open_state(churn=MODEL)
     endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = 1"
-    busy, evaluate = threading.Event(), Evaluator._of
+    busy, evaluate = threading.Event(), Evaluator._judge
 
-    def run_for_hours(self: Evaluator, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
+    def run_for_hours(self: Evaluator, windows: Sequence[SeriesWindow]) -> list[Evaluation | None]:
         busy.set()
         self._connection.execute(endless)
-        return evaluate(self, series, windows)
+        return evaluate(self, windows)
 
-    monkeypatch.setattr(Evaluator, "_of", run_for_hours)
+    monkeypatch.setattr(Evaluator, "_judge", run_for_hours)
     opened.send(predictions(["a"], NOON - 3 * HOUR), predictions(["b"], NOON))
     if part == "keeper":
         opened.state._keeper.start()

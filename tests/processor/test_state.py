@@ -45,7 +45,6 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
         (m.DRIFTLINE_PENDING_OUTCOMES, ()): 0.0,
         (m.DRIFTLINE_PENDING_OUTCOME_AGE, ()): 0.0,
         (m.DRIFTLINE_PENDING_WINDOWS, ()): 0.0,
-        (m.DRIFTLINE_EVALUATION_PROCESSES, ()): 0.0,
         (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): 0.0,
         (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1h"),)): 0.0,
         (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)): 0.0,

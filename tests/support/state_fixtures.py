@@ -44,7 +44,6 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         retention: timedelta = timedelta(days=90),
         max_size: int | None = None,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
-        processes: int = 1,
         away: int = 0,
         **models: Model,
     ) -> Opened:
@@ -52,9 +51,7 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         clock.now += away
         configured = config(tmp_path / "state", retention, **models)
         storage = configured.storage.model_copy(update={"max_size": max_size})
-        state = State(
-            configured.model_copy(update={"storage": storage, "limits": limits, "processes": processes}), clock=clock
-        )
+        state = State(configured.model_copy(update={"storage": storage, "limits": limits}), clock=clock)
         state.start_storing()  # the keeper's work is done when a test asks for it, see Opened.view
         current.append(Opened(state))
         return current[-1]

@@ -131,8 +131,8 @@ def outcomes(
 
 
 def config(directory: Path, retention: timedelta = timedelta(days=90), **models: Model) -> Config:
-    """Return a configuration of these models, in one process."""
-    return Config(storage=Storage(directory=directory, retention=retention), models=models, processes=1)
+    """Return a configuration of these models."""
+    return Config(storage=Storage(directory=directory, retention=retention), models=models)
 
 
 class Opened:

@@ -53,7 +53,7 @@ def shadow_config(config: Config, model: str) -> Config:
     """
     settings = config.models.get(model, Model())
     storage = Storage(in_memory=False, retention=RETENTION, log=config.storage.log)
-    return config.model_copy(update={"storage": storage, "models": {model: settings}, "exporters": {}, "processes": 1})
+    return config.model_copy(update={"storage": storage, "models": {model: settings}, "exporters": {}})
 
 
 class RecordingCouriers(Couriers):

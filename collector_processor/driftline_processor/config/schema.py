@@ -227,10 +227,6 @@ LEAST_REQUEST_BYTES = 32 * 2**20
 """Bytes that one request of 20 MiB needs."""
 
 
-MOST_PROCESSES = 64
-"""Processes at most: more wait for the one that stores."""
-
-
 class Config(Section):
     """The whole file."""
 
@@ -251,13 +247,6 @@ class Config(Section):
         examples=['[drift.example.com, "*.monitoring.svc"]'],
     )
     limits: Limits = Field(default=Limits(), description="How much is taken in, and how many names are kept apart.")
-    processes: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_PROCESSES, strict=True)] = Field(
-        default="auto",
-        description="How many processes the processor may be. One receives, stores and shows; the others judge windows "
-        "while there is much to judge. `auto`: one for each core, 4 at most; `1`: no other one. "
-        "[What they take](../how-to/configure-the-processor.md#processes).",
-        examples=["1"],
-    )
     storage: Annotated[Storage, BeforeValidator(_memory_in_short)] = Field(
         default=Storage(), description="Where rows are kept, and how long."
     )

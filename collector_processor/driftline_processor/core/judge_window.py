@@ -63,11 +63,32 @@ class AskedWindow(NamedTuple):
         window: The window.
         reference: The reference that the rows are compared with; None: performance and expectations alone.
         context: What is known beside the sums of the window.
+        settings: How the model's windows are judged.
+        before: Its evaluation from the same rows and the same reference, before outcomes came; None: rows changed.
     """
 
     window: ModelWindow
     reference: Reference | None = None
     context: WindowContext = NO_CONTEXT
+    settings: ModelSettings = DEFAULTS
+    before: Evaluation | None = None
+
+
+OF_ROWS = (
+    "features",
+    "score",
+    "predicted",
+    "fraction",
+    "weighted_fraction",
+    "missing_features",
+    "new_features",
+    "findings",
+    "compared",
+    "joint",
+    "slices",
+    "explanation",
+)
+"""Fields of an evaluation that follow from rows and reference alone, so that outcomes do not change them."""
 
 
 def judge_window(
@@ -84,25 +105,26 @@ def judge_window(
         context: What is known beside the sums of the window.
         settings: How the model's windows are judged.
     """
-    return judge_windows([AskedWindow(window, reference, context)], settings)[0]
+    return judge_windows([AskedWindow(window, reference, context, settings)])[0]
 
 
-def judge_windows(asked_windows: Sequence[AskedWindow], settings: ModelSettings = DEFAULTS) -> list[Evaluation]:
-    """Judge windows of one model, each as it is alone; features of all windows are compared together.
-
-    Args:
-        asked_windows: The windows.
-        settings: How the model's windows are judged.
-    """
-    evaluations = [_performance(one, settings) for one in asked_windows]
+def judge_windows(windows: Sequence[AskedWindow]) -> list[Evaluation]:
+    """Judge windows, each as it is alone; features of all windows are compared together."""
+    evaluations = [_performance(window) for window in windows]
     compared = [
-        _Compared(one.window, one.reference, one.context, evaluation)
-        for one, evaluation in zip(asked_windows, evaluations, strict=True)
-        if one.reference is not None
+        (_Compared(window.window, window.reference, window.context, window.settings, evaluation), window.before)
+        for window, evaluation in zip(windows, evaluations, strict=True)
+        if window.reference is not None
     ]
-    drifts = drift_of_windows([one.sliced(settings) for one in compared])
-    for one, drift in zip(compared, drifts, strict=True):
-        _compare(one, drift, settings)
+    changed = [window for window, before in compared if before is None]
+    drifts = drift_of_windows([window.sliced() for window in changed])
+    for window, drift in zip(changed, drifts, strict=True):
+        _compare(window, drift)
+    for window, before in compared:
+        if before is not None:
+            for name in OF_ROWS:
+                setattr(window.evaluation, name, getattr(before, name))
+        _conclude(window)
     return evaluations
 
 
@@ -112,6 +134,7 @@ class _Compared(NamedTuple):
     window: ModelWindow
     reference: Reference
     context: WindowContext
+    settings: ModelSettings
     evaluation: Evaluation
 
     @property
@@ -119,17 +142,17 @@ class _Compared(NamedTuple):
         """Length of the window, nanoseconds."""
         return self.window.window.end - self.window.window.start
 
-    def sliced(self, settings: ModelSettings) -> SlicedWindow:
+    def sliced(self) -> SlicedWindow:
         """Return the window with its slices."""
-        rules = Rules(settings.min_effect, settings.choices, self.reference.shift)
+        rules = Rules(self.settings.min_effect, self.settings.choices, self.reference.shift)
         slices = {name: sliced.pane for name, sliced in self.context.slices.items()}
         baseline, seasonal = self.reference.baseline, self.reference.seasonal
         return SlicedWindow(self.window.pane, baseline, slices, rules, self.span, seasonal)
 
 
-def _performance(asked_window: AskedWindow, settings: ModelSettings) -> Evaluation:
+def _performance(asked_window: AskedWindow) -> Evaluation:
     """Judge what needs no comparison of features: performance, its estimate, and expectations."""
-    window, reference, context = asked_window
+    window, reference, context, settings, before = asked_window
     pane, outcomes = window.pane, context.outcomes
     baseline = None if reference is None else reference.baseline
     task = window.task or (baseline.task if baseline is not None else None)
@@ -152,24 +175,26 @@ def _performance(asked_window: AskedWindow, settings: ModelSettings) -> Evaluati
         evaluation.estimated = estimate_metrics(pane, learned, task, span, realized_values, shift)
         evaluation.estimated_changes = estimated_changes(evaluation.estimated)
         evaluation.label_shift = None if shift is None or shift[0].p_value > SHIFT_LEVEL else shift[0]
-    evaluation.expected = judge_expectations(settings.expectations, context.facts, pane, baseline, window.window)
+    evaluation.expected = (
+        judge_expectations(settings.expectations, context.facts, pane, baseline, window.window)
+        if before is None
+        else before.expected
+    )
     if baseline is None:
         evaluation.score = _unknown("score", pane)
         evaluation.predicted = _unknown("class", pane) if task is None or task.may_have_classes else None
     return evaluation
 
 
-def _compare(compared: _Compared, sliced_drift: SlicedDrift, settings: ModelSettings) -> None:
+def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
     """Fill in the drift of a window, its data quality, and likely causes."""
-    window, reference, context, evaluation = compared
+    window, reference, context, settings, evaluation = compared
     pane, baseline, span = window.pane, reference.baseline, compared.span
-    task = window.task or baseline.task
-    evaluation.baseline_version, evaluation.compared = baseline.version, reference.note
+    evaluation.compared = reference.note
     drifted, evaluation.slices, baseline_slices = sliced_drift
     if reference.seasonal and baseline_slices:
         evaluation.compared = f"{reference.note}; {SLICED}"
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.fraction = drifted
-    evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span, reference.note)
     least_shift, methods = reference.shift, settings.multivariate
     rows, of_baseline = (
         effective(one, float(one.parts["rows"][1])) if one.rows else 0.0 for one in (pane, baseline.pane)
@@ -192,7 +217,16 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift, settings: ModelSett
         name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")
     )
     evaluation.new_features = tuple(name for name in unknown_features(pane) if pane.parts[f"{UNKNOWN}{name}"].any())
-    evaluation.change_kind = kind_of_change(evaluation, pane, context.outcomes.reference or baseline, task)
+
+
+def _conclude(compared: _Compared) -> None:
+    """Fill in what a window adds to the evidence of those before it, and the kind of change that it shows."""
+    window, reference, context, _, evaluation = compared
+    pane, baseline = window.pane, reference.baseline
+    evaluation.baseline_version = baseline.version
+    evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, compared.span, reference.note)
+    learned, task = context.outcomes.reference or baseline, window.task or baseline.task
+    evaluation.change_kind = kind_of_change(evaluation, pane, learned, task)
 
 
 def _unknown(column: str, pane: Pane) -> ColumnDrift:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
-import traceback
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
-from time import thread_time
 
 import numpy as np
 from driftline.tables.table import I64
 
+from driftline_processor.core.drift.method_choice import misfits
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
-from driftline_processor.core.windows.window import PANE, Window, window_of
+from driftline_processor.core.windows.window import PANE, Window, is_closed, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
-from driftline_processor.ingest.changes import ChangedPanes, PaneProgress, Panes
+from driftline_processor.ingest.changes import ChangedPanes, PaneCounts, PaneProgress
 from driftline_processor.ingest.pane_sums import read_restated, write_restated
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.cumulative_streams import touched_since
@@ -24,19 +27,132 @@ from driftline_processor.store.panes import stored_unit
 from driftline_processor.store.series import Series, SeriesRegister
 
 from .evaluation_store import EvaluationStore
-from .judge import TOGETHER
-from .judging_queue import WaitingWindows
-from .processes.pool import JudgingProcesses
-from .ripe_windows import RipeWindows, changed_by_delay
+from .judge import TOGETHER, judge_together
+from .outcome_delays import OutcomeDelays
 from .settings import settings_of
-from .store_judge import JudgedWindow, JudgingOrder, StoreJudge
-from .store_source import StoreReaders
-from .stored_outcomes import OutcomeDelays
+from .store_source import StoreReaders, StoreSource
+from .window_queue import Counts, WaitingWindows
 
 _log = logging.getLogger(__name__)
 
+SeriesWindow = tuple[int, Window]
+"""The number of a series, and one of its windows."""
+
 AT_ONCE = 200
 """Windows that are evaluated in one go at most, and then stored together; the rest waits for the next."""
+
+
+_Ends = list[tuple[int, str, int]]
+"""A heap of windows: end, name and start."""
+
+
+class RipeWindows:
+    """The evaluated windows of one series that become ripe as its event time passes.
+
+    >>> ripe, hour = RipeWindows(), 3_600 * 10**9
+    >>> ripe._note_open(Window("1h", 0, hour))
+    >>> list(ripe.closing(hour)), list(ripe.closing(2 * hour))
+    ([], [Window(name='1h', start=0, end=3600000000000)])
+    >>> list(ripe.closing(3 * hour))
+    []
+    """
+
+    def __init__(self) -> None:
+        self._open: _Ends = []
+        self._young: _Ends = []
+        self._noted: dict[tuple[str, int], bool] = {}
+        self._delay: tuple[int, str] | None = None
+
+    def note(self, evaluation: Evaluation) -> None:
+        """Take in what a window was when it was evaluated: open, or closed and young."""
+        window = evaluation.window
+        if not evaluation.closed:
+            self._note_open(window)
+        elif evaluation.young:
+            self._note(window, True, self._young)
+        else:
+            self._noted.pop((window.name, window.start), None)
+
+    def closing(self, watermark: int) -> Iterator[Window]:
+        """Yield the open windows that are closed now, each once. ``watermark``: unix nanoseconds."""
+        while self._open and is_closed(_window(self._open[0]), watermark):
+            yield from self._take(self._open, young=False)
+
+    def mature(self, watermark: int, delay: OutcomeDelay) -> Iterator[Window]:
+        """Yield the young windows whose outcomes have had their time, each once. ``watermark``: unix nanoseconds."""
+        while self._young and watermark - self._young[0][0] >= delay.nanoseconds:
+            yield from self._take(self._young, young=True)
+
+    def is_new(self, delay: OutcomeDelay) -> bool:
+        """Return True where outcomes take another time than was noted last, so that all windows have to be seen."""
+        return self._delay != (delay.nanoseconds, delay.source)
+
+    def note_delay(self, delay: OutcomeDelay) -> None:
+        """Note that all windows were seen with this delay."""
+        self._delay = delay.nanoseconds, delay.source
+
+    def _note_open(self, window: Window) -> None:
+        self._note(window, False, self._open)
+
+    def _note(self, window: Window, young: bool, ends: _Ends) -> None:
+        place = window.name, window.start
+        if self._noted.get(place) is not young:
+            self._noted[place] = young
+            heapq.heappush(ends, (window.end, window.name, window.start))
+
+    def _take(self, ends: _Ends, young: bool) -> Iterator[Window]:
+        """Yield the first window, unless it has become another since."""
+        window = _window(heapq.heappop(ends))
+        if self._noted.get((window.name, window.start)) is young:
+            del self._noted[window.name, window.start]
+            yield window
+
+
+def changed_by_delay(closed: Iterable[Evaluation], watermark: int, delay: OutcomeDelay) -> Iterator[Window]:
+    """Yield the closed windows that are young or not where outcomes take ``delay``, and were evaluated otherwise."""
+    for closed_window in closed:
+        waits = watermark - closed_window.window.end < delay.nanoseconds and not delay.complete(closed_window.coverage)
+        if closed_window.young != waits:
+            yield closed_window.window
+
+
+def _window(window_end: tuple[int, str, int]) -> Window:
+    end, name, start = window_end
+    return Window(name, start, end)
+
+
+class UnchangedRows:
+    """The windows of a series since whose evaluation no row came into them, or into the time before them.
+
+    >>> unchanged, hour = UnchangedRows(), Window("1h", 0, 3_600)
+    >>> unchanged.note(hour)
+    >>> unchanged.forget(3_600)
+    >>> hour in unchanged
+    True
+    >>> unchanged.forget(0)
+    >>> hour in unchanged
+    False
+    """
+
+    def __init__(self) -> None:
+        self._ends: defaultdict[str, list[int]] = defaultdict(list)
+
+    def note(self, window: Window) -> None:
+        """Note that a window was evaluated; of each length the last five hundred are remembered."""
+        if window not in self:
+            ends = self._ends[window.name]
+            insort(ends, window.end)
+            del ends[:-500]
+
+    def forget(self, pane: int) -> None:
+        """Forget the windows that end after a pane, by its start, into which a row came."""
+        for ends in self._ends.values():
+            del ends[bisect_right(ends, pane) :]
+
+    def __contains__(self, window: Window) -> bool:
+        ends = self._ends[window.name]
+        position = bisect_left(ends, window.end)
+        return position < len(ends) and ends[position] == window.end
 
 
 class Evaluator:
@@ -51,24 +167,23 @@ class Evaluator:
         touched: ChangedPanes,
         watermark: Callable[[Series], int],
         clock: Callable[[], int],
-        processes: JudgingProcesses,
         share: float = 1.0,
     ) -> None:
         """Note what has to be looked at again since the last time.
 
-        ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds. ``processes``: judge windows
-        beside this one, as far as there are any. ``share``: of the memory that what is read of the store may take.
+        ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds. ``share``: of the memory that
+        what is read of the store may take.
         """
         self._connection, self._series, self._baselines = connection, series, baselines
-        self._processes = processes
-        processes.close()  # what they remember is of before
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
         self._readers = StoreReaders(connection, baselines, share)
-        self._judge = StoreJudge(self._readers)
-        self._judged: dict[str, ModelSettings] = {}
+        self._settings: dict[str, ModelSettings] = {}
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
-        self._warned: set[tuple[str, str]] = set()
+        self._unchanged: defaultdict[int, UnchangedRows] = defaultdict(UnchangedRows)
+        self._baseline_changes = baselines.changes
+        self._warned: set[str] = set()
+        self._fitting: set[tuple[str, str]] = set()
         self._given_up: set[tuple[int, Window]] = set()
         load_custom_metrics(_log.warning)
         for series_number in series.by_number():
@@ -91,154 +206,94 @@ class Evaluator:
         self.collect()
         if self._evaluations.crowded:
             self._evaluations.write(patient=False)  # storing has failed before, and what waits must not pile up
-        by_number, window_count = self._series.by_number(), 0
-        self._processes.prepare(self.waiting.backlog.windows)
-        try:
-            while window_count < AT_ONCE and not ended():
-                following, due = self.waiting.next(self._clock()), True
-                if following is None and (not patient or early()):
-                    following, due = self.waiting.next(self._clock(), early=True), not patient
-                if following is None:
-                    break
-                window_count += self._evaluate_some(by_number[following[0]], following[1], due, AT_ONCE - window_count)
-            self._take_answers()
-        except BaseException:
-            self._take_back()
-            raise
+        window_count = 0
+        while window_count < AT_ONCE and not ended():
+            first = self.waiting.next(self._clock())
+            if first is None and not patient:
+                first = self.waiting.next_resting(self._clock(), quiet=0)
+            elif first is None and early():
+                first = self.waiting.next_resting(self._clock())
+            if first is None:
+                break
+            windows = [first, *self.waiting.following(*first, min(TOGETHER, AT_ONCE - window_count) - 1)]
+            self._evaluate(windows)
+            window_count += len(windows)
         self.waiting.publish(self._clock())
         self._evaluations.write(patient, lambda is_whole: self._note_reached() if is_whole and window_count else None)
         return window_count > 0
 
-    def _evaluate_some(self, series: Series, first: Window, due: bool, limit: int) -> int:
-        """Evaluate a window that waits, and past ones that follow it, here or in another process.
-
-        A view of the past that rolls is kept by who writes the store, so its windows are judged here.
-
-        Args:
-            series: Whose windows.
-            first: The window.
-            due: False where it rests, and this thread has an allowance of CPU for it.
-            limit: How many windows at most.
-
-        Returns:
-            How many these are.
-        """
-        elsewhere = due and self._processes.ready and self._settings_of(series.key.model).rolling is None
-        batch_size = self._processes.windows_at_once(series.number) if elsewhere else TOGETHER
-        windows = [first, *self.waiting.following(series.number, first, min(batch_size, limit) - 1)]
-        if elsewhere:
-            self._give(series, windows)
-        else:
-            self._evaluate_here(series, windows)
-        return len(windows)
-
-    def _evaluate_here(self, series: Series, windows: Sequence[Window]) -> None:
+    def _evaluate(self, windows: Sequence[SeriesWindow]) -> None:
         """Evaluate windows together, each alone where one of them cannot be; note what becomes of them with time."""
-        began = thread_time()
+        evaluations: Sequence[Evaluation | None] = [None]
         try:
-            judged_windows = self._of(series, windows)
+            evaluations = self._judge(windows)
         except Exception as error:
             if is_of_all(error):
                 raise  # all of them go on waiting
             if len(windows) > 1:
-                _log.debug("windows of %s are evaluated one by one: %r", series.key.model, error)
-                for window in windows:
-                    self._evaluate_here(series, [window])
+                _log.debug("windows are evaluated one by one: %r", error)
+                for series_window in windows:
+                    self._evaluate([series_window])
                 return
             if is_of_memory(error):
-                self._put_off(series, windows[0], error)
+                self._put_off(*windows[0], error)
                 return
-            judged_windows = [JudgedWindow(None, (), traceback.format_exc())]
-        for window, judged_window in zip(windows, judged_windows, strict=True):
-            self._note(series, window, judged_window)
-        self._processes.note_judged(series.number, len(windows), thread_time() - began)
+            # One window that cannot be evaluated must not stop the others; it is tried when touched again.
+            series, window = windows[0]
+            model = self._series.by_number()[series].key.model
+            _log.exception("window %s of %s at %d could not be evaluated", window.name, model, window.start)
+        for (series, window), evaluation in zip(windows, evaluations, strict=True):
+            self._note(series, window, evaluation)
 
-    def _of(self, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
-        return self._judge.judge(self._order(series, windows))
+    def _judge(self, windows: Sequence[SeriesWindow]) -> list[Evaluation | None]:
+        """Judge windows together; None of one in which nothing ever was: a clock or a counter alone has touched it."""
+        sources = [self._source(*window) for window in windows]
+        filled = [source for source in sources if not source.empty or self._is_known(source.series, source.window)]
+        for source in filled:
+            self._warn_misfits(source)
+        evaluations = judge_together([(source, source.settings) for source in filled], self._warn_once)
+        by_source = dict(zip(map(id, filled), evaluations, strict=True))
+        return [by_source.get(id(source)) for source in sources]
 
-    def _give(self, series: Series, windows: Sequence[Window]) -> None:
-        """Give windows to a process, or evaluate them here where none takes them."""
-        order = self._order(series, windows)
-        for window in windows:
-            self.waiting.hand_over(series.number, window)
-        while not self._processes.free and self._take_answer():
-            pass
-        if not self._processes.give(order, self._baselines.changes):
-            self._evaluate_lost(order)
-
-    def _take_answers(self) -> None:
-        """Wait for all that was given to processes, and take in what they answer."""
-        while self._take_answer():
-            pass
-
-    def _take_answer(self) -> bool:
-        """Wait for an answer and take it in; False where nothing was asked."""
-        answered = self._processes.collect(self._connection, self._baselines)
-        if answered is None:
-            return False
-        order, judged_windows = answered
-        if judged_windows is None:
-            self._evaluate_lost(order)
-            return True
-        for window, judged_window in zip(order.windows, judged_windows, strict=True):
-            self._note(order.series, window, judged_window)
-        return True
-
-    def _evaluate_lost(self, order: JudgingOrder) -> None:
-        """Evaluate the windows of an order here that no process has answered."""
-        for window in order.windows:
-            self.waiting.take_back(order.series.number, window, self._clock())
-        self._evaluate_here(order.series, order.windows)
-
-    def _take_back(self) -> None:
-        """Let the windows wait again that were given away, or were to be."""
-        self._processes.abandon()
-        self.waiting.take_all_back(self._clock())
+    def _source(self, number: int, window: Window) -> StoreSource:
+        series = self._series.by_number()[number]
+        settings, watermark = self._settings_of(series.key.model), self._watermark(series)
+        earlier = None
+        if window in self._unchanged[number] and self._baseline_changes == self._baselines.changes:
+            earlier = self._evaluations.history(number).get(window.name, {}).get(window.start)
+        return StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers, earlier)
 
     def _is_known(self, series: Series, window: Window) -> bool:
         """Return True where a window was evaluated before."""
         return window.start in self._evaluations.history(series.number).get(window.name, {})
 
-    def _order(self, series: Series, windows: Sequence[Window]) -> JudgingOrder:
-        """Return an order to judge windows, with all that is known of the model now."""
-        known_windows = frozenset(window for window in windows if self._is_known(series, window))
-        settings, watermark = self._settings_of(series.key.model), self._watermark(series)
-        return JudgingOrder(series, tuple(windows), known_windows, settings, watermark, self.delays.of(series))
-
-    def _note(self, series: Series, window: Window, judged_window: JudgedWindow) -> None:
+    def _note(self, number: int, window: Window, evaluation: Evaluation | None) -> None:
         """Take in what was judged of a window, which waits no longer."""
-        number, is_known = series.number, self._is_known(series, window)
-        if judged_window.failure:
-            # One window that cannot be evaluated must not stop the others; it is tried when touched again.
-            log_labels = window.name, series.key.model, window.start
-            _log.error("window %s of %s at %d could not be evaluated\n%s", *log_labels, judged_window.failure)
-        for sentence in judged_window.said:
-            self._warn_once(series.key.model, sentence)
-        if judged_window.evaluation is not None:
-            if judged_window.evaluation.closed:
+        series = self._series.by_number()[number]
+        is_known, evaluated = self._is_known(series, window), None
+        if evaluation is not None:
+            if evaluation.closed:
                 self._warn_asked(series)
-            self._evaluations.put(number, judged_window.evaluation)
-            self._ripe[number].note(judged_window.evaluation)
+            else:
+                evaluated = Counts(evaluation.rows + evaluation.distributed, evaluation.outcome_rows)
+            self._evaluations.put(number, evaluation)
+            self._ripe[number].note(evaluation)
+            self._unchanged[number].note(window)
         self._given_up.discard((number, window))
-        self.waiting.remove(number, window, self._clock(), is_known)
+        self.waiting.remove(number, window, self._clock(), is_known, evaluated)
 
-    def _put_off(self, series: Series, window: Window, error: Exception) -> None:
+    def _put_off(self, number: int, window: Window, error: Exception) -> None:
         """Let a window wait for which there was no memory, and say so once for windows of its name."""
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+        model = self._series.by_number()[number].key.model
         self._warn_once(
-            series.key.model,
-            f"windows of {window.name} of {series.key.model}: there was no memory to evaluate one; it is tried again"
+            f"windows of {window.name} of {model}: there was no memory to evaluate one; it is tried again"
             " later, and at the next start. Where this goes on, raise limits.memory",
             reason,
         )
-        if not self.waiting.put_off(series.number, window, self._clock()):
-            self._given_up.add((series.number, window))
-            write_restated(self._connection, [(series.number, np.array([window.start]))])
-
-    def _forget(self, forget: Callable[..., None], *arguments: object) -> None:
-        """Let the readers here and those of all processes forget something of the store."""
-        forget(self._readers, *arguments)
-        self._processes.tell(forget, *arguments)
+        if not self.waiting.put_off(number, window, self._clock()):
+            self._given_up.add((number, window))
+            write_restated(self._connection, [(number, np.array([window.start]))])
 
     def forget_deleted(self, deleted_slices: Iterable[tuple[int, str]] = ()) -> list[tuple[int, I64]]:
         """Forget what was read of the store: rows were deleted.
@@ -250,7 +305,7 @@ class Evaluator:
             By series, where windows begin that are not stored yet and named one of these slices.
         """
         self._readers.forget_all()
-        self._processes.close()  # what they remember is deleted with them
+        self._unchanged.clear()
         return [(series, self._evaluations.forget_slice(series, name)) for series, name in deleted_slices]
 
     @property
@@ -261,7 +316,7 @@ class Evaluator:
     def forget_tidied(self) -> None:
         """Forget what was read of the store that tidying may have changed."""
         for series in self._series:
-            self._forget(StoreReaders.forget_old, series.number, self._watermark(series))
+            self._readers.forget_old(series.number, self._watermark(series))
 
     def _note_reached(self) -> None:
         """Write down how far the tables had come with all that was evaluated, inside the caller's transaction."""
@@ -276,27 +331,37 @@ class Evaluator:
 
     def collect(self) -> None:
         """Note which windows were touched, and which can be closed now."""
-        panes, counted, reached = self._touched.take()
+        rows, outcomes, reached = self._touched.take()
         self.waiting.begin_round(reached)
         try:
-            self._collect(panes, counted, reached)
+            self._collect(rows, outcomes, reached)
         except BaseException:
-            self._touched.put_back(panes, counted)
+            self._touched.put_back(rows, outcomes)
             self.waiting.cancel_round()
             raise
         self.waiting.publish(self._clock())
 
-    def _collect(self, panes: Panes, counted: Panes, reached: PaneProgress) -> None:
-        self.delays.learn(reached.joined, idle=not panes)
+    def _collect(self, rows: PaneCounts, outcomes: PaneCounts, reached: PaneProgress) -> None:
+        self.delays.learn(reached.joined, idle=not rows and not outcomes)
+        if self._baseline_changes != self._baselines.changes:
+            self._baseline_changes = self._baselines.changes
+            self._unchanged.clear()
         by_number = self._series.by_number()
-        for series_number, starts in counted.items():
-            self._forget(StoreReaders.forget_counted, series_number, starts)
-            self._mark_compared(by_number[series_number], starts)
-        for series_number, starts in panes.items():
-            self._mark_dirty(by_number[series_number], starts)
-            self._forget(StoreReaders.forget_rows, series_number, starts)
+        for series_number in rows.keys() | outcomes.keys():
+            series, none = by_number[series_number], Counter[int]()
+            counted, joined = rows.get(series_number, none), outcomes.get(series_number, none)
+            self._forget(series, counted, joined)
+            self._mark_grown(series, counted, joined)
         for series_number, series in by_number.items():
             self._collect_ripe(series_number, series)
+
+    def _forget(self, series: Series, counted: Collection[int], joined: Collection[int]) -> None:
+        """Forget what was read of panes, and note the windows that were compared with those in which rows came."""
+        if counted:
+            self._unchanged[series.number].forget(min(counted))
+            self._readers.forget_counted(series.number, counted)
+            self._mark_compared(series, counted)
+        self._readers.forget_rows(series.number, {*counted, *joined})
 
     def _collect_ripe(self, number: int, series: Series) -> None:
         """Note the windows of a series that can be closed now, and those whose outcomes have had their time.
@@ -316,20 +381,29 @@ class Evaluator:
 
     def _settings_of(self, model: str) -> ModelSettings:
         """Return how windows of a model are judged."""
-        if model not in self._judged:
-            self._judged[model] = settings_of(self._series.settings(model))
-        return self._judged[model]
+        if model not in self._settings:
+            self._settings[model] = settings_of(self._series.settings(model))
+        return self._settings[model]
 
     def _warn_asked(self, series: Series) -> None:
         """Log once what is asked of the performance and a model of this kind, or with these classes, has not."""
         metric_names = self._series.settings(series.key.model).performance
         for wrong in metric_names.problems(series.task.kind, series.task.classes):
             message = f"models.{series.key.model}.performance.{wrong}"
-            self._warn_once(series.key.model, f"{message}; until then it is left out")
+            self._warn_once(f"{message}; until then it is left out")
 
-    def _warn_once(self, model: str, message: str, reason: str = "") -> None:
-        if (model, message) not in self._warned:
-            self._warned.add((model, message))
+    def _warn_misfits(self, source: StoreSource) -> None:
+        """Log once of each baseline which methods were chosen for a feature that they do not compare."""
+        model, choices, baseline = source.key.model, source.settings.choices, source.baseline
+        if baseline is None or not choices.features or (model, baseline.digest) in self._fitting:
+            return
+        self._fitting.add((model, baseline.digest))
+        for misfit in misfits(choices, baseline):
+            self._warn_once(f"{misfit.key(model)}: {misfit}; until then it is passed over")
+
+    def _warn_once(self, message: str, reason: str = "") -> None:
+        if message not in self._warned:
+            self._warned.add(message)
             _log.warning("%s", f"{message} ({reason})" if reason else message)
 
     def _mark_compared(self, series: Series, panes: Collection[int]) -> None:
@@ -348,22 +422,33 @@ class Evaluator:
                 if ends[0] < ends[1]:
                     self._mark_dirty(series, [window.start], (name,))
 
+    def _mark_grown(self, series: Series, rows: Counter[int], outcomes: Counter[int]) -> None:
+        """Note the windows that hold panes, with how many rows and outcomes came into these, by their starts."""
+        for window, panes in self._windows_of(series, rows.keys() | outcomes.keys()).items():
+            gained = Counts(sum(rows[pane] for pane in panes), sum(outcomes[pane] for pane in panes))
+            self.waiting.add(series.number, window, self._clock(), gained=gained)
+
     def _mark_dirty(self, series: Series, panes: Iterable[int], names: tuple[str, ...] = ()) -> None:
-        """Note the windows that hold these panes: of the names given, else of all that are configured.
+        """Note the windows that hold these panes: of the names given, else of all that are configured."""
+        for window in self._windows_of(series, panes, names):
+            self.waiting.add(series.number, window, self._clock())
+
+    def _windows_of(self, series: Series, panes: Iterable[int], names: tuple[str, ...] = ()) -> dict[Window, list[int]]:
+        """Return the windows that hold panes, with those panes.
 
         Not those shorter than what panes of their age are rolled up to: their evaluations stay.
         """
         settings, watermark = self._series.settings(series.key.model), self._watermark(series)
-        now, ordered = self._clock(), sorted(panes)
+        windows, ordered = dict[Window, list[int]](), sorted(panes)
         for name in names or settings.windows:
-            end = 0
+            window, is_kept = Window(name, 0, 0), False
             for pane in ordered:
-                if pane < end:
-                    continue
-                window = window_of(name, pane, settings.timezone)
-                end = window.end
-                if stored_unit(pane, watermark, settings.timezone).end <= end:
-                    self.waiting.add(series.number, window, now)
+                if pane >= window.end:
+                    window = window_of(name, pane, settings.timezone)
+                    is_kept = stored_unit(pane, watermark, settings.timezone).end <= window.end
+                if is_kept:
+                    windows.setdefault(window, []).append(pane)
+        return windows
 
     def _load(self) -> None:
         """Look again at what came after the last time, and at all windows after the last stored one of their name."""
@@ -392,7 +477,7 @@ class Evaluator:
         for series_number, starts in panes.items():
             self._mark_dirty(by_number[series_number], starts)
         for series_number, starts in counted.items():
-            self._forget(StoreReaders.forget_counted, series_number, starts)
+            self._readers.forget_counted(series_number, starts)
             self._mark_compared(by_number[series_number], starts)
         for series in by_number.values():
             for name in self._series.settings(series.key.model).windows:

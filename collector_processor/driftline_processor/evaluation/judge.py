@@ -46,30 +46,29 @@ Say = Callable[[str], None]
 
 def judge(source: WindowSource, settings: ModelSettings, say: Say = lambda _: None) -> Evaluation:
     """Judge one window, as :func:`judge_together` does many."""
-    return judge_together([source], settings, say)[0]
+    return judge_together([(source, settings)], say)[0]
 
 
 def judge_together(
-    sources: Sequence[WindowSource], settings: ModelSettings, say: Say = lambda _: None
+    sources: Sequence[tuple[WindowSource, ModelSettings]], say: Say = lambda _: None
 ) -> list[Evaluation]:
-    """Judge windows of one model, each as it is alone; together they take less time.
+    """Judge windows, each as it is alone; together they take less time.
 
     What a window shows beside the one before it is said by :func:`follow`, once that one is known.
 
     Args:
-        sources: The windows.
-        settings: How the model's windows are judged.
+        sources: The windows, and how those of their models are judged.
         say: Is told in words where a window is compared with another reference than the baseline's own decisions.
     """
     evaluations, batch, held_bytes = list[Evaluation](), list[AskedWindow](), 0
-    for source in sources:
+    for source, settings in sources:
         batch.append(_asked(source, settings, say))
         held_bytes += _bytes_of(batch[-1])
         if held_bytes > MOST_BYTES:
-            evaluations += judge_windows(batch, settings)
+            evaluations += judge_windows(batch)
             batch, held_bytes = [], 0
-    evaluations += judge_windows(batch, settings)
-    for source, evaluation in zip(sources, evaluations, strict=True):
+    evaluations += judge_windows(batch)
+    for (source, _), evaluation in zip(sources, evaluations, strict=True):
         if source.baseline is not None:
             _name_absent_features(evaluation, source, source.baseline)
     return evaluations
@@ -103,9 +102,10 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
         reference = same_seasons(reference, settings.seasons, pane, span)
     before: TimeBefore = no_time_before
     known_mix = mix if reference is not None and reference.seasonal else None
-    if reference is not None:
+    evaluated = source.evaluated
+    if reference is not None and evaluated is None:
         before = remove_season(source.time_before(), reference.baseline, known_mix)
-    context = _context(source, settings, baseline)
+    context = NO_CONTEXT if evaluated is not None else _context(source, settings, baseline)
     if reference is not None and known_mix is not None:
         context = replace(context, slices=_without_season(context.slices, reference.baseline, known_mix))
     context = replace(
@@ -114,7 +114,8 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
         realized=source.realized(),
         time_before=before,
     )
-    return AskedWindow(ModelWindow(source.key, source.window, pane, source.closed, source.task), reference, context)
+    window = ModelWindow(source.key, source.window, pane, source.closed, source.task)
+    return AskedWindow(window, reference, context, settings, evaluated)
 
 
 def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:

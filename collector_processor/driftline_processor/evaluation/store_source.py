@@ -7,24 +7,28 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Protocol
 
+import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, ModelKey
+from driftline.tables.table import F64, I64, ModelKey
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.service_level.sums import FAILED
+from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import HOUR, PANE, Window, closed_until, is_closed, parse, window_of
 from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.baselines import ActiveBaseline
-from driftline_processor.store.database import Connection
+from driftline_processor.store.database import Connection, read
 from driftline_processor.store.duplicate_rows import RowSamples
 from driftline_processor.store.pane_memory import MOST_BYTES, PaneMemory
 from driftline_processor.store.panes import (
@@ -33,19 +37,116 @@ from driftline_processor.store.panes import (
     SLICED,
     StoredSteps,
     learned_fold,
+    order_by_code,
     part_width,
     performance_fold,
+    read_sums,
     score_fold,
+    step_query,
 )
+from driftline_processor.store.pruning import Condition
 from driftline_processor.store.reference_panes import RollingReferences, season_mix
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import SlicePanes
 
-from .stored_outcomes import StoredOutcomes, outcomes_by_step
 from .window_source import Progress, window_blocks
 
 MOST_SLICED_BYTES = 32 << 20
 """Bytes of the sums of slices in memory, of all series: an hour of twenty slices takes as much as twenty hours."""
+
+
+_Wanted = Callable[[str, str], bool]
+"""Returns True for a fold and a part that are."""
+
+
+class StoredOutcomes:
+    """The outcomes in the store, by step of time. One thread uses it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read from this store."""
+        self._connection = connection
+
+    def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
+        """Return the performance parts of each of some steps of time, which follow each other.
+
+        And the predictions of each decision; of a ranking its ``rows``: a list of which nobody says anything may be one
+        that was not clicked.
+        """
+        counted = _counted_beside(series)
+        counted_steps = self._steps(series, steps, lambda fold, part: bool(fold) or part in counted, width)
+        return _by_step(counted_steps, len(steps))
+
+    def calls(self, series: Series, steps: Sequence[Window]) -> list[Pane]:
+        """Return the calls of each of some steps of time, which follow each other."""
+
+        def wanted(fold: str, part: str) -> bool:
+            return not fold and (part in CALL_WIDTHS or part.startswith(FAILED))
+
+        return _by_step(self._steps(series, steps, wanted, lambda _, part: CALL_WIDTHS.get(part, 1)), len(steps))
+
+    def hours(self, series: Series, steps: Sequence[Window], parts: Sequence[str]) -> dict[str, F64]:
+        """Return some performance parts of steps of time that follow each other: float64 (len(steps), width)."""
+        sums_by_part = self._steps(
+            series,
+            steps,
+            lambda fold, part: bool(fold) and part in parts,
+            lambda _, part: part_width(part, None, series.task),
+        )
+        return {name: sums for name, (sums, _) in sums_by_part.items()}
+
+    def _steps(
+        self, series: Series, steps: Sequence[Window], is_needed: _Wanted, width: Callable[[str, str], int]
+    ) -> dict[str, tuple[F64, I64]]:
+        """Return the sums of each step by part, and the steps with any."""
+        if not steps:
+            return {}
+        how = step_query(steps)
+        folds = Condition("(fold = '' OR fold = ?)", (performance_fold(series.task),))
+        stretch = (series.number, steps[0].start, steps[-1].end)
+        within = folds.also(Condition("series = ? AND pane >= ? AND pane < ?", stretch))
+        rows = read(
+            self._connection,
+            f"SELECT {how.step} AS step, part, idx, fsum(value) AS value FROM sums {how.join} GROUP BY ALL",
+            *how.parameters,
+            sums=read_sums(self._connection, within, wanted=is_needed),
+            **how.tables,
+        )
+        step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
+        part = rows.column("part").combine_chunks().dictionary_encode()
+        names = part.dictionary.to_pylist()
+        order, ends = order_by_code(part.indices.to_numpy(), len(names))
+        fold, sums_by_part = performance_fold(series.task), {}
+        for name, first, last in zip(names, ends, ends[1:], strict=False):
+            step_rows = order[first:last]
+            sums = np.zeros((len(steps), max(width(fold, name), int(index[step_rows].max()) + 1)))
+            sums[step[step_rows], index[step_rows]] = value[step_rows]
+            sums_by_part[name] = sums, np.unique(step[step_rows])
+        return sums_by_part
+
+
+def outcomes_by_step(memory: PaneMemory, series: Series, steps: Sequence[Window]) -> list[Pane]:
+    """Return what :meth:`StoredOutcomes.panes` does, of steps that are asked for again and again."""
+    outcome_fold, counted, panes = performance_fold(series.task), _counted_beside(series), []
+    for step in memory.steps(series, steps, lambda fold: fold in ("", outcome_fold)):
+        plain_parts = step.get("", Pane()).parts
+        parts = {part: plain_parts[part] for part in counted if part in plain_parts}
+        panes.append(Pane(parts | step.get(outcome_fold, Pane()).parts))
+    return panes
+
+
+def _counted_beside(series: Series) -> list[str]:
+    """Return the parts that say how many rows wait for an outcome."""
+    if series.task.ranks_items:
+        return ["rows", DISTRIBUTED, ERASED]
+    return [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes] or [""]
+
+
+def _by_step(sums_by_part: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pane]:
+    panes = [Pane() for _ in range(steps)]
+    for name, (sums, having) in sums_by_part.items():
+        for step in having:
+            panes[step].parts[name] = sums[step]
+    return panes
 
 
 class KnownBaselines(Protocol):
@@ -105,6 +206,7 @@ class StoreSource:
         watermark: How far the model's event time has come, unix nanoseconds.
         delay: How long outcomes may take.
         readers: What reads the store.
+        earlier: Its evaluation, if no row came since into it or the time before it; else None.
     """
 
     series: Series
@@ -113,6 +215,7 @@ class StoreSource:
     watermark: int
     delay: OutcomeDelay
     readers: StoreReaders
+    earlier: Evaluation | None = None
 
     @property
     def key(self) -> ModelKey:
@@ -128,6 +231,13 @@ class StoreSource:
     def closed(self) -> bool:
         """True where the watermark has passed the window."""
         return is_closed(self.window, self.watermark)
+
+    @property
+    def evaluated(self) -> Evaluation | None:
+        """Its evaluation from the same rows and the same reference, if only outcomes came since; else None."""
+        earlier = self.earlier
+        alike = earlier is not None and (earlier.closed, earlier.rows) == (self.closed, self.pane.rows)
+        return earlier if alike else None
 
     @property
     def empty(self) -> bool:

@@ -28,7 +28,7 @@ from driftline_processor.store.panes import part_width, read_calls, read_sums, r
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
 
-from .stored_outcomes import StoredOutcomes
+from .store_source import StoredOutcomes
 
 _log = logging.getLogger(__name__)
 

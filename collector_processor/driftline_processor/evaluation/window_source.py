@@ -12,7 +12,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import MetricValue, WeakSearch
+from driftline_processor.core.evaluation import Evaluation, MetricValue, WeakSearch
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.window_outcomes import BlockSums
@@ -64,6 +64,10 @@ class WindowSource(Protocol):
     @property
     def closed(self) -> bool:
         """True where no more rows are expected."""
+
+    @property
+    def evaluated(self) -> Evaluation | None:
+        """Its evaluation from the same rows and the same reference, if only outcomes came since; else None."""
 
     @property
     def pane(self) -> Pane:

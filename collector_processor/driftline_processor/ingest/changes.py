@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -19,8 +20,8 @@ from driftline_processor.store.pruning import Condition
 
 from .pane_sums import DistributionSums
 
-Panes = dict[int, set[int]]
-"""Series → the starts of panes, unix nanoseconds."""
+PaneCounts = dict[int, Counter[int]]
+"""Series → start of a pane, unix nanoseconds → how many rows, or outcomes, came into it."""
 
 
 class PaneProgress(NamedTuple):
@@ -36,45 +37,45 @@ class ChangedPanes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._panes: Panes = {}
-        self._counted: Panes = {}
+        self._rows: PaneCounts = {}
+        self._outcomes: PaneCounts = {}
         self._written: dict[int, set[int]] = {}
         self._reached = PaneProgress(0, 0, 0)
 
     def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0, points: int = 0) -> None:
         """Note panes of series by their start (unix nanoseconds), and how far the tables have come with them.
 
-        ``joined``: only outcomes were added to them.
+        A pane is named once for each row or outcome that came into it. ``joined``: only outcomes were added to them.
         """
         with self._lock:
+            counts = self._outcomes if joined else self._rows
             for series, starts in panes:
-                self._panes.setdefault(series, set()).update(starts.tolist())
-                if not joined:
-                    self._counted.setdefault(series, set()).update(starts.tolist())
-                self._written.setdefault(series, set()).update(starts.tolist())
+                unique_starts, changes = (values.tolist() for values in np.unique(starts, return_counts=True))
+                counts.setdefault(series, Counter()).update(dict(zip(unique_starts, changes, strict=True)))
+                self._written.setdefault(series, set()).update(unique_starts)
             self._reached = PaneProgress(*map(max, (predictions, joined, points), self._reached))
 
     def __bool__(self) -> bool:
         """Return True while there are panes to be evaluated."""
         with self._lock:
-            return bool(self._panes)
+            return bool(self._rows or self._outcomes)
 
-    def take(self) -> tuple[Panes, Panes, PaneProgress]:
-        """Return the panes to be evaluated, those of them in which rows were counted, and how far they reach.
+    def take(self) -> tuple[PaneCounts, PaneCounts, PaneProgress]:
+        """Return the panes in which rows were counted, those to which outcomes were added, and how far they reach.
 
-        And begin anew. The others had only outcomes added to them.
+        And begin anew.
         """
         with self._lock:
-            panes, self._panes = self._panes, {}
-            counted, self._counted = self._counted, {}
-            return panes, counted, self._reached
+            rows, self._rows = self._rows, {}
+            outcomes, self._outcomes = self._outcomes, {}
+            return rows, outcomes, self._reached
 
-    def put_back(self, panes: Panes, counted: Panes) -> None:
+    def put_back(self, rows: PaneCounts, outcomes: PaneCounts) -> None:
         """Note again what :meth:`take` returned: nobody could look at it."""
         with self._lock:
-            for noted, returned in ((self._panes, panes), (self._counted, counted)):
-                for series, starts in returned.items():
-                    noted.setdefault(series, set()).update(starts)
+            for noted, returned in ((self._rows, rows), (self._outcomes, outcomes)):
+                for series, counts in returned.items():
+                    noted.setdefault(series, Counter()).update(counts)
 
     def take_written(self) -> dict[int, set[int]]:
         """Return the panes that may be stored in pieces, series → starts, and begin anew."""

@@ -376,7 +376,7 @@ class Intake:
         self._kept.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
         self._prediction_seq += len(table)
         work.kept += len(table)
-        work.touched.append((series.number, np.unique(panes_of(table))))
+        work.touched.append((series.number, panes_of(table)))
 
         by_class, duration = add_plain(work.changes, series, table, decided)
         add_expected(work.changes, series, table, settings.expectations)
@@ -421,7 +421,8 @@ class Intake:
             work.changes, series, increases, in_force.baseline if in_force else None, known_errors
         )
         self.baselines.learn_points(self._connection, series, increases, work.now)
-        work.touched.append((series.number, added.panes))
+        # the rows of distributions are taken to be spread evenly over their panes
+        work.touched.append((series.number, np.repeat(added.panes, 1 + added.rows // max(1, len(added.panes)))))
         self.totals[series.number] = self.totals.get(series.number, SeriesTotals()).plus_distributed(added, work.now)
         if added.rows:
             self.arrivals.add(series.number, work.now)
@@ -465,9 +466,9 @@ class Intake:
         in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
         if in_force is not None:
             given_back = self.baselines.give_back(self._connection, series)
-            panes_by_series = [(series.number, np.unique(panes_of(part_rows))) for part_rows in given_back]
+            panes_by_series = [(series.number, panes_of(part_rows)) for part_rows in given_back]
             work.touched += panes_by_series
-            work.restated += panes_by_series
+            work.restated += [(number, np.unique(panes)) for number, panes in panes_by_series]
             for part_rows in (*given_back, table):
                 values = {key: self.slices.of(series.number, key) for key in settings.sliced if key in part_rows.slices}
                 cutting = Cutting(work.sliced, values, settings.timezone)

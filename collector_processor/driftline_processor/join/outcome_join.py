@@ -174,7 +174,7 @@ class Join:
             self._apply(matches, progress, work, hearing=False)
             work.changes.write(connection)
             self._values.write(connection)
-        return work.touched
+        return [(number, np.unique(panes)) for number, panes in work.touched]
 
     def reread_concept(self) -> None:
         """Read what is known of concept drift again: streams of slices were deleted."""
@@ -208,7 +208,8 @@ class Join:
         rows, by_number = verdict.rows, self._series.by_number()
         for number, series_rows in _by_series(filter_rows(rows, verdict.first)):
             settings = self._series.settings(by_number[number].key.model)
-            work.touched.append((number, add_outcomes(work.changes, by_number[number], series_rows)))
+            add_outcomes(work.changes, by_number[number], series_rows)
+            work.touched.append((number, _panes(series_rows)))
             add_sliced(work.sliced, by_number[number], series_rows, settings.sliced, self._values, settings.timezone)
             work.joined[number] += len(series_rows)
             self._folds.setdefault(number, set()).add(performance_fold(by_number[number].task))
@@ -229,7 +230,7 @@ class Join:
         for number in np.unique(numbers).tolist():
             stretches = stored_stretches(self._connection, number, np.unique(panes[numbers == number]).tolist())
             anew = recompute_panes(self._connection, work.changes, by_number[number], stretches, self._values)
-            work.touched.append((number, anew))
+            work.touched += [(number, panes[numbers == number]), (number, anew)]
 
     def _aged(self, matches: Matches, verdict: OutcomeChanges) -> pa.Table:
         """Return the rows whose outcome is repeated so much later that its delay or age changes.

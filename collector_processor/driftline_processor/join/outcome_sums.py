@@ -155,13 +155,13 @@ def slices_of(
 _KEPT = "SELECT {} FROM joined WHERE series = ? AND time >= ? AND time < ?"
 
 
-def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
-    """Add joined rows of one series to the panes of their predictions; return the starts of those panes.
+def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> None:
+    """Add joined rows of one series to the panes of their predictions.
 
     ``rows``: the columns of the table ``joined``.
     """
     if not rows.num_rows:
-        return _NONE
+        return
     labelled, time = labelled_rows(series.task, rows), integers_of(rows, "time")
     if (time[1:] < time[:-1]).any():
         order = np.argsort(time, kind="stable")
@@ -172,7 +172,6 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
     group = np.cumsum(new) - 1
     sums = labelled.fold(series.task, group, len(panes)) | labelled.delays(group, len(panes))
     changes.add_sparse(series.number, performance_fold(series.task), panes, sums)
-    return panes
 
 
 def recompute_panes(

@@ -19,11 +19,17 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.business import values_in
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import parts_in_use
-from driftline_processor.evaluation.backlog import Backlog, backfill_sentence, lags_sentence, windows_wait
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.evaluation.judging_queue import WaitingWindows, lags_at
-from driftline_processor.evaluation.stored_outcomes import OutcomeDelays
+from driftline_processor.evaluation.outcome_delays import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch
+from driftline_processor.evaluation.window_queue import (
+    Backlog,
+    WaitingWindows,
+    backfill_sentence,
+    lags_at,
+    lags_sentence,
+    windows_wait,
+)
 from driftline_processor.health import Labels
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.transaction import Intake
@@ -135,7 +141,6 @@ class SnapshotPublisher:
     """Makes snapshots. One thread at a time publishes; any may read :attr:`newest`.
 
     Attributes:
-        processes: Returns a sentence on what other processes do, if it is worth one.
         currency: Of money; "" if the configuration names none.
         clock: Unix nanoseconds.
         newest: The snapshot that was published last.
@@ -151,7 +156,6 @@ class SnapshotPublisher:
     delays: OutcomeDelays
     verdicts: Verdicts
     clock: Callable[[], int]
-    processes: Callable[[], str | None] = lambda: None
     currency: str = ""
     newest: StateSnapshot = field(default_factory=StateSnapshot)
     _models: dict[str, _Model] = field(default_factory=dict)
@@ -338,12 +342,10 @@ class SnapshotPublisher:
         return (*self._waiting_hints(now), *limited, *unknown_model_hints(self.join.pending, models.keys()))
 
     def _waiting_hints(self, now: int) -> Iterator[str]:
-        """Yield how late live windows are, how far a backfill is, and who evaluates, if it is worth a sentence."""
+        """Yield how late live windows are, and how far a backfill is, if it is worth a sentence."""
         waiting = self.waiting
         late = lags_sentence(waiting.lags(now)) if waiting.backlog.long(now) else ""
         if late:
             yield f"{late[0].upper()}{late[1:]}: there are more than the processor can judge."
         if waiting.backfill.long(now):
             yield f"{backfill_sentence(waiting.backfill)}."
-        if (busy := self.processes()) is not None:
-            yield busy

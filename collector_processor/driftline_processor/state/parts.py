@@ -11,7 +11,6 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import Config
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.evaluator import Evaluator
-from driftline_processor.evaluation.processes.pool import JudgingProcesses
 from driftline_processor.evaluation.version_comparison import VersionWatch
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.health import Counters
@@ -51,7 +50,6 @@ class SharedParts:
         baselines: Those that the configuration names, by model.
         clock: Unix nanoseconds.
         queue: Where requests wait to be stored.
-        judging: Other processes that evaluate.
         joined: Called with the rows that each join entered or corrected.
         links: What a message about an alert links to.
         put_off: Returns why a channel sends nothing for now, by its name; "" if it does.
@@ -63,7 +61,6 @@ class SharedParts:
     counters: Counters
     clock: Callable[[], int]
     queue: RequestQueue
-    judging: JudgingProcesses
     joined: Callable[[pa.Table], None]
     links: MessageLinks
     put_off: Callable[[str], str]
@@ -107,8 +104,7 @@ class Parts:
     def open(cls, intake: Intake, shared: SharedParts) -> Parts:
         """Make every part, each from what is in the file, and publish a first snapshot."""
         store, config, clock, counters = shared.store, shared.config, shared.clock, shared.counters
-        touched, judging = intake.touched, shared.judging
-        series, baselines, slices = intake.series, intake.baselines, intake.slices
+        touched, series, baselines, slices = intake.touched, intake.series, intake.baselines, intake.slices
         share = share_of_caches(config.limits.memory)
         connection = store.connect(lasting=True)
 
@@ -126,7 +122,7 @@ class Parts:
         join = Join(connection, series, touched, counters, concept, slices)
         join.listen(shared.joined)
         evaluations = EvaluationStore(connection, clock, share)
-        evaluator = Evaluator(connection, series, baselines, evaluations, touched, watermark, clock, judging, share)
+        evaluator = Evaluator(connection, series, baselines, evaluations, touched, watermark, clock, share)
         max_size, resting, storage = config.storage.max_size, shared.queue.resting, config.storage
         sizing = None if max_size is None else Sizing(connection, max_size, resting, store.rewrite)
         upkeep = Upkeep(connection, series, touched, judged_until, storage.retention, counters, clock, sizing)
@@ -154,7 +150,6 @@ class Parts:
             delays=evaluator.delays,
             verdicts=verdicts,
             clock=clock,
-            processes=judging.sentence,
             currency=config.currency,
         )
         snapshots.publish()

@@ -32,9 +32,7 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.decode.foreign_metrics import by_name
 from driftline_processor.deadline import NEVER, Deadline
-from driftline_processor.evaluation.backlog import lags_sentence, windows_wait
-from driftline_processor.evaluation.processes.cores import judging_processes
-from driftline_processor.evaluation.processes.pool import JudgingProcesses
+from driftline_processor.evaluation.window_queue import lags_sentence, windows_wait
 from driftline_processor.governance.decisions import Decision, DecisionKind
 from driftline_processor.health import Health, Labels
 from driftline_processor.ingest.admission import Admission, Passing
@@ -47,7 +45,7 @@ from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
 from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.maintenance.erasure import ErasureOrder, ErasureResult
-from driftline_processor.memory_ceiling import MemoryCeiling, share_of_caches
+from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.queries.rows import Queries
 from driftline_processor.queries.state_snapshot import StateSnapshot
@@ -125,13 +123,6 @@ class State:
         config, clock, counters = self._config, self._clock, self.health.counters
         directory = Path(config.storage.directory) if self._memory is None else self._memory.path
         self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
-        self._judging = JudgingProcesses(
-            judging_processes(config.processes),
-            counters,
-            pressed=lambda: ceiling.pressed,
-            share=share_of_caches(config.limits.memory),
-        )
-        ceiling.beside = lambda: self._judging.bytes
         self._keeper = Keeper(self._store, self._pressed, self._reopen, self._steps())
         self.notifications = Notifications(config, lambda: self.parts, self._writing, clock)
         try:
@@ -181,7 +172,6 @@ class State:
                 counters=self.health.counters,
                 clock=self._clock,
                 queue=self._queue,
-                judging=self._judging,
                 joined=self._after_join,
                 links=self.notifications.links,
                 put_off=self.notifications.put_off,
@@ -397,7 +387,6 @@ class State:
         self._keeper.join(deadline)
         if self._working():
             self._store.interrupt()
-            self._judging.kill()
             self._queue.join(INTERRUPTED)
             self._analysis.join(INTERRUPTED)
             self._keeper.join(Deadline.after(INTERRUPTED))
@@ -417,7 +406,6 @@ class State:
         if self._working():
             _log.warning("the state is left as after a crash, since a statement does not end; nothing kept is lost")
             return
-        self._judging.close()
         self.log.stop()
         self.parts.close()
         self._store.close()

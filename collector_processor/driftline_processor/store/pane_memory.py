@@ -101,18 +101,24 @@ class Layout:
         """Begin without parts; ``is_known``: whether the baseline of the fold is."""
         self.name, self.known, self.total = name, is_known, 0
         self.places: dict[str, slice] = {}
-        self._starts: list[int] = []
-        self._named: list[tuple[str, int, slice]] = []
-        self._part = np.zeros(0, np.int32)
+        self._sorted: tuple[list[tuple[str, int, slice]], NDArray[np.int32]] | None = None
 
-    def add(self, part: str, width: int) -> int:
-        """Give a part its place; return it."""
-        start, self.total = self.total, self.total + width
-        self.places[part] = slice(start, self.total)
-        self._part = np.append(self._part, np.full(width, len(self._starts), np.int32))
-        self._starts.append(start)
-        self._named = sorted((name, index, place) for index, (name, place) in enumerate(self.places.items()))
-        return start
+    def add(self, part: str, width: int) -> None:
+        """Give a part its place."""
+        self.places[part] = slice(self.total, self.total + width)
+        self.total += width
+        self._sorted = None
+
+    def _parts(self) -> tuple[list[tuple[str, int, slice]], NDArray[np.int32]]:
+        """Return the parts by name, each with its number and place, and the number of the part at each place.
+
+        They are worked out when they are used: a fold has thousands of parts, of which a few more come with each block.
+        """
+        if self._sorted is None:
+            named = sorted((name, index, place) for index, (name, place) in enumerate(self.places.items()))
+            widths = [place.stop - place.start for place in self.places.values()]
+            self._sorted = named, np.repeat(np.arange(len(widths), dtype=np.int32), widths)
+        return self._sorted
 
     def entries(self, entrieses: Sequence[Entries]) -> Entries:
         """Return the sum of entries, each place once and in order."""
@@ -125,19 +131,21 @@ class Layout:
     def pane(self, entrieses: Sequence[Entries]) -> Pane:
         """Return the sum of entries by part, without the parts of which there is none."""
         place, sums = self._sums(entrieses)
-        has_values = np.zeros(len(self._starts), np.bool_)
-        has_values[self._part[place]] = True
+        named, part_at = self._parts()
+        has_values = np.zeros(len(named), np.bool_)
+        has_values[part_at[place]] = True
         is_present = has_values.tolist()
-        return Pane({part: sums[where] for part, index, where in self._named if is_present[index]})
+        return Pane({part: sums[where] for part, index, where in named if is_present[index]})
 
     def parts(self, steps: Sequence[Entries]) -> dict[str, Sparse]:
         """Return the sums of steps by part; each place of a step is there once."""
         group = np.repeat(np.arange(len(steps)), [len(step.place) for step in steps])
         place, value = np.concatenate([step.place for step in steps]), np.concatenate([step.value for step in steps])
-        part = self._part[place].astype(np.int64)
-        order, ends = order_by_code(part, len(self._starts))
+        named, part_at = self._parts()
+        part = part_at[place].astype(np.int64)
+        order, ends = order_by_code(part, len(named))
         sums_by_part = {}
-        for name, position, where in self._named:
+        for name, position, where in named:
             selected_rows = order[ends[position] : ends[position + 1]]
             if len(selected_rows):
                 index = place[selected_rows].astype(np.int64) - where.start

@@ -245,18 +245,19 @@ class StoredPanes:
         return np.repeat(row[runs], lengths), np.repeat(part[runs], lengths), entry_index
 
     def some(self, rows: I64) -> StoredPanes:
-        """Return some rows; ``rows``: their positions, int64 (m,), ascending."""
+        """Return some rows, with the names that they have; ``rows``: their positions, int64 (m,), ascending."""
         if len(rows) == len(self):
             return self
         parts = np.array([len(part_names) for _, part_names in self.names], np.int64)[self.which]
         counted, summed = np.append(0, np.cumsum(parts)), np.diff(self.edges)
         entry_index = np.concatenate([np.empty(0, np.int64), *_stretches(self.edges, rows)])
+        used, which = np.unique(self.which[rows], return_inverse=True)
         return StoredPanes(
             self.series[rows],
             self.pane[rows],
             self.span[rows],
-            self.names,
-            self.which[rows],
+            [self.names[name_index] for name_index in used.tolist()],
+            which.astype(np.int64, copy=False),
             self.counts[np.concatenate([np.empty(0, np.int64), *_stretches(counted, rows)])],
             np.append(0, np.cumsum(summed[rows])),
             self.index[entry_index],

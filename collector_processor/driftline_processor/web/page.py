@@ -36,6 +36,7 @@ from driftline_processor.present import policies as policy_words
 from driftline_processor.present import sections as facts
 from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
+from driftline_processor.present.json_shapes import Key
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences import window as sentences
@@ -76,6 +77,52 @@ class Table:
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows(Sequence[Sequence[Any]]):
+    """Rows that are made when CSV or JSON is asked for: HTML has no use for them."""
+
+    items: Sequence[Any]
+    readers: tuple[Callable[[Any], Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Sequence[Any]:  # type: ignore[override]
+        return tuple(read(self.items[index]) for read in self.readers)
+
+
+def table_of(items: Sequence[Any], *columns: str | Key) -> Table:
+    """Return a table with a row for each object.
+
+    Args:
+        items: The objects.
+        *columns: Names of columns, each an attribute, as in ``"rows closed"``, or with a path to one, as in
+            ``"model=key.model"``; and :class:`~driftline_processor.present.json_shapes.Key`. What has no value on its
+            path is None.
+
+    >>> from types import SimpleNamespace as Some
+    >>> table = table_of([Some(a=1, b=Some(c=2)), Some(a=3, b=None)], "a d=b.c", Key("double", "a", lambda a: 2 * a))
+    >>> table.columns, list(table.rows)
+    (('a', 'd', 'double'), [(1, 2, 2), (3, None, 6)])
+    """
+    keys: list[Key] = []
+    for column in columns:
+        named = [part.partition("=") for part in column.split()] if isinstance(column, str) else []
+        keys += [Key(name, path or None) for name, _, path in named] if isinstance(column, str) else [column]
+    return Table(tuple(key.name for key in keys), _Rows(items, tuple(map(_reader, keys))))
+
+
+def _reader(key: Key) -> Callable[[Any], Any]:
+    path = (key.name if key.attribute is None else key.attribute).split(".")
+
+    def read(value: Any) -> Any:
+        for name in path:
+            value = getattr(value, name) if name and value is not None else value
+        return value if key.by is None else key.by(value)
+
+    return read
 
 
 @dataclass(frozen=True, slots=True)

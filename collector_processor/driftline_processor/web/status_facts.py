@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 
-from driftline_processor.evaluation.backlog import LONG
+from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.health import Labels
 
 Counted = Mapping[tuple[str, Labels], float]

@@ -175,15 +175,6 @@ DRIFTLINE_PENDING_OUTCOME_AGE: Final = "driftline.pending.outcome.age"
 DRIFTLINE_EVALUATION_LAG: Final = "driftline.evaluation.lag"
 """How long the window of a length that waits longest has been due to be evaluated; 0 where none is. Past windows, as of a backfill, are left out."""
 
-DRIFTLINE_EVALUATION_PROCESSES: Final = "driftline.evaluation.processes"
-"""Processes that judge windows beside the processor. They are started when there is much to judge, and end when there is little."""
-
-DRIFTLINE_EVALUATION_PROCESS_CPU_TIME: Final = "driftline.evaluation.process.cpu.time"
-"""CPU time that these processes have used to judge windows."""
-
-DRIFTLINE_EVALUATION_PROCESS_FAILURES: Final = "driftline.evaluation.process.failures"
-"""Processes that were killed, hung or could not be started. Their windows were judged in the processor itself."""
-
 DRIFTLINE_PENDING_WINDOWS: Final = "driftline.pending.windows"
 """Windows that are due to be evaluated, past ones too; what is shown of them is older than their rows."""
 
@@ -284,9 +275,6 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_PENDING_OUTCOMES: "{outcome}",
     DRIFTLINE_PENDING_OUTCOME_AGE: "s",
     DRIFTLINE_EVALUATION_LAG: "s",
-    DRIFTLINE_EVALUATION_PROCESSES: "{process}",
-    DRIFTLINE_EVALUATION_PROCESS_CPU_TIME: "s",
-    DRIFTLINE_EVALUATION_PROCESS_FAILURES: "{process}",
     DRIFTLINE_PENDING_WINDOWS: "{window}",
     DRIFTLINE_PENDING_WINDOW_AGE: "s",
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: "{span}",
@@ -362,9 +350,6 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_PENDING_OUTCOMES: "gauge",
     DRIFTLINE_PENDING_OUTCOME_AGE: "gauge",
     DRIFTLINE_EVALUATION_LAG: "gauge",
-    DRIFTLINE_EVALUATION_PROCESSES: "gauge",
-    DRIFTLINE_EVALUATION_PROCESS_CPU_TIME: "counter",
-    DRIFTLINE_EVALUATION_PROCESS_FAILURES: "counter",
     DRIFTLINE_PENDING_WINDOWS: "gauge",
     DRIFTLINE_PENDING_WINDOW_AGE: "gauge",
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: "counter",
@@ -440,9 +425,6 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_PENDING_OUTCOMES: "Outcomes that wait for their prediction.",
     DRIFTLINE_PENDING_OUTCOME_AGE: "How long the oldest outcome that waits for its prediction has waited; 0 where none does.",
     DRIFTLINE_EVALUATION_LAG: "How long the window of a length that waits longest has been due to be evaluated; 0 where none is. Past windows, as of a backfill, are left out.",
-    DRIFTLINE_EVALUATION_PROCESSES: "Processes that judge windows beside the processor. They are started when there is much to judge, and end when there is little.",
-    DRIFTLINE_EVALUATION_PROCESS_CPU_TIME: "CPU time that these processes have used to judge windows.",
-    DRIFTLINE_EVALUATION_PROCESS_FAILURES: "Processes that were killed, hung or could not be started. Their windows were judged in the processor itself.",
     DRIFTLINE_PENDING_WINDOWS: "Windows that are due to be evaluated, past ones too; what is shown of them is older than their rows.",
     DRIFTLINE_PENDING_WINDOW_AGE: "How long the window that waits longest has waited to be evaluated; 0 where none does.",
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
@@ -518,9 +500,6 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_PENDING_OUTCOMES: "driftline_pending_outcomes",
     DRIFTLINE_PENDING_OUTCOME_AGE: "driftline_pending_outcome_age_seconds",
     DRIFTLINE_EVALUATION_LAG: "driftline_evaluation_lag_seconds",
-    DRIFTLINE_EVALUATION_PROCESSES: "driftline_evaluation_processes",
-    DRIFTLINE_EVALUATION_PROCESS_CPU_TIME: "driftline_evaluation_process_cpu_time_seconds_total",
-    DRIFTLINE_EVALUATION_PROCESS_FAILURES: "driftline_evaluation_process_failures_total",
     DRIFTLINE_PENDING_WINDOWS: "driftline_pending_windows",
     DRIFTLINE_PENDING_WINDOW_AGE: "driftline_pending_window_age_seconds",
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: "driftline_skipped_outcome_spans_total",

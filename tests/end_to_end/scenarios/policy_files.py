@@ -169,7 +169,7 @@ def scene(
         said = parse_yaml((path / "driftline.yaml").read_text(encoding="utf-8"), environment, problems)
         assert isinstance(said, dict), problems
         said["include"] = [str(path / pattern) for pattern in said.get("include", ())]
-        processor = Processor(folder, yaml.safe_dump({**said, "processes": 1}), environment)
+        processor = Processor(folder, yaml.safe_dump(said), environment)
         try:
             yield Scene(processor, world)
         finally:

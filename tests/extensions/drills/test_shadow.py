@@ -16,7 +16,6 @@ CONFIG = Config.model_validate(
     {
         "notify": ["json://127.0.0.1:9/"],
         "models": {"churn": {"windows": ["1d"]}, "fraud": {"windows": ["1h"]}},
-        "processes": 2,
         "actions": {"http/hook": {"url": "https://127.0.0.1:9/hook", "body": {"alert": "{alert}"}}},
     }
 )
@@ -25,7 +24,7 @@ CONFIG = Config.model_validate(
 def test_a_shadow_has_one_model_on_a_disk_of_its_own_and_the_real_policies() -> None:
     shadow = shadow_config(CONFIG, "churn")
     assert [*shadow.models] == ["churn"]
-    assert (shadow.processes, shadow.exporters) == (1, {})
+    assert shadow.exporters == {}
     assert (shadow.storage.in_memory, shadow.storage.retention) == (False, RETENTION)
     assert shadow.policies == CONFIG.policies
     assert [*CONFIG.models] == ["churn", "fraud"], "the real one stays"

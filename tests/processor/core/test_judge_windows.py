@@ -102,12 +102,12 @@ def windows_of(seed: int) -> list[AskedWindow]:
 def test_windows_that_are_judged_together_are_judged_as_each_is_alone(seed: int) -> None:
     choices = Choices(Choice(("psi",), ("wasserstein", "hellinger")), {"amount": Choice(("cramer_von_mises",))})
     for settings in (ModelSettings(), ModelSettings(min_effect={"amount": 0.3}, choices=choices)):
-        asked = windows_of(seed)
-        together = judge_windows(asked, settings)
+        asked = [window._replace(settings=settings) for window in windows_of(seed)]
+        together = judge_windows(asked)
         states = {column.state for found in together for column in found.features.values()}
         assert {"ok", "drift", "inconclusive"} <= states
         for one, found in zip(asked, together, strict=True):
-            assert same(plain(found), plain(judge_window(*one, settings)))
+            assert same(plain(found), plain(judge_window(*one)))
 
 
 def test_many_targets_are_compared_a_few_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

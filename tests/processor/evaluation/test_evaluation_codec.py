@@ -63,7 +63,7 @@ def column(name: str, seed: int, rows: int = 1_200, cells: int = 20) -> ColumnDr
 def quiet(seed: int, features: int = 20) -> Evaluation:
     columns = {f"number_{at}": column(f"number_{at}", 1_000 * seed + at) for at in range(features)}
     score = structs.replace(column("score", seed), column="score", name="")
-    return plain(features=columns, score=score, share=0.0, baseline_version="1", service=ServiceLevel(1_200, 0))
+    return plain(features=columns, score=score, fraction=0.0, baseline_version="1", service=ServiceLevel(1_200, 0))
 
 
 def same(evaluation: Evaluation) -> None:
@@ -116,14 +116,14 @@ def test_any_number_of_features_is_read_back(features: int) -> None:
 
 
 def test_numpy_numbers_are_numbers() -> None:
-    found = decode_evaluation(encode_evaluation(plain(share=np.float64(0.5), outcome_rows=np.int64(3))))
+    found = decode_evaluation(encode_evaluation(plain(fraction=np.float64(0.5), outcome_rows=np.int64(3))))
     assert (found.fraction, found.outcome_rows) == (0.5, 3)
     assert (type(found.fraction), type(found.outcome_rows)) == (float, int)
 
 
 def test_what_is_no_value_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no place in an evaluation"):
-        encode_evaluation(plain(share=object()))
+        encode_evaluation(plain(fraction=object()))
 
 
 def test_half_a_surrogate_is_stored_as_a_question_mark() -> None:

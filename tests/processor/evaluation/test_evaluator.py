@@ -16,18 +16,16 @@ from driftline.tables.table import PredictionTable
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.evaluation import evaluator as evaluating
 from driftline_processor.evaluation import judge as judging
-from driftline_processor.evaluation import store_judge
-from driftline_processor.evaluation.evaluator import Evaluator
+from driftline_processor.evaluation.evaluator import Evaluator, SeriesWindow
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.judge import judge_together
-from driftline_processor.evaluation.store_judge import JudgedWindow
 from driftline_processor.evaluation.store_source import StoreSource
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.store.series import Series
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
@@ -286,15 +284,15 @@ def test_a_window_that_cannot_be_evaluated_stops_no_other(
 ) -> None:
     state = open_state(churn=HOURLY)
     clock.now += 3 * HOUR
-    evaluate = Evaluator._of
+    evaluate = Evaluator._judge
 
-    def fail(self: Evaluator, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
-        if any(window.start == NOON for window in windows):
+    def fail(self: Evaluator, windows: Sequence[SeriesWindow]) -> list[Evaluation | None]:
+        if any(window.start == NOON for _, window in windows):
             raise ArithmeticError
-        return evaluate(self, series, windows)
+        return evaluate(self, windows)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Evaluator, "_of", fail)
+        patch.setattr(Evaluator, "_judge", fail)
         state.send(predictions(["a", "b"], [NOON, NOON + HOUR]))
         assert [start for start, _, _ in hours(state)] == [1]
     assert "window 1h of churn" in caplog.text
@@ -308,32 +306,32 @@ def test_past_windows_are_judged_together_and_alone_where_one_of_them_cannot_be(
 ) -> None:
     sizes: list[int] = []
 
-    def judge(sources: Sequence[StoreSource], *others: Any) -> list[Evaluation]:
+    def judge(sources: Sequence[tuple[StoreSource, ModelSettings]], *others: Any) -> list[Evaluation]:
         sizes.append(len(sources))
-        if any(source.window.start == NOON - 25 * HOUR for source in sources):
+        if any(source.window.start == NOON - 25 * HOUR for source, _ in sources):
             raise ArithmeticError
         return judge_together(sources, *others)
 
-    monkeypatch.setattr(store_judge, "judge_together", judge)
+    monkeypatch.setattr(evaluating, "judge_together", judge)
     monkeypatch.setattr(judging, "MOST_BYTES", most_bytes)
     state = open_state(churn=HOURLY)
     state.send(predictions([f"p{at}" for at in range(40)], [NOON - at * HOUR for at in range(40)]))
     found = hours(state)
     assert [start for start, *_ in found] == [at for at in range(-39, 1) if at != -25]
     assert {rows for _, rows, _ in found} == {1}
-    assert sizes == [1, 1, 16, *[1] * 16, 16, 6]  # the newest two, then a group of which one fails
+    assert sizes == [2, 16, *[1] * 16, 16, 6]  # the newest two, then a group of which one fails
     assert caplog.text.count("could not be evaluated") == 1
 
 
-def no_memory(failures: int) -> Callable[[Evaluator, Series, Sequence[Window]], list[JudgedWindow]]:
+def no_memory(failures: int) -> Callable[[Evaluator, Sequence[SeriesWindow]], list[Evaluation | None]]:
     """Return a way to judge windows that finds no memory for the one that begins at noon, so many times."""
-    evaluate, left = Evaluator._of, [failures]
+    evaluate, left = Evaluator._judge, [failures]
 
-    def judge(self: Evaluator, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
-        if any(window.start == NOON for window in windows) and left[0]:
+    def judge(self: Evaluator, windows: Sequence[SeriesWindow]) -> list[Evaluation | None]:
+        if any(window.start == NOON for _, window in windows) and left[0]:
             left[0] -= 1
             raise (MemoryError() if left[0] % 2 else duckdb.OutOfMemoryException("Out of Memory Error: no room"))
-        return evaluate(self, series, windows)
+        return evaluate(self, windows)
 
     return judge
 
@@ -344,7 +342,7 @@ def test_a_window_for_which_there_was_no_memory_is_tried_again(
     state = open_state(churn=HOURLY)
     state.send(predictions(["a", "b"], [NOON, NOON + HOUR]))
     clock.now += 3 * HOUR
-    monkeypatch.setattr(Evaluator, "_of", no_memory(3))
+    monkeypatch.setattr(Evaluator, "_judge", no_memory(4))
     assert hours(state) == [(1, 1, True)]
     tried = []
     for later in (1, 9, 59, 1, 599, 1):
@@ -362,7 +360,7 @@ def test_a_window_for_which_there_is_never_memory_rests_until_it_is_touched_and_
     state.send(predictions(["a", "b"], [NOON, NOON + HOUR]))
     clock.now += 3 * HOUR
     with monkeypatch.context() as patch:
-        patch.setattr(Evaluator, "_of", no_memory(1_000))
+        patch.setattr(Evaluator, "_judge", no_memory(1_000))
         for _ in range(10):
             clock.now += 10 * MINUTE
             assert hours(state) == [(1, 1, True)]
@@ -374,7 +372,7 @@ def test_a_window_for_which_there_is_never_memory_rests_until_it_is_touched_and_
         assert state.rows("SELECT DISTINCT pane FROM restated") == [(NOON,)]
     state.send(predictions(["d"], NOON))
     with monkeypatch.context() as patch:
-        patch.setattr(Evaluator, "_of", no_memory(1_000))
+        patch.setattr(Evaluator, "_judge", no_memory(1_000))
         assert hours(state) == [(1, 2, True)]
     state = open_state(churn=HOURLY)
     assert hours(state) == [(0, 2, True), (1, 2, True)]

@@ -7,7 +7,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.evaluation.ripe_windows import RipeWindows, changed_by_delay
+from driftline_processor.evaluation.evaluator import RipeWindows, changed_by_delay
 from msgspec import structs
 
 from tests.support.state_fixtures import Open

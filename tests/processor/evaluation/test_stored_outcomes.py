@@ -11,7 +11,7 @@ from driftline.panes.pane import merge
 from driftline.tables.table import Column, ModelKey
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.windows.window import PANE, window_of
-from driftline_processor.evaluation.stored_outcomes import StoredOutcomes, outcomes_by_step
+from driftline_processor.evaluation.store_source import StoredOutcomes, outcomes_by_step
 from driftline_processor.store.database import Store, transaction
 from driftline_processor.store.pane_memory import PaneMemory
 from driftline_processor.store.panes import PaneChanges, part_width, performance_fold, read_window

@@ -273,8 +273,8 @@ def nearly(value: Any) -> Any:
     """The same, and numbers to 1e-9."""
     if isinstance(value, dict):
         return {name: nearly(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [nearly(one) for one in value]
+    if isinstance(value, list | tuple):
+        return type(value)(nearly(one) for one in value)
     return pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
 
 

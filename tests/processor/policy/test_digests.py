@@ -243,7 +243,6 @@ class Telling:
         config = Config.model_validate(
             {
                 "storage": {"directory": folder},
-                "processes": 1,
                 "models": {"churn": {"windows": ["1h"]}},
                 "policies": {"health": {"enabled": False}, "few": {"when": "predictions < 5", "notify": "team"}},
                 "channels": {"team": {"url": url, "timezone": "Europe/Paris", "digest": "daily at 20:00"}},

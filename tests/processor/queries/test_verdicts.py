@@ -12,7 +12,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline_processor.config.model import Model
-from driftline_processor.evaluation.backlog import LONG
+from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.present.verdicts import verdict_sentence

@@ -283,7 +283,7 @@ def _judge_windows(
     sources = iter(of_files.sources())
     batches_of_sources = iter(lambda: list(islice(sources, TOGETHER)), [])
     for batch in report_parts(batches_of_sources, len(windows), "Judging windows", progress, len):
-        for evaluation in judge_together(batch, settings):
+        for evaluation in judge_together([(source, settings) for source in batch]):
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     options = rows.options

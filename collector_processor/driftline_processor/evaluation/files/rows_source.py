@@ -125,6 +125,11 @@ class RowsSource:
         return self.files.windows[self.at]
 
     @property
+    def evaluated(self) -> None:
+        """Nothing: windows of files are evaluated once."""
+        return
+
+    @property
     def closed(self) -> bool:
         """Always: nothing more will come."""
         return True

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.evaluation.backlog import LONG
+from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.health import Problem
 from driftline_processor.present import numbers
 from driftline_processor.queries.overview import ModelView
@@ -29,8 +29,6 @@ DOING: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("windows that wait", m.DRIFTLINE_PENDING_WINDOWS, "count"),
             ("the longest of them for", m.DRIFTLINE_PENDING_WINDOW_AGE, "seconds"),
-            ("processes that judge windows beside this one", m.DRIFTLINE_EVALUATION_PROCESSES, "count"),
-            ("such processes that were lost", m.DRIFTLINE_EVALUATION_PROCESS_FAILURES, "count"),
         ),
     ),
     (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from driftline_processor.evaluation.keeper_turn import ALLOWANCE, LEAST_REST, LONGEST_REST, SAVED, TURN, KeeperTurn
+from driftline_processor.state.keeper import ALLOWANCE, LEAST_REST, LONGEST_REST, SAVED, TURN, KeeperTurn
 
 
 class Thread(threading.Event):

@@ -11,9 +11,15 @@ from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.core.windows.window import GRACE, Window, length, window_of
 from driftline_processor.evaluation import evaluator as evaluate
-from driftline_processor.evaluation.backlog import Backfill, backfill_sentence
 from driftline_processor.evaluation.evaluator import Evaluator
-from driftline_processor.evaluation.judging_queue import CHUNK, WaitingWindows, deadline
+from driftline_processor.evaluation.window_queue import (
+    CHUNK,
+    Backfill,
+    Counts,
+    WaitingWindows,
+    backfill_sentence,
+    deadline,
+)
 from driftline_processor.ingest.changes import PaneProgress
 
 from tests.support.state_fixtures import Open
@@ -93,7 +99,7 @@ def test_with_time_enough_every_length_keeps_its_deadline(models: int, milliseco
     done = Simulation(models, milliseconds * MILLISECOND).run()
     for name in done.names:
         assert done.lags[name] <= deadline(name)
-        rest = length(name) // 100
+        rest = deadline(name) // 2
         lasted = done.seconds * SECOND
         assert done.gaps[name] <= min(rest, lasted) + deadline(name) + 4 * SECOND
         assert done.counts[name] <= models * (lasted / rest + 2) + 2 * models * lasted / length(name)
@@ -366,20 +372,18 @@ def test_rounds_in_which_nothing_waits_are_not_kept() -> None:
     assert waiting.finished() == PaneProgress(999, 0, 0)
 
 
-def test_past_windows_of_a_name_are_evaluated_together_as_long_as_nothing_more_urgent_waits() -> None:
+def test_past_windows_of_a_series_and_length_are_evaluated_together() -> None:
     waiting, then = WaitingWindows(), NOON - 400 * DAY
     for hour in range(40):
         waiting.add(1, Window("1h", then + hour * HOUR, then + (hour + 1) * HOUR), NOON)
     take(waiting, 2, NOON + SECOND)  # the newest two are live
     series, first = waiting.next(NOON + SECOND) or (0, Window("", 0, 0))
-    together = [first, *waiting.following(series, first, 15)]
+    together = [first, *(window for _, window in waiting.following(series, first, 15))]
     assert [(window.start - then) // HOUR for window in together] == list(range(16))
     assert waiting.following(series, together[1], 15) == []  # not the next one
     for window in together[:10]:
         waiting.remove(series, window, NOON + SECOND)
     assert len(waiting.following(series, together[10], 15)) == 5  # after sixteen another series has its turn
-    waiting.add(2, Window("1h", NOON - HOUR, NOON), NOON + SECOND)
-    assert waiting.following(series, together[10], 15) == []
 
 
 def hours_of_the_past(first: int, count: int) -> list[Window]:
@@ -398,20 +402,6 @@ def with_past(windows: list[Window], series: int = 1, waiting: WaitingWindows | 
     return waiting
 
 
-def test_past_windows_are_evaluated_once_though_an_older_one_came_while_somebody_judged_them() -> None:
-    (older,), order = hours_of_the_past(0, 1), hours_of_the_past(10, 3)
-    waiting = with_past(order)
-    for window in order[:2]:
-        waiting.hand_over(1, window)
-    waiting.add(1, older, NOON)
-    for window in order[:2]:
-        waiting.take_back(1, window, NOON)
-    for window in order[:2]:
-        waiting.remove(1, window, NOON, again=False)
-    assert len(waiting) == 2
-    assert take(waiting, 3, NOON) == [older, order[2]]
-
-
 def test_a_past_window_that_is_put_off_behind_an_older_one_waits_once() -> None:
     windows = hours_of_the_past(0, 2)
     waiting = with_past(windows)
@@ -421,13 +411,65 @@ def test_a_past_window_that_is_put_off_behind_an_older_one_waits_once() -> None:
     assert take(waiting, 2, NOON + 11 * SECOND) == [windows[1]]
 
 
-def test_a_lost_order_takes_no_turn_of_another_series() -> None:
-    ours, others = hours_of_the_past(0, 2), hours_of_the_past(10, 2)
-    waiting = with_past(others, 2, with_past(ours))
-    for window in ours:
-        waiting.hand_over(1, window)
-    for window in ours:
-        waiting.take_back(1, window, NOON)
-    for window in ours:
-        waiting.remove(1, window, NOON, again=False)
-    assert take(waiting, 3, NOON) == others
+OPEN = Window("1d", NOON, NOON + DAY)
+
+
+def evaluated_day(rows: int, outcomes: int) -> WaitingWindows:
+    """Return a queue in which the open window of a day was evaluated at noon."""
+    waiting = WaitingWindows()
+    waiting.add(1, OPEN, NOON)
+    waiting.remove(1, OPEN, NOON, evaluated=Counts(rows, outcomes))
+    return waiting
+
+
+@pytest.mark.parametrize("gained", [Counts(10, 0), Counts(0, 1), Counts(10, 1)])
+def test_an_open_window_that_gained_a_hundredth_is_not_evaluated_again_before_ten_deadlines(gained: Counts) -> None:
+    waiting, now = evaluated_day(1_000, 100), NOON + HOUR
+    waiting.add(1, OPEN, now, gained=gained)
+    assert waiting.next(now + 10 * deadline("1d") - 1) is None
+    assert waiting.next(now + 10 * deadline("1d")) == (1, OPEN)
+
+
+@pytest.mark.parametrize("gained", [Counts(11, 0), Counts(0, 2), None])
+def test_an_open_window_is_evaluated_again_when_its_rows_or_its_outcomes_grew_or_it_changed_otherwise(
+    gained: Counts | None,
+) -> None:
+    waiting, now = evaluated_day(1_000, 100), NOON + HOUR
+    waiting.add(1, OPEN, now, gained=gained)
+    assert waiting.next(now) == (1, OPEN)
+
+
+def test_what_comes_bit_by_bit_adds_up_and_the_window_rests_for_half_of_its_deadline() -> None:
+    waiting = evaluated_day(1_000, 100)
+    for seconds in range(1, 11):
+        waiting.add(1, OPEN, NOON + seconds * SECOND, gained=Counts(1, 0))
+    assert waiting.next(NOON + 10 * SECOND) is None
+    waiting.add(1, OPEN, NOON + 11 * SECOND, gained=Counts(1, 0))
+    assert waiting.next(NOON + deadline("1d") // 2 - 1) is None
+    assert waiting.next(NOON + deadline("1d") // 2) == (1, OPEN)
+
+
+def test_with_time_to_spare_a_window_that_gained_little_is_evaluated_once_nothing_more_comes() -> None:
+    waiting, now = evaluated_day(1_000, 100), NOON + HOUR
+    for seconds in range(4):
+        waiting.add(1, OPEN, now + seconds * SECOND, gained=Counts(1, 0))
+    assert waiting.next_resting(now + 7 * SECOND) is None, "the last row came four seconds ago"
+    assert waiting.next_resting(now + 8 * SECOND) == (1, OPEN)
+    assert waiting.next_resting(now + 4 * SECOND, quiet=0) == (1, OPEN)
+
+
+def test_a_window_that_closes_is_evaluated_although_it_gained_little() -> None:
+    waiting, now = evaluated_day(1_000, 100), NOON + DAY
+    waiting.add(1, OPEN, now, gained=Counts(1, 0))
+    waiting.add(1, OPEN, now, closing=True)
+    assert waiting.next(now) == (1, OPEN)
+
+
+def test_open_windows_of_several_models_are_evaluated_together() -> None:
+    waiting = WaitingWindows()
+    for series in range(20):
+        waiting.add(series, OPEN, NOON)
+        waiting.add(series, Window("1h", NOON, NOON + HOUR), NOON)
+    series, first = waiting.next(NOON) or (0, OPEN)
+    assert (series, first.name) == (0, "1h")
+    assert waiting.following(series, first, 15) == [(other, first) for other in range(1, 16)]

@@ -5,8 +5,11 @@ open or have ended lately; each length has a deadline, and whichever has waited 
 *Past* windows are those of a backfill, of late outcomes and of corrections; they come in the order of time, and every
 series and length has its turn. Of ten turns one belongs to each kind that waits behind a more urgent one.
 
-An evaluated window rests: it is due again after one hundredth of its length at the earliest, or of its age where it is
-past. It may come earlier where nothing else is due and there is CPU to spare, see :mod:`.keeper_turn`.
+An evaluated window rests: a live one for half of its deadline, a past one for a hundredth of its age. An open window
+is due again when its rows, or its outcomes, have grown by more than a hundredth since its evaluation. If they have
+grown by less, it is due after ten deadlines. When nothing is due and there is CPU to spare
+(:class:`~driftline_processor.state.keeper.KeeperTurn`), windows that rest are evaluated early, and open windows that
+grew by less once nothing has come for five seconds.
 """
 
 from __future__ import annotations
@@ -17,22 +20,35 @@ from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.tables.table import I64
 
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
+from driftline_processor.core.wording import duration
 from driftline_processor.ingest.changes import PaneProgress
 
-from .backlog import LONG, SECOND, Backfill, Backlog
+SECOND = 10**9
+
+LONG = 60 * SECOND
+"""From so long a wait on people are told of it, or from the deadline on where that is longer."""
+
+TOLD_FROM = 10 * SECOND
+"""A backfill that began less than ten seconds ago, or ends within as many, is not worth a sentence."""
 
 DEADLINES = ((PANE, 10 * SECOND), (HOUR, 30 * SECOND), (DAY, 120 * SECOND), (7 * DAY, 600 * SECOND))
 """Length of windows → how long one may wait: a thirtieth of five minutes, and less and less of a longer window."""
 
-RESTS = 100
-"""A window rests for one part in so many of its length: what comes meanwhile is one hundredth of its rows."""
+GROWTH = 0.01
+"""Fraction of its rows, or of its outcomes: an open window that has gained no more is not evaluated again."""
+
+LATEST = 10
+"""Deadlines after which an open window is evaluated again that has gained less than that."""
+
+QUIET = 5 * SECOND
+"""Time without new rows after which there may be CPU to spare for such a window: nothing more may come."""
 
 MOST_REST = 600 * SECOND
 """A past window rests for ten minutes at most: labels of a month ago are shown within that time, too."""
@@ -85,6 +101,78 @@ def deadline(name: str) -> int:
     return round(short_rest * math.exp(math.log(long / short) * math.log(late / short_rest) / math.log(tall / short)))
 
 
+class Backlog(NamedTuple):
+    """The windows that wait.
+
+    Attributes:
+        windows: Number of windows that are due.
+        since: Since when the longest of them waits, unix nanoseconds; 0 without any.
+        late: From when on people are told of the live ones, unix nanoseconds; 0 without any.
+        resting: Number of windows that were touched and are not due yet.
+        past: How many of ``windows`` are of a backfill, of late outcomes or of corrections: nothing makes them late.
+    """
+
+    windows: int = 0
+    since: int = 0
+    late: int = 0
+    resting: int = 0
+    past: int = 0
+
+    def pending_windows(self, now: int) -> int:
+        """Return how many windows have numbers that are not those of their rows: past ones, and late live ones."""
+        return self.windows if self.long(now) else self.past
+
+    def long(self, now: int) -> bool:
+        """Return True where a live window has waited so long that its numbers are not those of its rows."""
+        return bool(self.late) and now >= self.late
+
+    @property
+    def patience(self) -> int:
+        """How long the windows may wait, in nanoseconds."""
+        return max(0, self.late - self.since) if self.late else LONG
+
+
+class Backfill(NamedTuple):
+    """How far the past windows are judged.
+
+    Attributes:
+        judged: Windows that were judged since some wait.
+        waiting: Windows that wait.
+        since: Since when some wait, unix nanoseconds.
+        rate: Windows judged a second lately; 0 where that is not known yet, or changes.
+    """
+
+    judged: int = 0
+    waiting: int = 0
+    since: int = 0
+    rate: float = 0.0
+
+    @property
+    def left(self) -> int | None:
+        """Nanoseconds until all are judged; None where the rate is not known."""
+        return round(self.waiting / self.rate * SECOND) if self.rate else None
+
+    def long(self, now: int) -> bool:
+        """Return True where people are told of it: it has lasted a while, and goes on for a while."""
+        left = self.left
+        return bool(self.waiting) and now - self.since >= TOLD_FROM and (left is None or left >= TOLD_FROM)
+
+
+class Counts(NamedTuple):
+    """Rows and outcomes: those in a window, or those that came since its evaluation."""
+
+    rows: int = 0
+    outcomes: int = 0
+
+    def plus(self, more: Counts) -> Counts:
+        """Return the sums of both."""
+        return Counts(self.rows + more.rows, self.outcomes + more.outcomes)
+
+
+NOTHING = Counts()
+"""Neither rows nor outcomes."""
+
+
 class _Place(NamedTuple):
     """A window of a series."""
 
@@ -102,9 +190,10 @@ class _Entry:
     """A window that waits or rests.
 
     Attributes:
-        touched: When it was first touched since its last evaluation, unix nanoseconds.
+        touched: When it was touched last, unix nanoseconds.
         due: From when on it is to be evaluated, unix nanoseconds.
         round: The round in which it was first touched.
+        gained: What came since its evaluation, of an open window that has barely grown.
         line: The line in which it waits, None while it rests.
     """
 
@@ -113,6 +202,7 @@ class _Entry:
     due: int
     round: int
     kind: Kind
+    gained: Counts = NOTHING
     line: _Line | None = None
 
 
@@ -199,9 +289,9 @@ class WaitingWindows:
     >>> waiting.next(now + 3 * SECOND)[1].name
     '1d'
     >>> waiting.remove(1, day, now + 3 * SECOND)
-    >>> waiting.next(now + 4 * SECOND), waiting.next(now + 4 * SECOND, early=True)[1].name
+    >>> waiting.next(now + 4 * SECOND), waiting.next_resting(now + 4 * SECOND)[1].name
     (None, '1h')
-    >>> waiting.next(now + 37 * SECOND)[1].name
+    >>> waiting.next(now + 16 * SECOND)[1].name
     '1h'
     """
 
@@ -209,12 +299,13 @@ class WaitingWindows:
         self._entries: dict[_Place, _Entry] = {}
         self._lines: dict[tuple[Kind, str, bool], _Line] = {}
         self._resting: OrderedDict[_Place, _Entry] = OrderedDict()
+        self._barely_grown: OrderedDict[_Place, _Entry] = OrderedDict()
+        self._evaluated: dict[_Place, Counts] = {}
         self._due: list[tuple[int, _Place]] = []
         self._rests: dict[_Place, int] = {}
         self._rested: list[tuple[int, _Place]] = []
         self._put_off: dict[_Place, _Entry] = {}
         self._attempts: dict[_Place, int] = {}
-        self._away: dict[_Place, _Entry] = {}
         self._newest: dict[_Lane, list[int]] = {}
         self._past: dict[int, dict[str, _PastWindows]] = {}
         self._turns: deque[_Lane] = deque()
@@ -233,12 +324,12 @@ class WaitingWindows:
         self._first: dict[str, int | None] = {}
 
     def __len__(self) -> int:
-        return len(self._entries) + self._past_windows + len(self._away)
+        return len(self._entries) + self._past_windows
 
-    def add(self, series: int, window: Window, now: int, closing: bool = False) -> None:
+    def add(self, series: int, window: Window, now: int, closing: bool = False, gained: Counts | None = None) -> None:
         """Let a window wait since ``now``, or rest before; one that waits already goes on waiting.
 
-        ``closing``: it closes now, so it does not rest.
+        ``closing``: it closes now, so it does not rest. ``gained``: what came into it, None if it changed otherwise.
         """
         if self._due and self._due[0][0] <= now:
             self._wake(now)  # so that lines are in the order in which windows became due
@@ -250,18 +341,47 @@ class WaitingWindows:
             if closing and (waiting_entry.line is None or waiting_entry.kind != kind):
                 self._leave(place, waiting_entry)
                 self._wait(place, waiting_entry, kind, now)
+            elif place in self._barely_grown:
+                self._grow(place, waiting_entry, gained, now)
             return
         lane = self._past.get(series, {}).get(window.name)
         if lane is not None and lane.holds(window.start):
             return
         due = now if closing else max(now, self._rests.get(place, 0))
         entry = _Entry(window, now, due, self._round, kind)
-        if due <= now:
+        if kind == "live" and gained is not None and self._is_barely_grown(place, gained):
+            entry.gained, entry.due = gained, now + LATEST * deadline(place.name)
+            self._rest(place, entry, self._barely_grown)
+        elif due <= now:
             self._wait(place, entry, kind, now)
+        else:
+            self._rest(place, entry, self._resting)
+
+    def _grow(self, place: _Place, entry: _Entry, gained: Counts | None, now: int) -> None:
+        """Add what came into a window that had gained too little to be evaluated."""
+        entry.gained, entry.touched = entry.gained.plus(gained or NOTHING), now
+        if gained is not None and self._is_barely_grown(place, entry.gained):
+            self._barely_grown.move_to_end(place)
             return
+        self._leave(place, entry)
+        entry.due = max(now, self._rests.get(place, 0))
+        if entry.due <= now:
+            self._wait(place, entry, entry.kind, now)
+        else:
+            self._rest(place, entry, self._resting)
+
+    def _is_barely_grown(self, place: _Place, gained: Counts) -> bool:
+        """Return True if an open window has gained a hundredth of what was evaluated at most."""
+        evaluated = self._evaluated.get(place)
+        return evaluated is not None and all(
+            more <= GROWTH * before for more, before in zip(gained, evaluated, strict=True)
+        )
+
+    def _rest(self, place: _Place, entry: _Entry, resting: dict[_Place, _Entry]) -> None:
+        """Let a window rest until it is due."""
         self._enter(place, entry)
-        self._resting[place] = entry
-        heapq.heappush(self._due, (due, place))
+        resting[place] = entry
+        heapq.heappush(self._due, (entry.due, place))
 
     def put_off(self, series: int, window: Window, now: int) -> bool:
         """Say that there was no memory to evaluate a window, so that it waits for a while, each time longer.
@@ -278,53 +398,34 @@ class WaitingWindows:
             self._let_rest(place, now + PUT_OFF[-1])
             return False
         self._attempts[place], entry.due = attempt + 1, now + PUT_OFF[attempt]
-        self._enter(place, entry)
-        self._put_off[place] = entry
-        heapq.heappush(self._due, (entry.due, place))
+        self._rest(place, entry, self._put_off)
         return True
 
-    def hand_over(self, series: int, window: Window) -> None:
-        """Let those after a window be next while somebody judges it, until :meth:`remove` or :meth:`take_back`."""
-        place = _Place(series, window.name, window.start)
-        entry, lane = self._entries.get(place), self._past.get(series, {}).get(window.name)
-        if entry is None:
-            since, number = (0, self._round) if lane is None else (lane.since, lane.round)
-            entry = _Entry(window, since, since, number, "past")
-        self._take_out(place)
-        self._away[place] = entry
+    def remove(
+        self, series: int, window: Window, now: int, again: bool = True, evaluated: Counts | None = None
+    ) -> None:
+        """Say that a window was evaluated, so that it rests.
 
-    def take_back(self, series: int, window: Window, now: int) -> None:
-        """Let a window wait again that was handed over, and that nobody has judged."""
-        self._take_back(_Place(series, window.name, window.start), now)
-
-    def take_all_back(self, now: int) -> None:
-        """Let all windows wait again that were handed over, and that nobody has judged."""
-        for place in list(self._away):
-            self._take_back(place, now)
-
-    def remove(self, series: int, window: Window, now: int, again: bool = True) -> None:
-        """Say that a window was evaluated, so that it rests. ``again``: it had been evaluated before."""
+        ``again``: it had been evaluated before. ``evaluated``: what an open window holds; None of a closed one.
+        """
         place = _Place(series, window.name, window.start)
         self._attempts.pop(place, None)
+        self._evaluated.pop(place, None)
         past = self._take_out(place) == "past"
         self._judged += past
         if past and (not again or len(self._rests) >= MOST_RESTING):
             return
-        rest = min(MOST_REST, (now - window.start) // RESTS) if past else (window.end - window.start) // RESTS
+        if not past and evaluated is not None:
+            self._evaluated[place] = evaluated
+        rest = min(MOST_REST, (now - window.start) // 100) if past else deadline(window.name) // 2
         self._let_rest(place, now + rest)
 
-    def next(self, now: int, early: bool = False) -> tuple[int, Window] | None:
-        """Return the window that is to be evaluated next, with its series; None where none is due.
-
-        ``early``: then that of the resting ones that was touched first.
-        """
+    def next(self, now: int) -> tuple[int, Window] | None:
+        """Return the window that is to be evaluated next, with its series; None where none is due."""
         self._wake(now)
         ready = [kind for kind in KINDS if self._has(kind)]
         if not ready:
-            if not early or not self._resting:
-                return None
-            place, entry = next(iter(self._resting.items()))
-            return place.series, entry.window
+            return None
         kind = next(
             (candidate for candidate in reversed(ready[1:]) if self._passed_over[candidate] >= TURNS - 1), ready[0]
         )
@@ -332,22 +433,37 @@ class WaitingWindows:
             self._passed_over[candidate] = 0 if candidate == kind else self._passed_over[candidate] + 1
         return self._next_past() if kind == "past" else self._next_of(kind, now)
 
-    def following(self, series: int, window: Window, most: int) -> list[Window]:
-        """Return past windows that may be evaluated together with the next one, those of its name that follow it.
+    def next_resting(self, now: int, quiet: int = QUIET) -> tuple[int, Window] | None:
+        """Return the window that rests longest; of those that have barely grown one into which nothing came for a time.
 
-        None where it is no past window, and none as long as a more urgent one waits: then each has its turn.
+        ``quiet``: that time, nanoseconds.
+        """
+        place, entry = next(chain(self._resting.items(), self._barely_grown.items()), (None, None))
+        if place is None or entry is None or (place in self._barely_grown and now - entry.touched < quiet):
+            return None
+        return place.series, entry.window
+
+    def following(self, series: int, window: Window, most: int) -> list[tuple[int, Window]]:
+        """Return windows that may be evaluated together with the next one.
+
+        Of a past window those of its series and name that follow it, else those that wait in its line behind it.
 
         Args:
             series: The series of the next window.
             window: The next window.
             most: How many may be returned.
         """
+        place = _Place(series, window.name, window.start)
+        entry = self._entries.get(place)
+        if entry is not None:
+            entries = {} if entry.line is None else entry.line.entries
+            return [(other.series, other_entry.window) for other, other_entry in islice(entries.items(), 1, most + 1)]
         lane = self._past.get(series, {}).get(window.name)
-        if lane is None or lane.head()[0] != window.start or any(self._has(kind) for kind in KINDS if kind != "past"):
+        if lane is None or lane.head()[0] != window.start:
             return []
         after = slice(lane.first + 1, lane.first + 1 + min(most, CHUNK - 1 - self._chunk))
         intervals = zip(lane.starts[after].tolist(), lane.ends[after].tolist(), strict=True)
-        return [Window(window.name, start, end) for start, end in intervals]
+        return [(series, Window(window.name, start, end)) for start, end in intervals]
 
     def begin_round(self, reached: PaneProgress) -> None:
         """Say how far the tables had come with what is added from now on."""
@@ -362,8 +478,7 @@ class WaitingWindows:
 
     def finished(self) -> PaneProgress | None:
         """Return how far the tables had come with all that has been evaluated; None where that is not known."""
-        entries = chain(self._entries.values(), self._away.values())
-        oldest = min((entry.round for entry in entries), default=self._round + 1)
+        oldest = min((entry.round for entry in self._entries.values()), default=self._round + 1)
         oldest = min([oldest, *(lane.round for lanes in self._past.values() for lane in lanes.values())])
         finished_numbers = [number for number in self._reached if number < oldest]
         newest = self._reached[finished_numbers[-1]] if finished_numbers else None
@@ -480,20 +595,14 @@ class WaitingWindows:
         del self._of_series[place.series][place]
         self._changed.add(place.series)
         if entry.line is None:
-            self._resting.pop(place, None)
-            self._put_off.pop(place, None)
+            for resting in (self._resting, self._barely_grown, self._put_off):
+                resting.pop(place, None)
         else:
             del entry.line.entries[place]
             entry.line = None
 
-    def _take_back(self, place: _Place, now: int) -> None:
-        entry = self._away.pop(place)
-        self._wait(place, entry, entry.kind, now)
-
     def _take_out(self, place: _Place) -> Kind:
         """Take a window out of where it waits or rests; return its kind."""
-        if (resting_entry := self._away.pop(place, None)) is not None:
-            return resting_entry.kind
         entry = self._entries.get(place)
         if entry is None:
             self._remove_past(place)
@@ -510,8 +619,8 @@ class WaitingWindows:
         """Let those wait that have rested, in the order in which they became due; forget rests that are over."""
         while self._due and self._due[0][0] <= now:
             due, place = heapq.heappop(self._due)
-            entry = self._resting.get(place) or self._put_off.get(place)
-            if entry is not None and entry.due == due:
+            entry = self._entries.get(place)
+            if entry is not None and entry.line is None and entry.due == due:
                 self._leave(place, entry)
                 self._wait(place, entry, entry.kind, due)
         while self._rested and self._rested[0][0] <= now:
@@ -613,3 +722,55 @@ def _steady_rate(marks: Sequence[tuple[int, int]]) -> float:
 
 def _is_recent(window: Window, now: int) -> bool:
     return window.end > now - max(RECENT, window.end - window.start)
+
+
+def windows_wait(backlog: Backlog, now: int) -> str:
+    """Say how many windows wait, and since when.
+
+    >>> windows_wait(Backlog(2, 0), 3600 * SECOND)
+    '2 windows wait to be evaluated, the longest for 1h: what is shown of them is older than their rows'
+    """
+    waiting_text = "1 window waits" if backlog.windows == 1 else f"{backlog.windows:,} windows wait"
+    pronoun, their = ("it", "its") if backlog.windows == 1 else ("them", "their")
+    waited = duration(now - backlog.since)
+    longest = f"for {waited}" if backlog.windows == 1 else f"the longest for {waited}"
+    return f"{waiting_text} to be evaluated, {longest}: what is shown of {pronoun} is older than {their} rows"
+
+
+def lags_sentence(lags: Mapping[str, int]) -> str:
+    """Say how late the windows of each length are; "" where none is.
+
+    >>> lags_sentence({"5m": 0, "1h": 95 * SECOND, "1d": 240 * SECOND})
+    'windows of 1h are 1m35s late, of 1d 4m'
+    """
+    late = [(name, duration(lag)) for name, lag in lags.items() if lag >= SECOND]
+    first, rest = late[:1], late[1:]
+    return "".join(
+        [*(f"windows of {name} are {lag} late" for name, lag in first), *(f", of {n} {lag}" for n, lag in rest)]
+    )
+
+
+def backfill_sentence(backfill: Backfill) -> str:
+    """Say how far a backfill is, and how long it goes on.
+
+    >>> backfill_sentence(Backfill(12_400, 37_600, 0, 209.0))
+    'Past windows are being judged: 12,400 of 50,000, about 3 min left'
+    """
+    left = backfill.left
+    time_left = "how long it takes is not known yet" if left is None else f"about {_about(left)} left"
+    judged_windows, total = backfill.judged, backfill.judged + backfill.waiting
+    return f"Past windows are being judged: {judged_windows:,} of {total:,}, {time_left}"
+
+
+_STEPS = ((DAY, 2 * DAY, "days"), (HOUR, 2 * HOUR, "h"), (60 * SECOND, 90 * SECOND, "min"), (SECOND, 0, "s"))
+"""Unit of a rough duration, from which length on it is used, and its word."""
+
+
+def _about(nanoseconds: int) -> str:
+    """Return a duration in its largest unit.
+
+    >>> [_about(seconds * SECOND) for seconds in (0, 59, 200, 7_300, 400_000)]
+    ['1 s', '59 s', '3 min', '2 h', '5 days']
+    """
+    unit, _, word = next(step for step in _STEPS if nanoseconds >= step[1])
+    return f"{max(1, round(nanoseconds / unit)):,} {word}"

@@ -1,1 +1,0 @@
-"""Processes that judge windows beside the processor, which alone reads and writes the store."""
