@@ -12,11 +12,12 @@ import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.tables.task import Task
 
+from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
 from .column_options import ColumnOptions
-from .errors import BadInput, Say, listed, missing_option, near, option_text
+from .errors import BadInput, Say, missing_option, option_text
 from .source import Source
 from .sources import FilteredSource
 

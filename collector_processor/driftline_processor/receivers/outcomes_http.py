@@ -26,6 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.core.wording import iso_time
 from driftline_processor.health import Counters
 from driftline_processor.ingest.deduplication import Upload, UploadPart
@@ -35,14 +36,7 @@ from driftline_processor.readers.outcomes.documents import parse_csv, parse_json
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
 from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
 from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt
-from driftline_processor.servers.http_body import (
-    Body,
-    MalformedBody,
-    TooLarge,
-    UnknownEncoding,
-    receive_body,
-    retry_later,
-)
+from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body, retry_later
 from driftline_processor.servers.request_memory import ceiling_of
 
 _log = logging.getLogger("driftline")

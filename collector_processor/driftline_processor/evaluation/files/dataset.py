@@ -10,11 +10,12 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
 from driftline.tables.table import F64
 
+from driftline_processor.core.nearest_names import listed
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.readers.arrow_columns import is_text
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import Roles, filter_rows, find_roles, has_patterns
-from driftline_processor.readers.errors import BadInput, Say, listed, option_text
+from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.number_format import report_texts
 from driftline_processor.readers.outcomes.files import open_outcomes, outcome_slice_names, read_file_outcomes
 from driftline_processor.readers.prediction_rows import (

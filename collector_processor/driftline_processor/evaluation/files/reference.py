@@ -13,12 +13,13 @@ from driftline.inputs.text_descriptors import raw_names
 from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.timestamps import Seasonality
 
+from driftline_processor.core.nearest_names import near
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.addresses import name_of
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import Roles, find_roles, has_patterns, match_patterns
-from driftline_processor.readers.errors import BadInput, Say, near, option_text
+from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, rules_of, table_batches, text_columns
 from driftline_processor.readers.source import Source
