@@ -205,9 +205,10 @@ def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], env
     return f"{deleted} are deleted, from the disk, too"
 
 
-def versions(url: str, model: str, environment: str) -> dict[str, Any]:
+def versions(url: str, model: str, environment: str, sections: bool = False) -> dict[str, Any]:
     """Return what ``GET /api/v1/models/{name}/versions`` says. Raises :class:`BadInput` when nothing answers there."""
     parameters = {"environment": environment} if environment else {}
+    parameters |= {"sections": "true"} if sections else {}
     answer: dict[str, Any] = json.loads(
         _ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/versions", parameters)
     )

@@ -19,10 +19,11 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.policy import Firing, WindowHistory, claim
+from driftline_processor.core.policy import Firing, WindowHistory
 from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window
 from driftline_processor.present.alerts import Told, message_facts
 from driftline_processor.present.money import loss_sentence
+from driftline_processor.present.sentences.conditions import claim_words
 from driftline_processor.present.sentences.policies import ending_words, found_words
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
@@ -532,7 +533,7 @@ class PolicyWatch:
             alert=alert.id,
             policy=alert.policy,
             condition="" if policy is None else policy.condition.written,
-            claim="" if policy is None else claim(policy.condition, past=kind in ("over", "passed")),
+            claim="" if policy is None else claim_words(policy.condition, past=kind in ("over", "passed")),
             model=alert.model,
             version=alert.version,
             environment=alert.environment,

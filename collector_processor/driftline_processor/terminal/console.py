@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -67,15 +66,6 @@ class Readable:
 def empty() -> Table:
     """Return a table without lines, columns or rows."""
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-
-
-def plain_table(first: str, numbers: Sequence[str]) -> Table:
-    """Return an empty table: a column of names, then columns of numbers."""
-    table = empty()
-    table.add_column(first, no_wrap=True)
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
 
 
 def histogram(shares: F64 | None, highest: float) -> str:

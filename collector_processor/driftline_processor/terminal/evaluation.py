@@ -26,6 +26,7 @@ from driftline_processor.present.sections import sections_of
 from driftline_processor.present.sections.performance import worst_rows
 from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.sentences.outcomes import immature_words, review_advice
+from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.sentences.window import drift_remarks, sentence
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
@@ -160,7 +161,7 @@ def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]
         version = printable(evaluation.baseline_version or "")
         remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")
     if evaluation.compared:
-        remarks.append(f"compared with {printable(evaluation.compared)}")
+        remarks.append(f"compared with {printable(compared_words(evaluation.compared))}")
     for names, words in (
         (evaluation.missing_features, "in the baseline, missing here"),
         (evaluation.new_features, "here, unknown to the baseline"),

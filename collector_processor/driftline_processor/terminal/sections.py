@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table as RichTable
 
 from driftline_processor.core.wording import printable
 from driftline_processor.present.sections.section import Cell, Line, Listing, Section, Spark, Table, Tone
 
-from .console import LONGEST_NAME, Text, empty, histogram
+from .console import LONGEST_NAME, Readable, Text, empty, histogram, terminal
 
 TONES: dict[Tone, str] = {
     "": "",
@@ -33,6 +33,11 @@ def section_views(sections: Iterable[Section], more: str = ": --all") -> list[Re
 
 def _heading(section: Section) -> Text:
     return Text.assemble((section.title, "bold"), (f"  {section.note}" if section.note else "", "dim"))
+
+
+def show_sections(sections: Iterable[Section]) -> None:
+    """Print sections."""
+    terminal().print(Readable(Group(*section_views(sections))))
 
 
 def section_parts(section: Section, more: str = ": --all") -> list[RenderableType]:

@@ -44,6 +44,7 @@ from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.sentences.changes import change_sentence
 from driftline_processor.present.sentences.outcomes import fast_labels_sentence, immature_words, review_advice
 from driftline_processor.present.sentences.policies import found_words
+from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.units import keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, drawings, sparklines, timelines
@@ -271,7 +272,7 @@ def templates(frame: str) -> Environment:
     )
     environment.globals.update(date_words=date_words, date_label=date_label)
     environment.globals.update(capital=capital, change_sentence=change_sentence)
-    environment.globals.update(found_words=found_words, clause=clause)
+    environment.globals.update(found_words=found_words, clause=clause, compared_words=compared_words)
     environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
     environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
     environment.globals.update(service_level=service_level)

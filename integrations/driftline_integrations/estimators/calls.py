@@ -151,7 +151,7 @@ class WatchedEstimator:
         self._options = options
         self._fitted: FittedEstimator | None = None
         self._mark: object = None
-        self._told = model
+        self._model = model
         self._recorders: dict[str, tuple[Recorder, tuple[str, ...]]] = {}
 
     def learn(self, estimator: Any) -> FittedEstimator | None:
@@ -163,7 +163,7 @@ class WatchedEstimator:
             if fitted is not None:
                 classes = len(fitted.classes) if fitted.coded else fitted.classes
                 learn = self.model.completed if self.joins else self.model.learn
-                self._told = learn(fitted.task, classes or None, fitted.positive)
+                self._model = learn(fitted.task, classes or None, fitted.positive)
                 self._fitted = fitted
         return self._fitted
 
@@ -197,7 +197,7 @@ class WatchedEstimator:
         from driftline.integration.recorder import Recorder
 
         name = f"{type(estimator).__name__}.{method}"
-        recorder = Recorder(self._told, name, feature_names=fitted.names, joins=self.joins, **self._options)
+        recorder = Recorder(self._model, name, feature_names=fitted.names, joins=self.joins, **self._options)
         recorder_and_names = self._recorders[method] = recorder, tuple(inspect.signature(bound).parameters)
         return recorder_and_names
 

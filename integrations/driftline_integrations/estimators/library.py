@@ -40,7 +40,7 @@ class LibraryInstrumentation:
 
         from .calls import forget_library
 
-        self._imports.wanted = False
+        self._imports.active = False
         forget_library(self._name)
         while self._births:
             root, original = self._births.pop()

@@ -248,12 +248,12 @@ class Baseline(Document):
                 "batches can be read only once, and two passes are needed; pass a function that opens them"
             )
         open_batches = batches if callable(batches) else batches.__iter__
-        key, said_so = ModelKey(model, version), features is not None
+        key, features_named = ModelKey(model, version), features is not None
         description = ReferenceDescription(
-            key, task, classes, positive_class, threshold, text_features, said_so, sample, quantiles=quantiles
+            key, task, classes, positive_class, threshold, text_features, features_named, sample, quantiles=quantiles
         )
         seasons = _seasonality(seasonality, timezone, time is not None)
-        description = replace(description, strange=refuse_unknown_classes, seasonality=seasons)
+        description = replace(description, check_actual=refuse_unknown_classes, seasonality=seasons)
         columns: Columns = {}
 
         def rows() -> Iterator[ReferenceRows]:
@@ -540,7 +540,7 @@ def _rules_before(baseline: Baseline) -> Mapping[str, str]:
 
 
 def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[str, Rule | None]) -> FeatureFilter:
-    return FeatureFilter(kept={*features, *texts}, plain={name for name in features if rules[name] is None})
+    return FeatureFilter(exported={*features, *texts}, plain={name for name in features if rules[name] is None})
 
 
 def _applied_rules(

@@ -252,7 +252,7 @@ def own_facts(means: F64, rows: F64) -> F64:
     return np.array([len(moved), moved.sum(), moved @ moved, products, moved[0], moved[-1], between])
 
 
-def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> LastingDrift | None:
+def lasting_sums(pane: Pane, baseline: Baseline, span: int, *, varies: bool = False) -> LastingDrift | None:
     """Return what a window adds to the evidence; None where times are not known.
 
     :func:`follow_lasting` adds it to that of the windows before.
@@ -261,7 +261,7 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> L
         pane: The sums of the window.
         baseline: The reference.
         span: Nanoseconds of the window.
-        note: In words, where the reference is not the same for all windows: then its facts are kept with each.
+        varies: Whether the reference is another one in each window: then its facts are kept with each.
     """
     if span <= 0:
         return None
@@ -286,13 +286,13 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> L
     means = np.rint(FINE * totals / np.sqrt(np.maximum(rows[scores.column], 1.0))).astype(np.int64)
     functions = scores.functions
     return LastingDrift(
-        _digest(functions, varies=bool(note)),
+        _digest(functions, varies=varies),
         parts,
         tuple(means.tolist()),
         tuple(rows[:1].tolist() if (rows == rows[0]).all() else rows.tolist()),
         withheld,
         functions=functions,
-        varies=bool(note),
+        varies=varies,
     )
 
 

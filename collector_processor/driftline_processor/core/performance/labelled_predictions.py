@@ -11,7 +11,7 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from driftline.panes.outcome_sums import fold_outcomes_by
+from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance, take_rankings
 from driftline.panes.sparse_sums import Sparse
@@ -92,7 +92,7 @@ class LabelledPredictions:
     def fold(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
         """Return the performance parts of each group; ``group``: int64 (n,), 0 <= group < groups."""
         columns = self.scores, self.predicted, self.actual, self.weight, self.value
-        return fold_outcomes_by(task, *columns, group, groups, self.relevance)
+        return fold_outcomes_by(task, LabelledRows(*columns, self.relevance), group, groups)
 
     def sums(self, task: Task) -> Pane:
         """Return performance, delays, the predictions of each decision, and the calls of all rows."""

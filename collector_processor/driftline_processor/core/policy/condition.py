@@ -30,7 +30,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import chain
 from typing import Final, Literal, NamedTuple, Protocol, get_args
@@ -48,7 +48,6 @@ from driftline_processor.core.fairness.criteria import CRITERIA, FOUR_FIFTHS, ME
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.core.windows.window import DAY, length
-from driftline_processor.core.wording import format_percent, short
 
 from .signals import Signal, Value, read_signal
 
@@ -156,6 +155,7 @@ class Limit:
         factor: What that is multiplied by first.
         windows: Of a moving average, how many windows before it is over.
         deviations: How many standard deviations of these are added.
+        written: As its user wrote it.
     """
 
     of: Literal["", "baseline", "last week", "average"] = ""
@@ -163,6 +163,7 @@ class Limit:
     factor: float = 1.0
     windows: int = 0
     deviations: float = 0.0
+    written: str = field(default="", compare=False)
 
     def value(self, signal: Signal, finding: Finding) -> float | None:
         """Return the limit at a window; None where what it is relative to is not known."""
@@ -371,11 +372,6 @@ class GroupsApart:
     attribute: str
     sign: Sign
     limit: float
-
-    @property
-    def title(self) -> str:
-        """What is compared, in words."""
-        return f"{self.measure.replace('_', ' ')} of {short(self.attribute, 40)}"
 
     def judge(self, finding: Finding) -> Judged:
         """Compare the interval of the window with the limit."""
@@ -590,55 +586,6 @@ def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
     return parts
 
 
-_NOW: Final[Mapping[Sign, str]] = {
-    "<": "fell below {}",
-    "<=": "fell to {} or less",
-    ">": "rose above {}",
-    ">=": "rose to {} or more",
-}
-_PAST: Final[Mapping[Sign, str]] = {
-    "<": "was below {}",
-    "<=": "was {} or less",
-    ">": "was above {}",
-    ">=": "was {} or more",
-}
-
-
-def claim(condition: Condition, *, past: bool = False) -> str:
-    """Return what a condition says of a model while it holds, as a clause; ``past``: of a time when it did.
-
-    >>> claim(read_condition("accuracy < 85 %")), claim(read_condition("psi of age > 0.2"), past=True)
-    ('accuracy fell below 85 %', 'psi of age was above 0.2')
-    >>> claim(read_condition("3 features drift"), past=True), claim(read_condition("data faulty"))
-    ('3 features drifted', 'data are faulty')
-    """
-    is_, are = ("was", "were") if past else ("is", "are")
-    if isinstance(condition, AllOf | AnyOf):
-        joined = " and " if isinstance(condition, AllOf) else " or "
-        return joined.join(claim(part, past=past) for part in condition.parts)
-    if isinstance(condition, Comparison):
-        match = _COMPARISON.fullmatch(condition.written)
-        limit = condition.written if match is None else match["limit"].strip()
-        where = f" in {condition.signal.slice}" if condition.signal.slice else ""
-        return f"{condition.signal.name}{where} {(_PAST if past else _NOW)[condition.sign].format(limit)}"
-    if isinstance(condition, GroupsApart):
-        limit = (_PAST if past else _NOW)[condition.sign].format(format_percent(condition.limit, 3))
-        return f"{condition.title} {limit}"
-    if isinstance(condition, VerdictIs):
-        return condition.written.replace(" is ", f" {is_} ", 1)
-    if isinstance(condition, Drifts):
-        return re.sub(r"drifts?$", "drifted", condition.written) if past else condition.written
-    if isinstance(condition, ObjectiveBroken):
-        return f"{condition.rule} {is_} broken" if condition.rule else f"an objective {is_} broken"
-    if isinstance(condition, OutcomesLate):
-        return f"outcomes {are} late"
-    if isinstance(condition, DataFaulty):
-        return f"data {are} faulty"
-    if isinstance(condition, BurnRate):
-        return f"the error budget of {condition.objective.rule} {is_} spent too fast"
-    return condition.written
-
-
 def leaves(condition: Condition) -> Iterator[Condition]:
     """Yield the conditions that a condition is put together of, itself where it is not."""
     if not isinstance(condition, AllOf | AnyOf):
@@ -716,7 +663,8 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
         raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
-    return Comparison(text, signal, sign, _read_limit(signal, match["limit"].strip()), significant)
+    written = match["limit"].strip()
+    return Comparison(text, signal, sign, replace(_read_limit(signal, written), written=written), significant)
 
 
 def _number(text: str) -> float:

@@ -219,7 +219,7 @@ def build_from_files(
         positive_class=options.positive_class or None,
         threshold=0.5 if options.threshold is None else options.threshold,
         text_features=[name for name in options.text_features if name != NO_TEXTS] if options.text_features else None,
-        named=bool(options.features) and not patterns,
+        features_named=bool(options.features) and not patterns,
         sample=sample,
         settle=reading.settle,
         seasonality=options.seasons,

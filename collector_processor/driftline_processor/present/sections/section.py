@@ -99,7 +99,9 @@ class Table(Struct, frozen=True, tag=True):
     Attributes:
         columns: Its columns.
         rows: Its rows.
-        folded: Rows from which on a page folds them, and their noun; 0 where it folds none.
+        folded: Rows from which on a page folds them; 0 where it folds none.
+        noun: What a row is.
+        folded_as: The words behind which a page folds the whole table; "" where it does not.
         hidden: Rows that are shown where all are asked for.
     """
 
@@ -107,6 +109,7 @@ class Table(Struct, frozen=True, tag=True):
     rows: tuple[Row, ...]
     folded: int = 0
     noun: str = "row"
+    folded_as: str = ""
     hidden: int = 0
 
     def on_surface(self, surfaces: Collection[str]) -> Table:

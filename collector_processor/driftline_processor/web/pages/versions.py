@@ -18,10 +18,11 @@ from driftline_processor.present import titles
 from driftline_processor.present.json_shapes import Key, or_null, time_of
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
+from driftline_processor.present.sections import versions as version_sections
+from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_sentence
-from driftline_processor.present.versions import comparison_cells, sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model
 from driftline_processor.web.charts.distributions import distribution
@@ -144,8 +145,10 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
     ranked = sorted(selection.same, key=lambda view: -view.last)
     comparison = None if not compare or selection.chosen is None else side_by_side(selection, selection.chosen, compare)
     context |= {
-        "version_sentence": sentence,
-        "version_cells": comparison_cells,
+        "compared": [
+            version_sections.comparison(one, selection.model.timezone).on_surface(PAGE)
+            for one in selection.model.versions
+        ],
         "versions": [(view, traffic_share(selection, view)) for view in ranked],
         "compare": compare,
         "found": comparison,

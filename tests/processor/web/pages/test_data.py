@@ -167,5 +167,5 @@ def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_base
     newest, address = chosen_window(model, -2)
     client = browse(FakeView([model]))
     assert 'id="compared"' not in client.get(address).text
-    newest.compared = "<the same hours>"
-    assert "Compared with &lt;the same hours&gt;." in client.get(address).text
+    newest.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
+    assert "Compared with the same hours." in client.get(address).text

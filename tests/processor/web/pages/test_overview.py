@@ -325,8 +325,8 @@ def test_the_open_window_says_that_it_is_open_and_when_it_closes(browse: Browse)
 def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(browse: Browse) -> None:
     model = flights()
     chosen, address = month(model, -2)
-    chosen.compared = "<the same hours>"
-    assert "Compared with &lt;the same hours&gt;." in browse(FakeView([model])).get(address).text
+    chosen.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
+    assert "Compared with the same hours." in browse(FakeView([model])).get(address).text
     assert 'id="compared"' not in browse(many()).get("/models/flights?window=1mo").text
 
 
