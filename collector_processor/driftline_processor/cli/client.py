@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import httpx
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import instant
+from msgspec import Struct
 
 from driftline_processor.core.nearest_names import listed
 from driftline_processor.core.wording import iso_time
@@ -67,8 +67,7 @@ def read_production_baseline(directory: Path, key: ModelKey, since: str, until: 
     return production
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotRows:
+class SnapshotRows(Struct, frozen=True):
     """The rows of a snapshot.
 
     Attributes:
@@ -227,8 +226,7 @@ def fetch_training_runs(url: str, model: str) -> list[dict[str, Any]]:
     return list(json.loads(_ask("GET", url, path))["training_runs"])
 
 
-@dataclass(frozen=True, slots=True)
-class ReportRange:
+class ReportRange(Struct, frozen=True):
     """What a report is about, beside the model.
 
     Attributes:

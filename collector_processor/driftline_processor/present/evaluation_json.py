@@ -79,11 +79,11 @@ class BaselineOfWindow(Evaluation):
     """Whose baseline a window was compared with. ``own``: whether it was made for this version; "" = any version."""
 
 
-class ChangeOfErrors(concept_result.Change):
+class ChangeOfErrors(concept_result.Change, frozen=True):
     """A change of the level of errors, up or down."""
 
 
-class ConceptOfSlice(ConceptDrift):
+class ConceptOfSlice(ConceptDrift, frozen=True):
     """Concept drift in the outcomes of a slice."""
 
 

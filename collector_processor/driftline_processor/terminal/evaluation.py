@@ -7,8 +7,8 @@ statistics on demand (:class:`Detail`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.console import Console, Group, RenderableType
 
 from driftline_processor.core.concept.result import ConceptDrift
@@ -48,8 +48,7 @@ MOST_WINDOWS = 10
 """Windows that have a line each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(Struct, frozen=True):
     """How much of an Evaluation is shown.
 
     Attributes:

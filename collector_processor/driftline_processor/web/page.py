@@ -7,13 +7,15 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import xxhash
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -67,8 +69,7 @@ def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
     return min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(rows - 1, 0)) // step * step
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of a page as data.
 
     Attributes:
@@ -126,8 +127,7 @@ def _reader(key: Key) -> Callable[[Any], Any]:
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """The answer that all forms of a page are made of.
 
     Attributes:
@@ -139,8 +139,8 @@ class Page:
 
     template: str
     context: Mapping[str, Any]
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    about: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Table] = msgspec.field(default_factory=dict)
+    about: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def answer(request: Request, page: Page, behind: int | None = None) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +10,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, Column, take_rows
 from driftline.tables.task import Task
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
@@ -52,8 +52,7 @@ def detect_concept_drift(
     return concept_of(streams.streams)
 
 
-@dataclass(frozen=True, slots=True)
-class _Firsts:
+class _Firsts(Struct, frozen=True):
     """The rows of all files and the first outcome of each; ``slices``: key → its values that are told apart."""
 
     reads: Sequence[FileRows]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
 from driftline.tables.table import F64
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.nearest_names import listed
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
@@ -36,8 +37,7 @@ from .outcomes import FirstOutcomes, report_impossible_actuals
 from .reference import features_of_files
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(Struct, frozen=True):
     """``rows``: of each file. ``weights``: of its outcomes, float64 (n,), None where all count alike.
 
     ``heard``: per file what came first of each row; None where no outcomes came apart from the rows. ``later``: keys of

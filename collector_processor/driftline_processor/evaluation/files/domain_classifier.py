@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -11,6 +10,7 @@ from driftline.panes.bins import Bins
 from driftline.panes.pane import Pane
 from driftline.panes.pca import UNIT, Space, at_places, bin_of_each
 from driftline.tables.table import F64, I64, PredictionTable
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.drift.multivariate.classifier import METHOD, MOST_ROWS, Points, classify
@@ -96,8 +96,7 @@ def sample_rows(
     return points
 
 
-@dataclass(frozen=True, slots=True)
-class Coordinates:
+class Coordinates(Struct, frozen=True):
     """A space of features, and their bins."""
 
     bins: dict[str, Bins]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from driftline.panes.pane import MOST_UNKNOWN, Pane, merge
 from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, I64, ModelKey, PredictionTable
 from driftline.tables.timestamps import Seasonality
+from msgspec import Struct, field
 
 from driftline_processor.core.estimate.sums import learned_parts, score_parts
 from driftline_processor.core.expectations.counting import count_rules
@@ -41,8 +41,7 @@ Prints = dict[str, U64]
 """Fingerprints of whole rows under "", of the values of a feature under its name."""
 
 
-@dataclass(slots=True)
-class WindowFold:
+class WindowFold(Struct):
     """One window. ``counting``: how often whole rows ("") and the values of single features repeat."""
 
     pane: Pane = field(default_factory=Pane)
@@ -71,8 +70,7 @@ class WindowFold:
         return {name: repeats for name, repeats in results_by_name.items() if repeats is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class _BatchFold:
+class _BatchFold(Struct, frozen=True):
     """The rules by which a batch is folded.
 
     Attributes:
@@ -155,8 +153,7 @@ LEAST_KEPT, ALL_KEPT = 4_096, 8_000_000
 """Fingerprints that are kept of a window, however many there are, and of all of them together: 64 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gathering:
+class Gathering(Struct, frozen=True):
     """What is gathered while rows are folded.
 
     Attributes:

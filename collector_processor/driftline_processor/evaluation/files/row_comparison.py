@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import I64, ModelKey, PredictionTable
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.readers.column_options import ColumnOptions
@@ -17,8 +17,7 @@ from .dataset import Dataset
 from .fold import batches
 
 
-@dataclass(frozen=True, slots=True)
-class RowComparison:
+class RowComparison(Struct, frozen=True):
     """The rows of windows and of their reference.
 
     Attributes:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.numbers import number
@@ -38,8 +38,7 @@ Address = Callable[[Evaluation], str]
 Values = Sequence[float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
+class Plot(Struct, frozen=True):
     """Where a chart, or a row of it, is drawn.
 
     Attributes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
@@ -29,8 +29,7 @@ LONGEST_SEARCH = 200
 """Characters of a search; no name is found by more."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureRow:
+class FeatureRow(Struct, frozen=True):
     """A line of the table of features.
 
     Attributes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import is_
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -37,8 +37,7 @@ DEFAULT_ADDRESSES = {"grpc": "127.0.0.1:4317", "http": "127.0.0.1:4318"}
 """The addresses of the OTLP receivers, for the page that says how to send the first prediction."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(Struct, frozen=True):
     """All versions and environments of a model in one row.
 
     Attributes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
@@ -142,8 +142,7 @@ def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[s
     }
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentRow:
+class IncidentRow(Struct, frozen=True):
     """A row of the page: an incident, or the drifts of a version behind its first ones.
 
     Attributes:

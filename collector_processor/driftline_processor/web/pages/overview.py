@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import methodcaller
 from typing import NamedTuple
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -59,8 +59,7 @@ FEATURE_NAME = 40
 """Characters of a feature's name in a verdict's sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """One of the numbers that stand for a window.
 
     Attributes:
@@ -94,8 +93,7 @@ class Action(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Weakness:
+class Weakness(Struct, frozen=True):
     """A slice in which the model is weak: its name, what is measured there, and the page that shows it."""
 
     name: str

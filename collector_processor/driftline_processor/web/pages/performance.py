@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
@@ -87,8 +87,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
     return Page("model/performance.html", context, tables, about(selection))
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A metric at first sight: now, before, and what the difference means.
 
     Attributes:

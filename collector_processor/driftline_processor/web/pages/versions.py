@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -42,8 +42,7 @@ RUNS = 10
 """Training runs on the page, the newest; the CSV has all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One of two that are compared: a version of the model in a window.
 
     Attributes:
@@ -57,8 +56,7 @@ class Side:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class MetricPair:
+class MetricPair(Struct, frozen=True):
     """One metric of both sides; None where a side has none."""
 
     name: str
@@ -84,8 +82,7 @@ class MetricPair:
         return high < other_low or other_high < low
 
 
-@dataclass(frozen=True, slots=True)
-class DriftPair:
+class DriftPair(Struct, frozen=True):
     """The drift of one feature on both sides, each from its own baseline; None where a side has none."""
 
     name: str
@@ -101,8 +98,7 @@ class DriftPair:
         return abs((sizes[1] or 0.0) - (sizes[0] or 0.0))
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(Struct, frozen=True):
     """Two versions or two windows beside each other.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from driftline.tables.table import ModelKey
@@ -36,6 +35,7 @@ from driftline_processor.web.pages.overview import Words, figures, linked, told_
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, select
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
