@@ -2,12 +2,12 @@
 
     python -m benchmarks.bench_fleet [MODELS [SECONDS [FEATURES]]]
 
-Every model sends 25 rows each two seconds and has windows of four lengths. Time goes by as on a machine with one core
-that nobody else uses: by the CPU that storing, joining, evaluating and publishing take, and until the next rows while
-there is nothing to do. To make the rows takes no time. So the figures hold on a machine that others use, too. Printed
-are the cores in use, the CPU of a row and of an evaluated window, and for each length of windows how late they were at
-most, and the rows that the evaluations lack at the end, as seconds of traffic. The reference is the promise: each
-length within its deadline.
+Every model sends 100 rows each four seconds, which are stored as one block, and has windows of four lengths. Time goes
+by as on a machine with one core that nobody else uses: by the CPU that storing, joining, evaluating and publishing
+take, and until the next rows while there is nothing to do. To make the rows takes no time. So the figures hold on a
+machine that others use, too. Printed are the cores in use, the CPU to store a row and to evaluate a window, and for
+each length of windows how late they were at most, and the rows that the evaluations lack at the end, as seconds of
+traffic. The reference is the promise: each length within its deadline.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.window_queue import deadline
 from driftline_processor.state import State
 
-from .bench_live import EVERY, LEARNED, LENGTHS, ROWS, body
+from .bench_live import LEARNED, LENGTHS, body
 
 MODELS, SECONDS, FEATURES = 200, 120, 20
+
+EVERY, ROWS = 4.0, 100
+"""Seconds between two blocks, for which the analysis gathers rows of so many models, and rows of a model in one."""
 
 SECOND = 10**9
 
