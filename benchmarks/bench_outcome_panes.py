@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from driftline.panes.bins import SCORE_BINS, score_bin
-from driftline.panes.outcome_sums import fold_outcomes_by
+from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import merge
 from driftline.tables.table import F64, I64, Column, ModelKey
 from driftline.tables.task import Task
@@ -129,7 +129,7 @@ def fill(connection: Connection, a_pane: int) -> int:
         group: I64 = np.repeat(np.arange(count), n // count)
         truth: F64 = (rng.random(n) < 0.3).astype(np.float64)
         score = 1 / (1 + np.exp(-(rng.normal(size=n) + 1.5 * truth)))
-        sums = fold_outcomes_by(BINARY, score[:, np.newaxis], None, Column(numbers=truth), None, None, group, count)
+        sums = fold_outcomes_by(BINARY, LabelledRows(score[:, np.newaxis], None, Column(numbers=truth)), group, count)
         changes = PaneChanges(span=span)
         changes.add_sparse(1, performance_fold(BINARY), first + np.arange(count) * span, sums)
         with transaction(connection):

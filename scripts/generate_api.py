@@ -29,7 +29,7 @@ CONSTRUCTED = ("Clock", "Model", "Privacy")
 """Classes that people construct."""
 
 MEMBERS = {
-    "Baseline": ("from_frame", "from_batches", "load", "save", "to_json", "from_json", "digest"),
+    "Baseline": ("from_frame", "load", "save", "to_json", "from_json", "digest"),
     "Model": ("name", "version", "predict", "prediction", "instrument", "outcome", "outcomes"),
     "Prediction": ("id", "score", "predicted"),
     "Privacy": (),

@@ -14,7 +14,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
-from driftline.panes.outcome_sums import fold_outcomes_by
+from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, I64, Column, ModelKey
 from driftline.tables.task import Task
@@ -239,7 +239,7 @@ class Version:
             slices[f"country={name}"] = SliceContext(fold(self._read(_taken(rows, own))[0], self.baseline.bins))
         own_pane, blocks = pane, list[Pane]()
         if self.model.outcomes:
-            sums = fold_outcomes_by(table.task, table.scores, None, truth, None, None, parts, PARTS)
+            sums = fold_outcomes_by(table.task, LabelledRows(table.scores, None, truth), parts, PARTS)
             blocks = BlockSums(PARTS, sums).blocks()
             own_pane = merge([pane, *blocks])
         delay = OutcomeDelay(LATE * step, "learned", 10_000)

@@ -41,10 +41,7 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
         ValueError: Model and estimator contradict each other.
         TypeError: The estimator cannot be recorded, as for scikit-learn.
     """
-    from driftline_integrations.estimators import calls
-
-    calls.instrument(model, estimator, library="catboost", family=catboost_family(), **options)
-    return estimator
+    return _CATBOOST.record(model, estimator, **options)
 
 
 def _look(estimator: Any) -> FittedEstimator | None:

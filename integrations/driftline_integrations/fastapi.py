@@ -202,8 +202,8 @@ class InstrumentedApp:
     def __init__(self, app: Starlette) -> None:
         self._router = app.router
         self._next: App = app.router.middleware_stack
-        self._own: Any = self.inner
-        app.router.middleware_stack = self._own
+        self._layers: Any = self.inner
+        app.router.middleware_stack = self._layers
         self._exact: dict[tuple[str, str], RoutePlan] = {}
         self._templates: list[tuple[str, re.Pattern[str], Mapping[str, Any], RoutePlan]] = []
         self.outcomes = OutcomeRoutes()
@@ -226,7 +226,7 @@ class InstrumentedApp:
         """Take the inner layer out; where another one stands around it by now, it lets everything through."""
         self._active = False
         self._mapped.close()
-        if self._router.middleware_stack is self._own:
+        if self._router.middleware_stack is self._layers:
             self._router.middleware_stack = self._next  # type: ignore[assignment]
 
     async def inner(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -259,7 +259,7 @@ class InstrumentedApp:
                 self._mapped.look()
                 return await self._next(scope, receive, send)
             try:
-                await self._next(scope, receive if tee.heard is None else tee.receive, tee.send)
+                await self._next(scope, receive if tee.request_body is None else tee.receive, tee.send)
             except HTTPException as error:  # of the router, which has no such route, or of a class of endpoints
                 tee.refuse(error.status_code)
                 raise
@@ -340,13 +340,13 @@ class _Applications:
     """The applications that are made from now on."""
 
     def __init__(self) -> None:
-        self._made = ConstructorHook(_instrument_made)
+        self._hook = ConstructorHook(_instrument_made)
 
     def instrument(self) -> None:
-        self._made.attend(application_classes())
+        self._hook.attend(application_classes())
 
     def uninstrument(self) -> None:
-        self._made.leave()
+        self._hook.leave()
         for app in list(_sites):
             uninstrument(app)
         _leave_class()  # the last application may be gone without having been let go

@@ -117,8 +117,8 @@ class InstrumentedApp:
         self.mapped = MappedRoutes(lambda: _served_routes(rules), _paths_meet)
         self._active = True
         self._rules: dict[str, str] = {}
-        self._own = {name: self._around(getattr(app, name), getattr(self, f"_{name}")) for name in _WRAPPED}
-        app.__dict__.update(self._own)
+        self._layers = {name: self._around(getattr(app, name), getattr(self, f"_{name}")) for name in _WRAPPED}
+        app.__dict__.update(self._layers)
 
     def _around(self, method: Callable[..., Any], layer: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -131,7 +131,7 @@ class InstrumentedApp:
         """Take the layers out; where another one stands around one by now, it lets everything through."""
         self._active = False
         self.mapped.close()
-        for name, layer in self._own.items():
+        for name, layer in self._layers.items():
             if app.__dict__.get(name) is layer:
                 del app.__dict__[name]
 
@@ -355,13 +355,13 @@ class _Applications:
     """The applications that are made from now on."""
 
     def __init__(self) -> None:
-        self._made = ConstructorHook(_instrument_made)
+        self._hook = ConstructorHook(_instrument_made)
 
     def instrument(self) -> None:
-        self._made.attend([Flask])
+        self._hook.attend([Flask])
 
     def uninstrument(self) -> None:
-        self._made.leave()
+        self._hook.leave()
         for app in list(_apps):
             uninstrument(app)
 

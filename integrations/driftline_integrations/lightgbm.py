@@ -43,13 +43,7 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
         ValueError: Model and estimator contradict each other.
         TypeError: The estimator cannot be recorded, as for scikit-learn.
     """
-    from lightgbm import Booster
-
-    from driftline_integrations.estimators import calls
-
-    family = booster_family() if isinstance(estimator, Booster) else sklearn_family()
-    calls.instrument(model, estimator, library="lightgbm", family=family, **options)
-    return estimator
+    return _LIGHTGBM.record(model, estimator, **options)
 
 
 def _look(booster: Any) -> FittedEstimator | None:

@@ -60,12 +60,7 @@ def instrument(
     True
     >>> uninstrument(classifier)
     """
-    from driftline_integrations.estimators import calls
-
-    calls.instrument(
-        model, estimator, library="sklearn", methods=methods, id=id, time=time, span_features=span_features
-    )
-    return estimator
+    return _SKLEARN.record(model, estimator, methods=methods, id=id, time=time, span_features=span_features)
 
 
 class SklearnInstrumentor(ProcessInstrumentor):

@@ -54,7 +54,7 @@ class DeviceCopies:
         self.copies: dict[str, Any] = {}
         self._start = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
-        self._here: list[torch.cuda.Event] = []
+        self._copy_events: list[torch.cuda.Event] = []
         self._start.record(torch.cuda.current_stream(device))
 
     @classmethod
@@ -73,14 +73,14 @@ class DeviceCopies:
             copy.copy_(value.detach(), non_blocking=True)
             event = torch.cuda.Event()
             event.record(torch.cuda.current_stream(value.device))
-            self._here.append(event)
+            self._copy_events.append(event)
             self.cost += copy.numel() * copy.element_size()
             value = copy
         self.copies[name] = value
 
     def wait(self) -> int:
         """Wait for the device; return how long the work took there, in nanoseconds."""
-        for event in self._here:
+        for event in self._copy_events:
             event.synchronize()
         self._end.synchronize()
         return int(self._start.elapsed_time(self._end) * 1e6)

@@ -66,7 +66,7 @@ class DeclaredNetworks:
 
     def uninstrument(self) -> None:
         """Put the classes back as they were, where nobody else has changed them since."""
-        self._imports.wanted = False
+        self._imports.active = False
         while self._hooks:
             self._hooks.pop().leave()
         hooks = sys.modules.get("driftline_integrations.torch")  # nobody has hooks where nobody has imported it

@@ -86,14 +86,14 @@ FAULTS = Faults()
 
 
 T = TypeVar("T")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 MOST_FAILURES = 500
 """Failures of one flush after which what fails is given up whole. One bad row of 5,000 costs 14, twenty cost 190; where
 all are bad there is nothing to be found, and to look for it would keep the background busy for seconds."""
 
 
-def retry_in_halves(rows: Sequence[T], make: Callable[[Sequence[T]], Made], step: str) -> list[Made]:
+def retry_in_halves(rows: Sequence[T], make: Callable[[Sequence[T]], Result], step: str) -> list[Result]:
     """Return what ``make`` gives for all rows at once, or else for as many of them at once as it can.
 
     A row for which it raises alone is left out. Whatever it raises is a fault in ``step``.
@@ -101,7 +101,7 @@ def retry_in_halves(rows: Sequence[T], make: Callable[[Sequence[T]], Made], step
     >>> retry_in_halves([4, 2, 0, 1], lambda rows: [8 // row for row in rows], "division")
     [[2, 4], [8]]
     """
-    results: list[Made] = []
+    results: list[Result] = []
     waiting = [rows]
     failures = 0
     while waiting:

@@ -122,7 +122,7 @@ class Model:
                 task, classes=classes, positive_class=positive_class, threshold=threshold, quantiles=quantiles
             )
         vocabularies = {} if loaded is None else loaded.texts
-        texts, kept_texts = declared_texts(text_features, tuple(vocabularies))
+        texts, stored_texts = declared_texts(text_features, tuple(vocabularies))
         features = feature_names if feature_names is not None or loaded is None else loaded.raw_features
         level = capture_of(capture)
         self._identity = Identity(
@@ -136,7 +136,7 @@ class Model:
             rules,
             texts,
             most_features(distributions, level),
-            kept_texts,
+            stored_texts,
             tuple(vocabularies.items()),
         )
         self._blocks: dict[tuple[str, bool], Recorder] = {}
@@ -308,20 +308,12 @@ class Model:
         >>> decide({"order_id": "A-1001", "amount": 17.5})["probability"]
         0.25
         """
+        from .capture.signature import Selectors
         from .decorate import decorate
 
-        wrap = partial(
-            decorate,
-            self._identity,
-            self._pipeline,
-            id=id,
-            features=features,
-            score=score,
-            predicted=predicted,
-            slices=slices,
-            time=time,
-            span_features=self._span_features if span_features is None else span_features,
-        )
+        selectors = Selectors(id, features, score, predicted, slices, time)
+        on_spans = self._span_features if span_features is None else span_features
+        wrap = partial(decorate, self._identity, self._pipeline, selectors, on_spans)
         return wrap if function is None else wrap(function)
 
     @contextmanager

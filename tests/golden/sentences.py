@@ -6,7 +6,6 @@ A change of words changes that one file. All other tests assert kinds, values an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,6 +32,7 @@ from driftline_processor.core.evaluation import (
     WeakSlice,
 )
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.policy import read_condition
 from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.core.retraining import LossChange, RetrainCost, RetrainQuestion, weigh_retraining
 from driftline_processor.core.verdict import verdict_of_window
@@ -40,6 +40,7 @@ from driftline_processor.present.sentences import clause, forms
 from driftline_processor.present.sentences.advice import advise
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.conditions import claim_words
 from driftline_processor.present.sentences.drift import column_sentence, joint_sentence, slice_sentence
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
@@ -49,6 +50,7 @@ from driftline_processor.present.sentences.policies import ENDINGS, ending_words
 from driftline_processor.present.sentences.retraining import retraining_reasons, retraining_sentence
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_reason, verdict_sentence
 from msgspec import structs
+from msgspec.structs import replace
 
 from tests.support.verdict_examples import examples
 from tests.support.window_verdict_cases import WINDOWS
@@ -307,8 +309,37 @@ FACTS: tuple[Fact, ...] = (
     fact("task_not_compared", task="ranking"),
     fact("version_unreviewed", version="", predictions={"0": 9_500}),
     fact("version_without_outcomes", version="2"),
+    fact("own_first_week", rows=12_000),
+    fact("own_first_rows", covered=7 * HOUR, rows=1_850, until=JULY, shift=1.25),
+    fact("own_first_rows", covered=3 * DAY, rows=9_850, until=JULY, shift=0.25),
+    fact("baseline_decided_again", threshold=0.3, baseline_threshold=0.5),
+    fact("baseline_without_decisions", baseline_threshold=0.5, threshold=0.3, decided_there=True),
+    fact("baseline_without_decisions", baseline_threshold=0.5, threshold=0.3, decided_there=False),
+    fact("own_last_rows", last="30d", without="24h", rows=9_000),
+    fact("last_rows_too_few", last="30d", without="", rows=990, periods=3, of=30, unit="1d"),
+    fact("last_rows_too_few", last="12h", without="", rows=990, periods=3, of=12, unit="1h"),
+    *(fact("same_season", season=season, thin=0, repeats=season) for season in ("hour", "weekday", "hour_of_week")),
+    *(fact("same_season", season="hour", thin=thin, repeats=None) for thin in (1, 3)),
+    *map(fact, ("slices_at_season", "no_row_with_time")),
+    fact("seasons_unknown", season="weekday"),
+    fact("seasons_seen_once", season="hour"),
+    fact("seasons_seen_once", season="weekday"),
+    *(fact("repeats_unknown", season=season, least=2) for season in ("hour", "weekday", None)),
 )
 """Facts of all kinds, some with several values of which the words depend."""
+
+CONDITIONS = (
+    *(
+        "accuracy < 85 %",
+        "psi of age >= 0.2",
+        "accuracy >= baseline - 0.02 in country=NL",
+        "predictions <= 10",
+        "mae > 3",
+    ),
+    *("features drift", "3 features drift", "score drifts", "verdict is degraded or at_risk", "no data"),
+    *("objective 'accuracy >= 0.9' is broken", "objectives broken", "outcomes late", "data faulty"),
+    *("burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h", "equal_opportunity_difference of gender > 10 %"),
+)
 
 ADVICE: tuple[Fact, ...] = (
     fact("repair_service", fault=fact("service_failing", **FAILING, calls=4_000, error="")),
@@ -430,6 +461,8 @@ def lines() -> Iterator[str]:
         yield f"explanation: {explanation_sentence(explanation)}"
     for change in CHANGES:
         yield f"change {change.reason}: {change_sentence(change)}"
+    for condition in map(read_condition, CONDITIONS):
+        yield f"claim: {claim_words(condition)} | {claim_words(condition, past=True)}"
     for quiet in QUIET:
         yield f"false alarms: {quiet_sentence(quiet)}"
     for ending in ENDINGS:

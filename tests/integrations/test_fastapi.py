@@ -927,8 +927,8 @@ def test_most_requests_make_no_prediction(app: FastAPI, service: Service, monkey
     client(app).post("/predict", json=ORDER)
     service.flush()
     made: list[Any] = []
-    monkeypatch.setattr(RequestPrediction, "asked", lambda self: made.append(self))
-    monkeypatch.setattr(RoutePlan, "later", lambda *what: made.append(what))
+    monkeypatch.setattr(RequestPrediction, "make", lambda self: made.append(self))
+    monkeypatch.setattr(RoutePlan, "defer", lambda *what: made.append(what))
 
     response = client(app).post("/predict", json=ORDER)
     service.flush()

@@ -156,7 +156,7 @@ def test_a_model_of_a_library_that_is_withheld_is_said_so_and_answers(
         raise AssertionError
 
     library = library_method.LibraryMethod("somebodys", __name__, "Somebodys", "ask", unnamed)
-    library._imports.wanted = True
+    library._imports.active = True
     caplog.set_level(logging.WARNING, "driftline")
 
     assert library._place(Somebodys()) is None

@@ -41,7 +41,7 @@ class Place:
         taken = take_row(self.plan, request)
         return (*taken, response, "") if taken is not None and isinstance(response, float) else None
 
-    def later(self, prediction: Prediction, request: Any, response: Any) -> DeferredReading:
+    def defer(self, prediction: Prediction, request: Any, response: Any) -> DeferredReading:
         self.closely += 1
         return Closely(self._recorder, prediction, request, response)
 

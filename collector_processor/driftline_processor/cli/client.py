@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import httpx
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import instant
+from msgspec import Struct
 
 from driftline_processor.core.nearest_names import listed
 from driftline_processor.core.wording import iso_time
@@ -69,8 +69,7 @@ def read_production_baseline(
     return production
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotRows:
+class SnapshotRows(Struct, frozen=True):
     """The rows of a snapshot.
 
     Attributes:
@@ -207,9 +206,10 @@ def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], env
     return f"{deleted} are deleted, from the disk, too"
 
 
-def versions(url: str, model: str, environment: str) -> dict[str, Any]:
+def versions(url: str, model: str, environment: str, sections: bool = False) -> dict[str, Any]:
     """Return what ``GET /api/v1/models/{name}/versions`` says. Raises :class:`BadInput` when nothing answers there."""
     parameters = {"environment": environment} if environment else {}
+    parameters |= {"sections": "true"} if sections else {}
     answer: dict[str, Any] = json.loads(
         _ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/versions", parameters)
     )
@@ -228,8 +228,7 @@ def fetch_training_runs(url: str, model: str) -> list[dict[str, Any]]:
     return list(json.loads(_ask("GET", url, path))["training_runs"])
 
 
-@dataclass(frozen=True, slots=True)
-class ReportRange:
+class ReportRange(Struct, frozen=True):
     """What a report is about, beside the model.
 
     Attributes:

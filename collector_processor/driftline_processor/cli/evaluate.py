@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.readers.addresses import file_or_address
 
 from .options import Data, report_bad_input, say, takes_options
-from .versions import show_versions
 
 CROSSED = 3
 
@@ -77,13 +76,14 @@ def evaluate(
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:
+            from driftline_processor.present.sections.versions import comparison
             from driftline_processor.terminal.evaluation import Detail, show
+            from driftline_processor.terminal.sections import show_sections
 
-            show(
-                *(result.evaluations, None, result.concept, result.wrong, result.verdict),
-                detail=Detail(every, explain),
-            )
-            show_versions(answer.get("versions", ()))
+            detail = Detail(every, explain)
+            show(*(result.evaluations, None, result.concept, result.wrong, result.verdict), detail=detail)
+            compared = (comparison(one, result.timezone).on_surface(detail.surfaces) for one in result.versions)
+            show_sections(section for section in compared if section is not None)
         if html is not None:
             from driftline_processor.web.file_report import file_report
 

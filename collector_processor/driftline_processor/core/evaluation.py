@@ -1134,7 +1134,7 @@ class Evaluation(Struct, dict=True):
         distributed: Rows that are known from distributions only, without a record.
         findings: Faults of the data (:mod:`.quality`), the gravest first.
         baseline_version: The version that the baseline was made for; None without a baseline.
-        compared: What the window was compared with, in words; "" for the baseline unchanged.
+        compared: How what the window was compared with differs from the baseline; () = not at all.
         joint: Drift of all features together, by method.
         slices: Drift by ``key=value``.
         expected: Verdicts on expectations of the data (:mod:`.expectations`).
@@ -1189,7 +1189,7 @@ class Evaluation(Struct, dict=True):
     distributed: int = 0
     findings: tuple[Finding, ...] = ()
     baseline_version: str | None = None
-    compared: str = ""
+    compared: tuple[Fact, ...] = ()
     joint: dict[str, JointDrift] = {}
     slices: dict[str, SliceDrift] = {}
     expected: tuple[Expected, ...] = ()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct
 
 from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.drift.lasting import lasting_sums
@@ -17,11 +17,12 @@ from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.normal_variation import rows_of_a_block, share_designs
 from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.drift.rule import Rules, weighted_fraction
-from driftline_processor.core.drift.slices import SLICED, WHOLE, SlicedDrift, SlicedWindow, drift_of_windows
+from driftline_processor.core.drift.slices import WHOLE, SlicedDrift, SlicedWindow, drift_of_windows
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
 from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
 from driftline_processor.core.expectations.judge import judge_expectations
+from driftline_processor.core.facts import fact
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
 from driftline_processor.core.performance.judge import judge_performance
 from driftline_processor.core.performance.positive_class import positive_words
@@ -37,8 +38,7 @@ from .quality import quality
 from .window_context import NO_CONTEXT, WindowContext
 
 
-@dataclass(frozen=True, slots=True)
-class ModelWindow:
+class ModelWindow(Struct, frozen=True):
     """One window of one model.
 
     Attributes:
@@ -190,10 +190,10 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
     """Fill in the drift of a window, its data quality, and likely causes."""
     window, reference, context, settings, evaluation = compared
     pane, baseline, span = window.pane, reference.baseline, compared.span
-    evaluation.compared = reference.note
+    evaluation.compared = reference.notes
     drifted, evaluation.slices, baseline_slices = sliced_drift
     if reference.seasonal and baseline_slices:
-        evaluation.compared = f"{reference.note}; {SLICED}"
+        evaluation.compared = (*reference.notes, fact("slices_at_season"))
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.fraction = drifted
     least_shift, methods = reference.shift, settings.multivariate
     rows, of_baseline = (
@@ -224,7 +224,9 @@ def _conclude(compared: _Compared) -> None:
     window, reference, context, _, evaluation = compared
     pane, baseline = window.pane, reference.baseline
     evaluation.baseline_version = baseline.version
-    evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, compared.span, reference.note)
+    evaluation.lasting = (
+        None if reference.shift else lasting_sums(pane, baseline, compared.span, varies=bool(reference.notes))
+    )
     learned, task = context.outcomes.reference or baseline, window.task or baseline.task
     evaluation.change_kind = kind_of_change(evaluation, pane, learned, task)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from msgspec import structs
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.lasting import follow_lasting
@@ -30,6 +30,7 @@ from driftline_processor.core.reference.season import remove_season, same_season
 from driftline_processor.core.window_context import NO_CONTEXT, SliceContext, WindowContext
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
 from driftline_processor.core.windows.window import PANE, Window, length
+from driftline_processor.present.sentences.references import compared_words
 
 from .window_source import WindowSource
 
@@ -89,10 +90,10 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
     if baseline is not None:
         count_missing_rows(pane, baseline.bins)
         aligned = align_threshold(baseline, pane, source.task)
-        if aligned.note:
-            say(f"{source.key.model} is compared with {aligned.note}")
+        if aligned.notes:
+            say(f"{source.key.model} is compared with {compared_words(aligned.notes)}")
         past = source.reference(aligned.baseline)
-        reference = past._replace(note=aligned.and_also(past.note))
+        reference = past._replace(notes=aligned.notes + past.notes)
     if reference is not None and settings.seasons is not None:
         known_seasons = reference.baseline.extras.seasons
         mix = None if known_seasons is None else source.season_mix(known_seasons)

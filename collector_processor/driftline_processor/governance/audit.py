@@ -7,8 +7,10 @@ the configuration has them. Of an attempt that failed and was made again only th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from driftline_processor.config.policies import Silence
 from driftline_processor.core.dates import date_words
@@ -25,8 +27,7 @@ takes an alert on, or decides about a model; a silence begins."""
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """Something that was done.
 
     Attributes:
@@ -52,8 +53,7 @@ class Entry:
     alert: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Struct, frozen=True):
     """Reads what was done.
 
     Attributes:

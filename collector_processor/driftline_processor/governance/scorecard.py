@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
+
+from msgspec import Struct
 
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import (
@@ -81,8 +82,7 @@ class ScoreLine(NamedTuple):
         return GRADES[self.grade]
 
 
-@dataclass(frozen=True, slots=True)
-class Scorecard:
+class Scorecard(Struct, frozen=True):
     """The scorecard of a model, of its versions in use together.
 
     Attributes:
@@ -230,8 +230,7 @@ def _verdict(verdict: Verdict | None) -> ScoreLine:
     return ScoreLine("verdict", grades.get(verdict.state, "watch"), verdict_sentence(verdict))
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     """How often an objective was met in a period.
 
     Attributes:

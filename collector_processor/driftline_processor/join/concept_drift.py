@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, ModelKey
+from msgspec.structs import replace
 
 from driftline_processor.core.concept import Settings, Stream, losses_of_rows, reference_loss
 from driftline_processor.core.concept.losses import kind_of

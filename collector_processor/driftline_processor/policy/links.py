@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.links import Links
@@ -14,8 +15,7 @@ from driftline_processor.queries.overview import ModelView
 from .alerts import Alert
 
 
-@dataclass(frozen=True, slots=True)
-class AlertLinks:
+class AlertLinks(Struct, frozen=True):
     """Finds the links of a message.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 
 from driftline_processor.config.policies import Policy
 from driftline_processor.core.evaluation import Evaluation
@@ -17,8 +17,7 @@ from driftline_processor.present.sentences.policies import found_words, quiet_se
 from driftline_processor.queries.overview import ModelView
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayedModel:
+class ReplayedModel(Struct, frozen=True):
     """A version of a model, with the windows over which policies are replayed.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from driftline_processor.core.wording import iso_time, printable
 
@@ -12,8 +13,7 @@ from .alerts import Alert, AlertStore, Approval, Delivery, Result
 from .message import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """A message, and what came of it; None while nobody knows.
 
     Attributes:
@@ -43,8 +43,7 @@ class Sent:
         return "awaits_approval" if self.awaits_approval else "waiting"
 
 
-@dataclass(frozen=True, slots=True)
-class AlertHistory:
+class AlertHistory(Struct, frozen=True):
     """An alert, with its messages in the order in which they were written."""
 
     alert: Alert

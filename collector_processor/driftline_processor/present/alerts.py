@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Verdict
@@ -16,8 +17,7 @@ from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_se
 SEVERITY_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "info": "for information"}
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a message is about.
 
     Attributes:
@@ -222,8 +222,7 @@ def acknowledgement_facts(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class AlertLine:
+class AlertLine(Struct, frozen=True):
     """An alert as a digest, or the summary of quiet hours, says it.
 
     Attributes:

@@ -63,6 +63,7 @@ from .sentences.expectations import expectation_sentence
 from .sentences.findings import finding_sentence
 from .sentences.objectives import objective_sentence, overdue
 from .sentences.outcomes import fast_labels_sentence, immature_words, weak_slice_sentence
+from .sentences.references import compared_words
 from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 from .versions import sentence as version_sentence
 
@@ -78,11 +79,11 @@ class BaselineOfWindow(Evaluation):
     """Whose baseline a window was compared with. ``own``: whether it was made for this version; "" = any version."""
 
 
-class ChangeOfErrors(concept_result.Change):
+class ChangeOfErrors(concept_result.Change, frozen=True):
     """A change of the level of errors, up or down."""
 
 
-class ConceptOfSlice(ConceptDrift):
+class ConceptOfSlice(ConceptDrift, frozen=True):
     """Concept drift in the outcomes of a slice."""
 
 
@@ -272,7 +273,7 @@ SHAPES = Shapes(
         BaselineOfWindow: (
             Key("version", "baseline_version", type=str),
             computed("own", lambda one: one.baseline_version == one.key.version, bool),
-            or_null("compared"),
+            computed("compared", lambda one: compared_words(one.compared) or None, str | None),
         ),
         Evaluation: (
             _end_of_window("start"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from driftline.tables.table import ModelKey
+from msgspec.structs import asdict
 
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.retraining import RetrainAnswer, RetrainGain

@@ -1,11 +1,9 @@
-"""Two versions in sentences, and the cells of their table."""
+"""Two versions in sentences."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide
 
 from .numbers import count, many, number, percent
@@ -20,8 +18,6 @@ LOSS_WORDS: Final = {
     "cost_per_prediction": "cost per prediction",
 }
 
-VERDICT_WORDS: Final = {"worse": "worse", "better": "better", "inconclusive": "inconclusive"}
-
 
 def mean_loss(loss: str, value: float | None) -> str:
     """Write a mean loss, error rates in percent.
@@ -32,10 +28,10 @@ def mean_loss(loss: str, value: float | None) -> str:
     return "unknown" if value is None else (percent if loss == "error" else number)(value)
 
 
-def ends(loss: str, low: float | None, high: float | None) -> str:
+def ends_of_difference(loss: str, low: float | None, high: float | None) -> str:
     """Return the ends of the interval of a difference, signed; error rates in percentage points.
 
-    >>> ends("error", 0.012, 0.0731), ends("brier", None, None)
+    >>> ends_of_difference("error", 0.012, 0.0731), ends_of_difference("brier", None, None)
     ('+1.2 to +7.31 points', 'unknown')
     """
     if low is None and high is None:
@@ -74,42 +70,8 @@ def sentence(side_by_side: SideBySide) -> str:
     )
     said = (
         f"{name} {verdict_words} {champion}{yet_words}: {loss} {challenger_loss} against {champion_loss} in {rows}, "
-        f"a difference of {ends(difference.loss, difference.low, difference.high)}"
+        f"a difference of {ends_of_difference(difference.loss, difference.low, difference.high)}"
     )
     if difference.rows_needed is not None:
         said += f"; at this rate about {count(about(difference.rows_needed))} requests are needed to decide"
     return said
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonCells:
-    """A comparison as a line of the page. ``state``: its colour."""
-
-    loss: str
-    champion: str
-    challenger: str
-    difference: str
-    verdict: str
-    state: str
-    rows: str
-
-
-def comparison_cells(side_by_side: SideBySide) -> list[ComparisonCells]:
-    """Return a line for each loss, the one that decides first."""
-    return [_cells(comparison) for comparison in side_by_side.comparisons.values()]
-
-
-def _cells(comparison: Comparison) -> ComparisonCells:
-    rows = f"{count(comparison.rows)} {'of both' if comparison.paired else 'in all'}"
-    if comparison.rows_needed is not None:
-        rows += f", about {count(about(comparison.rows_needed))} needed"
-    state = {"worse": "drift", "better": "ok", "inconclusive": "inconclusive"}[comparison.verdict]
-    return ComparisonCells(
-        LOSS_WORDS.get(comparison.loss, comparison.loss),
-        mean_loss(comparison.loss, comparison.champion),
-        mean_loss(comparison.loss, comparison.challenger),
-        ends(comparison.loss, comparison.low, comparison.high),
-        VERDICT_WORDS[comparison.verdict],
-        state,
-        rows,
-    )

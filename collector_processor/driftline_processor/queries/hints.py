@@ -6,7 +6,8 @@ Whether a baseline is too good to be held-out: every window since does worse tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from driftline_processor.config.model import Model
 from driftline_processor.core.drift.method_choice import misfits
@@ -60,8 +61,7 @@ def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float,
 _FEW = 5
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSummary:
+class ModelSummary(Struct, frozen=True):
     """The state of one model that hints are drawn from.
 
     Attributes:

@@ -15,11 +15,11 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import xxhash
 from driftline.semconv import attributes, metrics
 from driftline.tables.table import OutcomeTable
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -157,8 +157,7 @@ def routes(
     return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(Struct, frozen=True):
     """The content of a body.
 
     Attributes:

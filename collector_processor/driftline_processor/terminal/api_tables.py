@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import httpx
 import numpy as np
+from msgspec import Struct
 from rich.table import Table
 
 from driftline_processor.core.metrics import direction
@@ -42,8 +42,7 @@ NARROW_NAME, WIDE_NAME = 16, 30
 """Characters of a model's name in a narrow and in a wide pipe."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(Struct, frozen=True):
     """One model of ``/api/v1/models``: its versions and environments, folded.
 
     Attributes:

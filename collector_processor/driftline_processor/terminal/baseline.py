@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, CategoryBins
 from driftline.tables.table import F64, ModelKey
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, Group, RenderableType
 
 from driftline_processor.core.drift.display_cells import cells
 from driftline_processor.core.estimate.calibration import calibration
@@ -22,14 +22,18 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
 from driftline_processor.present.numbers import count, ends, many, number, percent
 from driftline_processor.present.sections.drift import fewer_cells
+from driftline_processor.present.sections.section import Cell, Column, Section, Spark, Table, floats, row
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title
 
-from .console import LONGEST_NAME, Readable, Text, empty, histogram, plain_table, terminal
+from .console import Readable, Text, terminal
 from .evaluation import evaluation_view
+from .sections import section_views
 
-_SPARE = ("importance", "range", "invalid", "missing", "distribution")
-_RIGHT = ("missing", "invalid", "importance")
+_SPARE = {"type": 0, "distribution": 1, "range": 4, "missing": 2, "invalid": 3, "importance": 5}
+"""Columns of a feature, and the order in which they go where it is narrow."""
+
+_OPTIONAL = ("missing", "invalid", "importance")
 _TOLD = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
 """Quantiles of the scores at which calibration is told."""
 
@@ -41,14 +45,9 @@ def show_baseline(baseline: Baseline, console: Console | None = None) -> None:
 
 def baseline_view(baseline: Baseline, timezone: str = "UTC") -> RenderableType:
     """Show a baseline: heading, features with their distributions, performance on the reference rows."""
-    parts: list[RenderableType] = [heading(baseline, timezone), Text(), _Features(baseline)]
-    metrics = realized(baseline.pane, baseline.task)
-    if metrics:
-        table = plain_table("performance", ("was", "outcomes"))
-        for name, metric in metrics.items():
-            about = "≈ " if metric.bound else ""
-            table.add_row(metric_title(name), about + number(metric.value), count(metric.rows))
-        parts += [Text(), table]
+    sections = (_features(baseline), _performance(baseline))
+    parts: list[RenderableType] = [heading(baseline, timezone)]
+    parts += section_views(section for section in sections if section.parts)
     parts += [Text(line, style="dim") for line in ("", *_facts(baseline))]
     return Readable(Group(*parts))
 
@@ -71,33 +70,27 @@ def heading(baseline: Baseline, timezone: str = "UTC") -> Text:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Features:
-    """Score, class and features; the least wanted columns go when it is narrow."""
-
-    baseline: Baseline
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        rows = dict(_columns(self.baseline))
-        names = [name for name in ("type", "distribution", "range", "missing", "invalid", "importance") if rows]
-        widths = {key: 2 + max(len(key), *(len(row[key]) for row in rows.values())) for key in names}
-        for key in ("invalid", "importance", "missing"):
-            if not any(row[key] for row in rows.values()):
-                widths.pop(key, None)
-        left = options.max_width - min(LONGEST_NAME, max(map(len, rows), default=0))
-        for spare in _SPARE:
-            if sum(widths.values()) > left:
-                widths.pop(spare, None)
-        table = empty()
-        table.add_column("", max_width=LONGEST_NAME, no_wrap=True, overflow="ellipsis")
-        for key in widths:
-            table.add_column(key, justify="right" if key in _RIGHT else "left", no_wrap=True)
-        for name, row in rows.items():
-            table.add_row(Text(name), *(Text(row[key]) for key in widths))
-        yield table
+def _features(baseline: Baseline) -> Section:
+    """Lay out score, class and features; what no column has is left out."""
+    rows = dict(_columns(baseline))
+    keys = [key for key in _SPARE if key not in _OPTIONAL or any(row[key].text for row in rows.values())]
+    columns = (Column(""), *(Column(key, "number" if key in _OPTIONAL else "text", spare=_SPARE[key]) for key in keys))
+    lines = tuple(row(name, *(cells[key] for key in keys)) for name, cells in rows.items())
+    return Section("features", "Features", (Table(columns, lines),))
 
 
-def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
+def _performance(baseline: Baseline) -> Section:
+    """Lay out the performance on the reference rows."""
+    metrics = realized(baseline.pane, baseline.task)
+    lines = tuple(
+        row(metric_title(name), ("≈ " if metric.bound else "") + number(metric.value), count(metric.rows))
+        for name, metric in metrics.items()
+    )
+    columns = (Column("metric"), Column("was", "number"), Column("outcomes", "number"))
+    return Section("performance", "Performance", (Table(columns, lines),) if lines else ())
+
+
+def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, Cell]]]:
     parts, shares = baseline.pane.parts, None
     importance = baseline.extras.importance
     if importance is not None:
@@ -116,27 +109,28 @@ def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
         mark = "" if marks is None else marks.by_feature.get(name, "")
         if name in baseline.bins.projections:
             mark, range_text = mark or "embedding", f"length (L2 norm) {range_text}" if range_text else ""
-        row = _row(over, parts[f"feature:{name}"], range_text, mark)
+        cells_of_row = _row(over, parts[f"feature:{name}"], range_text, mark)
         if shares is not None:
-            row["importance"] = percent(shares[raw])
-        yield printable(name), row
+            cells_of_row["importance"] = Cell(percent(shares[raw]))
+        yield printable(name), cells_of_row
 
 
-def _row(over: Bins, counts: F64, both: str, mark: str = "") -> dict[str, str]:
+def _row(over: Bins, counts: F64, both: str, mark: str = "") -> dict[str, Cell]:
     shares_drawn = fewer_cells(cells(over, counts[: over.size], counts[: over.size]).was)
     total = float(counts.sum())
     if isinstance(over, CategoryBins):
         first = ", ".join(printable(category) for category in over.categories[:3])
         both = f"{first}, …" if len(over.categories) > 3 else first
     missing, invalid = (share / total if total else 0.0 for share in counts[over.size :].tolist())
-    return {
+    texts = {
         "type": mark or (f"{len(over.categories)} categories" if isinstance(over, CategoryBins) else "number"),
-        "distribution": histogram(shares_drawn, float(shares_drawn.max(initial=0.0))),
         "range": both if len(both) <= 40 else f"{both[:39]}…",
         "missing": percent(missing) if missing else "",
         "invalid": percent(invalid) if invalid else "",
         "importance": "",
     }
+    drawing = Spark(floats(shares_drawn), float(shares_drawn.max(initial=0.0)))
+    return {**{key: Cell(text) for key, text in texts.items()}, "distribution": Cell(drawing=drawing)}
 
 
 def _facts(baseline: Baseline) -> Iterator[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from driftline.tables.table import F64
+from msgspec import Struct
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.containers import Lines
 from rich.segment import Segment
@@ -53,8 +52,7 @@ class Text(RichText):
         return lines
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(Struct, frozen=True):
     """Anything, in characters the terminal has: where it has no Unicode, each of ours becomes one of ASCII."""
 
     content: RenderableType
@@ -67,15 +65,6 @@ class Readable:
 def empty() -> Table:
     """Return a table without lines, columns or rows."""
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-
-
-def plain_table(first: str, numbers: Sequence[str]) -> Table:
-    """Return an empty table: a column of names, then columns of numbers."""
-    table = empty()
-    table.add_column(first, no_wrap=True)
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
 
 
 def histogram(shares: F64 | None, highest: float) -> str:

@@ -7,8 +7,8 @@ statistics on demand (:class:`Detail`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.console import Console, Group, RenderableType
 
 from driftline_processor.core.concept.result import ConceptDrift
@@ -26,6 +26,7 @@ from driftline_processor.present.sections import sections_of
 from driftline_processor.present.sections.performance import worst_rows
 from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.sentences.outcomes import immature_words, review_advice
+from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.sentences.window import drift_remarks, sentence
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
@@ -47,8 +48,7 @@ MOST_WINDOWS = 10
 """Windows that have a line each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(Struct, frozen=True):
     """How much of an Evaluation is shown.
 
     Attributes:
@@ -160,7 +160,7 @@ def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]
         version = printable(evaluation.baseline_version or "")
         remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")
     if evaluation.compared:
-        remarks.append(f"compared with {printable(evaluation.compared)}")
+        remarks.append(f"compared with {printable(compared_words(evaluation.compared))}")
     for names, words in (
         (evaluation.missing_features, "in the baseline, missing here"),
         (evaluation.new_features, "here, unknown to the baseline"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.wording import iso_time
@@ -25,8 +25,7 @@ from .selection import select
 _log = logging.getLogger("driftline")
 
 
-@dataclass(frozen=True, slots=True)
-class AlertReports:
+class AlertReports(Struct, frozen=True):
     """Writes the reports of alerts.
 
     Attributes:

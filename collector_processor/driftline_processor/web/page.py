@@ -7,13 +7,15 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import xxhash
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -36,6 +38,7 @@ from driftline_processor.present import policies as policy_words
 from driftline_processor.present import sections as facts
 from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
+from driftline_processor.present.json_shapes import Key
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences import window as sentences
@@ -43,6 +46,7 @@ from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.sentences.changes import change_sentence
 from driftline_processor.present.sentences.outcomes import fast_labels_sentence, immature_words, review_advice
 from driftline_processor.present.sentences.policies import found_words
+from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.units import keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, drawings, sparklines, timelines
@@ -65,8 +69,7 @@ def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
     return min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(rows - 1, 0)) // step * step
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of a page as data.
 
     Attributes:
@@ -79,7 +82,52 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class _Rows(Sequence[Sequence[Any]]):
+    """Rows that are made when CSV or JSON is asked for: HTML has no use for them."""
+
+    items: Sequence[Any]
+    readers: tuple[Callable[[Any], Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Sequence[Any]:  # type: ignore[override]
+        return tuple(read(self.items[index]) for read in self.readers)
+
+
+def table_of(items: Sequence[Any], *columns: str | Key) -> Table:
+    """Return a table with a row for each object.
+
+    Args:
+        items: The objects.
+        *columns: Names of columns, each an attribute, as in ``"rows closed"``, or with a path to one, as in
+            ``"model=key.model"``; and :class:`~driftline_processor.present.json_shapes.Key`. What has no value on its
+            path is None.
+
+    >>> from types import SimpleNamespace as Some
+    >>> table = table_of([Some(a=1, b=Some(c=2)), Some(a=3, b=None)], "a d=b.c", Key("double", "a", lambda a: 2 * a))
+    >>> table.columns, list(table.rows)
+    (('a', 'd', 'double'), [(1, 2, 2), (3, None, 6)])
+    """
+    keys: list[Key] = []
+    for column in columns:
+        paths = [part.partition("=") for part in column.split()] if isinstance(column, str) else []
+        keys += [Key(name, path or None) for name, _, path in paths] if isinstance(column, str) else [column]
+    return Table(tuple(key.name for key in keys), _Rows(items, tuple(map(_reader, keys))))
+
+
+def _reader(key: Key) -> Callable[[Any], Any]:
+    path = (key.name if key.attribute is None else key.attribute).split(".")
+
+    def read(value: Any) -> Any:
+        for name in path:
+            value = getattr(value, name) if name and value is not None else value
+        return value if key.by is None else key.by(value)
+
+    return read
+
+
+class Page(Struct, frozen=True):
     """The answer that all forms of a page are made of.
 
     Attributes:
@@ -91,8 +139,8 @@ class Page:
 
     template: str
     context: Mapping[str, Any]
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    about: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Table] = msgspec.field(default_factory=dict)
+    about: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def answer(request: Request, page: Page, behind: int | None = None) -> Response:
@@ -224,7 +272,7 @@ def templates(frame: str) -> Environment:
     )
     environment.globals.update(date_words=date_words, date_label=date_label)
     environment.globals.update(capital=capital, change_sentence=change_sentence)
-    environment.globals.update(found_words=found_words, clause=clause)
+    environment.globals.update(found_words=found_words, clause=clause, compared_words=compared_words)
     environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
     environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
     environment.globals.update(service_level=service_level)

@@ -90,7 +90,7 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
     def end_waiting(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002
         """Return the verdict that the trigger found; fail where nobody knows the model."""
         if event["state"] != "held":
-            raise AirflowException(event["said"])
-        self.log.info("%s: %s", self.model, event["said"])
+            raise AirflowException(event["message"])
+        self.log.info("%s: %s", self.model, event["message"])
         verdict: Mapping[str, Any] | None = event["verdict"]
         return verdict

@@ -54,7 +54,7 @@ class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
                     model_answer = await fetch_model(client, address, headers, self.model)
                 except UnknownModelError as error:
                     if not self.wait_for_model:
-                        yield TriggerEvent({"state": "unknown_model", "said": str(error)})
+                        yield TriggerEvent({"state": "unknown_model", "message": str(error)})
                         return
                     self.log.info("%s", error)
                 except DriftlineError as error:
@@ -63,6 +63,7 @@ class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
                     is_met, sentence = condition.holds(model_answer)
                     self.log.info("%s: %s", self.model, sentence)
                     if is_met:
-                        yield TriggerEvent({"state": "held", "said": sentence, "verdict": model_answer.get("verdict")})
+                        verdict = model_answer.get("verdict")
+                        yield TriggerEvent({"state": "held", "message": sentence, "verdict": verdict})
                         return
                 await asyncio.sleep(self.poke_interval)

@@ -151,7 +151,7 @@ class WatchedEstimator:
         self._options = options
         self._fitted: FittedEstimator | None = None
         self._mark: object = None
-        self._told = model
+        self._completed_model = model
         self._recorders: dict[str, tuple[Recorder, tuple[str, ...]]] = {}
 
     def learn(self, estimator: Any) -> FittedEstimator | None:
@@ -163,7 +163,7 @@ class WatchedEstimator:
             if fitted is not None:
                 classes = len(fitted.classes) if fitted.coded else fitted.classes
                 learn = self.model.completed if self.joins else self.model.learn
-                self._told = learn(fitted.task, classes or None, fitted.positive)
+                self._completed_model = learn(fitted.task, classes or None, fitted.positive)
                 self._fitted = fitted
         return self._fitted
 
@@ -197,7 +197,7 @@ class WatchedEstimator:
         from driftline.integration.recorder import Recorder
 
         name = f"{type(estimator).__name__}.{method}"
-        recorder = Recorder(self._told, name, feature_names=fitted.names, joins=self.joins, **self._options)
+        recorder = Recorder(self._completed_model, name, feature_names=fitted.names, joins=self.joins, **self._options)
         recorder_and_names = self._recorders[method] = recorder, tuple(inspect.signature(bound).parameters)
         return recorder_and_names
 
@@ -208,23 +208,12 @@ _owners: dict[str, str] = {}
 _answered: ContextVar[tuple[int, weakref.ref[Any], set[str]] | None] = ContextVar("driftline_answered", default=None)
 
 
-def instrument(
-    model: Model,
-    estimator: Any,
-    *,
-    library: str,
-    family: EstimatorFamily = CONVENTIONAL,
-    methods: Sequence[str] | None = None,
-    id: str = "",
-    time: str = "",
-    span_features: bool = True,
-) -> None:
+def watch(estimator: Any, watched: WatchedEstimator) -> None:
     """Watch an estimator for somebody who named it through a library's integration.
 
-    The other arguments and what is raised are those of ``sklearn.instrument``.
+    Raises what ``sklearn.instrument`` raises.
     """
-    only = PREDICTING if methods is None else (methods,) if isinstance(methods, str) else tuple(methods)
-    unknown = [name for name in only if name not in PREDICTING]
+    unknown = sorted(watched.only - {*PREDICTING})
     if unknown:
         raise ValueError(f"methods are some of {', '.join(PREDICTING)}, but {unknown[0]!r} is not one of them")
     if not hasattr(type(estimator), "predict"):
@@ -232,11 +221,10 @@ def instrument(
             f"instrument() records estimators with a predict method, and {type(estimator).__name__} has none; "
             "decorate the function that predicts instead: @model.predict"
         )
-    options: dict[str, Any] = {"id_field": id, "time_field": time, "span_features": span_features}
-    watched = WatchedEstimator(model, family=family, library=library, only=only, **options)
     watched.learn(estimator)
     _watched.set(estimator, watched)
-    wrap_estimator_methods(type(estimator), family, _owners.setdefault(library, f"named, {library}"))
+    owner = _owners.setdefault(watched.library, f"named, {watched.library}")
+    wrap_estimator_methods(type(estimator), watched.family, owner)
 
 
 def uninstrument(estimator: Any) -> None:

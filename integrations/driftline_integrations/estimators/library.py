@@ -5,16 +5,21 @@ Nothing is imported: a library that is imported already is wrapped at once, anot
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from driftline.faults import FAULTS
 
 from driftline_integrations.instrumentation.hooks import ImportHooks
 
 if TYPE_CHECKING:
+    from driftline.model import Model
+
     from .conventions import EstimatorFamily
+
+E = TypeVar("E")
 
 Root = tuple[str, str, Callable[[], "EstimatorFamily"]]
 """``(module, class, family)`` of a library: the base class of its estimators, and their conventions."""
@@ -27,8 +32,36 @@ class LibraryInstrumentation:
 
     def __init__(self, name: str, roots: Sequence[Root]) -> None:
         self._name = name
+        self._roots = roots
         self._imports = ImportHooks(*((home, partial(self._wrap_root, kind, family)) for home, kind, family in roots))
         self._births: list[tuple[type, Any]] = []
+
+    def record(
+        self,
+        model: Model,
+        estimator: E,
+        *,
+        methods: Sequence[str] | None = None,
+        id: str = "",
+        time: str = "",
+        span_features: bool = True,
+    ) -> E:
+        """Record the predictions of one estimator; see :func:`driftline_integrations.sklearn.instrument`."""
+        from . import calls
+
+        only = calls.PREDICTING if methods is None else (methods,) if isinstance(methods, str) else methods
+        options: dict[str, Any] = {"id_field": id, "time_field": time, "span_features": span_features}
+        family = self._family_of(estimator)
+        calls.watch(estimator, calls.WatchedEstimator(model, family=family, library=self._name, only=only, **options))
+        return estimator
+
+    def _family_of(self, estimator: object) -> EstimatorFamily:
+        """Return the family of an estimator's base class, the first for one that only follows the conventions."""
+        for home, kind, family in self._roots:
+            root = getattr(sys.modules.get(home), kind, None)
+            if isinstance(root, type) and isinstance(estimator, root):
+                return family()
+        return self._roots[0][2]()
 
     def instrument(self) -> None:
         """Record what every estimator of the library predicts."""
@@ -40,7 +73,7 @@ class LibraryInstrumentation:
 
         from .calls import forget_library
 
-        self._imports.wanted = False
+        self._imports.active = False
         forget_library(self._name)
         while self._births:
             root, original = self._births.pop()

@@ -56,21 +56,21 @@ class LibraryMethod:
     ) -> None:
         self._library, self._kind, self._method = library, kind, method
         self._unnamed = unnamed
-        self._named = f"{library}, named"
+        self._named_owner = f"{library}, named"
         self._imports = ImportHooks((home, self._wrap))
         self._places = IdentityMap[RecordingPlan]()
-        self._learned = IdentityMap[RecordingPlan | None]()
+        self._unnamed_places = IdentityMap[RecordingPlan | None]()
 
     def name(self, target: Any, place: RecordingPlan) -> None:
         """Record what an object predicts from now on."""
         self._places.set(target, place)
-        methods.wrap_inherited_methods(type(target), (self._method,), self._call, self._named)
+        methods.wrap_inherited_methods(type(target), (self._method,), self._call, self._named_owner)
 
     def forget(self, target: Any) -> None:
         """Record nothing of an object any more, unless all are."""
         self._places.forget(target)
         if not self._places:
-            methods.restore_methods(self._named)
+            methods.restore_methods(self._named_owner)
 
     def instrument(self) -> None:
         """Record what every object predicts; a library that is not imported yet is waited for."""
@@ -78,18 +78,18 @@ class LibraryMethod:
 
     def uninstrument(self) -> None:
         """Record nothing any more, not even what somebody named."""
-        self._imports.wanted = False
-        self._learned.clear()
+        self._imports.active = False
+        self._unnamed_places.clear()
         self._places.clear()
         methods.restore_methods(self._library)
-        methods.restore_methods(self._named)
+        methods.restore_methods(self._named_owner)
 
     def _wrap(self, module: Any) -> None:
         methods.wrap_inherited_methods(getattr(module, self._kind), (self._method,), self._call, self._library)
 
     def _place(self, target: Any) -> RecordingPlan | None:
-        cached = self._places.get(target) or self._learned.get(target)
-        if cached is not None or not self._imports.wanted or target in self._learned:
+        cached = self._places.get(target) or self._unnamed_places.get(target)
+        if cached is not None or not self._imports.active or target in self._unnamed_places:
             return cached
         place = None
         try:
@@ -100,7 +100,7 @@ class LibraryMethod:
         except (TypeError, ValueError) as error:
             if FAULTS.once(f"{self._library} {error}"):
                 logger.warning("driftline: %s", error)
-        self._learned.set(target, place)
+        self._unnamed_places.set(target, place)
         return place
 
     def _call(
@@ -117,7 +117,7 @@ class LibraryMethod:
             if place is not None:
                 prediction = place.recorder.open(self._features(place, args, kwargs))
         except Exception as fault:
-            FAULTS.swallow("asked", fault)
+            FAULTS.swallow("call", fault)
         if place is None or prediction is None:
             return bound(*args, **kwargs)
         try:
@@ -136,7 +136,7 @@ class LibraryMethod:
             if place.result is not None:
                 answer = place.result(result, *args, **kwargs)
         except Exception as fault:
-            FAULTS.swallow("asked", fault)
+            FAULTS.swallow("call", fault)
         place.recorder.close(prediction, answer)
         return result
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from driftline.inputs.batch import Batch, Wanted
+from driftline.inputs.batch import Batch, FeatureTest
 from driftline.inputs.column import read_column
 from driftline.inputs.readers import READERS
 from driftline.inputs.values import Columns
@@ -96,7 +96,7 @@ class Matrix(Batch):
         """Return itself: nobody can change what a matrix was filled with."""
         return self
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Read the rows; no features where they are too many."""
         if not 0 < self.count * self._width <= MOST_CELLS:
             return {}
@@ -104,7 +104,7 @@ class Matrix(Batch):
         return {
             name: values[:, i] if i not in categories else category_column(values[:, i], categories[i])
             for i, name in enumerate(names)
-            if wanted(name)
+            if is_feature(name)
         }
 
 

@@ -18,16 +18,16 @@ Hook = tuple[str, Callable[[Any], None]]
 
 
 class ImportHooks:
-    """Some hooks. ``wanted``: whether they do anything."""
+    """Some hooks. ``active``: whether they do anything."""
 
     def __init__(self, *hooks: Hook) -> None:
-        self.wanted = False
+        self.active = False
         self._hooks = [(home, self._guarded(hook)) for home, hook in hooks]
         self._waiting = False
 
     def await_all(self) -> None:
         """Call each hook: now where its module is imported already, else when somebody imports it."""
-        self.wanted = True
+        self.active = True
         for home, hook in self._hooks:
             if not self._waiting:
                 wrapt.register_post_import_hook(hook, home)
@@ -38,7 +38,7 @@ class ImportHooks:
     def _guarded(self, hook: Callable[[Any], None]) -> Callable[[Any], None]:
         def guarded(module: Any) -> None:
             try:
-                if self.wanted:
+                if self.active:
                     hook(module)
             except Exception as fault:  # somebody imports it: a version of the library that we do not know
                 FAULTS.swallow("instrument", fault)
@@ -55,14 +55,14 @@ class ConstructorHook:
     """
 
     def __init__(self, callback: Callable[[Any], None], births: Iterable[str] = ("__init__",)) -> None:
-        self._told = callback
+        self._callback = callback
         self._births = tuple(births)
         self._wrapped: list[tuple[type, str, Any, Any]] = []
-        self._wanted = False
+        self._active = False
 
     def attend(self, owners: Iterable[type]) -> None:
         """Tell of every object that these classes make."""
-        self._wanted = True
+        self._active = True
         for owner in owners:
             for birth in self._births:
                 born = self._born(getattr(owner, birth))
@@ -71,7 +71,7 @@ class ConstructorHook:
 
     def leave(self) -> None:
         """Put the classes back as they were; what somebody else has wrapped since stays, and tells nobody."""
-        self._wanted = False
+        self._active = False
         while self._wrapped:
             owner, birth, plain, born = self._wrapped.pop()
             if owner.__dict__.get(birth) is born:
@@ -82,8 +82,8 @@ class ConstructorHook:
         def born(instance: Any, /, *args: Any, **kwargs: Any) -> None:
             birth(instance, *args, **kwargs)
             try:
-                if self._wanted:
-                    self._told(instance)
+                if self._active:
+                    self._callback(instance)
             except Exception as fault:  # it is somebody's constructor
                 FAULTS.swallow("instrument", fault)
 

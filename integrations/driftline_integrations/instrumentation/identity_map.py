@@ -22,38 +22,38 @@ class IdentityMap(Generic[V]):
     """
 
     def __init__(self) -> None:
-        self._held: dict[int, tuple[ref[Any], V]] = {}
+        self._entries: dict[int, tuple[ref[Any], V]] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._entries)
 
     def __contains__(self, target: object) -> bool:
-        return id(target) in self._held
+        return id(target) in self._entries
 
     def set(self, target: Any, value: V) -> None:
         """Remember a value. Raises ``TypeError`` where the object cannot be referred to weakly."""
-        key, entries = id(target), self._held
+        key, entries = id(target), self._entries
         entries[key] = ref(target, lambda _: entries.pop(key, None)), value
 
     def get(self, target: Any) -> V | None:
         """Return the value of an object, None where there is none."""
-        entry = self._held.get(id(target))
+        entry = self._entries.get(id(target))
         return None if entry is None else entry[1]
 
     def forget(self, target: Any) -> None:
         """Know nothing of an object any more."""
-        self._held.pop(id(target), None)
+        self._entries.pop(id(target), None)
 
     def values(self) -> list[V]:
         """Return all values."""
-        return [value for _, value in list(self._held.values())]
+        return [value for _, value in list(self._entries.values())]
 
     def drop(self, unwanted: Callable[[V], bool]) -> None:
         """Forget every object whose value is not wanted any more."""
-        for key, (_, value) in list(self._held.items()):
+        for key, (_, value) in list(self._entries.items()):
             if unwanted(value):
-                self._held.pop(key, None)
+                self._entries.pop(key, None)
 
     def clear(self) -> None:
         """Know nothing of any."""
-        self._held.clear()
+        self._entries.clear()

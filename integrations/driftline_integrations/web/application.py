@@ -65,7 +65,7 @@ def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
         try:
             instrument(with_providers(declaration.model), app, routes=declaration.routes, outcomes=declaration.outcomes)
         except RouteMistakes as mistakes:
-            for mistake in mistakes.each:
+            for mistake in mistakes.mistakes:
                 logger.error("driftline: %s: models.%s.%s", declaration.source, declaration.model.name, mistake)
             file.leave_out(declaration)
         except (TypeError, ValueError) as error:
@@ -101,14 +101,14 @@ class MappedRoutes:
         self._served = served
         self._meets = meets
         self._plans: dict[tuple[str, str], RoutePlan] = {}
-        self._looked = False
+        self._is_checked = False
         _applications.add(self)
 
     def add(self, plan: RoutePlan) -> None:
         """Remember a mapped route; the next occasion is one to look again."""
         self._plans[plan.method, plan.path] = plan
         plan.refused = self.look
-        self._looked = False
+        self._is_checked = False
 
     def close(self) -> None:
         """Speak for no mapped route any more."""
@@ -119,9 +119,9 @@ class MappedRoutes:
 
         The file maps its routes on every application that is made, so one that has a route speaks for all.
         """
-        if self._looked:
+        if self._is_checked:
             return
-        self._looked = True
+        self._is_checked = True
         try:
             for plan in list(self._plans.values()):
                 if not any(application._has(plan) for application in list(_applications)):

@@ -46,7 +46,7 @@ class Passage(WebRequest):
         """Pass a part of the response on; its start with the id, if it has one and says none itself."""
         if message["type"] == "http.response.start":
             try:
-                text = self.named or self.answer()
+                text = self.answer_id or self.answer()
                 if text and ID_HEADER not in dict(headers := message.get("headers", ())):
                     message = {**message, "headers": [*headers, (ID_HEADER, text.encode())]}
             except Exception as fault:
@@ -57,31 +57,32 @@ class Passage(WebRequest):
 class Tee(RequestPrediction):
     """Copies bodies on their way between server and application, as far as they are read. No step raises."""
 
-    __slots__ = ("_receive", "_said", "_send", "heard", "status")
+    __slots__ = ("_receive", "_response_body", "_send", "request_body", "status")
 
     def __init__(
         self, route: RoutePlan, request_parts: RequestParts | None, headers: Headers, receive: Receive, send: Send
     ) -> None:
         self.route = route
-        self._given = request_parts
-        self._body = self._told = None  # all that a visit has: each function on the way costs a request half a µs
+        self._request_parts = request_parts
+        self._body = self._contents = None  # all that a visit has: each function on the way costs a request half a µs
         self._receive, self._send = receive, send
-        self.heard: bytes | None = b"" if route.reads_body and _readable(route, headers, "request") else None
+        self.request_body: bytes | None = b"" if route.reads_body and _readable(route, headers, "request") else None
         self.status = 0
         self.open(route.plan)
 
     async def receive(self) -> Message:
         """Return a part of the request, and copy it."""
         message = await self._receive()
-        if self.heard is not None:
+        if self.request_body is not None:
             try:
                 if message["type"] == "http.request":
-                    body = self.heard = self.heard + message.get("body", b"")  # of one part, that part itself
+                    # of one part, that part itself
+                    body = self.request_body = self.request_body + message.get("body", b"")
                     if len(body) > self.route.limit:
-                        self.heard = None
+                        self.request_body = None
                         self.route.go_without("request_too_large")
                     elif not message.get("more_body", False):
-                        self.heard = None
+                        self.request_body = None
                         self._body = body
                         if self.prediction is not None:
                             self.take_body(body)
@@ -97,13 +98,13 @@ class Tee(RequestPrediction):
                     self.status = message["status"]
                     self.start_answer(self.status)
                     readable = _readable(self.route, dict(message.get("headers", ())), "response")
-                    self._said: bytes | None = b"" if readable else None
+                    self._response_body: bytes | None = b"" if readable else None
                 elif message["type"] == "http.response.body":
-                    body = self._said
+                    body = self._response_body
                     if body is not None:
-                        body = self._said = body + message.get("body", b"")
+                        body = self._response_body = body + message.get("body", b"")
                         if len(body) > self.route.limit:
-                            body = self._said = None
+                            body = self._response_body = None
                             self.route.go_without("response_too_large")
                     if not message.get("more_body", False):
                         self.answer(self.status, UNREAD if body is None else body)

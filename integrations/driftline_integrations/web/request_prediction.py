@@ -43,36 +43,36 @@ class RequestPrediction(Opening):
         given: What is read of the request besides its body, None for nothing.
     """
 
-    __slots__ = ("_body", "_given", "_told", "route")
+    __slots__ = ("_body", "_contents", "_request_parts", "route")
 
     def __init__(self, route: RoutePlan, request_parts: RequestParts | None) -> None:
         self.route = route
-        self._given = request_parts
+        self._request_parts = request_parts
         self._body: bytes | None = None
-        self._told: RequestContents | None = None
+        self._contents: RequestContents | None = None
         self.open(route.plan)
 
-    def asked(self) -> Prediction | None:
+    def make(self) -> Prediction | None:
         """Return the prediction, with what the request says where that is read before the response."""
-        contents = self._made()
+        contents = self._make_contents()
         if contents is None:
             return self.prediction
         if self.route.early and (self._body is not None or not self.route.reads_body):
             contents.read_request()
         return contents.prediction
 
-    def _made(self) -> RequestContents | None:
+    def _make_contents(self) -> RequestContents | None:
         """Return what the prediction will be told; None where it is over and was never made."""
-        contents = self._told
-        if contents is None and not self.closed and (prediction := super().asked()) is not None:
-            contents = self._told = RequestContents(self.route, prediction, self._given)
+        contents = self._contents
+        if contents is None and not self.closed and (prediction := super().make()) is not None:
+            contents = self._contents = RequestContents(self.route, prediction, self._request_parts)
             contents.body = self._body
         return contents
 
     def take_body(self, body: bytes) -> None:
         """Take the whole body of the request; it is read now where somebody may ask for an id that is in it."""
         self._body = body
-        if self.prediction is not None and (contents := self._made()) is not None:
+        if self.prediction is not None and (contents := self._make_contents()) is not None:
             contents.body = body
             if self.route.early:
                 contents.read_request()
@@ -82,13 +82,13 @@ class RequestPrediction(Opening):
         route = self.route
         if self.prediction is None and 200 <= status < 300:
             if route.named_at_once:
-                self.id = self.exchange.named = self.exchange.given or IDS.uuid7(self.time)
+                self.id = self.exchange.answer_id = self.exchange.request_id or IDS.uuid7(self.time)
                 return
             if (id_value := route.id_in(self._body)) is not None:
-                self.id = id_value or self.exchange.given or IDS.uuid7(self.time)
-                self.exchange.named = header_id(id_value) if id_value else self.id
+                self.id = id_value or self.exchange.request_id or IDS.uuid7(self.time)
+                self.exchange.answer_id = header_id(id_value) if id_value else self.id
                 return
-        contents = self._made()
+        contents = self._make_contents()
         if contents is None:
             return
         if route.early:
@@ -104,11 +104,11 @@ class RequestPrediction(Opening):
             return
         try:
             if self.id and self.prediction is None and response.__class__ is bytes:
-                body, parts = self._body, self._given
+                body, parts = self._body, self._request_parts
                 cost = ROW_BYTES + len(response) + (0 if body is None else len(body))
                 self.close(self.route, cost, body if parts is None else (parts, body), response)
                 return
-            contents = self._made()
+            contents = self._make_contents()
             self.closed = True
             if contents is not None:
                 contents.response = response
@@ -143,7 +143,7 @@ class RequestPrediction(Opening):
             return
         contents = None
         try:
-            contents = self._made()
+            contents = self._make_contents()
             self.closed = True
             if contents is not None:
                 contents.read_request()

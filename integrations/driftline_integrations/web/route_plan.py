@@ -124,7 +124,7 @@ class RoutePlan:
             fix=lambda selectors: f'routes={{"{method} {path}": Route({selectors})}}',
         )
         self.plan = self.recorder.plan
-        self._said = tuple(None if source is None else source.parts for source in (score, predicted))
+        self._source_parts = tuple(None if source is None else source.parts for source in (score, predicted))
         self._in_body = self.features == (Source("body", ()),) and self.id is None  # the row, and its id
         self._plain = self._in_body and not self.reads_more and not self.slices
 
@@ -145,7 +145,7 @@ class RoutePlan:
         features = take_row(self.plan, parse_json(request))
         if features is None:
             return None
-        answer, (score_at, class_at) = parse_json(response), self._said
+        answer, (score_at, class_at) = parse_json(response), self._source_parts
         try:
             score = answer if score_at is None else _value_at(answer, score_at)
             decided = None if class_at is None else _value_at(answer, class_at)
@@ -157,7 +157,7 @@ class RoutePlan:
             return *features, score, ""
         return (*features, score, class_text(decided)) if is_plain_class(self.plan, decided) else None
 
-    def later(self, prediction: Prediction, request: Request, response: bytes) -> RequestContents:
+    def defer(self, prediction: Prediction, request: Request, response: bytes) -> RequestContents:
         """Return the reader of any other request and response."""
         parts, body = request if isinstance(request, tuple) else (None, request)
         contents = RequestContents(self, prediction, parts)
@@ -223,23 +223,23 @@ class RequestContents:
     ``cost``: bytes that both hold until they are read.
     """
 
-    __slots__ = ("_taken", "body", "cost", "given", "prediction", "response", "route")
+    __slots__ = ("_is_read", "body", "cost", "prediction", "request_parts", "response", "route")
 
     def __init__(self, route: RoutePlan, prediction: Prediction, request_parts: RequestParts | None) -> None:
         self.route = route
         self.prediction = prediction
-        self.given = request_parts or RequestParts(lambda _: "", {}, b"")
+        self.request_parts = request_parts or RequestParts(lambda _: "", {}, b"")
         self.body: bytes | None = None
         self.response: Any = UNREAD
         self.cost = ROW_BYTES
-        self._taken = False
+        self._is_read = False
 
     def read_request(self) -> None:
         """Give the prediction what the request says: features, id, slices."""
-        if self._taken:
+        if self._is_read:
             return
-        self._taken = True
-        route, parts, body = self.route, self.given, self.body
+        self._is_read = True
+        route, parts, body = self.route, self.request_parts, self.body
         self.body = None
         if body is not None:
             try:
@@ -315,7 +315,7 @@ def plan_routes(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -
             if method and not mistakes:
                 plans.append(RoutePlan(model, method, path, route))
         except RouteMistakes as more:
-            mistakes += more.each
+            mistakes += more.mistakes
     if mistakes:
         raise RouteMistakes(mistakes)
     return plans

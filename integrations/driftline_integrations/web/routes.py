@@ -175,11 +175,11 @@ def parse_method_and_path(text: str, key: str) -> tuple[str, str]:
 
 
 class RouteMistakes(ValueError):  # noqa: N818 - of who wrote the routes
-    """The mistakes in routes: every mistake, ``each`` a sentence with the key, the rule and the fix."""
+    """The mistakes in routes: every mistake, ``mistakes``, each a sentence with the key, the rule and the fix."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("; ".join(mistakes))
-        self.each = tuple(mistakes)
+        self.mistakes = tuple(mistakes)
 
 
 class MissingValue(LookupError):  # noqa: N818 - what a place is, not an error of the program

@@ -74,7 +74,7 @@ class Baseline(Document):
     @classmethod
     def from_frame(
         cls,
-        X: FrameLike,
+        X: FrameLike | Callable[[], Iterable[FrameLike]],
         *,
         score: ArrayLike | None = None,
         predicted: ArrayLike | None = None,
@@ -93,17 +93,25 @@ class Baseline(Document):
         importance: Mapping[str, float] | ArrayLike | None = None,
         predict: Predict | None = None,
         privacy: Privacy | None = None,
+        sample: int = MOST_SAMPLED,
         slices: Mapping[str, ArrayLike] | Sequence[str] = (),
         seasonality: Kind | Literal["none"] | None = None,
         timezone: str = "UTC",
     ) -> Baseline:
-        """Build a baseline from n held-out rows.
+        """Build a baseline from n held-out rows, or from more of them than memory holds.
 
         ``score``, ``predicted``, ``actual``, ``time`` and ``id`` are names of columns of X, or n values each. For a
         ranking, ``score``, ``predicted`` and ``actual`` hold one list per row.
 
+        Batches are read twice: the first pass draws a sample, from which bins, vocabularies and stretches of time are
+        chosen, and the second pass counts all rows. Where the sample holds all rows, the baseline equals that of one
+        frame.
+
         Args:
             X: Frame, mapping of columns, or 2-D array; every batch that a model can predict (:mod:`driftline.inputs`).
+                Or a function that opens batches of a frame anew, such as
+                ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow; all columns
+                are in the first batch.
             score: Score of each row: float (n,); for "binary" also (n, 2); for "multiclass" (n, k), or k names of
                 columns, in the order of ``classes``. For "ranking" the score of each first item, or n lists of scores,
                 best first.
@@ -131,6 +139,7 @@ class Baseline(Document):
                 (:func:`driftline.baseline.sections.importance.permutation_importance`).
             privacy: Rules that apply to the file, too: it lacks denied values, and holds the others hashed or rounded.
                 Rules of the environment (``DRIFTLINE_PRIVACY_*``) always hold.
+            sample: Rows of the sample of batches; fewer where the rows exceed 256 MB.
             slices: Attributes of low cardinality for drift in slices: names of columns (which stay features), or key →
                 n values. The 20 values with most rows are slices (:mod:`driftline.baseline.sections.slices`).
             seasonality: "hour", "weekday" or "hour_of_week": keep the sums of each, and compare a window with the same
@@ -142,8 +151,8 @@ class Baseline(Document):
             The baseline.
 
         Raises:
-            ValueError: Columns are missing or of different lengths, there are no rows, or classes or positive class are
-                unknown. The message names the fix.
+            ValueError: Columns are missing or of different lengths, there are no rows, batches can be read only once,
+                or classes or positive class are unknown. The message names the fix.
 
         >>> X = {"x": [1.0, 2.0], "p": [0.2, 0.9], "y": ["no", "yes"]}
         >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary", positive_class="yes").pane.rows
@@ -152,124 +161,47 @@ class Baseline(Document):
         Traceback (most recent call last):
         ...
         ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
-        """
-        key = ModelKey(model, version)
-        description = ReferenceDescription(
-            key, task, classes, positive_class, threshold, text_features, quantiles=quantiles
-        )
-        columns = FrameColumns(score, predicted, actual, time, id, features, slices)
-        table, rows, column_names, texts = read_frame(X, description, columns)
-        seasons = _seasonality(seasonality, timezone, time is not None)
-        if importance is None and predict is not None:
-            importance = permutation_importance(
-                X, predict, cast(list[str], column_names["features"]), table.task, rows.actual
-            )
-        baseline = cls.from_tables(
-            [table],
-            [rows.actual],
-            columns=column_names,
-            texts=texts,
-            importance=_importance(importance, column_names),
-            named=features is not None,
-            seasonality=seasons,
-        )
-        if rows.relevance is not None:
-            baseline = replace(baseline, pane=merge([baseline.pane, fold_lists(table.task, rows.relevance)]))
-        return _finished(baseline, privacy)
-
-    @classmethod
-    def from_batches(
-        cls,
-        batches: Sequence[FrameLike] | Callable[[], Iterable[FrameLike]],
-        *,
-        score: str | Sequence[str] | None = None,
-        predicted: str | None = None,
-        actual: str | None = None,
-        time: str | None = None,
-        id: str | None = None,
-        model: str,
-        task: str,
-        version: str = "",
-        classes: Sequence[object] | None = None,
-        positive_class: object = None,
-        threshold: float = 0.5,
-        quantiles: Sequence[float] = (),
-        features: Sequence[str] | None = None,
-        text_features: Sequence[str] | None = None,
-        importance: Mapping[str, float] | ArrayLike | None = None,
-        privacy: Privacy | None = None,
-        sample: int = MOST_SAMPLED,
-        slices: Sequence[str] = (),
-        seasonality: Kind | Literal["none"] | None = None,
-        timezone: str = "UTC",
-    ) -> Baseline:
-        """Build a baseline from more held-out rows than memory holds, in two passes over batches.
-
-        The first pass draws a sample, from which bins, vocabularies and stretches of time are chosen. The second pass
-        counts all rows. Where the sample holds all rows, the baseline equals that of :meth:`from_frame`.
-
-        Args:
-            batches: List of frames, or a function that opens the batches anew, such as
-                ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow. All columns
-                are in the first batch.
-            score: Name of the score column, or k names in the order of ``classes``.
-            predicted: Name of the column of predicted classes or values.
-            actual: Name of the column of actual classes or values.
-            time: Name of the column of times.
-            id: Name of the column of ids.
-            model: Name of the model.
-            task: "binary", "multiclass", "regression" or "ranking".
-            version: Version of the model.
-            classes: Classes in the order of the score columns. Default: the values in ``actual`` and ``predicted``.
-            positive_class: Positive class. Default: as for :meth:`from_frame`.
-            threshold: Score from which the positive class is predicted, 0 to 1.
-            quantiles: Levels that a regression predicts, in the order of its score columns.
-            features: Names of the features. Default: all columns without another role and without times.
-            text_features: Features that are documents. Default: features that look like documents.
-            importance: Weight of each feature for the model: name → number, or one number per feature in order.
-            privacy: Rules for the baseline, as for :meth:`from_frame`.
-            sample: Rows of the sample; fewer where the rows exceed 256 MB.
-            slices: Names of columns of low cardinality, for drift in slices.
-            seasonality: "hour", "weekday", "hour_of_week" or "none", as for :meth:`from_frame`.
-            timezone: IANA name of the time zone whose clock tells hours and weekdays.
-
-        Returns:
-            The baseline.
-
-        Raises:
-            ValueError: The batches can be read only once, or :meth:`from_frame` would refuse the rows.
-
         >>> parts = [{"x": [1.0, 2.0], "p": [0.2, 0.9]}, {"x": [3.0], "p": [0.4]}]
-        >>> Baseline.from_batches(parts, score="p", model="m", task="binary").pane.rows
+        >>> Baseline.from_frame(lambda: parts, score="p", model="m", task="binary").pane.rows
         3
         """
-        if not callable(batches) and isinstance(batches, Iterator):
-            raise ValueError(
-                "batches can be read only once, and two passes are needed; pass a function that opens them"
-            )
-        open_batches = batches if callable(batches) else batches.__iter__
-        key, said_so = ModelKey(model, version), features is not None
         description = ReferenceDescription(
-            key, task, classes, positive_class, threshold, text_features, said_so, sample, quantiles=quantiles
+            *(ModelKey(model, version), task, classes, positive_class, threshold, text_features),
+            features_named=features is not None,
+            sample=sample,
+            check_actual=refuse_unknown_classes,
+            seasonality=_seasonality(seasonality, timezone, time is not None),
+            quantiles=quantiles,
         )
-        seasons = _seasonality(seasonality, timezone, time is not None)
-        description = replace(description, strange=refuse_unknown_classes, seasonality=seasons)
-        columns: Columns = {}
-
-        def rows() -> Iterator[ReferenceRows]:
-            chosen = features
-            for batch in open_batches():
-                read, own_names = rows_from_frame(
-                    batch, description, FrameColumns(score, predicted, actual, time, id, chosen, slices)
-                )
-                if not columns:
-                    columns.update(own_names)
-                chosen = cast(list[str], own_names["features"])
-                yield read
-
-        built = build(rows, description)
-        extras = replace(built.extras, importance=_importance(importance, columns))
-        baseline = cls(model, version, built.task, built.bins, built.pane, columns, texts=built.texts, extras=extras)
+        columns = FrameColumns(score, predicted, actual, time, id, features, slices)
+        if callable(X):
+            if predict is not None:
+                raise ValueError("predict: importance by permutation needs a frame in memory; pass importance=")
+            names: Columns = {}
+            built = build(lambda: _rows_of_batches(X(), description, columns, names), description)
+            if not built.pane.rows:
+                raise ValueError("the batches can be read only once, and two passes are needed; open them in X() anew")
+            baseline = cls(
+                *(model, version, built.task, built.bins, built.pane, names), texts=built.texts, extras=built.extras
+            )
+        else:
+            table, rows, names, texts = read_frame(X, description, columns)
+            if importance is None and predict is not None:
+                feature_names = cast(list[str], names["features"])
+                importance = permutation_importance(X, predict, feature_names, table.task, rows.actual)
+            baseline = cls.from_tables(
+                [table],
+                [rows.actual],
+                columns=names,
+                texts=texts,
+                features_named=features is not None,
+                seasonality=description.seasonality,
+            )
+            if rows.relevance is not None:
+                baseline = replace(baseline, pane=merge([baseline.pane, fold_lists(table.task, rows.relevance)]))
+        if importance is not None:
+            given = Importance.given(importance, cast(list[str], names["features"]))
+            baseline = replace(baseline, extras=replace(baseline.extras, importance=given))
         return _finished(baseline, privacy)
 
     @classmethod
@@ -281,20 +213,18 @@ class Baseline(Document):
         columns: Columns | None = None,
         provisional: bool = False,
         texts: Mapping[str, Vocabulary] | None = None,
-        importance: Importance | None = None,
-        named: bool = False,
+        features_named: bool = False,
         seasonality: AnySeasonality | None = None,
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
         Args:
-            tables: Tables of reference rows. For more rows than memory holds see :meth:`from_batches`.
+            tables: Tables of reference rows. For more rows than memory holds see :meth:`from_frame`.
             actual: Actual values of each table, parallel to its rows; None for a table without outcomes.
             columns: Names of the columns by role.
             provisional: Rows of production, which may have to be forgotten: the baseline holds no value of a few rows.
             texts: Vocabulary of each text feature.
-            importance: Weight of each feature for the model.
-            named: The caller named the features, so none is taken for an identifier.
+            features_named: The caller named the features, so none is taken for an identifier.
             seasonality: Seasons that keep sums of their own, or that are to be found.
 
         Returns:
@@ -306,13 +236,13 @@ class Baseline(Document):
         if not any(len(table) for table in tables):
             raise ValueError("there are no rows; a baseline needs reference rows")
         first = tables[0]
-        marks = None if named else marks_of(tables, texts or {})
+        marks = None if features_named else marks_of(tables, texts or {})
         bins = choose_bins(tables, first.task, marks, anonymous=provisional)
         pane, seasons = fold_tables(tables, actual or [None] * len(tables), bins, seasonality)
         if provisional:
             period = None if seasons.period is None else seasons.period.widened()
             seasons = replace(seasons, ranges=Ranges.counted(pane, bins), period=period)
-        extras = replace(seasons, importance=importance, marks=marks)
+        extras = replace(seasons, marks=marks)
         key = first.key
         return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, extras)
 
@@ -439,8 +369,15 @@ def _seasonality(kind: Kind | Literal["none"] | None, timezone: str, timed: bool
     return UnknownSeasonality(timezone) if kind is None else Seasonality(kind, timezone)
 
 
-def _importance(importance: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:
-    return None if importance is None else Importance.given(importance, cast(list[str], columns["features"]))
+def _rows_of_batches(
+    batches: Iterable[FrameLike], description: ReferenceDescription, columns: FrameColumns, names: Columns
+) -> Iterator[ReferenceRows]:
+    """Yield the rows of each batch, of the features of the first; ``names``: takes those of its columns."""
+    for batch in batches:
+        rows, own_names = rows_from_frame(batch, description, columns)
+        names.update(own_names if not names else {})
+        columns = replace(columns, features=cast(list[str], own_names["features"]))
+        yield rows
 
 
 def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "features") -> Baseline:
@@ -540,7 +477,7 @@ def _rules_before(baseline: Baseline) -> Mapping[str, str]:
 
 
 def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[str, Rule | None]) -> FeatureFilter:
-    return FeatureFilter(kept={*features, *texts}, plain={name for name in features if rules[name] is None})
+    return FeatureFilter(exported={*features, *texts}, plain={name for name in features if rules[name] is None})
 
 
 def _applied_rules(

@@ -37,7 +37,7 @@ from .reference_rows import MOST_SAMPLED, ReferenceRows, ReferenceSetup, Sample,
 Pass = Callable[[], Iterable[ReferenceRows]]
 """Opens the rows anew, from the first on, each time it is called."""
 
-Strange = Callable[[Column, Task], None]
+ActualCheck = Callable[[Column, Task], None]
 """Told an actual, may refuse values that are no classes."""
 
 
@@ -48,7 +48,7 @@ class ReferenceDescription:
     Attributes:
         task: The kind, "" where only features are compared.
         text_features: None = those that look like it.
-        named: The features were named one by one, so none of them is taken for an identifier.
+        features_named: The features were named one by one, so none of them is taken for an identifier.
         sample: Rows that bins are chosen from at most, None = all.
         seasonality: By which seasons they are told apart, or that these are to be found; None = by none.
         quantiles: The levels that a regression predicts.
@@ -60,10 +60,10 @@ class ReferenceDescription:
     positive_class: object = None
     threshold: float = 0.5
     text_features: Sequence[str] | None = None
-    named: bool = False
+    features_named: bool = False
     sample: int | None = MOST_SAMPLED
     settle: Settle | None = None
-    strange: Strange | None = None
+    check_actual: ActualCheck | None = None
     seasonality: AnySeasonality | None = None
     quantiles: Sequence[float] = ()
 
@@ -103,12 +103,12 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
         for rows in open_rows():
             if rows.relevance is not None:
                 ranked = merge([ranked, fold_lists(task, rows.relevance)])
-            if rows.actual is not None and description.strange is not None and task.classes:
-                description.strange(rows.actual, task)
+            if rows.actual is not None and description.check_actual is not None and task.classes:
+                description.check_actual(rows.actual, task)
             if rows.rows:
                 yield table_of(settle(rows), description.key, task, texts), rows.actual
 
-    marks = None if description.named else NonFeatures.learned(_not(texts, sampled.features))
+    marks = None if description.features_named else NonFeatures.learned(_not(texts, sampled.features))
     bins = choose_bins([reference], task, marks)
     pane, extras = fold_all(tables(), bins, reference, description.seasonality)
     pane = merge([pane, ranked])

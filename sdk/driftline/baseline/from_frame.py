@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,33 +48,15 @@ ROLES = ("score", "predicted", "actual", "time", "id")
 
 
 def table_from_frame(
-    X: FrameLike,
-    *,
-    score: ArrayLike | None = None,
-    predicted: ArrayLike | None = None,
-    actual: ArrayLike | None = None,
-    time: ArrayLike | None = None,
-    id: ArrayLike | None = None,
-    model: str,
-    task: str,
-    version: str = "",
-    classes: Sequence[object] | None = None,
-    positive_class: object = None,
-    threshold: float = 0.5,
-    features: Sequence[str] | None = None,
-    text_features: Sequence[str] | None = None,
-    slices: Mapping[str, ArrayLike] | Sequence[str] = (),
+    X: FrameLike, *, model: str, task: str, version: str = "", **options: Any
 ) -> tuple[PredictionTable, Column | None, Columns, dict[str, Vocabulary]]:
     """Read reference rows into a table, their actual values, the columns they came from, and the texts' vocabularies.
 
     The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
     """
-    description = ReferenceDescription(
-        ModelKey(model, version), task, classes, positive_class, threshold, text_features
-    )
-    table, rows, column_names, texts = read_frame(
-        X, description, FrameColumns(score, predicted, actual, time, id, features, slices)
-    )
+    columns = FrameColumns(**{name: options.pop(name) for name in FrameColumns.__slots__ if name in options})
+    description = ReferenceDescription(ModelKey(model, version), task, **options)
+    table, rows, column_names, texts = read_frame(X, description, columns)
     return table, rows.actual, column_names, texts
 
 

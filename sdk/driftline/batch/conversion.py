@@ -50,7 +50,7 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
             if isinstance(entry, UnmadePrediction):
                 entry = read_unmade(entry)
             if isinstance(entry, Prediction):
-                if entry.later is not None:
+                if entry.deferred_reading is not None:
                     read_deferred(entry)
                 if entry.batch is not None:
                     blocks += [_batch(entry)] if entry.count else []
@@ -73,7 +73,7 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
 
 def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRow]) -> PredictionBatch:
     _, _, values, times, durations, ids, scores, decided, slices, errors, contexts = zip(*group, strict=True)
-    if not plan.told_read:
+    if not plan.has_logged_reading:
         scored, any_decided = any(score is not None for score in scores), any(decided)
         log_first_call(plan, None, scored=scored, decided=any_decided, unread=None)
     columns: Columns = {}

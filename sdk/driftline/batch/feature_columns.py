@@ -25,7 +25,7 @@ def features_of(plan: CallPlan, columns: Columns) -> Columns:
     texts = plan.identity.text_features
     features: Columns = {}
     for name, values in columns.items():
-        if not plan.wanted(name):
+        if not plan.is_feature(name):
             continue
         if name in texts:
             features |= _texts(plan, name, values if isinstance(values, Column) else Column(values))
@@ -59,7 +59,7 @@ def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
     """Return the descriptors of a text, each under the rule of its own name."""
     identity = plan.identity
     columns = describe(name, texts, dict(identity.vocabularies).get(name))
-    if name in identity.kept_texts:
+    if name in identity.stored_texts:
         columns[name] = Column(
             texts.numbers, texts.codes, tuple(str(category)[:LONGEST_KEPT] for category in texts.categories)
         )
@@ -87,7 +87,7 @@ class ColumnSelection:
     def __call__(self, name: str) -> bool:
         """Return True where the column of that name is read."""
         plan, inputs = self._plan, self._plan.inputs
-        feature = plan.wanted(str(name))
+        feature = plan.is_feature(str(name))
         if not feature and name not in (inputs.id_field, inputs.time_field) and name not in inputs.slice_fields:
             return False
         if str(name) in self._taken:

@@ -144,8 +144,8 @@ BufferedRow = tuple[
 def measure_entry(entry: Prediction | BufferedRow) -> tuple[int, int]:
     """Return the bytes, about, and the rows of what waits."""
     if isinstance(entry, Prediction):
-        if entry.later is not None:
-            return entry.later.cost, 1
+        if entry.deferred_reading is not None:
+            return entry.deferred_reading.cost, 1
         batch, shape = entry.batch, entry.shape
         cost = (ROW_BYTES if shape is None else shape.cost) + (0 if batch is None else batch.cost)
         if batch is not None or entry.plan.identity.task.ranks_items:

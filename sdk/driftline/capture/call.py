@@ -19,7 +19,7 @@ from driftline.tables.text import sendable
 
 from .buffer import measure_entry
 from .call_plan import CallPlan
-from .prediction import OPEN, Prediction, opened
+from .prediction import OPEN, Prediction, open_prediction
 from .prediction_span import abandoned_attributes, span_attributes
 from .snapshot import fill, learn, take_inputs, take_result
 
@@ -34,7 +34,7 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
     until :func:`end`; an iteration makes them so step by step.
     """
     try:
-        outer = opened()
+        outer = open_prediction()
         prediction = Prediction(plan, outer)
     except Exception as fault:
         FAULTS.swallow("begin", fault)

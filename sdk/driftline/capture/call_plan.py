@@ -58,10 +58,10 @@ class CallPlan:
             result. ``score_type``: float where a returned one is the score.
         by_class: True where scores came as one column per class. ``no_features``: the shape of a call that has none;
             ``newest``: that of the last row. ``position``: of the argument that is the row, where there is one.
-            ``asked``: when a request found that the tracer makes no span at all, unix nanoseconds.
-        told_read: True where the log has told how that was read, and of a class that the model does not have.
-        told_unread: As ``told_read``.
-        told_strange: As ``told_read``.
+            ``last_tracer_check``: when a request found that the tracer makes no span at all, unix nanoseconds.
+        has_logged_reading: True where the log has told how that was read, and of a class that the model does not have.
+        has_logged_unread: As ``has_logged_reading``.
+        has_logged_unknown_class: As ``has_logged_reading``.
         joins: True where it only fills in an open prediction of any model, where there is one.
         names: Of the features of an input that names none, where the one who predicts knows them.
         fix: What to write where a result cannot be read, given the selectors; None for a decorator.
@@ -79,9 +79,9 @@ class CallPlan:
     first_result: Unread | None = None
     quick: bool = False
     by_class: bool = False
-    told_read: bool = False
-    told_unread: bool = False
-    told_strange: bool = False
+    has_logged_reading: bool = False
+    has_logged_unread: bool = False
+    has_logged_unknown_class: bool = False
     joins: bool = False
     names: tuple[str, ...] | None = None
     fix: Callable[[str], str] | None = None
@@ -92,26 +92,26 @@ class CallPlan:
         self.selective = self.score is not None or self.predicted is not None
         self.position = self.inputs.position if self.inputs.plain else sys.maxsize
         self._features = None if self.identity.features is None else frozenset(self.identity.features)
-        self._known: dict[str, bool] = {}
-        self.names_held = 0
+        self._is_feature_by_name: dict[str, bool] = {}
+        self.name_count = 0
         self.start_span = self.tracer.start_span
         task = self.identity.task
         single = (task.has_threshold or task.predicts_number) and not task.has_several_scores
         self.score_type = float if single else None
-        self.keep_said = rankings.copy_ranking if task.ranks_items else result_copy.copy_separate
+        self.copy_assigned = rankings.copy_ranking if task.ranks_items else result_copy.copy_separate
         self.keep = rankings.copy_ranking if task.ranks_items else result_copy.copy_result
         self.inputs = _permitted(self.inputs, self.identity)
         self.span_values = self.span_features and self.identity.capture == "features"
-        self.no_features = self.newest = RowSchema((), "", self.wanted, *self._span_attributes())
-        self.asked = 0
-        self._taught: dict[Task, CallPlan] = {}
+        self.no_features = self.newest = RowSchema((), "", self.is_feature, *self._span_attributes())
+        self.last_tracer_check = 0
+        self._plan_by_task: dict[Task, CallPlan] = {}
         PLANS.add(self)
 
-    def taught(self, task: Task) -> CallPlan:
+    def for_task(self, task: Task) -> CallPlan:
         """Return this plan for a model that was told no task and has learned it from what predicts."""
-        plan = self._taught.get(task)
+        plan = self._plan_by_task.get(task)
         if plan is None:
-            plan = self._taught[task] = replace(self, identity=replace(self.identity, task=task), shapes={})
+            plan = self._plan_by_task[task] = replace(self, identity=replace(self.identity, task=task), shapes={})
         return plan
 
     def note_result(self, result: Any) -> None:
@@ -119,16 +119,16 @@ class CallPlan:
         self.first_result = describe(result)
         self.quick = self.inputs.plain and not self.selective and not self.identity.task.ranks_items
 
-    def wanted(self, name: str) -> bool:
+    def is_feature(self, name: str) -> bool:
         """Return True where an input field of that name is a feature: allowed by the model, and neither id nor time."""
-        is_wanted = self._known.get(name)
-        if is_wanted is None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            is_wanted = self._known[name] = self._wanted(name)
-        return is_wanted
+        is_feature = self._is_feature_by_name.get(name)
+        if is_feature is None:
+            if len(self._is_feature_by_name) >= _MOST_KNOWN:
+                self._is_feature_by_name.clear()
+            is_feature = self._is_feature_by_name[name] = self._decide_feature(name)
+        return is_feature
 
-    def _wanted(self, name: str) -> bool:
+    def _decide_feature(self, name: str) -> bool:
         features = self._features
         inputs = self.inputs
         if name in (inputs.id_field, inputs.time_field) or not (features is None or name in features):
@@ -141,16 +141,16 @@ class CallPlan:
 
     def _rides(self, name: str) -> bool:
         """Return True where a feature goes on spans: no text does, and neither do its descriptors."""
-        return self.wanted(name) and name not in self.identity.text_features
+        return self.is_feature(name) and name not in self.identity.text_features
 
     def shape_of(self, names: tuple[str, ...]) -> RowSchema:
         """Return the shape of a row with those names; made once per set of names."""
         shape = self.shapes.get(names)
         if shape is None:
-            self.names_held += len(names)
-            if len(self.shapes) >= _MOST_SHAPES or self.names_held > _MOST_NAMES:
+            self.name_count += len(names)
+            if len(self.shapes) >= _MOST_SHAPES or self.name_count > _MOST_NAMES:
                 self.shapes.clear()
-                self.names_held = len(names)
+                self.name_count = len(names)
             recorded, unrecorded = self._span_attributes()
             rides = self._rides if self.span_values else lambda _: False
             guard = self.identity.privacy.guard(names, self.inputs.time_field, self.identity.text_features)

@@ -35,7 +35,7 @@ class DeferredReader(Protocol):
         """Return what a prediction says that is one row with a score, None where it takes a closer look."""
         ...
 
-    def later(self, prediction: Prediction, request: Any, response: Any) -> DeferredReading:
+    def defer(self, prediction: Prediction, request: Any, response: Any) -> DeferredReading:
         """Return what takes that look."""
         ...
 
@@ -102,7 +102,7 @@ def make_prediction(late: UnmadePrediction) -> Prediction:
     prediction.identify(id)
     if span is not None:
         prediction.span = span
-    prediction.later = reader.later(prediction, request, response)
+    prediction.deferred_reading = reader.defer(prediction, request, response)
     return prediction
 
 
@@ -127,7 +127,7 @@ def end_deferred(prediction: Prediction, deferred_reading: DeferredReading) -> N
         prediction.closed = True
         leave(prediction)
         prediction.elapsed = elapsed
-        prediction.later = deferred_reading
+        prediction.deferred_reading = deferred_reading
         let_go(prediction)
         if not prediction.plan.pipeline.append(prediction, deferred_reading.cost, 1):
             read_deferred(prediction)  # no thread will, and the span must end
@@ -137,8 +137,8 @@ def end_deferred(prediction: Prediction, deferred_reading: DeferredReading) -> N
 
 def read_deferred(prediction: Prediction) -> None:
     """Read a prediction that was closed before. Never raises."""
-    reading, span = prediction.later, prediction.span
-    prediction.later = None
+    reading, span = prediction.deferred_reading, prediction.span
+    prediction.deferred_reading = None
     result: Any = ABSENT
     try:
         if reading is not None:
@@ -157,9 +157,9 @@ def abandon_deferred(prediction: Prediction) -> None:
 
     It says the model and that the prediction is counted elsewhere; its id, its score and its features nobody knows.
     """
-    if prediction.later is None:
+    if prediction.deferred_reading is None:
         return
-    prediction.later = None
+    prediction.deferred_reading = None
     try:
         if prediction.span.is_recording():
             prediction.span.set_attributes(unknown_attributes(prediction.plan))

@@ -28,11 +28,11 @@ def log_first_call(plan: CallPlan, rows: int | None, *, scored: bool, decided: b
 
     ``rows``: of a batch; None for one row. ``scored``, ``decided``: whether the result said a score, or a class.
     """
-    if unread is not None and not plan.told_unread:
-        plan.told_unread = True
+    if unread is not None and not plan.has_logged_unread:
+        plan.has_logged_unread = True
         logger.warning("driftline: %s", unread_line(plan, unread))
-    if not plan.told_read:
-        plan.told_read = True
+    if not plan.has_logged_reading:
+        plan.has_logged_reading = True
         features_text = "no features" if plan.first_input is None else plan.first_input.text
         row_count = "one row" if rows is None else f"{rows} rows"
         result = _result(plan, scored, decided)
@@ -137,13 +137,13 @@ def warn_unknown_class(plan: CallPlan, decided: Iterable[str]) -> None:
 
     ``decided``: the distinct classes of some calls.
     """
-    if plan.told_strange:
+    if plan.has_logged_unknown_class:
         return
     classes = plan.identity.task.classes
     strange = next((text for text in decided if text not in classes), None)
     if strange is None or not classes:
         return
-    plan.told_strange = True
+    plan.has_logged_unknown_class = True
     name = plan.identity.name
     class_text = "a class" if plan.identity.discreet else f"class {strange[:_MOST_LETTERS]!r}"
     argument = ", positive_class=..." if plan.identity.task.has_threshold else ""

@@ -90,8 +90,8 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
             if get_id is not None:
                 id_value = get_id(_all(first, rest), named)
                 id = None if id_value is ABSENT else id_text(id_value) or None
-            elif shape.id_at is not None:
-                id = id_text(values[shape.id_at]) or None
+            elif shape.id_index is not None:
+                id = id_text(values[shape.id_index]) or None
             if shape.guard is not None:
                 values = shape.guard(values)
                 extra = cost_of(values)
@@ -123,7 +123,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
             score, decided = answer
         if len(draft) > _DRAFTED:  # somebody asked for it
             prediction = _taken_over(draft, span, span_token, open_token, started)
-            if prediction.said:
+            if prediction.is_assigned:
                 end(prediction, result, None)
                 return result
             prediction.closed = True
@@ -258,8 +258,8 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
                 id_value = get_id(args, kwargs)
                 if id_value is not ABSENT:
                     prediction.identify(id_value)
-            elif shape.id_at is not None:
-                prediction.identify(values[shape.id_at])
+            elif shape.id_index is not None:
+                prediction.identify(values[shape.id_index])
             prediction.values = values if shape.guard is None else shape.guard(values)
             prediction.time = now = call._now()
             prediction.span = span = start_span(span_name, start_time=now)
@@ -275,7 +275,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
     def finish(prediction: Any, result: Any) -> None:
         """End a call that returned. Never raises."""
         now = _clock()
-        answer = answer_of(plan, readers, result) if prediction.quick and not prediction.said else None
+        answer = answer_of(plan, readers, result) if prediction.quick and not prediction.is_assigned else None
         if answer is None:
             end(prediction, result, None)
             return

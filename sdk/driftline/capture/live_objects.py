@@ -16,14 +16,14 @@ class LiveObjects(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._all: weakref.WeakSet[T] = weakref.WeakSet()
+        self._objects: weakref.WeakSet[T] = weakref.WeakSet()
         self.listeners: list[Callable[[T], object]] = []
 
     def add(self, target: T) -> None:
         """Remember one."""
-        self._all.add(target)
+        self._objects.add(target)
         for listener in self.listeners:
             listener(target)
 
     def __iter__(self) -> Iterator[T]:
-        return iter(list(self._all))
+        return iter(list(self._objects))

@@ -36,7 +36,7 @@ class Identity:
         features: The allow-list, and the names of inputs that have none, in order; None = every feature.
         capture: What leaves per row: "features" and scores, "scores" alone, or "none".
         privacy: Rules per feature.
-        text_features: Features that are documents, of which only descriptors leave; but for ``kept_texts``.
+        text_features: Features that are documents, of which only descriptors leave; but for ``stored_texts``.
         distributions: Of how many features the distribution is sent as metrics, at most; 0 = of none, nor of scores.
         vocabularies: Text features of the baseline, with the words of its texts.
         score_attribute: The name under which this task's score travels.
@@ -56,7 +56,7 @@ class Identity:
     privacy: Privacy = field(default_factory=Privacy)
     text_features: frozenset[str] = frozenset()
     distributions: int = 64
-    kept_texts: frozenset[str] = frozenset()
+    stored_texts: frozenset[str] = frozenset()
     vocabularies: tuple[tuple[str, Vocabulary], ...] = ()
     score_attribute: str = field(init=False, compare=False)
     derive_class: Callable[[Task, Any], str] = field(init=False, compare=False)

@@ -31,8 +31,8 @@ It costs 0.05 µs, a :class:`Prediction` 0.25. It is empty when the call is over
 current again would cost 0.1 µs."""
 
 OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
-"""A prediction, a draft, or None: :func:`opened` tells which; false where none is open."""
-_ASKED_FOR = 6
+"""A prediction, a draft, or None: :func:`open_prediction` tells which; false where none is open."""
+_MATERIALIZED = 6
 
 _UNSET: dict[str, Any] = {
     "_id": None,
@@ -44,7 +44,7 @@ _UNSET: dict[str, Any] = {
     "exchange": None,
     "ids": None,
     "inner": None,
-    "later": None,
+    "deferred_reading": None,
     "offered": "",
     "opening": None,
     "open_token": None,
@@ -85,7 +85,7 @@ class RequestScope(Protocol):
 class LazyPrediction(Protocol):
     """A prediction of a web request, made only where somebody asks for it."""
 
-    def asked(self) -> Prediction | None:
+    def make(self) -> Prediction | None:
         """Return the prediction; None where the request is over and never made it."""
 
 
@@ -114,13 +114,14 @@ class Prediction:
         "batch",
         "closed",
         "count",
+        "deferred_reading",
         "elapsed",
         "error",
         "exchange",
         "fills",
         "ids",
         "inner",
-        "later",
+        "is_assigned",
         "offered",
         "open_token",
         "outer",
@@ -128,7 +129,6 @@ class Prediction:
         "plan",
         "quick",
         "result",
-        "said",
         "shape",
         "slices",
         "span",
@@ -148,7 +148,7 @@ class Prediction:
     exchange: RequestScope | None
     ids: list[Any] | None
     inner: Prediction | None
-    later: DeferredReading | None
+    deferred_reading: DeferredReading | None
     offered: str
     open_token: Token[Any] | None
     output: tuple[Any, str, Unread | None] | None
@@ -164,7 +164,7 @@ class Prediction:
         self.plan = plan
         self.outer = outer
         self.closed = False
-        self.said = False
+        self.is_assigned = False
         """True where the code set ``score`` or ``predicted``: then the returned value is not the result."""
         self.quick = False
         """True where ``fast_call.py`` opened the prediction for a coroutine, and may close it."""
@@ -180,7 +180,7 @@ class Prediction:
         """Return a prediction that accepts every value and is recorded nowhere."""
         prediction = cls.__new__(cls)
         prediction.closed = True
-        prediction.quick = prediction.said = False
+        prediction.quick = prediction.is_assigned = False
         prediction._id = None
         return prediction
 
@@ -274,7 +274,7 @@ class Prediction:
     def score(self, value: Any) -> None:
         if not self.closed or self._is_nowhere("score"):
             self._score = value
-            self.said = True
+            self.is_assigned = True
 
     @property
     def predicted(self) -> Any:
@@ -285,7 +285,7 @@ class Prediction:
     def predicted(self, value: Any) -> None:
         if not self.closed or self._is_nowhere("predicted"):
             self._predicted = value
-            self.said = True
+            self.is_assigned = True
 
     def say(self, score: Any = ABSENT, predicted: Any = ABSENT) -> None:
         """Take score and predicted class from the result, also after the call.
@@ -298,7 +298,7 @@ class Prediction:
             self._score = score
         if predicted is not ABSENT:
             self._predicted = predicted
-        self.said = True
+        self.is_assigned = True
 
     def _is_nowhere(self, action: str) -> bool:
         """Return True for a detached prediction; else log once that a value came after the call. Never raises.
@@ -324,18 +324,18 @@ class Prediction:
 def drafted(draft: Draft) -> Prediction | None:
     """Return the prediction of a draft, the same object for every caller; None after its call."""
     try:
-        if len(draft) < _ASKED_FOR:
+        if len(draft) < _MATERIALIZED:
             plan, shape, values, time, id = draft
             prediction = Prediction(plan, None)
             prediction.shape, prediction.values, prediction.time, prediction._id = shape, values, time, id
             draft.append(prediction)  # one step: of two threads that ask at once both get the first
-        asked_for: Prediction = draft[_ASKED_FOR - 1]
+        asked_for: Prediction = draft[_MATERIALIZED - 1]
     except (IndexError, ValueError):
         return None
     return asked_for
 
 
-def opened() -> Prediction | None:
+def open_prediction() -> Prediction | None:
     """Return the newest prediction of this thread or task, closed or not."""
     prediction: Prediction | Draft | None = OPEN.get()
     if not prediction:
@@ -345,7 +345,7 @@ def opened() -> Prediction | None:
     if not prediction.closed:
         return prediction
     opening: LazyPrediction | None = prediction.opening  # of a request
-    return prediction if opening is None else opening.asked() or prediction
+    return prediction if opening is None else opening.make() or prediction
 
 
 def current() -> Prediction | None:
@@ -360,7 +360,7 @@ def current() -> Prediction | None:
     True
     """
     try:
-        prediction = opened()
+        prediction = open_prediction()
         while prediction is not None and prediction.closed:
             prediction = prediction.outer
     except Exception as fault:

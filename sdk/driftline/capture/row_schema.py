@@ -27,7 +27,7 @@ class RowSchema:
     as looking at its names. ``keys``: the attribute keys of the features that ride on the span; ``pick`` takes
     their values out of a row's, None where it takes all; ``dropped``: how many features are one too many.
     ``recorded`` and ``unrecorded`` are the attributes of a span whose row is, or is not, in a record, values still
-    to be set: to copy them and write in place costs half of growing a dict. ``id_at``: where the id stands, if it
+    to be set: to copy them and write in place costs half of growing a dict. ``id_index``: where the id stands, if it
     is a field. ``cost``: bytes that such a row takes while it waits, about.
 
     Args:
@@ -36,14 +36,14 @@ class RowSchema:
     """
 
     __slots__ = (
-        "cost", "dropped", "guard", "id_at", "keys", "names", "pick", "recorded", "take", "unrecorded", "width",
+        "cost", "dropped", "guard", "id_index", "keys", "names", "pick", "recorded", "take", "unrecorded", "width",
     )  # fmt: skip
 
     def __init__(
         self,
         names: tuple[str, ...],
         id_field: str,
-        wanted: Callable[[str], bool],
+        is_feature: Callable[[str], bool],
         recorded: dict[str, Any],
         unrecorded: dict[str, Any],
         guard: Guard | None = None,
@@ -52,9 +52,9 @@ class RowSchema:
         self.width = len(names)
         self.take = _taker(names)
         self.guard = guard
-        self.id_at = names.index(id_field) if id_field in names else None
+        self.id_index = names.index(id_field) if id_field in names else None
         self.cost = ROW_BYTES + VALUE_BYTES * len(names)
-        positions = [i for i, name in enumerate(names) if wanted(str(name))]
+        positions = [i for i, name in enumerate(names) if is_feature(str(name))]
         kept_positions = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]
         self.dropped = len(positions) - len(kept_positions)
         self.keys = tuple(f"{a.DRIFTLINE_FEATURE_VALUE}.{sendable(str(names[i]))}" for i in kept_positions)

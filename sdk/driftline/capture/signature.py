@@ -84,6 +84,18 @@ _SCALAR_NAMES = {"bool", "int", "float", "str", "Decimal", "date", "datetime", "
 
 
 @dataclass(frozen=True, slots=True)
+class Selectors:
+    """The selectors of :meth:`driftline.Model.predict`; None where nobody gave one."""
+
+    id: Selector | None = None
+    features: Selector | Sequence[str] | None = None
+    score: Selector | None = None
+    predicted: Selector | None = None
+    slices: Selector | Sequence[str] | None = None
+    time: Selector | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """The sources of a call's features, id and slices.
 
@@ -117,13 +129,7 @@ class Inputs:
     plain: bool = False
 
 
-def read_signature(
-    function: Callable[..., Any],
-    features: Selector | Sequence[str] | None,
-    id: Selector | None,
-    slices: Selector | Sequence[str] | None,
-    time: Selector | None = None,
-) -> Inputs:
+def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs:
     """Decide which parameters are features, id, time and slices.
 
     A selector that names no parameter names a field of the input. Without ``features=``, the one parameter that is
@@ -131,6 +137,7 @@ def read_signature(
     the features, naming them.
     """
     name = name_of(function)
+    id, features, slices, time = selectors.id, selectors.features, selectors.slices, selectors.time
     everything = _parameters(name, function, features)
     first_argument = 1 if everything and everything[0].name in ("self", "cls") else 0  # selectors do not see it
     parameters = everything[first_argument:]

@@ -70,7 +70,7 @@ def take_features(prediction: Prediction, value: Any) -> None:
             names = (plan.inputs.argument,) if is_scalar else plan.default_names(len(values))
         _take_row(prediction, names, values)
         return
-    stored = snapshot.kept() if isinstance(snapshot, Batch) else snapshot
+    stored = snapshot.bounded_snapshot() if isinstance(snapshot, Batch) else snapshot
     if isinstance(stored, Unrecorded):
         warn_unrecorded(plan, value, stored)
         if stored.rows is None:
@@ -83,8 +83,8 @@ def take_features(prediction: Prediction, value: Any) -> None:
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
     """Keep a row: its id, and of its values what the privacy rules let through."""
     shape = prediction.shape = prediction.plan.shape_of(names)
-    if shape.id_at is not None:
-        prediction.identify(values[shape.id_at])
+    if shape.id_index is not None:
+        prediction.identify(values[shape.id_index])
     prediction.values = values if shape.guard is None else shape.guard(values)
 
 
@@ -144,7 +144,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
     """Take the snapshot of what was returned, and of the score and class that were said."""
     plan = prediction.plan
     if result is not ABSENT:
-        set_in_code = prediction.said and (prediction.scored or prediction.decided)  # then that is all that is read
+        # what was set in code is all that is read
+        set_in_code = prediction.is_assigned and (prediction.scored or prediction.decided)
         if plan.first_result is None:
             score_or_class = prediction.score if prediction.scored else prediction.predicted
             plan.note_result(score_or_class if set_in_code and not plan.selective else result)
@@ -157,9 +158,9 @@ def take_result(prediction: Prediction, result: Any) -> None:
             if plan.predicted is not None and not prediction.decided:
                 prediction.say(predicted=_selected(prediction, plan.predicted, result))
     if prediction.scored:
-        prediction.say(score=plan.keep_said(prediction.score))
+        prediction.say(score=plan.copy_assigned(prediction.score))
     if prediction.decided:
-        prediction.say(predicted=plan.keep_said(prediction.predicted))
+        prediction.say(predicted=plan.copy_assigned(prediction.predicted))
 
 
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
@@ -200,14 +201,14 @@ def fill(outer: Prediction, inner: Prediction) -> None:
     outer.slices = {**slices, **(outer.slices or {})} or None
     if not outer.scored and not outer.decided:
         outer.inner = inner if outer.inner is None else _joined(outer.inner, inner)
-        outer.said = True
+        outer.is_assigned = True
 
 
 def learn(prediction: Prediction, task: Task) -> None:
     """Let a prediction of a model without a task be one of that task: an estimator inside it says what it predicts."""
     if prediction.plan.identity.task.kind or not task.kind:
         return
-    plan = prediction.plan = prediction.plan.taught(task)
+    plan = prediction.plan = prediction.plan.for_task(task)
     if prediction.shape is not None:
         prediction.shape = plan.shape_of(prediction.shape.names)
 
@@ -284,7 +285,7 @@ def _read(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
 def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
     """Read the result of a prediction of one row, once: score (float, tuple of k, or ranking), class, why unread."""
     if prediction.output is None:
-        if type(prediction.result) is prediction.plan.score_type and not prediction.said:
+        if type(prediction.result) is prediction.plan.score_type and not prediction.is_assigned:
             prediction.output = prediction.result, "", None
             return prediction.output
         prediction.output = _said_plainly(prediction) or outputs.output_of_row(

@@ -46,7 +46,7 @@ class Buckets:
     offset: int = 0
     counts: I64 = field(default_factory=lambda: np.empty(0, np.int64))
 
-    def at(self, scale: int) -> Buckets:
+    def rescale(self, scale: int) -> Buckets:
         """Return the same counts at this scale, which is not finer."""
         shift = self.scale - scale
         if shift == 0 or len(self.counts) == 0:
@@ -63,7 +63,7 @@ class Buckets:
         low = min(first >> shift for first, _, shift in ends)
         high = max(last >> shift for _, last, shift in ends)
         scale -= _shift(low, high)
-        own_buckets, second = self.at(scale), buckets.at(scale)
+        own_buckets, second = self.rescale(scale), buckets.rescale(scale)
         low = min(own_buckets.offset, second.offset)
         counts = np.zeros(
             max(buckets.offset + len(buckets.counts) for buckets in (own_buckets, second)) - low, np.int64
@@ -182,7 +182,7 @@ class ExponentialBuckets:
             else:
                 self.coarse[window.sign].add(part)
 
-    def fresh(self, *, cumulative: bool) -> ExponentialBuckets:
+    def empty_copy(self, *, cumulative: bool) -> ExponentialBuckets:
         """Return an empty one that goes on where this ends: with the parts that are in use, and the last values.
 
         Args:
@@ -220,7 +220,7 @@ class ExponentialBuckets:
         fine = part.buckets
         if fine.scale - scale < 2 or part.count < ENOUGH or fine.counts.max() >= CROWDED * part.count:
             return
-        if fine.at(scale).counts.max() >= CROWDED * part.count:
+        if fine.rescale(scale).counts.max() >= CROWDED * part.count:
             room = MOST_BUCKETS - len(fine.counts)
             self.fine[Window(sign, fine.scale, fine.offset - room // 2)] = part
             self.coarse[sign] = Part()

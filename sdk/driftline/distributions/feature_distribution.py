@@ -54,7 +54,7 @@ class BinnedNumbers:
         self.total += binned_numbers.total
         self.low, self.high = min(self.low, binned_numbers.low), max(self.high, binned_numbers.high)
 
-    def fresh(self, *, cumulative: bool) -> BinnedNumbers:  # noqa: ARG002 - as Exponential has it
+    def empty_copy(self, *, cumulative: bool) -> BinnedNumbers:  # noqa: ARG002 - as Exponential has it
         """Return an empty one over the same bins."""
         return BinnedNumbers(self.bins)
 
@@ -164,10 +164,10 @@ class FeatureDistribution:
         self.missing += feature_distribution.missing
         self.invalid += feature_distribution.invalid
 
-    def fresh(self, *, cumulative: bool) -> FeatureDistribution:
+    def empty_copy(self, *, cumulative: bool) -> FeatureDistribution:
         """Return an empty one that goes on where this ends."""
         new = FeatureDistribution(self.bins, self._vocabulary)
-        new.numbers = self.numbers.fresh(cumulative=cumulative)
+        new.numbers = self.numbers.empty_copy(cumulative=cumulative)
         return new
 
     def settle(self) -> int:

@@ -38,7 +38,7 @@ DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
 class FeatureBudget:
     """The number of further features that may be counted, of all models together."""
 
-    left: int
+    remaining: int
 
 
 class ModelDistributions:
@@ -71,10 +71,10 @@ class ModelDistributions:
         for name, values in block.features.items():
             feature = self.features.get(name)
             if feature is None:
-                if len(self.features) >= self._most or self._room.left <= 0:
+                if len(self.features) >= self._most or self._room.remaining <= 0:
                     self._tell(block, name)
                     continue
-                self._room.left -= 1
+                self._room.remaining -= 1
                 feature = self.features[name] = FeatureDistribution(None)
                 feature.missing = self.rows  # of all rows before it
             feature.add(_column(values))
@@ -99,11 +99,11 @@ class ModelDistributions:
             self.features[name].missing += model_distributions.rows
         self.rows += model_distributions.rows
 
-    def fresh(self, *, cumulative: bool) -> ModelDistributions:
+    def empty_copy(self, *, cumulative: bool) -> ModelDistributions:
         """Return an empty one that goes on where this ends."""
         new = ModelDistributions(self._bins, self._most, self._room)
-        new.score = self.score.fresh(cumulative=cumulative)
-        new.features = {name: feature.fresh(cumulative=cumulative) for name, feature in self.features.items()}
+        new.score = self.score.empty_copy(cumulative=cumulative)
+        new.features = {name: feature.empty_copy(cumulative=cumulative) for name, feature in self.features.items()}
         return new
 
     def settle(self) -> bool:
@@ -119,7 +119,7 @@ class ModelDistributions:
                 model,
                 len(self.features),
                 name,
-                "DRIFTLINE_DISTRIBUTIONS=true sends more" if self._room.left > 0 else "the most of one process",
+                "DRIFTLINE_DISTRIBUTIONS=true sends more" if self._room.remaining > 0 else "the most of one process",
             )
 
     def _add_durations(self, block: PredictionBatch) -> None:
@@ -152,11 +152,11 @@ MOST_STREAMS = 256
 """Models, versions and resources of one process. A name that changes with every call is a leak."""
 
 
-MOST_OF_ALL = 4096
+MAX_NUMBERS_IN_PROCESS = 4096
 """Numbers of all models of a process together, 60 MB: one takes 15 kB with its memory."""
 
 Key = tuple[str, str, bool, int]
-_NONE = ModelBins()
+_NO_BINS = ModelBins()
 
 
 @dataclass(slots=True)
@@ -165,15 +165,15 @@ class Stream:
 
     Attributes:
         current: What was counted since the last report.
-        told: All there is to say, since ``start`` (unix nanoseconds).
-        news: True where anything came since it was last said.
+        total: All there is to say, since ``start`` (unix nanoseconds).
+        has_changed: True where anything came since it was last said.
     """
 
     identity: Identity
     current: ModelDistributions
-    told: ModelDistributions
+    total: ModelDistributions
     start: int
-    news: bool = False
+    has_changed: bool = False
 
 
 class Distributions:
@@ -195,7 +195,7 @@ class Distributions:
         self._lock = threading.Lock()
         self._streams: dict[Key, Stream] = {}
         self._waiting: list[PredictionBatch] = []
-        self._room = FeatureBudget(MOST_OF_ALL)
+        self._room = FeatureBudget(MAX_NUMBERS_IN_PROCESS)
         self._start = start
 
     def forget(self) -> None:
@@ -234,20 +234,20 @@ class Distributions:
             streams = list(self._streams.values())
             if last:
                 for stream in streams:
-                    stream.news |= stream.current.settle()
+                    stream.has_changed |= stream.current.settle()
             current = [stream.current for stream in streams]
             for stream in streams:
-                stream.current = stream.current.fresh(cumulative=self.cumulative)
+                stream.current = stream.current.empty_copy(cumulative=self.cumulative)
         for stream, tally in zip(streams, current, strict=True):
-            stream.news = stream.news or bool(tally.durations)
-            stream.told.merge(tally)
+            stream.has_changed = stream.has_changed or bool(tally.durations)
+            stream.total.merge(tally)
         return now, streams
 
     def settle(self, stream: Stream, time: int) -> None:
         """Note that what a stream had to say arrived; ``time``: when it was taken, in unix nanoseconds."""
-        stream.news = False
+        stream.has_changed = False
         if not self.cumulative:
-            stream.told = stream.told.fresh(cumulative=False)
+            stream.total = stream.total.empty_copy(cumulative=False)
             stream.start = time
 
     def _count(self) -> None:
@@ -279,9 +279,9 @@ class Distributions:
                         identity.version,
                     )
                 return None
-            limit = min(identity.distributions, self._room.left)
-            bins = _allowed(self._bins.get(identity.name, _NONE), identity, limit)
-            self._room.left -= len(bins.features)
+            limit = min(identity.distributions, self._room.remaining)
+            bins = _allowed(self._bins.get(identity.name, _NO_BINS), identity, limit)
+            self._room.remaining -= len(bins.features)
             current, reported = (ModelDistributions(bins, identity.distributions, self._room) for _ in range(2))
             stream = Stream(identity, current, reported, self._start)
             self._streams[key] = stream
@@ -290,16 +290,16 @@ class Distributions:
 
 def _countable(block: PredictionBatch) -> PredictionBatch:
     """Return a block without what is not counted: texts that were kept, and of vectors all but their norms."""
-    kept_texts = block.identity.kept_texts
+    stored_texts = block.identity.stored_texts
     norms = {
         name: Column(values.numbers)
         for name, values in block.features.items()
         if isinstance(values, Column) and values.vectors is not None
     }
-    if not norms and not kept_texts:
+    if not norms and not stored_texts:
         return block
     features = {**block.features, **norms}
-    return replace(block, features={name: values for name, values in features.items() if name not in kept_texts})
+    return replace(block, features={name: values for name, values in features.items() if name not in stored_texts})
 
 
 def _allowed(bins: ModelBins, identity: Identity, limit: int) -> ModelBins:

@@ -48,7 +48,7 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
 
     One model a request, so no two resources in it are equal: of such the stock encoder loses the first.
     """
-    identity, distributions = stream.identity, stream.told
+    identity, distributions = stream.identity, stream.total
     base: Attributes = {a.ML_MODEL_NAME: identity.name}
     if identity.version:
         base[a.ML_MODEL_VERSION] = identity.version
@@ -161,8 +161,8 @@ class _Points:
             _sum(positive.total + negative.total, low),
             scale,
             zeros,
-            _buckets(sides[0].at(scale)),
-            _buckets(sides[1].at(scale)),
+            _buckets(sides[0].rescale(scale)),
+            _buckets(sides[1].rescale(scale)),
             0,
             low,
             high,

@@ -176,7 +176,7 @@ class Reporter:
         taken_streams, streams = self.distributions.take(last=self._closed)
         with suppress_instrumentation():
             for stream in streams:
-                if not (stream.news or (all_of_it and cumulative)):
+                if not (stream.has_changed or (all_of_it and cumulative)):
                     continue
                 now = time.monotonic()
                 if now >= deadline:

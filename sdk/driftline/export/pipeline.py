@@ -289,14 +289,14 @@ class Pipeline:
             if acquired:  # while the interpreter ends, some imports and all thread pools are refused
                 self._open()
                 resource.own_attributes()
-        while not self._ended():
+        while not self._should_stop():
             try:
                 self._tick()
             except Exception as error:
                 with contextlib.suppress(Exception):
                     FAULTS.swallow("flush", error)
 
-    def _ended(self) -> bool:
+    def _should_stop(self) -> bool:
         """Return True where the thread is over; from then on the next row starts another, also where a fork gave up."""
         if not self._must_end():
             return False

@@ -86,17 +86,17 @@ class BoundedClose:
 
     def start(self) -> None:
         """Start the thread; also in a child, which has none of its parent's."""
-        self._begun = threading.Event()
-        self._done = threading.Event()
+        self._start_event = threading.Event()
+        self._end_event = threading.Event()
         self._sent = threading.Event()
         self._resting = False
         self._thread = start_thread(f"driftline-end-{self._name}", self._run)
 
     def rest(self) -> None:
         """Let the thread end without closing anything, until :meth:`go_on`; one that has begun to close does that."""
-        if not self._begun.is_set():
+        if not self._start_event.is_set():
             self._resting = True
-            self._begun.set()
+            self._start_event.set()
             self._thread.join()
 
     def go_on(self) -> None:
@@ -124,14 +124,14 @@ class BoundedClose:
 
     def begin(self) -> None:
         """Close it, in the background."""
-        self._begun.set()
+        self._start_event.set()
 
     def wait(self, timeout: float) -> bool:
         """Return True where it is closed, within ``timeout`` seconds."""
-        return self._done.wait(max(0.0, timeout))
+        return self._end_event.wait(max(0.0, timeout))
 
     def _run(self) -> None:
-        began_event, done_event = self._begun, self._done
+        began_event, done_event = self._start_event, self._end_event
         began_event.wait()
         if self._resting:
             return

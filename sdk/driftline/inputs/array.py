@@ -8,7 +8,7 @@ import numpy as np
 
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT
 
-from .batch import Batch, Unrecorded, Wanted
+from .batch import Batch, FeatureTest, Unrecorded
 from .row import MOST_VALUES, Row, clean
 from .values import Columns, tamed
 
@@ -69,12 +69,12 @@ class Matrix(Batch):
         """Return a column, which is a view."""
         return self.array[:, at]
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Split by column; numbers at once: 12 µs for 1,000 rows of 20, column by column 18."""
         if self.array.dtype.kind in _NUMERIC and not isinstance(self.array, np.ma.MaskedArray):
             columns = np.ascontiguousarray(np.asarray(self.array).T)
-            return {name: columns[index] for index, name in enumerate(names) if wanted(name)}
-        return super().columns(names, wanted)
+            return {name: columns[index] for index, name in enumerate(names) if is_feature(name)}
+        return super().columns(names, is_feature)
 
 
 class Lists(Batch):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from driftline.loss_counters import NOT_COLLECTED, TOO_LARGE
 from driftline.tables.table import Column
 
-from .batch import Batch, Unrecorded, Wanted
+from .batch import Batch, FeatureTest, Unrecorded
 from .row import MOST_VALUES, Row, clean
 from .values import Columns, by_code, column_of_array, column_of_values, name_in, unsupported
 
@@ -73,9 +73,9 @@ class ArrowTable(Batch):
         """Return a column, an array."""
         return self.table.column(at)
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
-        """Read the columns that are wanted."""
-        return {name: array_column(self.table.column(index)) for index, name in enumerate(names) if wanted(name)}
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
+        """Read the columns that are is_feature."""
+        return {name: array_column(self.table.column(index)) for index, name in enumerate(names) if is_feature(name)}
 
 
 def array_column(values: Any) -> NDArray[Any] | Column:

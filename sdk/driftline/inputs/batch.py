@@ -14,7 +14,7 @@ from .values import Columns, column_of_any
 Reader = Callable[[Any], "Row | Batch | Unrecorded"]
 """Reads one input of a known type."""
 
-Wanted = Callable[[str], bool]
+FeatureTest = Callable[[str], bool]
 """Says whether a column of that name is read."""
 
 
@@ -38,7 +38,7 @@ class Unrecorded:
 
 
 class Batch:
-    """n rows as they were given, without a copy; :meth:`kept` is their snapshot.
+    """n rows as they were given, without a copy; :meth:`bounded_snapshot` is their snapshot.
 
     Attributes:
         count: N.
@@ -48,7 +48,7 @@ class Batch:
     count: int
     cost: int
 
-    def kept(self) -> Batch | Unrecorded:
+    def bounded_snapshot(self) -> Batch | Unrecorded:
         """Return the snapshot, which no later change reaches, unless it is larger than ``MOST_BYTES``."""
         if self.cost > MOST_BYTES:
             return self._too_large()
@@ -76,16 +76,16 @@ class Batch:
         """Return one column as it is held, which :func:`~.column.read_column` reads."""
         raise NotImplementedError
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
-        """Read the columns that are wanted, on the background thread.
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
+        """Read the columns that are is_feature, on the background thread.
 
         A batch that holds columns of a library reads them with that library's reader.
 
         Args:
             names: the names of all columns, in their order.
-            wanted: says whether a column is read; asked once per column, in order.
+            is_feature: says whether a column is read; asked once per column, in order.
         """
-        return {name: column_of_any(self.values(index)) for index, name in enumerate(names) if wanted(name)}
+        return {name: column_of_any(self.values(index)) for index, name in enumerate(names) if is_feature(name)}
 
 
 class Featureless(Batch):

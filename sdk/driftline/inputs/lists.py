@@ -11,7 +11,7 @@ import numpy as np
 from driftline.faults import FAULTS
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT, UNSUPPORTED_VALUE, UNUSABLE
 
-from .batch import MOST_BYTES, Batch, Unrecorded, Wanted
+from .batch import MOST_BYTES, Batch, FeatureTest, Unrecorded
 from .row import MOST_VALUES, Row, clean, cost_of
 from .scalar import SCALARS
 from .values import Columns, column_of_clean, column_of_values
@@ -147,20 +147,20 @@ class Rows(Batch):
         )
         return [row[1][place] if place >= 0 else None for place, row in zip(positions, self.rows, strict=True)]
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Turn rows into columns; rows of other names are matched by name, and lack what they lack."""
         first_names = self.rows[0][0] if self.rows else None
         if all(names is first_names or names == first_names for names, _ in self.rows) and self._rectangular():
             columns = zip(*(values for _, values in self.rows), strict=True)
-            chosen = ((name, column) for name, column in zip(names, columns, strict=False) if wanted(name))
+            chosen = ((name, column) for name, column in zip(names, columns, strict=False) if is_feature(name))
             return {name: column_of_clean(column) for name, column in chosen}
-        return self._by_name(names, wanted)
+        return self._by_name(names, is_feature)
 
     def _rectangular(self) -> bool:
         return len({len(values) for _, values in self.rows}) == 1
 
-    def _by_name(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
-        columns: dict[str, list[Any]] = {name: [None] * self.count for name in names if wanted(name)}
+    def _by_name(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
+        columns: dict[str, list[Any]] = {name: [None] * self.count for name in names if is_feature(name)}
         for position, (row_names, values) in enumerate(self.rows):
             for name, value in zip(row_names or names, values, strict=False):
                 column = columns.get(name)

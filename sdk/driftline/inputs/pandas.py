@@ -11,7 +11,7 @@ from driftline.loss_counters import TOO_LARGE
 from driftline.tables.table import Column
 
 from .arrow import array_column
-from .batch import Batch, Unrecorded, Wanted
+from .batch import Batch, FeatureTest, Unrecorded
 from .row import MOST_VALUES, Row, clean
 from .values import Columns, by_code, column_of_values, name_in, seconds_of, tamed
 
@@ -81,9 +81,9 @@ class Frame(Batch):
         """Return a column, a Series; by its name where it has one of its own, which is twice as fast."""
         return self.frame[self._categories[at]] if self.frame.columns.is_unique else self.frame.iloc[:, at]
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Read column by column; all of them in half of the time that one by one takes."""
-        chosen = [index for index, name in enumerate(names) if wanted(name)]
+        chosen = [index for index, name in enumerate(names) if is_feature(name)]
         if 2 * len(chosen) > len(names):
             series = self._all()
             return {names[position]: _column(series[position]) for position in chosen}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from driftline.loss_counters import NOT_COLLECTED, TOO_LARGE
 from driftline.tables.table import Column
 
-from .batch import Batch, Unrecorded, Wanted
+from .batch import Batch, FeatureTest, Unrecorded
 from .row import MOST_VALUES, Row, clean
 from .values import Columns, column_of_array, column_of_values, name_in, unsupported
 
@@ -85,9 +85,11 @@ class PolarsFrame(Batch):
         """Return a column, a Series."""
         return self.frame.to_series(at)
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
-        """Read the columns that are wanted."""
-        return {name: series_column(self.frame.to_series(index)) for index, name in enumerate(names) if wanted(name)}
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
+        """Read the columns that are is_feature."""
+        return {
+            name: series_column(self.frame.to_series(index)) for index, name in enumerate(names) if is_feature(name)
+        }
 
 
 def series_column(series: Any) -> NDArray[Any] | Column:

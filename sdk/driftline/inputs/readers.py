@@ -4,8 +4,8 @@
 returns
 
 - ``Row``, one prediction: a tuple of names (None where the input has none) and values, both tuples; a snapshot;
-- :class:`Batch`, n predictions, as they are held: :meth:`Batch.kept` is the snapshot, which does not change when
-  ``predict`` changes its input. It is turned into columns later, on the background thread;
+- :class:`Batch`, n predictions, as they are held: :meth:`Batch.bounded_snapshot` is the snapshot, which does not change
+  when ``predict`` changes its input. It is turned into columns later, on the background thread;
 - :class:`Unrecorded`: the input cannot be recorded, with the reason.
 
 A baseline is read by the same readers (:mod:`driftline.inputs.dataframes`), so that it and its service agree.

@@ -14,7 +14,7 @@ import numpy as np
 from driftline.loss_counters import TOO_LARGE, TOO_MANY_FEATURES, UNUSABLE
 
 from .array import row_of_array
-from .batch import Batch, Unrecorded, Wanted
+from .batch import Batch, FeatureTest, Unrecorded
 from .row import MOST_VALUES, Row
 from .values import Columns
 
@@ -72,9 +72,9 @@ class SparseMatrix(Batch):
         column[stored.indices[start:stop]] = stored.data[start:stop]
         return column
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
-        """Make the wanted columns dense, as many as there is room for; the others are counted."""
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
+        """Make the is_feature columns dense, as many as there is room for; the others are counted."""
         room = MOST_CELLS // max(1, self.count)
-        chosen = [(index, name) for index, name in enumerate(names) if wanted(name)]
+        chosen = [(index, name) for index, name in enumerate(names) if is_feature(name)]
         UNUSABLE.add(TOO_MANY_FEATURES, max(0, len(chosen) - room))
         return {name: self.values(position) for position, name in chosen[:room]}

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from driftline.capture.absent import ABSENT
 from driftline.capture.call import abandon, begin, end
+from driftline.capture.call_plan import CallPlan
 from driftline.capture.deferred import end_deferred
 from driftline.capture.model_identity import Identity
 from driftline.capture.prediction import DeferredReading, Prediction
 from driftline.capture.signature import Selector, recorder_inputs
 from driftline.capture.snapshot import take_features, take_id, take_slices
-from driftline.decorate import plan_of
+from driftline.decorate import tracer_for
 from driftline.export.pipeline import Pipeline
 from driftline.faults import FAULTS
 
@@ -66,19 +67,16 @@ class Recorder:
         joins: bool = False,
         fix: Callable[[str], str] | None = None,
     ) -> None:
-        inputs = recorder_inputs(id_field, time_field)
-        self.plan = plan_of(
-            model._identity,
-            model._pipeline,
-            name,
-            inputs,
-            score,
-            predicted,
+        identity, pipeline = model._identity, model._pipeline
+        self.plan = CallPlan(
+            *(identity, pipeline, tracer_for(identity, pipeline), name, recorder_inputs(id_field, time_field)),
+            score=score,
+            predicted=predicted,
             span_features=model._span_features if span_features is None else span_features,
+            joins=joins,
+            names=feature_names,
+            fix=fix,
         )
-        self.plan.joins = joins
-        self.plan.names = feature_names
-        self.plan.fix = fix
 
     def open(
         self,

@@ -20,7 +20,7 @@ from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 from driftline.capture import call
 from driftline.capture.deferred import UnmadePrediction, read_unmade
-from driftline.capture.prediction import OPEN, Prediction, opened
+from driftline.capture.prediction import OPEN, Prediction, open_prediction
 from driftline.faults import FAULTS
 
 if TYPE_CHECKING:
@@ -51,29 +51,30 @@ class WebRequest(Prediction):
     """The link between a web request and the predictions made for it.
 
     The first prediction of each model takes it, unless the code or the input says another. The first prediction's id is
-    the answer's. ``fresh``: no prediction was made in it, and none was open around it. ``named``: the answer's id
-    where its prediction was never made; ``opening``: that prediction, as long as it is open, a
+    the answer's. ``is_unused``: no prediction was made in it, and none was open around it. ``answer_id``: the answer's
+    id where its prediction was never made; ``opening``: that prediction, as long as it is open, a
     :class:`RequestPrediction`.
 
     Args:
         given: The id that the request came with, "" for none; what :func:`header_id` refuses is none.
     """
 
-    __slots__ = ("_first", "_models", "fresh", "given", "named", "opening")
+    __slots__ = ("_first", "_models", "answer_id", "is_unused", "opening", "request_id")
 
     closed = True
 
     def __init__(self, given: str = "") -> None:
         self.exchange = self
-        self.outer = opened() if OPEN.get() else None  # the route of an application that this one is mounted in
-        self.named = ""
+        # the route of an application that this one is mounted in
+        self.outer = open_prediction() if OPEN.get() else None
+        self.answer_id = ""
         self.opening: RequestPrediction | None = None
-        self.given = ""
+        self.request_id = ""
         if given:
-            self.given = header_id(given)
+            self.request_id = header_id(given)
             self._models: set[str] = set()
         self._first: Prediction | None = None
-        self.fresh = self.outer is None
+        self.is_unused = self.outer is None
 
     def enter(self) -> Token[Prediction | None]:
         """Make it current; give what this returns to :meth:`leave`, in the same context."""
@@ -90,14 +91,14 @@ class WebRequest(Prediction):
     def admit(self, prediction: Prediction) -> None:
         """Let a prediction that opens know the id that is offered to it."""
         prediction.exchange = self
-        self.fresh = False
+        self.is_unused = False
         if self._first is None:
             self._first = prediction
-        if self.given:
+        if self.request_id:
             name = prediction.plan.identity.name
             if name not in self._models:
                 self._models.add(name)
-                prediction.offered = self.given
+                prediction.offered = self.request_id
 
     def forget(self, prediction: Prediction) -> None:
         """Let go of a prediction that turned out to be none."""
@@ -108,7 +109,7 @@ class WebRequest(Prediction):
         """Return the id to answer with: "" where nothing was predicted, or where each row of a batch has its own."""
         first = self._first
         if first is None:
-            return self.named
+            return self.answer_id
         if first.ids is not None:
             return ""
         batch, id_field = first.batch, first.plan.inputs.id_field
@@ -120,7 +121,7 @@ class WebRequest(Prediction):
 PATIENCE = 100_000_000
 """Nanoseconds after which a tracer that made no span at all is asked again: a request comes seldom enough that
 the millisecond of ``fast_call.py`` would ask each time."""
-_ASKING = threading.RLock()
+_MAKE_LOCK = threading.RLock()
 _NOWHERE = WebRequest()
 
 
@@ -171,18 +172,18 @@ class RequestPrediction:
         self.id = ""
         self.span = self._span_token = self._open_token = None
         exchange = OPEN.get()
-        if not isinstance(exchange, WebRequest) or not exchange.fresh:
+        if not isinstance(exchange, WebRequest) or not exchange.is_unused:
             self._open_at_once()
             return
         self.exchange = exchange
-        exchange.fresh = False
+        exchange.is_unused = False
         exchange.opening = self
         self.time = now = call._now()
-        if not 0 <= now - plan.asked < PATIENCE:
+        if not 0 <= now - plan.last_tracer_check < PATIENCE:
             try:
                 span = plan.start_span(plan.span_name, start_time=now)
                 if span is INVALID_SPAN:
-                    plan.asked = now
+                    plan.last_tracer_check = now
                 else:
                     self.span = span
                     self._span_token = attach(set_span_in_context(span))
@@ -196,10 +197,10 @@ class RequestPrediction:
         self._open_token, self._span_token = prediction.open_token, prediction.span_token
         prediction.open_token = prediction.span_token = None
 
-    def asked(self) -> Prediction | None:
+    def make(self) -> Prediction | None:
         """Return the prediction, the same to whoever asks; None where it is over and was never made."""
         if self.prediction is None and not self.closed:
-            with _ASKING:
+            with _MAKE_LOCK:
                 if self.prediction is None:
                     prediction = Prediction(self.plan, self.exchange)
                     prediction.time, prediction.started = self.time, self.started

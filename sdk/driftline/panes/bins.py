@@ -24,7 +24,7 @@ from driftline.tables.table import F64, I64, Column
 
 CELLS = 4_096
 
-LEAST = 1_024
+MIN_LOOKUP_VALUES = 1_024
 """Values that a table pays for: it takes as long as searching 600. None is kept, for it is 64 kB or more, and a
 processor knows thousands of features."""
 
@@ -112,7 +112,7 @@ def search(edges: F64, values: F64) -> Index:
     >>> search(np.array([0.0, 1.0]), np.array([0.5, 1.0])).tolist()
     [1, 2]
     """
-    cells = BinLookup.of(edges) if len(values) >= LEAST else None
+    cells = BinLookup.of(edges) if len(values) >= MIN_LOOKUP_VALUES else None
     return np.searchsorted(edges, values, side="right") if cells is None else cells.search(values)
 
 

@@ -101,6 +101,29 @@ def widths(task: Task) -> Mapping[str, int]:
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class LabelledRows:
+    """n predictions with what really happened; see :func:`fold_outcomes` for the fields."""
+
+    scores: F64 | None
+    predicted: Column | None
+    actual: Column
+    weight: F64 | None = None
+    value: F64 | None = None
+    relevance: Relevance | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> LabelledRows:
+        """Return the rows at these positions."""
+        return LabelledRows(
+            None if self.scores is None or not len(self.scores) else self.scores[rows],
+            None if self.predicted is None or not length(self.predicted) else take_rows(self.predicted, rows),
+            take_rows(self.actual, rows),
+            None if self.weight is None else self.weight[rows],
+            None if self.value is None else self.value[rows],
+            None if self.relevance is None else taken_relevance(self.relevance, rows),
+        )
+
+
 def fold_outcomes(
     task: Task,
     scores: F64 | None,
@@ -127,45 +150,30 @@ def fold_outcomes(
     >>> pane.parts["confusion"].tolist(), pane.parts["losses"].round(3).tolist()
     ([0.0, 0.0, 1.0, 1.0], [2.0, 0.4, 1.139, 1.2, 2.0])
     """
-    group = np.zeros(length(actual), np.int64)
-    sums = fold_outcomes_by(task, scores, predicted, actual, weight, value, group, 1, relevance)
+    rows = LabelledRows(scores, predicted, actual, weight, value, relevance)
+    sums = fold_outcomes_by(task, rows, np.zeros(length(actual), np.int64), 1)
     return Pane({name: part.dense(1)[0] for name, part in sums.items()})
 
 
-def fold_outcomes_by(
-    task: Task,
-    scores: F64 | None,
-    predicted: Column | None,
-    actual: Column,
-    weight: F64 | None,
-    value: F64 | None,
-    group: I64,
-    groups: int,
-    relevance: Relevance | None = None,
-) -> dict[str, Sparse]:
+def fold_outcomes_by(task: Task, labelled: LabelledRows, group: I64, groups: int) -> dict[str, Sparse]:
     """Fold the joined rows of each group into a pane of its own, all groups at once: part → its sums.
 
     ``group``: int64 (n,), 0 <= group < groups: the pane of each row. Rows in the order of their groups are quickest.
-    The other arguments are those of :func:`fold_outcomes`.
 
-    >>> truth, panes = Column(numbers=np.array([2.0, 5.0, 5.0])), np.array([0, 7, 7])
-    >>> sums = fold_outcomes_by(Task("regression"), np.full((3, 1), 4.0), None, truth, None, None, panes, 8)
+    >>> labelled = LabelledRows(np.full((3, 1), 4.0), None, Column(numbers=np.array([2.0, 5.0, 5.0])))
+    >>> sums = fold_outcomes_by(Task("regression"), labelled, np.array([0, 7, 7]), 8)
     >>> sums["losses"].dense(8)[7].tolist()
     [2.0, -2.0, 2.0, 2.0, 10.0, 50.0]
     """
-    weight = None if weight is None else usable_weight(weight)
+    weight = None if labelled.weight is None else usable_weight(labelled.weight)
     weightless = weight is not None and not weight.all()
     if weightless or (len(group) and (group[1:] < group[:-1]).any()):
         order = np.argsort(group, kind="stable")
         order = order if weight is None else order[weight[order] > 0]
-        group, actual = group[order], take_rows(actual, order)
-        scores = None if scores is None or not len(scores) else scores[order]
-        predicted = None if predicted is None or not length(predicted) else take_rows(predicted, order)
-        weight = None if weight is None else weight[order]
-        value = None if value is None else value[order]
-        relevance = None if relevance is None else taken_relevance(relevance, order)
+        group, weight, labelled = group[order], None if weight is None else weight[order], labelled.take(order)
     rows = _Rows(group, groups, None if weight is None or (weight == 1).all() else weight)
-    parts = _PARTS.of(task).fold(task, scores, predicted, actual, relevance, rows)
+    parts = _PARTS.of(task).fold(task, labelled, rows)
+    value = labelled.value
     if value is not None and (usable := np.abs(value) <= GREATEST).any():
         worth = rows.where(usable)
         parts["value"] = worth.means([value[usable]], counted=True)
@@ -236,15 +244,8 @@ class _Rows:
         }
 
 
-def _fold_numbers(
-    task: Task,
-    scores: F64 | None,
-    _predicted: Column | None,
-    truth: Column,
-    _relevance: Relevance | None,
-    rows: _Rows,
-) -> dict[str, Sparse]:
-    actual = actual_numbers(truth)
+def _fold_numbers(task: Task, labelled: LabelledRows, rows: _Rows) -> dict[str, Sparse]:
+    actual, scores = actual_numbers(labelled.actual), labelled.scores
     is_labelled = np.abs(actual) <= GREATEST
     parts = rows.where(is_labelled).outcomes()
     if scores is None or not len(scores):
@@ -278,33 +279,21 @@ def _quantile_losses(task: Task, scores: F64, actual: F64) -> list[F64]:
     return [*pinball.T, *inside]
 
 
-def _fold_rankings(
-    task: Task,
-    _scores: F64 | None,
-    _predicted: Column | None,
-    actual: Column,
-    relevance: Relevance | None,
-    rows: _Rows,
-) -> dict[str, Sparse]:
-    relevances = clicks_of(actual_numbers(actual)) if relevance is None else relevance
+def _fold_rankings(task: Task, labelled: LabelledRows, rows: _Rows) -> dict[str, Sparse]:
+    relevance = labelled.relevance
+    relevances = clicks_of(actual_numbers(labelled.actual)) if relevance is None else relevance
     sums = fold_relevance(relevances, rows.weight, task.cutoffs or CUTOFFS, rows.group, rows.groups)
     return {name: Sparse.of(part) for name, part in sums.items()}
 
 
-def _fold_classes(
-    task: Task,
-    scores: F64 | None,
-    predicted: Column | None,
-    actual: Column,
-    _relevance: Relevance | None,
-    rows: _Rows,
-) -> dict[str, Sparse]:
+def _fold_classes(task: Task, labelled: LabelledRows, rows: _Rows) -> dict[str, Sparse]:
+    scores, actual = labelled.scores, labelled.actual
     n, classes = length(actual), len(task.classes)
     truth = class_codes(actual, task.classes)
     if truth is None or classes == 0:
         truth = np.full(n, -1, dtype=np.int32)
     is_labelled = (truth >= 0) & (truth < classes)
-    decided = decide(task, scores, predicted)
+    decided = decide(task, scores, labelled.predicted)
     if len(decided) == 0:  # neither score nor decision was sent
         decided = np.full(n, -1, dtype=np.int32)
     is_compared = is_labelled & (decided >= 0) & (decided < classes)
@@ -395,7 +384,7 @@ class _Parts(NamedTuple):
     """The parts that only one kind of task has: how long they are, and how joined rows are folded into all parts."""
 
     widths: Callable[[Task], dict[str, int]]
-    fold: Callable[[Task, F64 | None, Column | None, Column, Relevance | None, _Rows], dict[str, Sparse]]
+    fold: Callable[[Task, LabelledRows, _Rows], dict[str, Sparse]]
 
 
 _PARTS = PerKind(

@@ -232,19 +232,19 @@ class Joint:
 
     def __init__(self, space: Space, n: int) -> None:
         self._space = space
-        self._at = {name: position for position, name in enumerate(space.names)}
+        self._position_by_name = {name: position for position, name in enumerate(space.names)}
         self._points = np.zeros((len(space.names), n), dtype=np.int16)
         self._lacking: dict[int, NDArray[np.bool_]] = {}
-        self._told: set[int] = set()
+        self._filled_rows: set[int] = set()
         self._upper = np.flatnonzero(np.triu(np.ones((len(space.names),) * 2, dtype=np.bool_)))
 
     def add(self, name: str, index: Index, lacks: bool) -> None:
         """Take in a feature of all rows; ``index``: the bin of each; ``lacks``: whether some is missing or invalid."""
-        if name not in self._at:
+        if name not in self._position_by_name:
             return
-        row, places = self._at[name], self._space.places[name]
+        row, places = self._position_by_name[name], self._space.places[name]
         np.take(np.append(places, np.zeros(2, np.int16)), index, out=self._points[row], mode="clip")
-        self._told.add(row)
+        self._filled_rows.add(row)
         if lacks:
             self._lacking[row] = index >= len(places)
 
@@ -254,9 +254,9 @@ class Joint:
         Nothing where the rows have no feature of the space.
         """
         d, n = self._points.shape
-        if not self._told:
+        if not self._filled_rows:
             return {}
-        for row in set(range(d)) - self._told:
+        for row in set(range(d)) - self._filled_rows:
             self._lacking[row] = np.ones(n, dtype=np.bool_)
         order, ends = _ordered(group, groups, n)
         sums = {name: np.zeros((groups, width)) for name, width in widths(d).items()}

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from driftline.faults import FAULTS, logger
-from driftline.inputs.batch import Batch, Wanted
+from driftline.inputs.batch import Batch, FeatureTest
 from driftline.inputs.row import Large, Sparse, feature_value, row_of
 from driftline.inputs.scalar import SCALARS
 from driftline.inputs.values import Columns
@@ -288,9 +288,9 @@ class ProtectedBatch(Batch):
         """Return the batch itself: its values are a snapshot already."""
         return self
 
-    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+    def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Return the columns that may leave."""
-        return self._privacy.columns(self._batch.columns(names, wanted))
+        return self._privacy.columns(self._batch.columns(names, is_feature))
 
 
 def rules_in_force(privacy: Privacy | None) -> Privacy:

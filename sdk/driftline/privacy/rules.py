@@ -277,11 +277,11 @@ class FeatureFilter:
     """Features that may leave. A hashed or rounded feature is not in ``plain``: nothing may tell its values.
 
     Attributes:
-        kept: Features that leave in any form.
+        exported: Features that leave in any form.
         plain: Features whose values leave unchanged.
     """
 
-    kept: Collection[str]
+    exported: Collection[str]
     plain: Collection[str]
 
     def plain_parts(self, parts: Mapping[str, T]) -> dict[str, T]:

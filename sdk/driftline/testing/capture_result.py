@@ -130,7 +130,7 @@ class Capture:
         )
         rows = self.predictions
         why = partial(failure_messages.why, model, rows, self.counts, self._log)
-        return failure_messages.found("prediction", expected, rows, why)
+        return failure_messages.find("prediction", expected, rows, why)
 
     def assert_outcome(
         self,
@@ -170,9 +170,7 @@ class Capture:
         times = {"time": time, "prediction_time": prediction_time}
         other_fields = {"weight": weight, "item": item, "value": value, "retracted": retracted, "slices": slices}
         expected = failure_messages.of_outcome(model, id, actual, **times, **other_fields)
-        return failure_messages.found(
-            "outcome", expected, self.outcomes, partial(failure_messages.log_lines, self._log)
-        )
+        return failure_messages.find("outcome", expected, self.outcomes, partial(failure_messages.log_lines, self._log))
 
     def assert_counted(
         self, model: str, predictions: int, *, predicted: object = UNSAID, error: object = UNSAID

@@ -138,7 +138,7 @@ def _start_anew(stack: ExitStack, raising: bool) -> None:
     stack.callback(vars(FAULTS).update, dict(vars(FAULTS)))
     FAULTS.reset()
     FAULTS.raising = raising
-    flag_names = ("told_read", "told_unread", "told_strange")
+    flag_names = ("has_logged_reading", "has_logged_unread", "has_logged_unknown_class")
     for plan in PLANS:
         stack.callback(vars(plan).update, {name: getattr(plan, name) for name in flag_names})
         vars(plan).update(dict.fromkeys(flag_names, False))

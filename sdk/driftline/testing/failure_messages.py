@@ -18,7 +18,7 @@ MOST = 5
 _SHORT = 200
 
 Row = TypeVar("Row", CapturedPrediction, CapturedOutcome)
-Wanted = Mapping[str, Any]
+Expected = Mapping[str, Any]
 """Name of a field → what it must be; a mapping must be part of what the field is."""
 
 
@@ -30,9 +30,9 @@ def of_prediction(
     features: Mapping[str, Any] | None,
     slices: Mapping[str, Any] | None,
     **others: Any,
-) -> Wanted:
+) -> Expected:
     """Return the expected fields of a prediction."""
-    return _said(
+    return _given_fields(
         model=model,
         id=id if id is UNSAID else id_text(id),
         score=tuple(score) if isinstance(score, list) else score,
@@ -43,21 +43,21 @@ def of_prediction(
     )
 
 
-def of_outcome(model: str, id: Any, actual: Any, **others: Any) -> Wanted:
+def of_outcome(model: str, id: Any, actual: Any, **others: Any) -> Expected:
     """Return the expected fields of an outcome."""
     if actual is not UNSAID:
         relevant = relevant_text(actual)
         actual = actual if relevant is None else relevant
-    return _said(model=model, id=id if id is UNSAID else id_text(id), actual=actual, **others)
+    return _given_fields(model=model, id=id if id is UNSAID else id_text(id), actual=actual, **others)
 
 
-def _said(**arguments: Any) -> Wanted:
+def _given_fields(**arguments: Any) -> Expected:
     if isinstance(arguments.get("items"), list):
         arguments["items"] = tuple(arguments["items"])
     return {name: value for name, value in arguments.items() if value is not UNSAID}
 
 
-def found(kind: str, expected: Wanted, rows: Sequence[Row], why: Callable[[], str]) -> Row:
+def find(kind: str, expected: Expected, rows: Sequence[Row], why: Callable[[], str]) -> Row:
     """Return the first row that is as wanted. Raises ``AssertionError`` with the nearest ones. ``kind``: of rows."""
     __tracebackhide__ = True
     differing: list[tuple[Row, list[str]]] = [(row, _differences(expected, row)) for row in rows]
@@ -67,7 +67,7 @@ def found(kind: str, expected: Wanted, rows: Sequence[Row], why: Callable[[], st
     raise AssertionError("\n".join(line for line in (*_nearest(kind, expected, differing), why()) if line))
 
 
-def _nearest(kind: str, wanted: Wanted, differing: list[tuple[Row, list[str]]]) -> Iterator[str]:
+def _nearest(kind: str, wanted: Expected, differing: list[tuple[Row, list[str]]]) -> Iterator[str]:
     """Yield the expectation, and the nearest rows."""
     expected = _described(wanted)
     first = f"no {kind} of {wanted['model']!r}{f' has {expected}' if expected else ''}"
@@ -89,23 +89,24 @@ def _distance(pair: tuple[Row, list[str]]) -> tuple[bool, bool, int]:
     return "model" in fields, "id" in fields, len(differences)
 
 
-def _described(expected: Wanted) -> str:
-    return ", ".join(f"{name} {_shown(value)}" for name, value in expected.items() if name != "model")
+def _described(expected: Expected) -> str:
+    return ", ".join(f"{name} {_shorten(value)}" for name, value in expected.items() if name != "model")
 
 
-def _differences(wanted: Wanted, row: Any) -> list[str]:
+def _differences(wanted: Expected, row: Any) -> list[str]:
     """Return in which ways a row is not as wanted."""
     differences = []
     for name, expected in wanted.items():
         actual = getattr(row, name)
         if isinstance(expected, Mapping):
             differences += [
-                f"{name[:-1]} {key!r} is {_shown(actual[key]) if key in actual else 'not there'}, not {_shown(value)}"
+                f"{name[:-1]} {key!r} is {_shorten(actual[key]) if key in actual else 'not there'}, "
+                f"not {_shorten(value)}"
                 for key, value in expected.items()
                 if key not in actual or not _same(value, actual[key])
             ]
         elif not _same(expected, actual):
-            differences.append(f"{name} is {_shown(actual)}, not {_shown(expected)}")
+            differences.append(f"{name} is {_shorten(actual)}, not {_shorten(expected)}")
     return differences
 
 
@@ -116,7 +117,7 @@ def _same(expected: Any, actual: Any) -> bool:
         return bool(tuple(expected) == actual)
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(dict(value) if isinstance(value, Mapping) else value)
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
 
@@ -124,7 +125,9 @@ def _shown(value: Any) -> str:
 def counted(counts: Sequence[Count], model: str, predictions: int, predicted: Any, error: Any) -> None:
     """Raise ``AssertionError`` unless so many were counted."""
     __tracebackhide__ = True
-    expected = _said(model=model, predicted=predicted if predicted is UNSAID else class_text(predicted), error=error)
+    expected = _given_fields(
+        model=model, predicted=predicted if predicted is UNSAID else class_text(predicted), error=error
+    )
     alike = [count for count in counts if not _differences(expected, count)]
     total = sum(count.predictions for count in alike)
     if total == predictions:

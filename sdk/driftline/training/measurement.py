@@ -114,7 +114,7 @@ class GpuWatch:
 
     def __init__(self, nvml: Nvml | None) -> None:
         self._nvml, self._used, self._handles = nvml, set[int](), list[Any]()
-        self._begun: dict[int, int] = {}
+        self._millijoules_at_start: dict[int, int] = {}
         if nvml is None:
             return
         try:
@@ -123,7 +123,9 @@ class GpuWatch:
         except Exception:  # no driver, or no permission: there is nothing to watch
             self._nvml = None
             return
-        self._begun = {index: now for index in range(len(self._handles)) if (now := self._millijoules(index))}
+        self._millijoules_at_start = {
+            index: now for index in range(len(self._handles)) if (now := self._millijoules(index))
+        }
 
     def look(self, processes: Iterable[int]) -> None:
         """Note on which GPUs one of these processes computes now."""
@@ -148,7 +150,8 @@ class GpuWatch:
         spent = [
             now - began
             for index in self._used
-            if (began := self._begun.get(index)) is not None and (now := self._millijoules(index)) is not None
+            if (began := self._millijoules_at_start.get(index)) is not None
+            and (now := self._millijoules(index)) is not None
         ]
         kind = self._name(min(self._used)) if self._used else ""
         try:
@@ -183,7 +186,7 @@ class Measurement:
     """
 
     def __init__(self, nvml: Nvml | None = None, energy: Path = _RAPL) -> None:
-        self._ended = threading.Event()
+        self._stop_event = threading.Event()
         self._began = cpu_seconds_of_tree()
         self._high_water = high_water_mark()
         self._peak = 0
@@ -194,7 +197,7 @@ class Measurement:
 
     def close(self) -> Measured:
         """Stop measuring, and return what was found."""
-        self._ended.set()
+        self._stop_event.set()
         self._thread.join(5 * SECONDS_BETWEEN_LOOKS)  # it reads a few files; it must not be at them with us
         self._look()
         end = cpu_seconds_of_tree()
@@ -208,7 +211,7 @@ class Measurement:
         return Measured(cpu, self._peak or None, count, kind, known_joules or None)
 
     def _run(self) -> None:
-        while not self._ended.wait(SECONDS_BETWEEN_LOOKS):
+        while not self._stop_event.wait(SECONDS_BETWEEN_LOOKS):
             self._look()
 
     def _look(self) -> None:

@@ -137,7 +137,7 @@ class TrainingRun:
         """Return a function each call of which is a run; an argument ``run`` of it is given the run."""
         takes_run = "run" in inspect.signature(function).parameters
 
-        def begun(arguments: dict[str, Any]) -> TrainingRun:
+        def begin(arguments: dict[str, Any]) -> TrainingRun:
             run = TrainingRun(self._model, self._version, self._given_sheet, self._gpus, self._gpu_type)
             if takes_run:
                 arguments.setdefault("run", run)
@@ -146,15 +146,15 @@ class TrainingRun:
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
-            async def train_later(*args: Any, **kwargs: Any) -> Any:
-                with begun(kwargs):
+            async def train_async(*args: Any, **kwargs: Any) -> Any:
+                with begin(kwargs):
                     return await function(*args, **kwargs)
 
-            return cast("Function", train_later)
+            return cast("Function", train_async)
 
         @functools.wraps(function)
         def train(*args: Any, **kwargs: Any) -> Any:
-            with begun(kwargs):
+            with begin(kwargs):
                 return function(*args, **kwargs)
 
         return cast("Function", train)
@@ -302,7 +302,7 @@ def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
     def described(name: str) -> dict[str, Any]:
         return {"name": name, "unit": metrics.UNITS[name], "description": metrics.DESCRIPTIONS[name]}
 
-    def with_one(name: str) -> dict[str, Any]:
+    def attributes_with(name: str) -> dict[str, Any]:
         return {**about, name: attributes[name]} if name in attributes else about
 
     meter.create_counter(**described(metrics.DRIFTLINE_TRAINING_RUNS)).add(1, failed)
@@ -311,9 +311,13 @@ def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
     )
     for name, attribute, noun in (
         (metrics.DRIFTLINE_TRAINING_CPU_TIME, a.DRIFTLINE_TRAINING_CPU_TIME, about),
-        (metrics.DRIFTLINE_TRAINING_GPU_TIME, a.DRIFTLINE_TRAINING_GPU_TIME, with_one(a.DRIFTLINE_TRAINING_GPU_TYPE)),
+        (
+            metrics.DRIFTLINE_TRAINING_GPU_TIME,
+            a.DRIFTLINE_TRAINING_GPU_TIME,
+            attributes_with(a.DRIFTLINE_TRAINING_GPU_TYPE),
+        ),
         (metrics.DRIFTLINE_TRAINING_ENERGY, a.DRIFTLINE_TRAINING_ENERGY, about),
-        (metrics.DRIFTLINE_TRAINING_COST, a.DRIFTLINE_TRAINING_COST, with_one(a.DRIFTLINE_TRAINING_CURRENCY)),
+        (metrics.DRIFTLINE_TRAINING_COST, a.DRIFTLINE_TRAINING_COST, attributes_with(a.DRIFTLINE_TRAINING_CURRENCY)),
     ):
         if attribute in attributes:
             meter.create_counter(**described(name)).add(attributes[attribute], noun)

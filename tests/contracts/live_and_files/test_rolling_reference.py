@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,12 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline_processor.config.model import Model, Reference
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.facts import fact
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.evaluation_json import evaluations_to_json
+from msgspec.structs import replace
 
 from tests.end_to_end.scenarios.stage import same
 from tests.support.otlp_requests import logs, record
@@ -59,8 +60,8 @@ def test_a_shift_that_lasts_is_news_until_the_last_days_have_it(open_state: Open
     states = [one.features["x"].state for one in evaluations]
     assert states[:10] == ["ok"] * 10
     assert (states[10], states[20]) == ("drift", "ok")
-    assert evaluations[0].compared == "the baseline, since its own last 10d without 24h has only 0 rows in 0 of 10 days"
-    assert evaluations[10].compared == "its own last 10d without 24h, 1,500 rows"
+    assert [note.kind for note in evaluations[0].compared] == ["last_rows_too_few"]
+    assert evaluations[10].compared == (fact("own_last_rows", last="10d", without="24h", rows=1_500),)
     moved = evaluations[10].features["x"]
     assert moved.missing_was == 0
 
@@ -74,15 +75,15 @@ def test_late_rows_change_what_later_windows_are_compared_with_also_after_a_rest
     state.send(baselines=[known().to_json()])
     for day in range(11):
         send_day(state, day)
-    assert newest(state).compared.endswith("1,500 rows")
+    assert newest(state).compared[0].value("rows") == 1_500
     send_day(state, 3, 100, seed=1)
-    assert newest(state).compared.endswith("1,600 rows")
+    assert newest(state).compared[0].value("rows") == 1_600
     send_day(state, 0, 100, seed=1)
     state.state.parts.evaluator.step = lambda **_: False  # type: ignore[method-assign]  # a crash before the next step
     again = open_state(churn=ROLLING)
-    assert newest(again).compared.endswith("1,700 rows")
+    assert newest(again).compared[0].value("rows") == 1_700
     send_day(again, 10, 100, seed=1)
-    assert newest(again).compared.endswith("1,700 rows")
+    assert newest(again).compared[0].value("rows") == 1_700
     assert newest(again).rows == 250
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +13,12 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.timestamps import Kind, Seasonality
 from driftline_processor.config.model import Model
 from driftline_processor.config.model import Reference as ReferenceKeys
+from driftline_processor.core.facts import fact
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.evaluation_json import to_json
+from msgspec.structs import replace
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
@@ -142,7 +143,7 @@ def test_a_baseline_that_does_not_know_its_seasons_is_used_as_it_is_and_that_is_
     state.send(baselines=[built("none").to_json()])
     send(state, rows(1, 100, 2, hours=range(1)))
     (one,) = state.view().windows["1h"]
-    assert one.compared == "all of the baseline: it does not know its hours"
+    assert one.compared == (fact("seasons_unknown", season="hour"),)
 
 
 @pytest.mark.slow

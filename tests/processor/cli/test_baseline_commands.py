@@ -33,7 +33,7 @@ def test_show_tells_rows_period_features_and_performance(run: Run, saved: tuple[
     assert shown.exit_code == 0, shown.stderr
     lines = [re.sub(r"\s+", " ", line).strip() for line in shown.stdout.splitlines()]
     assert lines[0] == "churn · version 1 · binary (0, 1) · 4,000 rows · 5 January 2026 to 11 January 2026, 23:59"
-    assert lines[2] == "type distribution range missing importance"
+    assert lines[3] == "type distribution range missing importance"
     assert "region 3 categories █▅▃ north, south, east 25 %" in lines
     [income] = [line for line in lines if line.startswith("income")]
     assert income == "income number ▁▁▃▅▇█▇▅▃▁▁ 11.62 to 89.34 3.25 % 0 %"

@@ -16,7 +16,7 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey
 from driftline_processor.core.drift import rule
 from driftline_processor.core.drift.method_choice import Choice, Choices
-from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_window, judge_windows
+from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_windows
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
@@ -107,7 +107,7 @@ def test_windows_that_are_judged_together_are_judged_as_each_is_alone(seed: int)
         states = {column.state for found in together for column in found.features.values()}
         assert {"ok", "drift", "inconclusive"} <= states
         for one, found in zip(asked, together, strict=True):
-            assert same(plain(found), plain(judge_window(*one)))
+            assert same(plain(found), plain(judge_windows([one])[0]))
 
 
 def test_many_targets_are_compared_a_few_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

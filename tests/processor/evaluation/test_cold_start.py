@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.facts import fact
 from driftline_processor.present.evaluation_json import to_json
+from driftline_processor.present.sentences.references import compared_words
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
@@ -44,11 +46,11 @@ def test_a_fresh_model_is_compared_with_all_it_did_and_a_break_on_the_first_day_
     assert states[:2] == ["ok"] * 2
     assert states[9:] == ["drift"] * 3
     first, late = window(state, 1), window(state, 9)
-    assert first.compared.startswith(
-        "its own first 1.0 hours, 1,000 rows, provisional until 13 October 2024, 08:00 UTC"
-    )
-    assert late.compared.startswith("its own first 6.7 hours, 1,850 rows, provisional until")
-    assert to_json(late)["baseline"]["compared"].endswith("a shift below 1.25 σ is not called drift")
+    until = MIDNIGHT + 224 * HOUR
+    assert first.compared == (fact("own_first_rows", covered=HOUR, rows=1_000, until=until, shift=1.25),)
+    (note,) = late.compared
+    assert (note.value("covered") / HOUR, note.value("rows")) == (pytest.approx(6.7, abs=0.05), 1_850)
+    assert to_json(late)["baseline"]["compared"] == compared_words(late.compared)
 
 
 @pytest.mark.slow
@@ -59,5 +61,4 @@ def test_the_reference_stops_growing_after_a_week(open_state: Open, clock: Clock
     for hour in range(6, 10 * 24 + 1, 6):
         send(state, hour, 60)
     settled = [window(state, day * 24).compared for day in (9, 10)]
-    assert settled[0].startswith("its own first 6.8 days")
-    assert settled[1].startswith("its own first week, 2,6")
+    assert [[note.kind for note in notes] for notes in settled] == [["own_first_rows"], ["own_first_week"]]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.panes.outcome_sums import fold_outcomes_by
+from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import merge
 from driftline.tables.table import Column, ModelKey
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
@@ -26,7 +26,9 @@ def test_blocks_add_up_to_what_a_window_of_theirs_is(tmp_path: Path, timezone: s
     rng, hours = np.random.default_rng(1), (march.end - march.start) // (12 * PANE)
     group = np.repeat(np.arange(hours), 5)
     truth = (rng.random(len(group)) < 0.3).astype(np.float64)
-    sums = fold_outcomes_by(BINARY, rng.random((len(group), 1)), None, Column(numbers=truth), None, None, group, hours)
+    sums = fold_outcomes_by(
+        BINARY, LabelledRows(rng.random((len(group), 1)), None, Column(numbers=truth)), group, hours
+    )
     changes = PaneChanges(span=12 * PANE)
     changes.add_sparse(1, performance_fold(BINARY), march.start + np.arange(hours) * 12 * PANE, sums)
     connection = Store(tmp_path).connect()

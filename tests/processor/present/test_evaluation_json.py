@@ -44,9 +44,10 @@ SCORE = ColumnDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9
 
 
 def test_what_a_window_is_compared_with_is_named() -> None:
-    evaluation = Evaluation(ModelKey("churn", "7"), WINDOW, 10, True, baseline_version="6", compared="the same hours")
+    notes = (fact("same_season", season="hour", thin=0, repeats=None),)
+    evaluation = Evaluation(ModelKey("churn", "7"), WINDOW, 10, True, baseline_version="6", compared=notes)
     assert to_json(evaluation)["baseline"] == {"version": "6", "own": False, "compared": "the same hours"}
-    evaluation.compared = ""
+    evaluation.compared = ()
     assert to_json(evaluation)["baseline"]["compared"] is None
 
 

@@ -22,6 +22,7 @@ from driftline_processor.core.evaluation import (
     SlaResult,
     State,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.sentences.window import sentence
@@ -92,7 +93,7 @@ def test_a_constant_is_better_only_where_that_is_sure() -> None:
 def test_what_it_is_compared_with_is_said_where_that_is_not_the_whole_baseline() -> None:
     shown = evaluation(feature("temp", "ok", 0.01))
     assert "compared with" not in drawn(shown)
-    shown.compared = "the same hours"
+    shown.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
     assert "compared with the same hours" in [line.rstrip() for line in drawn(shown).splitlines()]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from driftline.tables.table import ModelKey
@@ -15,6 +14,7 @@ from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.web.place import Place, place_of
 from driftline_processor.web.selection import select
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 

@@ -116,7 +116,7 @@ def test_the_command_prints_the_same(client: TestClient) -> None:
         told = CliRunner().invoke(app, ["versions", "--model", "churn", "--url", url])
     assert told.exit_code == 0
     assert "version 2 is worse than version 1: error rate" in told.stdout
-    assert "3 (canary)" in told.stdout
+    assert "canary 3" in told.stdout
     assert "inconclusive" in told.stdout
 
 

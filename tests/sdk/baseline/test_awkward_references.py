@@ -169,7 +169,7 @@ def test_batches_and_frames_mark_alike() -> None:
     parts = [{name: values[start : start + 1_000] for name, values in frame.items()} for start in range(0, N, 1_000)]
     whole = Baseline.from_frame(frame, score="p", model="m", task="binary")
     assert whole.extras.marks is not None
-    assert Baseline.from_batches(parts, score="p", model="m", task="binary").to_json() == whole.to_json()
+    assert Baseline.from_frame(lambda: parts, score="p", model="m", task="binary").to_json() == whole.to_json()
 
 
 @pytest.mark.slow

@@ -54,18 +54,18 @@ def test_batches_of_any_library_are_one_reference(kind: str) -> None:
     whole = frame()
     parts = [whole[start : start + 700] for start in range(0, N, 700)]
     batches: dict[str, Any] = {
-        "pandas": parts,
-        "polars": [pl.from_pandas(part) for part in parts],
+        "pandas": lambda: parts,
+        "polars": lambda: [pl.from_pandas(part) for part in parts],
         "arrow": lambda: pa.Table.from_pandas(whole, preserve_index=False).to_batches(max_chunksize=400),
-        "dict": [{name: part[name].to_numpy() for name in part} for part in parts],
+        "dict": lambda: [{name: part[name].to_numpy() for name in part} for part in parts],
         "function": lambda: (part for part in parts),
     }
-    same(Baseline.from_batches(batches[kind], **ARGUMENTS), Baseline.from_frame(whole, **ARGUMENTS))
+    same(Baseline.from_frame(batches[kind], **ARGUMENTS), Baseline.from_frame(whole, **ARGUMENTS))
 
 
 def test_classes_that_only_a_late_batch_has_are_known() -> None:
     early, late = {"x": [1.0], "seen": ["a"]}, {"x": [2.0, 3.0], "seen": ["b", "c"]}
-    baseline = Baseline.from_batches([early, late], predicted="seen", model="m", task="multiclass")
+    baseline = Baseline.from_frame(lambda: [early, late], predicted="seen", model="m", task="multiclass")
     assert baseline.task.classes == ("a", "b", "c")
     assert baseline.pane.parts["class"].tolist() == [1, 1, 1, 0, 0, 0]
 
@@ -73,7 +73,7 @@ def test_classes_that_only_a_late_batch_has_are_known() -> None:
 @pytest.mark.slow
 def test_bins_come_from_a_sample_and_counts_from_all_rows() -> None:
     whole = frame()
-    sampled = Baseline.from_batches([whole[:1_600], whole[1_600:]], sample=1_000, **ARGUMENTS)
+    sampled = Baseline.from_frame(lambda: [whole[:1_600], whole[1_600:]], sample=1_000, **ARGUMENTS)
     assert sampled.pane.rows == N
     assert sampled.pane.parts["outcomes"].tolist() == [N, N, N]
     assert sampled.pane.parts["feature:age"].sum() == N
@@ -86,10 +86,11 @@ def test_bins_come_from_a_sample_and_counts_from_all_rows() -> None:
 
 
 def test_batches_that_can_be_read_once_are_refused() -> None:
-    with pytest.raises(ValueError, match="batches can be read only once, and two passes are needed; pass a function"):
-        Baseline.from_batches((part for part in [frame()]), **ARGUMENTS)  # type: ignore[arg-type]
+    batches = iter([frame()])
+    with pytest.raises(ValueError, match="only once"):
+        Baseline.from_frame(lambda: batches, **ARGUMENTS)
     with pytest.raises(ValueError, match="there are no rows"):
-        Baseline.from_batches([], **ARGUMENTS)
+        Baseline.from_frame(list, **ARGUMENTS)
 
 
 @pytest.mark.slow
@@ -104,7 +105,7 @@ def test_memory_does_not_grow_with_the_batches(monkeypatch: pytest.MonkeyPatch) 
                 yield {"p": rng.random(20_000), **{f"x{i}": rng.random(20_000) for i in range(5)}}
 
         tracemalloc.start()
-        Baseline.from_batches(read, score="p", model="m", task="binary", sample=5_000)
+        Baseline.from_frame(read, score="p", model="m", task="binary", sample=5_000)
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return highest

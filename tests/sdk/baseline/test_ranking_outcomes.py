@@ -139,7 +139,7 @@ def test_baselines_of_frames_and_of_files_know_the_same_of_lists(tmp_path: Path)
             assert made.pane.parts[name].tolist() == pytest.approx(built.pane.parts[name].tolist())
         assert made.columns == built.columns
     parts = [frame[:7], frame[7:]]
-    again = Baseline.from_batches(parts, predicted="items", actual="clicked", model="feed", task="ranking")
+    again = Baseline.from_frame(lambda: parts, predicted="items", actual="clicked", model="feed", task="ranking")
     assert again.pane.parts["ranking@5"].tolist() == pytest.approx(built.pane.parts["ranking@5"].tolist())
 
 

@@ -121,7 +121,7 @@ def test_hostile_inputs_and_results_pass_untouched(task: str, X: Any, result: An
         return result
 
     @model.predict
-    async def later(X: Any) -> Any:
+    async def score_async(X: Any) -> Any:
         received.append(X)
         return result
 
@@ -132,7 +132,7 @@ def test_hostile_inputs_and_results_pass_untouched(task: str, X: Any, result: An
 
     for _ in range(2):
         assert score(X) is result
-        assert asyncio.run(later(X)) is result
+        assert asyncio.run(score_async(X)) is result
         assert next(stream(X)) is result
         with model.prediction(features=X, id=X) as p:
             p.id = X

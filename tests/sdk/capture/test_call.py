@@ -436,12 +436,12 @@ def test_what_is_set_after_the_call_changes_neither_the_span_nor_the_record(kind
             driftline.current().id = "said"  # type: ignore[union-attr]
         return 0.25
 
-    async def later(row: dict[str, Any]) -> float:
+    async def score_async(row: dict[str, Any]) -> float:
         return score(row)
 
     if kind == "coroutine":
         for _ in range(2):  # the first goes the long way
-            asyncio.run(churn.predict(id="id")(later)({"id": "said", "x": 1.0}))
+            asyncio.run(churn.predict(id="id")(score_async)({"id": "said", "x": 1.0}))
     elif kind == "block":
         with churn.prediction(features={"x": 1.0}, id="said") as prediction:
             prediction.score = 0.25

@@ -61,7 +61,7 @@ def test_whatever_is_given_is_a_row_a_batch_or_unrecorded(value: Any) -> None:
     found = read(value)
     if not isinstance(found, Batch):
         return
-    kept = found.kept()
+    kept = found.bounded_snapshot()
     assert isinstance(kept, Batch)
     assert kept.count == found.count
     names = kept.names() or tuple(f"f{at}" for at in range(kept.width()))

@@ -185,7 +185,7 @@ def test_deltas_merged_are_what_was_counted_at_once() -> None:
 def test_the_next_stretch_of_time_keeps_the_parts_and_starts_from_nothing() -> None:
     random = np.random.default_rng(6)
     numbers = counted(np.append(random.normal(1000, 1, 1000), 1e9))
-    again = numbers.fresh(cumulative=False)
+    again = numbers.empty_copy(cumulative=False)
 
     assert total(again) == 0
     assert list(again.fine) == list(numbers.fine)

@@ -494,7 +494,7 @@ def test_a_process_counts_no_more_features_than_it_has_room_for(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(model_distributions, "MOST_OF_ALL", 30)
+    monkeypatch.setattr(model_distributions, "MAX_NUMBERS_IN_PROCESS", 30)
     for name in ("first", "second", "third"):
         service.model(name, metrics_channel=service.metrics).predict(zeros)(np.ones((5, 20)))
 

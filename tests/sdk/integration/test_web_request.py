@@ -70,7 +70,7 @@ def test_whoever_asks_gets_the_same_prediction(service: Service) -> None:
 
         def ask() -> Prediction | None:
             barrier.wait(60)
-            return opening.asked()
+            return opening.make()
 
         with ThreadPoolExecutor(8) as pool:
             asked = [one.result() for one in [pool.submit(ask) for _ in range(8)]]
@@ -90,7 +90,7 @@ def test_where_it_is_over_nothing_is_open(service: Service) -> None:
         opening = opened(place)
         opening.close(place, 1000, ORDER, 0.75)
 
-        assert (driftline.current(), opening.asked()) == (None, None)
+        assert (driftline.current(), opening.make()) == (None, None)
         opening.leave()
         assert isinstance(OPEN.get(), WebRequest)
     assert OPEN.get() is None
@@ -147,7 +147,7 @@ def test_a_function_of_the_same_model_inside_fills_it_in(service: Service) -> No
     with exchange():
         opening = opened(place)
         churn.predict(returns(0.25))(ORDER)
-        prediction = opening.asked()
+        prediction = opening.make()
         assert prediction is not None
         call.end(prediction, {"answer": "no"}, None)
         opening.leave()

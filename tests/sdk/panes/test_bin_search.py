@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from driftline.panes.bins import LEAST, BinLookup, search
+from driftline.panes.bins import MIN_LOOKUP_VALUES, BinLookup, search
 from driftline.tables.table import F64
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ def test_every_value_is_in_the_bin_of_a_binary_search(grid: list[float], some: l
 @given(arrays(np.float64, st.integers(2, 200), elements=st.floats(-1e6, 1e6), unique=True), st.integers(0, 2**32 - 1))
 def test_many_values_are_found_as_few_are(grid: F64, seed: int) -> None:
     edges, rng = np.sort(grid), np.random.default_rng(seed)
-    values = rng.uniform(edges[0] - 1, edges[-1] + 1, LEAST)
+    values = rng.uniform(edges[0] - 1, edges[-1] + 1, MIN_LOOKUP_VALUES)
     assert (search(edges, values) == np.searchsorted(edges, values, side="right")).all()
 
 
@@ -51,10 +51,10 @@ def test_many_values_are_found_as_few_are(grid: F64, seed: int) -> None:
 def test_edges_that_no_table_serves_are_searched(edges: list[float]) -> None:
     grid = np.array(edges)
     assert BinLookup.of(grid) is None
-    values = np.tile(around(grid, [0.0, 1.0]), LEAST)
+    values = np.tile(around(grid, [0.0, 1.0]), MIN_LOOKUP_VALUES)
     assert (search(grid, values) == np.searchsorted(grid, values, side="right")).all()
 
 
 def test_nan_is_in_some_bin_and_warns_nobody() -> None:
-    values = np.full(LEAST, np.nan)
+    values = np.full(MIN_LOOKUP_VALUES, np.nan)
     assert set(search(np.array([0.0, 1.0, 2.0]), values).tolist()) <= {0, 1, 2, 3}

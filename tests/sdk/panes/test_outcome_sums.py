@@ -6,7 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from driftline.panes.outcome_sums import MOST_CLASS_SCORES, fold_outcomes, fold_outcomes_by, intervals, widths
+from driftline.panes.outcome_sums import (
+    MOST_CLASS_SCORES,
+    LabelledRows,
+    fold_outcomes,
+    fold_outcomes_by,
+    intervals,
+    widths,
+)
 from driftline.panes.pane import Pane, merge
 from driftline.panes.sparse_sums import cells
 from driftline.tables.table import F64, Column
@@ -64,7 +71,7 @@ def test_each_pane_is_what_its_rows_alone_give(
     group = np.random.default_rng(seed + 1).integers(0, groups, n)
     group = np.sort(group) if ordered else group
     given_weight = weight if weighted else None
-    sums = fold_outcomes_by(task, scores, None, truth, given_weight, value, group, groups)
+    sums = fold_outcomes_by(task, LabelledRows(scores, None, truth, given_weight, value), group, groups)
     for at in range(groups):
         own = group == at
         some = Column(
@@ -89,7 +96,7 @@ def test_panes_are_written_where_there_is_something_however_many_there_are() -> 
     rng = np.random.default_rng(1)
     group = np.sort(rng.integers(0, 26_000, 2_000))
     scores = rng.random((2_000, 1))
-    sums = fold_outcomes_by(BINARY, scores, None, Column(numbers=np.ones(2_000)), None, None, group, 26_000)
+    sums = fold_outcomes_by(BINARY, LabelledRows(scores, None, Column(numbers=np.ones(2_000))), group, 26_000)
     assert len(sums["score_positive"].value) <= 2_000
     assert len(sums["score_negative"].value) == 0
     assert sums["score_positive"].value.sum() == 2_000

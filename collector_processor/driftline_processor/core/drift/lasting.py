@@ -27,7 +27,6 @@ window is restated, that of all later ones is worked out anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from math import log
@@ -39,6 +38,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins, Index
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, LastingDrift, ScoreFunctions
@@ -106,8 +106,7 @@ TINY = 1e-12
 """The least sum of squares: a reference whose stretches are all the same is no division by nothing."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scores:
+class Scores(Struct, frozen=True, eq=False):
     """The score functions of a baseline for windows of one length.
 
     Attributes:
@@ -252,7 +251,7 @@ def own_facts(means: F64, rows: F64) -> F64:
     return np.array([len(moved), moved.sum(), moved @ moved, products, moved[0], moved[-1], between])
 
 
-def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> LastingDrift | None:
+def lasting_sums(pane: Pane, baseline: Baseline, span: int, *, varies: bool = False) -> LastingDrift | None:
     """Return what a window adds to the evidence; None where times are not known.
 
     :func:`follow_lasting` adds it to that of the windows before.
@@ -261,7 +260,7 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> L
         pane: The sums of the window.
         baseline: The reference.
         span: Nanoseconds of the window.
-        note: In words, where the reference is not the same for all windows: then its facts are kept with each.
+        varies: Whether the reference is another one in each window: then its facts are kept with each.
     """
     if span <= 0:
         return None
@@ -286,13 +285,13 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> L
     means = np.rint(FINE * totals / np.sqrt(np.maximum(rows[scores.column], 1.0))).astype(np.int64)
     functions = scores.functions
     return LastingDrift(
-        _digest(functions, varies=bool(note)),
+        _digest(functions, varies=varies),
         parts,
         tuple(means.tolist()),
         tuple(rows[:1].tolist() if (rows == rows[0]).all() else rows.tolist()),
         withheld,
         functions=functions,
-        varies=bool(note),
+        varies=varies,
     )
 
 

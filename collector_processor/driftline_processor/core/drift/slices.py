@@ -24,9 +24,6 @@ from .swing import swings
 WHOLE = ""
 """The slice that is all rows."""
 
-SLICED = "slices with their own rows at these hours, as far as all rows tell"
-"""What slices are compared with where all rows are compared at the window's seasons."""
-
 
 class SlicedDrift(NamedTuple):
     """The drift of all rows and of slices.

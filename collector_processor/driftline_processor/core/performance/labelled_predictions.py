@@ -6,18 +6,19 @@ The joined rows of the store and the rows of files take this form, so that both 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from driftline.panes.outcome_sums import fold_outcomes_by
+from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance, take_rankings
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.performance_columns import decide
 from driftline.tables.table import F64, I64, Column, length, take_rows
 from driftline.tables.task import Task
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
@@ -33,8 +34,7 @@ Values = Mapping[str, Sequence[str]]
 """Slice key → the values that are told apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledPredictions:
+class LabelledPredictions(Struct, frozen=True):
     """n predictions and the outcome of each that counts.
 
     Attributes:
@@ -92,7 +92,7 @@ class LabelledPredictions:
     def fold(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
         """Return the performance parts of each group; ``group``: int64 (n,), 0 <= group < groups."""
         columns = self.scores, self.predicted, self.actual, self.weight, self.value
-        return fold_outcomes_by(task, *columns, group, groups, self.relevance)
+        return fold_outcomes_by(task, LabelledRows(*columns, self.relevance), group, groups)
 
     def sums(self, task: Task) -> Pane:
         """Return performance, delays, the predictions of each decision, and the calls of all rows."""

@@ -30,10 +30,12 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import chain
 from typing import Final, Literal, NamedTuple, Protocol, get_args
+
+from msgspec import Struct, structs
 
 from driftline_processor.core.evaluation import (
     ColumnDrift,
@@ -48,7 +50,6 @@ from driftline_processor.core.fairness.criteria import CRITERIA, FOUR_FIFTHS, ME
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.core.windows.window import DAY, length
-from driftline_processor.core.wording import format_percent, short
 
 from .signals import Signal, Value, read_signal
 
@@ -98,8 +99,7 @@ _SENTENCES = (
 """The conditions that compare nothing, as they are written most: what is misspelt may mean one of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """What a condition says of one window.
 
     Attributes:
@@ -156,6 +156,7 @@ class Limit:
         factor: What that is multiplied by first.
         windows: Of a moving average, how many windows before it is over.
         deviations: How many standard deviations of these are added.
+        written: As its user wrote it.
     """
 
     of: Literal["", "baseline", "last week", "average"] = ""
@@ -163,6 +164,7 @@ class Limit:
     factor: float = 1.0
     windows: int = 0
     deviations: float = 0.0
+    written: str = field(default="", compare=False)
 
     def value(self, signal: Signal, finding: Finding) -> float | None:
         """Return the limit at a window; None where what it is relative to is not known."""
@@ -182,8 +184,7 @@ class Limit:
         return None if base is None else self.factor * base + self.number + self.deviations * deviation
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """A signal compared with a limit.
 
     Attributes:
@@ -255,8 +256,7 @@ def _week_before(signal: Signal, finding: Finding) -> float | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictIs:
+class VerdictIs(Struct, frozen=True):
     """The verdict on the model is one of some states."""
 
     written: str
@@ -268,8 +268,7 @@ class VerdictIs:
         return Judged(verdict.state in self.states, (fact("verdict", verdict=verdict),))
 
 
-@dataclass(frozen=True, slots=True)
-class Drifts:
+class Drifts(Struct, frozen=True):
     """So many features drift, or the score or the predicted class does.
 
     Attributes:
@@ -329,8 +328,7 @@ def _statistics(column: ColumnDrift) -> Fact:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectiveBroken:
+class ObjectiveBroken(Struct, frozen=True):
     """An objective of the model is broken; ``rule``: which one, "" for any."""
 
     written: str
@@ -351,8 +349,7 @@ class ObjectiveBroken:
         return Judged(False, (fact("no_objective_broken"),))
 
 
-@dataclass(frozen=True, slots=True)
-class GroupsApart:
+class GroupsApart(Struct, frozen=True):
     """Groups of people are surely further apart, or nearer, than a limit.
 
     The whole interval must say it. That of one window holds together with those of all others of thirty days, and so
@@ -371,11 +368,6 @@ class GroupsApart:
     attribute: str
     sign: Sign
     limit: float
-
-    @property
-    def title(self) -> str:
-        """What is compared, in words."""
-        return f"{self.measure.replace('_', ' ')} of {short(self.attribute, 40)}"
 
     def judge(self, finding: Finding) -> Judged:
         """Compare the interval of the window with the limit."""
@@ -430,8 +422,7 @@ def _furthest_apart(fairness: Fairness, criterion: str) -> tuple[str, float, str
     return max(differences)[1] if differences else None
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomesLate:
+class OutcomesLate(Struct, frozen=True):
     """Outcomes break the model's agreement on how late they may be."""
 
     written: str = "outcomes late"
@@ -444,8 +435,7 @@ class OutcomesLate:
         return Judged(sla.state == "broken", (fact("outcomes_in_time", at_most=sla.high, agreed=sla.coverage),))
 
 
-@dataclass(frozen=True, slots=True)
-class DataFaulty:
+class DataFaulty(Struct, frozen=True):
     """The data of the window show a grave fault."""
 
     written: str = "data faulty"
@@ -453,12 +443,11 @@ class DataFaulty:
     def judge(self, finding: Finding) -> Judged:
         """Look at the faults of the window's data."""
         grave = [one for one in finding.evaluation.findings if one.severity != "minor"]
-        shown_fact = replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
+        shown_fact = structs.replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
         return Judged(bool(grave), (shown_fact,))
 
 
-@dataclass(frozen=True, slots=True)
-class BurnRate:
+class BurnRate(Struct, frozen=True):
     """The error budget of an objective is spent so many times too fast, in a short window and in a long one.
 
     Source: Beyer et al., The Site Reliability Workbook, 2018, chapter 5, "Alerting on SLOs".
@@ -512,8 +501,7 @@ def error_budget(objective: Objective) -> float | None:
     return round(1 - objective.limit, 12) if objective.upwards else objective.limit
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(Struct, frozen=True):
     """All of some conditions hold; none of them may be unknown."""
 
     parts: tuple[Condition, ...]
@@ -533,8 +521,7 @@ class AllOf:
         return Judged(True, _facts(judged_parts))
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True):
     """Any of some conditions holds."""
 
     parts: tuple[Condition, ...]
@@ -563,8 +550,7 @@ def _facts(judged: Iterable[Judged]) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-@dataclass(frozen=True, slots=True)
-class PartJudged:
+class PartJudged(Struct, frozen=True):
     """What one sentence of a condition said of a window.
 
     Attributes:
@@ -588,55 +574,6 @@ def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
         measured = leaf.measured(finding.evaluation) if isinstance(leaf, Drifts) else ()
         parts.append(PartJudged(leaf.written, leaf_judged.holds, leaf_judged.facts, measured))
     return parts
-
-
-_NOW: Final[Mapping[Sign, str]] = {
-    "<": "fell below {}",
-    "<=": "fell to {} or less",
-    ">": "rose above {}",
-    ">=": "rose to {} or more",
-}
-_PAST: Final[Mapping[Sign, str]] = {
-    "<": "was below {}",
-    "<=": "was {} or less",
-    ">": "was above {}",
-    ">=": "was {} or more",
-}
-
-
-def claim(condition: Condition, *, past: bool = False) -> str:
-    """Return what a condition says of a model while it holds, as a clause; ``past``: of a time when it did.
-
-    >>> claim(read_condition("accuracy < 85 %")), claim(read_condition("psi of age > 0.2"), past=True)
-    ('accuracy fell below 85 %', 'psi of age was above 0.2')
-    >>> claim(read_condition("3 features drift"), past=True), claim(read_condition("data faulty"))
-    ('3 features drifted', 'data are faulty')
-    """
-    is_, are = ("was", "were") if past else ("is", "are")
-    if isinstance(condition, AllOf | AnyOf):
-        joined = " and " if isinstance(condition, AllOf) else " or "
-        return joined.join(claim(part, past=past) for part in condition.parts)
-    if isinstance(condition, Comparison):
-        match = _COMPARISON.fullmatch(condition.written)
-        limit = condition.written if match is None else match["limit"].strip()
-        where = f" in {condition.signal.slice}" if condition.signal.slice else ""
-        return f"{condition.signal.name}{where} {(_PAST if past else _NOW)[condition.sign].format(limit)}"
-    if isinstance(condition, GroupsApart):
-        limit = (_PAST if past else _NOW)[condition.sign].format(format_percent(condition.limit, 3))
-        return f"{condition.title} {limit}"
-    if isinstance(condition, VerdictIs):
-        return condition.written.replace(" is ", f" {is_} ", 1)
-    if isinstance(condition, Drifts):
-        return re.sub(r"drifts?$", "drifted", condition.written) if past else condition.written
-    if isinstance(condition, ObjectiveBroken):
-        return f"{condition.rule} {is_} broken" if condition.rule else f"an objective {is_} broken"
-    if isinstance(condition, OutcomesLate):
-        return f"outcomes {are} late"
-    if isinstance(condition, DataFaulty):
-        return f"data {are} faulty"
-    if isinstance(condition, BurnRate):
-        return f"the error budget of {condition.objective.rule} {is_} spent too fast"
-    return condition.written
 
 
 def leaves(condition: Condition) -> Iterator[Condition]:
@@ -716,7 +653,8 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
         raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
-    return Comparison(text, signal, sign, _read_limit(signal, match["limit"].strip()), significant)
+    written = match["limit"].strip()
+    return Comparison(text, signal, sign, replace(_read_limit(signal, written), written=written), significant)
 
 
 def _number(text: str) -> float:

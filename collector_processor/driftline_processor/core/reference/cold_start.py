@@ -15,7 +15,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.panes.pane import Pane, merge
 
-from driftline_processor.core.dates import date_words
+from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import DAY, PANE
 
 from .reference import Reference, derive_baseline
@@ -87,7 +87,7 @@ def grow_reference(baseline: Baseline, stretches: TimeGrid | None, panes: Sequen
     end = period.first + SETTLED * KEPT_OUT // (KEPT_OUT - 1)
     learned = period.last - period.first
     if stretches is None:
-        return _told(_blockless(baseline), learned, end)
+        return _with_note(_blockless(baseline), learned, end)
     first = int(stretches.place(np.array([period.first + learned // 2]))[0])
     own = {name: sums for name, sums in baseline.pane.parts.items() if name.partition(":")[0] not in ("clusters",)}
     with_own = [merge([pane, Pane(own)]) if index == first else pane for index, pane in enumerate(panes)]
@@ -97,7 +97,7 @@ def grow_reference(baseline: Baseline, stretches: TimeGrid | None, panes: Sequen
     extras = replace(baseline.extras, blocks=blocks, period=Period(period.first, max(period.last, last)))
     whole = derive_baseline(baseline, merge(with_own), extras)
     covered = held + max(learned, stretches.length)
-    return _told(whole if covered >= DAY else _blockless(whole), covered, end)
+    return _with_note(whole if covered >= DAY else _blockless(whole), covered, end)
 
 
 def _blockless(baseline: Baseline) -> Baseline:
@@ -105,12 +105,8 @@ def _blockless(baseline: Baseline) -> Baseline:
     return derive_baseline(baseline, baseline.pane, replace(baseline.extras, blocks=None))
 
 
-def _told(baseline: Baseline, covered: int, end: int) -> Reference:
-    shift, rows = least_shift(covered), f"{baseline.pane.rows:,} rows"
+def _with_note(baseline: Baseline, covered: int, end: int) -> Reference:
+    shift, rows = least_shift(covered), int(baseline.pane.rows)
     if shift <= 0:
-        return Reference(baseline, f"its own first week, {rows}")
-    hours = covered / (DAY / 24)
-    seen = f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
-    until = f"{date_words(end)} UTC"
-    note = f"its own first {seen}, {rows}, provisional until {until}: a shift below {shift:.2f} σ is not called drift"
-    return Reference(baseline, note, shift)
+        return Reference(baseline, (fact("own_first_week", rows=rows),))
+    return Reference(baseline, (fact("own_first_rows", covered=covered, rows=rows, until=end, shift=shift),), shift)

@@ -21,6 +21,8 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
 
+from driftline_processor.core.facts import fact
+
 from .reference import Reference, derive_baseline
 
 STRAY = 0.01
@@ -41,16 +43,16 @@ def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
     ``pane``: of the window; its scores by decision tell at which of two thresholds its rows were decided, that of
     ``task``, which is the model's now, or the baseline's own: a service may decide by itself, and rows may be older
     than a threshold. The predicted classes of the baseline, which are not kept by score, are not compared then. Where
-    its scores are not known, or the rows were decided at neither, it is the baseline without its decisions. The note
-    says which; "" = the baseline as it is.
+    its scores are not known, or the rows were decided at neither, it is the baseline without its decisions. The notes
+    say which; () = the baseline as it is.
 
     >>> p = np.repeat([0.1, 0.4, 0.9], 50)
     >>> built = Baseline.from_frame({"x": p, "p": p, "y": p > 0.5}, score="p", actual="y", model="m", task="binary")
     >>> found = align_threshold(built, Pane(), replace(built.task, threshold=0.3))
     >>> built.pane.parts["confusion"].tolist(), found.baseline.pane.parts["confusion"].tolist()
     ([100.0, 0.0, 0.0, 50.0], [50.0, 50.0, 0.0, 50.0])
-    >>> found.note
-    'the baseline, its rows decided at 0.3 as these are, not at 0.5; its predicted classes are not compared'
+    >>> found.notes[0].kind, found.notes[0].value("threshold")
+    ('baseline_decided_again', 0.3)
     """
     own = baseline.task
     if not task.has_threshold or task.threshold == own.threshold or replace(task, threshold=own.threshold) != own:
@@ -86,10 +88,9 @@ def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
     )
     own = baseline.task.threshold
     if "confusion" not in pane.parts:
-        rows = f"at {task.threshold:g}" if threshold is not None else f"neither there nor at {task.threshold:g}"
-        return Reference(found, f"the baseline without its decisions, made at {own:g}: these rows were decided {rows}")
-    sentence = f"its rows decided at {threshold:g} as these are, not at {own:g}"
-    return Reference(found, f"the baseline, {sentence}; its predicted classes are not compared")
+        of_rows = {"threshold": task.threshold, "decided_there": threshold is not None}
+        return Reference(found, (fact("baseline_without_decisions", baseline_threshold=own, **of_rows),))
+    return Reference(found, (fact("baseline_decided_again", threshold=threshold, baseline_threshold=own),))
 
 
 def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | None = None) -> Pane:

@@ -6,7 +6,7 @@ The bins stay those of the baseline, so panes that were counted once are the ref
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
@@ -16,8 +16,10 @@ from driftline.baseline.sections.slices import Slices
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
+from msgspec import Struct
 
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
+from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import DAY, Window, before, parse, window_of, windows_back
 
 from .reference import Reference, derive_baseline
@@ -35,8 +37,7 @@ _NOTES = ("unknown", "distributed", "mapped", "guessed", EXPECTED.rstrip(":"))
 """Parts, by what their names begin with, that say how rows came and what was expected of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rolling:
+class Rolling(Struct, frozen=True):
     """The past that a window is compared with: ``last`` ("30d") up to ``without`` ("24h") before the window's end.
 
     Both are lengths as windows have them (:mod:`driftline_processor.core.windows.window`). A window is never in its own
@@ -74,11 +75,6 @@ class Rolling:
         inside = takewhile(lambda one: one.end > start, windows_back(unit, end, timezone))
         return [Window(unit, max(one.start, start), one.end) for one in inside][::-1]
 
-    @property
-    def words(self) -> str:
-        """Return the description of the reference, for people."""
-        return f"its own last {self.last}" + (f" without {self.without}" if self.without else "")
-
 
 def rolling_reference(
     baseline: Baseline,
@@ -91,7 +87,7 @@ def rolling_reference(
 
     ``panes``: one for each stretch, over the baseline's bins, with ``rows``. ``slices``: reads the rows of every slice
     in the stretches. Too few rows, or rows on too few
-    stretches: the baseline as it is, and the note says so. Blocks of time are those of the stretches. What sums over
+    stretches: the baseline as it is, and a note says so. Blocks of time are those of the stretches. What sums over
     bins cannot tell stays the baseline's: importance, ranges, how often rows repeat, mean scores by value, and the
     performance that realized performance is compared with (outcomes of the last days are still to come, and a
     reference that rolls on would never see a slow loss).
@@ -100,8 +96,8 @@ def rolling_reference(
     held = sum(pane.rows > 0 for pane in panes)
     needed = min(LEAST_STRETCHES, -(-len(stretches) // 2))
     if whole.rows < LEAST_ROWS or held < needed:
-        there = f"{whole.rows:,} rows in {held} of {len(stretches)} {_words(stretches)}"
-        return Reference(baseline, f"the baseline, since {rolling.words} has only {there}")
+        found = {"rows": int(whole.rows), "periods": held, "of": len(stretches), "unit": stretches[0].name}
+        return Reference(baseline, (fact("last_rows_too_few", last=rolling.last, without=rolling.without, **found),))
     right = widths(baseline.task)
     counted = {name for name in whole.parts if name not in right and name.partition(":")[0] not in _NOTES}
     parts = {name: values for name, values in baseline.pane.parts.items() if name in right}
@@ -116,7 +112,8 @@ def rolling_reference(
         pca_fit=fitted,
         slices=slices(),
     )
-    return Reference(derive_baseline(baseline, pane, extras), f"{rolling.words}, {whole.rows:,} rows")
+    note = fact("own_last_rows", last=rolling.last, without=rolling.without, rows=int(whole.rows))
+    return Reference(derive_baseline(baseline, pane, extras), (note,))
 
 
 def _blocks(baseline: Baseline, stretches: Sequence[Window], panes: Sequence[Pane]) -> TimeBlocks | None:
@@ -131,7 +128,3 @@ def _blocks(baseline: Baseline, stretches: Sequence[Window], panes: Sequence[Pan
 def _length(unit: str) -> int:
     number, letter = parse(unit)
     return number * {"m": DAY // 1_440, "h": DAY // 24, "d": DAY}[letter]
-
-
-def _words(stretches: Sequence[Window]) -> str:
-    return "days" if stretches[0].name == "1d" else f"stretches of {stretches[0].name}"

@@ -29,6 +29,7 @@ from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import DAY, HOUR, WEEK, AnySeasonality, Kind, Seasonality
 
 from driftline_processor.core.drift.coarse_bins import coarsen
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps
 
 from .reference import Reference
@@ -43,12 +44,6 @@ MOST_SLICED = 48
 PART = "seasons"
 """The part of a window's pane that says how much weight its rows have in each season."""
 
-_SAME: Mapping[Kind, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
-_REPEATS: Mapping[Kind, str] = {
-    "hour": "the reference repeats every day",
-    "weekday": "the reference repeats every week",
-    "hour_of_week": "the reference repeats every day and every week",
-}
 WHOLE = 0.9
 """Part of a day, or of a week, from which on a window is a whole one: clocks change, and the rows of a file begin and
 end beside midnight."""
@@ -80,15 +75,13 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
     """Return the reference for a window, whose part ``seasons`` holds the weight of its rows in each season.
 
     ``kind``: the seasonality that is asked for. Where the baseline does not know its seasons, or of one cycle of them
-    only, it is the baseline as it is, and the note says so.
+    only, it is the baseline as it is, and a note says so.
     """
     seasons, mix = baseline.extras.seasons, pane.parts.get(PART)
-    same = _SAME[kind]
     if seasons is None or seasons.seasonality.kind != kind:
-        return Reference(baseline, f"all of the baseline: it does not know its {same}")
+        return Reference(baseline, (fact("seasons_unknown", season=kind),))
     if cycles(baseline) < LEAST_CYCLES:
-        what = "day" if kind == "hour" else "week"
-        return Reference(baseline, f"all of the baseline: it has seen less than two {what}s")
+        return Reference(baseline, (fact("seasons_seen_once", season=kind),))
     if mix is None or not mix.any():
         return Reference(baseline)
     kept = _KEPT.setdefault(baseline, {})
@@ -97,7 +90,7 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
         # 400: references that are kept for a baseline: one for each hour of two weeks, and to spare
         if len(kept) >= (400 if baseline.extras.slices is None else MOST_SLICED):
             del kept[next(iter(kept))]
-        kept[key] = _derived(baseline, seasons, mix, f"the same {same}")
+        kept[key] = _derived(baseline, seasons, mix)
     return kept[key]
 
 
@@ -115,17 +108,19 @@ def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length
     if isinstance(asked, Seasonality):
         found = seasonal_reference(baseline, asked.kind, pane)
     elif seasons is None:
-        found = Reference(baseline, "" if reference.note else _untold(baseline, length))
+        found = Reference(baseline, () if reference.notes else _unknown_repeats(baseline, length))
     elif mix is None or (needed := _needed_mix(seasons, mix, length)) is None:
         return reference
     else:
         pane.parts[PART] = needed
         found = seasonal_reference(baseline, seasons.seasonality.kind, pane)
         if found.baseline is not baseline:
-            same = found.note if length < WHOLE * DAY else found.note.replace(_SAME["hour_of_week"], _SAME["weekday"])
-            found = found._replace(note=f"{same}: {_REPEATS[seasons.seasonality.kind]}")
-    note, seasonal = reference.and_also(found.note), found.baseline is not baseline
-    return Reference(found.baseline, note, reference.shift, seasonal)
+            kind = seasons.seasonality.kind
+            season: Kind = "weekday" if length >= WHOLE * DAY and kind == "hour_of_week" else kind
+            same = fact("same_season", **{**found.notes[0].values, "season": season, "repeats": kind})
+            found = found._replace(notes=(same,))
+    seasonal = found.baseline is not baseline
+    return Reference(found.baseline, reference.notes + found.notes, reference.shift, seasonal)
 
 
 def _needed_mix(seasons: Seasons, mix: F64, length: int) -> F64 | None:
@@ -145,19 +140,19 @@ def _needed_mix(seasons: Seasons, mix: F64, length: int) -> F64 | None:
     return np.asarray((hours * mix.reshape(7, -1).sum(axis=1, keepdims=True)).ravel(), dtype=np.float64)
 
 
-def _untold(baseline: Baseline, length: int) -> str:
-    """Say why a reference cannot tell whether it repeats, where a window of this length would ask."""
+def _unknown_repeats(baseline: Baseline, length: int) -> tuple[Fact, ...]:
+    """Return why it is not known whether a reference repeats, if a window of this length needs that; else ()."""
     period = baseline.extras.period
     if not 0 < length < WHOLE * WEEK or baseline.provisional:
-        return ""
+        return ()
     if period is None:
-        return "all of the reference: its rows have no times, so how its hours and days differ is not known"
+        return (fact("repeats_unknown", season=None, least=0),)
     reach = period.last - period.first + HOUR
     if length < DAY and reach < LEAST_DAYS * DAY:
-        return f"all of the reference: of less than {LEAST_DAYS} days it cannot tell whether its hours differ"
+        return (fact("repeats_unknown", season="hour", least=LEAST_DAYS),)
     if reach < LEAST_WEEKS * WEEK:
-        return f"all of the reference: of less than {LEAST_WEEKS} weeks it cannot tell whether its weekdays differ"
-    return ""
+        return (fact("repeats_unknown", season="weekday", least=LEAST_WEEKS),)
+    return ()
 
 
 def by_season(seasonality: Seasonality, times: I64, weight: F64, group: I64, groups: int) -> F64:
@@ -238,10 +233,10 @@ def season_mix(seasons: Seasons, mix: F64) -> SeasonMix | None:
     return SeasonMix(part, round(float(1 / (part[counted] ** 2 / rows[counted]).sum()), 6), thin)
 
 
-def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Reference:
+def _derived(baseline: Baseline, seasons: Seasons, mix: F64) -> Reference:
     found = season_mix(seasons, mix)
     if found is None:
-        return Reference(baseline, "all of the baseline: none of its rows has a time")
+        return Reference(baseline, (fact("no_row_with_time"),))
     weight = seasons.rows[:, 1]
     each = np.divide(found.part * found.rows, weight, out=np.zeros(len(weight)), where=weight > 0)
     whole = baseline.pane.parts
@@ -260,10 +255,8 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Refer
     )
     derived = replace(baseline, pane=Pane(parts), extras=extras)
     vars(derived)["fold"] = baseline.fold  # the same bins: it would be worked out anew
-    if found.thin:
-        several = f"{found.thin} of them have" if found.thin > 1 else "one of them has"
-        note += f" ({several} few rows in the baseline, and the neighbouring ones count, too)"
-    return Reference(derived, note)
+    note = fact("same_season", season=seasons.seasonality.kind, thin=found.thin, repeats=None)
+    return Reference(derived, (note,))
 
 
 def slices_at(slices: Slices, baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64], rows: float) -> Slices:

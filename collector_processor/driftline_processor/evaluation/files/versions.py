@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.panes.outcome_sums import fold_outcomes_by
+from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
+from msgspec.structs import replace
 
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.settings import PerformanceSettings
@@ -96,8 +96,8 @@ class FileVersions:
         """Return the losses of a version between each two edges."""
         places, hours = self._rows(version, int(edges[0]), int(edges[-1])), len(edges) - 1
         rows, hour = self.truth.take(places), np.searchsorted(edges, self._time[places], "right") - 1
-        columns = rows.scores, rows.predicted, rows.actual, rows.weight
-        sums = fold_outcomes_by(self.task, *columns, None, hour, hours)
+        labelled = LabelledRows(rows.scores, rows.predicted, rows.actual, rows.weight)
+        sums = fold_outcomes_by(self.task, labelled, hour, hours)
         return {part: sums[part].dense(hours) for part in PARTS if part in sums}
 
     def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:

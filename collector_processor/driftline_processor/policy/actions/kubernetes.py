@@ -11,12 +11,12 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
+from msgspec import Struct
 from pydantic import Field, SecretStr
 
 from driftline_processor.config.http_keys import TextTemplate, Tree, header_problems
@@ -44,8 +44,7 @@ _OPERATIONS: Final = ("add", "remove", "replace", "test")
 """Operations of a JSON patch; ``move`` and ``copy`` do another thing the second time."""
 
 
-@dataclass(frozen=True, slots=True)
-class KubernetesKind:
+class KubernetesKind(Struct, frozen=True):
     """A kind of resource.
 
     Attributes:

@@ -42,7 +42,10 @@ def expectations(evaluation: Evaluation) -> Section:
 
 def met_expectations(evaluation: Evaluation) -> Table:
     """Return the expectations that are met, as a table."""
-    return Table(EXPECTED_COLUMNS, tuple(_expectation(one) for one in evaluation.expected if one.state == "met"))
+    return Table(
+        EXPECTED_COLUMNS,
+        tuple(_expectation(expectation) for expectation in evaluation.expected if expectation.state == "met"),
+    )
 
 
 EXPECTED_COLUMNS = (

@@ -3,7 +3,8 @@
 A verdict (:mod:`.verdict`) takes its words from :mod:`.evidence`, :mod:`.causes`,
 :mod:`.certainty` and :mod:`.advice`. :mod:`.findings` has the faults of the data, :mod:`.service` the calls that fail,
 :mod:`.changes` the kinds of changes, :mod:`.drift` columns, slices and all features together, :mod:`.objectives`,
-:mod:`.expectations` and :mod:`.outcomes` what came of them, :mod:`.policies` what policies find, :mod:`.retraining`
+:mod:`.expectations` and :mod:`.outcomes` what came of them, :mod:`.policies` what policies find,
+:mod:`.conditions` what they claim, :mod:`.references` what a window is compared with, :mod:`.retraining`
 whether it pays, :mod:`.versions` why two are not compared, and :mod:`.window` a whole window.
 """
 
@@ -18,6 +19,7 @@ from . import (
     objectives,
     outcomes,
     policies,
+    references,
     retraining,
     service,
     versions,
@@ -38,6 +40,7 @@ __all__ = [
     "objectives",
     "outcomes",
     "policies",
+    "references",
     "retraining",
     "service",
     "versions",

@@ -7,11 +7,10 @@ are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -201,8 +200,7 @@ class BriefWindow(Evaluation):
     """A window without its features: what a table of models shows of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowsOfLength:
+class WindowsOfLength(Struct, frozen=True):
     """The windows of one length: the newest closed, the open, and the newest whose outcomes had their time.
 
     ``rows``: of up to 40 windows, the newest last.

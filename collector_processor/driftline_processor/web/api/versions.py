@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec import to_builtins
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.present.evaluation_json import json_of
+from driftline_processor.present.sections.section import TOP
+from driftline_processor.present.sections.versions import comparison
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.answers import FiniteJSON
-from driftline_processor.web.parameters import find_model
+from driftline_processor.web.parameters import find_model, read_flag
 from driftline_processor.web.site import Site
 
 
@@ -19,13 +24,18 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def versions(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer with what is known of every version beside the champion; [] where there is one version only."""
+    """Answer with what is known of every version beside the champion; [] where there is one version only.
+
+    ``?sections=true``: with the same laid out, as a terminal shows it.
+    """
     model = find_model(request, snapshot)
-    return FiniteJSON(
-        {
-            "model": model.key.model,
-            "environment": model.key.environment,
-            "champion": model.versions[0].champion.name if model.versions else None,
-            "challengers": [json_of(version) for version in model.versions],
-        }
-    )
+    answer: dict[str, Any] = {
+        "model": model.key.model,
+        "environment": model.key.environment,
+        "champion": model.versions[0].champion.name if model.versions else None,
+        "challengers": [json_of(version) for version in model.versions],
+    }
+    if read_flag(request, "sections", False):
+        laid_out = (comparison(version, model.timezone).on_surface(TOP) for version in model.versions)
+        answer["sections"] = to_builtins([section for section in laid_out if section is not None])
+    return FiniteJSON(answer)

@@ -14,12 +14,12 @@ from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import count, number, percent
 
 from . import svg
-from .timelines import levels
+from .plot import Plot, levels
 
 SHADES = 6
 """Shades of a cell, by its share of what happened: the style sheet has a class for each."""
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 352.0, 8.0, 200.0
+_PLOT = Plot(46.0, 352.0, 8.0, 200.0)
 
 
 class CurveChart(NamedTuple):
@@ -129,12 +129,12 @@ def _plot(
     """Draw a curve in the unit square. ``chance``: the heights of the line of chance at its left and its right end."""
     marks = _axes((0.0, 0.25, 0.5, 0.75, 1.0), *words)
     if chance is not None:
-        marks.append(svg.line(*_at(0.0, chance[0]), *_at(1.0, chance[1]), "was"))
-    marks.append(svg.path([_at(x, y) for x, y in curve.points.tolist()], "line"))
+        marks.append(svg.line(*_PLOT.at(0.0, chance[0]), *_PLOT.at(1.0, chance[1]), "was"))
+    marks.append(svg.path([_PLOT.at(x, y) for x, y in curve.points.tolist()], "line"))
     about = f"{len(curve.points)} points, {words[1]} over {words[0]}"
     if decided is not None:
         title = f"as it was decided: {words[0]} {number(decided[0])}, {words[1]} {number(decided[1])}"
-        marks.append(svg.dot(*_at(*decided), 4.5, "dot", title))
+        marks.append(svg.dot(*_PLOT.at(*decided), 4.5, "dot", title))
         about += f"; {title}"
     return svg.picture(360, 236, marks, f"{label}: {words[1]} over {words[0]}", "chart", about=about)
 
@@ -148,31 +148,25 @@ def _calibration(curve: Curve) -> Markup:
     if farthest <= 0.5:
         ticks = [value for value in levels([0.0, max(farthest, 1e-6)]) if value >= 0]
     top = ticks[-1]
-    marks = [*_axes(ticks, "mean score", "share of positives"), svg.line(*_at(0, 0), *_at(1, 1), "was")]
-    marks.append(svg.path([_at(x / top, y / top) for x, y in points], "line"))
+    marks = [*_axes(ticks, "mean score", "share of positives"), svg.line(*_PLOT.at(0, 0), *_PLOT.at(1, 1), "was")]
+    marks.append(svg.path([_PLOT.at(x / top, y / top) for x, y in points], "line"))
     told = []
     weights = [0.0] * len(points) if curve.weight is None else curve.weight.tolist()
     for (x, y), (low, high), weight in zip(points, limits, weights, strict=True):
-        marks.append(svg.line(*_at(x / top, low / top), *_at(x / top, high / top), "interval"))
+        marks.append(svg.line(*_PLOT.at(x / top, low / top), *_PLOT.at(x / top, high / top), "interval"))
         title = f"score {number(x)}: {number(y)} ({number(low)} to {number(high)}) of {_weight(weight)} are positive"
-        marks.append(svg.dot(*_at(x / top, y / top), 3.5, "dot", title))
+        marks.append(svg.dot(*_PLOT.at(x / top, y / top), 3.5, "dot", title))
         told.append(title)
     about = "; ".join(told)
     return svg.picture(360, 236, marks, "calibration: share of positives over the mean score", "chart", about=about)
 
 
 def _axes(ticks: Sequence[float], x_words: str, y_words: str) -> list[Markup]:
-    top, marks = ticks[-1] or 1.0, list[Markup]()
+    top, plot, marks = ticks[-1] or 1.0, _PLOT, list[Markup]()
     for value in ticks:
-        (x, y), words = _at(value / top, value / top), number(value)
-        marks += [svg.line(_LEFT, y, _RIGHT, y, "grid"), svg.text(_LEFT - 5, y + 3.5, words, "axis", "end")]
-        marks += [svg.line(x, _TOP, x, _BOTTOM, "grid"), svg.text(x, _BOTTOM + 14, words, "axis", "middle")]
-    marks.append(svg.text((_LEFT + _RIGHT) / 2, _BOTTOM + 30, x_words, "axis", "middle"))
-    marks.append(svg.text(_LEFT + 5, _TOP + 11, y_words, "axis"))
+        x, words = plot.x(value / top), number(value)
+        marks += plot.grid([value / top], lambda _, words=words: words)  # type: ignore[misc]
+        marks += [svg.line(x, plot.top, x, plot.bottom, "grid"), svg.text(x, plot.bottom + 14, words, "axis", "middle")]
+    marks.append(svg.text((plot.left + plot.right) / 2, plot.bottom + 30, x_words, "axis", "middle"))
+    marks.append(svg.text(plot.left + 5, plot.top + 11, y_words, "axis"))
     return marks
-
-
-def _at(x: float, y: float) -> tuple[float, float]:
-    """Return where a point of the unit square is."""
-    inside = [min(max(value, 0.0), 1.0) for value in (x, y)]
-    return _LEFT + (_RIGHT - _LEFT) * inside[0], _BOTTOM - (_BOTTOM - _TOP) * inside[1]

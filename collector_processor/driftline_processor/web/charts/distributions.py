@@ -20,6 +20,7 @@ from driftline_processor.present.numbers import percent, whole_percent
 from driftline_processor.present.sections.section import floats
 
 from . import svg
+from .plot import Plot, levels_from_zero, round_step
 
 MOST_CATEGORIES = 10
 
@@ -76,9 +77,7 @@ def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64,
     open_above = bool(opened[np.argmax(ends[:, 1]), 1])
     if not high > low:
         return None
-    rough = (high - low) / MOST_CELLS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough)
+    step = round_step((high - low) / MOST_CELLS)
     first = math.ceil(low / step) if open_below else math.floor(low / step)
     last = math.floor(high / step) if open_above else math.ceil(high / step)
     edges: F64 = np.arange(first, max(last, first + 1) + 1, dtype=np.float64) * step
@@ -142,14 +141,9 @@ def _untold(state: str) -> str:
 
 def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str, css: str) -> Markup:
     step = (_RIGHT - _LEFT) / len(cells)
-    scale = _ticks(_most(was, now))
-    highest = scale[-1]
-
-    def y(share: float) -> float:
-        return _BOTTOM - (_BOTTOM - _TOP) * share / highest
-
-    marks = [svg.line(_LEFT, y(share), _RIGHT, y(share), "grid") for share in scale]
-    marks += [svg.text(_LEFT - 4, y(share) + 3.5, f"{100 * share:.3g} %", "axis", "end") for share in scale]
+    scale = levels_from_zero(_most(was, now))
+    plot = Plot(_LEFT, _RIGHT, _TOP, _BOTTOM, 0.0, scale[-1])
+    y, marks = plot.y, plot.grid(scale, lambda share: f"{100 * share:.3g} %")
     if now is not None:
         marks += [
             svg.rect(_LEFT + place * step + step * 0.06, y(share), step * 0.88, _BOTTOM - y(share), f"now{css}")
@@ -174,18 +168,6 @@ def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str
 
 def _label(name: str) -> str:
     return "shares of the baseline and of the window" + (f" by {short(name, 40)}" if name else "")
-
-
-def _ticks(highest: float) -> list[float]:
-    """Return round shares from 0 to above the greatest, at most five.
-
-    >>> _ticks(0.17), _ticks(1.0)
-    ([0.0, 0.05, 0.1, 0.15, 0.2], [0.0, 0.25, 0.5, 0.75, 1.0])
-    """
-    rough = max(highest, 1e-6) / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough * 0.999)
-    return [float(f"{place * step:.12g}") for place in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
 def _edge_labels(cells: tuple[str, ...], left: float, step: float, y: float) -> list[Markup]:

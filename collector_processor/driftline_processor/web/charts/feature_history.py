@@ -22,8 +22,7 @@ from driftline_processor.queries.feature_history import FeatureWindow
 
 from . import svg
 from .heat_map import SHADES, shades_of
-from .thinning import MOST_MARKS, column_width, columns
-from .timelines import Address, levels, time_ticks
+from .plot import MOST_MARKS, Address, Box, Plot, Point, bars, levels
 
 MOST_STACKED = 7
 """Categories with a colour of their own; all others are one more."""
@@ -74,55 +73,42 @@ def fan(
     if baseline is not None and np.isfinite(baseline).all():
         values += [float(baseline[0]), float(baseline[-1])]
     scale = levels(values)
-    x, y = _across(evaluations), _up(scale[0], scale[-1])
-    marks = [*_axis(scale, number, y), _frame(chosen, x), *_hatched(evaluations, unread, x)]
+    plot = Plot(_LEFT, _RIGHT, _TOP, _BOTTOM, scale[0], scale[-1], evaluations)
+    y, marks = plot.y, [*plot.grid(scale), plot.chosen(chosen, 6, 8), *_hatched(plot, unread)]
     if baseline is not None and np.isfinite(baseline).all():
         for low, high, css in ((0, 4, "fan-was"), (1, 3, "fan-was")):
             top, bottom = y(baseline[high]), y(baseline[low])
             marks.append(svg.rect(_LEFT, top, _RIGHT - _LEFT, max(bottom - top, 1.5), css))
-        marks.append(svg.line(_LEFT, y(baseline[2]), _RIGHT, y(baseline[2]), "was"))
-    width = column_width(len(evaluations), _LEFT, _RIGHT)
+        marks.append(plot.across(float(baseline[2]), "was"))
     for run in _runs(complete):
-        shared = columns([x(evaluation)[0] for evaluation in run], width)
-        spans = [(x(run[column_indices[0]])[0], x(run[column_indices[-1]])[1]) for column_indices in shared]
-        quantiles_by_column = [
-            np.array([quantiles[run[index].window.start] for index in column_indices]) for column_indices in shared
+        shared = [
+            (span, np.array([quantiles[run[index].window.start] for index in places]), places)
+            for places, span in plot.columns(run)
         ]
         for low, high, css in ((0, 4, "fan"), (1, 3, "fan inner")):
-            over = [
-                (span, y(column_indices[:, high].max()))
-                for span, column_indices in zip(spans, quantiles_by_column, strict=True)
-            ]
-            under = [
-                (span, y(column_indices[:, low].min()))
-                for span, column_indices in zip(spans, quantiles_by_column, strict=True)
-            ]
+            over = [(span, y(inside[:, high].max())) for span, inside, _ in shared]
+            under = [(span, y(inside[:, low].min())) for span, inside, _ in shared]
             marks.append(_area(over, under, css))
-        ends = [
-            (y(column_indices[:, 2].min()), y(column_indices[:, 2].max())) for column_indices in quantiles_by_column
-        ]
         middle = "".join(
             f"{svg.short(smallest)}{f'V{svg.short(greatest)}' if greatest != smallest else ''}H{svg.short(end)}V"
-            for (_, end), (smallest, greatest) in zip(spans, ends, strict=True)
+            for (_, end), inside, _ in shared
+            for smallest, greatest in [(y(inside[:, 2].min()), y(inside[:, 2].max()))]
         )
-        middle = f"M{svg.short(spans[0][0])} {middle[:-1]}"
-        marks.append(Markup(f'<path class="line" d="{middle}"/>'))
-        hatched = []
-        for (begin, end), column_indices, column_quantiles in zip(spans, shared, quantiles_by_column, strict=True):
-            sides = np.array([beyond.get(run[index].window.start, np.zeros(5, np.int64)) for index in column_indices])
+        marks.append(Markup(f'<path class="line" d="M{svg.short(shared[0][0][0])} {middle[:-1]}"/>'))
+        hatched: list[tuple[str, Box]] = []
+        for (begin, end), inside, places in shared:
+            sides = np.array([beyond.get(run[index].window.start, np.zeros(5, np.int64)) for index in places])
             if (sides > 0).any():
-                hatched.append((begin, y(column_quantiles[:, -1].max()) - _OPEN, end - begin, _OPEN))
+                hatched.append(("gap open-end", (begin, y(inside[:, -1].max()) - _OPEN, end - begin, _OPEN)))
             if (sides < 0).any():
-                hatched.append((begin, y(column_quantiles[:, 0].min()), end - begin, _OPEN))
-        if hatched:
-            marks.append(svg.boxes(hatched, "gap open-end"))
+                hatched.append(("gap open-end", (begin, y(inside[:, 0].min()), end - begin, _OPEN)))
+        marks += bars(hatched)
 
     def said(evaluation: Evaluation) -> str:
         start = evaluation.window.start
         return "not read yet" if start in unread else _said_quantiles(quantiles.get(start), beyond.get(start), name)
 
-    marks += _windows(evaluations, said, x, address, timezone, name)
-    marks += time_ticks(evaluations, _LEFT, _RIGHT, _BOTTOM + 26, timezone)
+    marks += [*_windows(plot, said, address, timezone, name), *plot.times(_BOTTOM + 26, timezone)]
     label = f"{short(name, 40)} over time: the middle, half and nine tenths of the rows of each window"
     return svg.picture(720, 222, marks, label, "chart fan-chart")
 
@@ -157,18 +143,16 @@ def stacked(
     def parts(shares: F64) -> list[float]:
         return [float(shares[index]) for index in category_indices] + ([float(shares[rest].sum())] if rest else [])
 
-    across = _across(evaluations, _LEFT + (_BASELINE + 8 if baseline is not None else 0), _RIGHT - 96)
-    y = _up(0.0, 1.0)
-    marks = _axis([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %", y)
-    marks += _hatched(evaluations, unread, across)
+    frame = Plot(_LEFT, _RIGHT, _TOP, _BOTTOM)
+    left = _LEFT + (_BASELINE + 8 if baseline is not None else 0)
+    plot = Plot(left, _RIGHT - 96, _TOP, _BOTTOM, windows=evaluations)
+    y, marks = plot.y, frame.grid([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %")
+    marks += _hatched(plot, unread)
     usual = np.mean(list(known_shares.values()), axis=0) if baseline is None else baseline
     arrived = [evaluation for evaluation in evaluations if evaluation.window.start in known_shares]
     curves = []
-    for shared in columns(
-        [across(evaluation)[0] for evaluation in arrived], column_width(len(evaluations), _LEFT, _RIGHT)
-    ):
+    for shared, span in plot.columns(arrived):
         farthest = max(shared, key=lambda index: float(np.abs(known_shares[arrived[index].window.start] - usual).sum()))
-        span = (across(arrived[shared[0]])[0], across(arrived[shared[-1]])[1])
         curves.append((span, parts(known_shares[arrived[farthest].window.start])))
     if baseline is not None:
         curves.append(((_LEFT, _LEFT + _BASELINE), parts(baseline)))
@@ -182,7 +166,7 @@ def stacked(
                 gap = 0.4 if end - begin > 3 else 0.0
                 cells.append(f"M{begin + gap:.1f} {top:.1f}H{end - gap:.1f}V{bottom:.1f}H{begin + gap:.1f}z")
         marks.append(Markup(f'<path class="share share-{place}" d="{"".join(cells)}"/>'))
-    marks.append(_frame(chosen, across))
+    marks.append(plot.chosen(chosen, 6, 8))
     marks += _beside([*_middles(curves, y)], names)
 
     def said(evaluation: Evaluation) -> str:
@@ -191,8 +175,7 @@ def stacked(
             return "not read yet"
         return "no value" if shares is None else _said_shares(names, parts(shares))
 
-    marks += _windows(evaluations, said, across, address, timezone, name)
-    marks += time_ticks(evaluations, across(evaluations[0])[0], across(evaluations[-1])[1], _BOTTOM + 26, timezone)
+    marks += [*_windows(plot, said, address, timezone, name), *plot.times(_BOTTOM + 26, timezone)]
     label = f"{short(name, 40)} over time: share of each category in each window"
     return svg.picture(720, 222, marks, label, "chart fan-chart")
 
@@ -221,12 +204,12 @@ def missing(
         return None
     top = max([*shares, *was])
     scale = [value for value in levels([0.0, top]) if value >= 0]
-    x, y = _across(evaluations), _up(0.0, scale[-1], 10.0, 70.0)
-    marks = _axis(scale[:: max(len(scale) - 1, 1)], lambda share: percent(float(share)), y)
+    plot = Plot(_LEFT, _RIGHT, 10.0, 70.0, 0.0, scale[-1], evaluations)
+    marks = plot.grid(scale[:: max(len(scale) - 1, 1)], lambda share: percent(float(share)))
     for part, css in (("missing", "line"), ("invalid", "line beside")):
         before = None if baseline is None else getattr(baseline, part)
         if before:
-            marks.append(svg.line(_LEFT, y(before), _RIGHT, y(before), "was"))
+            marks.append(plot.across(before, "was"))
         values = {
             evaluation.window.start: share
             for evaluation, window_shares in known_windows
@@ -234,53 +217,21 @@ def missing(
         }
         if any(values.values()) or part == "missing":
             for run in _runs([evaluation for evaluation, _ in known_windows if evaluation.window.start in values]):
-                shared = columns(
-                    [x(evaluation)[0] for evaluation in run], column_width(len(evaluations), _LEFT, _RIGHT)
-                )
                 steps = [
-                    (
-                        (x(run[column_indices[0]])[0], x(run[column_indices[-1]])[1]),
-                        y(max(values[run[index].window.start] for index in column_indices)),
-                    )
-                    for column_indices in shared
+                    (span, plot.y(max(values[run[index].window.start] for index in places)))
+                    for places, span in plot.columns(run)
                 ]
                 marks.append(Markup(f'<path class="{css}" d="{svg.steps(steps)}"/>'))
-    marks += time_ticks(evaluations, _LEFT, _RIGHT, 86, timezone)
+    marks += plot.times(86, timezone)
     label = f"{short(name, 40)}: share of missing values over time, and of values that cannot be used"
     return svg.picture(720, 92, marks, label, "chart fan-chart")
 
 
-_Across = Callable[[Evaluation], tuple[float, float]]
-
-
-def _across(evaluations: Sequence[Evaluation], left: float = _LEFT, right: float = _RIGHT) -> _Across:
-    first, last = evaluations[0].window.start, evaluations[-1].window.end
-    unit = (right - left) / max(last - first, 1)
-    return lambda evaluation: (
-        left + unit * (evaluation.window.start - first),
-        left + unit * (evaluation.window.end - first),
-    )
-
-
-def _up(low: float, high: float, top: float = _TOP, bottom: float = _BOTTOM) -> Callable[[float], float]:
-    span = (high - low) or 1.0
-    return lambda value: bottom - (bottom - top) * (min(max(value, low), high) - low) / span
-
-
-def _axis(scale: Sequence[float], words: Callable[[float], str], y: Callable[[float], float]) -> list[Markup]:
-    marks = [svg.line(_LEFT, y(value), _RIGHT, y(value), "grid") for value in scale]
-    return marks + [svg.text(_LEFT - 5, y(value) + 3.5, words(value), "axis", "end") for value in scale]
-
-
-def _frame(chosen: Evaluation, x: _Across) -> Markup:
-    begin, end = x(chosen)
-    return svg.rect(begin, _TOP - 6, end - begin, _BOTTOM - _TOP + 14, "chosen")
-
-
-def _hatched(evaluations: Sequence[Evaluation], unread: Collection[int], x: _Across) -> list[Markup]:
+def _hatched(plot: Plot, unread: Collection[int]) -> list[Markup]:
     """Hatch the windows that are not read yet, as one mark."""
-    runs = _runs([evaluation for evaluation in evaluations if evaluation.window.start in unread])
-    places = [(x(run[0])[0], _TOP, x(run[-1])[1] - x(run[0])[0], _BOTTOM - _TOP) for run in runs]
+    runs = _runs([evaluation for evaluation in plot.windows if evaluation.window.start in unread])
+    ends = [(plot.span(run[0])[0], plot.span(run[-1])[1]) for run in runs]
+    places = [(begin, _TOP, end - begin, _BOTTOM - _TOP) for begin, end in ends]
     return [svg.boxes(places, "gap", "not read yet")] if places else []
 
 
@@ -303,31 +254,24 @@ def _area(
 
 
 def _windows(
-    evaluations: Sequence[Evaluation],
-    words: Callable[[Evaluation], str],
-    x: _Across,
-    address: Address | None,
-    timezone: str,
-    name: str,
+    plot: Plot, words: Callable[[Evaluation], str], address: Address | None, timezone: str, name: str
 ) -> list[Markup]:
     """Return a strip of states below a chart, and a link per window where there are not too many.
 
     Each window of a few leads to itself, and says its values to a pointer.
     """
+    evaluations = plot.windows
     if address is not None and len(evaluations) <= MOST_MARKS:
-        return [_window(evaluation, words(evaluation), x, address, timezone, name) for evaluation in evaluations]
-    strips: dict[str, list[tuple[float, float, float, float]]] = {}
-    for column in columns(
-        [x(evaluation)[0] for evaluation in evaluations], column_width(len(evaluations), _LEFT, _RIGHT)
-    ):
-        shade = min((_shade(evaluations[index], name) for index in column), key=_severity)
-        begin, end = x(evaluations[column[0]])[0], x(evaluations[column[-1]])[1]
+        return [
+            _window(evaluation, words(evaluation), plot.span(evaluation), address(evaluation), timezone, name)
+            for evaluation in evaluations
+        ]
+    strips: dict[str, list[Box]] = {}
+    for places, (begin, end) in plot.columns():
+        shade = min((_shade(evaluations[index], name) for index in places), key=list(SHADES).index)
         before = strips.setdefault(shade, [])
-        if before and abs(before[-1][0] + before[-1][2] - begin) < 0.01:
-            left = before.pop()[0]
-            before.append((left, _BOTTOM + 3, end - left, 7))
-        else:
-            before.append((begin, _BOTTOM + 3, end - begin, 7))
+        left = before.pop()[0] if before and abs(before[-1][0] + before[-1][2] - begin) < 0.01 else begin
+        before.append((left, _BOTTOM + 3, end - left, 7))
     return [svg.boxes(places, f"cell {shade}") for shade, places in strips.items()]
 
 
@@ -335,13 +279,9 @@ def _shade(evaluation: Evaluation, name: str) -> str:
     return shades_of(evaluation, [name])[0] or "is-no_baseline"
 
 
-def _severity(shade: str) -> int:
-    return list(SHADES).index(shade)
-
-
-def _window(evaluation: Evaluation, words: str, x: _Across, address: Address, timezone: str, name: str) -> Markup:
+def _window(evaluation: Evaluation, words: str, span: Point, address: str, timezone: str, name: str) -> Markup:
     """Return the part of a chart that leads to a window: what a pointer is told, and below it the state."""
-    begin, end = x(evaluation)
+    begin, end = span
     column = evaluation.features.get(name)
     state = "no_baseline" if column is None else column.state
     sentence = (
@@ -353,7 +293,7 @@ def _window(evaluation: Evaluation, words: str, x: _Across, address: Address, ti
     width = end - begin
     strip = f'x="{begin:.1f}" y="{_BOTTOM + 3}" width="{max(width * 0.9, 0.6):.1f}" height="7"'
     return Markup(
-        f'<a href="{escape(address(evaluation))}" tabindex="-1"><title>{title}</title>'
+        f'<a href="{escape(address)}" tabindex="-1"><title>{title}</title>'
         f'<rect class="ground" x="{begin:.1f}" y="{_TOP}" width="{width:.1f}" height="{_BOTTOM - _TOP}"/>'
         f'<rect class="cell {_shade(evaluation, name)}" {strip}/></a>'
     )

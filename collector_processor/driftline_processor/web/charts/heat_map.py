@@ -18,8 +18,7 @@ from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.times import window_name
 
 from . import svg
-from .thinning import MOST_MARKS
-from .timelines import Address, time_ticks
+from .plot import MOST_MARKS, Address, Plot
 
 SHADES = {
     "drift-large": "l",
@@ -72,38 +71,47 @@ def heat_map(
         of_feature: Where a row leads.
         timezone: Of the model.
     """
-    if of_window is None:
-        return _plain(evaluations, features, chosen, of_feature, timezone)
-    step = _WIDTH / max(len(evaluations), 8)
-    bottom = _ROW * len(features)
-    box = f"h{step - 0.8:.1f}v{_ROW - 2:.0f}h-{step - 0.8:.1f}z"
-    names, marks, lines = [], list[Markup](), list[str]()
-    cells: dict[str, list[str]] = {}
-    lefts = [f"M{across * step + 0.4:.1f} " for across in range(len(evaluations))]
-    opened = ["" if evaluation.closed else " open" for evaluation in evaluations]
+    linked, windows = of_window is not None, len(evaluations)
+    drawn_columns = windows if linked else min(windows, MOST_MARKS)
+    step, bottom, severity = _WIDTH / max(drawn_columns, 8), _ROW * len(features), list(SHADES)
+    first = [across * windows // drawn_columns for across in range(drawn_columns + 1)]
+    opened = [linked and not evaluation.closed for evaluation in evaluations]
     letter = {"": NO_VALUE, **SHADES}
+    names, lines, cells = list[Markup](), list[str](), dict[str, list[str]]()
     shades = [*zip(*(shades_of(evaluation, features) for evaluation in evaluations), strict=True)]
     for down, (name, row) in enumerate(zip(features, shades, strict=True)):
-        y = down * _ROW + 1
-        below = f"{y:.0f}{box}"
-        for shade, left, css in zip(row, lefts, opened, strict=True):
-            if shade:
-                cells.setdefault(f"{shade}{css}", []).append(left + below)
-        lines.append("".join([letter[shade] for shade in row]))
-        names.append(_row_name(name, y, of_feature))
-    marks += [Markup(f'<path class="cell {css}" d="{"".join(boxes)}"/>') for css, boxes in cells.items()]
-    for across, evaluation in enumerate(evaluations):
-        title = escape(f"{window_name(evaluation.window, timezone)}: {drift_words(evaluation)}")
-        marks.append(
-            Markup(
-                f'<a class="column" href="{escape(of_window(evaluation))}" tabindex="-1"><title>{title}</title><rect '
-                f'class="ground" x="{across * step:.1f}" y="0" width="{step:.1f}" height="{bottom:.0f}"/></a>'
-            )
+        y, across = down * _ROW + 1, 0
+        worst = [
+            (min(filter(None, row[begin:end]), key=severity.index, default=""), opened[begin])
+            for begin, end in pairwise(first)
+        ]
+        # equal neighbours that lead nowhere are one mark
+        runs = (
+            [(shade_and_open, 1) for shade_and_open in worst]
+            if linked
+            else [(shade_and_open, len(list(run))) for shade_and_open, run in groupby(worst)]
         )
-        if evaluation is chosen:
-            marks.append(svg.rect(across * step, 0, step, bottom, "frame"))
-    marks += time_ticks(evaluations, 0, step * len(evaluations), bottom + 14, timezone)
-    label = f"drift of {len(features)} features in {len(evaluations)} windows; the table below says it in words"
+        for (shade, is_open), many in runs:
+            if shade:
+                width = f"{many * step - 0.8:.1f}"
+                box = f"M{across * step + 0.4:.1f} {y:.0f}h{width}v{_ROW - 2:.0f}h-{width}z"
+                cells.setdefault(f"{shade}{' open' if is_open else ''}", []).append(box)
+            across += many
+        lines.append("".join(letter[shade] for shade in row) if linked else "")
+        names.append(_row_name(name, y, of_feature))
+    marks = [Markup(f'<path class="cell {css}" d="{"".join(boxes)}"/>') for css, boxes in cells.items()]
+    for across, evaluation in enumerate(evaluations):
+        if of_window is not None:
+            title = escape(f"{window_name(evaluation.window, timezone)}: {drift_words(evaluation)}")
+            box = f'x="{across * step:.1f}" y="0" width="{step:.1f}" height="{bottom:.0f}"'
+            place = f'class="column" href="{escape(of_window(evaluation))}" tabindex="-1"'
+            marks.append(Markup(f'<a {place}><title>{title}</title><rect class="ground" {box}/></a>'))
+        if evaluation.window == chosen.window:
+            marks.append(svg.rect(across * drawn_columns // windows * step, 0, step, bottom, "frame"))
+    marks += Plot(0, step * drawn_columns, 0, bottom, windows=evaluations).times(bottom + 14, timezone)
+    label = f"drift of {len(features)} features in {windows} windows; the table below says it in words"
+    if not linked:
+        return _beside(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
     rows_markup = Markup(
         f'<svg class="heat-cells" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="group" aria-label="{label}" '
         f'data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
@@ -124,48 +132,6 @@ def _row_name(name: str, y: float, of_feature: Callable[[str], str]) -> Markup:
         f'<text class="axis" x="{_LABEL - 8:.0f}" y="{y + 11:.0f}" text-anchor="end">{escape(short(name, 22))}'
         "</text></a>"
     )
-
-
-def _plain(
-    evaluations: Sequence[Evaluation],
-    features: Sequence[str],
-    chosen: Evaluation,
-    of_feature: Callable[[str], str],
-    timezone: str,
-) -> Markup:
-    """Draw the same as a picture alone: nothing of it leads to a window."""
-    many = len(evaluations)
-    step = _WIDTH / max(min(many, MOST_MARKS), 8)
-    shared = range(min(many, MOST_MARKS))
-    first = [across * many // len(shared) for across in (*shared, len(shared))]
-    severity = list(SHADES)
-    cells: dict[str, list[str]] = {}
-    names, marks = [], list[Markup]()
-    shades = [*zip(*(shades_of(evaluation, features) for evaluation in evaluations), strict=True)]
-    for down, (name, row) in enumerate(zip(features, shades, strict=True)):
-        y = down * _ROW + 1
-        names.append(_row_name(name, y, of_feature))
-        worst = []
-        for begin, end in pairwise(first):
-            found = [shade for shade in row[begin:end] if shade]
-            worst.append(min(found, key=severity.index, default=""))
-        across = 0
-        for shade, run in groupby(worst):
-            width = len(list(run))
-            if shade:
-                box = f"h{width * step - 0.8:.1f}v{_ROW - 2:.0f}h-{width * step - 0.8:.1f}z"
-                cells.setdefault(shade, []).append(f"M{across * step + 0.4:.1f} {y:.0f}{box}")
-            across += width
-    bottom = _ROW * len(features)
-    marks += [Markup(f'<path class="cell {shade}" d="{"".join(boxes)}"/>') for shade, boxes in cells.items()]
-    chosen_index = next(
-        (index for index, evaluation in enumerate(evaluations) if evaluation.window == chosen.window), None
-    )
-    if chosen_index is not None:
-        marks.append(svg.rect(chosen_index * len(shared) // many * step, 0, step, bottom, "frame"))
-    marks += time_ticks(evaluations, 0, step * len(shared), bottom + 14, timezone)
-    label = f"drift of {len(features)} features in {many} windows; the table below says it in words"
-    return _beside(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
 
 
 def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:

@@ -11,7 +11,7 @@ from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.times import window_label, window_name
 
 from . import svg
-from .thinning import MOST_MARKS, columns
+from .plot import MOST_MARKS, Box, Plot, bars, columns
 
 WIDTH, HEIGHT = 720.0, 150.0
 LEFT, TOP, BOTTOM = 40.0, 10.0, 122.0
@@ -23,23 +23,16 @@ def outcome_coverage(
     """Draw the share of predictions whose outcome is known, a bar a window; None where no outcome is known.
 
     A dashed line is the share that the label SLA asks for. ``told``: a pointer that rests on a window is told its
-    share, where there are not more than :data:`~.thinning.MOST_MARKS`.
+    share, where there are not more than :data:`~.plot.MOST_MARKS`.
     """
     if not any(evaluation.outcome_rows for evaluation in evaluations):
         return None
     step = (WIDTH - LEFT) / max(len(evaluations), 8)
     gap = step * 0.08 if len(evaluations) <= 200 else 0.0
 
-    def y(share: float) -> float:
-        return BOTTOM - (BOTTOM - TOP) * share
-
-    marks = []
-    for share in (0.0, 0.5, 1.0):
-        marks += [
-            svg.line(LEFT, y(share), WIDTH, y(share), "grid"),
-            svg.text(LEFT - 5, y(share) + 3.5, f"{share:.0%}".replace("%", " %"), "axis", "end"),
-        ]
-    bars: dict[str, list[tuple[float, float, float, float]]] = {}
+    plot = Plot(LEFT, WIDTH, TOP, BOTTOM)
+    marks = plot.grid((0.0, 0.5, 1.0), lambda share: f"{100 * share:.0f} %")
+    boxes: list[tuple[str, Box]] = []
     starts = [LEFT + place * step for place in range(len(evaluations))]
     for column in columns(starts, 0.0 if len(evaluations) <= MOST_MARKS else (WIDTH - LEFT) / MOST_MARKS):
         evaluation = evaluations[
@@ -47,20 +40,20 @@ def outcome_coverage(
         ]  # of a column the least: what is lost is seen
         x, width, share = starts[column[0]], step * len(column), evaluation.coverage or 0.0
         css = "coverage" if evaluation.closed else "coverage open"
-        bars.setdefault(css, []).append((x + gap, y(share), width - 2 * gap, BOTTOM - y(share)))
+        boxes.append((css, (x + gap, plot.y(share), width - 2 * gap, BOTTOM - plot.y(share))))
     marks += [
         svg.rect(LEFT + place * step, TOP - 4, step, BOTTOM - TOP + 8, "chosen")
         for place, evaluation in enumerate(evaluations)
         if evaluation is chosen
     ]
-    marks += [svg.boxes(places, css) for css, places in bars.items()]
+    marks += bars(boxes)
     for place, evaluation in enumerate(evaluations if told and len(evaluations) <= MOST_MARKS else ()):
         rows = many(evaluation.rows, "prediction")
         words = f"{window_name(evaluation.window, timezone)}: outcomes of {percent(evaluation.coverage)} of {rows}"
         marks.append(svg.rect(LEFT + place * step, TOP, step, BOTTOM - TOP, "hover", words))
     agreed = next((evaluation.label_sla.coverage for evaluation in reversed(evaluations) if evaluation.label_sla), None)
     if agreed is not None:
-        marks.append(svg.line(LEFT, y(agreed), WIDTH, y(agreed), "was"))
+        marks.append(plot.across(agreed, "was"))
     ticks = [window_label(evaluation.window, timezone) for evaluation in (evaluations[0], evaluations[-1])]
     marks.append(svg.text(LEFT, HEIGHT - 8, ticks[0], "axis"))
     if len(evaluations) > 1:
@@ -75,11 +68,11 @@ def share_line(shares: Sequence[float | None], name: str) -> Markup:
     left = 160 - step * len(shares)
     highest = max((share for share in shares if share is not None), default=0.0) or 1.0
     marks = [svg.line(0, 31, 160, 31, "grid")]
-    bars = []
+    boxes: list[tuple[str, Box]] = []
     for column in columns([left + place * step for place in range(len(shares))], 160 / 80 if len(shares) > 80 else 0.0):
         share = max((value for index in column if (value := shares[index]) is not None), default=0.0)
         if share:
             height = 29 * share / highest
-            bars.append((left + column[0] * step, 31 - height, step * (len(column) - 0.15), height))
-    marks += [svg.boxes(bars, "bar")] if bars else []
+            boxes.append(("bar", (left + column[0] * step, 31 - height, step * (len(column) - 0.15), height)))
+    marks += bars(boxes)
     return svg.picture(160, 32, marks, f"missing share of {name}, at most {percent(highest)}", "sparkline")

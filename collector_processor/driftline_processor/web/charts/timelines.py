@@ -1,23 +1,19 @@
-"""Draw charts over windows of time: traffic, states, performance and estimates of performance.
-
-A gap stays a gap: an unknown value is never drawn as 0.
-"""
+"""Draw charts over windows of time: traffic, states, performance and estimates of performance."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from driftline_processor.core.evaluation import Estimate, Evaluation
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.estimates import assumption
 from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
-from driftline_processor.present.times import window_label, window_name
+from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.timeline import (
@@ -31,14 +27,7 @@ from driftline_processor.web.timeline import (
 )
 
 from . import svg
-from .thinning import MOST_MARKS, Point, column_width, columns, thin_band, thin_line
-
-MOST = 1e100
-"""Greatest value that is drawn; a larger one lies at the edge: differences of the largest floats have no float."""
-
-Address = Callable[[Evaluation], str]
-"""Evaluation → the address of its window's page."""
-
+from .plot import MOST_MARKS, Address, Box, Plot, Point, bars, levels, thin_line
 
 GAP = 3
 """Missing windows from which on the strip, whose bars are of equal width, is marked as broken."""
@@ -83,61 +72,24 @@ def _far(before: Window, after: Window) -> bool:
     return after.start - before.end > GAP * (after.end - after.start)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Where a row of a chart is drawn: left, right, top and bottom, its windows, and the least and greatest value."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-    windows: Sequence[Evaluation]
-    low: float
-    high: float
-
-    def x(self, time: float) -> float:
-        """Return where a moment is."""
-        first, last = self.windows[0].window.start, self.windows[-1].window.end
-        return self.left + (self.right - self.left) * (time - first) / max(last - first, 1)
-
-    def y(self, value: float) -> float:
-        """Return where a value is; one beyond the axis lies at its edge."""
-        inside = max(min(value, MOST, self.high), -MOST, self.low)
-        return self.bottom - (self.bottom - self.top) * (inside - self.low) / (self.high - self.low)
-
-    def middle(self, evaluation: Evaluation) -> float:
-        """Return where the middle of a window is."""
-        return (self.x(evaluation.window.start) + self.x(evaluation.window.end)) / 2
-
-    @property
-    def column(self) -> float:
-        """Width of a column that windows share; 0 where each has a place of its own."""
-        return column_width(len(self.windows), self.left, self.right)
-
-    def points(self, values: Sequence[float | None]) -> list[tuple[float, float] | None]:
-        """Return where to draw the value of each window."""
-        return placed(self.windows, values, self.x, self.y)
-
-
 def timeline(shown: Timeline, address: Address | None) -> Markup:
     """Draw all rows of a timeline above one axis of time, with deployments and incidents as marks.
 
     ``address``: where a window leads; None = nowhere, as in a file to send.
     """
     left, right, top = 62.0, 792.0, 22.0
-    frames: list[Frame] = []
+    frames: list[Plot] = []
     marks: list[Markup] = []
     for row in shown.rows:
         height = 74.0 if not row.bars else 30.0
         ticks = row_ticks(row)
-        frame = Frame(left, right, top, top + height, shown.windows, ticks[0], ticks[-1])
-        frames.append(frame)
+        frames.append(Plot(left, right, top, top + height, ticks[0], ticks[-1], shown.windows))
         top += height + 20
     bottom = frames[-1].bottom
-    if shown.chosen is not None and len(shown.windows) > 1:
-        window = shown.windows[shown.chosen].window
-        x, width = frames[0].x(window.start), frames[0].x(window.end) - frames[0].x(window.start)
-        marks.append(svg.rect(x, 10, max(width, 2), bottom - 8, "chosen"))
+    chosen = None if shown.chosen is None else shown.windows[shown.chosen]
+    plot = Plot(left, right, 10, bottom + 2, windows=shown.windows)
+    if chosen is not None and len(shown.windows) > 1:
+        marks.append(plot.chosen(chosen, 0, 0, min_width=2))
     marks += gap_marks(shown.gaps, frames[0], 10, bottom)
     for mark in shown.marks:
         x = frames[0].x(mark.time)
@@ -150,21 +102,19 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
             marks.append(svg.rect(x, bottom + 2, width, 3, "incident", mark.words))
     for row, frame in zip(shown.rows, frames, strict=True):
         marks += _row(row, frame)
-    step = [(frames[0].x(window.window.start), frames[0].x(window.window.end)) for window in shown.windows]
-    for place, (evaluation, (begin, end)) in enumerate(zip(shown.windows, step, strict=True)):
-        if address is None:
-            break
-        ground = svg.rect(begin, 10, end - begin, bottom - 8, "ground")
-        is_chosen = place == shown.chosen
-        stop = is_chosen or (shown.chosen is None and place == len(step) - 1)
-        marks.append(svg.link(address(evaluation), [ground], said(shown, place), stop, is_chosen))
-    marks += time_ticks(shown.windows, left, right, bottom + 18, shown.timezone)
+    if address is not None:
+
+        def ground(place: int, ends: Point) -> tuple[str, list[Markup]]:
+            return said(shown, place), [svg.rect(ends[0], 10, ends[1] - ends[0], bottom - 8, "ground")]
+
+        marks += plot.links(chosen, address, ground)
+    marks += plot.times(bottom + 18, shown.timezone)
     names = ", ".join(row.title for row in shown.rows)
     label = f"{names} over {many(len(shown.windows), 'window')}{_with_gaps(shown.gaps)}"
     return svg.picture(800, bottom + 24, marks, label, "over-time", about=said_of_gaps(shown.gaps))
 
 
-def gap_marks(gaps: Sequence[Gap], frame: Frame, top: float, bottom: float) -> list[Markup]:
+def gap_marks(gaps: Sequence[Gap], frame: Plot, top: float, bottom: float) -> list[Markup]:
     """Draw a hatch where no window has been judged, as one mark that says when."""
     places = [(frame.x(gap.start), top, frame.x(gap.end) - frame.x(gap.start), bottom - top) for gap in gaps]
     return [svg.boxes(places, "gap", said_of_gaps(gaps))] if places else []
@@ -232,13 +182,13 @@ def history(parts: Sequence[HistoryPart]) -> Markup:
     if within:
         begin, end = (1000 * (time - first) / span for time in (within[0].start, within[-1].end))
         marks.append(svg.rect(begin, 0, end - begin, 20, "chosen"))
-    bars: dict[str, list[tuple[float, float, float, float]]] = {}
+    boxes: list[tuple[str, Box]] = []
     for part in parts:
         x, width = 1000 * (part.start - first) / span, 1000 * (part.end - part.start) / span
         height = max(18 * part.rows / most_rows, 1)
         css = "bar state-drift" if part.share > 0 else "bar state-ok"
-        bars.setdefault(css, []).append((x, 20 - height, max(width * 0.9, 1), height))
-    marks += [svg.boxes(places, css) for css, places in bars.items()]
+        boxes.append((css, (x, 20 - height, max(width * 0.9, 1), height)))
+    marks += bars(boxes)
     return svg.picture(1000, 20, marks, "predictions over all history, and the range that is shown", "history", True)
 
 
@@ -250,13 +200,12 @@ def performance(
     What the metric is read against (:data:`~driftline_processor.present.titles.BESIDE`) is a second, thinner line.
     Lines are broken where a window is missing or its value unknown; an open window is a hollow dot, one whose outcomes
     may still come is a pale dot. ``address``: where a window leads; None = nowhere. More windows than
-    :data:`~.thinning.MOST_MARKS` have no link, either: the strip above the charts has them.
+    :data:`~.plot.MOST_MARKS` have no link, either: the strip above the charts has them.
     """
     left, right, top, bottom = 50.0, 352.0, 14.0, 118.0
     ticks = row_ticks(row)
-    frame = Frame(left, right, top, bottom, evaluations, ticks[0], ticks[-1])
-    start, end = chosen.window.start, chosen.window.end
-    marks = [svg.rect(frame.x(start), top - 8, max(frame.x(end) - frame.x(start), 2), bottom - top + 32, "chosen")]
+    frame = Plot(left, right, top, bottom, ticks[0], ticks[-1], evaluations)
+    marks = [frame.chosen(chosen, 8, 24, min_width=2)]
     gaps = gaps_of(evaluations, model)
     marks += gap_marks(gaps, frame, top - 8, bottom + 22)
     marks += _row(row, frame, title=False)
@@ -265,14 +214,10 @@ def performance(
         marks += _plain_windows(row, frame, chosen, model)
         address = None
     radius = 3.0 if len(evaluations) <= 40 else 2.0
-    for place, evaluation in enumerate(evaluations):
-        if address is None:
-            break
-        value, coverage = row.values[place], evaluation.coverage or 0.0
-        begin, width = (
-            frame.x(evaluation.window.start),
-            frame.x(evaluation.window.end) - frame.x(evaluation.window.start),
-        )
+
+    def draw(place: int, ends: Point) -> tuple[str, list[Markup]]:
+        evaluation, value, (begin, end) = evaluations[place], row.values[place], ends
+        coverage, width = evaluation.coverage or 0.0, end - begin
         known_share = f"outcomes for {percent(evaluation.coverage)} of {many(evaluation.rows, 'row')}"
         state = state_of_window(evaluation, model)
         when = window_name(evaluation.window, model.timezone)
@@ -280,42 +225,39 @@ def performance(
         if row.beside and row.beside[place] is not None:
             title += f"; {row.beside_title} {_written(row, row.beside[place])}"
         title += {"open": "; open", "young": "; not final", "final": ""}[state]
-        parts = [
-            svg.rect(begin, top - 8, width, bottom - top + 32, "ground"),
-        ]
+        parts = [svg.rect(begin, top - 8, width, bottom - top + 32, "ground")]
         if coverage:
             height = 14 * min(coverage, 1.0)
             parts.append(svg.rect(begin + width * 0.08, bottom + 22 - height, width * 0.84, height, "coverage"))
-        is_chosen = evaluation.window == chosen.window
         if value is not None:
             css = {"open": "dot open", "young": "dot young", "final": "dot"}[state]
-            parts.append(svg.dot(begin + width / 2, frame.y(value), radius + 1.5 if is_chosen else radius, css))
-        marks.append(svg.link(address(evaluation), parts, title, is_chosen, is_chosen))
+            size = radius + 1.5 if evaluation.window == chosen.window else radius
+            parts.append(svg.dot(begin + width / 2, frame.y(value), size, css))
+        return title, parts
+
+    marks += [] if address is None else frame.links(chosen, address, draw)
     marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
-    marks += time_ticks(evaluations, left, right, bottom + 36, model.timezone)
+    marks += frame.times(bottom + 36, model.timezone)
     values = [value for value in row.values if value is not None]
     newest = _written(row, values[-1]) if values else "unknown"
     label = f"{row.title} over time, newest {newest}{_with_gaps(gaps)}"
     return svg.picture(360, 158, marks, label, "chart", about=said_of_gaps(gaps))
 
 
-def _plain_windows(row: TimelineRow, frame: Frame, chosen: Evaluation, model: ModelView) -> list[Markup]:
+def _plain_windows(row: TimelineRow, frame: Plot, chosen: Evaluation, model: ModelView) -> list[Markup]:
     """Draw the dots of a metric and the coverage of its windows, without a mark for each window."""
     windows, bottom = frame.windows, frame.bottom
-    covered, end = [], frame.left
-    for column in columns([frame.x(window.window.start) for window in windows], frame.column):
-        coverage = min(
-            min(windows[position].coverage or 0.0 for position in column), 1.0
-        )  # the least: what is lost is to be seen
-        begin = frame.x(windows[column[0]].window.start)
-        if begin - end > 0.05:
-            covered.append(((end, begin), bottom + 22))
-        end = frame.x(windows[column[-1]].window.end)
+    covered, last = [], frame.left
+    for places, (begin, end) in frame.columns():
+        coverage = min(*(windows[place].coverage or 0.0 for place in places), 1.0)  # the least: what is lost is seen
+        if begin - last > 0.05:
+            covered.append(((last, begin), bottom + 22))
+        last = end
         covered.append(((begin, end), bottom + 22 - 14 * coverage))
     points: dict[str, list[Point]] = {"": [], " young": [], " open": []}
     ground = [((frame.right, frame.left), bottom + 22)]
     marks = [Markup(f'<path class="coverage" d="{svg.steps([*covered, *ground])}z"/>')]
-    alone_points = _alone(frame.points(row.values)) if frame.column else set()
+    alone_points = frame.alone(row.values) if frame.column else set()
     for evaluation, value in zip(windows, row.values, strict=True):
         if value is None:
             continue
@@ -350,13 +292,12 @@ def row_ticks(row: TimelineRow) -> list[float]:
     return levels(within)
 
 
-def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
+def _row(row: TimelineRow, frame: Plot, title: bool = True) -> list[Markup]:
     """Draw the axis, the values and what they are read against of one row."""
     ticks = row_ticks(row)
     left, right = frame.left, frame.right
-    marks = [svg.line(left, frame.y(value), right, frame.y(value), "grid") for value in ticks]
     shown_ticks = ticks if not row.bars else [ticks[-1]] if row.name == "traffic" else [ticks[0], ticks[-1]]
-    marks += [svg.text(left - 5, frame.y(value) + 3.5, _tick(row, value), "axis", "end") for value in shown_ticks]
+    marks = [*frame.grid(ticks, None), *frame.labels(shown_ticks, lambda value: _tick(row, value))]
     if title:
         note = f", {row.note}" if row.note else ""
         beside_words = f", {row.beside_title}" if row.beside_title else ""
@@ -367,18 +308,16 @@ def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
         lowest, highest = (frame.y(value) for value in row.baseline_ends)
         marks.append(svg.rect(left, highest, right - left, max(lowest - highest, 1), "usual"))
     if row.baseline is not None:
-        marks.append(svg.line(left, frame.y(row.baseline), right, frame.y(row.baseline), "was"))
+        marks.append(frame.across(row.baseline, "was"))
     for words, limit in row.limits:
-        marks.append(svg.line(left, frame.y(limit), right, frame.y(limit), "objective", words))
+        marks.append(frame.across(limit, "objective", words))
         marks.append(svg.text(right, frame.y(limit) - 3, words, "axis objective-words", "end"))
-    lows, highs = (frame.points(values) if values else [] for values in (row.low, row.high))
-    marks += _band(lows, highs, frame.column)
-    if row.beside:
-        marks += [_line(run, frame.column, "line beside") for run in stretches(frame.points(row.beside))]
-    marks += [_line(run, frame.column, "line") for run in stretches(frame.points(row.values))]
+    marks += frame.band(row.low, row.high) if row.low and row.high else []
+    marks += frame.lines(row.beside, "line beside") if row.beside else []
+    marks += frame.lines(row.values, "line")
     if title:
         dots = len(frame.windows) <= 40
-        alone_points = set() if dots else _alone(frame.points(row.values))
+        alone_points = set() if dots else frame.alone(row.values)
         for evaluation, known in zip(frame.windows, row.values, strict=True):
             if known is not None and (dots or not evaluation.closed or frame.middle(evaluation) in alone_points):
                 css = "dot" if evaluation.closed else "dot open"
@@ -386,64 +325,33 @@ def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
     return marks
 
 
-def _line(run: Sequence[Point], column: float, css: str) -> Markup:
-    return svg.path(thin_line(run, column), css)
-
-
-def _band(lows: Sequence[Point | None], highs: Sequence[Point | None], column: float) -> list[Markup]:
-    """Draw intervals: an area over windows that follow each other, an upright line where a window stands alone."""
-    marks: list[Markup] = []
-    run: list[tuple[Point, Point]] = []
-    for low, high in [*zip(lows, highs, strict=True), (None, None)]:
-        if low is not None and high is not None:
-            run.append((low, high))
-            continue
-        if len(run) == 1:
-            marks.append(svg.line(*run[0][0], *run[0][1], "interval"))
-        elif run:
-            under, over = thin_band([ends[0] for ends in run], [ends[1] for ends in run], column)
-            marks.append(svg.path([*under, *reversed(over)], "band", closed=True))
-        run = []
-    return marks
-
-
-def _bars(row: TimelineRow, frame: Frame) -> list[Markup]:
+def _bars(row: TimelineRow, frame: Plot) -> list[Markup]:
     """Draw bars from 0, all of one kind as one mark; a hatch where a state cannot be told."""
-    bars: dict[str, list[tuple[float, float, float, float]]] = {}
-    for column in columns([frame.x(window.window.start) for window in frame.windows], frame.column):
-        place = max(column, key=lambda index: _weight(row, index))  # the one of its column that has most to say
+    boxes: list[tuple[str, Box]] = []
+    inside: list[tuple[str, Box]] = []
+    for places, (begin, end) in frame.columns():
+        place = max(places, key=lambda index: _weight(row, index))  # the one of its column that has most to say
         evaluation, value = frame.windows[place], row.values[place]
-        begin, end = frame.x(frame.windows[column[0]].window.start), frame.x(frame.windows[column[-1]].window.end)
         x, width = begin + (end - begin) * 0.08, max((end - begin) * 0.84, 0.6)
         state = row.states[place] if row.states else ""
         if state in ("inconclusive", "no_baseline"):
-            bars.setdefault("bar state-inconclusive", []).append((x, frame.bottom - 5, width, 5))
+            boxes.append(("bar state-inconclusive", (x, frame.bottom - 5, width, 5)))
             continue
         if value is None:
             continue
-        lowest_share = 1.0 if value or row.states else 0.0
-        height = max(frame.bottom - frame.y(value), lowest_share)
+        height = max(frame.bottom - frame.y(value), 1.0 if value or row.states else 0.0)
         css = f"bar state-{state}" + (" drift-part" if state == "drift" else "") if row.states else "traffic"
         css += "" if evaluation.closed else " pending"
-        bars.setdefault(css, []).append((x, frame.bottom - height, width, height))
-        part = row.beside[place] if row.beside else None
-        if part:
-            height = frame.bottom - frame.y(part)
-            bars.setdefault("coverage", []).append((x, frame.bottom - height, width, height))
-    inside = bars.pop("coverage", [])  # stands on the others
-    return [svg.boxes(places, css) for css, places in (*bars.items(), ("coverage", inside)) if places]
+        boxes.append((css, (x, frame.bottom - height, width, height)))
+        if part := row.beside[place] if row.beside else None:
+            inside.append(("coverage", (x, frame.y(part), width, frame.bottom - frame.y(part))))
+    return bars([*boxes, *inside])  # what is inside stands on the others
 
 
 def _weight(row: TimelineRow, place: int) -> tuple[bool, float]:
     """Return what a bar has to say: drift before anything else, then its height."""
     value = row.values[place]
     return bool(row.states) and row.states[place] == "drift", -1.0 if value is None else value
-
-
-def _alone(points: Sequence[tuple[float, float] | None]) -> set[float]:
-    """Return where values are that no line reaches, as each stands between two gaps."""
-    connected_points = {point for run in stretches(points) for point in run}
-    return {point[0] for point in points if point is not None and point not in connected_points}
 
 
 def _written(row: TimelineRow, value: float | None) -> str:
@@ -474,131 +382,69 @@ def _ends(row: TimelineRow, place: int) -> str:
     return "" if low is None or high is None else f" ({_written(row, low)} to {_written(row, high)})"
 
 
-def levels(values: Sequence[float]) -> list[float]:
-    """Three to six round numbers around the values; never all one, so that a constant metric is a line in the middle.
-
-    >>> levels([0.4265, 0.6658]), levels([0.4])
-    ([0.4, 0.5, 0.6, 0.7], [0.38, 0.4, 0.42])
-    """
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    greatest = max(abs(low), abs(high))
-    if not 1 / MOST < greatest < MOST:
-        return [-1.0, 0.0, 1.0] if greatest < MOST else [-MOST, 0.0, MOST]
-    # Below a millionth of the values themselves differences are rounding, and ticks would be one number.
-    rough = max(high - low, greatest * 1e-6) / 4 if high > low else greatest / 20
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    if last - first < 2:
-        first, last = first - 1, last + 1
-    return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
-
-
-def placed(
-    evaluations: Sequence[Evaluation],
-    values: Sequence[float | None],
-    x: Callable[[float], float],
-    y: Callable[[float], float],
-) -> list[tuple[float, float] | None]:
-    """Return where to draw each window's value; None where it is unknown, and where a window is missing."""
-    points: list[tuple[float, float] | None] = []
-    end = None
-    for evaluation, value in zip(evaluations, values, strict=True):
-        if evaluation.window.start != end:
-            points.append(None)
-        middle = (x(evaluation.window.start) + x(evaluation.window.end)) / 2
-        points.append(None if value is None else (middle, y(value)))
-        end = evaluation.window.end
-    return points
-
-
-def stretches(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
-    """Split into stretches without a gap, of two points and more."""
-    runs: list[list[tuple[float, float]]] = [[]]
-    for point in points:
-        if point is not None:
-            runs[-1].append(point)
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if len(run) > 1]
-
-
-def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: float, timezone: str) -> list[Markup]:
-    """Write when the first and the last window are."""
-    first, last = evaluations[0].window, evaluations[-1].window
-    if len(evaluations) == 1:
-        return [svg.text((left + right) / 2, y, window_label(first, timezone), "axis", "middle")]
-    ticks = [window_label(window, timezone) for window in (first, last)]
-    return [svg.text(left, y, ticks[0], "axis"), svg.text(right, y, ticks[1], "axis", "end")]
-
-
 def estimate(
     metric: str, evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address | None, timezone: str
 ) -> Markup:
     """Draw an estimated metric over windows as a line in a band, its bounds as a line across, the realized as dots.
 
     The band is the interval of 95 %. A dot outside it is a window that was estimated wrong. ``address``: where a window
-    leads; None = nowhere, as where there are more than :data:`~.thinning.MOST_MARKS`.
+    leads; None = nowhere, as where there are more than :data:`~.plot.MOST_MARKS`.
     """
-    left, right, top, bottom = 46.0, 352.0, 14.0, 118.0
-    first, last = evaluations[0].window.start, evaluations[-1].window.end
     estimates = [evaluation.estimated.get(metric) for evaluation in evaluations]
-    real = [evaluation.realized.get(metric) for evaluation in evaluations]
-    realized_values = [None if one is None else finite(one.value) for one in real]
-    ends = [_of(estimates, name) for name in ("value", "low", "high", "lower_bound", "upper_bound", "reference")]
-    values, low_ends, high_ends, lower, upper, reference = ends
-    series = (values, low_ends, high_ends, realized_values, reference)
-    scale = levels([value for one in series for value in one if value is not None])
-    low, high = scale[0], scale[-1]
 
-    def x(time: float) -> float:
-        return left + (right - left) * (time - first) / max(last - first, 1)
-
-    def y(value: float) -> float:
-        return bottom - (bottom - top) * (max(min(value, MOST, high), -MOST, low) - low) / (high - low)
-
-    marks = [svg.line(left, y(value), right, y(value), "grid") for value in scale]
-    marks += [svg.text(left - 5, y(value) + 3.5, number(value), "axis", "end") for value in scale]
-    start, end = chosen.window.start, chosen.window.end
-    marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 16, "chosen"))
-    column = column_width(len(evaluations), left, right)
-    band = []
-    for shared in columns([x(evaluation.window.start) for evaluation in evaluations], column):
-        low_end = min((value for place in shared if (value := low_ends[place]) is not None), default=None)
-        high_end = max((value for place in shared if (value := high_ends[place]) is not None), default=None)
-        if low_end is not None and high_end is not None:
-            begun, until = x(evaluations[shared[0]].window.start), x(evaluations[shared[-1]].window.end)
-            band.append((begun, y(high_end), until - begun, y(low_end) - y(high_end)))
-    marks += [svg.boxes(band, "band")] if band else []
-    for across in (reference, lower, upper):
-        newest = next((value for value in reversed(across) if value is not None), None)
-        if newest is not None and low <= newest <= high:
-            marks.append(svg.line(left, y(newest), right, y(newest), "was" if across is reference else "bound"))
-    marks += [_line(run, column, "line estimated") for run in stretches(placed(evaluations, values, x, y))]
-    if address is None or column:
-        known_points = [
-            ((x(evaluation.window.start) + x(evaluation.window.end)) / 2, y(truth))
-            for evaluation, truth in zip(evaluations, realized_values, strict=True)
-            if truth is not None
+    def values_of(name: str) -> list[float | None]:
+        return [
+            None if estimated_metric is None else finite(getattr(estimated_metric, name))
+            for estimated_metric in estimates
         ]
-        marks += [svg.dots(thin_line(known_points, column), "dots")] if known_points else []
-        address = None
-    for evaluation, value, truth in zip(evaluations, values, realized_values, strict=True):
-        if address is None:
-            break
-        begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
-        own_estimate = evaluation.estimated.get(metric)
-        assumes = "" if own_estimate is None else f", assumes {assumption(own_estimate)}"
-        title = f"{window_name(evaluation.window, timezone)}: {metric_title(metric)} estimated {number(value)}{assumes}"
-        parts = [svg.rect(begin, top - 8, width, bottom - top + 16, "ground")]
+
+    realized = [
+        None if (metric_value := evaluation.realized.get(metric)) is None else finite(metric_value.value)
+        for evaluation in evaluations
+    ]
+    values, lows, highs, reference = map(values_of, ("value", "low", "high", "reference"))
+    ticks = levels(
+        [
+            value
+            for metric_value in (values, lows, highs, realized, reference)
+            for value in metric_value
+            if value is not None
+        ]
+    )
+    plot = Plot(46.0, 352.0, 14.0, 118.0, ticks[0], ticks[-1], evaluations)
+    marks = [*plot.grid(ticks), plot.chosen(chosen, 8, 8)]
+    band = []
+    for places, (begin, end) in plot.columns():
+        low = min((value for place in places if (value := lows[place]) is not None), default=None)
+        high = max((value for place in places if (value := highs[place]) is not None), default=None)
+        if low is not None and high is not None:
+            band.append(("band", (begin, plot.y(high), end - begin, plot.y(low) - plot.y(high))))
+    marks += bars(band)
+    for ends, css in ((reference, "was"), (values_of("lower_bound"), "bound"), (values_of("upper_bound"), "bound")):
+        newest = next((value for value in reversed(ends) if value is not None), None)
+        if newest is not None and plot.low <= newest <= plot.high:
+            marks.append(plot.across(newest, css))
+    marks += plot.lines(values, "line estimated")
+
+    def draw(place: int, ends: Point) -> tuple[str, list[Markup]]:
+        evaluation, estimate, truth = evaluations[place], estimates[place], realized[place]
+        assumes = "" if estimate is None else f", {assumption(estimate)}"
+        when, value = window_name(evaluation.window, timezone), number(values[place])
+        title = f"{when}: {metric_title(metric)} estimated {value}{assumes}"
+        parts = [svg.rect(ends[0], plot.top - 8, ends[1] - ends[0], plot.bottom - plot.top + 16, "ground")]
         if truth is not None:
             title += f"; realized {number(truth)}"
-            parts.append(svg.dot(begin + width / 2, y(truth), 3.0, "dot"))
-        is_chosen = evaluation.window == chosen.window
-        marks.append(svg.link(address(evaluation), parts, title, is_chosen, is_chosen))
-    marks += time_ticks(evaluations, left, right, bottom + 20, timezone)
+            parts.append(svg.dot(sum(ends) / 2, plot.y(truth), 3.0, "dot"))
+        return title, parts
+
+    if address is None or plot.column:
+        known_points = [
+            (plot.middle(evaluation), plot.y(truth))
+            for evaluation, truth in zip(evaluations, realized, strict=True)
+            if truth is not None
+        ]
+        marks += [svg.dots(thin_line(known_points, plot.column), "dots")] if known_points else []
+    else:
+        marks += plot.links(chosen, address, draw)
+    marks += plot.times(plot.bottom + 20, timezone)
     return svg.picture(360, 142, marks, f"{metric_title(metric)} estimated over time", "chart")
-
-
-def _of(estimates: Sequence[Estimate | None], name: str) -> list[float | None]:
-    return [None if metric is None else finite(getattr(metric, name)) for metric in estimates]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.evaluation import Evaluation, Expected, Judgement
+from driftline_processor.core.evaluation import Evaluation, Judgement
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections import data
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.web.charts.shares import outcome_coverage, share_line
-from driftline_processor.web.page import Page, Table
+from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
@@ -30,8 +30,7 @@ FEATURES = 30
 _ORDER: dict[Judgement, int] = {"broken": 0, "inconclusive": 1, "met": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class MissingShare:
+class MissingShare(Struct, frozen=True):
     """How many values of a feature are missing, window by window.
 
     Attributes:
@@ -83,9 +82,19 @@ def page(selection: Selection, now: int) -> Page:
         ),
     }
     tables = {
-        "findings": _findings(chosen),
-        "expectations": _expectations(expected),
-        "missing": _missing(missing),
+        "findings": table_of(
+            () if chosen is None else chosen.findings,
+            *(
+                "check",
+                Key("features", by=", ".join),
+                "severity was now p_value",
+                Key("sentence", "", finding_sentence),
+            ),
+        ),
+        "expectations": table_of(
+            expected, "feature rule state low high rows", Key("sentence", "", expectation_sentence)
+        ),
+        "missing": table_of(missing, "feature=name baseline=was window=now change"),
         "outcomes": outcomes_table(selection.shown),
     }
     return Page("model/data.html", context, tables, about(selection))
@@ -122,71 +131,9 @@ def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None)
 
 def outcomes_table(evaluations: Sequence[Evaluation]) -> Table:
     """Return a row for each window: how many outcomes are known, and how late they came."""
-    columns = ("start", "end", "closed", "rows", "outcomes", "coverage", "median_s", "p90_s", "p99_s", "label_sla")
-    return Table(
-        columns,
-        [
-            (
-                *(
-                    iso_time(evaluation.window.start),
-                    iso_time(evaluation.window.end),
-                    evaluation.closed,
-                    evaluation.rows,
-                ),
-                *(evaluation.outcome_rows, evaluation.coverage),
-                *(
-                    (evaluation.delay.median, evaluation.delay.p90, evaluation.delay.p99)
-                    if evaluation.delay
-                    else (None, None, None)
-                ),
-                evaluation.label_sla.state if evaluation.label_sla else None,
-            )
-            for evaluation in evaluations
-        ],
-    )
-
-
-def _findings(chosen: Evaluation | None) -> Table:
-    columns = ("check", "features", "severity", "was", "now", "p_value", "sentence")
-    findings = () if chosen is None else chosen.findings
-    return Table(
-        columns,
-        [
-            (
-                finding.check,
-                ", ".join(finding.features),
-                finding.severity,
-                finding.was,
-                finding.now,
-                finding.p_value,
-                finding_sentence(finding),
-            )
-            for finding in findings
-        ],
-    )
-
-
-def _expectations(expected: Sequence[Expected]) -> Table:
-    columns = ("feature", "rule", "state", "low", "high", "rows", "sentence")
-    return Table(
-        columns,
-        [
-            (
-                expectation.feature,
-                expectation.rule,
-                expectation.state,
-                expectation.low,
-                expectation.high,
-                expectation.rows,
-                expectation_sentence(expectation),
-            )
-            for expectation in expected
-        ],
-    )
-
-
-def _missing(missing: Sequence[MissingShare]) -> Table:
-    return Table(
-        ("feature", "baseline", "window", "change"),
-        [(missing_share.name, missing_share.was, missing_share.now, missing_share.change) for missing_share in missing],
+    return table_of(
+        evaluations,
+        *(time_of("start", "window.start"), time_of("end", "window.end")),
+        "closed rows outcomes=outcome_rows coverage",
+        "median_s=delay.median p90_s=delay.p90 p99_s=delay.p99 label_sla=label_sla.state",
     )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.dates import date_label, date_words
-from driftline_processor.core.evaluation import ColumnDrift, Evaluation, size_of
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, size_of
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
 from driftline_processor.present.features import drifting_since, importance_rank
+from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.web.charts.distributions import mini_of
 from driftline_processor.web.charts.heat_map import heat_map, trend
-from driftline_processor.web.page import Page, Table
+from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
@@ -28,8 +29,7 @@ LONGEST_SEARCH = 200
 """Characters of a search; no name is found by more."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureRow:
+class FeatureRow(Struct, frozen=True):
     """A line of the table of features.
 
     Attributes:
@@ -134,16 +134,16 @@ def _heated(evaluations: Sequence[Evaluation], ranked: Sequence[ColumnDrift]) ->
 
 
 def _table(rows: Sequence[FeatureRow]) -> Table:
-    columns = ("feature", "state", "size", "since", "importance", "method", "value", "p_value", "psi")
-    return Table(
-        (*columns, "missing_was", "missing_now", "rows"),
-        [
-            (
-                *(row.column.name, row.column.state, row.column.size or None),
-                *(None if row.since is None else iso_time(row.since), row.importance, row.column.decided_by),
-                *((by.value, by.p_value) if (by := row.column.methods.get(row.column.decided_by)) else (None, None)),
-                *(row.size, row.column.missing_was, row.column.missing_now, row.column.rows),
-            )
-            for row in rows
-        ],
+    def decided(row: FeatureRow) -> MethodValue | None:
+        return row.column.methods.get(row.column.decided_by)
+
+    return table_of(
+        rows,
+        "feature=column.name state=column.state",
+        or_null("size", "column.size"),
+        Key("since", by=lambda time: None if time is None else iso_time(time)),
+        "importance method=column.decided_by",
+        Key("value", "", lambda row: (one := decided(row)) and one.value),
+        Key("p_value", "", lambda row: (one := decided(row)) and one.p_value),
+        "psi=size missing_was=column.missing_was missing_now=column.missing_now rows=column.rows",
     )

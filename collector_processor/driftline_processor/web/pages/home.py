@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import is_
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,11 +21,12 @@ from driftline_processor.core.verdict import ORDER, rank_state
 from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import money, names, numbers, states, titles, verdicts
 from driftline_processor.present.figures import interval_of_value, metric_value
+from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.times import common_zone
 from driftline_processor.queries.losses import TROUBLES, loss_of_model
 from driftline_processor.queries.overview import ModelView, has_performance, leading_model, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot
-from driftline_processor.web.page import Page, Table, first_shown
+from driftline_processor.web.page import Page, Table, first_shown, table_of
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import default_window
 from driftline_processor.web.site import Site
@@ -36,8 +37,7 @@ DEFAULT_ADDRESSES = {"grpc": "127.0.0.1:4317", "http": "127.0.0.1:4318"}
 """The addresses of the OTLP receivers, for the page that says how to send the first prediction."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(Struct, frozen=True):
     """All versions and environments of a model in one row.
 
     Attributes:
@@ -249,7 +249,7 @@ def page(
             "sorts": {name: title for name, (title, _) in SORTS.items()},
             "choices": _choices(rows, {"team": team, "tier": tier, "group": group}),
         },
-        {"models": Table(COLUMNS, _TableRows(shown_rows))},
+        {"models": models_table(shown_rows)},
         {"hints": list(hints), "counts": dict(counts)},
     )
 
@@ -333,53 +333,18 @@ def _choices(rows: Sequence[ModelRow], chosen: Mapping[str, str]) -> list[tuple[
     return [(name, chosen[name], value) for name, value in values.items() if value]
 
 
-COLUMNS = (
-    "model",
-    "version",
-    "environment",
-    "team",
-    "tier",
-    "state",
-    "since",
-    "sentence",
-    "next",
-    "rows",
-    "last_seen",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "drifted",
-    "loss_a_day",
-    "loss_low",
-    "loss_high",
-    "currency",
-)
-"""The columns of CSV and JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class _TableRows(Sequence[Sequence[object]]):
-    """The rows of the table of models, made when CSV or JSON is asked for: HTML has no use for them."""
-
-    rows: Sequence[ModelRow]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> Sequence[object]:  # type: ignore[override]
-        row = self.rows[index]
-        return (
-            *(row.model.key.model, row.model.key.version, row.model.key.environment),
-            *(row.team or None, int(row.tier) if row.tier else None, row.state),
-            None if row.since is None else iso_time(row.since),
-            None if row.verdict is None else row.sentence,
-            None if row.verdict is None else verdicts.verdict_next(row.verdict),
-            row.rows,
-            iso_time(row.received) if row.received else None,
-            row.metric or None,
-            *((None, None, None) if row.value is None else (row.value.value, row.value.low, row.value.high)),
-            states.drifted(row.windows[-1]) if row.windows else None,
-            *((None, None, None) if row.money is None else (row.money.amount, row.money.low, row.money.high)),
-            None if row.money is None else row.model.currency,
-        )
+def models_table(rows: Sequence[ModelRow]) -> Table:
+    """Return the models as data."""
+    return table_of(
+        rows,
+        "model=model.key.model version=model.key.version environment=model.key.environment",
+        *(or_null("team"), Key("tier", by=lambda tier: int(tier) if tier else None), "state"),
+        Key("since", by=lambda since: None if since is None else iso_time(since)),
+        Key("sentence", "", lambda row: None if row.verdict is None else row.sentence),
+        Key("next", "verdict", lambda verdict: None if verdict is None else verdicts.verdict_next(verdict)),
+        *("rows", Key("last_seen", "received", lambda time: iso_time(time) if time else None), or_null("metric")),
+        "value=value.value low=value.low high=value.high",
+        Key("drifted", "windows", lambda windows: states.drifted(windows[-1]) if windows else None),
+        "loss_a_day=money.amount loss_low=money.low loss_high=money.high",
+        Key("currency", "", lambda row: None if row.money is None else row.model.currency),
+    )

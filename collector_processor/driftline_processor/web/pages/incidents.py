@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
@@ -17,12 +17,13 @@ from driftline_processor.policy.alerts import Alert, AlertStore
 from driftline_processor.policy.explanation import PolicyDecision, PolicyExplanations
 from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
+from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.times import common_zone
 from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident, IncidentLog
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.web.page import Page, Table, first_shown
+from driftline_processor.web.page import Page, Table, first_shown, table_of
 from driftline_processor.web.place import Place, feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
@@ -141,8 +142,7 @@ def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[s
     }
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentRow:
+class IncidentRow(Struct, frozen=True):
     """A row of the page: an incident, or the drifts of a version behind its first ones.
 
     Attributes:
@@ -216,30 +216,11 @@ def address_of_alert(alert: Alert) -> str:
 
 def table(incidents: Sequence[Incident]) -> Table:
     """Return incidents as data."""
-    columns = (
-        "name",
-        "model",
-        "version",
-        "environment",
-        "kind",
-        "subject",
-        "since",
-        "until",
-        "windows",
-        "sentence",
-        "ended",
-        "address",
-    )
-    return Table(
-        columns,
-        [
-            (
-                *(row.name, row.key.model, row.key.version, row.key.environment, row.kind, row.subject),
-                *(None if time is None else iso_time(time) for time in (row.since, row.until)),
-                *(" ".join(row.windows), row.sentence, row.ended or None, address(row)),
-            )
-            for row in incidents
-        ],
+    return table_of(
+        incidents,
+        "name model=key.model version=key.version environment=key.environment kind subject",
+        *(Key(name, by=lambda time: None if time is None else iso_time(time)) for name in ("since", "until")),
+        *(Key("windows", by=" ".join), "sentence", or_null("ended"), Key("address", "", address)),
     )
 
 
@@ -260,20 +241,8 @@ def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
 
 def alert_table(alert_histories: Sequence[AlertHistory]) -> Table:
     """Return alerts as data; what was sent of each is one text."""
-    columns: tuple[str, ...] = (
-        "id",
-        "policy",
-        "model",
-        "environment",
-        "version",
-        "severity",
-        "owner",
-        "state",
-        "open",
-        "since",
-        "until",
-    )
-    columns = (*columns, "found", "acknowledged_by", "sent")
+    names_of_columns = "id policy model environment version severity owner state open since until found"
+    columns = (*names_of_columns.split(), "acknowledged_by", "sent")
     rows = []
     for history in alert_histories:
         document = alert_json(history) | {"acknowledged_by": history.alert.acknowledged_by or None}

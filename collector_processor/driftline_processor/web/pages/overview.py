@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
+from operator import methodcaller
 from typing import NamedTuple
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -20,13 +22,14 @@ from driftline_processor.core.windows.window import closes_at
 from driftline_processor.core.wording import iso_time, printable, short
 from driftline_processor.present import states, times, titles
 from driftline_processor.present.figures import capital, interval_of_value, metric_value
+from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
 from driftline_processor.present.verdicts import verdict_next
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.losses import loss_of_model
-from driftline_processor.web.page import Page, Table
+from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import anchor, api_address, feature_page, read_place
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
@@ -56,8 +59,7 @@ FEATURE_NAME = 40
 """Characters of a feature's name in a verdict's sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """One of the numbers that stand for a window.
 
     Attributes:
@@ -91,8 +93,7 @@ class Action(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Weakness:
+class Weakness(Struct, frozen=True):
     """A slice in which the model is weak: its name, what is measured there, and the page that shows it."""
 
     name: str
@@ -224,33 +225,22 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window that is shown, with all metrics of its performance."""
-    metrics = titles.metric_names(dict.fromkeys(name for one in selection.shown for name in one.realized))
-    columns = ("start", "end", "closed", "rows", "outcomes", "coverage", "state", "drifted", "compared", *metrics)
-    business = [one.keys.name for one in selection.model.business]
-    columns = (*columns, *(f"business {name}" for name in business))
-    return Table(columns, _WindowRows(selection.shown, metrics, business))
+    metrics = titles.metric_names(dict.fromkeys(name for evaluation in selection.shown for name in evaluation.realized))
+    return table_of(
+        selection.shown,
+        *(time_of("start", "window.start"), time_of("end", "window.end")),
+        "closed rows outcomes=outcome_rows coverage",
+        *(Key("state", "", states.overall), Key("drifted", "", states.drifted), Key("compared", "", states.compared)),
+        *(Key(name, "realized", partial(_value_of, name)) for name in metrics),
+        *(
+            Key(f"business {evaluation.keys.name}", "business", methodcaller("get", evaluation.keys.name))
+            for evaluation in selection.model.business
+        ),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _WindowRows(Sequence[Sequence[object]]):
-    """The rows of the table of windows, made when CSV or JSON is asked for: HTML has no use for them."""
-
-    windows: Sequence[Evaluation]
-    metrics: Sequence[str]
-    business: Sequence[str] = ()
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def __getitem__(self, index: int) -> Sequence[object]:  # type: ignore[override]
-        evaluation = self.windows[index]
-        return (
-            *(iso_time(evaluation.window.start), iso_time(evaluation.window.end), evaluation.closed),
-            *(evaluation.rows, evaluation.outcome_rows, evaluation.coverage),
-            *(states.overall(evaluation), states.drifted(evaluation), states.compared(evaluation)),
-            *(evaluation.realized[name].value if name in evaluation.realized else None for name in self.metrics),
-            *(evaluation.business.get(name) for name in self.business),
-        )
+def _value_of(name: str, metrics: Mapping[str, MetricValue]) -> float | None:
+    return metrics[name].value if name in metrics else None
 
 
 def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricValue], selection: Selection) -> Figure:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
@@ -87,8 +87,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
     return Page("model/performance.html", context, tables, about(selection))
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A metric at first sight: now, before, and what the difference means.
 
     Attributes:
@@ -213,22 +212,19 @@ def _clear_side(name: str, change: MetricChange) -> int:
 
 def metrics_by_window(evaluations: Sequence[Evaluation], chosen_slice: str = "") -> Table:
     """Return a row for each window and metric: what the charts show, as data."""
-    columns = ("start", "end", "closed", "slice", "metric", "value", "low", "high", "rows", "coverage")
+    rows = [
+        (evaluation, name, metric)
+        for evaluation in evaluations
+        for name, metric in measured_in(evaluation, chosen_slice).items()
+    ]
     return Table(
-        columns,
+        ("start", "end", "closed", "slice", "metric", "value", "low", "high", "rows", "coverage"),
         [
             (
-                *(
-                    iso_time(evaluation.window.start),
-                    iso_time(evaluation.window.end),
-                    evaluation.closed,
-                    chosen_slice or None,
-                    name,
-                ),
-                *(metric.value, metric.low, metric.high, metric.rows, evaluation.coverage),
+                *(iso_time(one.window.start), iso_time(one.window.end), one.closed, chosen_slice or None, name),
+                *(metric.value, metric.low, metric.high, metric.rows, one.coverage),
             )
-            for evaluation in evaluations
-            for name, metric in measured_in(evaluation, chosen_slice).items()
+            for one, name, metric in rows
         ],
     )
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
+from operator import methodcaller
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.labels.sampling import Reason
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.json_shapes import Key, or_null, time_of
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.predictions import KeptPrediction, KeptPredictions
-from driftline_processor.web.page import Page, Table
+from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.parameters import number
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
@@ -40,8 +41,7 @@ REASON_WORDS: dict[Reason, str] = {
 """Why a prediction is worth a label, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Where single predictions are looked up; None = nowhere.
 
     Attributes:
@@ -59,8 +59,7 @@ class Rows:
     links: Links = NO_LINKS
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """What the address asks of single predictions.
 
     Attributes:
@@ -88,9 +87,10 @@ def routes(site: Site) -> list[BaseRoute]:
     return [Route("/models/{name:path}/predictions", site.shows_model(show))]
 
 
-def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) -> Page:
+def page(selection: Selection, now: int, rows: Rows, search: Search | None = None) -> Page:
     """Return the predictions of a window, or all that is known of one."""
     context = common_context(selection, "predictions", now)
+    search = search or Search()
     context |= {"links": rows.links, "search": search}
     if search.id:
         return _of_id(selection, context, rows, search.id)
@@ -124,10 +124,7 @@ def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) 
         "predictions": _wrong_table(worst, rows.links),
         "label_next": _label_table(batch),
         "newest": _kept_table(newest, rows.links),
-        "waiting": Table(
-            ("id", "received"),
-            [(waiting_prediction.id, iso_time(waiting_prediction.received)) for waiting_prediction in waiting],
-        ),
+        "waiting": table_of(waiting, "id", time_of("received")),
     }
     return Page("model/predictions.html", context, tables, {**about(selection), "slices": slices})
 
@@ -168,90 +165,51 @@ def _chips(selection: Selection) -> list[tuple[str, str, bool]]:
     return chips
 
 
+def _trace(links: Links) -> tuple[Key, ...]:
+    """Return the columns of the trace that a row is from."""
+    link = Key("trace_url", "", lambda row: links.trace_link(row.trace_id, row.span_id) or None)
+    return or_null("trace_id"), or_null("span_id"), link
+
+
 def _wrong_table(worst: Worst, links: Links) -> Table:
-    columns = ("id", "time", "predicted", "score", "actual", "loss", "trace_id", "span_id", "trace_url")
-    return Table(
-        columns,
-        [
-            (
-                *(row.id, iso_time(row.time), row.predicted, row.score, row.actual, row.loss),
-                *(row.trace_id or None, row.span_id or None, links.trace_link(row.trace_id, row.span_id) or None),
-            )
-            for row in worst.rows
-        ],
-    )
+    return table_of(worst.rows, "id", time_of("time"), "predicted score actual loss", *_trace(links))
 
 
 def _label_table(batch: LabelBatch | None) -> Table:
-    columns = ("id", "time", "predicted", "score", *REASON_WORDS, "weight")
-    return Table(
-        columns,
-        [
-            (
-                *(row.id, iso_time(row.time), row.predicted, row.score),
-                *(row.reasons.get(reason) for reason in REASON_WORDS),
-                1 / row.probability,
-            )
-            for row in (batch.rows if batch else ())
-        ],
+    return table_of(
+        batch.rows if batch else (),
+        "id",
+        time_of("time"),
+        "predicted score",
+        *(Key(name, "reasons", methodcaller("get", name)) for name in REASON_WORDS),
+        Key("weight", "probability", lambda probability: 1 / probability),
     )
 
 
 def _kept_table(kept_predictions: Sequence[KeptPrediction], links: Links) -> Table:
-    columns = (
-        *("id", "version", "environment", "time", "received", "predicted", "score", "weight", "error"),
-        *("trace_id", "span_id", "trace_url"),
-    )
-    return Table(
-        columns,
-        [
-            (
-                *(
-                    prediction.id,
-                    prediction.key.version,
-                    prediction.key.environment,
-                    iso_time(prediction.time),
-                    iso_time(prediction.received),
-                ),
-                *(prediction.predicted or None, prediction.score, prediction.weight, prediction.error or None),
-                *(
-                    prediction.trace_id or None,
-                    prediction.span_id or None,
-                    links.trace_link(prediction.trace_id, prediction.span_id) or None,
-                ),
-            )
-            for prediction in kept_predictions
-        ],
+    return table_of(
+        kept_predictions,
+        "id version=key.version environment=key.environment",
+        time_of("time"),
+        time_of("received"),
+        or_null("predicted"),
+        "score weight",
+        or_null("error"),
+        *_trace(links),
     )
 
 
 def _feature_table(kept_predictions: Sequence[KeptPrediction]) -> Table:
-    rows = chain.from_iterable(
-        (
-            (prediction.key.version, iso_time(prediction.time), name, value)
-            for name, value in prediction.features.items()
-        )
+    rows = [
+        (prediction.key.version, iso_time(prediction.time), name, value)
         for prediction in kept_predictions
-    )
-    return Table(("version", "time", "feature", "value"), list(rows))
+        for name, value in prediction.features.items()
+    ]
+    return Table(("version", "time", "feature", "value"), rows)
 
 
 def _outcome_table(recorded_outcomes: Sequence[RecordedOutcome]) -> Table:
-    columns = ("time", "received", "actual", "item", "value", "weight", "retracted", "counts")
-    return Table(
-        columns,
-        [
-            (
-                *(
-                    iso_time(outcome.time),
-                    iso_time(outcome.received),
-                    outcome.actual,
-                    outcome.item,
-                    outcome.value,
-                    outcome.weight,
-                ),
-                *(outcome.retracted, any(belonging.counts for belonging in outcome.belongs_to)),
-            )
-            for outcome in recorded_outcomes
-        ],
+    counts = Key("counts", "belongs_to", lambda predictions: any(prediction.counts for prediction in predictions))
+    return table_of(
+        recorded_outcomes, time_of("time"), time_of("received"), "actual item value weight retracted", counts
     )

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.json_shapes import or_null, time_of
 from driftline_processor.queries.predictions import KeptPredictions, UnknownOutcome
-from driftline_processor.web.page import Page, Table
+from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.parameters import number
 from driftline_processor.web.site import Site
 
@@ -47,22 +47,10 @@ def page(kept_predictions: KeptPredictions | None, limit: int = SHOWN, model: st
 
 
 def _table(unknown_outcomes: Sequence[UnknownOutcome]) -> Table:
-    columns = ("model", "suggestion", "id", "actual", "item", "value", "environment", "retracted", "received")
-    return Table(
-        columns,
-        [
-            (
-                *(
-                    outcome.model,
-                    outcome.suggestion or None,
-                    outcome.id,
-                    outcome.actual,
-                    outcome.item,
-                    outcome.value,
-                    outcome.environment,
-                ),
-                *(outcome.retracted, iso_time(outcome.received)),
-            )
-            for outcome in unknown_outcomes
-        ],
+    return table_of(
+        unknown_outcomes,
+        "model",
+        or_null("suggestion"),
+        "id actual item value environment retracted",
+        time_of("received"),
     )

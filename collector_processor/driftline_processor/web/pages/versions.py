@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,19 +15,24 @@ from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricV
 from driftline_processor.core.retraining import RetrainGain
 from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import titles
+from driftline_processor.present.json_shapes import Key, or_null, time_of
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
+from driftline_processor.present.sections import versions as version_sections
+from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_sentence
-from driftline_processor.present.versions import comparison_cells, sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model
 from driftline_processor.web.charts.distributions import distribution
-from driftline_processor.web.page import Page, Table
+from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.parameters import nearest_window, read_moment
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
+
+SIDES = ("left", "right")
+METRIC_COLUMNS = {"": "value", "_low": "low", "_high": "high", "_rows": "rows"}
 
 FEATURES = 50
 """Features side by side on the page, those that differ most; the CSV has all."""
@@ -37,8 +42,7 @@ RUNS = 10
 """Training runs on the page, the newest; the CSV has all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One of two that are compared: a version of the model in a window.
 
     Attributes:
@@ -52,8 +56,7 @@ class Side:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class MetricPair:
+class MetricPair(Struct, frozen=True):
     """One metric of both sides; None where a side has none."""
 
     name: str
@@ -79,8 +82,7 @@ class MetricPair:
         return high < other_low or other_high < low
 
 
-@dataclass(frozen=True, slots=True)
-class DriftPair:
+class DriftPair(Struct, frozen=True):
     """The drift of one feature on both sides, each from its own baseline; None where a side has none."""
 
     name: str
@@ -96,8 +98,7 @@ class DriftPair:
         return abs((sizes[1] or 0.0) - (sizes[0] or 0.0))
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(Struct, frozen=True):
     """Two versions or two windows beside each other.
 
     Attributes:
@@ -140,8 +141,10 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
     ranked = sorted(selection.same, key=lambda view: -view.last)
     comparison = None if not compare or selection.chosen is None else side_by_side(selection, selection.chosen, compare)
     context |= {
-        "version_sentence": sentence,
-        "version_cells": comparison_cells,
+        "compared": [
+            version_sections.comparison(side, selection.model.timezone).on_surface(PAGE)
+            for side in selection.model.versions
+        ],
         "versions": [(view, traffic_share(selection, view)) for view in ranked],
         "compare": compare,
         "found": comparison,
@@ -268,74 +271,43 @@ def _psi(column: ColumnDrift | None) -> float | None:
 
 
 def _versions_table(selection: Selection, ranked: Sequence[ModelView]) -> Table:
-    columns = (
-        *("version", "environment", "state", "sentence", "traffic_share", "rows", "outcomes", "first", "last"),
-        *("baseline", "in_use", "shadow"),
-    )
-    return Table(
-        columns,
-        [
-            (
-                *(view.key.version, view.key.environment),
-                *((view.verdict.state, verdict_sentence(view.verdict)) if view.verdict else (None, None)),
-                *(traffic_share(selection, view), view.rows + view.distributed, view.outcomes),
-                *(iso_time(time) if view.received else None for time in (view.first, view.last)),
-                *(view.baseline.source if view.baseline else None, view.in_use, view.shadow),
-            )
-            for view in ranked
-        ],
+    return table_of(
+        ranked,
+        "version=key.version environment=key.environment state=verdict.state",
+        Key("sentence", "verdict", lambda verdict: verdict_sentence(verdict) if verdict else None),
+        Key("traffic_share", "", lambda view: traffic_share(selection, view)),
+        Key("rows", "", lambda view: view.rows + view.distributed),
+        "outcomes",
+        Key("first", "", lambda view: iso_time(view.first) if view.received else None),
+        Key("last", "", lambda view: iso_time(view.last) if view.received else None),
+        "baseline=baseline.source in_use shadow",
     )
 
 
 def _runs_table(gains: Sequence[RetrainGain]) -> Table:
-    columns = (
-        *("id", "version", "end", "seconds", "cpu_seconds", "gpu_seconds", "peak_memory", "energy", "cost", "currency"),
-        *("loss_before", "loss_after", "loss_reference", "recovered_share", "reason", "error"),
-    )
-    return Table(
-        columns,
-        [
-            (
-                *(run.id, run.version, iso_time(run.end), run.seconds, run.cpu_seconds, run.gpu_seconds),
-                *(run.peak_memory, run.energy, run.cost, run.currency or None),
-                *(
-                    gain.before,
-                    gain.after,
-                    gain.reference,
-                    gain.recovered,
-                    clause(gain.reason) or None,
-                    run.error or None,
-                ),
-            )
-            for gain in gains
-            for run in (gain.run,)
-        ],
+    return table_of(
+        gains,
+        "id=run.id version=run.version",
+        time_of("end", "run.end"),
+        *(f"{name}=run.{name}" for name in ("seconds", "cpu_seconds", "gpu_seconds", "peak_memory", "energy", "cost")),
+        or_null("currency", "run.currency"),
+        "loss_before=before loss_after=after loss_reference=reference recovered_share=recovered",
+        Key("reason", by=lambda reason: clause(reason) or None),
+        or_null("error", "run.error"),
     )
 
 
 def _metrics_table(side_by_side: SideBySide) -> Table:
-    columns = (
-        *("metric", "left", "left_low", "left_high", "left_rows"),
-        *("right", "right_low", "right_high", "right_rows", "difference", "intervals_apart"),
-    )
-    return Table(
-        columns,
-        [
-            (metric.name, *_plain(metric.left), *_plain(metric.right), metric.difference, metric.apart)
-            for metric in side_by_side.metrics
-        ],
-    )
-
-
-def _plain(metric: MetricValue | None) -> tuple[float | None, float | None, float | None, float | None]:
-    return (None, None, None, None) if metric is None else (metric.value, metric.low, metric.high, metric.rows)
+    values = [" ".join(f"{side}{key}={side}.{path}" for key, path in METRIC_COLUMNS.items()) for side in SIDES]
+    return table_of(side_by_side.metrics, "metric=name", *values, "difference intervals_apart=apart")
 
 
 def _features_table(side_by_side: SideBySide) -> Table:
-    def told(column: ColumnDrift | None) -> tuple[str | None, str | None, float | None]:
-        return (None, None, None) if column is None else (column.state, column.size or None, _psi(column))
-
-    columns = ("feature", "left_state", "left_size", "left_psi", "right_state", "right_size", "right_psi")
-    return Table(
-        columns, [(feature.name, *told(feature.left), *told(feature.right)) for feature in side_by_side.features]
-    )
+    drifts: list[str | Key] = []
+    for side in SIDES:
+        drifts += [
+            f"{side}_state={side}.state",
+            or_null(f"{side}_size", f"{side}.size"),
+            Key(f"{side}_psi", side, _psi),
+        ]
+    return table_of(side_by_side.features, "feature=name", *drifts)

@@ -94,7 +94,7 @@ class IsotonicSteps:
             raise ValueError("rates must rise between 0 and 1, and weights be above 0")
 
 
-DRAWN = 64
+RESAMPLES = 64
 
 _PENALTIES = np.array([1e-9, 0.1, 10.0, 30.0])
 """Penalties of the curve's coefficients: a line in the normal score of the rank unless rows show otherwise."""
@@ -110,7 +110,7 @@ class ResampledCalibration:
     Attributes:
         place: int64 (SCORE_BINS,), index of the place of each bin, of p places.
         smooth: float64 (p,), the curve.
-        off: float64 (DRAWN, p), curves learned from outcomes drawn about the curve, less the curve.
+        off: float64 (RESAMPLES, p), curves learned from outcomes drawn about the curve, less the curve.
     """
 
     place: I64
@@ -162,7 +162,7 @@ def resample_calibration(negative: F64, positive: F64) -> ResampledCalibration:
 
 
 def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F64]:
-    """Return the curve, float64 (p,), and ``DRAWN`` curves at distances that chance explains, float64 (DRAWN, p)."""
+    """Return the curve, float64 (p,), and curves at distances that chance explains, float64 (RESAMPLES, p)."""
     total = float(weight.sum())
     rank = (np.cumsum(weight) - weight / 2) / total
     z = np.array([NormalDist().inv_cdf(share) for share in rank.tolist()])
@@ -172,7 +172,7 @@ def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F
     )
     drawn_coefficients = (
         coefficients
-        + random.standard_normal((DRAWN, len(x)))[:, : len(coefficients)] @ np.linalg.cholesky(covariance).T
+        + random.standard_normal((RESAMPLES, len(x)))[:, : len(coefficients)] @ np.linalg.cholesky(covariance).T
     )
     used = x[: len(coefficients)]
     return _logistic(coefficients @ used), _logistic(drawn_coefficients @ used)
@@ -187,11 +187,11 @@ def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
     share = (float(hits.sum()) + 0.5) / (float(weight.sum()) + 1)
     coefficients = np.zeros(len(x))
     coefficients[0] = math.log(share / (1 - share))
-    now = _Likely.of(coefficients, x, weight, hits)
+    now = _Likelihood.of(coefficients, x, weight, hits)
     for _ in range(_STEPS):
         step = now.step
         for _ in range(_HALVINGS):
-            then = _Likely.of(coefficients + step, x, weight, hits)
+            then = _Likelihood.of(coefficients + step, x, weight, hits)
             if then.value > now.value:
                 break
             step = step / 2
@@ -199,19 +199,19 @@ def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
             then, step = now, np.zeros(len(x))
         coefficients, now = coefficients + step, then
         if np.abs(now.step).max() < _NEAR:
-            return coefficients, now.spread
-    return (coefficients, now.spread) if len(x) == 1 else None
+            return coefficients, now.covariance
+    return (coefficients, now.covariance) if len(x) == 1 else None
 
 
-class _Likely(NamedTuple):
+class _Likelihood(NamedTuple):
     """The likelihood of a curve: Firth's penalised logarithm, the next step upwards, and the covariance."""
 
     value: float
     step: F64
-    spread: F64
+    covariance: F64
 
     @classmethod
-    def of(cls, coefficients: F64, x: F64, weight: F64, hits: F64) -> _Likely:
+    def of(cls, coefficients: F64, x: F64, weight: F64, hits: F64) -> _Likelihood:
         penalties = _PENALTIES[: len(x)]
         line = np.clip(coefficients @ x, -_STEEPEST, _STEEPEST)
         p = 1 / (1 + np.exp(-line))

@@ -46,7 +46,7 @@ class Repeats(Section):
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it where all features leave as they are; rows without some of them repeat more often."""
-        return self if len(features.plain) == len(features.kept) else None
+        return self if len(features.plain) == len(features.exported) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +78,20 @@ class Counting:
     """
 
     def __init__(self, limit: int = MOST_KEPT) -> None:
-        self._most, self._halved = limit, 0
+        self._limit, self._halved = limit, 0
         self._pieces: list[U64] = []
-        self._held = self._rows = 0
+        self._count = self._rows = 0
 
     def add(self, hashes: U64) -> None:
         """Count more rows, but for those that lack a feature."""
         hashes = hashes[hashes != 0]
         self._rows += len(hashes)
         self._pieces.append(self._below(hashes))
-        self._held += len(self._pieces[-1])
-        while self._held > self._most:
+        self._count += len(self._pieces[-1])
+        while self._count > self._limit:
             self._halved += 1
             self._pieces = [self._below(piece) for piece in self._pieces]
-            self._held = sum(map(len, self._pieces))
+            self._count = sum(map(len, self._pieces))
 
     def result(self) -> Repeats | None:
         """Return the repeats; None without rows."""

@@ -222,7 +222,7 @@ def _entries(part: str, width: int, group: I64, index: I64, weight: F64 | None) 
     return Entries(part, width, cells // width, cells % width, value[filled])
 
 
-MOST_KEPT = 100_000
+MAX_LABELLED_ROWS = 100_000
 """Labelled rows that are learned from while a baseline is built; of more, so many by chance."""
 
 _SEED = 20_261_121
@@ -265,14 +265,14 @@ class Estimation(Section):
 
 
 @dataclass(slots=True)
-class _Kept:
+class _LabelledRows:
     """Labelled rows of a table, some of them drawn by chance.
 
     Attributes:
-        drawn: float64 (n,), what each has drawn.
+        random_numbers: float64 (n,), what each has drawn.
     """
 
-    drawn: F64
+    random_numbers: F64
     scores: F64
     decided: I32
     actual: F64
@@ -281,22 +281,24 @@ class _Kept:
     cells: dict[str, NDArray[np.uint8]]
 
     def __len__(self) -> int:
-        return len(self.drawn)
+        return len(self.random_numbers)
 
-    def take(self, rows: NDArray[Any]) -> _Kept:
+    def take(self, rows: NDArray[Any]) -> _LabelledRows:
         cells = {name: cell[rows] for name, cell in self.cells.items()}
         scores, decided, actual = self.scores[rows], self.decided[rows], self.actual[rows]
-        return _Kept(self.drawn[rows], scores, decided, actual, self.weight[rows], self.place[rows], cells)
+        return _LabelledRows(
+            self.random_numbers[rows], scores, decided, actual, self.weight[rows], self.place[rows], cells
+        )
 
     @classmethod
-    def joined(cls, parts: Sequence[_Kept]) -> _Kept:
+    def joined(cls, parts: Sequence[_LabelledRows]) -> _LabelledRows:
         cells = {
             name: np.concatenate([part.cells[name] for part in parts])
             for name in parts[0].cells
             if all(name in part.cells for part in parts)
         }
         return cls(
-            np.concatenate([part.drawn for part in parts]),
+            np.concatenate([part.random_numbers for part in parts]),
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.decided for part in parts]),
             np.concatenate([part.actual for part in parts]),
@@ -313,7 +315,7 @@ class EstimationGatherer:
         self._bins = reference.bins
         self._stretches = TimeGrid.of(reference.sample.time)
         self._task: Task | None = None
-        self._kept: list[_Kept] = []
+        self._row_parts: list[_LabelledRows] = []
         self._random, self._limit = np.random.default_rng(_SEED), 1.0
 
     def add(self, table: PredictionTable, actual: Column | None) -> None:
@@ -339,24 +341,26 @@ class EstimationGatherer:
         weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
         place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
         decided = decide(task, scores, table.predicted)
-        self._kept.append(
-            _Kept(random_numbers[rows], scores[rows], decided[rows], usable[1][rows], weight[rows], place[rows], cells)
+        self._row_parts.append(
+            _LabelledRows(
+                random_numbers[rows], scores[rows], decided[rows], usable[1][rows], weight[rows], place[rows], cells
+            )
         )
-        if sum(map(len, self._kept)) > 2 * MOST_KEPT:
+        if sum(map(len, self._row_parts)) > 2 * MAX_LABELLED_ROWS:
             self._shrink()
 
-    def _shrink(self) -> _Kept:
-        kept_rows = _Kept.joined(self._kept)
-        if len(kept_rows) > MOST_KEPT:
-            chosen = np.sort(np.argpartition(kept_rows.drawn, MOST_KEPT)[:MOST_KEPT])
-            self._limit = float(kept_rows.drawn[chosen].max())
+    def _shrink(self) -> _LabelledRows:
+        kept_rows = _LabelledRows.joined(self._row_parts)
+        if len(kept_rows) > MAX_LABELLED_ROWS:
+            chosen = np.sort(np.argpartition(kept_rows.random_numbers, MAX_LABELLED_ROWS)[:MAX_LABELLED_ROWS])
+            self._limit = float(kept_rows.random_numbers[chosen].max())
             kept_rows = kept_rows.take(chosen)
-        self._kept = [kept_rows]
+        self._row_parts = [kept_rows]
         return kept_rows
 
     def piece(self) -> Estimation | None:
         """Return the learned estimation; None without outcomes, or with too few."""
-        if not self._kept or self._task is None:
+        if not self._row_parts or self._task is None:
             return None
         task, rows = self._task, self._shrink()
         groups = 1 if self._stretches is None else self._stretches.count + 1
@@ -378,27 +382,27 @@ def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_],
     return task.are_probabilities(scores) & (truth >= 0) & (truth < len(task.classes)), truth
 
 
-Learned = tuple[Estimation, Mapping[str, F64]]
+LearnedEstimation = tuple[Estimation, Mapping[str, F64]]
 """The learned estimation, and its expectation for each stretch of the reference."""
 
 
-def _learn_binary(task: Task, rows: _Kept, groups: int, _bins: ModelBins) -> Learned:
+def _learn_binary(task: Task, rows: _LabelledRows, groups: int, _bins: ModelBins) -> LearnedEstimation:
     return Estimation(), _expected_confusion(task, rows, groups)
 
 
-def _learn_multiclass(task: Task, rows: _Kept, groups: int, _bins: ModelBins) -> Learned:
+def _learn_multiclass(task: Task, rows: _LabelledRows, groups: int, _bins: ModelBins) -> LearnedEstimation:
     if len(task.classes) > MOST_CLASSES:
         return Estimation(), {}
     classes = _classes(task, rows)
     return Estimation(classes), _expected_sums(task, rows, groups, classes)
 
 
-def _learn_regression(_task: Task, rows: _Kept, groups: int, bins: ModelBins) -> Learned:
+def _learn_regression(_task: Task, rows: _LabelledRows, groups: int, bins: ModelBins) -> LearnedEstimation:
     learned = _learned_losses(rows, bins)
     return Estimation(losses=learned), {} if learned is None else _expected_losses(rows, groups, learned)
 
 
-def _learn_nothing(_task: Task, _rows: _Kept, _groups: int, _bins: ModelBins) -> Learned:
+def _learn_nothing(_task: Task, _rows: _LabelledRows, _groups: int, _bins: ModelBins) -> LearnedEstimation:
     return Estimation(), {}
 
 
@@ -411,7 +415,7 @@ _LEARN = PerKind(
 )
 
 
-def _expected_confusion(task: Task, rows: _Kept, groups: int) -> Mapping[str, F64]:
+def _expected_confusion(task: Task, rows: _LabelledRows, groups: int) -> Mapping[str, F64]:
     """Return the expected confusion of each stretch."""
     positive = task.classes.index(task.positive_class)
     bins, hit = score_bin(rows.scores[:, 0]), rows.actual == positive
@@ -434,7 +438,7 @@ def _steps(bins: I64, hit: NDArray[np.bool_], weight: F64) -> IsotonicSteps | No
     return IsotonicSteps.of(negative, positive)
 
 
-def _classes(task: Task, rows: _Kept) -> dict[str, IsotonicSteps]:
+def _classes(task: Task, rows: _LabelledRows) -> dict[str, IsotonicSteps]:
     bins = score_bin(rows.scores)
     steps_by_class = {}
     for index, name in enumerate(task.classes):
@@ -445,14 +449,16 @@ def _classes(task: Task, rows: _Kept) -> dict[str, IsotonicSteps]:
     return steps_by_class
 
 
-def _expected_sums(task: Task, rows: _Kept, groups: int, classes: Mapping[str, IsotonicSteps]) -> Mapping[str, F64]:
+def _expected_sums(
+    task: Task, rows: _LabelledRows, groups: int, classes: Mapping[str, IsotonicSteps]
+) -> Mapping[str, F64]:
     categories = Column(codes=rows.decided, categories=task.classes)
     entries = class_sums(task, rows.scores, categories, rows.weight, rows.place, groups, classes)
     sums = next((entry.dense(groups) for entry in entries if entry.part == CLASSES), None)
     return {} if sums is None else {EXPECTED: sums}
 
 
-def _learned_losses(rows: _Kept, bins: ModelBins) -> LossTrees | None:
+def _learned_losses(rows: _LabelledRows, bins: ModelBins) -> LossTrees | None:
     wrong = rows.scores[:, 0] - rows.actual
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(rows.actual != 0, np.abs(wrong / rows.actual), np.nan)
@@ -461,7 +467,7 @@ def _learned_losses(rows: _Kept, bins: ModelBins) -> LossTrees | None:
     return LossTrees.learned({name: cells.astype(np.intp) for name, cells in rows.cells.items()}, bins, losses)
 
 
-def _expected_losses(rows: _Kept, groups: int, learned: LossTrees) -> Mapping[str, F64]:
+def _expected_losses(rows: _LabelledRows, groups: int, learned: LossTrees) -> Mapping[str, F64]:
     places = np.stack(
         [
             rows.cells[name] if (order := learned.orders.get(name)) is None else order[rows.cells[name]]
@@ -474,7 +480,7 @@ def _expected_losses(rows: _Kept, groups: int, learned: LossTrees) -> Mapping[st
     return {EXPECTED: np.column_stack([np.bincount(rows.place, column, minlength=groups) for column in columns])}
 
 
-def _block(task: Task, rows: _Kept, place: int, expected: Mapping[str, F64]) -> Pane:
+def _block(task: Task, rows: _LabelledRows, place: int, expected: Mapping[str, F64]) -> Pane:
     block_rows = np.flatnonzero(rows.place == place)
     actual = Column(numbers=rows.actual[block_rows])
     predicted = None

@@ -46,7 +46,7 @@ class FeatureKinds(Section):
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features that leave."""
-        kinds = {name: kind for name, kind in self.by_feature.items() if name in features.kept}
+        kinds = {name: kind for name, kind in self.by_feature.items() if name in features.exported}
         return type(self)(kinds) if kinds else None
 
 

@@ -72,7 +72,7 @@ class Importance(Section):
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it for the features that leave: it says nothing of their values."""
-        value_by_feature = {name: value for name, value in self.by_feature.items() if name in features.kept}
+        value_by_feature = {name: value for name, value in self.by_feature.items() if name in features.exported}
         return type(self)(value_by_feature) if value_by_feature else None
 
 

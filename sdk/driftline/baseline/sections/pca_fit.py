@@ -64,14 +64,14 @@ class PcaFitGatherer:
 
     def __init__(self, reference: ReferenceSetup) -> None:
         space = reference.bins.space
-        self._found = None if space is None else measure_pca_fit(space, reference.sample, reference.bins)
+        self._fit = None if space is None else measure_pca_fit(space, reference.sample, reference.bins)
 
     def add(self, _table: PredictionTable, _actual: Column | None) -> None:
         """Take in nothing: the sample is all that the space was chosen from."""
 
     def piece(self) -> PcaFit | None:
         """Return the fit; None without a space."""
-        return self._found
+        return self._fit
 
 
 def measure_pca_fit(space: Space, sample: PredictionTable, bins: ModelBins) -> PcaFit:

@@ -71,20 +71,23 @@ class RangesGatherer:
     """Gathers the ranges of the features whose bins are numbers."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
-        self._of = {
+        self._range_by_feature = {
             name: (np.inf, -np.inf) for name, over in reference.bins.features.items() if isinstance(over, NumberBins)
         }
 
     def add(self, table: PredictionTable, _actual: Column | None) -> None:
         """Take in more rows."""
-        for name, (smallest, greatest) in self._of.items():
+        for name, (smallest, greatest) in self._range_by_feature.items():
             column = table.features.get(name)
             if column is not None and column.numbers is not None:
                 finite = column.numbers[np.isfinite(column.numbers)]
                 if len(finite):
-                    self._of[name] = (min(smallest, float(finite.min())), max(greatest, float(finite.max())))
+                    self._range_by_feature[name] = (
+                        min(smallest, float(finite.min())),
+                        max(greatest, float(finite.max())),
+                    )
 
     def piece(self) -> Ranges | None:
         """Return the ranges; None where no number has any finite value."""
-        range_by_name = {name: ends for name, ends in self._of.items() if ends[0] <= ends[1]}
+        range_by_name = {name: ends for name, ends in self._range_by_feature.items() if ends[0] <= ends[1]}
         return Ranges(range_by_name) if range_by_name else None

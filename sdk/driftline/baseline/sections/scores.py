@@ -33,7 +33,7 @@ CELLS = 20
 
 MOST_CLASSES = 50
 
-MOST_TOLD = 20
+MAX_CLASSES_BY_FEATURE = 20
 """Classes whose outcomes are kept by feature value: as many as have a curve of their own."""
 
 
@@ -60,7 +60,7 @@ class ClassScoresGatherer:
     """Gathers the scores of each class of a multiclass model."""
 
     def __init__(self, _reference: ReferenceSetup) -> None:
-        self._of: dict[str, F64] = {}
+        self._counts_by_class: dict[str, F64] = {}
 
     def add(self, table: PredictionTable, actual: Column | None) -> None:
         """Take in more rows."""
@@ -75,11 +75,11 @@ class ClassScoresGatherer:
             cell = np.minimum((score[usable] * CELLS).astype(np.intp), CELLS - 1)
             class_cells = np.zeros(0, np.intp) if truth is None else cell[truth[usable] == code]
             counts = np.stack([np.bincount(rows, minlength=CELLS) for rows in (cell, class_cells)]).astype(np.float64)
-            self._of[name] = self._of.get(name, np.zeros((2, CELLS))) + counts
+            self._counts_by_class[name] = self._counts_by_class.get(name, np.zeros((2, CELLS))) + counts
 
     def piece(self) -> ClassScores | None:
         """Return the scores; None for any other model."""
-        return ClassScores(self._of) if self._of else None
+        return ClassScores(self._counts_by_class) if self._counts_by_class else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ class ScoreMeans:
             mean outcome; None of other models, and of baselines without outcomes.
         labelled: float64 (cells + 1,), weight of these labelled rows.
         classes: float64 (k, cells + 1), share of each class among the labelled rows, of a model of 3 to
-            :data:`MOST_TOLD` classes; None of other models.
+            :data:`MAX_CLASSES_BY_FEATURE` classes; None of other models.
     """
 
     first: Index
@@ -217,6 +217,6 @@ def _outcomes(task: Task, actual: Column | None, weight: F64) -> tuple[F64, Sequ
     labelled = np.where((truth >= 0) & (truth < len(task.classes)), weight, 0.0)
     if task.positive is not None:
         return labelled, [np.where(truth == task.positive, labelled, 0.0)]
-    if len(task.classes) > MOST_TOLD:
+    if len(task.classes) > MAX_CLASSES_BY_FEATURE:
         return unknown
     return labelled, [np.where(truth == code, labelled, 0.0) for code in range(len(task.classes))]

@@ -130,7 +130,7 @@ class Seasons(Section):
 
     def check_bins(self, bins: ModelBins) -> None:
         """Raise ``ValueError`` for parts without bins, and for sums of another width."""
-        widths_by_part, columns = widths_of(bins), block_columns(bins)
+        widths_by_part, columns = part_widths(bins), block_columns(bins)
         for name, counts in self.by_part.items():
             if name not in widths_by_part:
                 raise ValueError(f"{name!r} is counted but has no bins")
@@ -153,16 +153,16 @@ class Seasons(Section):
         return replace(self, by_part=plain(self.by_part), blocks=plain(self.blocks), shorts=shorts)
 
 
-def widths_of(bins: ModelBins) -> dict[str, int]:
+def part_widths(bins: ModelBins) -> dict[str, int]:
     """Return the width of every part that may be kept by season."""
     wide = {name: over.size + 2 for name, over in block_columns(bins).items()}
     wide |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
     return wide | (widths(len(bins.space.names)) if bins.space is not None else {})
 
 
-def kept_of(bins: ModelBins, seasons: int) -> dict[str, int]:
+def stored_widths(bins: ModelBins, seasons: int) -> dict[str, int]:
     """Return the width of every part that is kept by season, without joint moments of features that are too large."""
-    wide = widths_of(bins)
+    wide = part_widths(bins)
     if wide.get("pairs", 0) * seasons > MOST_TOGETHER:
         wide = {name: width for name, width in wide.items() if name not in ("pairs", "unpaired")}
     return wide
@@ -206,18 +206,18 @@ class SeasonCounts:
     rough: Mapping[str, F64]
     stretches: TimeGrid | None
     parts: frozenset[str] | None = None
-    _kept: dict[str, int] = field(init=False)
+    _width_by_part: dict[str, int] = field(init=False)
     _panes: dict[str, F64] = field(default_factory=dict)
     _below: dict[str, F64] = field(default_factory=dict)
     _cells: dict[str, Index] = field(default_factory=dict)
-    _whole: _StretchRanks = field(init=False)
+    _blocks: _StretchRanks = field(init=False)
     _short: _StretchRanks = field(init=False)
 
     def __post_init__(self) -> None:
         blocks = 0 if self.stretches is None else self.stretches.count
-        self._whole, self._short = _StretchRanks(np.zeros((blocks, 3))), _StretchRanks(np.zeros((blocks, 3)))
-        wide = kept_of(self.bins, self.seasonality.count)
-        self._kept = {name: width for name, width in wide.items() if self.keeps(name)}
+        self._blocks, self._short = _StretchRanks(np.zeros((blocks, 3))), _StretchRanks(np.zeros((blocks, 3)))
+        wide = stored_widths(self.bins, self.seasonality.count)
+        self._width_by_part = {name: width for name, width in wide.items() if self.keeps(name)}
         for name, over in block_columns(self.bins).items():
             rough = self.rough.get(name)
             if rough is None or not rough.any() or not self.keeps(name):
@@ -227,7 +227,7 @@ class SeasonCounts:
                 width = len(self._cells[name])
             else:
                 self._below[name], width = _below(rough[:, : over.size]), RANKS
-            for stretches in (self._whole, self._short):
+            for stretches in (self._blocks, self._short):
                 stretches.mixed[name] = np.zeros((blocks, self.seasonality.count))
                 stretches.ranks[name] = np.zeros((blocks, width))
 
@@ -240,16 +240,16 @@ class SeasonCounts:
     def add(self, season: int, pane: Pane) -> None:
         """Add rows of one season."""
         for name, sums in pane.parts.items():
-            if name == "rows" or name in self._kept:
+            if name == "rows" or name in self._width_by_part:
                 self._into(name)[season, : len(sums)] += sums
 
     def add_all(self, name: str, sums: F64) -> None:
         """Add one part of all seasons: float64 (seasons, width); nothing where it is not kept."""
-        if name == "rows" or name in self._kept:
+        if name == "rows" or name in self._width_by_part:
             self._into(name)[:, : sums.shape[1]] += sums
 
     def _into(self, name: str) -> F64:
-        return self._panes.setdefault(name, np.zeros((self.seasonality.count, self._kept.get(name, 3))))
+        return self._panes.setdefault(name, np.zeros((self.seasonality.count, self._width_by_part.get(name, 3))))
 
     def add_block(self, block: int, season: int, pane: Pane, *, short: bool) -> None:
         """Add rows of one season to their block; ``short``: they lie in its short stretch, too."""
@@ -258,7 +258,7 @@ class SeasonCounts:
             stretches.rows[block] += pane.parts.get("rows", np.zeros(3))
         for name, over in block_columns(self.bins).items():
             counts = pane.parts.get(name)
-            if counts is not None and name in self._whole.ranks:
+            if counts is not None and name in self._blocks.ranks:
                 index = np.flatnonzero(counts[: over.size])
                 self.add_values(name, np.repeat(halves, len(index)), np.full(len(index), season), index, counts[index])
 
@@ -271,7 +271,7 @@ class SeasonCounts:
 
     def _stretches(self, halves: I64) -> Iterator[tuple[_StretchRanks, slice | Index]]:
         """Yield the blocks with all rows, and their short stretches with the rows in these."""
-        yield self._whole, slice(None)
+        yield self._blocks, slice(None)
         in_short = np.flatnonzero(halves % 2)
         if len(in_short):
             yield self._short, in_short
@@ -310,17 +310,19 @@ class SeasonCounts:
         if rows is None or not rows.any():
             return None
         counts_by_name = {name: counts for name, counts in self._panes.items() if counts.any()}
-        filled = np.flatnonzero(self._whole.rows[:, 0] > 0)
+        filled = np.flatnonzero(self._blocks.rows[:, 0] > 0)
         is_detected = self.parts is not None
         if self.stretches is None or len(filled) < 2:
             return Seasons(self.seasonality, rows, counts_by_name, is_detected=is_detected)
         starts = self.stretches.start + filled.astype(np.int64) * self.stretches.length
         blocks = {
-            name: Deseasonalized(self._cells.get(name), self._levelled(self._whole, name, counts_by_name[name], filled))
-            for name in self._whole.ranks
+            name: Deseasonalized(
+                self._cells.get(name), self._levelled(self._blocks, name, counts_by_name[name], filled)
+            )
+            for name in self._blocks.ranks
             if name in counts_by_name
         }
-        block_arguments = (self.stretches.length, starts, self._whole.rows[filled], blocks)
+        block_arguments = (self.stretches.length, starts, self._blocks.rows[filled], blocks)
         return Seasons(
             self.seasonality, rows, counts_by_name, *block_arguments, is_detected, self._shorts(counts_by_name)
         )
@@ -342,7 +344,7 @@ class SeasonCounts:
         """Return stretches without the effect of their seasons, as if all had the mean mix: float64 (b, cells)."""
         mixed, ranks = stretches.mixed[name][filled], stretches.ranks[name][filled]
         rows = mixed.sum(axis=1)
-        of_all = self._whole.ranks[name].sum(axis=0)  # the means are those of all rows
+        of_all = self._blocks.ranks[name].sum(axis=0)  # the means are those of all rows
         total = of_all.sum()
         if name in self._cells:
             first = self._cells[name]
@@ -354,7 +356,7 @@ class SeasonCounts:
             deviation = ranks - np.outer(rows, of_all / max(total, 1e-300))
         share = of_all / max(total, 1e-300)
         # The mean of a season holds the block itself, so the block lies closer to it than to others: by its share.
-        season = self._whole.mixed[name].sum(axis=0)
+        season = self._blocks.mixed[name].sum(axis=0)
         own_share = np.divide(mixed**2, season, out=np.zeros_like(mixed), where=season > 0).sum(axis=1)
         left = 1 - np.divide(own_share, rows, out=np.zeros(len(rows)), where=rows > 0)
         usual = 1 - rows / max(total, 1e-300)

@@ -21,12 +21,12 @@ import numpy as np
 from driftline.panes.bins import LONGEST_CATEGORY, RARE, CategoryBins, assign
 from driftline.panes.fold import GroupCounts
 from driftline.panes.model_bins import ModelBins
-from driftline.panes.outcome_sums import fold_outcomes_by
+from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_column
-from driftline.tables.table import F64, I64, Column, PredictionTable, length, take_rows
+from driftline.tables.table import F64, I64, Column, PredictionTable, length
 
 from .section import MOST_BLOCKS, Section, block_columns, check_shape, rounded
 from .time_blocks import TimeGrid
@@ -216,7 +216,7 @@ PARTS = ("outcomes", "confusion", "confusion_excess")
 ERRORS = ("outcomes", "losses", "spread")
 """The same of a regression. ``spread`` is of all stretches together: a row varies in each as it does in all."""
 
-FEWEST = 50
+MIN_OUTCOMES = 50
 """Outcomes of a slice with fewer say too little to compare with."""
 
 MOST_SUMS = 50_000
@@ -291,16 +291,9 @@ class SliceOutcomesGatherer:
             places = places_of(table.slices.get(key), values, len(table))
             inside = np.flatnonzero(places >= 0)
             groups = (len(values) + 1) * self._count
-            outcome_sums = fold_outcomes_by(
-                task,
-                None if table.scores is None else table.scores[inside],
-                None if table.predicted is None else take_rows(table.predicted, inside),
-                take_rows(actual, inside),
-                None if table.weight is None else table.weight[inside],
-                None,
-                places[inside] * self._count + place[inside],
-                groups,
-            )
+            labelled = LabelledRows(table.scores, table.predicted, actual, table.weight).take(inside)
+            group = places[inside] * self._count + place[inside]
+            outcome_sums = fold_outcomes_by(task, labelled, group, groups)
             sums = self._sums[key]
             for part in ERRORS if task.predicts_number else PARTS:
                 if part in outcome_sums:
@@ -320,7 +313,7 @@ class SliceOutcomesGatherer:
         left, remaining = MOST_SUMS, dict[str, dict[str, Sparse]]()
         for name in sorted(parts_by_name, key=lambda name: -rows[name]):
             left -= sum(len(sums.value) for sums in parts_by_name[name].values())
-            if rows[name] >= FEWEST and left >= 0:
+            if rows[name] >= MIN_OUTCOMES and left >= 0:
                 remaining[name] = parts_by_name[name]
         length = 0 if self._stretches is None else self._stretches.length
         return SliceOutcomes(length, self._count, dict(sorted(remaining.items()))) if remaining else None

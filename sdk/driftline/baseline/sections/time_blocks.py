@@ -310,7 +310,7 @@ EXPECTED = "expected"
 :mod:`~driftline.baseline.sections.estimation`.
 """
 
-FEWEST = 20
+MIN_OUTCOMES = 20
 """Outcomes; a block with fewer says nothing."""
 
 SCORE_CELLS = 30
@@ -333,7 +333,7 @@ class OutcomeBlocks:
     @classmethod
     def of(cls, length: int, panes: Sequence[Pane]) -> Self | None:
         """Make them of panes with outcomes; None where fewer than two have enough."""
-        telling = [pane for pane in panes if pane.parts["outcomes"][0] >= FEWEST]
+        telling = [pane for pane in panes if pane.parts["outcomes"][0] >= MIN_OUTCOMES]
         if len(telling) < 2:
             return None
         places = _places(telling)

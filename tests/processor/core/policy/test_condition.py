@@ -25,7 +25,6 @@ from driftline_processor.core.policy import (
     Rule,
     VerdictIs,
     WindowHistory,
-    claim,
     read_condition,
 )
 from driftline_processor.core.verdict import verdict_of_window
@@ -333,12 +332,6 @@ def test_only_selection_rates_are_known_before_outcomes_have_had_their_time() ->
     assert judged("demographic_parity_difference of gender > 10 %", sent) is True
     assert judged("demographic_parity_difference of age > 10 %", sent) is None
     assert judged(APART, known(0)) is None
-
-
-def test_what_groups_do_is_said_as_a_clause() -> None:
-    apart = read_condition(APART)
-    assert claim(apart) == "equal opportunity difference of gender rose above 10 %"
-    assert claim(apart, past=True) == "equal opportunity difference of gender was above 10 %"
 
 
 def test_an_alert_of_groups_lasts_until_a_window_shows_them_alike() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +14,7 @@ from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
 from driftline_processor.core.drift import drift
+from driftline_processor.core.facts import fact
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.objective import read_objective
@@ -26,6 +26,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import LEAST_ROWS, Rolling, rolling_reference
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import Window, window_of
+from msgspec.structs import replace
 
 DAY = 86_400 * 10**9
 HOUR = DAY // 24
@@ -97,7 +98,7 @@ def test_a_shift_that_lasts_is_drift_from_the_baseline_and_none_from_the_last_da
     today = pane(1_000, 99, baseline, moved=1.0)
     before, now = drift(today, baseline), drift(today, compared.baseline)
     assert (before.features["age"].state, now.features["age"].state) == ("drift", "ok")
-    assert compared.note == "its own last 30d without 24h, 6,000 rows"
+    assert compared.notes == (fact("own_last_rows", last="30d", without="24h", rows=6_000),)
     drawn = drift(merge(panes), compared.baseline).features["age"].now  # to nine decimals
     was = now.features["age"].was
     assert was is not None
@@ -128,14 +129,14 @@ def test_of_a_long_reference_several_days_are_a_block_and_the_oldest_are_in_none
 
 def test_cannot_tell_or_days_leave_the_baseline_and_are_said(baseline: Baseline) -> None:
     few = [pane(LEAST_ROWS // 30, at, baseline) for at in range(30)]
-    note = "the baseline, since its own last 30d has only 990 rows in 30 of 30 days"
-    assert rolling_reference(baseline, Rolling("30d"), days(30), few) == Reference(baseline, note)
+    note = fact("last_rows_too_few", last="30d", without="", rows=990, periods=30, of=30, unit="1d")
+    assert rolling_reference(baseline, Rolling("30d"), days(30), few) == Reference(baseline, (note,))
     empty = [Pane() for _ in range(24)]
     short = rolling_reference(
         baseline, Rolling("30d"), days(30), [*empty, *[pane(500, at, baseline) for at in range(6)]]
     )
     assert short.baseline is baseline
-    assert short.note.endswith("only 3,000 rows in 6 of 30 days")
+    assert (short.notes[0].value("rows"), short.notes[0].value("periods")) == (3_000, 6)
     enough = rolling_reference(
         baseline, Rolling("30d"), days(30), [*empty[1:], *[pane(500, at, baseline) for at in range(7)]]
     )

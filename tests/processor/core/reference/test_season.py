@@ -13,6 +13,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.timestamps import HOUR, Kind, Seasonality, UnknownSeasonality
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.reference import references
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, cycles, same_seasons, season_mix, seasonal_reference
 
@@ -42,7 +43,7 @@ def test_a_window_of_one_hour_is_compared_with_that_hour() -> None:
     noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0))
     seasons = baseline.extras.seasons
     assert seasons is not None
-    assert noon.note == "the same hours"
+    assert noon.notes == (fact("same_season", season="hour", thin=0, repeats=None),)
     assert noon.baseline.pane.parts["rows"].tolist() == [140.0, 140.0, 140.0]
     assert np.allclose(noon.baseline.pane.parts["feature:x0"], seasons.by_part["feature:x0"][12])
     assert noon.baseline.fold == baseline.fold
@@ -67,9 +68,7 @@ def test_a_thin_season_counts_together_with_its_neighbours_and_that_is_said() ->
     baseline = built(days=14, each=3)  # 42 rows an hour
     noon = seasonal_reference(baseline, "hour", mixed(24, h12=50.0))
     assert noon.baseline.pane.rows == 126
-    assert (
-        noon.note == "the same hours (one of them has few rows in the baseline, and the neighbouring ones count, too)"
-    )
+    assert noon.notes == (fact("same_season", season="hour", thin=1, repeats=None),)
 
 
 def test_blocks_are_laid_over_the_cells_of_the_derived_reference() -> None:
@@ -91,11 +90,9 @@ def test_what_is_known_of_less_than_two_cycles_is_compared_as_a_whole() -> None:
     assert cycles(week) == pytest.approx(1 + 23 / 168)  # the last row is at the beginning of its hour
     same = seasonal_reference(week, "weekday", mixed(7, d2=100.0))
     assert same.baseline is week
-    assert same.note == "all of the baseline: it has seen less than two weeks"
-    assert (
-        seasonal_reference(built(), "weekday", mixed(7, d2=1.0)).note
-        == "all of the baseline: it does not know its weekdays"
-    )
+    assert same.notes == (fact("seasons_seen_once", season="weekday"),)
+    unknown = seasonal_reference(built(), "weekday", mixed(7, d2=1.0))
+    assert unknown.notes == (fact("seasons_unknown", season="weekday"),)
 
 
 def test_features_together_are_those_of_the_season() -> None:
@@ -142,24 +139,25 @@ def found(days: int, daily: float = 2.0, weekend: float = 0.0, timed: bool = Tru
     return Baseline.from_frame(frame, score="p", model="m", task="regression", **named)  # type: ignore[arg-type]
 
 
-def compared(baseline: Baseline, length: int, seasons: int = 24) -> str:
+def compared(baseline: Baseline, length: int, seasons: int = 24) -> tuple[Fact, ...]:
     pane = Pane({PART: np.eye(seasons)[12] * 100.0})
     reference = same_seasons(Reference(baseline), UnknownSeasonality(), pane, length)
     assert reference.seasonal == (reference.baseline is not baseline)
-    return reference.note
+    return reference.notes
 
 
 def test_an_hour_is_compared_with_the_hours_that_repeat_and_a_day_is_not() -> None:
     baseline = found(14)
-    assert compared(baseline, HOUR) == "the same hours: the reference repeats every day"
-    assert compared(baseline, 24 * HOUR) == ""
+    assert compared(baseline, HOUR) == (fact("same_season", season="hour", thin=0, repeats="hour"),)
+    assert compared(baseline, 24 * HOUR) == ()
 
 
 def test_a_day_is_compared_with_its_weekdays_and_a_week_is_not() -> None:
     baseline = found(28, weekend=2.0)
-    assert compared(baseline, HOUR, 168) == "the same hours of the week: the reference repeats every day and every week"
-    assert compared(baseline, 24 * HOUR, 168) == "the same weekdays: the reference repeats every day and every week"
-    assert compared(baseline, 7 * 24 * HOUR, 168) == ""
+    for length, season in ((HOUR, "hour_of_week"), (24 * HOUR, "weekday")):
+        same = fact("same_season", season=season, thin=0, repeats="hour_of_week")
+        assert compared(baseline, length, 168) == (same,)
+    assert compared(baseline, 7 * 24 * HOUR, 168) == ()
 
 
 def test_a_day_whose_rows_came_at_other_hours_counts_by_its_weekday_alone() -> None:
@@ -172,15 +170,10 @@ def test_a_day_whose_rows_came_at_other_hours_counts_by_its_weekday_alone() -> N
 
 
 def test_a_reference_says_what_it_cannot_tell() -> None:
-    assert (
-        compared(found(1), HOUR) == "all of the reference: of less than 2 days it cannot tell whether its hours differ"
-    )
-    assert compared(found(7, daily=0), 24 * HOUR) == (
-        "all of the reference: of less than 4 weeks it cannot tell whether its weekdays differ"
-    )
-    unknown = "all of the reference: its rows have no times, so how its hours and days differ is not known"
-    assert compared(found(7, timed=False), HOUR) == unknown
-    assert compared(found(28, daily=0), HOUR) == ""
+    assert compared(found(1), HOUR) == (fact("repeats_unknown", season="hour", least=2),)
+    assert compared(found(7, daily=0), 24 * HOUR) == (fact("repeats_unknown", season="weekday", least=4),)
+    assert compared(found(7, timed=False), HOUR) == (fact("repeats_unknown", season=None, least=0),)
+    assert compared(found(28, daily=0), HOUR) == ()
 
 
 def test_what_does_not_repeat_keeps_all_of_its_rows() -> None:

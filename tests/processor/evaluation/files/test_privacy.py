@@ -46,7 +46,7 @@ def test_what_was_hashed_is_not_hashed_again_when_it_is_sent(reference: pd.DataF
 
 def test_batches_are_protected_too(reference: pd.DataFrame) -> None:
     arguments = {"score": "score", "actual": "actual", "time": "time", "id": "id", "model": "churn", "task": "binary"}
-    batches = Baseline.from_batches([reference[:1_500], reference[1_500:]], privacy=PRIVACY, **arguments)  # type: ignore[arg-type]
+    batches = Baseline.from_frame(lambda: [reference[:1_500], reference[1_500:]], privacy=PRIVACY, **arguments)  # type: ignore[arg-type]
     assert batches.bins == built(reference, PRIVACY).bins
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 
 from driftline_processor.core.evaluation import Delay, Evaluation, Expected, Finding, SlaResult
 from driftline_processor.core.facts import fact
@@ -14,6 +13,7 @@ from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.units import keep_units
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price
@@ -167,5 +167,5 @@ def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_base
     newest, address = chosen_window(model, -2)
     client = browse(FakeView([model]))
     assert 'id="compared"' not in client.get(address).text
-    newest.compared = "<the same hours>"
-    assert "Compared with &lt;the same hours&gt;." in client.get(address).text
+    newest.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
+    assert "Compared with the same hours." in client.get(address).text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from driftline.tables.table import ModelKey
@@ -36,6 +35,7 @@ from driftline_processor.web.pages.overview import Words, figures, linked, told_
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, select
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
@@ -325,8 +325,8 @@ def test_the_open_window_says_that_it_is_open_and_when_it_closes(browse: Browse)
 def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(browse: Browse) -> None:
     model = flights()
     chosen, address = month(model, -2)
-    chosen.compared = "<the same hours>"
-    assert "Compared with &lt;the same hours&gt;." in browse(FakeView([model])).get(address).text
+    chosen.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
+    assert "Compared with the same hours." in browse(FakeView([model])).get(address).text
     assert 'id="compared"' not in browse(many()).get("/models/flights?window=1mo").text
 
 

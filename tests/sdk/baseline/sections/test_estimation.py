@@ -94,7 +94,7 @@ def test_batches_teach_what_the_whole_frame_does() -> None:
     batches = [{name: values[at : at + 1_000] for name, values in frame.items()} for at in (0, 1_000, 2_000)]
     options = {"score": "said", "actual": "actual", "time": "time", "model": "m", "task": "regression"}
     whole = Baseline.from_frame(frame, **options)  # type: ignore[arg-type]
-    parts = Baseline.from_batches(batches, **options)  # type: ignore[arg-type]
+    parts = Baseline.from_frame(lambda: batches, **options)  # type: ignore[arg-type]
     assert whole.extras.estimation is not None
     assert parts.extras.estimation is not None
     assert to_json(parts.extras.estimation) == to_json(whole.extras.estimation)

@@ -60,7 +60,7 @@ def test_a_baseline_without_scores_has_none() -> None:
 def test_batches_give_what_one_frame_gives() -> None:
     rows = frame()
     halves = [{name: values[part] for name, values in rows.items()} for part in (slice(0, 400), slice(400, N))]
-    batches = Baseline.from_batches(halves, score="p", model="m", task="binary").extras.score_means
+    batches = Baseline.from_frame(lambda: halves, score="p", model="m", task="binary").extras.score_means
     assert to_json(batches) == to_json(built(rows).extras.score_means)
 
 

@@ -101,7 +101,7 @@ def test_batches_give_the_seasons_of_the_whole() -> None:
     parts = [{name: values[at::3] for name, values in whole.items()} for at in range(3)]
     said = {"score": "p", "time": "time", "model": "m", "task": "regression", "seasonality": "hour"}
     together = {name: np.concatenate([part[name] for part in parts]) for name in whole}
-    assert Baseline.from_batches(parts, **said).to_json() == Baseline.from_frame(together, **said).to_json()  # type: ignore[arg-type]
+    assert Baseline.from_frame(lambda: parts, **said).to_json() == Baseline.from_frame(together, **said).to_json()  # type: ignore[arg-type]
 
 
 def test_what_is_denied_is_in_no_season() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.codec import to_json
-from driftline.baseline.sections.slices import FEWEST, SliceOutcomes
+from driftline.baseline.sections.slices import MIN_OUTCOMES, SliceOutcomes
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.tables.table import Column
 from driftline.tables.task import Task
@@ -37,7 +37,7 @@ def known(baseline: Baseline) -> SliceOutcomes:
 def test_a_slice_has_the_decisions_of_its_rows_in_each_stretch_of_time() -> None:
     found = known(built())
     assert list(found.by_slice) == ["country=BE", "country=FR", "country=NL"]
-    assert np.count_nonzero(COUNTRY == "LU") < FEWEST
+    assert np.count_nonzero(COUNTRY == "LU") < MIN_OUTCOMES
     own = np.equal(COUNTRY, "NL")
     whole = fold_outcomes(BINARY, SCORE[own, np.newaxis], None, Column(numbers=ACTUAL[own].astype(np.float64)))
     for part in ("outcomes", "confusion"):

@@ -92,7 +92,7 @@ def test_batches_give_the_slices_of_the_frame() -> None:
     rows = frame()
     halves = [{name: values[at] for name, values in rows.items()} for at in (slice(0, 1_000), slice(1_000, None))]
     told: dict[str, Any] = {"score": "score", "model": "churn", "task": "binary", "slices": ["country"]}
-    assert Baseline.from_batches(halves, **told).to_json() == built(rows).to_json()
+    assert Baseline.from_frame(lambda: halves, **told).to_json() == built(rows).to_json()
 
 
 def test_slices_change_no_bins_and_are_read_back() -> None:

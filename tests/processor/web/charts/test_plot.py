@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from driftline_processor.web.charts.thinning import Point, column_width, columns, thin_band, thin_line
+from driftline_processor.web.charts.plot import Plot, Point, columns, thin_band, thin_line
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.fake_view import price
 
 HEIGHTS = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=400)
 
 
 def test_up_to_120_windows_have_a_place_of_their_own() -> None:
-    assert column_width(120, 0.0, 240.0) == 0.0
-    assert column_width(121, 0.0, 240.0) == 2.0
+    window = price().windows["1d"][0]
+    assert [Plot(0.0, 240.0, 0.0, 1.0, windows=[window] * many).column for many in (120, 121)] == [0.0, 2.0]
     assert columns([0.0, 0.1, 0.2], 0.0) == [range(1), range(1, 2), range(2, 3)]
 
 

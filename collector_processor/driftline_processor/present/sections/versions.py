@@ -1,0 +1,108 @@
+"""A challenger beside its champion: what is tested, and what else is known of the same time."""
+
+from __future__ import annotations
+
+from driftline_processor.core.dates import date_words
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.versions.comparison import Comparison
+from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.core.wording import short
+from driftline_processor.present.figures import service_title
+from driftline_processor.present.numbers import count, ends, number
+from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, row
+from driftline_processor.present.service_level import ends_of_calls, value_of_calls
+from driftline_processor.present.titles import metric_names, metric_title
+from driftline_processor.present.versions import LOSS_WORDS, about, ends_of_difference, mean_loss, sentence
+
+_VERDICTS: dict[str, tuple[Tone, str]] = {
+    "worse": ("bad", "drift"),
+    "better": ("good", "ok"),
+    "inconclusive": ("quiet", "inconclusive"),
+}
+"""Verdict → what it stands out for, and the colour of its badge."""
+
+
+def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
+    """Lay out how a challenger does: what decides first, then metrics that are not tested."""
+    champion, challenger = side_by_side.champion, side_by_side.challenger
+    names = [short(version.name, 32) or "no version" for version in (champion, challenger)]
+    sides = (Column(f"champion {names[0]}", "number", spare=2), Column(names[1], "number", spare=1))
+    tested = Table(
+        (
+            Column(f"{side_by_side.role} {names[1]}"),
+            *sides,
+            Column("difference, valid at any time", "number"),
+            Column("verdict"),
+            Column("requests", "number", spare=3),
+        ),
+        tuple(map(_tested, side_by_side.comparisons.values())),
+        noun="loss",
+    )
+    untested = Table(
+        (Column("metric"), *sides, Column("outcomes", "number", spare=3)),
+        (*_metrics(side_by_side), *_calls(side_by_side)),
+        noun="metric",
+        folded_as="Other metrics of the same time, without a test",
+    )
+    period = ""
+    if side_by_side.start:
+        period = f" from {date_words(side_by_side.start, timezone)} to {date_words(side_by_side.end, timezone)}"
+    rows = f"{count(champion.rows)} and {count(challenger.rows)} predictions{period}"
+    counts = f"{rows}, {count(side_by_side.pairs)} requests that both scored have an outcome."
+    first = Line(f"{short(sentence(side_by_side), 400)}.", _VERDICTS[side_by_side.verdict][0])
+    return Section(
+        f"other-metrics-{names[1]}",
+        f"{names[1]} compared with {names[0]}",
+        (first, tested, untested, Line(counts, "quiet")),
+    )
+
+
+def _tested(comparison: Comparison) -> Row:
+    tone, state = _VERDICTS[comparison.verdict]
+    needed = "" if comparison.rows_needed is None else f", about {count(about(comparison.rows_needed))} needed"
+    return row(
+        LOSS_WORDS.get(comparison.loss, comparison.loss),
+        mean_loss(comparison.loss, comparison.champion),
+        mean_loss(comparison.loss, comparison.challenger),
+        ends_of_difference(comparison.loss, comparison.low, comparison.high),
+        Cell(comparison.verdict, tone, badge=f"state-{state}"),
+        f"{count(comparison.rows)} {'of both' if comparison.paired else 'in all'}{needed}",
+    )
+
+
+def _metrics(side_by_side: SideBySide) -> list[Row]:
+    """Return the metrics of both sides that are not tested."""
+    champion, challenger = side_by_side.champion.metrics, side_by_side.challenger.metrics
+    return [
+        row(
+            metric_title(name),
+            *(
+                Cell(number(metric.value), note=ends(metric.low, metric.high))
+                for metric in (champion[name], challenger[name])
+            ),
+            Cell(f"{count(champion[name].rows)} and {count(challenger[name].rows)}", "quiet"),
+        )
+        for name in metric_names(champion)
+        if name in challenger and name not in side_by_side.comparisons
+    ]
+
+
+def _calls(side_by_side: SideBySide) -> list[Row]:
+    """Return the metrics of calls that both sides have."""
+    champion, challenger = side_by_side.champion.service, side_by_side.challenger.service
+    if champion is None or challenger is None:
+        return []
+
+    def cell(name: str, measured: MetricValue) -> Cell:
+        return Cell(value_of_calls(name, measured), note=ends_of_calls(name, measured))
+
+    return [
+        row(
+            service_title(name),
+            cell(name, measured),
+            cell(name, challenger.values[name]),
+            Cell(f"of {count(measured.rows)} and {count(challenger.values[name].rows)} calls", "quiet"),
+        )
+        for name, measured in champion.values.items()
+        if name in challenger.values
+    ]

@@ -1,0 +1,106 @@
+"""Words for what a window was compared with, if that is not the baseline as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from driftline_processor.core.dates import date_words
+from driftline_processor.core.facts import Fact
+from driftline_processor.core.windows.window import DAY
+
+from .catalogue import clauses, words_of
+
+_SEASONS: Mapping[str, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
+_REPEATS: Mapping[str, str] = {
+    "hour": "the reference repeats every day",
+    "weekday": "the reference repeats every week",
+    "hour_of_week": "the reference repeats every day and every week",
+}
+
+
+def compared_words(notes: Iterable[Fact]) -> str:
+    """Return what a window was compared with; "" for the baseline as it is.
+
+    >>> from driftline_processor.core.facts import fact
+    >>> compared_words([fact("own_last_rows", last="30d", without="", rows=9_000), fact("slices_at_season")])
+    'its own last 30d, 9,000 rows; slices with their own rows at these hours, as far as all rows tell'
+    """
+    notes = [*notes]
+    of_slices = [note for note in notes if note.kind == "slices_at_season"]
+    all_rows = ", ".join(clauses(note for note in notes if note.kind != "slices_at_season"))
+    return "; ".join([all_rows, *clauses(of_slices)])
+
+
+@words_of("own_first_week")
+def _own_first_week(rows: int) -> str:
+    return f"its own first week, {rows:,} rows"
+
+
+@words_of("own_first_rows")
+def _own_first_rows(covered: int, rows: int, until: int, shift: float) -> str:
+    hours = covered / (DAY / 24)
+    seen = f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+    provisional = f"provisional until {date_words(until)} UTC: a shift below {shift:.2f} σ is not called drift"
+    return f"its own first {seen}, {rows:,} rows, {provisional}"
+
+
+@words_of("baseline_decided_again")
+def _baseline_decided_again(threshold: float, baseline_threshold: float) -> str:
+    rows = f"its rows decided at {threshold:g} as these are, not at {baseline_threshold:g}"
+    return f"the baseline, {rows}; its predicted classes are not compared"
+
+
+@words_of("baseline_without_decisions")
+def _baseline_without_decisions(baseline_threshold: float, threshold: float, decided_there: bool) -> str:
+    rows = f"at {threshold:g}" if decided_there else f"neither there nor at {threshold:g}"
+    return f"the baseline without its decisions, made at {baseline_threshold:g}: these rows were decided {rows}"
+
+
+def _last_rows(last: str, without: str) -> str:
+    return f"its own last {last}" + (f" without {without}" if without else "")
+
+
+@words_of("own_last_rows")
+def _own_last_rows(last: str, without: str, rows: int) -> str:
+    return f"{_last_rows(last, without)}, {rows:,} rows"
+
+
+@words_of("last_rows_too_few")
+def _last_rows_too_few(last: str, without: str, rows: int, periods: int, of: int, unit: str) -> str:
+    units = "days" if unit == "1d" else f"stretches of {unit}"
+    return f"the baseline, since {_last_rows(last, without)} has only {rows:,} rows in {periods} of {of} {units}"
+
+
+@words_of("same_season")
+def _same_season(season: str, thin: int, repeats: str | None) -> str:
+    several = f"{thin} of them have" if thin > 1 else "one of them has"
+    few = f" ({several} few rows in the baseline, and the neighbouring ones count, too)" if thin else ""
+    return f"the same {_SEASONS[season]}{few}" + ("" if repeats is None else f": {_REPEATS[repeats]}")
+
+
+@words_of("slices_at_season")
+def _slices_at_season() -> str:
+    return "slices with their own rows at these hours, as far as all rows tell"
+
+
+@words_of("seasons_unknown")
+def _seasons_unknown(season: str) -> str:
+    return f"all of the baseline: it does not know its {_SEASONS[season]}"
+
+
+@words_of("seasons_seen_once")
+def _seasons_seen_once(season: str) -> str:
+    return f"all of the baseline: it has seen less than two {'days' if season == 'hour' else 'weeks'}"
+
+
+@words_of("no_row_with_time")
+def _no_row_with_time() -> str:
+    return "all of the baseline: none of its rows has a time"
+
+
+@words_of("repeats_unknown")
+def _repeats_unknown(season: str | None, least: int) -> str:
+    if season is None:
+        return "all of the reference: its rows have no times, so how its hours and days differ is not known"
+    length = f"{least} {'days' if season == 'hour' else 'weeks'}"
+    return f"all of the reference: of less than {length} it cannot tell whether its {_SEASONS[season]} differ"
