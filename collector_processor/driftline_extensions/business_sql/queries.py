@@ -21,12 +21,12 @@ from zoneinfo import ZoneInfo
 
 from driftline.export.backoff import doubling_pauses
 from driftline_processor.core.business import BusinessPoint, BusinessReading
-from driftline_processor.core.decode.business_rows import BusinessRows, RefusedRow, business_rows, query_digest
-from driftline_processor.core.wording import duration, printable
 from driftline_processor.ingest.transaction import Request
+from driftline_processor.present.wording import duration, printable
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
 from msgspec import Struct, field
 
+from driftline_extensions.business_sql.business_rows import BusinessRows, RefusedRow, business_rows, query_digest
 from driftline_extensions.business_sql.keys import SqlQuery
 
 from .database import MOST_ROWS, SqlDatabase, SqlError, SqlResult, open_database

@@ -16,10 +16,10 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict
 from driftline_processor.core.verdict import pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
-from driftline_processor.core.wording import iso_time, printable, short
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.replay import replayed_model
+from driftline_processor.present.wording import iso_time, printable, short
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.errors import BadInput
 from msgspec import Struct

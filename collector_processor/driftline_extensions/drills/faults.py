@@ -13,7 +13,7 @@ from driftline_processor.core.facts import Fact, columns_of, facts_within
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.core.wording import short
+from driftline_processor.present.wording import short
 from driftline_processor.readers.errors import BadInput
 from msgspec import Struct, structs
 from numpy.typing import NDArray

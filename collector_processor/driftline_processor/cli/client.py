@@ -17,9 +17,9 @@ from driftline.tables.timestamps import instant
 from msgspec import Struct
 
 from driftline_processor.core.nearest_names import listed
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.errors import BadInput
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}

@@ -27,8 +27,8 @@ from driftline.tables.table import I64
 from msgspec import Struct, field
 
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
-from driftline_processor.core.wording import duration
 from driftline_processor.ingest.changes import PaneProgress
+from driftline_processor.present.wording import duration
 
 SECOND = 10**9
 

@@ -13,10 +13,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from driftline_processor.config.policies import Silence
-from driftline_processor.core.dates import date_words
-from driftline_processor.core.wording import iso_time, printable
 from driftline_processor.policy.alerts import Alert, AlertStore, Delivery
 from driftline_processor.policy.message import Message
+from driftline_processor.present.dates import date_words
+from driftline_processor.present.wording import iso_time, printable
 
 from .decisions import DecisionStore
 

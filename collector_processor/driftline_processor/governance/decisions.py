@@ -10,7 +10,7 @@ import xxhash
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
 DecisionKind = Literal["retraining", "retirement"]

@@ -26,9 +26,9 @@ from msgspec import structs
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.training_runs import TrainingRun
-from driftline_processor.core.wording import short
 from driftline_processor.health import Counters
 from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import short
 
 OTHER = "other"
 """The version, and the environment, of what is beyond the limit."""

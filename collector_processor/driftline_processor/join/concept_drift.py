@@ -21,7 +21,7 @@ from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.performance.reference import level_of_errors
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.store.arrow_tables import (
     actual_of,
     integers_of,

@@ -13,9 +13,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from driftline_processor.config.channels import Channel
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.alerts import AlertLine, collected_facts
 from driftline_processor.present.money import loss_words
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model
 

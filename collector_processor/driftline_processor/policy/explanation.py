@@ -26,11 +26,11 @@ from driftline_processor.core.policy import (
     judge_parts,
 )
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import iso_time, printable
 from driftline_processor.present import policies as words
 from driftline_processor.present.policies import Untold
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.wording import iso_time, printable
 from driftline_processor.queries.overview import ModelView
 
 from .alerts import Alert, AlertStore

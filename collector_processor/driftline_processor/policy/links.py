@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.links import Links
 from driftline_processor.present.runbooks import runbook_for
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView
 

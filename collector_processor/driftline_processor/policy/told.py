@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from driftline_processor.core.wording import iso_time, printable
+from driftline_processor.present.wording import iso_time, printable
 
 from .alerts import Alert, AlertStore, Approval, Delivery, Result
 from .message import Message

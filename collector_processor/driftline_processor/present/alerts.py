@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.wording import iso_time, printable, short
+from driftline_processor.present.dates import date_words
+from driftline_processor.present.wording import iso_time, printable, short
 
 from .times import lasted_words
 from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence

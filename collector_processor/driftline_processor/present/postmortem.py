@@ -10,7 +10,7 @@ from driftline.tables.timestamps import instant
 from msgspec import Struct, field
 
 from driftline_processor.core.windows.window import DAY, HOUR
-from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.present.wording import format_percent, printable, short
 
 ASKED: Final = (
     ("What happened?", "In plain words, for somebody who was not there."),

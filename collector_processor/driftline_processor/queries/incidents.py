@@ -22,11 +22,11 @@ from driftline_processor.core.service_level.failing import ServiceFailure, servi
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
 from driftline_processor.core.verdict.window import usual_service
-from driftline_processor.core.wording import duration, format_percent, printable, short
 from driftline_processor.present.figures import capital
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.verdicts import verdict_reason
+from driftline_processor.present.wording import duration, format_percent, printable, short
 
 from .interruptions import Interruption
 from .overview import ModelView

@@ -25,10 +25,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.health import Counters
 from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
+from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of

@@ -15,13 +15,13 @@ from rich.table import Table
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.verdict import ORDER
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import short
 from driftline_processor.present import times
 from driftline_processor.present.numbers import UNKNOWN, cell, compact, many, percent, shares
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import HEADLINES, metric_title
 from driftline_processor.present.verdicts import verdict_word
+from driftline_processor.present.wording import short
 
 from .console import Text, histogram
 from .evaluation import VERDICT_STYLES

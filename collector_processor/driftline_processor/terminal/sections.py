@@ -9,8 +9,8 @@ from msgspec import Struct
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table as RichTable
 
-from driftline_processor.core.wording import printable
 from driftline_processor.present.sections.section import Cell, Line, Listing, Section, Spark, Table, Tone
+from driftline_processor.present.wording import printable
 
 from .console import LONGEST_NAME, Readable, Text, empty, histogram, terminal
 

@@ -9,12 +9,12 @@ from functools import partial
 from msgspec import Struct
 from starlette.exceptions import HTTPException
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.policy.action import file_safe
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Report, StateReader
 from driftline_processor.present.links import Links
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import iso_time
 
 from .file_report import PAGES
 from .pages import feature

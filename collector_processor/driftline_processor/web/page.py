@@ -21,8 +21,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from driftline_processor.core.dates import date_label, date_words
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import (
     names,
@@ -36,6 +34,7 @@ from driftline_processor.present import (
 )
 from driftline_processor.present import policies as policy_words
 from driftline_processor.present import sections as facts
+from driftline_processor.present.dates import date_label, date_words
 from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.json_shapes import Key
@@ -48,6 +47,7 @@ from driftline_processor.present.sentences.outcomes import fast_labels_sentence,
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.units import keep_units_of_page
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, drawings, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution

@@ -14,10 +14,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec.structs import replace
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present import glossary, states
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import iso_time
 
 from .page import Page, render
 from .place import TABS, feature_page

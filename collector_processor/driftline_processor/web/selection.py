@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.verdict import VerdictContext, coming_windows, verdict_of_model
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 from driftline_processor.web.parameters import nearest_window, no_window, read_moment
 

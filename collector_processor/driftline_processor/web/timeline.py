@@ -15,11 +15,11 @@ from msgspec import Struct, field
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import short
 from driftline_processor.present import titles
 from driftline_processor.present.figures import in_shares
 from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
+from driftline_processor.present.wording import short
 from driftline_processor.queries.interruptions import InterruptionKind
 from driftline_processor.queries.overview import ModelView
 

@@ -24,12 +24,12 @@ from driftline_processor.config.section import Problem, under
 from driftline_processor.config.values import FilePath, PageUrl, Secret, Text, is_here
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.policy import fill_text, fill_tree
-from driftline_processor.core.wording import short
 from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import HttpService, NotTaken, Reply, Request
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
+from driftline_processor.present.wording import short
 
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token and the certificate of the API server."""

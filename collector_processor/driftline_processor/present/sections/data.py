@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation, Expected, Finding, Judgement
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, first_rows, row
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.states import state_word
+from driftline_processor.present.wording import short
 
 _SEVERITIES: dict[str, Tone] = {"critical": "bad", "major": "alert", "minor": "warn"}
 _EXPECTATIONS: dict[Judgement, Tone] = {"broken": "alert", "inconclusive": "warn", "met": ""}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from driftline_processor.core.dates import date_label
 from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import (
     Estimate,
@@ -19,8 +18,8 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.core.wording import short
 from driftline_processor.present import estimates as estimate_words
+from driftline_processor.present.dates import date_label
 from driftline_processor.present.fairness import HIGHEST, apart_sentence, criterion_sentence
 from driftline_processor.present.figures import capital, in_shares
 from driftline_processor.present.numbers import UNKNOWN, count, ends, exact_to, finite, many, number, percent
@@ -43,6 +42,7 @@ from driftline_processor.present.sentences.window import objective as objective_
 from driftline_processor.present.service_level import ends_of_calls, rank_service, service_title, value_of_calls
 from driftline_processor.present.states import objective_state, state_word
 from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, metric_names, metric_text, metric_title
+from driftline_processor.present.wording import short
 
 MOST_METRICS = 3
 """Metrics that are shown beside those that are worse."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide
-from driftline_processor.core.wording import short
+from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import service_title
 from driftline_processor.present.numbers import count, ends, number
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, row
 from driftline_processor.present.service_level import ends_of_calls, value_of_calls
 from driftline_processor.present.titles import metric_names, metric_title
 from driftline_processor.present.versions import LOSS_WORDS, about, ends_of_difference, mean_loss, sentence
+from driftline_processor.present.wording import short
 
 _VERDICTS: dict[str, tuple[Tone, str]] = {
     "worse": ("bad", "drift"),

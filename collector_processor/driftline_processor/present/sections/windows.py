@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import UNKNOWN, cell, count, ends, number, percent, shares
 from driftline_processor.present.sections.drift import state_tone
 from driftline_processor.present.sections.section import Cell, Column, Row, Section, Table, row
@@ -14,6 +13,7 @@ from driftline_processor.present.states import compared, drifted, overall, rank,
 from driftline_processor.present.times import window_label
 from driftline_processor.present.titles import HEADLINES, metric_title
 from driftline_processor.present.verdicts import verdict_word
+from driftline_processor.present.wording import short
 
 LARGE_PSI = 0.25
 """From here on the size of a drift is called large."""

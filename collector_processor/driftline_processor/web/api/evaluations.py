@@ -19,7 +19,6 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.verdict import VerdictContext, coming_windows, with_verdicts
-from driftline_processor.core.wording import iso_time
 from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
@@ -30,6 +29,7 @@ from driftline_processor.present.sections import sections_of_windows
 from driftline_processor.present.sections.section import TOP, ModelSections
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.overview import BaselineView, ModelView, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot

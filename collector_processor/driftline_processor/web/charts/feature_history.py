@@ -14,10 +14,10 @@ from driftline.tables.table import F64, I64
 from markupsafe import Markup, escape
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import number, percent
 from driftline_processor.present.states import state_word
 from driftline_processor.present.times import window_name
+from driftline_processor.present.wording import short
 from driftline_processor.queries.feature_history import FeatureWindow
 
 from . import svg

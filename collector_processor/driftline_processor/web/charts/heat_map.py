@@ -13,9 +13,9 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from driftline_processor.core.evaluation import Evaluation, Size, State
-from driftline_processor.core.wording import short
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.times import window_name
+from driftline_processor.present.wording import short
 
 from . import svg
 from .plot import MOST_MARKS, Address, Plot

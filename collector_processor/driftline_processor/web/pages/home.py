@@ -18,11 +18,11 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict import ORDER, rank_state
-from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import money, names, numbers, states, titles, verdicts
 from driftline_processor.present.figures import interval_of_value, metric_value
 from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.times import common_zone
+from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.losses import TROUBLES, loss_of_model
 from driftline_processor.queries.overview import ModelView, has_performance, leading_model, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot

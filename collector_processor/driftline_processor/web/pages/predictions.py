@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.labels.sampling import Reason
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.json_shapes import Key, or_null, time_of
 from driftline_processor.present.links import NO_LINKS, Links
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions

@@ -13,7 +13,6 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.core.retraining import RetrainGain
-from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import titles
 from driftline_processor.present.json_shapes import Key, or_null, time_of
 from driftline_processor.present.names import handle
@@ -23,6 +22,7 @@ from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model
 from driftline_processor.web.charts.distributions import distribution
