@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.inputs.libraries import libraries_of
+from driftline.inputs.column import libraries_of
 
 from .errors import BadInput
 
