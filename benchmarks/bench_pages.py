@@ -16,7 +16,6 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from driftline_processor.state import State
 from driftline_processor.store.database import Store
 from jinja2 import Environment
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from benchmarks.stopwatch import cpu_seconds

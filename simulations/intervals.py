@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -27,6 +27,7 @@ from driftline_processor.core.performance.reference import lent_days, reference_
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings, Shares
 from driftline_processor.core.performance.slices import counts_of
 from driftline_processor.core.windows.window import DAY
+from msgspec.structs import replace
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta

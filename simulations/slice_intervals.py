@@ -7,7 +7,7 @@ also judged as if its rows were independent, for comparison.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from driftline.panes.sparse_sums import Sparse
@@ -21,6 +21,7 @@ from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import counts_of, measured
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
+from msgspec.structs import replace
 from scipy.optimize import brentq
 from scipy.special import expit
 

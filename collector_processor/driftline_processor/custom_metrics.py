@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import lru_cache, wraps
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.task import KINDS, Task
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, usual_for

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(Struct, frozen=True):
     """So many seconds from when it was made. ``clock``: seconds that never go back.
 
     >>> deadline = Deadline(20.0, begun=100.0, clock=lambda: 104.0)

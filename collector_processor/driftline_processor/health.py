@@ -10,7 +10,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -45,8 +47,7 @@ class Counters:
             return dict(self._values)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that is wrong. ``name``: stays the same, for programs. ``message``: a sentence for people.
 
     ``ready``: whether the processor takes data all the same.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct, field
 
 Signal = Literal["traces", "metrics", "logs"]
 """The three OTLP requests: ``/v1/traces``, ``/v1/metrics``, ``/v1/logs``."""
@@ -15,8 +16,7 @@ UNUSABLE_OUTCOME = "unusable_outcome"
 """The reason under which rejected outcomes are counted, whatever brought them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """The outcome of one request. ``rejected``: reason → rows, spans or outcomes that could not be used.
 
     ``part``: of an upload: whether it came before ("again"), or was other bytes then ("other": nothing was taken).

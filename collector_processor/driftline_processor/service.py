@@ -16,13 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
 from driftline.tables.table import ModelKey
+from msgspec.structs import replace
 from starlette.types import ASGIApp
 
 from driftline_processor.config.business import business_readers

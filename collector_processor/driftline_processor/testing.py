@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
@@ -23,6 +22,8 @@ from driftline.panes.pane import Pane, merge
 from driftline.panes.relevance import Relevance, relevance_of
 from driftline.tables.table import F64, I64, Column
 from driftline.tables.task import KINDS, PerKind, Task
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, misnamed
@@ -48,8 +49,7 @@ CLOSE = 1e-9
 Values = dict[str, MetricValue]
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
+class Rows(Struct, frozen=True, eq=False, dict=True):
     """Rows of a task whose outcomes are known; a model that is right somewhat more often than not."""
 
     task: Task

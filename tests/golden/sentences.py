@@ -6,7 +6,6 @@ A change of words changes that one file. All other tests assert kinds, values an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -51,6 +50,7 @@ from driftline_processor.present.sentences.policies import ENDINGS, ending_words
 from driftline_processor.present.sentences.retraining import retraining_reasons, retraining_sentence
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_reason, verdict_sentence
 from msgspec import structs
+from msgspec.structs import replace
 
 from tests.support.verdict_examples import examples
 from tests.support.window_verdict_cases import WINDOWS

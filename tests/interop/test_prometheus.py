@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from driftline.semconv import attributes, metrics
 from driftline_processor.exporters.derived_metrics import metrics_request
 from driftline_processor.exporters.metric_points import Point
 from driftline_processor.exporters.types.otlp_http import OtlpHttp, OtlpHttpExporter
+from msgspec.structs import replace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from .peers import Driftline, eventually, get, post, prometheus

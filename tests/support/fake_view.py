@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from copy import copy
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
@@ -35,6 +35,7 @@ from driftline_processor.receipts import Receipt
 from driftline_processor.web.app import create_app
 from driftline_processor.web.site import Site
 from msgspec import structs
+from msgspec.structs import fields
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -47,7 +48,7 @@ Browse = Callable[[Any], TestClient]
 NOW = 1_388_534_400 * 10**9 + 9 * 3600 * 10**9  # 2014-01-01T09:00:00Z
 
 
-QUERIES: tuple[str, ...] = tuple(Queries.__dataclass_fields__)
+QUERIES: tuple[str, ...] = tuple(Queries.__struct_fields__)
 
 
 @dataclass
@@ -441,7 +442,7 @@ def right_to_left() -> ModelView:
         evaluation.features[RIGHT_TO_LEFT_FEATURE] = structs.replace(
             amount, name=RIGHT_TO_LEFT_FEATURE, missing_was=0.01, missing_now=0.2
         )
-    return replace(model, key=key, verdict=verdict_of_model(model.windows["1h"]))
+    return structs.replace(model, key=key, verdict=verdict_of_model(model.windows["1h"]))
 
 
 def many() -> FakeView:

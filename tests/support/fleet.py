@@ -10,6 +10,7 @@ from pathlib import Path
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store
+from msgspec import structs
 from starlette.applications import Starlette
 
 from tests.support.fake_view import FakeView, animals, app_of, flights, fraud, learning, price
@@ -38,7 +39,7 @@ def fleet(models: int) -> list[ModelView]:
 def _model(name: str, at: int) -> ModelView:
     made = _KINDS[at % len(_KINDS)]()
     tier = (1, 2, 3, None)[at % 4]
-    view = replace(made, key=replace(made.key, model=name), team=TEAMS[at % 4], tier=tier, currency="EUR")
+    view = structs.replace(made, key=replace(made.key, model=name), team=TEAMS[at % 4], tier=tier, currency="EUR")
     for windows in view.windows.values() if at % 3 == 0 else ():
         for one in windows:
             one.realized["cost_per_prediction"] = of_money(1.5, 1.4, 1.6)

@@ -17,7 +17,7 @@ from sys import getsizeof
 from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from driftline_processor.core.wording import printable
+from driftline_processor.present.wording import printable
 
 from driftline_extensions.business_sql.keys import SINCE, SINCE_UNIX, SqlQuery, escaped, parameters_of, secrets_of
 

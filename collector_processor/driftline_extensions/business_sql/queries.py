@@ -15,18 +15,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
 from os import urandom
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from driftline.export.backoff import doubling_pauses
 from driftline_processor.core.business import BusinessPoint, BusinessReading
-from driftline_processor.core.decode.business_rows import BusinessRows, RefusedRow, business_rows, query_digest
-from driftline_processor.core.wording import duration, printable
 from driftline_processor.ingest.transaction import Request
+from driftline_processor.present.wording import duration, printable
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
+from msgspec import Struct, field
 
+from driftline_extensions.business_sql.business_rows import BusinessRows, RefusedRow, business_rows, query_digest
 from driftline_extensions.business_sql.keys import SqlQuery
 
 from .database import MOST_ROWS, SqlDatabase, SqlError, SqlResult, open_database
@@ -72,8 +72,7 @@ class SeriesIntake(Protocol):
         """Take points in; the future resolves when they are on disk."""
 
 
-@dataclass(slots=True)
-class _Series:
+class _Series(Struct):
     """One series of a database.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,12 +16,14 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict
 from driftline_processor.core.verdict import pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
-from driftline_processor.core.wording import iso_time, printable, short
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.replay import replayed_model
+from driftline_processor.present.wording import iso_time, printable, short
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.errors import BadInput
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .faults import FAULTS, Fault, Injection, choose_feature, lacking, partner_of
 from .shadow import Lived, Look, Shadow, leading_view, shadow_config
@@ -33,8 +35,7 @@ TOLD_FURTHER: Final = 3 * DAY
 """Nanoseconds for which a drill goes on after it was found, for its cause to be named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How a fault is injected; None where its own size counts.
 
     Attributes:
@@ -50,8 +51,7 @@ class Settings:
     seed: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(Struct, frozen=True):
     """A policy that fired.
 
     Attributes:
@@ -83,8 +83,7 @@ class Fired:
     silenced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DrillResult:
+class DrillResult(Struct, frozen=True):
     """What came of a drill.
 
     Attributes:

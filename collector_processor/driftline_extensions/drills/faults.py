@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,8 +13,9 @@ from driftline_processor.core.facts import Fact, columns_of, facts_within
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.core.wording import short
+from driftline_processor.present.wording import short
 from driftline_processor.readers.errors import BadInput
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from .traffic import Features, Traffic
@@ -25,8 +26,7 @@ PROBES: Final = 20
 """Rows that an attacker starts from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Injection:
+class Injection(Struct, frozen=True):
     """How a fault is injected.
 
     Attributes:
@@ -48,8 +48,7 @@ class Injection:
         return np.asarray((traffic.time >= self.at) & (self.rng.random(len(traffic)) < self.fraction))
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """A fault, and what should be told of it.
 
     Attributes:
@@ -126,9 +125,9 @@ def _changed(traffic: Traffic, name: str, column: Column, rows: NDArray[np.bool_
 def _asked_again(traffic: Traffic, features: Features, rows: NDArray[np.bool_]) -> Traffic:
     """Return the traffic with other inputs, whose scores are new in some rows alone."""
     if traffic.model is None or traffic.scores is None:
-        return replace(traffic, features=features)
+        return structs.replace(traffic, features=features)
     scores = np.where(rows[:, None], traffic.model(features), traffic.scores)
-    return replace(traffic, features=features, scores=scores)
+    return structs.replace(traffic, features=features, scores=scores)
 
 
 def _mixed(before: Column, after: Column, rows: NDArray[np.bool_]) -> Column:
@@ -212,10 +211,10 @@ def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
         slices = {
             name: changed.features[name] if name == how.feature else column for name, column in changed.slices.items()
         }
-        return replace(changed, actual=_mixed(traffic.actual, followed, rows), slices=slices)
+        return structs.replace(changed, actual=_mixed(traffic.actual, followed, rows), slices=slices)
     moved = traffic.take(drawn_rows)
     known_times = np.where(moved.known > 0, traffic.time + (moved.known - moved.time), 0)
-    return replace(moved, time=traffic.time, number=traffic.number, known=known_times)
+    return structs.replace(moved, time=traffic.time, number=traffic.number, known=known_times)
 
 
 def _places(column: Column) -> F64:
@@ -239,9 +238,9 @@ def _truth_turns(traffic: Traffic, how: Injection) -> Traffic:
     if traffic.task.predicts_number:
         numbers = numbers_of(traffic.actual)
         deviation = float(np.nanstd(numbers)) or 1.0
-        return replace(traffic, actual=Column(np.where(rows, numbers + how.size * deviation, numbers)))
+        return structs.replace(traffic, actual=Column(np.where(rows, numbers + how.size * deviation, numbers)))
     rows &= how.rng.random(len(traffic)) < min(how.size, 1.0)
-    return replace(traffic, actual=_turned(traffic.actual, traffic.task.classes, rows))
+    return structs.replace(traffic, actual=_turned(traffic.actual, traffic.task.classes, rows))
 
 
 def _turned(actual: Column, classes: Sequence[str], rows: NDArray[np.bool_]) -> Column:
@@ -261,7 +260,7 @@ def _turned(actual: Column, classes: Sequence[str], rows: NDArray[np.bool_]) -> 
 
 def _outcomes_late(traffic: Traffic, how: Injection) -> Traffic:
     late = how.rows(traffic) & (traffic.known > 0)
-    return replace(traffic, known=np.where(late, traffic.known + int(how.size * DAY), traffic.known))
+    return structs.replace(traffic, known=np.where(late, traffic.known + int(how.size * DAY), traffic.known))
 
 
 def _outcomes_mixed_up(traffic: Traffic, how: Injection) -> Traffic:
@@ -271,7 +270,7 @@ def _outcomes_mixed_up(traffic: Traffic, how: Injection) -> Traffic:
     hit = np.flatnonzero(rows & is_present(traffic.actual))
     order = np.arange(len(traffic))
     order[hit] = how.rng.permutation(hit)
-    return replace(traffic, actual=take_rows(traffic.actual, order))
+    return structs.replace(traffic, actual=take_rows(traffic.actual, order))
 
 
 def _silent(traffic: Traffic, how: Injection) -> Traffic:
@@ -280,7 +279,7 @@ def _silent(traffic: Traffic, how: Injection) -> Traffic:
 
 def _slow(traffic: Traffic, how: Injection) -> Traffic:
     assert traffic.duration is not None
-    return replace(traffic, duration=np.where(how.rows(traffic), traffic.duration * how.size, traffic.duration))
+    return structs.replace(traffic, duration=np.where(how.rows(traffic), traffic.duration * how.size, traffic.duration))
 
 
 def _burst(traffic: Traffic, how: Injection) -> Traffic:
@@ -305,7 +304,7 @@ def _burst(traffic: Traffic, how: Injection) -> Traffic:
         numbers = column.numbers + deviation * 0.01 * how.rng.integers(-2, 3, added)
         rows = rows.with_features({**rows.features, how.feature: replace(column, numbers=numbers)})
     number = int(traffic.number.max()) + 1 + np.arange(added, dtype=np.int64)
-    return merged(traffic, replace(rows, time=time, number=number, known=np.zeros(added, np.int64)))
+    return merged(traffic, structs.replace(rows, time=time, number=number, known=np.zeros(added, np.int64)))
 
 
 def _margins(traffic: Traffic) -> F64:
@@ -330,7 +329,7 @@ def merged(traffic: Traffic, two: Traffic) -> Traffic:
     def array(first: F64 | None, second: F64 | None) -> F64 | None:
         return None if first is None or second is None else np.concatenate([first, second])
 
-    joined = replace(
+    joined = structs.replace(
         traffic,
         time=np.concatenate([traffic.time, two.time]),
         number=np.concatenate([traffic.number, two.number]),

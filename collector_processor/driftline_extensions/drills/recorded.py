@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, table_batches
+from msgspec.structs import replace
 
 from .traffic import Traffic
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from driftline_processor.core.windows.window import DAY, length
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.store.database import StorageError
+from msgspec import Struct, field
 
 from .drill import DrillResult, Range, Settings, default_fault
 from .faults import FAULTS, Fault
@@ -39,8 +39,7 @@ NAMELESS: Final = "churn"
 """The model that is drilled where no configuration names any."""
 
 
-@dataclass(frozen=True, slots=True)
-class DrillRequest:
+class DrillRequest(Struct, frozen=True):
     """The options of drills.
 
     Attributes:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -28,6 +27,7 @@ from driftline_processor.policy.watch import no_links
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 from driftline_processor.state import State
 from driftline_processor.store.process_folder import ProcessFolder
+from msgspec import Struct, field
 
 from .traffic import Traffic
 
@@ -94,8 +94,7 @@ class RecordingCouriers(Couriers):
             channel.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What the pages say of the model at a time.
 
     Attributes:
@@ -107,8 +106,7 @@ class Look:
     verdict: Verdict | None
 
 
-@dataclass(frozen=True, slots=True)
-class Lived:
+class Lived(Struct, frozen=True):
     """What a shadow has seen by the end of its traffic.
 
     Attributes:
@@ -129,8 +127,7 @@ class Lived:
     until: int
 
 
-@dataclass
-class Shadow:
+class Shadow(Struct):
     """A configuration that lives through traffic, whose past may be copied.
 
     Attributes:

@@ -8,7 +8,6 @@ those of :data:`INPUTS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.windows.window import DAY, HOUR
 from driftline_processor.readers.errors import BadInput
+from msgspec import Struct
 
 from .traffic import Features, Traffic, values_of
 
@@ -108,8 +108,7 @@ def synthetic_traffic(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
+class _Model(Struct, frozen=True):
     """A model that goes by the ranks of its first inputs among those of its reference.
 
     Attributes:

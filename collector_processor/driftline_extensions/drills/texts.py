@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from driftline_processor.core.wording import iso_time, printable, short
 from driftline_processor.present.verdicts import verdict_cause, verdict_sentence
+from driftline_processor.present.wording import iso_time, printable, short
 
 from .drill import DrillResult, Fired, time_words
 from .faults import FAULTS, Fault

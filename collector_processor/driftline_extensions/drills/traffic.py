@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final, Protocol
 
@@ -17,6 +16,8 @@ from driftline.tables import column_codec
 from driftline.tables.table import F64, I64, Column, Items, ModelKey, Text, numbers_of, take_rows
 from driftline.tables.task import Task
 from driftline_processor.core.windows.window import DAY
+from msgspec import Struct, field
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 MOST_ROWS: Final = 2_000
@@ -37,8 +38,7 @@ class DrawnModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(Struct, frozen=True):
     """n predictions of one version of a model, by time, and what became of them.
 
     Attributes:

@@ -8,19 +8,18 @@ Expectations as a ``driftline.yaml``: what ``driftline expectations import`` wri
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 from driftline_processor.config.yaml_loader import Loader
+from msgspec import Struct, field
 
 
 class Unsupported(Exception):  # noqa: N818 - a word of the domain
     """A check that cannot be said in our words; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedCheck:
+class SkippedCheck(Struct, frozen=True):
     """One check that was not read: its name, its line from 1 on (0 = not known), and why."""
 
     name: str
@@ -33,8 +32,7 @@ class SkippedCheck:
         return f"{where}: {self.name}: left out: {self.why}"
 
 
-@dataclass(slots=True)
-class ImportedSuite:
+class ImportedSuite(Struct):
     """``name``: what the file calls its data. ``rows`` and ``features``: as in ``driftline.yaml``."""
 
     name: str

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from driftline.capture.model_identity import VERSION
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.wording import iso_time
 
 _SPEC = "https://openlineage.io/spec"
 EVENT = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"

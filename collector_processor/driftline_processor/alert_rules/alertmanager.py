@@ -15,7 +15,7 @@ from driftline.semconv import attributes as a
 from driftline_processor.config.model import Model
 from driftline_processor.config.policies import Policy, Silence
 from driftline_processor.config.schema import Config
-from driftline_processor.core.wording import iso_time, printable
+from driftline_processor.present.wording import iso_time, printable
 
 from . import error_budgets, policy_rules
 from .prometheus import dump, rules_of_any_model

@@ -22,8 +22,8 @@ from driftline_processor.core.policy import error_budget
 from driftline_processor.core.policy.signals import Signal, read_signal
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.windows.window import length
-from driftline_processor.core.wording import format_value
 from driftline_processor.present.names import LINKED, handle
+from driftline_processor.present.wording import format_value
 
 from .promql import MODEL, label, labels, matchers, one_of, series, summary
 from .signal_queries import End, LeftOut, has_interval, query

@@ -32,7 +32,7 @@ from driftline_processor.core.policy.condition import (
 )
 from driftline_processor.core.policy.signals import Signal
 from driftline_processor.core.windows.window import length
-from driftline_processor.core.wording import duration
+from driftline_processor.present.wording import duration
 
 from .error_budgets import Rule
 from .promql import (

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import yaml
 
 from driftline_processor.config.schema import Config
-from driftline_processor.core.wording import printable
+from driftline_processor.present.wording import printable
 
 from . import error_budgets, policy_rules
 from .signal_queries import LeftOut

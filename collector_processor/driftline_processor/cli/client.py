@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ import httpx
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import instant
+from msgspec import Struct
 
 from driftline_processor.core.nearest_names import listed
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.errors import BadInput
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -69,8 +69,7 @@ def read_production_baseline(
     return production
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotRows:
+class SnapshotRows(Struct, frozen=True):
     """The rows of a snapshot.
 
     Attributes:
@@ -229,8 +228,7 @@ def fetch_training_runs(url: str, model: str) -> list[dict[str, Any]]:
     return list(json.loads(_ask("GET", url, path))["training_runs"])
 
 
-@dataclass(frozen=True, slots=True)
-class ReportRange:
+class ReportRange(Struct, frozen=True):
     """What a report is about, beside the model.
 
     Attributes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.readers.addresses import file_or_address

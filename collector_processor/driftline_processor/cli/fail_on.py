@@ -5,8 +5,9 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
+
+from msgspec import Struct
 
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.drift.methods import METHODS
@@ -73,8 +74,7 @@ _ESTIMATE_LEAVES = ("value", "low", "high", "sampling_error", "alert", "referenc
 DEFAULT = Choices().names()
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One parsed condition.
 
     Attributes:

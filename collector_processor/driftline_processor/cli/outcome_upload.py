@@ -15,7 +15,6 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +26,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import xxhash
 from driftline.export.backoff import doubling_pauses
+from msgspec import Struct, field
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, seconds_to_wait
@@ -41,8 +41,7 @@ ROWS = 50_000
 """Rows of a part: some megabytes, taken in within a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class UploadPart:
+class UploadPart(Struct, frozen=True):
     """A part of a file of outcomes; ``models``: those that its rows name."""
 
     number: int
@@ -53,8 +52,7 @@ class UploadPart:
     models: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeColumns:
+class OutcomeColumns(Struct, frozen=True):
     """The columns of a file of outcomes.
 
     Attributes:
@@ -232,8 +230,7 @@ def _is_unicode(text: str) -> bool:
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 
 
-@dataclass(slots=True)
-class UploadResult:
+class UploadResult(Struct):
     """The result of uploading one file.
 
     Attributes:
@@ -248,8 +245,7 @@ class UploadResult:
     models: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class UploadTarget:
+class UploadTarget(Struct, frozen=True):
     """The destination of outcomes, and their model.
 
     Attributes:

@@ -175,7 +175,7 @@ def _held(
     """Return the channels that hold the message about a firing back, each with why and until when."""
     from driftline.tables.timestamps import instant
 
-    from driftline_processor.core.wording import iso_time
+    from driftline_processor.present.wording import iso_time
 
     holding_channels = []
     for name in channels:
@@ -219,7 +219,7 @@ def action_words(action: Mapping[str, Any]) -> str:
 
 def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """Yield a replay in lines."""
-    from driftline_processor.core.wording import format_percent, short
+    from driftline_processor.present.wording import format_percent, short
 
     for model in answer["models"]:
         name = " ".join(filter(None, [short(model["model"]), short(model["version"])]))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64, I64
+from msgspec import Struct, field
 
 from .windows.window import Window
 
@@ -128,8 +128,7 @@ def added_since(
     return BusinessPoint(point.name, point.stream, point.time - 1, value, weight) if math.isfinite(value) else None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BusinessSeries:
+class BusinessSeries(Struct, frozen=True, eq=False):
     """The points of a series, in the order of time.
 
     Attributes:

@@ -6,12 +6,13 @@ Code decides by kinds and values alone, so another wording, or another language,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+
+class Fact(Struct, frozen=True):
     """Something that is so.
 
     Attributes:
@@ -26,7 +27,7 @@ class Fact:
         """Hold tuples in place of lists, as which stored tuples are read."""
         if any(isinstance(value, list) for value in self.values.values()):
             values = {name: tuple(value) if isinstance(value, list) else value for name, value in self.values.items()}
-            object.__setattr__(self, "values", values)
+            force_setattr(self, "values", values)
 
     def value(self, name: str) -> Any:
         """Return a value by its name; None if the fact has none of that name."""

@@ -6,16 +6,16 @@ A sum is a histogram of one bucket. Counts are float64, exact up to 2^53.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.bins import TOLERANCE, NumberBins
 from driftline.tables.table import F64
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Explicit:
+class Explicit(Struct, frozen=True, eq=False):
     """A histogram with bounds.
 
     ``counts``, float64 (k + 1,), are those of ``(bounds[i - 1], bounds[i]]``; ``bounds`` are float64 (k,), ascending.
@@ -40,8 +40,7 @@ class Buckets(NamedTuple):
     counts: F64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Exponential:
+class Exponential(Struct, frozen=True, eq=False):
     """A base-2 exponential histogram: ``base = 2^(2^-scale)``; ``zero`` values lie within ``±threshold``.
 
     OpenTelemetry specification, "Metrics Data Model", section "ExponentialHistogram".

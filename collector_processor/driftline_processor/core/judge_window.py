@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct
 
 from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.drift.lasting import lasting_sums
@@ -38,8 +38,7 @@ from .quality import quality
 from .window_context import NO_CONTEXT, WindowContext
 
 
-@dataclass(frozen=True, slots=True)
-class ModelWindow:
+class ModelWindow(Struct, frozen=True):
     """One window of one model.
 
     Attributes:

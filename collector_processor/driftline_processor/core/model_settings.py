@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
 from driftline.tables.timestamps import AnySeasonality, UnknownSeasonality
+from msgspec import Struct, field
 
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.expectations.rule import Expectations
@@ -17,8 +17,7 @@ from .concept import Settings as ConceptSettings
 from .versions import VersionNames
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSettings:
+class ModelSettings(Struct, frozen=True):
     """Settings that judge the windows of one model.
 
     Attributes:

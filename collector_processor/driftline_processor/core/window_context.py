@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from driftline.baseline.sections.duplicate_rows import Recurrence
 from driftline.panes.pane import Pane
+from msgspec import Struct, field
 
 from driftline_processor.core.expectations.judge import RowFacts
 from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN, WindowOutcomes
@@ -23,8 +23,7 @@ class SliceContext(NamedTuple):
     time_before: TimeBefore = no_time_before
 
 
-@dataclass(frozen=True, slots=True)
-class WindowContext:
+class WindowContext(Struct, frozen=True):
     """The context of a window.
 
     Attributes:

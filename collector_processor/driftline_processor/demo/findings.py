@@ -7,10 +7,10 @@ is not told. ``tests/end_to_end/demo`` recomputes the numbers with pandas and sc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from msgspec import Struct
 from sklearn.metrics import log_loss
 
 from driftline_processor.present.numbers import number
@@ -20,8 +20,7 @@ from .data import FEATURES, replayed_rows, training_rows
 LARGE_PSI = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
+class Month(Struct, frozen=True):
     """One evaluated month, out of the JSON of ``/api``.
 
     Attributes:

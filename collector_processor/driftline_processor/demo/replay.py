@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import httpx
 import numpy as np
 import pandas as pd
+from msgspec import Struct
 
 from .data import FEATURES
 
@@ -18,8 +18,7 @@ BATCH_HOURS = 6
 """The flights scheduled within these hours travel as one batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Progress of the replay: event time, predictions and outcomes sent so far."""
 
     time: pd.Timestamp

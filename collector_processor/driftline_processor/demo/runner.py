@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from typing import Any
 import httpx
 import pandas as pd
 import yaml
+from msgspec import Struct
+from msgspec.structs import astuple
 from rich.console import Console, Group
 
 from driftline_processor.present.numbers import count, many
@@ -36,8 +37,7 @@ LOOK_EVERY = 1.0
 TIMEZONE = "America/New_York"
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """The ports of 127.0.0.1 on which the demo listens: pages, OTLP over HTTP and gRPC, and the service."""
 
     web: int = 8780
@@ -186,8 +186,7 @@ def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Results of the replay: the evaluated months as ``/api`` gives them, the story, and the addresses of its pages."""
 
     months: dict[str, Any]

@@ -20,8 +20,8 @@ from msgspec.msgpack import Decoder, decode, encode
 
 from driftline_processor.core.drift.lasting import stored_lasting
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.wording import without_half_surrogates
 from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.present.wording import without_half_surrogates
 
 if sys.version_info >= (3, 14):
     from compression import zstd

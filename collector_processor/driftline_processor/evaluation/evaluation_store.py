@@ -15,13 +15,12 @@ import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from driftline.tables.table import I64
-from msgspec import NODEFAULT, UNSET
+from msgspec import NODEFAULT, UNSET, Struct
 from msgspec.structs import fields
 
 from driftline_processor.core.drift.incident import drifting
@@ -684,8 +683,7 @@ def _details_of(raw: bytes) -> tuple[dict[str, Any], int]:
     return decode_details(raw), OF_ENCODED * len(raw)
 
 
-@dataclass(slots=True)
-class _CurrentDictionary:
+class _CurrentDictionary(Struct):
     """The dictionary that the next windows of a series are compressed with."""
 
     digest: bytes

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from msgspec import structs
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.lasting import follow_lasting

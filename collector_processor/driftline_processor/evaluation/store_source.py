@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -195,8 +195,7 @@ class StoreReaders:
         self.rows.clear()
 
 
-@dataclass(eq=False)
-class StoreSource:
+class StoreSource(Struct, eq=False, dict=True):
     """One window in the store.
 
     Attributes:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, I64, ModelKey
+from msgspec import Struct, field
 
 from driftline_processor.core.versions import SideBySide, VersionInput, VersionPeriod, compare_versions
 from driftline_processor.core.versions.losses import PARTS, swap_versions
@@ -123,8 +123,7 @@ def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -
     return hours[open_ones > 1]
 
 
-@dataclass(slots=True)
-class VersionWatch:
+class VersionWatch(Struct):
     """Compares the versions of all models. One thread calls :meth:`step`; any may read :meth:`of`."""
 
     connection: Connection

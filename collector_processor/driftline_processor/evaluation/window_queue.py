@@ -19,16 +19,16 @@ import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.tables.table import I64
+from msgspec import Struct, field
 
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
-from driftline_processor.core.wording import duration
 from driftline_processor.ingest.changes import PaneProgress
+from driftline_processor.present.wording import duration
 
 SECOND = 10**9
 
@@ -185,8 +185,7 @@ _Lane = tuple[int, str]
 """A series and the name of its windows."""
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
+class _Entry(Struct, eq=False):
     """A window that waits or rests.
 
     Attributes:
@@ -206,8 +205,7 @@ class _Entry:
     line: _Line | None = None
 
 
-@dataclass(slots=True, eq=False)
-class _Line:
+class _Line(Struct, eq=False):
     """Windows of one kind and name that are due, the longest waiting first.
 
     Attributes:
@@ -229,8 +227,7 @@ class _Line:
 _NONE: I64 = np.empty(0, np.int64)
 
 
-@dataclass(slots=True, eq=False)
-class _PastWindows:
+class _PastWindows(Struct, eq=False):
     """Past windows of one series and name: starts and ends as int64 (n,), those before ``first`` are done."""
 
     since: int

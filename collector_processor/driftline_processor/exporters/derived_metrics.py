@@ -17,7 +17,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, Protocol, get_args
 
 from driftline.baseline.sections.slices import slice_name
@@ -26,6 +25,7 @@ from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from msgspec import Struct
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
@@ -397,8 +397,7 @@ def _key_values(labels: Labels) -> list[KeyValue]:
     return [KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in labels]
 
 
-@dataclass(frozen=True, slots=True)
-class Sink:
+class Sink(Struct, frozen=True):
     """Destination of metrics: ``offer`` queues the body of a request and returns at once."""
 
     offer: Callable[[bytes], object]

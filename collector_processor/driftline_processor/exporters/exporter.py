@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from driftline_processor.config.exporters import ExporterKeys
 from driftline_processor.receipts import Signal
@@ -18,8 +19,7 @@ CLOSED = "closed"
 """The kind of the answer to a request after :meth:`Exporter.close`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExportResult:
+class ExportResult(Struct, frozen=True):
     """The result of a request.
 
     Attributes:

@@ -12,7 +12,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -22,6 +21,8 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.performance.mispredictions import row_losses_of
 from driftline_processor.health import Counters
@@ -32,8 +33,7 @@ from driftline_processor.store.series import Series
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Exemplar:
+class Exemplar(Struct, frozen=True):
     """One that was counted.
 
     Attributes:
@@ -47,8 +47,7 @@ class Exemplar:
     span_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """The value of one series now; ``metric`` and the keys of ``attributes`` are names of the registry.
 
     Attributes:

@@ -13,7 +13,6 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,6 +24,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_text
 from driftline.tables.table import F64, I64, ModelKey
+from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -45,8 +45,7 @@ MOST_PER_SECOND: Final = 100.0
 _OPERATION = "outcome"
 
 
-@dataclass(frozen=True, slots=True)
-class JoinedRows:
+class JoinedRows(Struct, frozen=True):
     """n sampled predictions of one model with their outcomes.
 
     Attributes:

@@ -17,9 +17,9 @@ from opentelemetry.proto.logs.v1 import logs_pb2 as otlp
 
 from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
 from driftline_processor.core.evaluation import VerdictState
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.verdicts import VerdictChange
 
 from .derived_metrics import SERVICE

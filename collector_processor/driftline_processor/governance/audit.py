@@ -7,14 +7,16 @@ the configuration has them. Of an attempt that failed and was made again only th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
+from msgspec import Struct
+from msgspec.structs import asdict
+
 from driftline_processor.config.policies import Silence
-from driftline_processor.core.dates import date_words
-from driftline_processor.core.wording import iso_time, printable
 from driftline_processor.policy.alerts import Alert, AlertStore, Delivery
 from driftline_processor.policy.message import Message
+from driftline_processor.present.dates import date_words
+from driftline_processor.present.wording import iso_time, printable
 
 from .decisions import DecisionStore
 
@@ -25,8 +27,7 @@ takes an alert on, or decides about a model; a silence begins."""
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """Something that was done.
 
     Attributes:
@@ -52,8 +53,7 @@ class Entry:
     alert: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Struct, frozen=True):
     """Reads what was done.
 
     Attributes:

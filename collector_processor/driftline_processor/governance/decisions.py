@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
 import pyarrow as pa
 import xxhash
+from msgspec import Struct
+from msgspec.structs import asdict
 
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
 DecisionKind = Literal["retraining", "retirement"]
@@ -23,8 +24,7 @@ MOST: Final = 10_000
 """Decisions that are kept: of fifty models one a day for half a year. The oldest go first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What somebody decided about a model.
 
     Attributes:

@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from driftline_processor.core.dates import date_words, span_words
 from driftline_processor.core.windows.window import DAY, Window
+from driftline_processor.present.dates import date_words, span_words
 
 USUAL_DAYS = 90
 """Days of a period that nobody named: a quarter."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.metrics import direction
@@ -93,8 +94,7 @@ class ReviewedModel(NamedTuple):
     decisions: tuple[ReviewedDecision, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What was told of models, and what people said to it.
 
     Attributes:
@@ -110,8 +110,7 @@ class Told:
     decisions: Sequence[Decision] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """A review.
 
     Attributes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from driftline_processor.core.dates import date_words
+from msgspec import Struct
+
 from driftline_processor.core.evaluation import (
     Evaluation,
     Fairness,
@@ -27,12 +27,13 @@ from driftline_processor.core.policy.signals import read_signal
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
 from driftline_processor.core.verdict import rank_state
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.core.wording import format_percent, short
+from driftline_processor.present.dates import date_words
 from driftline_processor.present.fairness import criterion_sentence, fewest_sentence
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.service_level import ends_of_calls, service_title, value_of_calls
 from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.wording import format_percent, short
 from driftline_processor.queries.incidents import KINDS, Incident
 from driftline_processor.queries.losses import TROUBLES, loss_of_period
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
@@ -81,8 +82,7 @@ class ScoreLine(NamedTuple):
         return GRADES[self.grade]
 
 
-@dataclass(frozen=True, slots=True)
-class Scorecard:
+class Scorecard(Struct, frozen=True):
     """The scorecard of a model, of its versions in use together.
 
     Attributes:
@@ -230,8 +230,7 @@ def _verdict(verdict: Verdict | None) -> ScoreLine:
     return ScoreLine("verdict", grades.get(verdict.state, "watch"), verdict_sentence(verdict))
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     """How often an objective was met in a period.
 
     Attributes:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from msgspec import Struct
 
 from driftline_processor.expected_wait import refuse_late
 from driftline_processor.health import Counters
@@ -67,8 +67,7 @@ class _Nowhere:
         del passage
 
 
-@dataclass(slots=True)
-class _Unanswered:
+class _Unanswered(Struct):
     """A request that is being written.
 
     Attributes:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, I64
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED
 from driftline_processor.core.service_level.sums import FAILED
@@ -84,8 +85,7 @@ class ChangedPanes:
             return written_panes
 
 
-@dataclass(slots=True)
-class SeriesTotals:
+class SeriesTotals(Struct):
     """Running totals of one series: rows kept, their event times, the newest arrival, and what was decided.
 
     Replaced as a whole, never changed in place.

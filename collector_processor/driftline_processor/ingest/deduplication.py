@@ -11,12 +11,12 @@ often it is sent, and whoever sends asks which part is next.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import xxhash
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.store.database import Connection, insert, read
@@ -91,8 +91,7 @@ UPLOADS_KEPT = 30 * 86_400 * 10**9
 """Nanoseconds for which an upload is remembered after its last part."""
 
 
-@dataclass(frozen=True, slots=True)
-class UploadPart:
+class UploadPart(Struct, frozen=True):
     """One part of an upload.
 
     Attributes:
@@ -105,8 +104,7 @@ class UploadPart:
     rejected: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPart:
+class StoredPart(Struct, frozen=True):
     """A part of an upload that is on disk.
 
     Attributes:
@@ -119,8 +117,7 @@ class StoredPart:
     received: int
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """The progress of an upload.
 
     Attributes:

@@ -21,13 +21,14 @@ from types import MappingProxyType
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey, OutcomeTable
+from msgspec import structs
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.training_runs import TrainingRun
-from driftline_processor.core.wording import short
 from driftline_processor.health import Counters
 from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import short
 
 OTHER = "other"
 """The version, and the environment, of what is beyond the limit."""
@@ -124,7 +125,7 @@ class ModelLimits:
         if not self._admit_model(run.model, 1):
             return None
         environment = self._environment(run.environment, 1, take=False)
-        return run if environment == run.environment else replace(run, environment=environment)
+        return run if environment == run.environment else structs.replace(run, environment=environment)
 
     def place_outcomes(self, outcomes: OutcomeTable) -> OutcomeTable | None:
         """Return outcomes as they are kept, None where they are not; they take no place."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable
 from driftline.tables.task import Task
+from msgspec import Struct, field
 
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.estimate.sums import learned_parts, score_parts, score_parts_of
@@ -266,8 +267,7 @@ _DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
 """The bounds of durations are upper-inclusive, as those of OTLP are; bins are not."""
 
 
-@dataclass(slots=True)
-class DistributionSums:
+class DistributionSums(Struct):
     """The result of adding distributions to panes.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import I64, ModelKey, OutcomeTable, PredictionTable, Text
 from driftline.tables.task import Task
+from msgspec import Struct, field
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
@@ -90,8 +91,7 @@ _TIME_AND_ID = pa.schema({"time": pa.int64(), "id": pa.string()})
 _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """One decoded request.
 
     Attributes:
@@ -509,8 +509,7 @@ class Intake:
         self._batches.expire(work.now)
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(Struct):
     """The content of one transaction.
 
     Attributes:

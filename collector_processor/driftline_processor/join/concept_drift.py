@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, ModelKey
+from msgspec.structs import replace
 
 from driftline_processor.core.concept import Settings, Stream, losses_of_rows, reference_loss
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.performance.reference import level_of_errors
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.store.arrow_tables import (
     actual_of,
     integers_of,

@@ -16,13 +16,13 @@ is kept: it is the next of its id that is known not to have been the first.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import I64
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.outcomes.matching import COARSEST, EARLY, match_outcomes
@@ -91,8 +91,7 @@ _BITS = 34
 """As many moments as there are between 1970 and 2262, times some."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomePairs:
+class OutcomePairs(Struct, frozen=True):
     """Pairs that belong together: ``outcome``, by sequence number, and ``place`` of its prediction, int64 (n,).
 
     ``candidates``: all predictions of the ids that were asked for, sorted by sequence number, with their ``time``
@@ -260,16 +259,14 @@ FROM outcomes o SEMI JOIN hits h ON o.seq = h.outcome WHERE {}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class JoinProgress:
+class JoinProgress(Struct, frozen=True):
     """The progress of the join: the last sequence numbers of outcomes and predictions it has looked at."""
 
     outcomes: int
     predictions: int
 
 
-@dataclass(slots=True)
-class Matches:
+class Matches(Struct):
     """The matches of all that is new.
 
     ``matched``: a row for each outcome and prediction that belong together, with the columns of both. ``held``: the

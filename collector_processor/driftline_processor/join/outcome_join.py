@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import I64
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.labels.delay import place_of
@@ -332,8 +332,7 @@ class Join:
         return {row["model"]: row["rows"] for row in rows}
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(Struct):
     """The work of one transaction."""
 
     changes: PaneChanges = field(default_factory=PaneChanges)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +23,7 @@ from driftline.baseline.ranking_outcomes import ListStatements, read_actuals
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import seen_classes
 from driftline.tables.table import F64, I64, is_present
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import number_array
@@ -233,8 +233,7 @@ _MEANT = (("actual", ""), ("number", 0.0), ("weight", 1.0), ("value", 0.0))
 """The columns by which an outcome says the same as another, and what stands for nothing."""
 
 
-@dataclass(slots=True)
-class OutcomeChanges:
+class OutcomeChanges(Struct):
     """The changes to write; at most one row of a prediction in each table.
 
     ``rows``: matched rows that count from now on: ``first`` where nothing counted before, ``corrected`` where something
@@ -360,8 +359,7 @@ OutcomeReason = tuple[int, str]
 """A series and what its outcomes are folded over, see :func:`~driftline_processor.store.panes.performance_fold`."""
 
 
-@dataclass(slots=True)
-class RefusedOutcomes:
+class RefusedOutcomes(Struct):
     """Outcomes that found their prediction and are not used: by series and fold, and by reason."""
 
     unusable: Counter[OutcomeReason] = field(default_factory=Counter)

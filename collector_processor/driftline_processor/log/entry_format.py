@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
 from typing import Literal
 
 import xxhash
+from msgspec import Struct
 
 from driftline_processor.receipts import Signal
 
@@ -46,8 +46,7 @@ _COPIED = 64 << 10
 """Bytes of a body up to which copying it costs less than a part of its own in a write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A request to be kept.
 
     Attributes:
@@ -67,8 +66,7 @@ class Entry:
     to: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """An entry that was read.
 
     Attributes:
@@ -81,8 +79,7 @@ class Stored:
     entry: Entry
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """The entries of a stretch of bytes.
 
     Attributes:

@@ -20,11 +20,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from driftline.semconv import attributes, metrics
+from msgspec import Struct
 
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
@@ -72,8 +72,7 @@ _PROBE = 64 << 10
 """Bytes of a blank by which a disk is tried that could not be written."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLimits:
+class LogLimits(Struct, frozen=True):
     """How much is kept for readers that are behind.
 
     Attributes:

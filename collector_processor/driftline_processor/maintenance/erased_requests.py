@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.tables.table import ModelKey, OutcomeTable, PredictionTable
+from msgspec.structs import replace
 
 from driftline_processor.core.arrow_arrays import text_array
 from driftline_processor.ingest.decoding import Decoding

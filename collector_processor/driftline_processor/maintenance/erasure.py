@@ -15,7 +15,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +22,8 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.sections.slices import slice_name
 from driftline.tables.table import I64
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from driftline_processor.core.windows.window import PANE
 from driftline_processor.evaluation.evaluation_store import forget_evaluations
@@ -96,8 +97,7 @@ SUMS = frozenset(
 """Tables that keep sums, settings or digests, and nothing by row."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErasureOrder:
+class ErasureOrder(Struct, frozen=True):
     """An order to delete rows of a model: the rows of prediction ids, or of subjects; in one environment, None = all.
 
     ``by`` "model": everything that is known of it, see :func:`forget_model`; ``values`` are its versions, none = all.
@@ -109,8 +109,7 @@ class ErasureOrder:
     environment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ErasureResult:
+class ErasureResult(Struct, frozen=True):
     """The result of a deletion.
 
     Attributes:

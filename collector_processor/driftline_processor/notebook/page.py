@@ -12,7 +12,6 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from driftline_processor.core.wording import printable, short
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present import numbers, verdicts
 from driftline_processor.present.sections import sections_of
@@ -20,6 +19,7 @@ from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_name
 from driftline_processor.present.units import keep_units_of_page
+from driftline_processor.present.wording import printable, short
 from driftline_processor.web.charts.drawings import drawn
 
 MOST_WINDOWS = 12

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from driftline_processor.config.channels import Channel
 from driftline_processor.present.alerts import acknowledgement_facts

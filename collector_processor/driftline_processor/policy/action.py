@@ -17,11 +17,12 @@ import re
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from driftline_processor.config.actions import ActionKeys
@@ -47,8 +48,7 @@ Exchange = Generator[Request, Reply, T]
 _log = logging.getLogger("driftline")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What an action may use while it carries out messages.
 
     Attributes:

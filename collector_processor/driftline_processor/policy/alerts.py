@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
 import xxhash
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from driftline_processor.config.channels import Severity
 from driftline_processor.core.evaluation import VerdictState
@@ -26,8 +27,7 @@ About = tuple[str, str, str]
 """Policy, environment and model: what at most one open alert is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """A policy that fires for a model, or did.
 
     Attributes:
@@ -107,8 +107,7 @@ def alert_id(policy: str, environment: str, model: str, since: int, number: int 
     return xxhash.xxh3_64_hexdigest("\0".join(parts).encode("utf-8", "surrogatepass"))
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """What came of a message.
 
     Attributes:
@@ -129,8 +128,7 @@ class Delivery:
     reference: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """The consent that a message of an action needs before it is sent.
 
     Attributes:
@@ -304,19 +302,19 @@ class AlertStore:
             if alerts:
                 ids = [alert.id for alert in alerts]
                 self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [ids])
-                insert(self._connection, "alerts", _table(map(_row, alerts), _ALERTS))
+                insert(self._connection, "alerts", _table(map(structs.asdict, alerts), _ALERTS))
             if messages:
-                rows = ({**_row(message), "facts": json.dumps(message.facts)} for message in messages)
+                rows = ({**structs.asdict(message), "facts": json.dumps(message.facts)} for message in messages)
                 insert(self._connection, "messages", _table(rows, _MESSAGES))
             if deliveries:
-                insert(self._connection, "deliveries", _table(map(_row, deliveries), _DELIVERIES))
+                insert(self._connection, "deliveries", _table(map(structs.asdict, deliveries), _DELIVERIES))
                 self._connection.execute("UPDATE messages SET facts = '{}' WHERE list_contains(?, id)", [delivered])
             for one in released:
                 self._connection.execute("UPDATE messages SET held = NULL, made = ? WHERE id = ?", [one.made, one.id])
             if approvals:
                 approved_messages = [approval.message for approval in approvals]
                 self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [approved_messages])
-                insert(self._connection, "approvals", _table(map(_row, approvals), _APPROVALS))
+                insert(self._connection, "approvals", _table(map(structs.asdict, approvals), _APPROVALS))
             if looks:
                 rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
                 insert(self._connection, "looks", _table(rows, _LOOKS))
@@ -479,11 +477,10 @@ _DELIVERIES = pa.schema(
 _APPROVALS = pa.schema([("message", pa.string()), ("time", pa.int64()), ("by", pa.string()), ("why", pa.string())])
 _LOOKS = pa.schema([*((name, pa.string()) for name in ("policy", "environment", "model")), ("since", pa.int64())])
 _STATES, _KINDS = get_args(VerdictState), get_args(Kind)
-_ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 
 def _alert(row: dict[str, Any]) -> Alert:
-    fields = {name: row[name] for name in _ALERT_FIELDS}
+    fields = {name: row[name] for name in Alert.__struct_fields__}
     texts = {name: row[name] or "" for name in ("said", "ending")}
     alert = Alert(**fields | texts | {"subjects": tuple(row["subjects"] or ())})
     if alert.severity not in SEVERITIES:
@@ -502,11 +499,6 @@ def _message(row: dict[str, Any]) -> Message:
     if not isinstance(facts, dict) or row["kind"] not in _KINDS:
         raise ValueError(f"a message of the kind {row['kind']!r} never says {row['facts']:.40}")
     return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"] or ()), "incident": row["incident"] or 1})
-
-
-def _row(record: Alert | Message | Delivery | Approval) -> dict[str, Any]:
-    """Return the fields by name; a look may write thousands, of which copies as deep as ``asdict`` takes them cost."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:

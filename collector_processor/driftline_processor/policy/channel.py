@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from msgspec import Struct
 
 from driftline_processor.config.channel_address import read_address
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from .sources import MakeReport
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a channel said to a message.
 
     Attributes:
@@ -38,8 +38,7 @@ class Answer:
 DELIVERED = Answer("delivered")
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What was sent before a message.
 
     Attributes:

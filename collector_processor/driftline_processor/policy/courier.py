@@ -18,7 +18,7 @@ from queue import SimpleQueue
 
 from driftline.export.backoff import doubling_pauses
 
-from driftline_processor.core.wording import short
+from driftline_processor.present.wording import short
 
 from .alerts import Delivery
 from .channel import Answer, Channel, Past

@@ -7,13 +7,15 @@ transaction, too: a processor that is killed at any moment says it once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from driftline_processor.config.channels import Channel
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.alerts import AlertLine, collected_facts
 from driftline_processor.present.money import loss_words
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model
 
@@ -36,8 +38,7 @@ def hold(message: Message, channels: Mapping[str, Channel]) -> Message:
     return message if until is None else replace(message, held=until)
 
 
-@dataclass
-class _Changes:
+class _Changes(Struct):
     """What becomes of held messages."""
 
     written: list[Message] = field(default_factory=list)

@@ -6,8 +6,9 @@ It is read anew from alerts, messages and deliveries at each look, so a restart 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from driftline_processor.config.channels import Channel, Escalation
 
@@ -18,8 +19,7 @@ ASKING = ("opened", "joined", "worse", "escalated")
 """Kinds of message that ask somebody to take an alert on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
+class Unanswered(Struct, frozen=True):
     """An alert that nobody has taken on in time.
 
     Attributes:

@@ -7,11 +7,11 @@ window that is restated changes its decision, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 
 from driftline_processor.config.channels import Channel
 from driftline_processor.config.policies import Policy, Silence
@@ -26,11 +26,11 @@ from driftline_processor.core.policy import (
     judge_parts,
 )
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import iso_time, printable
 from driftline_processor.present import policies as words
 from driftline_processor.present.policies import Untold
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.wording import iso_time, printable
 from driftline_processor.queries.overview import ModelView
 
 from .alerts import Alert, AlertStore
@@ -48,8 +48,7 @@ MOST_OF_ALERT: Final = 120
 """Windows of an alert that are judged again, at most, the newest ones: four months of days."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why nobody was told, or why nothing was done.
 
     Attributes:
@@ -61,8 +60,7 @@ class Reason:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class WindowDecision:
+class WindowDecision(Struct, frozen=True):
     """What a policy decided at one window.
 
     Attributes:
@@ -82,8 +80,7 @@ class WindowDecision:
     fires: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyDecision:
+class PolicyDecision(Struct, frozen=True):
     """What a policy decided about a version of a model.
 
     Attributes:
@@ -121,8 +118,7 @@ class PolicyDecision:
         return self.now is not None and (not facts or facts[0].value("verdict") != self.now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(Struct, frozen=True):
     """What a policy said of the windows of a version.
 
     Attributes:
@@ -150,8 +146,7 @@ class _Judged:
         return judge_parts(condition, Finding(self.windows, step.at, self.history.verdict_at, self.history.windows))
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """What was read of a version, and what that was read from."""
 
     windows: Mapping[str, Sequence[Evaluation]]

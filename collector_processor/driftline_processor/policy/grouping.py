@@ -7,9 +7,10 @@ be open is read from the messages that it was sent, so nothing else is stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
+
+from msgspec import Struct
 
 from driftline_processor.core.verdict import rank_state
 from driftline_processor.present.alerts import group_facts
@@ -26,8 +27,7 @@ FactsOf = Callable[[Kind, Alert, bool], Mapping[str, Any]]
 """Returns what is to be said of a change of one alert, and whether with links to what shows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlertChange:
+class AlertChange(Struct, frozen=True):
     """What is to be told of one alert.
 
     Attributes:

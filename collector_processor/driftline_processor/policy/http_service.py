@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.config.values import is_here
 
@@ -53,8 +55,7 @@ class NotTaken(Exception):  # noqa: N818 - what a service said, and no fault
         return replace(self.answer, detail=detail[:300])
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A request to a service.
 
     Attributes:
@@ -78,8 +79,7 @@ class Request:
     accepted: Collection[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What a service answered.
 
     Attributes:

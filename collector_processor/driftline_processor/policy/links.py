@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-from driftline_processor.core.wording import iso_time
+from msgspec import Struct
+
 from driftline_processor.present.links import Links
 from driftline_processor.present.runbooks import runbook_for
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView
 
 from .alerts import Alert
 
 
-@dataclass(frozen=True, slots=True)
-class AlertLinks:
+class AlertLinks(Struct, frozen=True):
     """Finds the links of a message.
 
     Attributes:

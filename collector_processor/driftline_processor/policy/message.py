@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
+
+from msgspec import Struct
 
 from driftline_processor.config.channels import Severity
 
@@ -17,8 +18,7 @@ SEVERITIES: Final = get_args(Severity)
 """The gravest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A message about an alert, for one channel or action.
 
     Attributes:

@@ -7,10 +7,11 @@ alert that began it, and lasts as long as one of its alerts does. What was order
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Final
+
+from msgspec import Struct
 
 from driftline_processor.config.actions import ActionKeys
 from driftline_processor.present.alerts import group_facts
@@ -25,8 +26,7 @@ Place = tuple[str, str]
 """Environment and model: what an incident is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A message to an action.
 
     Attributes:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 
 from driftline_processor.config.policies import Policy
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.policy import Firing, Rate, Replay, WindowHistory, replay_rule
 from driftline_processor.core.verdict import Reading, VerdictContext, read_window
-from driftline_processor.core.wording import iso_time, printable
 from driftline_processor.present.sentences.policies import found_words, quiet_sentence
+from driftline_processor.present.wording import iso_time, printable
 from driftline_processor.queries.overview import ModelView
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayedModel:
+class ReplayedModel(Struct, frozen=True):
     """A version of a model, with the windows over which policies are replayed.
 
     Attributes:

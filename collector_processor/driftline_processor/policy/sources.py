@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 
 from driftline_processor.present.names import handle
 
@@ -67,8 +67,7 @@ class RowsToLabel(NamedTuple):
     batch: LabelBatch
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What an action may ask of the processor. One thread an action calls them.
 
     Attributes:
@@ -80,8 +79,7 @@ class Sources:
     rows: Callable[[Message, int], RowsToLabel | None]
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRows:
+class AlertRows(Struct, frozen=True):
     """Draws the rows to label of alerts.
 
     Attributes:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from driftline_processor.core.wording import iso_time, printable
+from msgspec import Struct
+
+from driftline_processor.present.wording import iso_time, printable
 
 from .alerts import Alert, AlertStore, Approval, Delivery, Result
 from .message import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """A message, and what came of it; None while nobody knows.
 
     Attributes:
@@ -43,8 +43,7 @@ class Sent:
         return "awaits_approval" if self.awaits_approval else "waiting"
 
 
-@dataclass(frozen=True, slots=True)
-class AlertHistory:
+class AlertHistory(Struct, frozen=True):
     """An alert, with its messages in the order in which they were written."""
 
     alert: Alert

@@ -10,10 +10,11 @@ import itertools
 import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.channels import Channel
@@ -51,8 +52,7 @@ def no_links(_view: ModelView, _alert: Alert) -> Mapping[str, str]:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
-class VersionGroup:
+class VersionGroup(Struct, frozen=True):
     """The versions of a model in one environment that are in use."""
 
     environment: str
@@ -70,16 +70,14 @@ class VersionGroup:
         return max(view.watermark for view in self.views)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Struct, frozen=True):
     """A firing, and the version that shows it."""
 
     firing: Firing
     view: ModelView
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """When a policy fired for a version, and what that was read from."""
 
     windows: Mapping[str, Sequence[Evaluation]]
@@ -562,15 +560,12 @@ class PolicyWatch:
         return message_facts(told, alert.state)
 
 
-@dataclass
 class _FactsOfLook:
     """What is to be said of the alerts of one look, each worked out once."""
 
-    watch: PolicyWatch
-    groups: Sequence[VersionGroup]
-
-    def __post_init__(self) -> None:
-        self._by_place = {(group.environment, group.model): group for group in self.groups}
+    def __init__(self, watch: PolicyWatch, groups: Sequence[VersionGroup]) -> None:
+        self._watch = watch
+        self._by_place = {(group.environment, group.model): group for group in groups}
         self._known: dict[tuple[Kind, str, bool], Mapping[str, object]] = {}
 
     def __call__(self, kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
@@ -578,7 +573,7 @@ class _FactsOfLook:
         cache_key = kind, alert.id, linked
         if cache_key not in self._known:
             group = self._by_place.get((alert.environment, alert.model))
-            self._known[cache_key] = self.watch.facts(kind, alert, group, linked=linked)
+            self._known[cache_key] = self._watch.facts(kind, alert, group, linked=linked)
         return self._known[cache_key]
 
 

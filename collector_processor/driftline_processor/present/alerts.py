@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from driftline_processor.core.dates import date_words
+from msgspec import Struct
+
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.wording import iso_time, printable, short
+from driftline_processor.present.dates import date_words
+from driftline_processor.present.wording import iso_time, printable, short
 
 from .times import lasted_words
 from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
@@ -16,8 +17,7 @@ from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_se
 SEVERITY_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "info": "for information"}
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a message is about.
 
     Attributes:
@@ -222,8 +222,7 @@ def acknowledgement_facts(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class AlertLine:
+class AlertLine(Struct, frozen=True):
     """An alert as a digest, or the summary of quiet hours, says it.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.wording import short
+from driftline_processor.present.wording import short
 
 from .numbers import many, number, percent
 

@@ -50,7 +50,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide, Version
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 
 from .estimates import assumption
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
@@ -79,11 +79,11 @@ class BaselineOfWindow(Evaluation):
     """Whose baseline a window was compared with. ``own``: whether it was made for this version; "" = any version."""
 
 
-class ChangeOfErrors(concept_result.Change):
+class ChangeOfErrors(concept_result.Change, frozen=True):
     """A change of the level of errors, up or down."""
 
 
-class ConceptOfSlice(ConceptDrift):
+class ConceptOfSlice(ConceptDrift, frozen=True):
     """Concept drift in the outcomes of a slice."""
 
 

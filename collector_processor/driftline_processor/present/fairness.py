@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from driftline_processor.core.evaluation import Fairness, FairnessCriterion, GroupComparison
 from driftline_processor.core.fairness.criteria import fewest_rows
-from driftline_processor.core.wording import short
+from driftline_processor.present.wording import short
 
 _RATES = {
     "selection_rate": "selection rate",

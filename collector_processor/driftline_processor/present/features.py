@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.present.dates import date_words
 
 from .numbers import number, percent
 

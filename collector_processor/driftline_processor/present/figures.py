@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.metrics import metric_named, title
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
-from driftline_processor.core.wording import format_percent, short
+from driftline_processor.present.dates import date_words
+from driftline_processor.present.wording import format_percent, short
 
 _MOST_DECIMALS = 9
 """Decimals at which an end of an interval is told as it is, however near to zero."""

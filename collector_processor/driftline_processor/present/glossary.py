@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 ADDRESS = "/glossary"
 """Where the pages have all words."""
@@ -14,8 +14,7 @@ ADDRESS = "/glossary"
 _CODE = re.compile(r"`([^`]*)`")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A word, and what it means.
 
     Attributes:

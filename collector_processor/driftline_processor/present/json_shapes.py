@@ -7,20 +7,20 @@ follow from the annotations of the class.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from driftline_processor.core.wording import iso_time
+from msgspec import Struct
+
+from driftline_processor.present.wording import iso_time
 
 Convert = Callable[[Any], Any]
 Shape = str | Sequence["str | Key"]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One key of a JSON object.
 
     Attributes:

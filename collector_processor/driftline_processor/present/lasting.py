@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from driftline_processor.core.drift.lasting import LEAST_BLOCKS
 from driftline_processor.core.evaluation import Evaluation, LastingShift
-from driftline_processor.core.wording import short
+from driftline_processor.present.wording import short
 
 from .numbers import many, number
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
 from urllib.parse import quote, urlencode
 
 from driftline.tables.table import ModelKey
+from msgspec import Struct
+from msgspec.structs import fields
 
 from driftline_processor.core.performance.mispredictions import Misprediction
 
@@ -17,15 +18,13 @@ _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 _SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedMisprediction(Misprediction):
+class LinkedMisprediction(Misprediction, frozen=True):
     """A wrong prediction with the address of its trace, "" where there is none."""
 
     trace_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(Struct, frozen=True):
     """Where traces are shown, and by which address people reach the pages.
 
     Attributes:

@@ -9,7 +9,7 @@ import xxhash
 from driftline.tables.table import ModelKey
 
 from driftline_processor.core.nearest_names import nearest
-from driftline_processor.core.wording import short
+from driftline_processor.present.wording import short
 
 from .numbers import count
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 
-from driftline_processor.core.wording import duration, format_percent
+from driftline_processor.present.wording import duration, format_percent
 
 UNKNOWN = "–"
 """Text of an unknown value."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline_processor.core.evaluation import Delay, Evaluation, SlaResult
 from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
-from driftline_processor.core.wording import duration
+from driftline_processor.present.wording import duration
 
 from .numbers import count, percent
 

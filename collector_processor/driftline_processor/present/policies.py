@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.policy import StepOutcome
-from driftline_processor.core.wording import duration, short
+from driftline_processor.present.dates import date_words
+from driftline_processor.present.wording import duration, short
 
 from .numbers import many
 

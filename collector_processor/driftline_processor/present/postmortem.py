@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from driftline.tables.timestamps import instant
+from msgspec import Struct, field
 
 from driftline_processor.core.windows.window import DAY, HOUR
-from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.present.wording import format_percent, printable, short
 
 ASKED: Final = (
     ("What happened?", "In plain words, for somebody who was not there."),
@@ -27,8 +27,7 @@ LATE: Final = HOUR
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """What is known of an incident, as the API answers it.
 
     Attributes:

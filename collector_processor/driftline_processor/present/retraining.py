@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from driftline.tables.table import ModelKey
+from msgspec.structs import asdict
 
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.retraining import RetrainAnswer, RetrainGain
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 
 from .sentences.catalogue import clause
 from .sentences.retraining import retraining_reasons, retraining_sentence

@@ -1,10 +1,11 @@
-"""Write how long ago a moment was, durations, and the names of windows, with the dates of ``core/dates.py``."""
+"""Write how long ago a moment was, durations, and the names of windows, with the dates of ``present/dates.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from driftline_processor.core.dates import (
+from driftline_processor.core.windows.window import Window
+from driftline_processor.present.dates import (
     date_label,
     date_words,
     local_time,
@@ -12,7 +13,6 @@ from driftline_processor.core.dates import (
     month_words,
     span_words,
 )
-from driftline_processor.core.windows.window import Window
 
 from .numbers import many
 

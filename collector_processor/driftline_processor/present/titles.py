@@ -8,8 +8,8 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import ColumnDrift, Source
 from driftline_processor.core.metrics import direction as better
 from driftline_processor.core.metrics import title
-from driftline_processor.core.wording import short
 from driftline_processor.present.figures import interval_of_value, metric_value
+from driftline_processor.present.wording import short
 
 from .numbers import UNKNOWN, finite, number
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, NumberBins
 from driftline.panes.unbinned_values import TAILS
 from driftline.tables.table import F64, I64, ModelKey
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.number_shape import NumberShape, shape_of
 from driftline_processor.core.evaluation import Evaluation
@@ -75,8 +76,7 @@ WHERE {near} AND p.time >= ? AND p.time < ? ORDER BY f.place LIMIT ?
 """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FeatureWindow:
+class FeatureWindow(Struct, frozen=True, eq=False):
     """A feature in one window.
 
     Attributes:
@@ -100,8 +100,7 @@ class FeatureWindow:
     above: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FeatureHistory:
+class FeatureHistory(Struct, frozen=True, eq=False):
     """A feature over windows, beside the baseline.
 
     Attributes:
@@ -121,8 +120,7 @@ class FeatureHistory:
     unread: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class OutsideRow:
+class OutsideRow(Struct, frozen=True):
     """A row whose value the baseline's bins do not hold; trace and span are "" where unknown."""
 
     id: str
@@ -132,8 +130,7 @@ class OutsideRow:
     span_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Counts:
+class _Counts(Struct, frozen=True):
     """Sums of one feature in one window, over the bins of a baseline, and the extremes of its kept rows."""
 
     bins: Bins

@@ -6,7 +6,8 @@ Whether a baseline is too good to be held-out: every window since does worse tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from driftline_processor.config.model import Model
 from driftline_processor.core.drift.method_choice import misfits
@@ -14,7 +15,6 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.objective import newest_objectives
-from driftline_processor.core.wording import short
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.names import near_names
@@ -24,6 +24,7 @@ from driftline_processor.present.sentences.objectives import overdue
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import READ_ALONE, metric_title
+from driftline_processor.present.wording import short
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.series import Series
 
@@ -60,8 +61,7 @@ def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float,
 _FEW = 5
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSummary:
+class ModelSummary(Struct, frozen=True):
     """The state of one model that hints are drawn from.
 
     Attributes:

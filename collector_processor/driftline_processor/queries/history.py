@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from driftline.tables.classes import number_text
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.evaluation_store import COLUMNS, read_evaluations
@@ -34,8 +34,7 @@ QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class MatchedPrediction:
+class MatchedPrediction(Struct, frozen=True):
     """A prediction that an outcome belongs to, by its event time, and whether the outcome counts for it now."""
 
     version: str
@@ -44,8 +43,7 @@ class MatchedPrediction:
     counts: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedOutcome:
+class RecordedOutcome(Struct, frozen=True):
     """One outcome, as it came. Times are unix nanoseconds; ``None`` is what nobody said.
 
     Attributes:
@@ -66,8 +64,7 @@ class RecordedOutcome:
     belongs_to: tuple[MatchedPrediction, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvaluation:
+class StoredEvaluation(Struct, frozen=True):
     """An evaluation of a closed window, and when it was stored (unix nanoseconds)."""
 
     evaluation: Evaluation

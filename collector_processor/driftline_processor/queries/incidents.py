@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final, Generic, Literal, TypeVar
 
 import xxhash
 from driftline.tables.table import ModelKey
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
@@ -21,11 +22,11 @@ from driftline_processor.core.service_level.failing import ServiceFailure, servi
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
 from driftline_processor.core.verdict.window import usual_service
-from driftline_processor.core.wording import duration, format_percent, printable, short
 from driftline_processor.present.figures import capital
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.verdicts import verdict_reason
+from driftline_processor.present.wording import duration, format_percent, printable, short
 
 from .interruptions import Interruption
 from .overview import ModelView
@@ -54,8 +55,7 @@ SIZES: Mapping[Size, int] = {"": 0, "small": 1, "moderate": 2, "large": 3}
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """Something that was wrong for a time.
 
     Attributes:
@@ -162,8 +162,7 @@ def _closed(windows: Windows) -> list[Evaluation]:
     return [evaluation for window in windows for evaluation in window if evaluation.closed]
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """The incidents of a model, and what they were read from.
 
     Attributes:
@@ -253,8 +252,7 @@ def _open_words(windows: Windows) -> list[object]:
     ]
 
 
-@dataclass(slots=True)
-class _Stretch(Generic[T]):
+class _Stretch(Struct, Generic[T]):
     """Windows in a row that show one thing.
 
     Attributes:

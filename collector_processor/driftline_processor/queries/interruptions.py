@@ -7,10 +7,11 @@ processor is away nobody listens. So both are stored, in the transaction that st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pyarrow as pa
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.verdict import Traffic
 from driftline_processor.store.database import Connection, insert, number, read
@@ -19,8 +20,7 @@ from driftline_processor.store.panes import KEEP_DAYS
 InterruptionKind = Literal["no_data", "lagging"]
 
 
-@dataclass(frozen=True, slots=True)
-class Interruption:
+class Interruption(Struct, frozen=True):
     """A time in which nothing could be said of a model. Times are unix nanoseconds of the wall clock.
 
     Attributes:
@@ -36,8 +36,7 @@ class Interruption:
     pause: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SeenTraffic:
+class SeenTraffic(Struct, frozen=True):
     """What the keeper sees of a series.
 
     Attributes:
@@ -51,8 +50,7 @@ class SeenTraffic:
     siblings: tuple[int, ...]
 
 
-@dataclass(slots=True)
-class Interruptions:
+class Interruptions(Struct):
     """The interruptions of all series, those that last and those of the past. One thread notes; any may read.
 
     Args:

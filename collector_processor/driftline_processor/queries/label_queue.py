@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, count
 from driftline.tables.table import F64, I64, Column, ModelKey
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.sampling import (
@@ -54,8 +54,7 @@ FROM joined j SEMI JOIN wanted ON wanted.seq = j.prediction JOIN outcomes o ON o
 """
 
 
-@dataclass(frozen=True, slots=True)
-class LabelCandidate:
+class LabelCandidate(Struct, frozen=True):
     """One prediction that should be labelled.
 
     Attributes:
@@ -72,8 +71,7 @@ class LabelCandidate:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
-class ReweightedLabel:
+class ReweightedLabel(Struct, frozen=True):
     """A label of a row that was drawn before, as it was said, and the ``probability`` that it has from now on.
 
     Attributes:
@@ -92,8 +90,7 @@ class ReweightedLabel:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
-class LabelBatch:
+class LabelBatch(Struct, frozen=True):
     """``rows``: what should be labelled, the most telling first. ``candidates``: of how many rows without outcome.
 
     ``labelled``: what is known already and now stands for fewer rows.

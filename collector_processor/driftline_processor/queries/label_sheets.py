@@ -12,7 +12,7 @@ from typing import Any, Final
 from driftline.tables.classes import number_text
 from driftline.tables.table import ModelKey
 
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import SLICE
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct, field
 
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.concept.result import ConceptDrift
@@ -28,8 +28,7 @@ def has_performance(evaluation: Evaluation) -> bool:
     return any(metric.value is not None for metric in evaluation.realized.values())
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineView:
+class BaselineView(Struct, frozen=True):
     """The baseline that windows are compared with.
 
     Attributes:
@@ -52,8 +51,7 @@ class BaselineView:
     until: int | None = None
 
 
-@dataclass(slots=True)
-class ModelView:
+class ModelView(Struct):
     """One model, version and environment, as of the moment of its snapshot.
 
     Attributes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from driftline.tables.classes import number_text
 from driftline.tables.table import Column, ModelKey
+from msgspec import Struct, field
 
 from driftline_processor.present.names import near_names
 from driftline_processor.store.arrow_tables import integers_of
@@ -38,8 +39,7 @@ WHERE NOT list_contains(?, w.model) AND (? IS NULL OR w.model = ?) ORDER BY w.re
 _WAITING = "SELECT id, received FROM waiting WHERE model = ? ORDER BY received, outcome LIMIT ?"
 
 
-@dataclass(frozen=True, slots=True)
-class KeptPrediction:
+class KeptPrediction(Struct, frozen=True):
     """One prediction as it is kept. Times are unix nanoseconds.
 
     Attributes:
@@ -74,16 +74,14 @@ class KeptPrediction:
     span_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingOutcome:
+class WaitingOutcome(Struct, frozen=True):
     """An outcome whose prediction has not come, and when it arrived (unix nanoseconds)."""
 
     id: str
     received: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownOutcome:
+class UnknownOutcome(Struct, frozen=True):
     """An outcome that names a model of which no prediction has come.
 
     Attributes:

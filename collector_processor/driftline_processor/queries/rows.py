@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .baselines import BaselineShelf
 from .feature_history import FeatureHistories
@@ -14,8 +14,7 @@ from .snapshot import Snapshots
 from .weak_slices import WeakSliceSearch, WeakSlicesOfWindows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queries:
+class Queries(Struct, frozen=True, kw_only=True):
     """What pages, the API and policies read from the state file. Any thread may use it.
 
     Attributes:

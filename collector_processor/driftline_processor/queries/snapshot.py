@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from driftline.tables.classes import class_column, number_text
 from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct
 
 from driftline_processor.config.values import Keep
 from driftline_processor.core.arrow_arrays import category_array, number_array
@@ -85,8 +85,7 @@ _LIST_COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """A written snapshot.
 
     Attributes:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from operator import is_
 from typing import Any
 
+import msgspec
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 
 from driftline_processor.core.business import values_in
 from driftline_processor.core.evaluation import Evaluation, Verdict
@@ -101,8 +103,7 @@ class StateSnapshot:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Inputs:
+class _Inputs(Struct, frozen=True):
     """What the view of a series is made of.
 
     Attributes:
@@ -127,8 +128,7 @@ class _Inputs:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
+class _Model(Struct, frozen=True):
     """All versions and environments of a model: what their views were made of and when, and the views."""
 
     inputs: Sequence[_Inputs]
@@ -136,8 +136,7 @@ class _Model:
     views: Sequence[ModelView]
 
 
-@dataclass(slots=True, kw_only=True)
-class SnapshotPublisher:
+class SnapshotPublisher(Struct, kw_only=True):
     """Makes snapshots. One thread at a time publishes; any may read :attr:`newest`.
 
     Attributes:
@@ -157,9 +156,9 @@ class SnapshotPublisher:
     verdicts: Verdicts
     clock: Callable[[], int]
     currency: str = ""
-    newest: StateSnapshot = field(default_factory=StateSnapshot)
-    _models: dict[str, _Model] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    newest: StateSnapshot = msgspec.field(default_factory=StateSnapshot)
+    _models: dict[str, _Model] = msgspec.field(default_factory=dict)
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def publish(self) -> StateSnapshot:
         """Make a snapshot of now, and return it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from driftline.tables.table import ModelKey
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.estimate.track_record import with_track_records
@@ -39,8 +41,7 @@ Windows = tuple[tuple[Evaluation, ...], ...]
 """The windows that tell, of each length, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What is known of a series, by which its verdict is made.
 
     Attributes:
@@ -64,8 +65,7 @@ class Known:
     history: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictChange:
+class VerdictChange(Struct, frozen=True):
     """A verdict whose state is another than before.
 
     Attributes:
@@ -79,8 +79,7 @@ class VerdictChange:
     time: int
 
 
-@dataclass(slots=True)
-class _Made:
+class _Made(Struct):
     """A verdict, and what it was made of; ``source``: what its windows were chosen from."""
 
     source: Mapping[str, Sequence[Evaluation]]
@@ -90,8 +89,7 @@ class _Made:
     verdict: Verdict
 
 
-@dataclass(slots=True)
-class _Paces:
+class _Paces(Struct):
     """The pace of a model in an environment, with the hour in which it was worked out."""
 
     hour: int

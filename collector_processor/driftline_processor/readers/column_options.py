@@ -7,8 +7,10 @@ for :class:`~driftline_processor.evaluation.files.options.EvaluationOptions` als
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from .errors import BadInput
 
@@ -21,8 +23,7 @@ NO_SEASONS = "none"
 """Value of ``seasonality`` if rows are compared with all hours and weekdays, even if these differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """Description of an option.
 
     Attributes:
@@ -77,8 +78,7 @@ def listed_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnOptions:
+class ColumnOptions(Struct, frozen=True):
     """The model and its columns; empty means the default."""
 
     model: Annotated[str, Option("Name of the model", "NAME")] = ""

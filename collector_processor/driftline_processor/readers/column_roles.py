@@ -5,11 +5,11 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import pyarrow as pa
 from driftline.tables.task import Task
+from msgspec import Struct
 
 from driftline_processor.present.numbers import many
 
@@ -28,8 +28,7 @@ TRACES = ("trace_id", "span_id")
 _INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(Struct, frozen=True):
     """The columns of each part; empty where there is none.
 
     Attributes:

@@ -6,19 +6,18 @@ No library of tables is imported to look: a table says by its type, or by its me
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.inputs.column import libraries_of
+from msgspec import Struct
 
 from .errors import BadInput
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MemoryRows:
+class MemoryRows(Struct, frozen=True, eq=False):
     """A table of rows.
 
     Attributes:
@@ -37,8 +36,7 @@ class MemoryRows:
         return self.name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MemoryBaseline:
+class MemoryBaseline(Struct, frozen=True, eq=False):
     """A built baseline; messages call it by its model."""
 
     baseline: Baseline

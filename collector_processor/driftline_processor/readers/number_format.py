@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Struct
 
 from driftline_processor.present.numbers import many
 
@@ -30,8 +30,7 @@ _PLAIN = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$"
 _DATES = (("%d.%m.%Y", r"\d{1,2}\.\d{1,2}\.\d{4}"), ("%d/%m/%Y", r"\d{1,2}/\d{1,2}/\d{4}"))
 
 
-@dataclass(frozen=True, slots=True)
-class NumberFormat:
+class NumberFormat(Struct, frozen=True):
     """The format of numbers and times in CSV files.
 
     Attributes:

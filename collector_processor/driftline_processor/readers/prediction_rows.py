@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from driftline.privacy.rules import Rule
 from driftline.tables.classes import class_column
 from driftline.tables.table import F64, I64, Column, Items, ModelKey, PredictionTable, Text, take_rows, without_errors
 from driftline.tables.task import Task
+from msgspec import Struct, field, structs
 from numpy.typing import NDArray
 
 from driftline_processor.core.service_level.sums import OTHER_ERROR
@@ -32,8 +33,7 @@ from .source import Source, readable
 from .times import UNIT_NAMES, Times, read_times
 
 
-@dataclass(frozen=True, slots=True)
-class FileRows:
+class FileRows(Struct, frozen=True):
     """n rows of one file.
 
     Attributes:
@@ -105,7 +105,7 @@ def shape_scores(read: FileRows, task: Task) -> FileRows:
     if read.scores is None:
         return read
     try:
-        return replace(read, scores=task.shape_scores(read.scores))
+        return structs.replace(read, scores=task.shape_scores(read.scores))
     except ValueError as error:
         raise BadInput(f"{error}", "score") from error
 
@@ -230,7 +230,7 @@ def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None)
             f"{source.path}: {name}: {many(len(bad))} without a readable time left out: "
             f"the first is row {first + 1}, {value!r}"
         )
-    return replace(read, time=times.values, usable=times.readable if len(bad) else None)
+    return structs.replace(read, time=times.values, usable=times.readable if len(bad) else None)
 
 
 def _times(source: Source, name: str, store: RowStore) -> Times:

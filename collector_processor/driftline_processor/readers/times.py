@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import nanoseconds_per_unit
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from .arrow_columns import numbers, one_array, positions, truth_of, valid_of, values_of
@@ -25,8 +24,7 @@ _ZONED = r":\d\d([.,]\d+)?(Z|[+-]\d\d(:?\d\d)?)$"
 _UNIX = r"^[+-]?\d+(\.\d+)?([eE][+]?\d+)?$"
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(Struct, frozen=True):
     """n points in time.
 
     Attributes:

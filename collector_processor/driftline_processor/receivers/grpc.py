@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import NoReturn
 
 import grpc
+from msgspec import Struct, field
 
 from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
@@ -150,8 +150,7 @@ def _refuse(context: grpc.ServicerContext, overloaded: Overloaded, sentence: str
     raise AssertionError("abort raises")
 
 
-@dataclass(eq=False, slots=True)
-class _Arrival:
+class _Arrival(Struct, eq=False):
     """A message that is awaited since ``began``, within a ``with`` block, which gets the seconds before that.
 
     Attributes:

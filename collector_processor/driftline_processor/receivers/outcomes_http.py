@@ -15,20 +15,20 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import xxhash
 from driftline.semconv import attributes, metrics
 from driftline.tables.table import OutcomeTable
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.health import Counters
 from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
+from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
@@ -157,8 +157,7 @@ def routes(
     return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(Struct, frozen=True):
     """The content of a body.
 
     Attributes:

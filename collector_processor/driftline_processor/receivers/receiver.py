@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
 from driftline.tables.table import OutcomeTable
+from msgspec import Struct
 
 from driftline_processor.config.receivers import ReceiverKeys, Receivers
 from driftline_processor.config.values import Address
@@ -106,8 +106,7 @@ class Receiver(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """The parts of the processor that receivers use.
 
     Attributes:

@@ -19,11 +19,11 @@ import logging
 import re
 import socket
 from collections.abc import Collection
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,8 +39,7 @@ _MOST_NAMED = 20
 _log = logging.getLogger("driftline")
 
 
-@dataclass(frozen=True)
-class AccessRules:
+class AccessRules(Struct, frozen=True, dict=True):
     """The origins whose requests a port answers.
 
     Attributes:

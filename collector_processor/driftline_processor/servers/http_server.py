@@ -32,10 +32,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import uvicorn
+from msgspec import Struct
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -101,8 +101,7 @@ _log = logging.getLogger("driftline")
 Waits = Literal["head", "body", "answer", "next"]
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(Struct, frozen=True):
     """The time limits of a connection, in seconds; tests make them short."""
 
     head: float = HEAD_SECONDS
@@ -122,10 +121,10 @@ class Connections:
     def __init__(
         self,
         most: int,
-        deadlines: Deadlines = Deadlines(),
+        deadlines: Deadlines | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.deadlines = deadlines
+        self.deadlines = deadlines or Deadlines()
         self.clock = clock
         self._most = most
         self._open: set[Connection] = set()

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from driftline_processor.deadline import Deadline
 from driftline_processor.receipts import StorageOutage
@@ -33,8 +34,7 @@ LEAST_REST = 0.001
 """Seconds between two turns: the lock of the storage is not fair, so who waits for it needs a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Something that the keeper does again and again.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
+from msgspec import Struct
 
 from driftline_processor.config.schema import Config
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
@@ -41,8 +41,7 @@ from driftline_processor.store.panes import KEEP_PANES
 from driftline_processor.store.series import Series
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedParts:
+class SharedParts(Struct, frozen=True, kw_only=True):
     """What parts are made with, and what stays when they are replaced.
 
     Attributes:
@@ -75,8 +74,7 @@ def open_intake(
     return Intake(store, models, baselines, ChangedPanes(), counters, clock, limits, business)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Struct, frozen=True, kw_only=True):
     """Everything over one open state file. It is made from what is in the file, and never changed.
 
     Attributes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from driftline.semconv import metrics as m
 from driftline.tables.column_codec import Value, decode, encode
 from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Text, take_rows, used_categories
 from driftline.tables.task import Task
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.histogram import Histogram, count, dump, parse
@@ -135,8 +136,7 @@ _FEATURE, _SLICE = "feature:", "slice:"
 Source = Literal["config", "event", "push", "provisional"]
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveBaseline:
+class ActiveBaseline(Struct, frozen=True):
     """A baseline and where it came from."""
 
     baseline: Baseline

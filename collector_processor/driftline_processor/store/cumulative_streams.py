@@ -7,11 +7,11 @@ So the way in only ever adds, and after kill -9 the last point of a stream is as
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pyarrow as pa
 from driftline.semconv import metrics as m
+from msgspec import Struct, field
 
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.histogram import Histogram, increase, pack, unpack
@@ -47,8 +47,7 @@ class LastPoint(NamedTuple):
     counts: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Increase:
+class Increase(Struct, frozen=True, eq=False):
     """The increase that a point adds: ``histogram`` counts what happened in ``(since, until]``, unix nanoseconds.
 
     Attributes:
@@ -62,8 +61,7 @@ class Increase:
     until: int
 
 
-@dataclass(slots=True)
-class _New:
+class _New(Struct):
     """The rows that one transaction has to write."""
 
     stream: list[bytes] = field(default_factory=list)

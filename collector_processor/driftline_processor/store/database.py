@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.receipts import StorageOutage
 
 T = TypeVar("T")

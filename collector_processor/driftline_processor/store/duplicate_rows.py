@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import pyarrow as pa
 from driftline.baseline.sections.duplicate_rows import MOST_KEPT, U64, Recurrence, Repeats, repeats_of
 from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import I64
+from msgspec import Struct
 
 from driftline_processor.core.windows.window import HOUR, Window
 
@@ -109,8 +109,7 @@ def _bound(halved: int) -> np.uint64:
     return np.uint64((1 << (64 - halved)) - (halved == 0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
+class _Rows(Struct, frozen=True, eq=False):
     """Rows of a stretch of time, in order of time; ``prints``: 0 where a row is not complete."""
 
     start: int

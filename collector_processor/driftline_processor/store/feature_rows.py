@@ -9,11 +9,11 @@ only ever grows, so that a feature more changes no table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from driftline.tables.table import F64, I64, Column, PredictionTable
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.config.values import Keep
@@ -38,8 +38,7 @@ to go.
 _ROWS = "SELECT prediction, numbers, texts, vectors FROM kept WHERE series = ? AND prediction IN (SELECT * FROM wanted)"
 
 
-@dataclass(slots=True)
-class _Columns:
+class _Columns(Struct):
     """The columns of one series, in the order in which they were first seen.
 
     Attributes:
@@ -70,8 +69,7 @@ class _Columns:
         return new
 
 
-@dataclass(slots=True)
-class _Day:
+class _Day(Struct):
     """The sample of a day.
 
     Attributes:

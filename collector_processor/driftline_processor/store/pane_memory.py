@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.performance.window_outcomes import BlockSums
@@ -67,8 +67,7 @@ class Entries(NamedTuple):
     added: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Unit:
+class Unit(Struct, frozen=True, eq=False):
     """The sums of a pane, an hour or a day.
 
     Attributes:
@@ -161,8 +160,7 @@ class Layout:
         return place, np.bincount(place, value, self.total).astype(np.float64, copy=False)
 
 
-@dataclass(eq=False)
-class SeriesMemory:
+class SeriesMemory(Struct, eq=False):
     """What is kept of one series.
 
     Attributes:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 from numpy.typing import NDArray
 
 I32 = NDArray[np.int32]
@@ -135,8 +135,7 @@ def encode_sums(series: int, sums: pa.Table) -> Iterator[pa.Table]:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredPanes:
+class StoredPanes(Struct, frozen=True, eq=False):
     """Rows of the store, in its order.
 
     Attributes:

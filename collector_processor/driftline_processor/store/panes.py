@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +29,7 @@ from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
+from msgspec import Struct, field
 
 from driftline_processor.core.drift.coarse_bins import cells_of_parts
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
@@ -85,8 +85,7 @@ def learned_fold(baseline: Baseline) -> str:
     return f"learned:{digest}" if digest else ""
 
 
-@dataclass(slots=True)
-class PaneChanges:
+class PaneChanges(Struct):
     """Sums to be added to panes, gathered for one transaction.
 
     Attributes:

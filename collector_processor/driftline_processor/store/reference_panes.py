@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Protocol
@@ -30,6 +30,7 @@ from driftline.baseline.sections.time_blocks import TimeGrid
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import HOUR, AnySeasonality, Seasonality
+from msgspec import Struct
 
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, MAPPED, count_missing_rows
@@ -69,8 +70,7 @@ class CountedPanes(Protocol):
         """Return where the last of those ends that are longer than a length, in nanoseconds; None without any."""
 
 
-@dataclass(frozen=True)
-class StoredPast:
+class StoredPast(Struct, frozen=True):
     """Panes over the bins of ``like``, read from the store."""
 
     connection: Connection
@@ -138,8 +138,7 @@ def _bytes_of(pane: Pane) -> int:
     return sum(sums.nbytes + 200 for sums in pane.parts.values())
 
 
-@dataclass(frozen=True)
-class RememberedPast:
+class RememberedPast(Struct, frozen=True):
     """Panes over the bins of ``like``, read through memory."""
 
     memory: PaneMemory

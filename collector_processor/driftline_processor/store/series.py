@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from driftline.tables.classes import seen_classes
 from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.task import BINARY, MULTICLASS, Task
+from msgspec import Struct, field, structs
 
 from driftline_processor.config.model import Model
 
@@ -23,8 +24,7 @@ MOST_CLASSES = 1_000
 """Classes that nobody declared are learned as they are seen, up to this many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """One model, version and environment.
 
     Attributes:
@@ -106,7 +106,7 @@ class SeriesRegister:
             classes_seen = () if table.predicted is None else seen_classes([table.predicted])
             settings = self.settings(table.key.model)
             task, declared = resolve(settings, table.task, baseline, before, known_series.declared, classes_seen)
-            series = replace(known_series, task=task, declared=declared, sent=table.task)
+            series = structs.replace(known_series, task=task, declared=declared, sent=table.task)
             if series == self._by_key.get(table.key):
                 return series
             self._by_key[table.key] = series
@@ -124,7 +124,7 @@ class SeriesRegister:
         """Add classes that outcomes showed to a series whose classes nobody declared, and store them."""
         with self._lock:
             current = self._by_key[series.key]
-            learned = replace(current, task=_with_classes(current.task, classes))
+            learned = structs.replace(current, task=_with_classes(current.task, classes))
             if learned != current:
                 self._by_key[series.key] = learned
                 self._append(connection, [learned])

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from driftline.baseline.sections.slices import MOST_VALUES, OTHER, Slices, slice
 from driftline.panes.bins import RARE
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column, PredictionTable
+from msgspec import Struct
 
 from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.outcomes.coverage import ERASED
@@ -142,8 +142,7 @@ def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tu
     return rare_values
 
 
-@dataclass(frozen=True, slots=True)
-class Cutting:
+class Cutting(Struct, frozen=True):
     """The slices by which rows are cut while they are counted.
 
     Attributes:

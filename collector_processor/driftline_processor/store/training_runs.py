@@ -6,10 +6,10 @@ They belong to the model, whatever their environment: what a training cluster ma
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
+from msgspec.structs import asdict
 
 from driftline_processor.core.decode.training_runs import TrainingRun
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import httpx
 import numpy as np
+from msgspec import Struct
 from rich.table import Table
 
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.verdict import ORDER
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import short
 from driftline_processor.present import times
 from driftline_processor.present.numbers import UNKNOWN, cell, compact, many, percent, shares
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import HEADLINES, metric_title
 from driftline_processor.present.verdicts import verdict_word
+from driftline_processor.present.wording import short
 
 from .console import Text, histogram
 from .evaluation import VERDICT_STYLES
@@ -42,8 +42,7 @@ NARROW_NAME, WIDE_NAME = 16, 30
 """Characters of a model's name in a narrow and in a wide pipe."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(Struct, frozen=True):
     """One model of ``/api/v1/models``: its versions and environments, folded.
 
     Attributes:

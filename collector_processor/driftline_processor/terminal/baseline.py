@@ -19,12 +19,12 @@ from driftline_processor.core.performance import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import printable
 from driftline_processor.present.numbers import count, ends, many, number, percent
 from driftline_processor.present.sections.drift import fewer_cells
 from driftline_processor.present.sections.section import Cell, Column, Section, Spark, Table, floats, row
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title
+from driftline_processor.present.wording import printable
 
 from .console import Readable, Text, terminal
 from .evaluation import evaluation_view
@@ -73,9 +73,9 @@ def heading(baseline: Baseline, timezone: str = "UTC") -> Text:
 def _features(baseline: Baseline) -> Section:
     """Lay out score, class and features; what no column has is left out."""
     rows = dict(_columns(baseline))
-    shown = [key for key in _SPARE if key not in _OPTIONAL or any(row[key].text for row in rows.values())]
-    columns = (Column(""), *(Column(key, "number" if key in _OPTIONAL else "text", spare=_SPARE[key]) for key in shown))
-    lines = tuple(row(name, *(cells[key] for key in shown)) for name, cells in rows.items())
+    keys = [key for key in _SPARE if key not in _OPTIONAL or any(row[key].text for row in rows.values())]
+    columns = (Column(""), *(Column(key, "number" if key in _OPTIONAL else "text", spare=_SPARE[key]) for key in keys))
+    lines = tuple(row(name, *(cells[key] for key in keys)) for name, cells in rows.items())
     return Section("features", "Features", (Table(columns, lines),))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from driftline.tables.table import F64
+from msgspec import Struct
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.containers import Lines
 from rich.segment import Segment
@@ -52,8 +52,7 @@ class Text(RichText):
         return lines
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(Struct, frozen=True):
     """Anything, in characters the terminal has: where it has no Unicode, each of ours becomes one of ASCII."""
 
     content: RenderableType

@@ -7,18 +7,17 @@ statistics on demand (:class:`Detail`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.console import Console, Group, RenderableType
 
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.core.wording import printable
 from driftline_processor.present.concept import error_levels
 from driftline_processor.present.concept import sentence as concept_sentence
+from driftline_processor.present.dates import date_words
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.outcomes import lateness
@@ -30,6 +29,7 @@ from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.sentences.window import drift_remarks, sentence
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.wording import printable
 
 from .console import Readable, Text, terminal
 from .sections import section_parts, section_views
@@ -48,8 +48,7 @@ MOST_WINDOWS = 10
 """Windows that have a line each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(Struct, frozen=True):
     """How much of an Evaluation is shown.
 
     Attributes:

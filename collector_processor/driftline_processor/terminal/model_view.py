@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from rich.console import Group, RenderableType
 
-from driftline_processor.core.wording import short
 from driftline_processor.present import times
 from driftline_processor.present.numbers import compact, many
 from driftline_processor.present.sections.section import Cell, Column, ModelSections, Section, Table, row
 from driftline_processor.present.verdicts import verdict_word
+from driftline_processor.present.wording import short
 
 from .api_tables import ModelRow, nanoseconds, part_label
 from .console import Text
@@ -68,7 +68,7 @@ def _verdict(row: ModelRow, part: Mapping[str, Any]) -> Iterator[Text]:
             yield from (Text(short(verdict[key], 1000), style) for key, style in (("next", ""), ("sure", "dim")))
 
 
-def _versions(model: ModelRow, shown: Mapping[str, Any]) -> Iterator[Section]:
+def _versions(model: ModelRow, current: Mapping[str, Any]) -> Iterator[Section]:
     """Lay out the versions and environments, where there are several."""
     if len(model.parts) == 1:
         return
@@ -81,7 +81,7 @@ def _versions(model: ModelRow, shown: Mapping[str, Any]) -> Iterator[Section]:
                 "–" if verdict is None else verdict_word(short(verdict["state"], 12)),
                 compact(part["rows"] + part.get("distributed", 0)),
                 compact(part["outcomes"]),
-                Cell("shown here" if part is shown else note, "quiet"),
+                Cell("shown here" if part is current else note, "quiet"),
             )
         )
     yield Section("versions", "Versions", (Table(_VERSIONS, tuple(rows)),), note="v shows the next")

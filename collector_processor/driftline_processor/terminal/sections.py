@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table as RichTable
 
-from driftline_processor.core.wording import printable
 from driftline_processor.present.sections.section import Cell, Line, Listing, Section, Spark, Table, Tone
+from driftline_processor.present.wording import printable
 
 from .console import LONGEST_NAME, Readable, Text, empty, histogram, terminal
 
@@ -62,8 +62,7 @@ def _list(listing: Listing, more: str) -> RichTable:
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class TableView:
+class TableView(Struct, frozen=True):
     """A table whose least wanted columns go when it is narrow."""
 
     table: Table
@@ -80,25 +79,27 @@ class TableView:
         left = options.max_width - 20 * len(words)
         if 0 in widths:
             widths[0] = min(widths[0], LONGEST_NAME + 2)
-        for index in sorted((place for place in widths if columns[place].spare), key=lambda at: -columns[at].spare):
+        for index in sorted(
+            (place for place in widths if columns[place].spare), key=lambda place: -columns[place].spare
+        ):
             if sum(widths.values()) > left + 2:
                 widths.pop(index)
-        shown = sorted({*widths, *words})
-        drawn = empty()
-        for index in shown:
+        indices = sorted({*widths, *words})
+        table = empty()
+        for index in indices:
             column, limit = columns[index], LONGEST_NAME if index == 0 and index in widths else None
             right = "right" if column.kind == "number" else "left"
-            drawn.add_column(
+            table.add_column(
                 f"{column.title} {column.note}".strip(),
                 justify=right,  # type: ignore[arg-type]
                 no_wrap=index in widths,
                 max_width=limit,
             )
         for row in rows:
-            drawn.add_row(*(row[index] for index in shown if row))
+            table.add_row(*(row[index] for index in indices if row))
         if self.table.hidden:
-            drawn.add_row(Text(f"and {self.table.hidden} more{self.more}", "dim"))
-        yield drawn
+            table.add_row(Text(f"and {self.table.hidden} more{self.more}", "dim"))
+        yield table
 
 
 def _cell(cell: Cell) -> Text:

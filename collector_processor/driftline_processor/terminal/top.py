@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 from rich.console import Console, Group
 
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import short
 
 from .api_tables import (
     TIMEOUT,

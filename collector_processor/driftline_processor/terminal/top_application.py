@@ -24,12 +24,12 @@ from textual.events import Resize
 from textual.screen import ModalScreen, Screen
 from textual.widgets import DataTable, Footer, Input, Static
 
-from driftline_processor.core.wording import short
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import count, many
 from driftline_processor.present.sections.section import ModelSections
 from driftline_processor.present.times import ago
 from driftline_processor.present.verdicts import verdict_word
+from driftline_processor.present.wording import short
 
 from .api_tables import (
     LEFT,

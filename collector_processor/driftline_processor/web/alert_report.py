@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
 from starlette.exceptions import HTTPException
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.policy.action import file_safe
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Report, StateReader
 from driftline_processor.present.links import Links
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import iso_time
 
 from .file_report import PAGES
 from .pages import feature
@@ -25,8 +25,7 @@ from .selection import select
 _log = logging.getLogger("driftline")
 
 
-@dataclass(frozen=True, slots=True)
-class AlertReports:
+class AlertReports(Struct, frozen=True):
     """Writes the reports of alerts.
 
     Attributes:

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import json
 from starlette.responses import JSONResponse
 
-from driftline_processor.core.wording import without_half_surrogates
+from driftline_processor.present.wording import without_half_surrogates
 
 
 class FiniteJSON(JSONResponse):

@@ -7,20 +7,20 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import xxhash
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from driftline_processor.core.dates import date_label, date_words
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import (
     names,
@@ -34,6 +34,7 @@ from driftline_processor.present import (
 )
 from driftline_processor.present import policies as policy_words
 from driftline_processor.present import sections as facts
+from driftline_processor.present.dates import date_label, date_words
 from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.json_shapes import Key
@@ -46,6 +47,7 @@ from driftline_processor.present.sentences.outcomes import fast_labels_sentence,
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.units import keep_units_of_page
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, drawings, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
@@ -67,8 +69,7 @@ def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
     return min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(rows - 1, 0)) // step * step
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of a page as data.
 
     Attributes:
@@ -110,8 +111,8 @@ def table_of(items: Sequence[Any], *columns: str | Key) -> Table:
     """
     keys: list[Key] = []
     for column in columns:
-        named = [part.partition("=") for part in column.split()] if isinstance(column, str) else []
-        keys += [Key(name, path or None) for name, _, path in named] if isinstance(column, str) else [column]
+        paths = [part.partition("=") for part in column.split()] if isinstance(column, str) else []
+        keys += [Key(name, path or None) for name, _, path in paths] if isinstance(column, str) else [column]
     return Table(tuple(key.name for key in keys), _Rows(items, tuple(map(_reader, keys))))
 
 
@@ -126,8 +127,7 @@ def _reader(key: Key) -> Callable[[Any], Any]:
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """The answer that all forms of a page are made of.
 
     Attributes:
@@ -139,8 +139,8 @@ class Page:
 
     template: str
     context: Mapping[str, Any]
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    about: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Table] = msgspec.field(default_factory=dict)
+    about: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def answer(request: Request, page: Page, behind: int | None = None) -> Response:

@@ -8,10 +8,10 @@ from driftline.tables.timestamps import instant
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
+from driftline_processor.present.dates import date_words
 from driftline_processor.present.names import handle, near_names
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.overview import ModelView
 
 from .encoded_names import with_slashes
@@ -30,8 +31,7 @@ TABS = {
 """The pages of a model, by the end of their address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What the address of a page of a model says.
 
     Attributes:
@@ -63,7 +63,7 @@ class Place:
             target: The id of an element there, see :func:`anchor`.
             **changes: Fields of the place that are another there, and parameters of the page alone.
         """
-        own_parameters = {name: value for name, value in changes.items() if name not in Place.__dataclass_fields__}
+        own_parameters = {name: value for name, value in changes.items() if name not in Place.__struct_fields__}
         place = replace(self, **{name: value for name, value in changes.items() if name not in own_parameters})
         query = urlencode([*place.parameters(), *((name, value) for name, value in own_parameters.items() if value)])
         path = f"/models/{quote(place.model, safe='')}" + (f"/{page}" if page else "")

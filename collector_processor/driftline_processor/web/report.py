@@ -6,17 +6,18 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from html import unescape
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from driftline_processor.core.wording import iso_time
+from msgspec.structs import replace
+
 from driftline_processor.present import glossary, states
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import iso_time
 
 from .page import Page, render
 from .place import TABS, feature_page

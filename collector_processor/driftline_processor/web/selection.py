@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.verdict import VerdictContext, coming_windows, verdict_of_model
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 from driftline_processor.web.parameters import nearest_window, no_window, read_moment
 
@@ -51,8 +52,7 @@ class RangeChoice(NamedTuple):
     chosen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The part of what is known of a model that a page shows.
 
     Attributes:

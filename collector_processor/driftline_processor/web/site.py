@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,8 +29,7 @@ if TYPE_CHECKING:  # evaluating files writes pages, too, and needs no state
 Answer = Callable[[Request], Response]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(Struct, frozen=True, kw_only=True):
     """What pages and the API are made from. Each module of pages makes its routes from it: ``routes(site)``.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from msgspec import Struct, field
 
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.health import Labels
@@ -17,8 +17,7 @@ Counted = Mapping[tuple[str, Labels], float]
 _MINUTE = 60 * 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """What is known of the process beside its counters.
 
     Attributes:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import short
 from driftline_processor.present import titles
 from driftline_processor.present.figures import in_shares
 from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
+from driftline_processor.present.wording import short
 from driftline_processor.queries.interruptions import InterruptionKind
 from driftline_processor.queries.overview import ModelView
 
@@ -34,8 +35,7 @@ MOST_MARKS = 12
 Values = list[float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineRow:
+class TimelineRow(Struct, frozen=True):
     """One row of a timeline: a value of each window.
 
     Attributes:
@@ -71,8 +71,7 @@ class TimelineRow:
     states: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """Something that happened at a moment: ``kind`` is ``deployment`` or ``incident``; time in unix nanoseconds."""
 
     time: int
@@ -81,8 +80,7 @@ class Mark:
     kind: Literal["deployment", "incident"]
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """A stretch between two windows of which none has been judged.
 
     Attributes:
@@ -98,8 +96,7 @@ class Gap:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """What a timeline shows.
 
     Attributes:
@@ -254,8 +251,7 @@ def timeline_data(timeline: Timeline) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPart:
+class HistoryPart(Struct, frozen=True):
     """A few windows that follow each other, of all history; ``share``: the greatest share of inputs that drift."""
 
     start: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.evaluation_json import evaluations_to_json
+from msgspec.structs import replace
 
 from tests.end_to_end.scenarios.stage import same
 from tests.support.otlp_requests import logs, record

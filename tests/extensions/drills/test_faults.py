@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from driftline.tables.table import F64, Column, is_present, numbers_of
@@ -16,6 +14,7 @@ from driftline_processor.core.evaluation import ChangeKind, Verdict
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.readers.errors import BadInput
+from msgspec.structs import replace
 
 from tests.support.drills import START, traffic
 

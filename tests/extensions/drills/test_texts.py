@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -19,6 +18,7 @@ from driftline_extensions.drills.texts import (
     table_text,
 )
 from driftline_processor.core.windows.window import DAY, HOUR
+from msgspec.structs import replace
 
 from tests.support.paths import ROOT
 

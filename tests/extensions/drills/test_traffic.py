@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from driftline.tables.table import Column, Items
 from driftline.tables.task import Task
 from driftline_processor.core.decode.requests import decode_logs
 from driftline_processor.core.windows.window import DAY
+from msgspec.structs import replace
 
 from tests.support.drills import START, traffic
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import astuple
 
 import pytest
 from driftline_processor.demo import runner
 from driftline_processor.demo.runner import Ports, choose_ports
+from msgspec.structs import astuple
 
 
 @pytest.fixture

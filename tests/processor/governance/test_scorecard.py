@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from driftline_processor.governance.scorecard import SUBJECTS, ScoreLine, scorec
 from driftline_processor.queries.incidents import Incident
 from driftline_processor.queries.overview import BaselineView, ModelView
 from msgspec import structs
+from msgspec.structs import replace
 
 from tests.support.money_windows import costing
 from tests.support.policy_watch import model

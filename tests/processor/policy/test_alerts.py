@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
 from driftline_processor.store.database import Store
+from msgspec.structs import replace
 
 from tests.support.policy_watch import DAY, JULY, model, watched
 from tests.support.verdict_windows import column, right, window, wrong

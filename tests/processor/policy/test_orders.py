@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.orders import LAPSED
 from driftline_processor.policy.told import alert_histories, alert_json
+from msgspec.structs import replace
 
 from tests.support.ordered_actions import action
 from tests.support.policy_watch import DAY, JULY, Watched, model, watched

@@ -124,7 +124,7 @@ def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path
         watch.look(model([right(0), wrong(1), wrong(2)]))
         cleared = model([right(0), right(1), right(2)])
         assert watch.look(cleared) == []
-        (over,) = watch.look(replace(cleared, watermark=cleared.watermark + HOUR))
+        (over,) = watch.look(structs.replace(cleared, watermark=cleared.watermark + HOUR))
     assert over.facts["kind"] == "over"
     assert "came later do not show it any more" in str(over.facts["text"])
 
@@ -137,7 +137,7 @@ def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> Non
         assert watch.look(model([*days, *without])) == []
         untold = model([days[0]], verdict=structs.replace(silent(JULY), state="unknown"))
         assert watch.look(untold) == []
-        assert watch.look(replace(untold, watermark=untold.watermark + 9 * DAY)) == []
+        assert watch.look(structs.replace(untold, watermark=untold.watermark + 9 * DAY)) == []
         assert watch.titles(model([*days, *without, right(7), right(8)])) == [
             "Over: late was degraded from 2 July 2013 until 7 July 2013"
         ]
@@ -170,9 +170,9 @@ def test_a_version_that_another_one_replaced_ends_the_alert_and_the_message_says
     with watched(tmp_path) as watch:
         old = model(days)
         watch.look(old)
-        new = replace(model([right(3), right(4)]), key=replace(old.key, version="2"))
-        assert watch.look(replace(old, in_use=False), new) == []
-        (over,) = watch.look(replace(old, in_use=False), replace(new, watermark=new.watermark + HOUR))
+        new = structs.replace(model([right(3), right(4)]), key=replace(old.key, version="2"))
+        assert watch.look(structs.replace(old, in_use=False), new) == []
+        (over,) = watch.look(structs.replace(old, in_use=False), structs.replace(new, watermark=new.watermark + HOUR))
     assert str(over.facts["text"]).startswith("Another version has taken over.")
 
 
@@ -180,8 +180,8 @@ def test_versions_of_a_model_in_one_environment_are_one_alert(tmp_path: Path) ->
     days = [right(0), wrong(1), wrong(2)]
     with watched(tmp_path) as watch:
         first = model(days)
-        other = replace(first, key=replace(first.key, version="2"))
-        staging = replace(first, key=replace(first.key, environment="staging"))
+        other = structs.replace(first, key=replace(first.key, version="2"))
+        staging = structs.replace(first, key=replace(first.key, environment="staging"))
         watch.look(first, other, staging)
     assert sorted(str(message.facts["title"]) for message in watch.sent) == [
         "late (staging) is degraded since 2 July 2013",
@@ -295,7 +295,7 @@ def test_windows_of_the_past_that_wait_are_waited_for_but_not_for_ever(tmp_path:
     days = [right(0), *(wrong(day) for day in range(1, 5))]
     with watched(tmp_path) as watch:
         watch.look(model(days[:1]))
-        behind = replace(model([days[0], *days[3:]]), pending_windows=2)
+        behind = structs.replace(model([days[0], *days[3:]]), pending_windows=2)
         assert watch.look(behind) == []
         (told,) = watch.look(model(days))
         assert told.facts["since"] == "2013-07-02T00:00:00Z"
@@ -378,7 +378,7 @@ def test_a_business_series_that_is_restated_is_looked_at_again(tmp_path: Path) -
         series = BusinessSeries.of(keys, points)
         for one in days:
             one.business = values_in([series], one.window)
-        return replace(view, business=(series,))
+        return structs.replace(view, business=(series,))
 
     days = [right(at) for at in range(3)]
     view = model(days)
@@ -575,7 +575,7 @@ def test_an_alert_that_begins_where_another_one_began_has_an_id_of_its_own(tmp_p
         watch.look(model([right(0)]))
         watch.look(model([right(0), wrong(1), wrong(2)]))
         (alert,) = watch.alerts.alerts.values()
-        other = replace(alert, since=JULY - DAY, fired=JULY - DAY, until=JULY - DAY, over=watch.clock.now)
+        other = structs.replace(alert, since=JULY - DAY, fired=JULY - DAY, until=JULY - DAY, over=watch.clock.now)
         watch.alerts.write([other])  # its times are those of another one
         watch.look(model([right(0), wrong(1), wrong(2)]))
         assert len(watch.alerts.alerts) == 2

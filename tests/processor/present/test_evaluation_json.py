@@ -19,9 +19,9 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
 from driftline_processor.present.sentences.drift import joint_sentence
+from driftline_processor.present.wording import iso_time
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 METHODS = {"ks": MethodValue(0.31, 1e-9), "psi": MethodValue(0.4), "js": MethodValue(None)}

@@ -13,7 +13,7 @@ from driftline.tables.task import Task
 from driftline_processor.cli.outcome_upload import OutcomeColumns, split_outcomes
 from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
-from driftline_processor.core.wording import iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries import label_queue
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json
 from starlette.testclient import TestClient

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from driftline.tables.table import Column
-from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.deduplication import Seen, digest_of
+from driftline_processor.present.wording import iso_time
 from driftline_processor.store.arrow_tables import (
     actual_of,
     concatenate_predictions,

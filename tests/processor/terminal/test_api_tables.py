@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -20,6 +19,7 @@ from driftline_processor.terminal.api_tables import (
     models_table,
     sort_models,
 )
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 from starlette.testclient import TestClient

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import pytest
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Verdict
 from driftline_processor.core.facts import fact
 from driftline_processor.terminal.top import run
+from msgspec.structs import replace
 from rich.console import Console
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse

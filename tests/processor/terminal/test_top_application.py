@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from driftline_processor.core.facts import fact
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.terminal.api_tables import STATES, fetch_models
 from driftline_processor.terminal.top_application import ModelScreen, ModelsScreen, ModelsTable, TopApplication
+from msgspec.structs import replace
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Static

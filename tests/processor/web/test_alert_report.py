@@ -13,6 +13,7 @@ from driftline_processor.present.links import Links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web import alert_report
 from driftline_processor.web.alert_report import AlertReports
+from msgspec import structs
 
 from tests.support.fake_view import NOW, FakeView, flights
 from tests.support.html_page import Page
@@ -57,7 +58,7 @@ def test_a_report_is_of_the_window_that_fired() -> None:
 
 
 def test_a_hostile_name_is_neither_a_path_nor_markup() -> None:
-    model = replace(flights(), key=replace(flights().key, model=HOSTILE))
+    model = structs.replace(flights(), key=replace(flights().key, model=HOSTILE))
     found = reports(model, alert(model))(sent())
     assert found is not None
     assert "/" not in found.name
@@ -70,7 +71,7 @@ def test_a_window_or_a_model_that_is_gone_has_none(window: str) -> None:
     model = flights()
     assert reports(model, alert(model, window))(sent()) is None
     assert reports(model)(sent()) is None
-    gone = replace(alert(model), model="gone")
+    gone = structs.replace(alert(model), model="gone")
     assert reports(model, gone)(sent()) is None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -12,6 +11,7 @@ from driftline_processor.core.evaluation import Estimate
 from driftline_processor.core.verdict import ORDER
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from msgspec import structs
+from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures

@@ -31,7 +31,7 @@ def verdict(state: VerdictState, column: str) -> Verdict:
 
 def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
     hostile = verdict("degraded", "<script>alert(1)</script> \x1b[2J")
-    client = browse(FakeView([replace(price(), verdict=hostile)]))
+    client = browse(FakeView([structs.replace(price(), verdict=hostile)]))
     for path in ("/", "/models/price"):
         answer = client.get(path)
         assert answer.status_code == 200
@@ -40,7 +40,7 @@ def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
         assert "\x1b" not in answer.text
     assert client.get("/api/v1/models").status_code == 200
     key = ModelKey('a"} 1\nml_model_state{x="', "\\", "<b>")
-    lines = browse(FakeView([replace(price(), key=key, verdict=hostile)])).get("/metrics").text.splitlines()
+    lines = browse(FakeView([structs.replace(price(), key=key, verdict=hostile)])).get("/metrics").text.splitlines()
     assert [line for line in lines if line.startswith("driftline_model_status")] == [
         r'driftline_model_status{deployment_environment_name="<b>",driftline_state="degraded",'
         r'ml_model_name="a\"} 1\nml_model_state{x=\"",'
@@ -146,7 +146,7 @@ def test_a_clock_beyond_the_calendar_breaks_nothing(browse: Browse) -> None:
 
 
 def test_a_model_of_which_only_counts_came_says_nothing_of_a_last_row(browse: Browse) -> None:
-    silent = replace(learning(), rows=0, first=0, last=0, received=0, windows={"1h": [], "1d": []})
+    silent = structs.replace(learning(), rows=0, first=0, last=0, received=0, windows={"1h": [], "1d": []})
     client = browse(FakeView([silent]))
     assert "last " not in page(client, "/models/churn").text.split("outcome")[0]
     assert "0 rows so far. – – 0 – " in page(client).text  # since, performance, traffic, last seen

@@ -170,7 +170,7 @@ def test_a_link_stays_inside_where_it_asks_for_what_the_report_shows(address: st
 
 def test_a_link_to_another_version_of_a_report_leads_nowhere_without_an_address(browse: Browse) -> None:
     first = wide(3, 3)
-    second = replace(first, key=replace(first.key, version="2"))
+    second = structs.replace(first, key=replace(first.key, version="2"))
     text = written(browse(FakeView([first, second])), "/models/wide/report?version=1")
     chapter = text.partition('id="page/versions"')[2]
     assert "<a>2</a>" in chapter

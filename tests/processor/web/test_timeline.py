@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 from driftline.tables.table import ModelKey
@@ -18,6 +17,7 @@ from driftline_processor.web.timeline import (
     timeline_of,
 )
 from msgspec import structs
+from msgspec.structs import replace
 
 from tests.support.fake_view import animals, flights, fraud, ns
 

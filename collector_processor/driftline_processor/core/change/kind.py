@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.task import Task
+from msgspec.structs import replace
 
 from driftline_processor.core.estimate.estimator import FEWEST, Meaning, score_meaning
 from driftline_processor.core.estimate.label_shift import LEVEL

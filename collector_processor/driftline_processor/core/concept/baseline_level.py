@@ -13,12 +13,13 @@ fewer independent rows it is worth; where it does not, all rows count.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from math import log
 from typing import Any, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64, I64
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from driftline_processor.core.evidence import betting_evidence
 
@@ -49,8 +50,7 @@ class BaselineLevel(NamedTuple):
     days: float = 0.0
 
 
-@dataclass(slots=True)
-class Bet:
+class Bet(Struct):
     """The outcomes that were bet on since the level was last asked for anew.
 
     Attributes:

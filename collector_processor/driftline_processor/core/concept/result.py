@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 ConceptState = Literal["ok", "drift", "learning", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A change of the level of errors, up or down.
 
     ``since``: the time of the first prediction after it, ``found``: of the outcome by which it was found (unix
@@ -22,8 +22,7 @@ class Change:
     after: float
 
 
-@dataclass(frozen=True, slots=True)
-class ConceptDrift:
+class ConceptDrift(Struct, frozen=True):
     """The concept drift of a model: whether its losses rose along the stream of first outcomes (:mod:`.stream`).
 
     ``since``: of the state, by the time of predictions; ``before``: the level before the drift, None without one;

@@ -12,12 +12,15 @@ differ most for their number of values (the least squares estimate of a single c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.tables.table import F64, I64
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 from numpy.typing import NDArray
 
 from .adwin import Adwin
@@ -36,8 +39,7 @@ def _none() -> I64:
     return np.empty(0, dtype=np.int64)
 
 
-@dataclass(slots=True)
-class ChangeSums:
+class ChangeSums(Struct):
     """The values since the last change: ``n`` of them with a ``total``.
 
     ``at``: places by how many values came before, int64 (p,); ``times``: of the prediction that came then; ``sums``: of
@@ -46,9 +48,9 @@ class ChangeSums:
 
     n: int = 0
     total: float = 0.0
-    at: I64 = field(default_factory=_none)
-    times: I64 = field(default_factory=_none)
-    sums: F64 = field(default_factory=lambda: np.empty(0))
+    at: I64 = msgspec.field(default_factory=_none)
+    times: I64 = msgspec.field(default_factory=_none)
+    sums: F64 = msgspec.field(default_factory=lambda: np.empty(0))
 
     @property
     def mean(self) -> float | None:
@@ -129,8 +131,7 @@ AT_ONCE = 2_048, 16_384
 """Values that a detector takes at once, at first and at most: quickest by benchmarks/bench_concept.py."""
 
 
-@dataclass(slots=True)
-class Watch:
+class Watch(Struct):
     """The running state of the detector. ``changes``: found so far, the oldest first.
 
     ``usual``: the mean before the drift it is in, None while there is none; ``worst``: the greatest since; ``since``:
@@ -139,15 +140,15 @@ class Watch:
     """
 
     delta: float
-    stretch: ChangeSums = field(default_factory=ChangeSums)
+    stretch: ChangeSums = msgspec.field(default_factory=ChangeSums)
     usual: float | None = None
     worst: float = 0.0
     since: int | None = None
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Change] = msgspec.field(default_factory=list)
     found: int = 0
     anew: str = ""
     level: BaselineLevel | None = None
-    bet: Bet = field(default_factory=Bet)
+    bet: Bet = msgspec.field(default_factory=Bet)
     _detector: Adwin | None = None
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
@@ -263,8 +264,7 @@ DELTA = 0.002
 """ADWIN's confidence, δ of theorem 3.1 of its paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Whether concept drift of a model is looked for, and ADWIN's confidence ``delta``."""
 
     enabled: bool = True
@@ -423,8 +423,7 @@ class FirstLosses(NamedTuple):
                 yield slice_name(key, (*values[key], OTHER)[value_index]), self.take(place == value_index)
 
 
-@dataclass(slots=True)
-class ModelStreams:
+class ModelStreams(Struct):
     """The streams of one model: of all rows under :data:`WHOLE`, and of each slice by its name.
 
     Attributes:
@@ -438,7 +437,7 @@ class ModelStreams:
     kind: Kind
     settings: Settings
     scale: tuple[float, float] | None
-    streams: dict[str, Stream] = field(default_factory=dict)
+    streams: dict[str, Stream] = msgspec.field(default_factory=dict)
     level: BaselineLevel | None = None
 
     def stream(self, name: str) -> Stream:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +17,8 @@ from driftline.semconv import metrics as m
 from driftline.tables.classes import class_text
 from driftline.tables.ids import id_text
 from driftline.tables.table import ModelKey
+from msgspec import Struct, field
+from msgspec.structs import replace
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
@@ -31,8 +32,7 @@ SECONDS: Final[Mapping[str, float]] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6, 
 """Units of durations (UCUM), how many are a second; one that says none is in seconds, as OpenTelemetry advises."""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricMapping:
+class MetricMapping(Struct, frozen=True):
     """The meaning of one metric for one model.
 
     Attributes:

@@ -9,7 +9,6 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from driftline.semconv import metrics as m
 from driftline.tables.classes import class_text
 from driftline.tables.ids import id_text
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
@@ -57,8 +57,7 @@ _SCALES = range(-10, 27)
 """Scales of an exponential histogram: the specification advises -10 to 20, ours goes to 26."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Point:
+class Point(Struct, frozen=True, eq=False):
     """One point of one of :data:`METRICS`.
 
     Attributes:
@@ -119,8 +118,7 @@ def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """The process, model and scope that metric points share.
 
     Attributes:

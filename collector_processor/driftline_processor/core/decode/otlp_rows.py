@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.table import I64, Ids
 from google.protobuf.message import Message
+from msgspec import Struct, field
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
@@ -67,8 +67,7 @@ class _Unusual(Exception):  # noqa: N818 - not an error: the generated classes k
     """An encoding that is allowed and that no encoder makes."""
 
 
-@dataclass(slots=True)
-class Rows:
+class Rows(Struct):
     """n spans or records.
 
     Attributes:
@@ -97,8 +96,7 @@ class Rows:
         return self.grid.rows
 
 
-@dataclass(slots=True)
-class Records:
+class Records(Struct):
     """The log records of a request by what they are. Batches and training runs come with their environment."""
 
     predictions: Rows | None = None
@@ -108,8 +106,7 @@ class Records:
     training_runs: list[tuple[LogRecord, str | None]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """The rows of requests: few as messages, many as places in ``data``, from ``start`` to ``end``."""
 
     kind: type[Any]

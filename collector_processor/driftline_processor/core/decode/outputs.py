@@ -8,7 +8,7 @@ Rankings: the items of each row, from flat columns or from a list per row.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import items_of
 from driftline.tables.table import F64, I64, Column, Items, Text
 from driftline.tables.task import BINARY, MULTICLASS, RANKING, REGRESSION, PerKind, Task
+from msgspec import Struct
 
 from .attributes import MAX_CELLS, MAX_TEXT, Where
 
@@ -25,8 +26,7 @@ Scores = tuple[I64, list[tuple[Any, ...]]] | F64 | None
 """Codes (n,), -1 = missing, into lists of scalars; or a float64 matrix (n, k) from a columnar record."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreColumns:
+class ScoreColumns(Struct, frozen=True):
     """Scores and values, float64 (n,) or None without any; ``ranked`` is True where a row names items."""
 
     score: F64 | None

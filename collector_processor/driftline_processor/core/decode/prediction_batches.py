@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import first_scores
 from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Text, without_errors
 from driftline.tables.task import Task
+from msgspec import Struct, field
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
@@ -86,8 +87,7 @@ def from_record(
     return table, batch
 
 
-@dataclass(slots=True)
-class _Head:
+class _Head(Struct):
     """The attributes of the record itself, which hold for all its rows.
 
     They are :class:`~driftline_processor.core.decode.attributes.Fields` of one row.
@@ -124,8 +124,7 @@ class _Head:
         )
 
 
-@dataclass(slots=True)
-class _Columns:
+class _Columns(Struct):
     """The columns of ``n`` rows that could be used."""
 
     n: int

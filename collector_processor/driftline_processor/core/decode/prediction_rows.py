@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from driftline.semconv import attributes as a
 from driftline.tables.column_codec import texts
 from driftline.tables.table import F64, I64, Column, Ids, ModelKey, PredictionTable, Text, take_rows
 from driftline.tables.task import Task
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from .attributes import (
@@ -150,8 +151,7 @@ def _take_texts(text: Text, rows: Where) -> Text:
     return pick_texts(np.frombuffer(text.data, np.uint8), start, text.offsets[rows + 1] - start)
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
+class _Whole(Struct, frozen=True):
     """All rows of a request, of whatever model, without their features; the fields are those of a table."""
 
     time: I64
@@ -177,7 +177,7 @@ class _Whole:
             if (some >= 0).any():
                 counts = None if self.item_count is None else self.item_count[members]
                 items = items_from_lists((some, lists), given.lists(), counts, rejected)
-                given = replace(given, ranked=True)
+                given = structs.replace(given, ranked=True)
         kind, scores = scores_of(task, given, rejected)
         predicted = None
         if self.predicted is not None and self.predicted.codes is not None:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 from driftline.tables.table import OutcomeTable, PredictionTable
 from google.protobuf.message import DecodeError, Message
+from msgspec import Struct, field
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -72,8 +72,7 @@ class TooManyMessages(Malformed):
     """The body holds more than is decoded at once; nothing of it was used."""
 
 
-@dataclass(slots=True)
-class Decoded:
+class Decoded(Struct):
     """The decoded content of one request: tables, points, baselines and rejections.
 
     Attributes:

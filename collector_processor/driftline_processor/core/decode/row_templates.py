@@ -16,12 +16,12 @@ bytes of another row are never taken for those of this one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from driftline.semconv import attributes as a
 from driftline.tables.table import I32, Text
+from msgspec import Struct
 from numpy.typing import NDArray
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
@@ -88,8 +88,7 @@ Positions = NDArray[np.intp]
 _ALL: Final = slice(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The fields of a row that are read, by their tag: number << 3 | wire type.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -13,6 +12,8 @@ import numpy as np
 from driftline.panes.bins import TOLERANCE, Bins, CategoryBins, Index, NumberBins
 from driftline.tables.classes import number_text
 from driftline.tables.table import F64
+from msgspec import Struct
+from msgspec.structs import replace
 
 MOST_VALUES = 16
 """Up to so many distinct values are drawn one by one."""
@@ -105,8 +106,7 @@ def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
     return [one for one in found if one is not None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EqualWidths:
+class EqualWidths(Struct, frozen=True, eq=False):
     """A number over cells of one width, between round numbers.
 
     Attributes:
@@ -163,8 +163,7 @@ class EqualWidths:
         return Cells(self.categories[first:last], self.was[first:last], now[first:last], self.texts[first : last - 1])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DistinctValues:
+class DistinctValues(Struct, frozen=True, eq=False):
     """A number of few values, one cell each; ``atoms``: their bins, ``was``: their shares of the reference."""
 
     categories: tuple[str, ...]
@@ -184,8 +183,7 @@ class DistinctValues:
         return Cells(self.categories, self.was, shown_counts)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FrequentCategories:
+class FrequentCategories(Struct, frozen=True, eq=False):
     """The frequent categories of both sides, and the others in one cell; ``was``: shares of the reference by bin."""
 
     categories: tuple[str, ...]

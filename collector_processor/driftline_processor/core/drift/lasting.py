@@ -27,7 +27,6 @@ window is restated, that of all later ones is worked out anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from math import log
@@ -39,6 +38,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins, Index
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, LastingDrift, ScoreFunctions
@@ -106,8 +106,7 @@ TINY = 1e-12
 """The least sum of squares: a reference whose stretches are all the same is no division by nothing."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scores:
+class Scores(Struct, frozen=True, eq=False):
     """The score functions of a baseline for windows of one length.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.drift.methods import METHODS
@@ -17,8 +17,7 @@ from driftline_processor.core.drift.methods.psi import psi_excess
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SamplePairs:
+class SamplePairs(Struct, frozen=True, eq=False):
     """Two samples each of k columns over their bins, neither of them empty.
 
     Attributes:
@@ -54,8 +53,7 @@ class SamplePairs:
         return Counts(reference, current, others=self.others[at], certain=self.certain[at])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Measures:
+class Measures(Struct, frozen=True, eq=False):
     """The measures of k columns.
 
     Attributes:

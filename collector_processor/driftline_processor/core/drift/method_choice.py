@@ -8,11 +8,11 @@ Methods that were chosen for a feature by name and do not compare what it is: a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 from driftline.baseline.baseline import Baseline
+from msgspec import Struct, field
 
 from .methods import DECIDING, METHODS, Kind
 from .reference import references
@@ -24,8 +24,7 @@ SHOWN = ("psi", "js")
 """Methods that are always shown beside the deciding one; for an embedding those of its L2 norm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Names of methods, each of which counts for the kinds it compares.
 
     Attributes:
@@ -52,8 +51,7 @@ def _fitting(deciding: tuple[str, ...], shown: tuple[str, ...], kind: Kind) -> t
     return tuple(dict.fromkeys((*fit[:1], *([] if fit else [DECIDES[kind]]), *SHOWN, *beside)))
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """The choice of a model: ``everywhere``, and ``features`` (by name) that have a choice before that."""
 
     everywhere: Choice = Choice()

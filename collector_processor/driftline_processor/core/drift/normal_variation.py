@@ -22,7 +22,6 @@ problems" (1960) for working it out; Satterthwaite (1946) where a part of the va
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Self
 from weakref import WeakKeyDictionary
@@ -33,6 +32,7 @@ from driftline.baseline.sections.section import block_columns
 from driftline.baseline.sections.time_blocks import TimeBlocks
 from driftline.panes.bins import Index, NumberBins
 from driftline.tables.table import F64, I64
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.special_functions import digamma, ndtr, ndtri, polygamma, stdtr, zeta
@@ -120,8 +120,7 @@ class OwnDistance(NamedTuple):
     greatest: F64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoreFunctions:
+class ScoreFunctions(Struct, frozen=True, eq=False):
     """The score functions of k columns over up to c cells each, by what the reference has in these cells.
 
     Attributes:
@@ -428,8 +427,7 @@ class Lengths(NamedTuple):
     own: F64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ColumnSubset:
+class ColumnSubset(Struct, frozen=True, eq=False):
     """Some of the columns of a reference.
 
     Attributes:
@@ -467,8 +465,7 @@ class ColumnSubset:
         return cells[0], cells[1], new
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OwnWindows:
+class OwnWindows(Struct, frozen=True, eq=False):
     """The blocks of time of a reference as windows of its own.
 
     Attributes:

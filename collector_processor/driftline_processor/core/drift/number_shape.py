@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import OCTAVES, TAILS, octave_bounds
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles of a fan: the middle, and what half and nine tenths of the rows lie in."""
@@ -23,8 +23,7 @@ _GREATEST = 2.0**OCTAVES
 """End of the last power of two, which is open."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NumberShape:
+class NumberShape(Struct, frozen=True, eq=False):
     """Stretches of values that hold rows, ascending.
 
     Attributes:

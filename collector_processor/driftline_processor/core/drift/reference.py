@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -14,6 +13,7 @@ from driftline.panes.embedding_projection import AXES, WIDTH
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import PerKind
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.drift.methods.method import Vectors
@@ -27,8 +27,7 @@ FEW_VALUES = 2
 """A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reference:
+class Reference(Struct, frozen=True, eq=False):
     """One column of a baseline.
 
     Attributes:
@@ -53,8 +52,7 @@ class Reference:
     embedding: Vectors | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReferenceTable:
+class ReferenceTable(Struct, frozen=True, eq=False):
     """The k columns of a baseline side by side, over as many bins as the widest has.
 
     Attributes:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Self
@@ -27,6 +26,7 @@ from driftline.baseline.sections.importance import Importance
 from driftline.panes.fold import PREFIX
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
@@ -131,8 +131,7 @@ class Drift(NamedTuple):
     fraction: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The choices by which a model's drift is judged.
 
     Attributes:
@@ -324,8 +323,7 @@ MOST_PLANS = 16
 """Choices of methods that are kept for a baseline: those of a model, with and without a least shift."""
 
 
-@dataclass(slots=True, eq=False)
-class _Columns:
+class _Columns(Struct, eq=False):
     """N columns of some samples on their way to a verdict, an entry each.
 
     Attributes:

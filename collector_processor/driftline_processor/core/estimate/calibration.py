@@ -6,12 +6,11 @@ Isotonic regression by pool adjacent violators (Barlow et al., *Statistical Infe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
+from msgspec import Struct
 
 from driftline_processor.core.special_functions import expit
 
@@ -19,8 +18,7 @@ _PER_LOGIT = (SCORE_BINS - 2) / 32
 """Bins of the fixed score grid for each unit of the logit, which reaches from -16 to 16."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
+class Calibration(Struct, frozen=True, eq=False):
     """A step function from scores to rates of positives.
 
     Attributes:

@@ -13,7 +13,6 @@ Whether the reference has rows like those of a window at all: without any, what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,8 @@ from driftline.panes.bins import SCORE_BINS, Index, score_centers
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import EstimateReason
 from driftline_processor.core.metrics import METRICS, Estimation, metric_of
@@ -30,8 +31,7 @@ from driftline_processor.core.metrics import METRICS, Estimation, metric_of
 from .point import Point
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rates:
+class Rates(Struct, frozen=True, eq=False):
     """Rates of positives by bin of the score.
 
     Attributes:

@@ -12,7 +12,6 @@ the classes says (:func:`.label_shift.feature_shifts`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -20,6 +19,7 @@ from driftline.baseline.sections.estimation import CLASSES
 from driftline.baseline.sections.scores import ScoreMeans
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
+from msgspec import Struct, field
 
 from driftline_processor.core.evaluation import ClassShare, LabelShift
 from driftline_processor.core.outcomes.sums import effective_rows
@@ -29,8 +29,7 @@ from .label_shift import POSSIBLE, ScalarOutcome, explanation, feature_shifts
 from .point import DEVIATIONS, Point
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassShift:
+class ClassShift(Struct, frozen=True, eq=False):
     """The shares of classes of a window, and what they lead one to expect.
 
     Attributes:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -36,7 +35,8 @@ from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import PerKind, Task
-from msgspec import structs
+from msgspec import Struct, field, structs
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Estimate, EstimateMethod, EstimateReason, LabelShift, MetricValue
 from driftline_processor.core.outcomes.sums import effective_rows
@@ -56,8 +56,7 @@ ExplainedShift = tuple[LabelShift, OutcomeShift]
 """What explains that scores moved, and the shift of outcomes by which a window may be estimated."""
 
 
-@dataclass(frozen=True, slots=True)
-class StretchVariance:
+class StretchVariance(Struct, frozen=True):
     """The variance of stretches of time beyond chance: ``variance`` of one, known from so many (``stretches``)."""
 
     variance: float
@@ -132,8 +131,7 @@ class _Stretch(NamedTuple):
     expected: Mapping[str, float | None]
 
 
-@dataclass(eq=False, slots=True)
-class ReferenceLearning:
+class ReferenceLearning(Struct, eq=False):
     """Calibrations and errors learned from the outcomes of one baseline; of a task without an estimate, nothing.
 
     Each kind of task that has an estimate has a subclass. ``method``: how it is estimated. ``learned_of_own_rows``:
@@ -333,8 +331,6 @@ class ReferenceLearning:
 class _BinaryLearning(ReferenceLearning):
     """Rates of positives by score: their sums tell where rows lie, so they need no variance of what was learned."""
 
-    __slots__ = ()
-
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
         grid, rates = cbpe_binary.grid_of(pane, self.task), self._rates(_shift)
         if rates is None or grid is None:
@@ -410,7 +406,6 @@ class _BinaryLearning(ReferenceLearning):
 class _MulticlassLearning(ReferenceLearning):
     """Calibrated probabilities of each class."""
 
-    __slots__ = ()
     learned_of_own_rows = True
 
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
@@ -447,7 +442,6 @@ class _MulticlassLearning(ReferenceLearning):
 class _RegressionLearning(ReferenceLearning):
     """Losses, learned from the features and the value: direct loss estimation."""
 
-    __slots__ = ()
     method = "direct_loss"
 
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:

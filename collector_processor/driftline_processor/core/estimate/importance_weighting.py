@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from driftline.panes.bins import SCORE_BINS, Index, score_bin
 from driftline.tables.table import F64, I64, Column, take_rows
 from driftline.tables.task import Task
+from msgspec import Struct
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
 from driftline_processor.core.evaluation import Estimate, EstimateReason
@@ -48,8 +48,7 @@ _MOST_ODDS = 20.0
 """Logarithm of odds at which they end: half a billion to one, where no row of the reference has a counterpart."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledRows:
+class LabelledRows(Struct, frozen=True, eq=False):
     """Reference rows with a known outcome, in the form of :func:`~driftline.panes.outcome_sums.fold_outcomes`."""
 
     actual: Column
@@ -58,8 +57,7 @@ class LabelledRows:
     weight: F64 | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ratios:
+class Ratios(Struct, frozen=True, eq=False):
     """Density ratios of window and reference.
 
     Attributes:

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +31,8 @@ from driftline.baseline.sections.calibration import ResampledCalibration
 from driftline.baseline.sections.scores import ScoreMeans
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import ClassShare, LabelShift, ShiftExplanation
 
@@ -70,8 +71,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 """Multiples of it lie evenly between 0 and 1, in an order that is that of nothing else."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PriorShift:
+class PriorShift(Struct, frozen=True, eq=False):
     """The shift of the share of positives, by the scores.
 
     Attributes:
@@ -252,8 +252,7 @@ class FeatureShift(NamedTuple):
     moved: float
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarOutcome:
+class ScalarOutcome(Struct, frozen=True):
     """An outcome as one number: whether a row is positive, its value, or the likelihood of new shares of classes.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import EstimateReason
 from driftline_processor.core.metrics import metric_of
@@ -15,8 +15,7 @@ BOUND_DEVIATIONS = 3.0
 """Standard deviations of windows in which nothing changed on either side of the baseline's value: NannyML's bounds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """An estimated value and its variances.
 
     Attributes:

@@ -13,10 +13,10 @@ feature's mean rises about evenly with the target, whatever else moved of the ta
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import LabelShift
 
@@ -24,8 +24,7 @@ from .label_shift import POSSIBLE, ScalarOutcome, explanation, feature_shifts, m
 from .point import DEVIATIONS
 
 
-@dataclass(frozen=True, slots=True)
-class TargetShift:
+class TargetShift(Struct, frozen=True):
     """The mean of the target in the reference, and in the window."""
 
     was: float

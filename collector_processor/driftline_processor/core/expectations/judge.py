@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -17,7 +16,7 @@ from driftline.panes.bins import Bins, NumberBins
 from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import octave_bounds
 from driftline.tables.table import F64
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from driftline_processor.core.evaluation import Expected, Judgement
 from driftline_processor.core.facts import Fact, fact
@@ -93,8 +92,7 @@ def _cells(bins: NumberBins, sums: Sums) -> tuple[F64, F64, F64]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RowFacts:
+class RowFacts(Struct, frozen=True):
     """Facts about the rows of a window that sums do not hold.
 
     Attributes:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,6 +31,7 @@ from driftline.baseline.sections.scores import ScoreMeans
 from driftline.baseline.sections.section import block_columns
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
@@ -112,8 +112,7 @@ def find_concentration(column_counts: ColumnCounts, slices: Mapping[str, ColumnC
     return best
 
 
-@dataclass(frozen=True)
-class ExplainInput:
+class ExplainInput(Struct, frozen=True, dict=True):
     """A window, or one slice of it, beside its reference.
 
     Attributes:

@@ -11,13 +11,13 @@ with those of all other windows of thirty days: looking every day does not make 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import isinf
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
+from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import (
@@ -43,8 +43,7 @@ TOLERANCE = 0.1
 al. 2018)."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupCounts:
+class GroupCounts(Struct, frozen=True):
     """Sums of one group.
 
     Their blocks are those of time, the same for every group, so that it can be seen on which days groups differ.
@@ -65,8 +64,7 @@ class GroupCounts:
         return 0.0 if self.labelled is None else float(self.labelled.weight.sum())
 
 
-@dataclass(frozen=True, slots=True)
-class FairnessRule:
+class FairnessRule(Struct, frozen=True):
     """A fairness rule for one attribute.
 
     Attributes:

@@ -7,7 +7,6 @@ gradient, and the variance under independent rows is that of one row, from Σw²
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
+from msgspec import Struct, field
 
 from driftline_processor.core.outcomes.review import UnseenDecisions
 from driftline_processor.core.outcomes.sums import effective
@@ -77,8 +77,7 @@ def _cells(weights: ClassWeights, k: int, cls: int) -> tuple[F64, F64]:
     return hits, misses
 
 
-@dataclass(frozen=True, eq=False)
-class ConfusionTable:
+class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
     """Rows by actual and predicted class.
 
     Attributes:

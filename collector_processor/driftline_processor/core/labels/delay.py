@@ -15,13 +15,13 @@ reads the delay reads from how many outcomes it was learned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Delay, Judgement, SlaResult
 
@@ -44,8 +44,7 @@ QUANTILES = (0.5, 0.9, 0.99)
 """Shares of outcomes whose delay is told: the usual ones of latencies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sla:
+class Sla(Struct, frozen=True):
     """The agreed arrival of labels: a share ``coverage`` of predictions has an outcome after ``within`` nanoseconds."""
 
     within: int

@@ -12,13 +12,13 @@ greatest of the probabilities that it was drawn with.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from driftline.panes.bins import Bins, CategoryBins, assign
 from driftline.tables.table import F64, I64, Column, length
 from driftline.tables.task import PerKind, Task
+from msgspec import Struct
 
 from driftline_processor.core.drift.display_cells import shares
 from driftline_processor.core.stable_hash import U64, hash_numbers
@@ -41,8 +41,7 @@ _SALT = 0x6C6162656C
 """The letters "label": lots are not those by which features are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenRows:
+class ChosenRows(Struct, frozen=True):
     """A sample of rows.
 
     Attributes:
@@ -54,8 +53,7 @@ class ChosenRows:
     probability: F64
 
 
-@dataclass(frozen=True, slots=True)
-class LabelDraw:
+class LabelDraw(Struct, frozen=True):
     """Rows to label. ``again`` are rows that have a category already, and now stand for fewer rows."""
 
     new: ChosenRows

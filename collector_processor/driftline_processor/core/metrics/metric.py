@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from typing import Literal, NamedTuple
 
 from driftline.tables.table import F64
 from driftline.tables.task import Task
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import Interval
@@ -47,8 +47,7 @@ FEWEST = (30.0, 50.0)
 it held less than 93 % (docs/data/estimates.md)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Estimation:
+class Estimation(Struct, frozen=True):
     """The estimation of a metric without outcomes; without functions, the estimator of the task computes it.
 
     Attributes:
@@ -72,8 +71,7 @@ def nothing_usual(_task: Task) -> Iterable[str]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class Metric(Struct, frozen=True, kw_only=True):
     """One metric. A module of this package with a constant ``METRIC`` defines one, and is found by that alone.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
+from msgspec import Struct, field
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals import confidence as limits_of
@@ -37,8 +37,7 @@ SHOWN_LONGER = 1.2
 is less than a tenth longer than that of independent rows."""
 
 
-@dataclass(eq=False)
-class PerformanceSums:
+class PerformanceSums(Struct, eq=False, dict=True):
     """The performance parts of a pane, what is asked of them, and what is known beside them.
 
     Attributes:

@@ -7,7 +7,6 @@ of the rows: ``bound``, from the best and the worst order within each bin.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.classes import class_codes
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
+from msgspec import Struct
 from numpy.typing import NDArray
 
 MOST_RANKED = 100
@@ -32,8 +32,7 @@ class BoundedValue(NamedTuple):
 UNKNOWN = BoundedValue(None)
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreOrder:
+class ScoreOrder(Struct, frozen=True):
     """Weight of negatives and positives by score, the lowest first: float64 (m,) each.
 
     Attributes:

@@ -16,10 +16,10 @@ quantile is taken as linear, which makes p-values of Student's t too great, neve
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
+from msgspec import Struct
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import BaselineComparison, InconclusiveReason, MetricChange, MetricValue
@@ -45,8 +45,7 @@ Bounded = Callable[[float], Mapping[str, MetricValue]]
 """Confidence → the metrics with intervals of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """A window and its baseline.
 
     Attributes:
@@ -65,8 +64,7 @@ class Compared:
     days: Collection[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """How far a metric may be from worse: the distances are of the end that is nearest to no change.
 
     Attributes:

@@ -8,9 +8,10 @@ uncertain, so a loss whose interval holds 0 may be none.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import isfinite
 from typing import Final
+
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.intervals.confidence import Interval, difference
@@ -21,8 +22,7 @@ METRICS: Final = ("cost_per_prediction", "value_per_prediction")
 """The metrics of money, the one that is declared before the one that comes with outcomes."""
 
 
-@dataclass(frozen=True, slots=True)
-class DailyLoss:
+class DailyLoss(Struct, frozen=True):
     """What a model loses a day beside its baseline, in the currency of the configuration.
 
     Attributes:

@@ -9,13 +9,13 @@ it by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import CUTOFFS, PREFIX, WIDTH
 from driftline.tables.table import F64
 from driftline.tables.task import Task
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.coverage import sent_rows

@@ -8,11 +8,10 @@ them are known.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.task import Task
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Maturity, MetricChange, MetricValue
 from driftline_processor.core.facts import Fact, fact

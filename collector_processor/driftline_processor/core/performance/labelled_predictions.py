@@ -6,7 +6,6 @@ The joined rows of the store and the rows of files take this form, so that both 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -18,6 +17,8 @@ from driftline.panes.sparse_sums import Sparse
 from driftline.tables.performance_columns import decide
 from driftline.tables.table import F64, I64, Column, length, take_rows
 from driftline.tables.task import Task
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
@@ -33,8 +34,7 @@ Values = Mapping[str, Sequence[str]]
 """Slice key → the values that are told apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledPredictions:
+class LabelledPredictions(Struct, frozen=True):
     """n predictions and the outcome of each that counts.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,6 +10,7 @@ from driftline.tables.classes import class_codes, class_column
 from driftline.tables.performance_columns import actual_numbers, decide
 from driftline.tables.table import F64, I32, I64, Column, length
 from driftline.tables.task import Task
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept.losses import losses_of_rows
@@ -21,8 +21,7 @@ MOST: Final = 1_000
 """Rows that are told at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Misprediction:
+class Misprediction(Struct, frozen=True):
     """One prediction that was wrong, or far off. ``loss``: how wrong, by which they are ordered.
 
     Of classes, how likely the service took what did not happen to be, 0 to 1; of a regression the absolute error.
@@ -43,8 +42,7 @@ class Misprediction:
     span_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Worst:
+class Worst(Struct, frozen=True):
     """``rows``: the worst first. ``wrong``: how many are, of so many ``outcomes``; a regression is always wrong."""
 
     rows: tuple[Misprediction, ...] = ()
@@ -52,8 +50,7 @@ class Worst:
     outcomes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RowLosses:
+class RowLosses(Struct, frozen=True):
     """``loss``: float64 (n,), NaN of rows that are not wrong. ``known``: bool (n,), whose outcome can be used.
 
     ``happened``, ``decided``: int32 (n,), codes of classes; -1 of a regression.

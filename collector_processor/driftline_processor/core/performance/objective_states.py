@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple, get_args
 
@@ -30,6 +29,7 @@ from driftline.baseline.sections.slices import MOST_VALUES, OTHER, slice_name
 from driftline.panes.pane import Pane, merge
 from driftline.tables.task import Task
 from msgspec import structs
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, SlicePerformance
 from driftline_processor.core.facts import Fact, fact

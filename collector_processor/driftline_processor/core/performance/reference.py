@@ -7,13 +7,13 @@ is compared with: a model that is as good as its baseline would be called worse 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.pane import Pane, merge
-from msgspec import structs
+from msgspec import Struct, field, structs
+from msgspec.structs import replace
 
 from driftline_processor.core.concept.baseline_level import TOO_LOW, BaselineLevel
 from driftline_processor.core.concept.losses import CLIP, LEAST_REFERENCE, reference_loss
@@ -26,8 +26,7 @@ from .realized import realized
 from .settings import STANDARD, PerformanceSettings
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     """What was measured of a baseline: for the settings that were asked last, at each confidence.
 
     Attributes:

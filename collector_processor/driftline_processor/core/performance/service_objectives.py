@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from driftline.panes.pane import Pane, merge
 from msgspec import structs
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, ServiceLevel
 from driftline_processor.core.facts import Fact, fact

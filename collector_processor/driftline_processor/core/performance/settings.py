@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from driftline_processor.core.fairness.criteria import FairnessRule
 from driftline_processor.core.intervals.confidence import CONFIDENCE
@@ -16,8 +17,7 @@ Outcomes = Literal["explicit", "implicit", "sampled"]
 Shares = Literal["clopper_pearson", "wilson"]
 
 
-@dataclass(frozen=True, slots=True)
-class PerformanceSettings:
+class PerformanceSettings(Struct, frozen=True):
     """Settings of a model's performance.
 
     Attributes:

@@ -6,13 +6,13 @@ The sums of a slice by block of time: most are zero, so they are written out for
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse
+from msgspec import Struct, field
 
 from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
@@ -20,8 +20,7 @@ from driftline_processor.core.outcomes.review import UnseenDecisions
 from driftline_processor.core.windows.window import Window
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BlockSums:
+class BlockSums(Struct, frozen=True, eq=False):
     """Sums by block of time, without their zeros.
 
     Attributes:
@@ -89,8 +88,7 @@ Steps = tuple[Sequence[Window], Sequence[Pane]]
 """Windows of five minutes that follow each other, and a pane of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowOutcomes:
+class WindowOutcomes(Struct, frozen=True):
     """The outcomes of a window beside its pane.
 
     Attributes:

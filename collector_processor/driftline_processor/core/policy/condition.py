@@ -35,6 +35,8 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
+from msgspec import Struct, structs
+
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
@@ -97,8 +99,7 @@ _SENTENCES = (
 """The conditions that compare nothing, as they are written most: what is misspelt may mean one of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """What a condition says of one window.
 
     Attributes:
@@ -183,8 +184,7 @@ class Limit:
         return None if base is None else self.factor * base + self.number + self.deviations * deviation
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """A signal compared with a limit.
 
     Attributes:
@@ -256,8 +256,7 @@ def _week_before(signal: Signal, finding: Finding) -> float | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictIs:
+class VerdictIs(Struct, frozen=True):
     """The verdict on the model is one of some states."""
 
     written: str
@@ -269,8 +268,7 @@ class VerdictIs:
         return Judged(verdict.state in self.states, (fact("verdict", verdict=verdict),))
 
 
-@dataclass(frozen=True, slots=True)
-class Drifts:
+class Drifts(Struct, frozen=True):
     """So many features drift, or the score or the predicted class does.
 
     Attributes:
@@ -330,8 +328,7 @@ def _statistics(column: ColumnDrift) -> Fact:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectiveBroken:
+class ObjectiveBroken(Struct, frozen=True):
     """An objective of the model is broken; ``rule``: which one, "" for any."""
 
     written: str
@@ -352,8 +349,7 @@ class ObjectiveBroken:
         return Judged(False, (fact("no_objective_broken"),))
 
 
-@dataclass(frozen=True, slots=True)
-class GroupsApart:
+class GroupsApart(Struct, frozen=True):
     """Groups of people are surely further apart, or nearer, than a limit.
 
     The whole interval must say it. That of one window holds together with those of all others of thirty days, and so
@@ -426,8 +422,7 @@ def _furthest_apart(fairness: Fairness, criterion: str) -> tuple[str, float, str
     return max(differences)[1] if differences else None
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomesLate:
+class OutcomesLate(Struct, frozen=True):
     """Outcomes break the model's agreement on how late they may be."""
 
     written: str = "outcomes late"
@@ -440,8 +435,7 @@ class OutcomesLate:
         return Judged(sla.state == "broken", (fact("outcomes_in_time", at_most=sla.high, agreed=sla.coverage),))
 
 
-@dataclass(frozen=True, slots=True)
-class DataFaulty:
+class DataFaulty(Struct, frozen=True):
     """The data of the window show a grave fault."""
 
     written: str = "data faulty"
@@ -449,12 +443,11 @@ class DataFaulty:
     def judge(self, finding: Finding) -> Judged:
         """Look at the faults of the window's data."""
         grave = [one for one in finding.evaluation.findings if one.severity != "minor"]
-        shown_fact = replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
+        shown_fact = structs.replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
         return Judged(bool(grave), (shown_fact,))
 
 
-@dataclass(frozen=True, slots=True)
-class BurnRate:
+class BurnRate(Struct, frozen=True):
     """The error budget of an objective is spent so many times too fast, in a short window and in a long one.
 
     Source: Beyer et al., The Site Reliability Workbook, 2018, chapter 5, "Alerting on SLOs".
@@ -508,8 +501,7 @@ def error_budget(objective: Objective) -> float | None:
     return round(1 - objective.limit, 12) if objective.upwards else objective.limit
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(Struct, frozen=True):
     """All of some conditions hold; none of them may be unknown."""
 
     parts: tuple[Condition, ...]
@@ -529,8 +521,7 @@ class AllOf:
         return Judged(True, _facts(judged_parts))
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True):
     """Any of some conditions holds."""
 
     parts: tuple[Condition, ...]
@@ -559,8 +550,7 @@ def _facts(judged: Iterable[Judged]) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-@dataclass(frozen=True, slots=True)
-class PartJudged:
+class PartJudged(Struct, frozen=True):
     """What one sentence of a condition said of a window.
 
     Attributes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, columns_of, fact
@@ -14,8 +16,7 @@ from driftline_processor.core.verdict import StateSpan
 from .condition import Condition, Finding, Judged
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How many windows in a row it takes, and how long it is waited whether it begins again.
 
     Attributes:
@@ -34,8 +35,7 @@ class Patience:
         return len(quiet) >= self.resolve and end - quiet[0].window.end >= self.cool_down
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
+class Firing(Struct, frozen=True):
     """A time in which a condition held.
 
     Attributes:
@@ -80,8 +80,7 @@ StepOutcome = Literal["inconclusive", "quiet", "counted", "fired", "lasts", "eas
 too few windows in a row; that was enough; it goes on; it holds no more, for too short; that was enough, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What a condition said of one window, and what followed from that.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import Fact
@@ -29,8 +30,7 @@ class Rate(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class QuietTime:
+class QuietTime(Struct, frozen=True):
     """What a rule did in windows in which nothing was wrong.
 
     Attributes:
@@ -79,8 +79,7 @@ class QuietTime:
         return Rate(*(count * MONTH / self.days for count in (self.fired, low, high)))
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(Struct, frozen=True):
     """What a rule would have done.
 
     Attributes:

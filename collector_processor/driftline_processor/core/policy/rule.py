@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.verdict import (
@@ -26,8 +28,7 @@ MOST_WINDOWS: Final = 400
 """Windows of one length, the newest ones, in which a condition is looked for: a year of days."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowHistory:
+class WindowHistory(Struct, frozen=True):
     """The closed windows of a version of a model.
 
     Attributes:
@@ -63,8 +64,7 @@ class WindowHistory:
         return WindowHistory(before, self.timezone, self.read)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A condition with its patience.
 
     Attributes:

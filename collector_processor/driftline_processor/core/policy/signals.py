@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from driftline_processor.core.business import PREFIX
 from driftline_processor.core.drift.methods import METHODS
@@ -37,8 +38,7 @@ class Value(NamedTuple):
     high: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """A number of every window.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Finding, Severity
 
@@ -33,8 +34,7 @@ class CheckResult(NamedTuple):
     suspicions: list[Suspicion]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One way in which data goes wrong.
 
     Attributes:

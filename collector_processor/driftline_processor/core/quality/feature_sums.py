@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Self
 from weakref import WeakKeyDictionary
@@ -29,6 +28,7 @@ from driftline.panes.fold import by_group
 from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import KINDS, octave_bounds
 from driftline.tables.table import F64, I64
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.drift.coarse_bins import least_kept, missed, own_rows, sure
@@ -44,8 +44,7 @@ ALL_ROWS = ShareDesigns({}, {})
 _INFINITE = KINDS.index("infinite")
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(Struct, frozen=True):
     """Sums of one feature in one pane, in weights of rows.
 
     Attributes:
@@ -83,8 +82,7 @@ class Sums:
         return 0.0 if self.kinds is None else float(self.kinds[_INFINITE])
 
 
-@dataclass(frozen=True, slots=True)
-class FeaturePair:
+class FeaturePair(Struct, frozen=True):
     """Sums of one feature in the baseline and in the window.
 
     Attributes:
@@ -182,8 +180,7 @@ LEAST_ROWS, LEAST_EFFECTIVE = 50, 5.0
 _BOUNDS = octave_bounds()
 
 
-@dataclass(frozen=True, slots=True)
-class DistributionFunction:
+class DistributionFunction(Struct, frozen=True):
     """A distribution function.
 
     Attributes:
@@ -311,8 +308,7 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
     return ChangedNumber(pair, was, now, own, _most(now.below - own), p, 0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SumsTable:
+class SumsTable(Struct, frozen=True, eq=False):
     """The sums of k features side by side, float64 (k,) each but ``counts``, in which bins stand after each other.
 
     Attributes:
@@ -355,8 +351,7 @@ class SumsTable:
         return self.first + self.last
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FeatureTable:
+class FeatureTable(Struct, frozen=True, eq=False):
     """The features of a window beside the baseline's: what tells at once of which one a check need not ask more.
 
     Attributes:
@@ -404,8 +399,7 @@ MARGIN = 1e-6
 times what they are."""
 
 
-@dataclass(frozen=True)
-class CheckInput:
+class CheckInput(Struct, frozen=True, dict=True):
     """A window and its baseline.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -20,6 +19,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
+from msgspec.structs import replace
 
 from driftline_processor.core.histogram import MOST_IN_TWO, Histogram, cells, spread
 

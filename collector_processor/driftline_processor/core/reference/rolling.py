@@ -6,7 +6,7 @@ The bins stay those of the baseline, so panes that were counted once are the ref
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
@@ -16,6 +16,7 @@ from driftline.baseline.sections.slices import Slices
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
+from msgspec import Struct
 
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
 from driftline_processor.core.facts import fact
@@ -36,8 +37,7 @@ _NOTES = ("unknown", "distributed", "mapped", "guessed", EXPECTED.rstrip(":"))
 """Parts, by what their names begin with, that say how rows came and what was expected of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rolling:
+class Rolling(Struct, frozen=True):
     """The past that a window is compared with: ``last`` ("30d") up to ``without`` ("24h") before the window's end.
 
     Both are lengths as windows have them (:mod:`driftline_processor.core.windows.window`). A window is never in its own

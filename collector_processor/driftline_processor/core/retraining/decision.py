@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import ChangeKind, Evaluation, MetricValue
@@ -51,8 +53,7 @@ _NO_HELP: frozenset[ChangeKind] = frozenset({"data_fault", "service"})
 """Kinds of change that retraining does not help against."""
 
 
-@dataclass(frozen=True, slots=True)
-class LossChange:
+class LossChange(Struct, frozen=True):
     """How much worse a window is than the baseline, in the unit of the metric; positive is worse.
 
     Attributes:
@@ -84,8 +85,7 @@ class LossChange:
     kind: ChangeKind | Literal[""] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainCost:
+class RetrainCost(Struct, frozen=True):
     """What a retraining costs.
 
     Attributes:
@@ -101,8 +101,7 @@ class RetrainCost:
     runs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainQuestion:
+class RetrainQuestion(Struct, frozen=True):
     """What is weighed.
 
     Attributes:
@@ -126,8 +125,7 @@ class RetrainQuestion:
     share: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainTerms:
+class RetrainTerms(Struct, frozen=True):
     """What somebody said of a retraining; the rest is read from windows and past runs.
 
     Attributes:
@@ -209,8 +207,7 @@ def _why_no_loss(newest: Evaluation | None, metric: str | None, terms: RetrainTe
     return fact("loss_without_interval", metric=metric)
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainAnswer:
+class RetrainAnswer(Struct, frozen=True):
     """Whether to retrain.
 
     Attributes:

@@ -8,8 +8,10 @@ the old version was surely worse than its baseline: else it is one noise divided
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from statistics import median
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation
@@ -20,8 +22,7 @@ MOST_WINDOWS = 7
 """Windows before and after a retraining that are taken together: a week of days, which has each weekday once."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainGain:
+class RetrainGain(Struct, frozen=True):
     """What a training run brought.
 
     Attributes:
@@ -44,8 +45,7 @@ class RetrainGain:
     reason: Fact | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveredShare:
+class RecoveredShare(Struct, frozen=True):
     """The share of a worsening that retraining is expected to take back.
 
     Attributes:

@@ -14,8 +14,9 @@ What the rule does over windows of all kinds is in docs/data/service-level.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ServiceLevel
 from driftline_processor.core.facts import Fact, fact
@@ -37,8 +38,7 @@ JUDGED: Final = ("latency_p95", "latency_p50")
 """Latencies that are held against the windows before. The p99 of few calls is their slowest: it says little."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceFailure:
+class ServiceFailure(Struct, frozen=True):
     """What is wrong with the calls of a window.
 
     Attributes:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.core.intervals.confidence import TOO_FEW, WeightSums, clopper_pearson, wilson
@@ -47,8 +47,7 @@ class Ranks(NamedTuple):
     high: int | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Calls:
+class Calls(Struct, frozen=True, eq=False):
     """The calls of a pane.
 
     Attributes:

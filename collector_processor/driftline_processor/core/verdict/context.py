@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation
@@ -11,8 +12,7 @@ from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictContext:
+class VerdictContext(Struct, frozen=True):
     """What is known of a model beside its windows.
 
     Attributes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Verdict
@@ -16,8 +16,7 @@ from .states import rank_state
 _KNOWN = ("healthy", "unknown")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelPart:
+class ModelPart(Struct, frozen=True):
     """One version of a model in one environment, with its verdict.
 
     Attributes:

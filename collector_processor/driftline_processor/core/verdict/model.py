@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
 from driftline_processor.core.facts import Fact, fact

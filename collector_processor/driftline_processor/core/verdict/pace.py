@@ -6,13 +6,13 @@ works by day are none of it. A model is silent once a pause is longer than its o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, time_zone
 
@@ -56,8 +56,7 @@ OUTAGE = 3.0
 """A pause so many times as long as the next longest was a silence itself, and is no part of the pace."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pace:
+class Pace(Struct, frozen=True, eq=False):
     """The pace of a model.
 
     Attributes:

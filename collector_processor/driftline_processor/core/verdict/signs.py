@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from driftline.baseline.sections.section import MOST_BLOCKS
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
@@ -84,8 +85,7 @@ _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. A small one may be as certain, and is no reason to act."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(Struct, frozen=True):
     """One thing that a window shows.
 
     Attributes:

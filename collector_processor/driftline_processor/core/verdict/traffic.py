@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from driftline_processor.core.windows.window import PANE
 
@@ -10,8 +10,7 @@ PATIENCE = 2 * PANE
 """How long windows may wait, unix nanoseconds: a window is judged anew each time a pane of it changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(Struct, frozen=True):
     """What the processor knows of a model's traffic and backlog.
 
     Attributes:

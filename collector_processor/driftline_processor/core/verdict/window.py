@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
@@ -20,8 +20,7 @@ from .reasons import first_cause, harmless_drift, looks_as_before
 from .signs import Sign, deciding_change, inconclusive_reason, no_loss, signs_of_loss, signs_of_risk
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What one window says of its model.
 
     Attributes:

@@ -7,11 +7,12 @@ most 1 - confidence, its upper bound below it likewise, however often somebody l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from math import ceil, exp, inf, log, sqrt
 from typing import Final, Literal
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core import evidence as normal
 from driftline_processor.core import evidence as wagers
@@ -35,8 +36,7 @@ _STEEP: Final = 1e3
 """Evidence beyond which a search for where there is just enough need not tell more apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """The difference of mean losses of two versions: of the challenger less that of the champion, so above 0 is worse.
 
     ``paired``: the same requests; ``rows``: their number, else that of both versions together, whose means are then
@@ -118,8 +118,7 @@ def compare(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """The evidence that the second version's mean loss is greater than the first's by more than some difference."""
 
     sums: Sums

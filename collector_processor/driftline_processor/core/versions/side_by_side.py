@@ -7,7 +7,6 @@ sums come from: the store of a running processor, or the rows of files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, NamedTuple, Protocol
 
@@ -15,6 +14,8 @@ import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.core.facts import Fact, fact
@@ -39,8 +40,7 @@ Role = Literal["challenger", "shadow", "canary"]
 either: its outcomes say which."""
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNames:
+class VersionNames(Struct, frozen=True):
     """The roles of versions in a comparison.
 
     ``champion`` None is the version with most rows. Every other version is a challenger.
@@ -62,8 +62,7 @@ class VersionNames:
         return "shadow" if version in self.shadow else "canary" if version in self.canary else "challenger"
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """One version over a stretch of time.
 
     ``rows``: predictions; ``outcomes``: those whose outcome is known; ``metrics``: how right it was; ``service``: how
@@ -77,8 +76,7 @@ class Version:
     service: ServiceLevel | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(Struct, frozen=True):
     """A challenger beside its champion in ``[start, end)``, unix nanoseconds, 0 where rows have no time.
 
     ``pairs``: requests that both scored and whose outcome is known. ``comparisons``: by loss, the one that decides
@@ -105,8 +103,7 @@ class SideBySide:
         return "inconclusive" if self.decides is None else self.decides.verdict
 
 
-@dataclass(frozen=True, slots=True)
-class VersionInput:
+class VersionInput(Struct, frozen=True):
     """The inputs of a comparison for one version.
 
     Attributes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
+from msgspec import Struct
 
 PAIRED: Final = "paired:"
 """Prefix of the parts of a pane that hold the :class:`PairedSums` sums of one loss."""
@@ -74,8 +74,7 @@ _NONE: Final = SingleSums()
 _NOWHERE: Final = HourlySums()
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(Struct, frozen=True):
     """The loss of two versions: of the same requests, where ``paired``, else of each one's own, ``within`` hours."""
 
     paired: PairedSums | None = None

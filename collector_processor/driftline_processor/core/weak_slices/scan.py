@@ -6,7 +6,6 @@ A feature cut into cells of about as many rows each, and the ranges and categori
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from math import log
@@ -15,6 +14,7 @@ import numpy as np
 from driftline.panes.bins import Bins, CategoryBins, Index, NumberBins
 from driftline.tables.classes import number_text
 from driftline.tables.table import F64
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import SliceCondition
@@ -31,8 +31,7 @@ Written = Callable[[], SliceCondition]
 """Writes the condition of a choice in words."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FeatureCells:
+class FeatureCells(Struct, frozen=True, eq=False):
     """``cell``: intp (n,), that of each row. ``chosen``: float64 (choices, cells), 1 where a cell is part of a choice.
 
     ``conditions``: one a choice, written when somebody asks for it: of thousands a few are told.
@@ -149,8 +148,7 @@ def _absent(feature: str, offset: int) -> SliceCondition:
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A slice by one or two features.
 
     Attributes:

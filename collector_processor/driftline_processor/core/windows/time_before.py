@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 
 from .window import DAY, Window, length, windows_back
 
@@ -15,8 +15,7 @@ MOST_STEPS = 184
 """Steps that are looked at: half a year of days, a week of hours."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TimeSteps:
+class TimeSteps(Struct, frozen=True, eq=False):
     """Steps that hold rows, oldest first; the last ones are those of the window itself.
 
     ``starts``, ``ends``: int64 (steps,), unix nanoseconds. ``of``: the name of a pane's part → its counts over the

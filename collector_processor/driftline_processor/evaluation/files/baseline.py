@@ -33,6 +33,7 @@ from driftline.privacy.rules import Rule
 from driftline.tables.classes import number_text
 from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Text, length, numbers_of, take_rows
 from driftline.tables.task import Task
+from msgspec import structs
 
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.numbers import many
@@ -198,13 +199,14 @@ def build_from_files(
     patterns = has_patterns(options.features)
     if patterns:
         names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
-        options = replace(options, features=match_patterns(names, options.features, "features", sources[0].path))
+        features = match_patterns(names, options.features, "features", sources[0].path)
+        options = structs.replace(options, features=features)
         sources = filter_rows(sources, options.features, say)
     if undated and options.time and not all(options.time in source.schema.names for source in sources):
         say(
             f"{paths[0]}: no column '{options.time}' ({option_text('time')}): when its rows were predicted is not known"
         )
-        options = replace(options, time="")
+        options = structs.replace(options, time="")
     roles = find_roles(sources, options, task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")

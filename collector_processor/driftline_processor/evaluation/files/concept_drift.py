@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +10,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, Column, take_rows
 from driftline.tables.task import Task
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
@@ -22,8 +22,7 @@ from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of, increases, is_many
 
 
-@dataclass(frozen=True, slots=True)
-class FirstOutcomes:
+class FirstOutcomes(Struct, frozen=True):
     """What came first of n rows: ``actual``, and its place in the order of arrival, int64 (n,), -1 = nothing came.
 
     ``place`` None: the actual values stand beside the rows, and came with them.
@@ -73,8 +72,7 @@ def detect_concept_drift(
     return concept_of(streams.streams)
 
 
-@dataclass(frozen=True, slots=True)
-class _Firsts:
+class _Firsts(Struct, frozen=True):
     """The rows of all files and the first outcome of each; ``slices``: key → its values that are told apart."""
 
     reads: Sequence[FileRows]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from driftline.baseline.baseline import Baseline
+from msgspec.structs import replace
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
 from driftline.tables.table import F64
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.readers.arrow_columns import is_text
 from driftline_processor.readers.column_options import ColumnOptions
@@ -35,8 +36,7 @@ from .outcomes import report_impossible_actuals
 from .reference import features_of_files
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(Struct, frozen=True):
     """``rows``: of each file. ``weights``: of its outcomes, float64 (n,), None where all count alike.
 
     ``heard``: per file what came first of each row; None where no outcomes came apart from the rows. ``later``: keys of

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import SCORE_BINS
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct, structs
 
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.result import ConceptDrift
@@ -70,8 +71,7 @@ from .weak_slices import WeakSliceRows
 from .windows import StepCounts, WindowLength, cut_rows, cut_steps
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationResult:
+class EvaluationResult(Struct, frozen=True):
     """The result of `driftline evaluate`: the baseline, one evaluation per window, oldest first, and their verdict.
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
@@ -135,13 +135,14 @@ def evaluate_files(
         baseline = baseline_of_first_period(data, declared.rolling, options, say, progress)
     else:
         # where windows are compared with the rows before them, these must know the seasons, and the baseline need not
-        reference_options = options if declared.rolling is None else replace(options, seasonality="")
+        reference_options = options if declared.rolling is None else structs.replace(options, seasonality="")
         baseline = baseline_of(reference, data[0], reference_options, say, progress)
     built = baseline
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
     if (reference is not None and not is_built_baseline(reference)) or outcomes is not None:
-        options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
+        # the reference rows had it; the truth of these may come later, or apart
+        options = structs.replace(options, actual="")
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
@@ -155,11 +156,12 @@ def evaluate_files(
     read = read_dataset(
         data, outcomes, column_baseline, options=options, say=say, attributes=performance.keys, sampled=sampled
     )
-    options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
+    if has_patterns(options.features):  # the baseline has the names that they match
+        options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: seasons need a time; name its column with {option_text('time')}")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
-        read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
+        read = structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles
     predictions = labelled_predictions(
         read.rows,
@@ -206,8 +208,7 @@ def evaluate_files(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(Struct, frozen=True):
     """Rows that were read, before they are cut into windows.
 
     ``known`` are the predictions with their outcomes; None where no file has any, and nobody asks. ``built`` is the

@@ -6,7 +6,6 @@ What decides stays with the counts over bins, so that a file and the service com
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -14,6 +13,7 @@ from driftline.panes.bins import NumberBins
 from driftline.privacy.rules import Rule
 from driftline.tables.table import F64, I64, Column, PredictionTable, numbers_of
 from driftline.tables.task import Task
+from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.drift.methods import METHODS
@@ -103,8 +103,7 @@ def exact_values(
                 evaluation.score = _exactly(evaluation.score, was, current, scored)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plain:
+class _Plain(Struct, frozen=True):
     """A reference that is a file of rows."""
 
     source: Source
@@ -121,8 +120,7 @@ class _Plain:
         return shape_scores(read_rows(self.source, roles, task, self.say), task).scores
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A reference of rows that were kept beside a baseline, as the rules of privacy have left them."""
 
     rows: PredictionTable

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from driftline.panes.pane import MOST_UNKNOWN, Pane, merge
 from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, I64, ModelKey, PredictionTable
 from driftline.tables.timestamps import Seasonality
+from msgspec import Struct, field
 
 from driftline_processor.core.estimate.sums import learned_parts, score_parts
 from driftline_processor.core.expectations.counting import count_rules
@@ -41,8 +41,7 @@ Prints = dict[str, U64]
 """Fingerprints of whole rows under "", of the values of a feature under its name."""
 
 
-@dataclass(slots=True)
-class WindowFold:
+class WindowFold(Struct):
     """One window. ``counting``: how often whole rows ("") and the values of single features repeat."""
 
     pane: Pane = field(default_factory=Pane)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
+
+from msgspec.structs import fields
 
 from driftline_processor.readers.column_options import ColumnOptions, Option
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationOptions(ColumnOptions):
+class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     """The options of an evaluation of rows, as they are written. A field without description is not offered to users.
 
     Attributes:

@@ -6,7 +6,7 @@ Rankings have lists of items; what is known of them comes with the rows or in a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -14,6 +14,7 @@ from driftline.baseline.ranking_outcomes import ListStatements, read_actuals, re
 from driftline.panes.relevance import Relevance, clicks_of
 from driftline.tables.ranked_items import items_of
 from driftline.tables.table import F64, I64, Column, Items, is_present, take_rows
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from driftline_processor.core.outcomes.matching import EARLY, match_outcomes
@@ -103,8 +104,7 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
     )
 
 
-@dataclass(slots=True)
-class _Unused:
+class _Unused(Struct):
     """The outcomes that are not used: how many, and the first of them by its place, by why."""
 
     unmatched: int = 0
@@ -215,7 +215,7 @@ def join_outcomes(
     for index, (read, part) in enumerate(zip(reads, _parts(reads), strict=True)):
         counts, first = places_by_field["counts"][part], places_by_field["first"][part]
         joined.append(
-            replace(
+            structs.replace(
                 read,
                 actual=store.take_column(outcomes.actual, counts),
                 outcome_time=_values_at(outcomes.time, counts, 0, store),
@@ -394,7 +394,7 @@ def add_rankings(read: FileRows, roles: Roles, say: Say) -> FileRows:
     That is the relevant items, as a list, a map from item to relevance or the JSON of either, or a number for the list.
     """
     source = read.source
-    read = replace(read, items=read_items(source, roles.items) if roles.items else None)
+    read = structs.replace(read, items=read_items(source, roles.items) if roles.items else None)
     if not roles.actual:
         return read
     with readable(source.path):
@@ -426,7 +426,7 @@ def join_rankings(
         pairs = resolved.outcome[first:end], resolved.row[first:end] - part.start
         relevance, last, value = _resolve_lists(outcomes, *pairs, read)
         slices = {key: column_at(outcomes.slices[key], places[part]) for key, places in resolved.slices.items()}
-        read = replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, told=slices)
+        read = structs.replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, told=slices)
         joined.append(_with(read, relevance))
         weights.append(_values_at(outcomes.weight, resolved.weight[part], np.nan, store))
     return joined, weights
@@ -465,7 +465,7 @@ def _resolve_lists(
 
 def _with(read: FileRows, relevance: Relevance) -> FileRows:
     """Return rows with what was relevant in their lists; their actual is whether anything was clicked."""
-    return replace(read, relevance=relevance, actual=Column(numbers=relevance.clicked))
+    return structs.replace(read, relevance=relevance, actual=Column(numbers=relevance.clicked))
 
 
 def _lists(read: FileRows) -> Items:

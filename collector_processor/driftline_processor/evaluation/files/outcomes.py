@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from driftline.panes.relevance import join_rankings
 from driftline.tables.classes import class_column
 from driftline.tables.table import F64, I64, Column, concatenate, take_rows
 from driftline.tables.task import Task
+from msgspec import Struct, field
 
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions, calls_by_step, fold_by_step
@@ -25,8 +25,7 @@ from driftline_processor.readers.row_store import RowStore, chunks_of, increases
 Numbers = TypeVar("Numbers", F64, I64)
 
 
-@dataclass(eq=False)
-class LabelledWindows:
+class LabelledWindows(Struct, eq=False, dict=True):
     """The predictions of files with their outcomes, by window.
 
     Attributes:

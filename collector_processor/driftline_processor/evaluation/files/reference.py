@@ -12,6 +12,7 @@ from driftline.baseline.sections.feature_marks import HASHED, IDENTIFIER, TIME
 from driftline.inputs.text_descriptors import raw_names
 from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.timestamps import Seasonality
+from msgspec import structs
 
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.progress import Progress, no_progress
@@ -35,7 +36,7 @@ def baseline_of_first_period(
 
     A provisional one: nobody chose it. Raises :class:`BadInput` when the files cannot be read, or have no times.
     """
-    options = replace(options, model=options.model or name_of(data[0]))
+    options = structs.replace(options, model=options.model or name_of(data[0]))
     return replace(
         _comparable(build_from_files(data, options, say, first=past, progress=progress), say), provisional=True
     )
@@ -53,7 +54,7 @@ def baseline_of(
     baseline = load_baseline(reference)
     if baseline is None:
         assert not isinstance(reference, MemoryBaseline)
-        options = replace(options, model=options.model or name_of(data))
+        options = structs.replace(options, model=options.model or name_of(data))
         return _comparable(build_from_files([reference], options, say, undated=True, progress=progress), say)
     task = baseline.task
     for name, option_value, baseline_value in (

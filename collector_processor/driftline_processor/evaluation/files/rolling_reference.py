@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,7 @@ from driftline.baseline.sections.slices import Slices
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64
 from driftline.tables.timestamps import DAY, AnySeasonality, Seasonality, UnknownSeasonality
+from msgspec import Struct, field, structs
 
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.reference.reference import Reference, derive_baseline
@@ -26,8 +27,7 @@ from .slices import SlicePane
 from .windows import WindowSteps
 
 
-@dataclass(slots=True)
-class RollingReference:
+class RollingReference(Struct):
     """The panes of the time between two ``edges``, unix nanoseconds: where a stretch that is compared with may end.
 
     ``stretches``: of each window. ``intervals``: int64 (pieces,), which of them holds a piece of rows. ``seasons``: by
@@ -133,7 +133,7 @@ def cut_references(
     finer = np.split(every, np.cumsum([len(piece) for piece in steps.pieces])[:-1])
     coarse = present_keys // width
     past = RollingReference(rolling, stretches, edges, present_keys % width, seasons)
-    return past, replace(steps, owner=steps.owner[coarse], step=steps.step[coarse], pieces=finer)
+    return past, structs.replace(steps, owner=steps.owner[coarse], step=steps.step[coarse], pieces=finer)
 
 
 def read_rolling(last: str, without: str) -> Rolling | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import MetricValue, WeakSearch
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
@@ -41,8 +41,7 @@ from .weak_slices import WeakSliceRows
 from .windows import StepCounts
 
 
-@dataclass(frozen=True, slots=True)
-class FileWindows:
+class FileWindows(Struct, frozen=True):
     """All windows of the files of one model.
 
     Attributes:
@@ -95,8 +94,7 @@ class FileWindows:
             yield RowsSource(self, index, recurrences[max(0, index - 1) : index + 1][::-1])
 
 
-@dataclass(eq=False)
-class RowsSource:
+class RowsSource(Struct, eq=False, dict=True):
     """One window of files.
 
     Attributes:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from driftline.baseline.baseline import Baseline
+from msgspec import structs
 
 from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
 from driftline_processor.core.expectations.rule import Expectations
@@ -50,7 +51,7 @@ def declared_settings(options: EvaluationOptions, configured: ModelSettings | No
             parse_window(name)
         except ValueError as error:
             raise BadInput(str(error), "window") from error
-    return replace(settings, windows=windows, rolling=rolling, timezone=options.timezone or settings.timezone)
+    return structs.replace(settings, windows=windows, rolling=rolling, timezone=options.timezone or settings.timezone)
 
 
 def check_options(options: EvaluationOptions, past: Rolling | None, reference: Reference | None) -> None:
@@ -145,7 +146,7 @@ def _performance_settings(
         if problem := misnamed_metric(objective, task.kind):
             raise BadInput(problem, "objectives", objective.rule)
         metrics += () if objective.of_service else (objective.metric,)
-    return replace(settings, metrics=tuple(metrics), objectives=(*settings.objectives, *objectives))
+    return structs.replace(settings, metrics=tuple(metrics), objectives=(*settings.objectives, *objectives))
 
 
 _T = TypeVar("_T")
@@ -212,7 +213,7 @@ def model_settings(
         from .configuration import versions_in
 
         versions = versions_in(options.performance)[baseline.model]
-    settings = replace(
+    settings = structs.replace(
         settings,
         seasons=options.seasons,
         choices=choices,

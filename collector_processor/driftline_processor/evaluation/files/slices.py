@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import values_of
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64, PredictionTable, concatenate
+from msgspec import Struct
 
 from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.performance.labelled_predictions import Values
@@ -24,8 +24,7 @@ from .dataset import Dataset
 from .windows import MOST_WINDOWS, StepCounts, WindowSteps
 
 
-@dataclass(frozen=True, slots=True)
-class SlicePane:
+class SlicePane(Struct, frozen=True):
     """The rows of one slice in one piece of :class:`~driftline_processor.evaluation.files.windows.WindowSteps`."""
 
     piece: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeAlias
 
@@ -13,6 +12,7 @@ from driftline.baseline.sections.section import block_columns
 from driftline.baseline.sections.time_blocks import TimeGrid
 from driftline.panes.pane import Pane
 from driftline.tables.table import I64
+from msgspec import Struct
 
 from driftline_processor.core.drift.coarse_bins import cells_of_parts, coarsen
 from driftline_processor.core.windows.time_before import TimeSteps, step_name, steps_of, steps_with_rows
@@ -108,8 +108,7 @@ def _spanning(time: I64 | None, selected: np.typing.NDArray[np.bool_] | np.typin
     return Window("", first - first % _SECOND, last - last % _SECOND + _SECOND)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSteps:
+class WindowSteps(Struct, frozen=True):
     """Windows cut into steps of time.
 
     Attributes:

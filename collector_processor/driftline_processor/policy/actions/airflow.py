@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import quote
 
+from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
 from driftline_processor.config.http_keys import Mapped, base_url_problems

@@ -21,11 +21,11 @@ from driftline_processor.config.http_keys import Mapped, header_problems, secret
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Secret, Text, one_or_several
 from driftline_processor.core.policy import fill_tree
-from driftline_processor.core.wording import iso_time
 from driftline_processor.policy.action import HttpAction, Surroundings, facts_of
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Request
 from driftline_processor.policy.message import Message
+from driftline_processor.present.wording import iso_time
 
 LONGEST_SUBJECT: Final = 500
 """Characters of a subject, which travels in a header: servers take some thousand bytes of those."""

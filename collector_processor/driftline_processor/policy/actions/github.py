@@ -21,11 +21,11 @@ from driftline_processor.config.http_keys import Mapped, base_url_problems, head
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import PageUrl, Secret, Text
 from driftline_processor.core.policy import fill_tree
-from driftline_processor.core.wording import iso_time
 from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Reply, Request
 from driftline_processor.policy.message import Message
+from driftline_processor.present.wording import iso_time
 
 API_VERSION: Final = "2022-11-28"
 

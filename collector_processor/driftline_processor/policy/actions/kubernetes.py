@@ -11,12 +11,12 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
+from msgspec import Struct
 from pydantic import Field, SecretStr
 
 from driftline_processor.config.http_keys import TextTemplate, Tree, header_problems
@@ -24,12 +24,12 @@ from driftline_processor.config.section import Problem, under
 from driftline_processor.config.values import FilePath, PageUrl, Secret, Text, is_here
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.policy import fill_text, fill_tree
-from driftline_processor.core.wording import short
 from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import HttpService, NotTaken, Reply, Request
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
+from driftline_processor.present.wording import short
 
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token and the certificate of the API server."""
@@ -44,8 +44,7 @@ _OPERATIONS: Final = ("add", "remove", "replace", "test")
 """Operations of a JSON patch; ``move`` and ``copy`` do another thing the second time."""
 
 
-@dataclass(frozen=True, slots=True)
-class KubernetesKind:
+class KubernetesKind(Struct, frozen=True):
     """A kind of resource.
 
     Attributes:

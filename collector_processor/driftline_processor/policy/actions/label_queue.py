@@ -13,12 +13,12 @@ from pydantic import Field
 from driftline_processor.config.http_keys import header_problems, secret_url_problems
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import FilePath, Secret
-from driftline_processor.core.wording import short
 from driftline_processor.policy.action import Exchange, HttpAction, Surroundings, file_safe, filled_address
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Request, idempotency_key
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
+from driftline_processor.present.wording import short
 
 
 class LabelQueue(HttpAction):

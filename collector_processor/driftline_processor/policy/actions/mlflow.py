@@ -19,12 +19,12 @@ from driftline_processor.config.http_keys import TextTemplate, base_url_problems
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import PageUrl, Secret, Text
 from driftline_processor.core.policy import fill_text
-from driftline_processor.core.wording import short
 from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of, file_safe
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Request
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
+from driftline_processor.present.wording import short
 
 _TAG = re.compile(r"(?P<alias>[\w-]+): (?P<wrong>\d+) to (?P<previous>\d+)(?P<done>, done)?")
 

@@ -45,8 +45,8 @@ def sections_of(
         performance.service(evaluation),
     )
     for section in sections:
-        if (shown := section.on_surface(surfaces)) is not None:
-            yield shown
+        if (visible := section.on_surface(surfaces)) is not None:
+            yield visible
 
 
 def sections_of_windows(
@@ -63,9 +63,9 @@ def sections_of_windows(
     """
     if not evaluations:
         return
-    newest = next((one for one in reversed(evaluations) if one.closed), evaluations[-1])
-    measured = [one for one in evaluations if one.realized]
-    mature = [one for one in measured if one.closed and one.maturity == "mature"]
+    newest = next((evaluation for evaluation in reversed(evaluations) if evaluation.closed), evaluations[-1])
+    measured = [evaluation for evaluation in evaluations if evaluation.realized]
+    mature = [evaluation for evaluation in measured if evaluation.closed and evaluation.maturity == "mature"]
     best = (mature or measured or [newest])[-1]
     before = performance.performance(best).on_surface(surfaces) if best is not newest else None
     if before is not None:

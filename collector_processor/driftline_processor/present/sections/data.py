@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation, Expected, Finding, Judgement
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, first_rows, row
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.states import state_word
+from driftline_processor.present.wording import short
 
 _SEVERITIES: dict[str, Tone] = {"critical": "bad", "major": "alert", "minor": "warn"}
 _EXPECTATIONS: dict[Judgement, Tone] = {"broken": "alert", "inconclusive": "warn", "met": ""}
@@ -42,7 +42,10 @@ def expectations(evaluation: Evaluation) -> Section:
 
 def met_expectations(evaluation: Evaluation) -> Table:
     """Return the expectations that are met, as a table."""
-    return Table(EXPECTED_COLUMNS, tuple(_expectation(one) for one in evaluation.expected if one.state == "met"))
+    return Table(
+        EXPECTED_COLUMNS,
+        tuple(_expectation(expectation) for expectation in evaluation.expected if expectation.state == "met"),
+    )
 
 
 EXPECTED_COLUMNS = (

@@ -11,7 +11,6 @@ from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
-from driftline_processor.core.wording import short
 from driftline_processor.present.figures import capital
 from driftline_processor.present.numbers import count, finite, many, p_value, shares
 from driftline_processor.present.sections.section import (
@@ -35,6 +34,7 @@ from driftline_processor.present.sentences.drift import joint_sentence, slice_se
 from driftline_processor.present.sentences.window import column_name, drift_words
 from driftline_processor.present.states import rank, state_word
 from driftline_processor.present.titles import METHOD_SYMBOLS, method_value
+from driftline_processor.present.wording import short
 
 MOST_FEATURES = 10
 MOST_SLICES = 5
@@ -61,7 +61,7 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
     everything = [*predictions, *features]
     if not everything:
         return Section("columns", "")
-    others = _other_methods(everything)
+    methods = _other_methods(everything)
     missing = any(column.missing_was or column.missing_now for column in everything)
     over_time = {column.words: _effects(column, history) for column in everything} if history else {}
     highest = max((max(effects, default=0.0) for effects in over_time.values()), default=0.0)
@@ -77,7 +77,7 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
         Column("p", "number", surfaces="explain", spare=10),
         Column("PSI", "number", surfaces="explain notebook", spare=9),
         Column("JS", "number", surfaces="explain", spare=11),
-        *(Column(METHOD_SYMBOLS[name], "number", spare=5) for name in others),
+        *(Column(METHOD_SYMBOLS[name], "number", spare=5) for name in methods),
         *([Column("missing", spare=8)] if missing else []),
     )
 
@@ -96,7 +96,7 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
             Cell(method_value(column, column.decided_by), tone if drifts else ""),
             Cell(p_value(None if decisive is None else decisive.p_value), "quiet"),
             *(Cell(_bare(column, name), "quiet") for name in ("psi", "js")),
-            *(Cell("" if name == column.decided_by else _bare(column, name), "quiet") for name in others),
+            *(Cell("" if name == column.decided_by else _bare(column, name), "quiet") for name in methods),
             *([_missing(column)] if missing else []),
             surfaces=surfaces,
         )
@@ -125,11 +125,11 @@ def _other_methods(columns: Sequence[ColumnDrift]) -> list[str]:
 
 def _effects(column: ColumnDrift, history: Sequence[Evaluation]) -> tuple[float, ...]:
     """Return how far a column moved in each window."""
-    found = [
+    drifts = [
         {"score": window.score, "class": window.predicted}.get(column.column, window.features.get(column.name))
         for window in history
     ]
-    return tuple(0.0 if one is None else finite(one.effect) or 0.0 for one in found)
+    return tuple(0.0 if drift is None else finite(drift.effect) or 0.0 for drift in drifts)
 
 
 def _bare(column: ColumnDrift, method: str) -> str:
@@ -151,16 +151,16 @@ def _distribution(column: ColumnDrift) -> tuple[Spark | None, Spark | None]:
     return Spark(floats(was), highest), Spark(floats(now), highest)
 
 
-def fewer_cells(shares: F64, most: int = MOST_CELLS) -> F64:
-    """Merge neighbouring cells until at most ``most`` are left.
+def fewer_cells(shares: F64, limit: int = MOST_CELLS) -> F64:
+    """Merge neighbouring cells until at most ``limit`` are left.
 
     >>> import numpy as np
     >>> fewer_cells(np.array([0.1, 0.2, 0.3, 0.4]), 2).round(1).tolist()
     [0.3, 0.7]
     """
-    if len(shares) <= most:
+    if len(shares) <= limit:
         return shares
-    step = -(-len(shares) // most)
+    step = -(-len(shares) // limit)
     merged: F64 = np.add.reduceat(shares, np.arange(0, len(shares), step))
     return merged
 
@@ -178,7 +178,7 @@ def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
         lines.append(f"{state_word('within_normal_variation')}: {moved}")
     if "inconclusive" in states:
         reasons = sorted({column.reason for column in columns if column.reason})
-        words = " and ".join(state_word("inconclusive", one) for one in reasons) or state_word("inconclusive")
+        words = " and ".join(state_word("inconclusive", reason) for reason in reasons) or state_word("inconclusive")
         lines.append(f"{words}: cannot be judged, which does not mean fine")
     return lines
 

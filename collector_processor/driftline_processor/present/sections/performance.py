@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from driftline_processor.core.dates import date_label
 from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import (
     Estimate,
@@ -19,8 +18,8 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.core.wording import short
 from driftline_processor.present import estimates as estimate_words
+from driftline_processor.present.dates import date_label
 from driftline_processor.present.fairness import HIGHEST, apart_sentence, criterion_sentence
 from driftline_processor.present.figures import capital, in_shares
 from driftline_processor.present.numbers import UNKNOWN, count, ends, exact_to, finite, many, number, percent
@@ -43,6 +42,7 @@ from driftline_processor.present.sentences.window import objective as objective_
 from driftline_processor.present.service_level import ends_of_calls, rank_service, service_title, value_of_calls
 from driftline_processor.present.states import objective_state, state_word
 from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, metric_names, metric_text, metric_title
+from driftline_processor.present.wording import short
 
 MOST_METRICS = 3
 """Metrics that are shown beside those that are worse."""
@@ -72,7 +72,7 @@ def performance(evaluation: Evaluation) -> Section:
         Column("rows", "number", surfaces="page explain", spare=4),
         Column("from", surfaces="page"),
     )
-    shown = _shown_metrics(evaluation.realized, changes)
+    headlines = _shown_metrics(evaluation.realized, changes)
 
     def line(name: str) -> Row:
         metric, reference = evaluation.realized[name], evaluation.reference.get(name)
@@ -89,7 +89,7 @@ def performance(evaluation: Evaluation) -> Section:
             Cell(change_words(changes, name), _CHANGES.get(change.state, "quiet") if change else ""),
             Cell(f"{count(metric.rows)}{effective(metric)}", "quiet"),
             SOURCE_WORDS[metric.source],
-            surfaces="" if name in shown else "page all top",
+            surfaces="" if name in headlines else "page all top",
         )
 
     table = Table(headings, tuple(map(line, metric_names(evaluation.realized))), noun="metric")
@@ -99,7 +99,7 @@ def performance(evaluation: Evaluation) -> Section:
 def _shown_metrics(metrics: Collection[str], changes: Mapping[str, MetricChange]) -> set[str]:
     """Return the metrics that stand for a model, and those that are worse than the baseline's."""
     headlines = [name for name in HEADLINES if name in metrics][:MOST_METRICS] or list(metrics)[:MOST_METRICS]
-    pairs = {other for name, other in BESIDE.items() if name in headlines}
+    pairs = {pair for name, pair in BESIDE.items() if name in headlines}
     worse = {name for name, change in changes.items() if change.state == "worse"}
     return {*headlines, *pairs, "mean_score", "actual_rate", *worse}
 
@@ -118,34 +118,34 @@ def _interval(
 
 def _axis(values: Iterable[float | None], room: float = 0.0) -> tuple[float, float]:
     """Return an axis that holds all values, longer by a part of them at each end; never without a length."""
-    known = [value for value in map(finite, values) if value is not None]
-    low, high = min(known, default=0.0), max(known, default=1.0)
+    numbers = [value for value in map(finite, values) if value is not None]
+    low, high = min(numbers, default=0.0), max(numbers, default=1.0)
     if high / 2 - low / 2 <= 0:  # halves: no difference is infinite
         return low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2)
     return low - room * (high - low), high + room * (high - low)
 
 
 def estimates(
-    evaluation: Evaluation, came: Collection[str] | None = None, contradicted: Collection[str] = ()
+    evaluation: Evaluation, realized_metrics: Collection[str] | None = None, contradicted: Collection[str] = ()
 ) -> Section:
     """Lay out estimated metrics, their intervals and those of the baseline, and what the estimates are worth.
 
     Args:
         evaluation: The window.
-        came: Metrics that outcomes have shown of some window; None = those of this one.
+        realized_metrics: Metrics that outcomes have shown of some window; None = those of this one.
         contradicted: Metrics whose estimate outcomes contradict.
     """
-    known = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.value is not None}
-    if not known:
+    estimated = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.value is not None}
+    if not estimated:
         return Section("estimated", "Estimated performance")
-    came = estimate_words.realized([evaluation]) if came is None else came
-    shown = {name for name, estimate in known.items() if standing(estimate) not in (None, "ok")}
-    shown |= {*[name for name in (*HEADLINES, *known) if name in known][:MOST_METRICS]}
+    realized_metrics = estimate_words.realized([evaluation]) if realized_metrics is None else realized_metrics
+    headlines = {name for name, estimate in estimated.items() if standing(estimate) not in (None, "ok")}
+    headlines |= {*[name for name in (*HEADLINES, *estimated) if name in estimated][:MOST_METRICS]}
     headings = (
         Column("metric"),
         Column("estimate", "number"),
         Column("95 %, and the baseline as a line", "drawing", surfaces="notebook"),
-        Column("95 %", "words" if any(one.reason for one in known.values()) else "text", spare=2),
+        Column("95 %", "words" if any(estimate.reason for estimate in estimated.values()) else "text", spare=2),
         Column("baseline", "number", spare=1),
         Column("bounds", surfaces="page explain", spare=3),
         Column("realized", "number", surfaces="page"),
@@ -166,14 +166,14 @@ def estimates(
             Cell(ends(estimate.lower_bound, estimate.upper_bound) or UNKNOWN, "quiet"),
             "unknown" if realized is None else number(realized.value),
             Cell(state, _STANDINGS[standing(estimate)]),
-            estimate_words.told(metric_title(name), estimate.record, name in came),
-            surfaces="" if name in shown else "page all",
+            estimate_words.told(metric_title(name), estimate.record, name in realized_metrics),
+            surfaces="" if name in headlines else "page all",
         )
 
-    table = Table(headings, tuple(line(name, one) for name, one in known.items()), noun="metric")
+    table = Table(headings, tuple(line(name, estimate) for name, estimate in estimated.items()), noun="metric")
     assumes = estimate_words.assumption(next(iter(evaluation.estimated.values())))
     lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
-    if sentence := estimate_words.sentence(evaluation.estimated, came=came):
+    if sentence := estimate_words.sentence(evaluation.estimated, came=realized_metrics):
         lines.append(Line(sentence, "quiet", surfaces="explain"))
     shifted = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
     shift = evaluation.label_shift
@@ -192,17 +192,19 @@ def estimates(
 def objectives(evaluation: Evaluation, timezone: str = "UTC") -> Section:
     """Lay out what came of each objective, what is broken first."""
 
-    def needs_somebody(one: ObjectiveState) -> tuple[bool, bool]:
-        return one.state != "broken", one.state != "inconclusive"
+    def needs_somebody(objective: ObjectiveState) -> tuple[bool, bool]:
+        return objective.state != "broken", objective.state != "inconclusive"
 
     headings = (Column("state"), Column("objective", term="objective"), Column("measured"))
-    rows = first_rows((_objective(one, timezone) for one in sorted(evaluation.objectives, key=needs_somebody)), 10)
+    rows = first_rows(
+        (_objective(objective, timezone) for objective in sorted(evaluation.objectives, key=needs_somebody)), 10
+    )
     return Section("objectives", "Objectives", (Table(headings, rows),) if rows else ())
 
 
-def _objective(one: ObjectiveState, timezone: str) -> Row:
-    tone: Tone = "bad" if one.overdue else _JUDGEMENTS[one.state]
-    return row(Cell(objective_state(one), tone), short(one.rule), objective_sentence(one, timezone))
+def _objective(objective: ObjectiveState, timezone: str) -> Row:
+    tone: Tone = "bad" if objective.overdue else _JUDGEMENTS[objective.state]
+    return row(Cell(objective_state(objective), tone), short(objective.rule), objective_sentence(objective, timezone))
 
 
 def slices(evaluation: Evaluation) -> Section:
@@ -230,11 +232,16 @@ def label_age(evaluation: Evaluation) -> Section:
 
 def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: Evaluation, *, linked: bool) -> Table:
     metric = ranking_metric(part for _, part in ranked)[0]
-    whole = evaluation.realized.get(metric)
-    measured = [whole, *(part.metrics.get(metric) for _, part in ranked)]
-    start, end = _axis(value for one in measured if one is not None for value in (one.value, one.low, one.high))
-    usual = None if whole is None else finite(whole.value)
-    all_rows = f", {metric_text(metric, usual)}" if whole is not None else ""
+    all_rows_metric = evaluation.realized.get(metric)
+    measured = [all_rows_metric, *(part.metrics.get(metric) for _, part in ranked)]
+    start, end = _axis(
+        value
+        for metric_value in measured
+        if metric_value is not None
+        for value in (metric_value.value, metric_value.low, metric_value.high)
+    )
+    usual = None if all_rows_metric is None else finite(all_rows_metric.value)
+    all_rows = f", {metric_text(metric, usual)}" if all_rows_metric is not None else ""
     headings = (
         Column(first),
         Column(metric_title(metric) if metric else "metric", "number"),
@@ -246,14 +253,14 @@ def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: 
     )
 
     def line(name: str, part: SlicePerformance) -> Row:
-        one = part.metrics.get(metric)
-        low, high = (None, None) if one is None else (finite(one.low), finite(one.high))
-        value = None if one is None else finite(one.value)
+        metric_value = part.metrics.get(metric)
+        low, high = (None, None) if metric_value is None else (finite(metric_value.low), finite(metric_value.high))
+        value = None if metric_value is None else finite(metric_value.value)
         return row(
             Cell(short(name), slice_name=name if linked else ""),
             metric_text(metric, value),
             Cell(drawing=Interval(value, low, high, usual, start, end)),
-            UNKNOWN if one is None or one.low is None else interval(one),
+            UNKNOWN if metric_value is None or metric_value.low is None else interval(metric_value),
             Cell(ends(low, high), "quiet"),
             Cell(count(part.rows), "quiet"),
             percent(min(1.0, part.rows / part.predictions)) if part.predictions else UNKNOWN,
@@ -271,11 +278,14 @@ def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
             Column("share of all errors", "number"),
             Column("where, found on one half of the rows and confirmed on the other", "words"),
         )
-        rows = (row(Cell(percent(one.excess), "alert"), weak_slice_sentence(one)) for one in weak.slices)
+        rows = (
+            row(Cell(percent(weak_slice.excess), "alert"), weak_slice_sentence(weak_slice))
+            for weak_slice in weak.slices
+        )
         parts = (Table(headings, first_rows(rows, 3), noun="slice"),)
     elif searched and weak is not None:
-        none = f"None was confirmed among {many(weak.rows)} with an outcome, by {many(weak.features, 'feature')}."
-        parts = (Line(none, "quiet"),)
+        sentence = f"None was confirmed among {many(weak.rows)} with an outcome, by {many(weak.features, 'feature')}."
+        parts = (Line(sentence, "quiet"),)
     elif searched:
         needs = "a search needs a baseline, features that are kept, and enough outcomes of these rows"
         parts = (Line(f"Nobody can search: {needs}.", "quiet"),)
@@ -287,25 +297,27 @@ def fairness(evaluation: Evaluation) -> Section:
     return Section("fairness", "Fairness", tuple(map(_attribute, evaluation.fairness)), "fairness rule")
 
 
-def _attribute(found: Fairness) -> Table:
+def _attribute(attribute: Fairness) -> Table:
     labelled = (
-        "" if found.labelled_coverage is None else f", known of {percent(found.labelled_coverage)} of the outcomes"
+        ""
+        if attribute.labelled_coverage is None
+        else f", known of {percent(attribute.labelled_coverage)} of the outcomes"
     )
-    coverage = "" if found.coverage is None else f" and {percent(found.coverage)} of the predictions"
+    coverage = "" if attribute.coverage is None else f" and {percent(attribute.coverage)} of the predictions"
     headings = (
-        Column(short(found.attribute)),
+        Column(short(attribute.attribute)),
         Column("state"),
-        Column(f"compared with {short(found.reference) or HIGHEST}{labelled}{coverage}", "words"),
+        Column(f"compared with {short(attribute.reference) or HIGHEST}{labelled}{coverage}", "words"),
         Column("furthest apart, as policies judge it", "words", surfaces="page"),
     )
     rows = (
         row(
-            state_word(one.name),
-            Cell(state_word(one.state), _JUDGEMENTS[one.state]),
-            criterion_sentence(one),
-            apart_sentence(found, one),
+            state_word(criterion.name),
+            Cell(state_word(criterion.state), _JUDGEMENTS[criterion.state]),
+            criterion_sentence(criterion),
+            apart_sentence(attribute, criterion),
         )
-        for one in found.criteria
+        for criterion in attribute.criteria
     )
     return Table(headings, first_rows(rows, MOST_FINDINGS))
 
@@ -334,7 +346,7 @@ def service(evaluation: Evaluation) -> Section:
             Column("latency p95", "number", term="latency"),
             Column("calls", "number"),
         )
-        ranked = (_calls_of_slice(name, one) for name, one in rank_service(evaluation.service_slices))
+        ranked = (_calls_of_slice(name, slice_level) for name, slice_level in rank_service(evaluation.service_slices))
         tables.append(Table(by_slice, first_rows(ranked, MOST_SLICES), noun="slice"))
     return Section("service", "Service", tuple(tables))
 
@@ -351,19 +363,19 @@ def _calls_of_slice(name: str, level: ServiceLevel) -> Row:
 
 def worst_rows(worst: Worst) -> Section:
     """Lay out the worst rows, the worst first: how sure it was of what did not happen, or how far off."""
-    of_classes = any(one.predicted is not None for one in worst.rows)
+    of_classes = any(misprediction.predicted is not None for misprediction in worst.rows)
     headings = [Column("row"), Column("time"), Column("predicted"), Column("actual")]
     headings += [Column("sure" if of_classes else "error", "number"), Column("trace")]
     rows = tuple(
         row(
-            one.id,
-            date_label(one.time) if one.time else "",
-            one.predicted if one.predicted is not None else number(one.score),
-            number(one.actual) if isinstance(one.actual, float) else one.actual or "",
-            number(one.loss),
-            one.trace_id,
+            misprediction.id,
+            date_label(misprediction.time) if misprediction.time else "",
+            misprediction.predicted if misprediction.predicted is not None else number(misprediction.score),
+            number(misprediction.actual) if isinstance(misprediction.actual, float) else misprediction.actual or "",
+            number(misprediction.loss),
+            misprediction.trace_id,
         )
-        for one in worst.rows
+        for misprediction in worst.rows
     )
     more = worst.wrong - len(worst.rows)
     lines = (Line(f"and {count(more)} more of {count(worst.outcomes)}", "quiet"),) if more > 0 else ()

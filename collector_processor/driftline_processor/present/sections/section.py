@@ -114,13 +114,15 @@ class Table(Struct, frozen=True, tag=True):
 
     def on_surface(self, surfaces: Collection[str]) -> Table:
         """Return the columns and rows that a surface shows."""
-        kept = [index for index, column in enumerate(self.columns) if is_shown(column.surfaces, surfaces)]
+        indices = [index for index, column in enumerate(self.columns) if is_shown(column.surfaces, surfaces)]
         rows = [row for row in self.rows if is_shown(row.surfaces, surfaces)]
         hidden = sum("all" in row.surfaces for row in self.rows) - sum("all" in row.surfaces for row in rows)
-        if len(kept) < len(self.columns):
-            rows = [structs.replace(row, cells=tuple(row.cells[index] for index in kept if row.cells)) for row in rows]
+        if len(indices) < len(self.columns):
+            rows = [
+                structs.replace(row, cells=tuple(row.cells[index] for index in indices if row.cells)) for row in rows
+            ]
         return structs.replace(
-            self, columns=tuple(self.columns[index] for index in kept), rows=tuple(rows), hidden=hidden
+            self, columns=tuple(self.columns[index] for index in indices), rows=tuple(rows), hidden=hidden
         )
 
 
@@ -195,8 +197,8 @@ TOP = frozenset({"terminal", "top"})
 """The surface of `driftline top`: all columns of a model and all metrics, the first rows of all else."""
 
 
-def is_shown(wanted: str, surfaces: Collection[str]) -> bool:
-    """Return whether something is shown: ``wanted`` names surfaces with spaces between, "" = all.
+def is_shown(names: str, surfaces: Collection[str]) -> bool:
+    """Return whether something is shown: ``names`` names surfaces with spaces between, "" = all.
 
     Surfaces are ``page``, ``terminal``, ``notebook`` and ``top``, and what their reader asks for: ``all`` rows, or
     ``explain``, the statistics.
@@ -204,7 +206,7 @@ def is_shown(wanted: str, surfaces: Collection[str]) -> bool:
     >>> is_shown("page explain", {"terminal", "explain"}), is_shown("page", {"terminal"}), is_shown("", {"terminal"})
     (True, False, True)
     """
-    return not wanted or any(surface in surfaces for surface in wanted.split())
+    return not names or any(surface in surfaces for surface in names.split())
 
 
 def row(*cells: Cell | str, surfaces: str = "", anchor: tuple[str, str] = ("", "")) -> Row:
@@ -212,9 +214,11 @@ def row(*cells: Cell | str, surfaces: str = "", anchor: tuple[str, str] = ("", "
     return Row(tuple(Cell(cell) if isinstance(cell, str) else cell for cell in cells), surfaces, anchor)
 
 
-def first_rows(rows: Iterable[Row], most: int) -> tuple[Row, ...]:
+def first_rows(rows: Iterable[Row], limit: int) -> tuple[Row, ...]:
     """Return rows of which the first are shown everywhere, and the others on pages and where all are asked for."""
-    return tuple(one if index < most else structs.replace(one, surfaces="page all") for index, one in enumerate(rows))
+    return tuple(
+        line if index < limit else structs.replace(line, surfaces="page all") for index, line in enumerate(rows)
+    )
 
 
 def floats(values: F64) -> tuple[float, ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide
-from driftline_processor.core.wording import short
+from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import service_title
 from driftline_processor.present.numbers import count, ends, number
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, row
 from driftline_processor.present.service_level import ends_of_calls, value_of_calls
 from driftline_processor.present.titles import metric_names, metric_title
 from driftline_processor.present.versions import LOSS_WORDS, about, ends_of_difference, mean_loss, sentence
+from driftline_processor.present.wording import short
 
 _VERDICTS: dict[str, tuple[Tone, str]] = {
     "worse": ("bad", "drift"),
@@ -38,7 +38,7 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
         tuple(map(_tested, side_by_side.comparisons.values())),
         noun="loss",
     )
-    others = Table(
+    untested = Table(
         (Column("metric"), *sides, Column("outcomes", "number", spare=3)),
         (*_metrics(side_by_side), *_calls(side_by_side)),
         noun="metric",
@@ -53,20 +53,20 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
     return Section(
         f"other-metrics-{names[1]}",
         f"{names[1]} compared with {names[0]}",
-        (first, tested, others, Line(counts, "quiet")),
+        (first, tested, untested, Line(counts, "quiet")),
     )
 
 
-def _tested(one: Comparison) -> Row:
-    tone, state = _VERDICTS[one.verdict]
-    needed = "" if one.rows_needed is None else f", about {count(about(one.rows_needed))} needed"
+def _tested(comparison: Comparison) -> Row:
+    tone, state = _VERDICTS[comparison.verdict]
+    needed = "" if comparison.rows_needed is None else f", about {count(about(comparison.rows_needed))} needed"
     return row(
-        LOSS_WORDS.get(one.loss, one.loss),
-        mean_loss(one.loss, one.champion),
-        mean_loss(one.loss, one.challenger),
-        ends_of_difference(one.loss, one.low, one.high),
-        Cell(one.verdict, tone, badge=f"state-{state}"),
-        f"{count(one.rows)} {'of both' if one.paired else 'in all'}{needed}",
+        LOSS_WORDS.get(comparison.loss, comparison.loss),
+        mean_loss(comparison.loss, comparison.champion),
+        mean_loss(comparison.loss, comparison.challenger),
+        ends_of_difference(comparison.loss, comparison.low, comparison.high),
+        Cell(comparison.verdict, tone, badge=f"state-{state}"),
+        f"{count(comparison.rows)} {'of both' if comparison.paired else 'in all'}{needed}",
     )
 
 
@@ -76,7 +76,10 @@ def _metrics(side_by_side: SideBySide) -> list[Row]:
     return [
         row(
             metric_title(name),
-            *(Cell(number(one.value), note=ends(one.low, one.high)) for one in (champion[name], challenger[name])),
+            *(
+                Cell(number(metric.value), note=ends(metric.low, metric.high))
+                for metric in (champion[name], challenger[name])
+            ),
             Cell(f"{count(champion[name].rows)} and {count(challenger[name].rows)}", "quiet"),
         )
         for name in metric_names(champion)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import UNKNOWN, cell, count, ends, number, percent, shares
 from driftline_processor.present.sections.drift import state_tone
 from driftline_processor.present.sections.section import Cell, Column, Row, Section, Table, row
@@ -14,6 +13,7 @@ from driftline_processor.present.states import compared, drifted, overall, rank,
 from driftline_processor.present.times import window_label
 from driftline_processor.present.titles import HEADLINES, metric_title
 from driftline_processor.present.verdicts import verdict_word
+from driftline_processor.present.wording import short
 
 LARGE_PSI = 0.25
 """From here on the size of a drift is called large."""
@@ -27,13 +27,15 @@ def windows(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> Section
     The rate that was predicted stands beside the one that came true, and the log loss beside that of a constant that
     always says the baseline's rate: a model above it is worse than none.
     """
-    metrics = [name for name in HEADLINES if any(_value(one, name) is not None for one in evaluations)]
+    metrics = [name for name in HEADLINES if any(_value(evaluation, name) is not None for evaluation in evaluations)]
     if "log_loss" in metrics:
         metrics = [name for name in metrics if name not in ("accuracy", "f1")]  # they follow the base rate
     metrics = metrics[:MOST_METRICS]
-    usual = any(_usual(one) for one in evaluations)
-    rates = any(_value(one, "mean_score") is not None for one in evaluations)
-    bounded = {name for name in metrics if any((m := one.realized.get(name)) and m.low for one in evaluations)}
+    usual = any(_usual(evaluation) for evaluation in evaluations)
+    rates = any(_value(evaluation, "mean_score") is not None for evaluation in evaluations)
+    bounded = {
+        name for name in metrics if any((m := evaluation.realized.get(name)) and m.low for evaluation in evaluations)
+    }
     headings = (
         Column("window"),
         Column("rows", "number"),
@@ -55,22 +57,26 @@ def windows(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> Section
         ),
     )
 
-    def line(one: Evaluation) -> Row:
-        score = None if one.score is None else one.score.methods.get("psi")
+    def line(evaluation: Evaluation) -> Row:
+        score = None if evaluation.score is None else evaluation.score.methods.get("psi")
         psi = None if score is None else score.value
-        said, was = _value(one, "mean_score"), _value(one, "actual_rate")
+        predicted_rate, actual_rate = _value(evaluation, "mean_score"), _value(evaluation, "actual_rate")
         return row(
-            f"{window_label(one.window, timezone)}{'' if one.closed else ' (open)'}",
-            count(one.rows),
-            percent(one.coverage),
-            "" if one.verdict is None else verdict_word(one.verdict.state),
-            Cell(drift_words(one), state_tone(overall(one))),
-            _drifted(one),
-            *([count(_usual(one))] if usual else []),
-            _most_drifted(one),
+            f"{window_label(evaluation.window, timezone)}{'' if evaluation.closed else ' (open)'}",
+            count(evaluation.rows),
+            percent(evaluation.coverage),
+            "" if evaluation.verdict is None else verdict_word(evaluation.verdict.state),
+            Cell(drift_words(evaluation), state_tone(overall(evaluation))),
+            _drifted(evaluation),
+            *([count(_usual(evaluation))] if usual else []),
+            _most_drifted(evaluation),
             Cell(number(psi), "bad" if psi is not None and psi >= LARGE_PSI else ""),
-            *([UNKNOWN if said is None or was is None else shares(said, was)] if rates else []),
-            *(text for name in metrics for text in _metric(one, name, name in bounded)),
+            *(
+                [UNKNOWN if predicted_rate is None or actual_rate is None else shares(predicted_rate, actual_rate)]
+                if rates
+                else []
+            ),
+            *(text for name in metrics for text in _metric(evaluation, name, name in bounded)),
         )
 
     return Section("windows", "Windows", (Table(headings, tuple(map(line, evaluations)), noun="window"),))

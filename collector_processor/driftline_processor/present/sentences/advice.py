@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from driftline_processor.core.dates import date_words, span_words
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.present.dates import date_words, span_words
 from driftline_processor.present.figures import NAME, figure, listed, since_words, slice_words
+from driftline_processor.present.wording import format_percent, printable, short
 
 from .catalogue import clause, clauses, voice_of
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import NAME, listed, metric_value, size_of_change
+from driftline_processor.present.wording import format_percent, printable, short
 
 from .catalogue import clause, words_of
 from .expectations import expectation_sentence

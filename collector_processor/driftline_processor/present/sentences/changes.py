@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from driftline_processor.core.evaluation import KindOfChange
-from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.present.wording import format_percent, printable, short
 
 from .catalogue import clause, worded, words_of
 

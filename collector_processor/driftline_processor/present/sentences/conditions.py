@@ -18,7 +18,7 @@ from driftline_processor.core.policy.condition import (
     Sign,
     VerdictIs,
 )
-from driftline_processor.core.wording import format_percent, short
+from driftline_processor.present.wording import format_percent, short
 
 from .catalogue import voice_of
 

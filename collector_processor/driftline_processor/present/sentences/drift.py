@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import ColumnDrift, JointDrift, SliceDrift
-from driftline_processor.core.wording import short
+from driftline_processor.present.wording import short
 
 from .catalogue import worded
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
-from driftline_processor.core.wording import duration, format_percent, printable, short
 from driftline_processor.present.figures import (
     NAME,
     figure,
@@ -16,6 +15,7 @@ from driftline_processor.present.figures import (
     percents,
     size_of_change,
 )
+from driftline_processor.present.wording import duration, format_percent, printable, short
 
 from .catalogue import clause, forms, words_of
 

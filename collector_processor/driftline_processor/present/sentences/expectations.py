@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Expected
-from driftline_processor.core.wording import format_percent, short
+from driftline_processor.present.wording import format_percent, short
 
 from .catalogue import clause, words_of
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from driftline_processor.core.evaluation import Finding
-from driftline_processor.core.wording import format_percent, format_value, short
 from driftline_processor.present.figures import NAME, figure
+from driftline_processor.present.wording import format_percent, format_value, short
 
 from .catalogue import worded, words_of
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftline_processor.core.evaluation import Evaluation, FastLabels, WeakSlice
-from driftline_processor.core.wording import duration
 from driftline_processor.present.figures import capital
+from driftline_processor.present.wording import duration
 
 from .catalogue import clause, clauses, voice_of, worded, words_of
 

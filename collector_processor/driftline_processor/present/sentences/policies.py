@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from driftline_processor.core.evaluation import ObjectiveState, Verdict
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.policy.replay import QuietTime
-from driftline_processor.core.wording import format_percent, format_value, short
+from driftline_processor.present.wording import format_percent, format_value, short
 
 from .catalogue import clauses, voice_of, worded, words_of
 from .objectives import objective_sentence

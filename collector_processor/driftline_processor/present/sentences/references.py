@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
+from driftline_processor.present.dates import date_words
 
 from .catalogue import clauses, words_of
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from driftline_processor.core.retraining import LossChange, RetrainAnswer, RetrainQuestion
 from driftline_processor.core.retraining.decision import RetrainCost
-from driftline_processor.core.wording import format_percent, format_value, short
+from driftline_processor.present.wording import format_percent, format_value, short
 
 from .catalogue import clause, voice_of, worded, words_of
 

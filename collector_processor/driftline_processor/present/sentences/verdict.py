@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.dates import span_words
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.wording import printable, short
+from driftline_processor.present.dates import span_words
 from driftline_processor.present.figures import NAME, capital, count_words, since_words, slice_words
+from driftline_processor.present.wording import printable, short
 
 from .advice import advise
 from .catalogue import clause, forms, voice_of, worded

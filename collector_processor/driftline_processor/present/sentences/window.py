@@ -11,11 +11,11 @@ from driftline_processor.core.drift import slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricChange, MetricValue, ObjectiveState
 from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import printable
 from driftline_processor.present.numbers import UNKNOWN, change, count, ends, many, number, percent
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall, rank, state_word
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import READ_ALONE, method_value, metric_title
+from driftline_processor.present.wording import printable
 
 from .drift import column_sentence, joint_sentence
 from .findings import finding_sentence

@@ -14,7 +14,6 @@ import io
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +23,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 from driftline.outputs.rankings import relevant_text
 from driftline.tables.ranked_items import MOST_ITEMS
+from msgspec import Struct
 
 from driftline_processor.core.decode.attributes import MAX_ROWS
 from driftline_processor.core.decode.untrusted_json import TooLarge
@@ -46,8 +46,7 @@ _CODED: Final = {"PLAIN", "RLE", "BIT_PACKED", "RLE_DICTIONARY", "PLAIN_DICTIONA
 """Encodings of texts that Arrow can leave as codes. In another, one text may be the beginning of every other."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParquetPlan:
+class ParquetPlan(Struct, frozen=True):
     """The plan for reading a Parquet file.
 
     The texts that codes stand for may come to terabytes, and are not made before that is known.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 from driftline.outputs.rankings import ITEM_NAMES
 from driftline.tables.table import F64, I64, Column, take_rows
 from driftline.tables.task import Task
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import category_array
@@ -41,8 +41,7 @@ _KEY = 1 + secrets.randbelow(2**64 - 1)
 """Key of the numbers of ids, new in each process: nobody can write an id that takes the outcome of another."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileOutcomes:
+class FileOutcomes(Struct, frozen=True):
     """n usable outcomes, oldest first; those without a time before all others, equal times as in the file.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from driftline.tables.table import OutcomeTable
+from msgspec import Struct, field
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.receipts import UNUSABLE_OUTCOME
@@ -57,8 +57,7 @@ def outcome_tables(
     return [table for document in documents for table in document.rows.tables(now)], +rejected
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(Struct):
     """Outcomes of several messages about one model.
 
     Attributes:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.tables.table import F64, I32, I64, Column, OutcomeTable, Text
+from msgspec import Struct
 from numpy.typing import NDArray
 
 
-@dataclass(slots=True)
-class OutcomeRows:
+class OutcomeRows(Struct):
     """n outcomes of any models, as columns.
 
     Attributes:
@@ -116,8 +115,7 @@ SHOWN_REJECTIONS = 1000
 """Rejections of a document that are kept with their reason; more are counted, so an answer stays small."""
 
 
-@dataclass(slots=True)
-class ParsedDocument:
+class ParsedDocument(Struct):
     """The content of a document: its rows, and (index from 0, reason) of the first rows that cannot be used.
 
     Attributes:

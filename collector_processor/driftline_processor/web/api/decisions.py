@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.nearest_names import near
-from driftline_processor.core.wording import short
 from driftline_processor.governance.decisions import KINDS, Decision, decision_json
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import short
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.servers.http_body import retry_later

@@ -7,11 +7,10 @@ are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +19,6 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.verdict import VerdictContext, coming_windows, with_verdicts
-from driftline_processor.core.wording import iso_time
 from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
@@ -31,6 +29,7 @@ from driftline_processor.present.sections import sections_of_windows
 from driftline_processor.present.sections.section import TOP, ModelSections
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.overview import BaselineView, ModelView, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot
@@ -201,8 +200,7 @@ class BriefWindow(Evaluation):
     """A window without its features: what a table of models shows of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowsOfLength:
+class WindowsOfLength(Struct, frozen=True):
     """The windows of one length: the newest closed, the open, and the newest whose outcomes had their time.
 
     ``rows``: of up to 40 windows, the newest last.

@@ -6,8 +6,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import json_of
+from driftline_processor.present.wording import iso_time
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import find_model, moment, no_window
 from driftline_processor.web.site import Site

@@ -10,8 +10,8 @@ from driftline.tables.table import F64
 from markupsafe import Markup
 
 from driftline_processor.core.evaluation import Curve, Evaluation
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import count, number, percent
+from driftline_processor.present.wording import short
 
 from . import svg
 from .plot import Plot, levels

@@ -15,9 +15,9 @@ from markupsafe import Markup
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.number_shape import NumberShape
 from driftline_processor.core.evaluation import ColumnDrift
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import percent, whole_percent
 from driftline_processor.present.sections.section import floats
+from driftline_processor.present.wording import short
 
 from . import svg
 from .plot import Plot, levels_from_zero, round_step

@@ -14,10 +14,10 @@ from driftline.tables.table import F64, I64
 from markupsafe import Markup, escape
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import number, percent
 from driftline_processor.present.states import state_word
 from driftline_processor.present.times import window_name
+from driftline_processor.present.wording import short
 from driftline_processor.queries.feature_history import FeatureWindow
 
 from . import svg
@@ -143,10 +143,10 @@ def stacked(
     def parts(shares: F64) -> list[float]:
         return [float(shares[index]) for index in category_indices] + ([float(shares[rest].sum())] if rest else [])
 
-    whole = Plot(_LEFT, _RIGHT, _TOP, _BOTTOM)
+    frame = Plot(_LEFT, _RIGHT, _TOP, _BOTTOM)
     left = _LEFT + (_BASELINE + 8 if baseline is not None else 0)
     plot = Plot(left, _RIGHT - 96, _TOP, _BOTTOM, windows=evaluations)
-    y, marks = plot.y, whole.grid([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %")
+    y, marks = plot.y, frame.grid([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %")
     marks += _hatched(plot, unread)
     usual = np.mean(list(known_shares.values()), axis=0) if baseline is None else baseline
     arrived = [evaluation for evaluation in evaluations if evaluation.window.start in known_shares]
@@ -262,7 +262,10 @@ def _windows(
     """
     evaluations = plot.windows
     if address is not None and len(evaluations) <= MOST_MARKS:
-        return [_window(one, words(one), plot.span(one), address(one), timezone, name) for one in evaluations]
+        return [
+            _window(evaluation, words(evaluation), plot.span(evaluation), address(evaluation), timezone, name)
+            for evaluation in evaluations
+        ]
     strips: dict[str, list[Box]] = {}
     for places, (begin, end) in plot.columns():
         shade = min((_shade(evaluations[index], name) for index in places), key=list(SHADES).index)

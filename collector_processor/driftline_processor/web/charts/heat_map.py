@@ -13,9 +13,9 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from driftline_processor.core.evaluation import Evaluation, Size, State
-from driftline_processor.core.wording import short
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.times import window_name
+from driftline_processor.present.wording import short
 
 from . import svg
 from .plot import MOST_MARKS, Address, Plot
@@ -72,9 +72,9 @@ def heat_map(
         timezone: Of the model.
     """
     linked, windows = of_window is not None, len(evaluations)
-    shown = windows if linked else min(windows, MOST_MARKS)
-    step, bottom, severity = _WIDTH / max(shown, 8), _ROW * len(features), list(SHADES)
-    first = [across * windows // shown for across in range(shown + 1)]
+    drawn_columns = windows if linked else min(windows, MOST_MARKS)
+    step, bottom, severity = _WIDTH / max(drawn_columns, 8), _ROW * len(features), list(SHADES)
+    first = [across * windows // drawn_columns for across in range(drawn_columns + 1)]
     opened = [linked and not evaluation.closed for evaluation in evaluations]
     letter = {"": NO_VALUE, **SHADES}
     names, lines, cells = list[Markup](), list[str](), dict[str, list[str]]()
@@ -86,7 +86,11 @@ def heat_map(
             for begin, end in pairwise(first)
         ]
         # equal neighbours that lead nowhere are one mark
-        runs = [(one, 1) for one in worst] if linked else [(one, len(list(run))) for one, run in groupby(worst)]
+        runs = (
+            [(shade_and_open, 1) for shade_and_open in worst]
+            if linked
+            else [(shade_and_open, len(list(run))) for shade_and_open, run in groupby(worst)]
+        )
         for (shade, is_open), many in runs:
             if shade:
                 width = f"{many * step - 0.8:.1f}"
@@ -103,8 +107,8 @@ def heat_map(
             place = f'class="column" href="{escape(of_window(evaluation))}" tabindex="-1"'
             marks.append(Markup(f'<a {place}><title>{title}</title><rect class="ground" {box}/></a>'))
         if evaluation.window == chosen.window:
-            marks.append(svg.rect(across * shown // windows * step, 0, step, bottom, "frame"))
-    marks += Plot(0, step * shown, 0, bottom, windows=evaluations).times(bottom + 14, timezone)
+            marks.append(svg.rect(across * drawn_columns // windows * step, 0, step, bottom, "frame"))
+    marks += Plot(0, step * drawn_columns, 0, bottom, windows=evaluations).times(bottom + 14, timezone)
     label = f"drift of {len(features)} features in {windows} windows; the table below says it in words"
     if not linked:
         return _beside(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)

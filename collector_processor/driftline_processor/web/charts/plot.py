@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.numbers import number
@@ -38,8 +38,7 @@ Address = Callable[[Evaluation], str]
 Values = Sequence[float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
+class Plot(Struct, frozen=True):
     """Where a chart, or a row of it, is drawn.
 
     Attributes:
@@ -91,9 +90,12 @@ class Plot:
 
     def columns(self, windows: Sequence[Evaluation] | None = None) -> list[tuple[range, Point]]:
         """Return which windows share a column, as indices, and where it begins and ends."""
-        shown = self.windows if windows is None else windows
-        shared = columns([self.x(one.window.start) for one in shown], self.column)
-        return [(places, (self.span(shown[places[0]])[0], self.span(shown[places[-1]])[1])) for places in shared]
+        drawn_windows = self.windows if windows is None else windows
+        shared = columns([self.x(evaluation.window.start) for evaluation in drawn_windows], self.column)
+        return [
+            (places, (self.span(drawn_windows[places[0]])[0], self.span(drawn_windows[places[-1]])[1]))
+            for places in shared
+        ]
 
     def points(self, values: Values) -> list[Point | None]:
         """Return where the value of each window is; None where it is unknown, and where a window is missing."""
@@ -119,11 +121,11 @@ class Plot:
         """Draw a line across at a value."""
         return svg.line(self.left, self.y(value), self.right, self.y(value), css, title)
 
-    def chosen(self, evaluation: Evaluation, above: float, below: float, least: float = 0.0) -> Markup:
+    def chosen(self, evaluation: Evaluation, above: float, below: float, min_width: float = 0.0) -> Markup:
         """Mark the window that is looked at, from so far above the plot to so far below it."""
         begin, end = self.span(evaluation)
         height = self.bottom - self.top + above + below
-        return svg.rect(begin, self.top - above, max(end - begin, least), height, "chosen")
+        return svg.rect(begin, self.top - above, max(end - begin, min_width), height, "chosen")
 
     def lines(self, values: Values, css: str) -> list[Markup]:
         """Draw values as lines, which are broken where one is unknown."""

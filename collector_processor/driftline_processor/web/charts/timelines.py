@@ -87,9 +87,9 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
         top += height + 20
     bottom = frames[-1].bottom
     chosen = None if shown.chosen is None else shown.windows[shown.chosen]
-    whole = Plot(left, right, 10, bottom + 2, windows=shown.windows)
+    plot = Plot(left, right, 10, bottom + 2, windows=shown.windows)
     if chosen is not None and len(shown.windows) > 1:
-        marks.append(whole.chosen(chosen, 0, 0, least=2))
+        marks.append(plot.chosen(chosen, 0, 0, min_width=2))
     marks += gap_marks(shown.gaps, frames[0], 10, bottom)
     for mark in shown.marks:
         x = frames[0].x(mark.time)
@@ -107,8 +107,8 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
         def ground(place: int, ends: Point) -> tuple[str, list[Markup]]:
             return said(shown, place), [svg.rect(ends[0], 10, ends[1] - ends[0], bottom - 8, "ground")]
 
-        marks += whole.links(chosen, address, ground)
-    marks += whole.times(bottom + 18, shown.timezone)
+        marks += plot.links(chosen, address, ground)
+    marks += plot.times(bottom + 18, shown.timezone)
     names = ", ".join(row.title for row in shown.rows)
     label = f"{names} over {many(len(shown.windows), 'window')}{_with_gaps(shown.gaps)}"
     return svg.picture(800, bottom + 24, marks, label, "over-time", about=said_of_gaps(shown.gaps))
@@ -205,7 +205,7 @@ def performance(
     left, right, top, bottom = 50.0, 352.0, 14.0, 118.0
     ticks = row_ticks(row)
     frame = Plot(left, right, top, bottom, ticks[0], ticks[-1], evaluations)
-    marks = [frame.chosen(chosen, 8, 24, least=2)]
+    marks = [frame.chosen(chosen, 8, 24, min_width=2)]
     gaps = gaps_of(evaluations, model)
     marks += gap_marks(gaps, frame, top - 8, bottom + 22)
     marks += _row(row, frame, title=False)
@@ -392,14 +392,25 @@ def estimate(
     """
     estimates = [evaluation.estimated.get(metric) for evaluation in evaluations]
 
-    def known(name: str) -> list[float | None]:
-        return [None if one is None else finite(getattr(one, name)) for one in estimates]
+    def values_of(name: str) -> list[float | None]:
+        return [
+            None if estimated_metric is None else finite(getattr(estimated_metric, name))
+            for estimated_metric in estimates
+        ]
 
     realized = [
-        None if (one := evaluation.realized.get(metric)) is None else finite(one.value) for evaluation in evaluations
+        None if (metric_value := evaluation.realized.get(metric)) is None else finite(metric_value.value)
+        for evaluation in evaluations
     ]
-    values, lows, highs, reference = map(known, ("value", "low", "high", "reference"))
-    ticks = levels([value for one in (values, lows, highs, realized, reference) for value in one if value is not None])
+    values, lows, highs, reference = map(values_of, ("value", "low", "high", "reference"))
+    ticks = levels(
+        [
+            value
+            for metric_value in (values, lows, highs, realized, reference)
+            for value in metric_value
+            if value is not None
+        ]
+    )
     plot = Plot(46.0, 352.0, 14.0, 118.0, ticks[0], ticks[-1], evaluations)
     marks = [*plot.grid(ticks), plot.chosen(chosen, 8, 8)]
     band = []
@@ -409,7 +420,7 @@ def estimate(
         if low is not None and high is not None:
             band.append(("band", (begin, plot.y(high), end - begin, plot.y(low) - plot.y(high))))
     marks += bars(band)
-    for ends, css in ((reference, "was"), (known("lower_bound"), "bound"), (known("upper_bound"), "bound")):
+    for ends, css in ((reference, "was"), (values_of("lower_bound"), "bound"), (values_of("upper_bound"), "bound")):
         newest = next((value for value in reversed(ends) if value is not None), None)
         if newest is not None and plot.low <= newest <= plot.high:
             marks.append(plot.across(newest, css))

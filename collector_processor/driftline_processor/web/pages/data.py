@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
@@ -30,8 +30,7 @@ FEATURES = 30
 _ORDER: dict[Judgement, int] = {"broken": 0, "inconclusive": 1, "met": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class MissingShare:
+class MissingShare(Struct, frozen=True):
     """How many values of a feature are missing, window by window.
 
     Attributes:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.dates import date_label, date_words
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, size_of
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
+from driftline_processor.present.dates import date_label, date_words
 from driftline_processor.present.features import drifting_since, importance_rank
 from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
+from driftline_processor.present.wording import iso_time
 from driftline_processor.web.charts.distributions import mini_of
 from driftline_processor.web.charts.heat_map import heat_map, trend
 from driftline_processor.web.page import Page, Table, table_of
@@ -29,8 +29,7 @@ LONGEST_SEARCH = 200
 """Characters of a search; no name is found by more."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureRow:
+class FeatureRow(Struct, frozen=True):
     """A line of the table of features.
 
     Attributes:

@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.number_shape import LEVELS, shape_of_cells
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift, size_of
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
 from driftline_processor.present.features import feature_facts, steps_beyond
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, FeatureWindow
 from driftline_processor.web.charts import feature_history as charts
 from driftline_processor.web.charts.distributions import distribution, is_category, own_range

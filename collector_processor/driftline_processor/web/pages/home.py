@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import is_
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,11 +18,11 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict import ORDER, rank_state
-from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import money, names, numbers, states, titles, verdicts
 from driftline_processor.present.figures import interval_of_value, metric_value
 from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.times import common_zone
+from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.losses import TROUBLES, loss_of_model
 from driftline_processor.queries.overview import ModelView, has_performance, leading_model, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot
@@ -37,8 +37,7 @@ DEFAULT_ADDRESSES = {"grpc": "127.0.0.1:4317", "http": "127.0.0.1:4318"}
 """The addresses of the OTLP receivers, for the page that says how to send the first prediction."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(Struct, frozen=True):
     """All versions and environments of a model in one row.
 
     Attributes:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.incident import WHERE
-from driftline_processor.core.wording import iso_time
 from driftline_processor.policy.alerts import Alert, AlertStore
 from driftline_processor.policy.explanation import PolicyDecision, PolicyExplanations
 from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
@@ -21,6 +20,7 @@ from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.times import common_zone
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident, IncidentLog
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table, first_shown, table_of
@@ -142,8 +142,7 @@ def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[s
     }
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentRow:
+class IncidentRow(Struct, frozen=True):
     """A row of the page: an incident, or the drifts of a version behind its first ones.
 
     Attributes:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import methodcaller
 from typing import NamedTuple
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
 from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.windows.window import closes_at
-from driftline_processor.core.wording import iso_time, printable, short
 from driftline_processor.present import states, times, titles
+from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import capital, interval_of_value, metric_value
 from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
 from driftline_processor.present.verdicts import verdict_next
+from driftline_processor.present.wording import iso_time, printable, short
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.web.page import Page, Table, table_of
@@ -59,8 +59,7 @@ FEATURE_NAME = 40
 """Characters of a feature's name in a verdict's sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """One of the numbers that stand for a window.
 
     Attributes:
@@ -94,8 +93,7 @@ class Action(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Weakness:
+class Weakness(Struct, frozen=True):
     """A slice in which the model is weak: its name, what is measured there, and the page that shows it."""
 
     name: str
@@ -227,7 +225,7 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window that is shown, with all metrics of its performance."""
-    metrics = titles.metric_names(dict.fromkeys(name for one in selection.shown for name in one.realized))
+    metrics = titles.metric_names(dict.fromkeys(name for evaluation in selection.shown for name in evaluation.realized))
     return table_of(
         selection.shown,
         *(time_of("start", "window.start"), time_of("end", "window.end")),
@@ -235,8 +233,8 @@ def windows_table(selection: Selection) -> Table:
         *(Key("state", "", states.overall), Key("drifted", "", states.drifted), Key("compared", "", states.compared)),
         *(Key(name, "realized", partial(_value_of, name)) for name in metrics),
         *(
-            Key(f"business {one.keys.name}", "business", methodcaller("get", one.keys.name))
-            for one in selection.model.business
+            Key(f"business {evaluation.keys.name}", "business", methodcaller("get", evaluation.keys.name))
+            for evaluation in selection.model.business
         ),
     )
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.changes import LEVEL, MATTERS, error_of
-from driftline_processor.core.wording import format_percent, iso_time
 from driftline_processor.present import titles
 from driftline_processor.present.concept import sentence
+from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import signed_ends, size_of_change
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections.performance import objectives
 from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.wording import format_percent, iso_time
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from driftline_processor.web.page import Page, Table
@@ -87,8 +87,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
     return Page("model/performance.html", context, tables, about(selection))
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A metric at first sight: now, before, and what the difference means.
 
     Attributes:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.labels.sampling import Reason
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.core.wording import iso_time
 from driftline_processor.present.json_shapes import Key, or_null, time_of
 from driftline_processor.present.links import NO_LINKS, Links
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
@@ -41,8 +41,7 @@ REASON_WORDS: dict[Reason, str] = {
 """Why a prediction is worth a label, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Where single predictions are looked up; None = nowhere.
 
     Attributes:
@@ -60,8 +59,7 @@ class Rows:
     links: Links = NO_LINKS
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """What the address asks of single predictions.
 
     Attributes:
@@ -89,9 +87,10 @@ def routes(site: Site) -> list[BaseRoute]:
     return [Route("/models/{name:path}/predictions", site.shows_model(show))]
 
 
-def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) -> Page:
+def page(selection: Selection, now: int, rows: Rows, search: Search | None = None) -> Page:
     """Return the predictions of a window, or all that is known of one."""
     context = common_context(selection, "predictions", now)
+    search = search or Search()
     context |= {"links": rows.links, "search": search}
     if search.id:
         return _of_id(selection, context, rows, search.id)

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.governance.review import Review, ReviewedModel, Told, review
 from driftline_processor.governance.scorecard import GRADES
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.present.money import amount_text
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.incidents import KINDS, IncidentLog
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table, render

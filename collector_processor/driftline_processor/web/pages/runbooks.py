@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.nearest_names import near
-from driftline_processor.core.wording import short
 from driftline_processor.present.runbooks import ADDRESS, RUNBOOKS
+from driftline_processor.present.wording import short
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.site import Site
 

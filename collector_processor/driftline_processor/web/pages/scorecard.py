@@ -11,12 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.wording import iso_time
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.governance.period import USUAL_DAYS, Period, read_period
 from driftline_processor.governance.review import ReviewedDecision
 from driftline_processor.governance.scorecard import GRADES, Scorecard, scorecard, scorecards
 from driftline_processor.present import names
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.incidents import IncidentLog
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,7 +13,6 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.core.retraining import RetrainGain
-from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import titles
 from driftline_processor.present.json_shapes import Key, or_null, time_of
 from driftline_processor.present.names import handle
@@ -23,6 +22,7 @@ from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model
 from driftline_processor.web.charts.distributions import distribution
@@ -42,8 +42,7 @@ RUNS = 10
 """Training runs on the page, the newest; the CSV has all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One of two that are compared: a version of the model in a window.
 
     Attributes:
@@ -57,8 +56,7 @@ class Side:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class MetricPair:
+class MetricPair(Struct, frozen=True):
     """One metric of both sides; None where a side has none."""
 
     name: str
@@ -84,8 +82,7 @@ class MetricPair:
         return high < other_low or other_high < low
 
 
-@dataclass(frozen=True, slots=True)
-class DriftPair:
+class DriftPair(Struct, frozen=True):
     """The drift of one feature on both sides, each from its own baseline; None where a side has none."""
 
     name: str
@@ -101,8 +98,7 @@ class DriftPair:
         return abs((sizes[1] or 0.0) - (sizes[0] or 0.0))
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(Struct, frozen=True):
     """Two versions or two windows beside each other.
 
     Attributes:
@@ -146,8 +142,8 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
     comparison = None if not compare or selection.chosen is None else side_by_side(selection, selection.chosen, compare)
     context |= {
         "compared": [
-            version_sections.comparison(one, selection.model.timezone).on_surface(PAGE)
-            for one in selection.model.versions
+            version_sections.comparison(side, selection.model.timezone).on_surface(PAGE)
+            for side in selection.model.versions
         ],
         "versions": [(view, traffic_share(selection, view)) for view in ranked],
         "compare": compare,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from driftline_processor.core.metrics.metric import Estimation, Slopes
 from driftline_processor.core.metrics.names import Name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.testing import TASKS, draw_rows, metric_problems, names_of
+from msgspec.structs import replace
 
 from tests.support.paths import ROOT
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
@@ -18,6 +16,7 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
 from msgspec import structs
+from msgspec.structs import replace
 
 from tests.support.money_windows import costing, of_money
 from tests.support.verdict_windows import window

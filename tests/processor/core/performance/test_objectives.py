@@ -370,7 +370,7 @@ def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_
     assert found.value == pytest.approx(-0.22)
     assert [one.kind for one in found.remarks] == ["compared_with_slice", "slices_of_key"]
     assert remark(found, "compared_with_slice") == {"rows": 2_000}
-    alone = replace(asked, objectives=(read_objective("precision >= baseline - 0.1 in country=LU"),))
+    alone = structs.replace(asked, objectives=(read_objective("precision >= baseline - 0.1 in country=LU"),))
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 600, True)
     evaluation.reference = reference_of(baseline, alone)
     judge_slices(evaluation, Pane(), BINARY, known, alone)

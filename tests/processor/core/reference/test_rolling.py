@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +26,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import LEAST_ROWS, Rolling, rolling_reference
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import Window, window_of
+from msgspec.structs import replace
 
 DAY = 86_400 * 10**9
 HOUR = DAY // 24

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.decode.training_runs import TrainingRun
@@ -22,6 +20,7 @@ from driftline_processor.core.retraining import (
 )
 from driftline_processor.core.windows.window import DAY, Window
 from msgspec import structs
+from msgspec.structs import replace
 
 LOSS = LossChange("mae", 12.0, 10.0, 2.0, 1.5, 2.5, 5000, 0.4, 0.4, 0, DAY)
 """Worse by 2 (1.5 to 2.5)."""
@@ -104,7 +103,7 @@ def test_nobody_waits_because_too_little_is_known() -> None:
     ],
 )
 def test_what_is_not_known_is_named(lacks: dict[str, float | None], reason: Fact) -> None:
-    found = weigh_retraining(replace(ASKED, **lacks))  # type: ignore[arg-type]
+    found = weigh_retraining(replace(ASKED, **lacks))
 
     assert (found.answer, found.reason) == ("inconclusive", reason)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
 from driftline_processor.core.verdict import ModelPart, fold_verdicts
+from msgspec.structs import replace
 
 STATES: tuple[VerdictState, ...] = ("degraded", "no_data", "lagging", "at_risk", "unknown", "healthy")
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers import json_rows, row_store, sources, spool
 from driftline_processor.readers.row_store import RowStore
+from msgspec.structs import replace
 from pyarrow import csv
 
 FEW, ROWS, DAY = 1_500, 12_000, 86_400 * 10**9

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +21,7 @@ from scripts.generate_options import MODULE, main, with_options
 from tests.support.churn_files import Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WiderOptions(EvaluationOptions):
+class WiderOptions(EvaluationOptions, frozen=True, kw_only=True):
     tenant: Annotated[str, Option("Column of the tenant", "COL")] = ""
     labels: Annotated[tuple[str, ...], Option("Labels of the report", "NAME", repeated=True)] = ()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 from typing import Any, cast
 
 import pytest
 from driftline_processor.policy.channels.apprise_service import AppriseService
 from driftline_processor.policy.message import Message
+from msgspec import structs
 
 from tests.support.mail_server import mail_server
 from tests.support.ordered_actions import REPORT
@@ -80,10 +80,10 @@ def test_an_address_that_is_none_is_an_error() -> None:
 def test_emails_about_one_alert_are_a_thread_and_a_name_adds_no_header() -> None:
     with mail_server() as server:
         url = f"mailto://{server.address}/?from=driftline@example.com&to=ann@example.com"
-        for one in (message("opened"), message("over"), dataclasses.replace(message("opened"), alert="b\r\nBcc: x@y")):
+        for one in (message("opened"), message("over"), structs.replace(message("opened"), alert="b\r\nBcc: x@y")):
             hostile = {**one.facts, "title": "late\r\nBcc: all@example.com\r\n\r\nis wrong"}
             service = AppriseService(url)  # each anew, for it rests between two
-            assert service.send(dataclasses.replace(one, facts=hostile)).result == "delivered"
+            assert service.send(structs.replace(one, facts=hostile)).result == "delivered"
     assert [mail["References"] for mail in server.mails] == ["<a@driftline>"] * 2 + [
         "<b%0D%0ABcc%3A%20x%40y@driftline>"
     ]
@@ -98,7 +98,7 @@ def test_a_name_calls_nobody_and_hides_no_link() -> None:
     facts = {**told.facts, "title": f"{named} is wrong", "text": "ann@example.com owns <it>"}
     with webhook() as hook:
         address = hook.url.replace("http://", "mmost://") + "/3ccdd113474722377935511fc85d3dd4"
-        assert AppriseService(address).send(dataclasses.replace(told, facts=facts)).result == "delivered"
+        assert AppriseService(address).send(structs.replace(told, facts=facts)).result == "delivered"
     (call,) = hook.calls
     title, text, _ = call.body["text"].split("\n")
     broken = "@·everyone <·!·channel> <·https://evil.example¦page> [here]·(https://evil.example) is wrong"

@@ -6,12 +6,12 @@ answers are those of https://developer.pagerduty.com/docs/events-api-v2-overview
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Kind, Message
+from msgspec.structs import replace
 
 from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told

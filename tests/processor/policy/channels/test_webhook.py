@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from driftline_processor.policy.channels.webhook import Webhook
 from driftline_processor.policy.message import Message
+from msgspec.structs import replace
 
 from tests.support.webhooks import webhook
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from driftline_processor.policy.alerts import Delivery
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.approvals import ACTION, Awaiting, awaiting

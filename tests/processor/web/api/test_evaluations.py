@@ -29,7 +29,9 @@ def test_hints_of_no_model_come_beside_the_models(browse: Browse) -> None:
 
 def test_each_name_has_one_verdict_beside_the_models(browse: Browse) -> None:
     right = Verdict("healthy", NOW, "mae", 9.0, 5.0, 13.0)
-    view = FakeView([flights(), replace(flights(), key=ModelKey("flights", "summer", "demo"), verdict=right), price()])
+    view = FakeView(
+        [flights(), structs.replace(flights(), key=ModelKey("flights", "summer", "demo"), verdict=right), price()]
+    )
     client = browse(view)
     verdicts = client.get("/api/v1/models").json()["verdicts"]
     assert list(verdicts) == ["flights", "price"]
@@ -74,13 +76,13 @@ def test_evaluations_are_rendered_as_the_command_line_renders_them(browse: Brows
 def test_a_model_has_one_verdict_and_its_versions_theirs(browse: Browse) -> None:
     wrong = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0)
     key = ModelKey("flights", "summer", "demo")
-    view = FakeView([flights(), replace(flights(), key=key, verdict=wrong)])
+    view = FakeView([flights(), structs.replace(flights(), key=key, verdict=wrong)])
     answer = browse(view).get("/api/v1/models/flights").json()
     assert answer["model"] == "flights"
     assert answer["verdict"]["state"] == "degraded"
     assert answer["verdict"]["sentence"].startswith("Version summer ")
     assert [one["verdict"]["state"] for one in answer["versions"]] == ["at_risk", "degraded"]
-    out_of_use = FakeView([flights(), replace(flights(), key=key, verdict=wrong, in_use=False)])
+    out_of_use = FakeView([flights(), structs.replace(flights(), key=key, verdict=wrong, in_use=False)])
     assert browse(out_of_use).get("/api/v1/models/flights").json()["verdict"]["state"] == "at_risk"
     assert browse(many()).get("/api/v1/models/churn").json()["verdict"] is None
     assert browse(many()).get("/api/v1/models/nobody").status_code == 404
@@ -188,7 +190,9 @@ def test_a_number_that_is_none_is_null_and_the_others_stay(browse: Browse, odd: 
 
 
 def test_models_are_answered_in_pages_that_follow_each_other(browse: Browse) -> None:
-    known = [replace(price(), key=ModelKey(f"model {at:02d}", version)) for at in range(7) for version in ("1", "2")]
+    known = [
+        structs.replace(price(), key=ModelKey(f"model {at:02d}", version)) for at in range(7) for version in ("1", "2")
+    ]
     client, found, address = browse(FakeView(known)), list[tuple[str, str]](), "/api/v1/models?limit=3"
     sizes = []
     while address:
@@ -201,7 +205,7 @@ def test_models_are_answered_in_pages_that_follow_each_other(browse: Browse) -> 
 
 
 def test_the_next_page_goes_on_behind_a_model_that_is_gone(browse: Browse) -> None:
-    view = FakeView([replace(price(), key=ModelKey(name)) for name in "abcd"])
+    view = FakeView([structs.replace(price(), key=ModelKey(name)) for name in "abcd"])
     client = browse(view)
     address = client.get("/api/v1/models?limit=2").json()["next"]
     view.known = [one for one in view.known if one.key.model != "b"]

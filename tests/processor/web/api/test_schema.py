@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -16,6 +15,7 @@ from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.answer_schema import check_answer

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 
 from driftline_processor.core.evaluation import Delay, Evaluation, Expected, Finding, SlaResult
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.units import keep_units
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price

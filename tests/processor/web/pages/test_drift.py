@@ -6,12 +6,12 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 from driftline_processor.core.evaluation import Evaluation, JointDrift, LastingDrift, SliceDrift
 from driftline_processor.present.sentences.drift import joint_sentence
 from driftline_processor.present.units import keep_units
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from driftline_processor.config.values import Keep
 from driftline_processor.core.evaluation import Cause, Explanation, SliceDrift
 from driftline_processor.present.links import Links
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, app_of, flights, many, ns

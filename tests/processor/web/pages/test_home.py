@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from driftline.semconv import attributes as a
@@ -19,6 +18,7 @@ from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.pages.home import RememberedRows
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import NOW, FakeView, animals, flights, fraud, learning, many, ns, price
@@ -40,7 +40,7 @@ def named(
 ) -> ModelView:
     since = fields.pop("since", None)
     told = verdict(state, since)  # type: ignore[arg-type]
-    return replace(price(), key=ModelKey(name, version, "prod"), rows=rows, verdict=told, **fields)  # type: ignore[arg-type]
+    return replace(price(), key=ModelKey(name, version, "prod"), rows=rows, verdict=told, **fields)
 
 
 def listed(client: TestClient, address: str = "/") -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from unittest.mock import ANY
 
 from driftline.tables.table import ModelKey
@@ -12,6 +11,7 @@ from driftline_processor.queries.incidents import Incident, IncidentKind
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.pages.incidents import IncidentRow, incident_rows
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, ns, price

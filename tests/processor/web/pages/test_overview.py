@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from driftline.tables.table import ModelKey
@@ -27,15 +26,16 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.units import keep_units
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.pages import overview
 from driftline_processor.web.pages.overview import Words, figures, linked, told_window
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, select
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 
 import pytest
 from driftline_processor.core.evaluation import SlicePerformance
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.web.pages import predictions
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_rows import SPAN, TRACE, FakeHistory, FakeKept, FakeLabels, FakeWrong

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, many

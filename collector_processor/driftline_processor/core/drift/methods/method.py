@@ -9,13 +9,13 @@ exact rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.panes.bins import NumberBins
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 
 from driftline_processor.core.drift.coarse_bins import Coarse, coarse
 from driftline_processor.core.drift.p_values import CERTAIN
@@ -101,8 +101,7 @@ class Sums(NamedTuple):
     axes: F64
 
 
-@dataclass(frozen=True, eq=False)
-class Counts:
+class Counts(Struct, frozen=True, eq=False, dict=True):
     """k pairs of samples, counted over bins that the two samples of a pair share.
 
     Attributes:
@@ -191,8 +190,7 @@ class Measured(NamedTuple):
     effect: F64 | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """One drift method. A module of this package with a constant ``METHOD`` defines one, and is found by that alone.
 
     Attributes:

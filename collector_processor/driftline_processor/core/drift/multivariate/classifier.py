@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from driftline.panes.matrix_products import product
 from driftline.tables.table import F64, I64
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import DriftContributor
 
@@ -31,8 +31,7 @@ PERMUTATIONS, AT_ONCE, ENOUGH = 499, 50, 20
 """Until so many permutations were told apart as well: then the p-value is known well enough (Besag and Clifford)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Points:
+class Points(Struct, frozen=True, eq=False):
     """n rows in the space of a baseline: ``z`` float64 (n, d), ``missing`` bool (n, d).
 
     Attributes:
@@ -93,8 +92,7 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Jo
     return JointResult(area, 0.5, area, p, effect, float(min(n, m)), contributors)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Design:
+class Design(Struct, frozen=True, eq=False):
     """The design matrix of a classifier.
 
     Attributes:
@@ -129,8 +127,7 @@ class Design:
         return cls(reference.names, columns / np.where(deviations > 1e-9, deviations, 1.0), made_of)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Trial:
+class _Trial(Struct, frozen=True, eq=False):
     """One fold: what the others' rows make of any sides, tried on its own rows."""
 
     trained: F64

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from driftline.baseline.sections.pca_fit import PcaFit
 from driftline.panes.pane import Pane
 from driftline.panes.pca import Space
 from driftline.tables.table import F64
+from msgspec import Struct, field
 
 from driftline_processor.core.evaluation import DriftContributor
 
@@ -19,8 +19,7 @@ ALPHA = 0.01
 """The share of quiet windows in which any method for all features together may find drift: that of single features."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PanePair:
+class PanePair(Struct, frozen=True, eq=False):
     """Two panes over one space: the reference and the window.
 
     Attributes:
@@ -76,8 +75,7 @@ class JointResult(NamedTuple):
     missing: tuple[DriftContributor, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class JointMethod:
+class JointMethod(Struct, frozen=True):
     """One multivariate method.
 
     Attributes:

@@ -6,12 +6,12 @@ Values that no sampling explains, however few they are: infinities where there w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import octave_bounds
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.dependence import of_clusters
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -18,6 +17,7 @@ from driftline_processor.core.drift.methods.method import Sums
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from msgspec.structs import replace
 
 ALL = [pytest.param(method, id=name) for name, method in METHODS.items()]
 DECIDERS = [pytest.param(METHODS[name], id=name) for name in DECIDING]

@@ -8,8 +8,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from driftline_extensions.business_sql.business_rows import BusinessRows, business_rows, query_digest
 from driftline_processor.core.business import BusinessPoint
-from driftline_processor.core.decode.business_rows import BusinessRows, business_rows, query_digest
 
 DAY = 86_400 * 10**9
 NOW = 20_000 * DAY + DAY // 2

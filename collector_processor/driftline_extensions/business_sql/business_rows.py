@@ -13,11 +13,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from driftline.tables.timestamps import instant
-
 from driftline_processor.core.business import BusinessPoint
-from driftline_processor.core.wording import printable
-
-from .metric_points import MOST_COUNTED
+from driftline_processor.core.decode.metric_points import MOST_COUNTED
+from driftline_processor.present.wording import printable
 
 TIME, VALUE, WEIGHT = "time", "value", "weight"
 """The columns that mean something; any other tells rows of the same time apart."""
