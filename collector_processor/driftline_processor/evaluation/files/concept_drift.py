@@ -13,7 +13,7 @@ from driftline.tables.task import Task
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
+from driftline_processor.core.concept import losses_of_rows, reference_loss
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
@@ -41,7 +41,7 @@ def detect_concept_drift(
     reads: Sequence[FileRows],
     first_outcomeses: Sequence[FirstOutcomes] | None,
     baseline: Baseline,
-    settings: Settings,
+    enabled: bool,
     slices: Mapping[str, Sequence[str]] | None = None,
     store: RowStore | None = None,
 ) -> ConceptDrift | None:
@@ -54,12 +54,12 @@ def detect_concept_drift(
     that of the rows' times, else of their lines. None where a task has no errors.
     """
     task, kind = baseline.task, kind_of(baseline.task)
-    if kind is None or not settings.enabled:
+    if kind is None or not enabled:
         return None
     if first_outcomeses is None and all(read.actual is None for read in reads):
         return NO_OUTCOME
     slice_columns, store = slices or {}, RowStore() if store is None else store
-    streams = ModelStreams(kind, settings, reference_loss(baseline), level=level_of_errors(baseline))
+    streams = ModelStreams(kind, reference_loss(baseline), level=level_of_errors(baseline))
     streams.stream(WHOLE)  # also where no outcome can be used
     first_outcomes = _Firsts(
         reads, [_of_rows(read) for read in reads] if first_outcomeses is None else first_outcomeses, task, slice_columns
