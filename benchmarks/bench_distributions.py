@@ -94,7 +94,7 @@ def _case(values: F64, bins: ModelBins, bare: Callable[[F64], None]) -> dict[str
             bare(each)
         theirs.append(time.process_time() - middle)
         ours.append(middle - start)
-        assert stream.told.rows == BLOCKS * ROWS
+        assert stream.total.rows == BLOCKS * ROWS
     rows = BLOCKS * ROWS / 1e6
     size = report(distributions)
     return {"ours": statistics.median(ours) / rows, "bare": statistics.median(theirs) / rows, "bytes": size}

@@ -59,20 +59,17 @@ class Watched:
         self.sent: list[Message] = []
         self._store = Store(folder)
         self.alerts = AlertStore(self._store.connect(lasting=True), self._store.unreadable)
-        self._watch = PolicyWatch(
-            *(self.alerts, config.watched_policies, config.told, [*config.silences.values()], self.clock),
-            no_links,
-            config.all_channels,
-            config.actions,
-        )
+        self._watch = PolicyWatch(self.alerts, config, self.clock, no_links)
         self.decisions = DecisionStore(self._store.connect(lasting=True), self._store.unreadable)
         self.audit = Audit(self.alerts, self.decisions, config.silences, self.clock)
         self.channels = config.all_channels
         self.put_off: dict[str, str] = {}
-        off = {name: one for name, one in config.policies.items() if not one.enabled}
         self.explanations = PolicyExplanations(
-            *(self.alerts, {**config.watched_policies, **off}, config.told, [*config.silences.values()]),
-            *(config.all_channels, lambda: self._watch.waiting, lambda name: self.put_off.get(name, ""), self.clock),
+            self.alerts,
+            config,
+            lambda: self._watch.waiting,
+            lambda name: self.put_off.get(name, ""),
+            self.clock,
         )
         self._digests = Digests(self.alerts, self.channels)
 

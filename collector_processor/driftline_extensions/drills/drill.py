@@ -252,26 +252,25 @@ class Range:
         windows = 0
         if alert.window and alert.state != "no_data":
             windows = max(0, math.ceil((alert.fired - self.at) / length(alert.window)))
+        held = (self._holding(message.channel) for message in lived.messages if _waits(message, alert))
+        awaited = (
+            _awaited(message)
+            for message in lived.messages
+            if message.alert == alert.id and message.id in lived.approvals
+        )
         return Fired(
-            alert.policy,
-            alert.severity,
-            alert.state,
-            printable(alert.words),
-            alert.subjects,
-            min([*times, alert.seen]) - self.at,
-            windows,
-            alert.window,
-            tuple(dict.fromkeys(message.channel for _, message, _ in messages if not message.is_order)),
-            tuple(_done(message, description) for _, message, description in messages if message.is_order)
-            + tuple(
-                _awaited(message)
-                for message in lived.messages
-                if message.alert == alert.id and message.id in lived.approvals
-            ),
-            tuple(
-                dict.fromkeys(self._holding(message.channel) for message in lived.messages if _waits(message, alert))
-            ),
-            alert.silenced is not None,
+            policy=alert.policy,
+            severity=alert.severity,
+            state=alert.state,
+            found=printable(alert.words),
+            subjects=alert.subjects,
+            after=min([*times, alert.seen]) - self.at,
+            windows=windows,
+            window=alert.window,
+            told=tuple(dict.fromkeys(message.channel for _, message, _ in messages if not message.is_order)),
+            done=(*(_done(message, description) for _, message, description in messages if message.is_order), *awaited),
+            held=tuple(dict.fromkeys(held)),
+            silenced=alert.silenced is not None,
         )
 
     def _holding(self, channel: str) -> str:

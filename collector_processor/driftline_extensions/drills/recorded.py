@@ -10,6 +10,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.table import I64, Column, Items, ModelKey, concatenate, length, take_rows
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.evaluation.files.dataset import read_dataset
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.reference import baseline_of
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
@@ -54,7 +55,7 @@ def recorded_traffic(
     if reference is not None and outcomes is not None:
         options = replace(options, actual="")
     key = ModelKey(name or baseline.model, options.version or baseline.version)
-    read = read_dataset(data, outcomes, baseline, options, say)
+    read = read_dataset(EvaluationInputs(data, outcomes=outcomes), baseline, options, say)
     if not read.roles.time:
         raise BadInput(f"{data[0]}: a drill lives through the rows by their times; name the column with --time COL")
     if sum(map(len, read.rows)) > MOST_ROWS:

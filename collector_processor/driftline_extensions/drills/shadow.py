@@ -204,13 +204,13 @@ class Shadow(Struct):
         if with_look:
             self.looks.append(Look(self.now, verdict_of(views) if views else None))
         return Lived(
-            tuple(self.looks),
-            tuple(state.alerts.alerts.values()),
-            (*self.told, *couriers.told),
-            dict(state.alerts.approvals),
-            tuple(state.alerts.messages.values()),
-            views,
-            self.now,
+            looks=tuple(self.looks),
+            alerts=tuple(state.alerts.alerts.values()),
+            told=(*self.told, *couriers.told),
+            approvals=dict(state.alerts.approvals),
+            messages=tuple(state.alerts.messages.values()),
+            views=views,
+            until=self.now,
         )
 
 

@@ -63,13 +63,15 @@ def build(
         if from_production:
             if data:
                 raise BadInput("--from-production takes no files: it asks the processor at --url")
+            from driftline.tables.table import ModelKey
+
             from .client import fetch_production_baseline, read_production_baseline
 
-            selection = (from_production, columns.version, environment, since, until)
+            key = ModelKey(from_production, columns.version, environment)
             baseline = (
-                fetch_production_baseline(url, *selection)
+                fetch_production_baseline(url, key, since, until)
                 if state is None
-                else read_production_baseline(state, *selection)
+                else read_production_baseline(state, key, since, until)
             )
         else:
             rows_to = kept_rows_path(output) if keep_rows else None

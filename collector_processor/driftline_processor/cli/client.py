@@ -38,21 +38,19 @@ def put_baseline(url: str, baseline: Baseline) -> str:
     return f"{name} is compared with these {many(baseline.pane.rows)} from now on; digest {baseline.digest}"
 
 
-def fetch_production_baseline(url: str, model: str, version: str, environment: str, since: str, until: str) -> Baseline:
+def fetch_production_baseline(url: str, key: ModelKey, since: str, until: str) -> Baseline:
     """Return a baseline of the rows that a processor counted between two times.
 
     ``since`` / ``until``: a time, or how long ago ("30d", "24h"). Raises :class:`BadInput` when nothing answers there,
     or it has no such rows.
     """
     parameters = _written(time_range(since, until))
-    if environment:
-        parameters["environment"] = environment
-    return Baseline.from_json(_ask("GET", url, _path(model, version), parameters), where=url)
+    if key.environment:
+        parameters["environment"] = key.environment
+    return Baseline.from_json(_ask("GET", url, _path(key.model, key.version), parameters), where=url)
 
 
-def read_production_baseline(
-    directory: Path, model: str, version: str, environment: str, since: str, until: str
-) -> Baseline:
+def read_production_baseline(directory: Path, key: ModelKey, since: str, until: str) -> Baseline:
     """Return the same from the state that a processor left in a directory.
 
     Raises :class:`BadInput` when there is none, when a processor has it open, or it has no such rows.
@@ -61,11 +59,11 @@ def read_production_baseline(
     from driftline_processor.store.database import StorageError
 
     try:
-        production = production_of_state(directory, ModelKey(model, version, environment), *time_range(since, until))
+        production = production_of_state(directory, key, *time_range(since, until))
     except StorageError as error:
         raise BadInput(str(error)) from error
     if production is None:
-        raise BadInput(f"{directory}: no rows of {model} {version}".rstrip() + " were counted in that time")
+        raise BadInput(f"{directory}: no rows of {key.model} {key.version}".rstrip() + " were counted in that time")
     return production
 
 

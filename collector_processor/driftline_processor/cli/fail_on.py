@@ -15,11 +15,12 @@ from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import ChangeKind, VerdictState
 from driftline_processor.core.metrics import estimated_names, misnamed
 from driftline_processor.core.metrics.names import NAME
+from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.core.performance.objective import read_limit
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
 from driftline_processor.present.figures import measured_text
 from driftline_processor.present.numbers import many, number
-from driftline_processor.readers.errors import BadInput, Say, listed, near
+from driftline_processor.readers.errors import BadInput, Say
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,

@@ -29,9 +29,10 @@ from driftline.export.backoff import doubling_pauses
 from msgspec import Struct, field
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
+from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, seconds_to_wait
 from driftline_processor.present.numbers import count, many
-from driftline_processor.readers.errors import BadInput, Say, listed, near
+from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import FIELDS, SLICE
 from driftline_processor.readers.source import readable

@@ -17,6 +17,8 @@ from .options import ROWS, report_bad_input, say, takes_options
 if TYPE_CHECKING:
     from driftline_processor.config.policies import Policy
     from driftline_processor.config.schema import Config
+    from driftline_processor.evaluation.files.inputs import EvaluationInputs
+    from driftline_processor.evaluation.files.options import EvaluationOptions
 
 FIRED = 3
 
@@ -71,9 +73,18 @@ def replay(
             raise BadInput("--rows is missing: outcomes, a baseline and windows belong to rows in files; name the rows")
         config = _configuration(file)
         if rows:
-            answer = _replay_rows(
-                file, config, rows, outcomes=outcomes, baseline=baseline, window=window, columns=columns, quiet=quiet
+            from driftline_processor.config.model import Model
+            from driftline_processor.evaluation.files.inputs import EvaluationInputs
+            from driftline_processor.evaluation.files.options import EvaluationOptions
+
+            options = EvaluationOptions.of_columns(
+                columns,
+                window=window,
+                config=file if config.models else None,
+                default_windows=Model().windows,
+                used_sections=("policies", "notify", "channels", "actions", "silences"),
             )
+            answer = _replay_rows(config, EvaluationInputs(rows, baseline, outcomes), options, quiet)
         else:
             from driftline_processor.config.schema import written_policies
 
@@ -103,34 +114,15 @@ def _configuration(file: Path) -> Config:
         raise BadInput(f"{file}: {error}") from error
 
 
-def _replay_rows(
-    file: Path,
-    config: Config,
-    rows: Sequence[Path],
-    outcomes: Path | None,
-    baseline: Path | None,
-    window: str,
-    columns: ColumnOptions,
-    quiet: bool,
-) -> dict[str, Any]:
+def _replay_rows(config: Config, inputs: EvaluationInputs, options: EvaluationOptions, quiet: bool) -> dict[str, Any]:
     """Judge rows of files as `driftline evaluate` does, and replay the policies over their windows."""
-    from driftline_processor.config.model import Model
     from driftline_processor.core.evaluation import Evaluation
     from driftline_processor.evaluation.files.evaluate import evaluate_files
-    from driftline_processor.evaluation.files.inputs import EvaluationInputs
-    from driftline_processor.evaluation.files.options import EvaluationOptions
     from driftline_processor.policy.replay import replay_policies, replayed_model
     from driftline_processor.terminal.progress import show_progress
 
-    options = EvaluationOptions.of_columns(
-        columns,
-        window=window,
-        config=file if config.models else None,
-        default_windows=Model().windows,
-        used_sections=("policies", "notify", "channels", "actions", "silences"),
-    )
     with show_progress() as progress:
-        result = evaluate_files(EvaluationInputs(rows, baseline, outcomes), options, say, progress)
+        result = evaluate_files(inputs, options, say, progress)
     windows: dict[str, list[Evaluation]] = {}
     for evaluation in result.evaluations:
         windows.setdefault(evaluation.window.name, []).append(evaluation)

@@ -80,7 +80,7 @@ def _replays(alert: dict[str, Any], config: Path | None, url: str) -> tuple[dict
     for window in lengths:
         for number, when in enumerate(OTHERS):
             tried[f"other-{window}-{number}"] = f"{when}, in windows of {window}", {"when": when, "window": window}
-    for words, keys in _otherwise(_own_policy(alert, config), lengths):
+    for words, keys in less_patient_policies(_own_policy(alert, config), lengths):
         tried[f"own-{len(tried)}"] = words, keys
     replays: dict[str, Any] = {}
     try:
@@ -109,7 +109,7 @@ def _own_policy(alert: dict[str, Any], config: Path | None) -> dict[str, Any]:
     return dict(policy) if isinstance(policy, dict) and "when" in policy else {}
 
 
-def _otherwise(policy: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[str, Any]]]:
+def less_patient_policies(policy: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[str, Any]]]:
     """Return a policy with less patience, each in words: fewer windows, not `significant`, shorter windows."""
     if not policy:
         return []
@@ -117,7 +117,7 @@ def _otherwise(policy: dict[str, Any], lengths: list[str]) -> list[tuple[str, di
     variants: list[tuple[str, dict[str, Any]]] = []
     if shared.get("in_a_row", 1) > 1:
         variants.append(("the same policy with in_a_row: 1", {**shared, "in_a_row": 1}))
-    if shared.get("surely"):
+    if shared.get("significant"):
         variants.append(("the same policy with significant: false", {**shared, "significant": False}))
     other_lengths = [length for length in lengths if length != shared.get("window")]
     return [
@@ -126,7 +126,7 @@ def _otherwise(policy: dict[str, Any], lengths: list[str]) -> list[tuple[str, di
     ]
 
 
-_KEPT: tuple[str, ...] = ("when", "surely", "window", "in_a_row", "resolve")
+_KEPT: tuple[str, ...] = ("when", "significant", "window", "in_a_row", "resolve")
 """Keys of a policy that say when it fires."""
 
 

@@ -18,6 +18,8 @@ from .options import ROWS, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline_processor.core.retraining import RetrainCost, RetrainTerms
+    from driftline_processor.evaluation.files.inputs import EvaluationInputs
+    from driftline_processor.evaluation.files.options import EvaluationOptions
 
 CODES = {"retrain": 0, "wait": 10, "inconclusive": 11}
 """The answer → the exit code of the command: in a shell, ``driftline retrain-check ... && ./train.sh``."""
@@ -104,12 +106,23 @@ def retrain_check(
             share=recovered,
         )
         if data:
-            answer = _weigh_files(data, baseline, outcomes, config=config, window=window, terms=terms, columns=columns)
+            from driftline_processor.evaluation.files.inputs import EvaluationInputs
+            from driftline_processor.evaluation.files.options import EvaluationOptions
+
+            metrics = (terms.metric,) if terms.metric else ()
+            options = EvaluationOptions.of_columns(columns, window=window, config=config, metrics=metrics)
+            answer = _weigh_files(EvaluationInputs(data, baseline, outcomes), options, terms)
         else:
             address = url or "http://127.0.0.1:8780"
-            answer = _weigh_served(
-                address, columns, environment, window=window, horizon=horizon, terms=terms, price_sheet=price_sheet
-            )
+            if not columns.model:
+                raise BadInput("--model is missing; name the model, such as --model churn")
+            served = {
+                "version": columns.version,
+                "environment": environment,
+                "window": window,
+                "horizon": horizon,
+            }
+            answer = _weigh_served(address, columns.model, terms, served, price_sheet)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:
@@ -150,32 +163,19 @@ def answer_lines(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _weigh_served(
-    url: str,
-    columns: ColumnOptions,
-    environment: str,
-    window: str,
-    horizon: str,
-    terms: RetrainTerms,
-    price_sheet: Path | None,
+    url: str, model: str, terms: RetrainTerms, parameters: Mapping[str, str], price_sheet: Path | None
 ) -> dict[str, Any]:
-    """Ask a running processor."""
-    from driftline_processor.readers.errors import BadInput
-
+    """Return the answer of a running processor; ``parameters``: which windows of the model are weighed."""
     from . import client
 
-    if not columns.model:
-        raise BadInput("--model is missing; name the model, such as --model churn")
     amount, currency, source = terms.cost, terms.currency, dict[str, Any]()
     if price_sheet is not None:
-        priced = _priced(price_sheet, client.fetch_training_runs(url, columns.model), columns.model)
+        priced = _priced(price_sheet, client.fetch_training_runs(url, model), model)
         amount, currency = priced.amount, priced.currency
         source = {"source": priced.source, "runs": priced.runs}
         say(f"{price_sheet}: a run costs {amount:,.2f} {currency}".rstrip() + f", the median of {priced.runs}")
     parameters = {
-        "version": columns.version,
-        "environment": environment,
-        "window": window,
-        "horizon": horizon,
+        **parameters,
         "metric": terms.metric,
         "currency": currency,
         "value": _written(terms.value),
@@ -183,7 +183,7 @@ def _weigh_served(
         "predictions": _written(terms.predictions),
         "recovered": _written(terms.share),
     }
-    answer = client.fetch_retraining(url, columns.model, {name: text for name, text in parameters.items() if text})
+    answer = client.fetch_retraining(url, model, {name: text for name, text in parameters.items() if text})
     return {**answer, "cost": {**answer["cost"], **source}} if answer["cost"] else answer
 
 
@@ -216,27 +216,15 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
     return RetrainCost(median(costs), prices.currency, "price sheet", len(costs))
 
 
-def _weigh_files(
-    data: Sequence[Path],
-    baseline: Path | None,
-    outcomes: Path | None,
-    config: Path | None,
-    window: str,
-    terms: RetrainTerms,
-    columns: ColumnOptions,
-) -> dict[str, Any]:
+def _weigh_files(inputs: EvaluationInputs, options: EvaluationOptions, terms: RetrainTerms) -> dict[str, Any]:
     """Judge rows of files as `driftline evaluate` does, and weigh the newest window."""
     from driftline_processor.core.retraining import question_of, weigh_retraining
     from driftline_processor.evaluation.files.evaluate import evaluate_files
-    from driftline_processor.evaluation.files.inputs import EvaluationInputs
-    from driftline_processor.evaluation.files.options import EvaluationOptions
     from driftline_processor.present.retraining import answer_json
     from driftline_processor.terminal.progress import show_progress
 
-    metrics = (terms.metric,) if terms.metric else ()
-    options = EvaluationOptions.of_columns(columns, window=window, config=config, metrics=metrics)
     with show_progress() as progress:
-        result = evaluate_files(EvaluationInputs(data, baseline, outcomes), options, say, progress)
+        result = evaluate_files(inputs, options, say, progress)
     windows = [evaluation for evaluation in result.evaluations if evaluation.closed]
     measured = [window for window in windows if window.realized and window.maturity == "mature"]
     answer = weigh_retraining(question_of(terms, windows, measured, measured, ()))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from driftline_processor.config.policies import Silence
 from driftline_processor.policy.alerts import Alert, AlertStore, Delivery
@@ -27,7 +27,7 @@ takes an alert on, or decides about a model; a silence begins."""
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, kw_only=True):
     """Something that was done.
 
     Attributes:
@@ -44,8 +44,8 @@ class Entry(Struct, frozen=True):
 
     time: int
     kind: EntryKind
-    model: str
-    environment: str
+    model: str = ""
+    environment: str = ""
     subject: str
     words: str
     by: str = ""
@@ -85,19 +85,21 @@ class Audit(Struct, frozen=True):
     def _of_alerts(self) -> Iterator[Entry]:
         alerts = self.alerts.alerts
         for alert in alerts.values():
-            yield _of(alert, alert.seen, "fired", alert.policy, f"fires, {alert.severity}", why=alert.words)
+            policy, words = alert.policy, f"fires, {alert.severity}"
+            yield _of(alert, Entry(time=alert.seen, kind="fired", subject=policy, words=words, why=alert.words))
             if alert.over is not None:
-                yield _of(alert, alert.over, "over", alert.policy, "is over", why=alert.words)
+                yield _of(alert, Entry(time=alert.over, kind="over", subject=policy, words="is over", why=alert.words))
             if alert.acknowledged is not None:
-                by, why = alert.acknowledged_by, alert.why
-                yield _of(alert, alert.acknowledged, "taken_on", alert.policy, "took it on", by, why)
+                entry = Entry(time=alert.acknowledged, kind="taken_on", subject=policy, words="took it on")
+                yield _of(alert, replace(entry, by=alert.acknowledged_by, why=alert.why))
         deliveries, approvals = self.alerts.deliveries, self.alerts.approvals
         for message in self.alerts.messages.values():
             alert_of = next((alerts[alert_id] for alert_id in message.about if alert_id in alerts), None)
             yield _sent(message, alert_of)
             approval = approvals.get(message.id)
             if approval is not None and approval.time is not None:
-                yield _about(message, alert_of, approval.time, "approved", "approved it", approval.by, approval.why)
+                entry = Entry(time=approval.time, kind="approved", subject=message.channel, words="approved it")
+                yield _about(message, alert_of, replace(entry, by=approval.by, why=approval.why))
             if (delivery := deliveries.get(message.id)) is not None:
                 yield _answered(message, alert_of, delivery)
 
@@ -105,14 +107,13 @@ class Audit(Struct, frozen=True):
         for decision in self.decisions.known:
             version = f", version {decision.version}" if decision.version else ""
             yield Entry(
-                decision.time,
-                "decided",
-                decision.model,
-                "",
-                decision.kind,
-                decision.words + version,
-                decision.by,
-                decision.why,
+                time=decision.time,
+                kind="decided",
+                model=decision.model,
+                subject=decision.kind,
+                words=decision.words + version,
+                by=decision.by,
+                why=decision.why,
             )
 
     def _of_silences(self, model: str) -> Iterator[Entry]:
@@ -121,30 +122,29 @@ class Audit(Struct, frozen=True):
                 continue
             policies = "" if silence.policies == ("*",) else f" of {', '.join(silence.policies)}"
             words = f"nothing is told{policies} until {date_words(silence.until)}"
-            yield Entry(silence.since, "silenced", ", ".join(silence.models), "", name, words)
+            yield Entry(time=silence.since, kind="silenced", model=", ".join(silence.models), subject=name, words=words)
 
 
-def _of(alert: Alert, time: int, kind: EntryKind, subject: str, words: str, by: str = "", why: str = "") -> Entry:
-    return Entry(time, kind, alert.model, alert.environment, subject, words, by, why, alert.id)
+def _of(alert: Alert, entry: Entry) -> Entry:
+    """Return an entry with the model of an alert."""
+    return replace(entry, model=alert.model, environment=alert.environment, alert=alert.id)
 
 
-def _about(
-    message: Message, alert: Alert | None, time: int, kind: EntryKind, words: str, by: str = "", why: str = ""
-) -> Entry:
-    """Return what was done with a message; a digest is about several models, and names none."""
-    if alert is None or message.says_several:
-        return Entry(time, kind, "", "", message.channel, words, by, why)
-    return _of(alert, time, kind, message.channel, words, by, why)
+def _about(message: Message, alert: Alert | None, entry: Entry) -> Entry:
+    """Return an entry with the model of a message; a digest is about several models, and names none."""
+    return entry if alert is None or message.says_several else _of(alert, entry)
 
 
 def _sent(message: Message, alert: Alert | None) -> Entry:
     kind: EntryKind = "ordered" if message.is_order else "told"
-    return _about(message, alert, message.made, kind, f"was {kind}: {message.kind}")
+    words = f"was {kind}: {message.kind}"
+    return _about(message, alert, Entry(time=message.made, kind=kind, subject=message.channel, words=words))
 
 
 def _answered(message: Message, alert: Alert | None, delivery: Delivery) -> Entry:
     words = f"{message.kind}: {delivery.result.replace('_', ' ')}"
-    return _about(message, alert, delivery.time, "answered", words, why=delivery.detail)
+    entry = Entry(time=delivery.time, kind="answered", subject=message.channel, words=words, why=delivery.detail)
+    return _about(message, alert, entry)
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:

@@ -78,8 +78,8 @@ class DecisionStore:
             now: Wall time, unix nanoseconds.
         """
         model, version, by, why = map(_storable, (model, version, by, why))
-        parts = (model, version, kind, by, why, str(now))
-        decision = Decision(xxhash.xxh3_64_hexdigest("\0".join(parts).encode()), model, version, kind, by, why, now)
+        id = xxhash.xxh3_64_hexdigest("\0".join((model, version, kind, by, why, str(now))).encode())
+        decision = Decision(id=id, model=model, version=version, kind=kind, by=by, why=why, time=now)
         remaining = (*self.known, decision)[-MOST:]
         removed_ids = [removed.id for removed in self.known[: len(self.known) + 1 - len(remaining)]]
         with transaction(self._connection):

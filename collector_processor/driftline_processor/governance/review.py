@@ -194,7 +194,8 @@ def trend(view: ModelView, period: Period) -> Trend:
     thinned = [*reversed([*reversed(windows)][::step])]
     first, last = (values[0], values[-1]) if values else (None, None)
     rows = sum(window.rows for window in windows)
-    return Trend(thinned, metric, first, last, None if base is None else base.value, len(windows), rows)
+    baseline = None if base is None else base.value
+    return Trend(thinned, metric, first=first, last=last, baseline=baseline, judged=len(windows), predictions=rows)
 
 
 def _reviewed(incident: Incident, period: Period, alerts: Sequence[Alert]) -> ReviewedIncident:

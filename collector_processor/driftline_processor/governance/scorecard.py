@@ -173,7 +173,17 @@ def scorecard(
     tier = next((str(view.tier) for view in views if view.tier is not None), "")
     owner = next((view.team for view in views if view.team), "")
     days = max((days for _, days in lost), default=0.0)
-    return Scorecard(leading, used, tier, owner, verdict, tuple(lines), relevant, loss, days)
+    return Scorecard(
+        model=leading,
+        versions=used,
+        tier=tier,
+        owner=owner,
+        verdict=verdict,
+        lines=tuple(lines),
+        incidents=relevant,
+        loss=loss,
+        loss_days=days,
+    )
 
 
 def windows_of(view: ModelView, period: Period) -> Sequence[Evaluation]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from driftline_processor.core.evaluation import ColumnDrift, Estimate, Evaluation, MetricValue
+from driftline_processor.core.nearest_names import near
 from driftline_processor.present import states, titles
 from driftline_processor.present.sentences.window import column_name, drift_words
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_label, window_name
 from driftline_processor.present.wording import short
-from driftline_processor.readers.errors import near
 
 from .frames import columns_of
 

@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias, get_args
 import pyarrow as pa
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
+from driftline_processor.core.nearest_names import near
 from driftline_processor.present.states import compared, drifted, rank
 from driftline_processor.present.titles import metric_names
 from driftline_processor.present.verdicts import verdict_sentence
-from driftline_processor.readers.errors import near
 
 FrameKind: TypeAlias = Literal["drift", "performance", "windows"]
 

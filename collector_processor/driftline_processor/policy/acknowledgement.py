@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from driftline_processor.config.channels import Channel
-from driftline_processor.present.alerts import acknowledgement_facts
+from driftline_processor.present.alerts import AlertPlace, acknowledgement_facts
 
 from .alerts import Alert, AlertStore
 from .message import Message
@@ -59,9 +59,8 @@ def acknowledge(
     for one in sent:
         place = one.alert, one.channel
         incidents[place] = max(one.incident, incidents.get(place, 1))
-    facts = acknowledgement_facts(
-        alert, known_alert.policy, known_alert.model, known_alert.environment, known_alert.severity, by, why
-    )
+    about = AlertPlace(known_alert.policy, known_alert.model, known_alert.environment, known_alert.severity)
+    facts = acknowledgement_facts(alert, about, by, why)
     messages = [
         Message(
             _id(thread, name, incident),

@@ -38,9 +38,18 @@ def hold(message: Message, channels: Mapping[str, Channel]) -> Message:
     return message if until is None else replace(message, held=until)
 
 
-class _Changes(Struct):
-    """What becomes of held messages."""
+class _Pass(Struct):
+    """One pass over the messages that wait, and what becomes of them.
 
+    Attributes:
+        models: All versions of all models.
+        now: Wall time, unix nanoseconds.
+        page: The address of the page of incidents; "" where nobody said.
+    """
+
+    models: Sequence[ModelView]
+    now: int
+    page: str
     written: list[Message] = field(default_factory=list)
     released: list[Message] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
@@ -93,43 +102,34 @@ class Digests:
         for message in self._store.held:
             if message.held is not None and (message.held <= now or message.made > now):  # the clock was set back
                 messages_by_channel.setdefault(message.channel, []).append(message)
-        changes = _Changes()
+        changes = _Pass(models, now, page)
         for name, keys in self._channels.items():
             waiting = messages_by_channel.get(name, [])
             if keys.pages and keys.digest is None:
-                self._page(waiting, changes, now)
+                self._page(waiting, changes)
             elif keys.digest is None:
-                self._end_quiet_hours(name, keys, waiting, changes, models, now, page)
+                self._end_quiet_hours(name, waiting, changes)
             else:
-                self._digest(name, keys, waiting, changes, models, now, page)
+                self._digest(name, waiting, changes)
         if changes.written or changes.released or changes.deliveries:
             self._store.write([], changes.written, changes.deliveries, released=changes.released)
         return [*changes.written, *changes.released]
 
-    def _page(self, waiting: Sequence[Message], changes: _Changes, now: int) -> None:
+    def _page(self, waiting: Sequence[Message], changes: _Pass) -> None:
         """Let the last message about each alert go, where the alert still wants somebody."""
         for messages in _by_thread(waiting).values():
             last = messages[-1]
             alerts = [self._store.alerts[alert] for alert in _about(messages) if alert in self._store.alerts]
             over = not any(alert.open and alert.until is None and alert.acknowledged is None for alert in alerts)
             if last.kind in (*ASKING, "eased") and over:
-                changes.deliveries += [Delivery(message.id, now, "collected", NO_NEWS) for message in messages]
+                changes.deliveries += [Delivery(message.id, changes.now, "collected", NO_NEWS) for message in messages]
                 continue
             changes.deliveries += [
-                Delivery(message.id, now, "collected", SUPERSEDED, last.id) for message in messages[:-1]
+                Delivery(message.id, changes.now, "collected", SUPERSEDED, last.id) for message in messages[:-1]
             ]
-            changes.released.append(replace(last, held=None, made=now))
+            changes.released.append(replace(last, held=None, made=changes.now))
 
-    def _end_quiet_hours(
-        self,
-        name: str,
-        keys: Channel,
-        waiting: Sequence[Message],
-        changes: _Changes,
-        models: Sequence[ModelView],
-        now: int,
-        page: str,
-    ) -> None:
+    def _end_quiet_hours(self, name: str, waiting: Sequence[Message], changes: _Pass) -> None:
         """Say in one message what waited, where it is more than one."""
         left = []
         for message in waiting:
@@ -137,25 +137,17 @@ class Digests:
             if later_message is None:
                 left.append(message)
             else:
-                changes.deliveries.append(Delivery(message.id, now, "collected", SUPERSEDED, later_message.id))
+                changes.deliveries.append(Delivery(message.id, changes.now, "collected", SUPERSEDED, later_message.id))
         if len(left) == 1:
-            changes.released.append(replace(left[0], held=None, made=now))
+            changes.released.append(replace(left[0], held=None, made=changes.now))
         elif left:
-            self._say("summary", name, keys, left, _about(left), _begun(left), changes, models, now, page)
+            self._say("summary", name, left, _about(left), changes)
 
-    def _digest(
-        self,
-        name: str,
-        keys: Channel,
-        waiting: Sequence[Message],
-        changes: _Changes,
-        models: Sequence[ModelView],
-        now: int,
-        page: str,
-    ) -> None:
+    def _digest(self, name: str, waiting: Sequence[Message], changes: _Pass) -> None:
         """Say in one message what began, lasts and ended since the last digest, where there is anything."""
+        keys = self._channels[name]
         assert keys.digest is not None
-        period = keys.digest.latest(now, keys.zone)
+        period = keys.digest.latest(changes.now, keys.zone)
         if not waiting:
             if self._looked.get(name) == period:
                 return
@@ -171,27 +163,16 @@ class Digests:
         ]
         alerts = [*dict.fromkeys([*_about(waiting), *sorted(collected)])]
         if alerts:
-            self._say("digest", name, keys, waiting, alerts, _begun(waiting), changes, models, now, page)
+            self._say("digest", name, waiting, alerts, changes)
 
-    def _say(
-        self,
-        kind: Kind,
-        name: str,
-        keys: Channel,
-        waiting: Sequence[Message],
-        alerts: Iterable[str],
-        began: set[str],
-        changes: _Changes,
-        models: Sequence[ModelView],
-        now: int,
-        page: str,
-    ) -> None:
+    def _say(self, kind: Kind, name: str, waiting: Sequence[Message], alerts: Iterable[str], changes: _Pass) -> None:
+        keys, now = self._channels[name], changes.now
         known_alerts = [self._store.alerts[alert] for alert in alerts if alert in self._store.alerts]
-        lines = [*_lines(known_alerts, began, models)]
+        lines = [*_lines(known_alerts, _begun(waiting), changes.models)]
         if lines:
             digest_time = keys.digest.latest(now, keys.zone) if keys.digest is not None else now
             id = self._new_id(f"{kind}-{name}-{iso_time(digest_time)}")
-            facts = collected_facts(kind, lines, now, keys.timezone, page)
+            facts = collected_facts(kind, lines, now, keys.timezone, changes.page)
             changes.written.append(Message(id, id, name, kind, now, facts))
             changes.deliveries += [Delivery(message.id, now, "collected", f"said in {id}", id) for message in waiting]
         else:

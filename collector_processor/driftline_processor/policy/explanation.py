@@ -13,8 +13,8 @@ import yaml
 from driftline.tables.table import ModelKey
 from msgspec import Struct
 
-from driftline_processor.config.channels import Channel
-from driftline_processor.config.policies import Policy, Silence
+from driftline_processor.config.policies import Policy
+from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.policy import (
     Condition,
@@ -155,15 +155,27 @@ class _Known(Struct, frozen=True):
     judged: dict[str, _Judged]
 
 
+class _Case(Struct, frozen=True):
+    """What is explained: a policy, a version, and the alert if there is one.
+
+    Attributes:
+        of_now: Whether it is what holds now; else what held around the alert.
+    """
+
+    name: str
+    policy: Policy
+    view: ModelView
+    judgement: _Judged
+    alert: Alert | None
+    of_now: bool
+
+
 class PolicyExplanations:
     """Explains the decisions of policies; what did not change is not judged again. Any thread may ask.
 
     Args:
         alerts: What was told.
-        policies: By name, also those that are switched off.
-        channels: Names of the channels of a policy that names none.
-        silences: When nothing is told.
-        keys: Those of all channels, by name.
+        config: The policies, also those that are switched off, silences and channels.
         waiting: Returns the environments and models whose past waits to be judged.
         put_off: Returns why a channel or an action takes no messages for now; "" where it does.
         clock: Unix nanoseconds.
@@ -172,16 +184,15 @@ class PolicyExplanations:
     def __init__(
         self,
         alerts: AlertStore,
-        policies: Mapping[str, Policy],
-        channels: Sequence[str],
-        silences: Sequence[Silence],
-        keys: Mapping[str, Channel],
+        config: Config,
         waiting: Callable[[], Collection[tuple[str, str]]],
         put_off: Callable[[str], str],
         clock: Callable[[], int],
     ) -> None:
-        self._alerts, self._policies, self._channels = alerts, policies, channels
-        self._silences, self._keys, self._waiting, self._put_off, self._clock = silences, keys, waiting, put_off, clock
+        disabled = {name: policy for name, policy in config.policies.items() if not policy.enabled}
+        self._policies = {**config.watched_policies, **disabled}
+        self._channels, self._keys, self._silences = config.told, config.all_channels, [*config.silences.values()]
+        self._alerts, self._waiting, self._put_off, self._clock = alerts, waiting, put_off, clock
         self._known: Mapping[ModelKey, _Known] = {}
 
     def of_model(self, views: Sequence[ModelView]) -> list[PolicyDecision]:
@@ -212,7 +223,7 @@ class PolicyExplanations:
             return None
         judgement = _around(policy, self._read(view).history, alert)
         standing = "is over" if not alert.open else _standing(None, alert, view)
-        return self._decision(alert.policy, policy, view, judgement, judgement.steps, alert, standing, of_now=False)
+        return self._decision(_Case(alert.policy, policy, view, judgement, alert, of_now=False), standing)
 
     def _of_now(self, name: str, policy: Policy, view: ModelView, newest: Alert | None) -> PolicyDecision:
         reading = self._read(view)
@@ -221,24 +232,15 @@ class PolicyExplanations:
             judgement = reading.judged[name] = _judged(policy, reading.history, SHOWN)
         outcome = judgement.steps[-1].outcome if judgement.steps else None
         standing = _standing(outcome, newest, view) if policy.enabled else "is switched off"
-        return self._decision(name, policy, view, judgement, judgement.steps[-SHOWN:], newest, standing)
+        return self._decision(_Case(name, policy, view, judgement, newest, of_now=True), standing)
 
-    def _decision(
-        self,
-        name: str,
-        policy: Policy,
-        view: ModelView,
-        judgement: _Judged,
-        steps: Sequence[Step],
-        alert: Alert | None,
-        standing: str,
-        *,
-        of_now: bool = True,
-    ) -> PolicyDecision:
+    def _decision(self, case: _Case, standing: str) -> PolicyDecision:
+        policy, view, judgement, alert = case.policy, case.view, case.judgement, case.alert
+        steps = judgement.steps[-SHOWN:] if case.of_now else judgement.steps
         history = None if alert is None else alert_history(self._alerts, alert)
         cool_down = policy.rule.patience.cool_down
         return PolicyDecision(
-            policy=name,
+            policy=case.name,
             key=view.key,
             timezone=view.timezone,
             written=_written(policy.when),
@@ -255,11 +257,11 @@ class PolicyExplanations:
                 )
                 for step in reversed(steps)
             ],
-            now=view.verdict if of_now and policy.rule.states else None,
+            now=view.verdict if case.of_now and policy.rule.states else None,
             standing=standing,
             fires=alert is not None and alert.open,
             history=history,
-            untold=[*self._untold(name, policy, view, history, judgement, of_now)],
+            untold=[*self._untold(case, history)],
         )
 
     def _read(self, view: ModelView) -> _Known:
@@ -280,15 +282,8 @@ class PolicyExplanations:
 
     # -- why nobody was told ------------------------------------------------------------------------------------------
 
-    def _untold(
-        self,
-        name: str,
-        policy: Policy,
-        view: ModelView,
-        history: AlertHistory | None,
-        judgement: _Judged,
-        of_now: bool,
-    ) -> Iterator[Reason]:
+    def _untold(self, case: _Case, history: AlertHistory | None) -> Iterator[Reason]:
+        name, policy, view, judgement, of_now = case.name, case.policy, case.view, case.judgement, case.of_now
         if not policy.enabled:
             yield Reason("switched_off", words.SWITCHED_OFF)
             return

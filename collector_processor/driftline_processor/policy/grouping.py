@@ -47,29 +47,34 @@ class AlertChange(Struct, frozen=True):
     repeats: bool = False
 
 
+class Look(Struct, frozen=True):
+    """One look at the policies, of which messages and orders are made.
+
+    Attributes:
+        alerts: Every alert by id, as it is now.
+        alone: Returns whether the policy of an alert keeps it out of the messages and incidents of others.
+        facts: What is to be said of one alert.
+        now: Wall time, unix nanoseconds.
+    """
+
+    alerts: Mapping[str, Alert]
+    alone: Callable[[Alert], bool]
+    facts: FactsOf
+    now: int
+
+
 class Threads:
     """The messages of one look.
 
     Args:
         sent: The messages of threads that tell of what is open or has changed, the oldest first.
-        alerts: Every alert by id, as it is now.
-        alone: Returns whether the policy of an alert keeps it out of the messages of others.
-        facts: What is to be said of one alert.
+        look: The look.
         new_id: Returns the id of a new message, from its thread, its channel and its number.
-        now: Wall time, unix nanoseconds.
     """
 
-    def __init__(
-        self,
-        sent: Collection[Message],
-        alerts: Mapping[str, Alert],
-        alone: Callable[[Alert], bool],
-        facts: FactsOf,
-        new_id: Callable[[str, str, int], str],
-        now: int,
-    ) -> None:
-        self._sent, self._alerts, self._alone, self._facts = sent, alerts, alone, facts
-        self._new_id, self._now = new_id, now
+    def __init__(self, sent: Collection[Message], look: Look, new_id: Callable[[str, str, int], str]) -> None:
+        self._sent, self._new_id, self._now = sent, new_id, look.now
+        self._alerts, self._alone, self._facts = look.alerts, look.alone, look.facts
 
     def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
         """Yield what is told of these changes: of each model to each channel what began, then what ended."""

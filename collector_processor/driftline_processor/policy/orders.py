@@ -17,7 +17,7 @@ from driftline_processor.config.actions import ActionKeys
 from driftline_processor.present.alerts import group_facts
 
 from .alerts import Alert, AlertStore, Approval, Delivery
-from .grouping import AlertChange, FactsOf, gravity
+from .grouping import AlertChange, Look, gravity
 from .message import Kind, Message
 
 LAPSED: Final = "the alert was over before anybody approved it"
@@ -51,25 +51,19 @@ class Orders:
     Args:
         store: What was ordered before.
         actions: The keys of every action, by name.
-        alerts: Every alert by id, as it is now.
+        look: The look.
         named: Returns the actions of the policy of an alert.
-        alone: Returns whether the policy of an alert keeps it out of the incidents of others.
-        facts: What is to be said of one alert.
-        now: Wall time, unix nanoseconds.
     """
 
     def __init__(
         self,
         store: AlertStore,
         actions: Mapping[str, ActionKeys],
-        alerts: Mapping[str, Alert],
+        look: Look,
         named: Callable[[Alert], Sequence[str]],
-        alone: Callable[[Alert], bool],
-        facts: FactsOf,
-        now: int,
     ) -> None:
-        self._store, self._actions, self._alerts, self._now = store, actions, alerts, now
-        self._named, self._alone, self._facts = named, alone, facts
+        self._store, self._actions, self._alerts, self._now = store, actions, look.alerts, look.now
+        self._named, self._alone, self._facts = named, look.alone, look.facts
         self._times: dict[str, list[int]] = {}
         self._changed: Mapping[str, AlertChange] = {}
         self.lapsed: list[Delivery] = []
@@ -89,7 +83,7 @@ class Orders:
                     change for change in place_changes if change.kind in action.on and name in self._named(change.alert)
                 ]
                 joined = set[str]()
-                for order in self._begun(name, action, [change for change in asking if change.kind != "over"]):
+                for order in self._begun(name, [change for change in asking if change.kind != "over"]):
                     joined |= {order.message.alert}
                     yield order
                 yield from self._ended(
@@ -106,7 +100,7 @@ class Orders:
 
     # -- what begins --------------------------------------------------------------------------------------------------
 
-    def _begun(self, name: str, action: ActionKeys, alert_changes: Sequence[AlertChange]) -> Iterator[Order]:
+    def _begun(self, name: str, alert_changes: Sequence[AlertChange]) -> Iterator[Order]:
         if not alert_changes:
             return
         opened = {new.alert.id for new in alert_changes if new.kind == "opened"}
@@ -127,12 +121,11 @@ class Orders:
             )
             changes_by_incident.setdefault(incident_id if new.kind == "worse" else common, []).append(new)
         for id, incident_changes in changes_by_incident.items():
-            yield from self._order(name, action, id, incidents.get(id, _Incident([])), incident_changes, opened)
+            yield from self._order(name, id, incidents.get(id, _Incident([])), incident_changes, opened)
 
     def _order(
         self,
         name: str,
-        action: ActionKeys,
         id: str,
         incident: _Incident,
         changes: Sequence[AlertChange],
@@ -142,6 +135,7 @@ class Orders:
 
         An alert that ends and begins again within an incident that lasts is no news: nothing said that it was over.
         """
+        action = self._actions[name]
         ids = {change.alert.id for change in changes}
         lasting_alerts = [alert for alert in incident.alerts if alert not in ids and self._lasts(alert, opened)]
         if lasting_alerts:

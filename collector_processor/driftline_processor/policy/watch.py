@@ -16,9 +16,8 @@ from driftline.tables.table import ModelKey
 from msgspec import Struct
 from msgspec.structs import replace
 
-from driftline_processor.config.actions import ActionKeys
-from driftline_processor.config.channels import Channel
-from driftline_processor.config.policies import Policy, Silence
+from driftline_processor.config.policies import Policy
+from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.policy import Firing, WindowHistory
@@ -33,7 +32,7 @@ from driftline_processor.queries.overview import ModelView, leading_model, verdi
 from .alerts import About, Alert, AlertStore, Delivery, alert_id
 from .digests import hold
 from .escalation import Escalations, Unanswered
-from .grouping import AlertChange, FactsOf, Threads, gravity
+from .grouping import AlertChange, Look, Threads, gravity
 from .message import SEVERITIES, Kind, Message
 from .orders import Orders
 
@@ -86,42 +85,48 @@ class _Read(Struct, frozen=True):
     firings: Sequence[Firing]
 
 
+class _Case(Struct, frozen=True):
+    """What a policy shows of a model at one look.
+
+    Attributes:
+        name: Of the policy.
+        policy: The policy.
+        group: The versions of the model that are in use.
+        firings: The oldest first.
+        now: Wall time, unix nanoseconds.
+    """
+
+    name: str
+    policy: Policy
+    group: VersionGroup
+    firings: Sequence[_Shown]
+    now: int
+
+
 class PolicyWatch:
     """The policies of a configuration over the models of a state. One thread calls it.
 
     Args:
         store: Where alerts are kept.
-        policies: By name; those that are switched off are not looked at.
-        channels: Names of the channels of a policy that names none.
-        silences: When nothing is told.
+        config: The policies, silences, channels and actions.
         clock: Unix nanoseconds.
         links: What messages link to.
-        keys: Those of all channels, by name: when messages wait, and who is told where nobody takes an alert on.
-        actions: What policies may have done about an alert, by name.
     """
 
-    def __init__(
-        self,
-        store: AlertStore,
-        policies: Mapping[str, Policy],
-        channels: Sequence[str],
-        silences: Sequence[Silence],
-        clock: Callable[[], int],
-        links: MessageLinks,
-        keys: Mapping[str, Channel],
-        actions: Mapping[str, ActionKeys] | None = None,
-    ) -> None:
+    def __init__(self, store: AlertStore, config: Config, clock: Callable[[], int], links: MessageLinks) -> None:
+        policies = config.watched_policies
         self.store = store
-        self._keys = keys
+        self._keys = config.all_channels
         self._escalations = Escalations(store, self._keys)
-        self._actions = actions or {}
+        self._actions = config.actions
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._named = frozenset(policies)
         self._places: set[tuple[str, str]] | None = None
         self._awaited: dict[tuple[str, str], int] = {}
         self.waiting: Collection[tuple[str, str]] = ()
         """Environments and models at which the last look did not look, for windows of their past wait to be judged."""
-        self._channels, self._silences, self._clock, self._links = channels, silences, clock, links
+        self._channels, self._silences = config.told, [*config.silences.values()]
+        self._clock, self._links = clock, links
         self._read: dict[tuple[str, ModelKey], _Read] = {}
         self._readings: dict[int, tuple[Evaluation, Reading]] = {}
 
@@ -160,9 +165,10 @@ class PolicyWatch:
                 if about not in self.store.looks:
                     looks[about] = group.watermark
                 since = self.store.looks.get(about, group.watermark)
-                alert = self._alert(name, policy, group, self.store.newest_of(about), shown_firings, now)
+                case = _Case(name, policy, group, shown_firings, now)
+                alert = self._alert(case, self.store.newest_of(about))
                 if alert is None or not alert.open:
-                    alert = self._passed(name, policy, group, alert, shown_firings, since, now) or alert
+                    alert = self._passed(case, alert, since) or alert
                 if alert is not None:
                     changed[about] = alert
         for alert in self.store.open:
@@ -176,10 +182,10 @@ class PolicyWatch:
             actions = () if change.repeats else self._actions_of(change.alert)
             if change.kind != "over" and (change.channels or actions):
                 told_names.add(change.alert.id)
-        by_id = self._by_id(changed.values())
-        ordering = Orders(self.store, self._actions, by_id, self._actions_of, self._is_alone, facts, now)
+        look = Look(self._by_id(changed.values()), self._is_alone, facts, now)
+        ordering = Orders(self.store, self._actions, look, self._actions_of)
         orders = [*ordering.orders(changes)] if changes and self._actions else []
-        messages = [*self._threads(changes, changed.values(), facts, now).messages(changes)] if changes else []
+        messages = [*self._threads(changes, look).messages(changes)] if changes else []
         messages += self._escalated(changed, groups, messages, now)
         messages = [hold(message, self._keys) for message in messages]
         written = [
@@ -265,17 +271,16 @@ class PolicyWatch:
 
     # -- what that means for the alerts -------------------------------------------------------------------------------
 
-    def _alert(
-        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, showns: Sequence[_Shown], now: int
-    ) -> Alert | None:
+    def _alert(self, case: _Case, alert: Alert | None) -> Alert | None:
         """Return the alert of a policy for a model as it is now; None where there never was one."""
-        lasting_firings = [shown_firing for shown_firing in showns if shown_firing.firing.until is None]
+        policy, group, now = case.policy, case.group, case.now
+        lasting_firings = [shown_firing for shown_firing in case.firings if shown_firing.firing.until is None]
         if lasting_firings:
             gravest = min(lasting_firings, key=lambda shown_firing: _rank(shown_firing.firing.state))
-            return self._lasting(name, policy, group, alert, gravest, now)
+            return self._lasting(case, alert, gravest)
         if alert is None or not alert.open:
             return alert
-        firings = [shown_firing.firing for shown_firing in showns if _overlaps(alert, shown_firing.firing)]
+        firings = [shown_firing.firing for shown_firing in case.firings if _overlaps(alert, shown_firing.firing)]
         until, ending = alert.until, alert.ending
         if until is None and not firings:
             replaced = all(view.key.version != alert.version for view in group.views)
@@ -293,18 +298,16 @@ class PolicyWatch:
         words = alert.words if ending == alert.ending else ending_words(ending)
         return replace(alert, until=until, over=over, words=words, ending=ending)
 
-    def _lasting(
-        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, shown_firing: _Shown, now: int
-    ) -> Alert:
+    def _lasting(self, case: _Case, alert: Alert | None, shown_firing: _Shown) -> Alert:
         firing = shown_firing.firing
         opens_again = alert is not None and not alert.open and _overlaps(alert, firing)
         if alert is None or not (alert.open or opens_again):
-            return self._new(name, policy, group, shown_firing, now)
+            return self._new(case, shown_firing)
         graver = _rank(firing.state) < _rank(alert.state)
         return replace(
             alert,
             state=firing.state if graver or not alert.open else alert.state,
-            severity=policy.severity_in(firing.state) if graver else alert.severity,
+            severity=case.policy.severity_in(firing.state) if graver else alert.severity,
             since=_earlier(alert.since, firing.since) if not graver else firing.since,
             until=None,
             over=None,
@@ -317,7 +320,8 @@ class PolicyWatch:
             version=alert.version,
         )
 
-    def _new(self, name: str, policy: Policy, group: VersionGroup, shown_firing: _Shown, now: int) -> Alert:
+    def _new(self, case: _Case, shown_firing: _Shown) -> Alert:
+        name, policy, group, now = case.name, case.policy, case.group, case.now
         firing, view = shown_firing.firing, shown_firing.view
         since = firing.fired if firing.since is None else firing.since
         ids = (alert_id(name, group.environment, group.model, since, number) for number in itertools.count(1))
@@ -342,29 +346,20 @@ class PolicyWatch:
             subjects=firing.subjects,
         )
 
-    def _passed(
-        self,
-        name: str,
-        policy: Policy,
-        group: VersionGroup,
-        alert: Alert | None,
-        showns: Sequence[_Shown],
-        since: int,
-        now: int,
-    ) -> Alert | None:
+    def _passed(self, case: _Case, alert: Alert | None, since: int) -> Alert | None:
         """Return an alert of what began and ended between two looks; None where nothing did.
 
         What had fired before the first look is no news. Several such times are one alert.
         """
         ended_firings = [
             shown_firing
-            for shown_firing in showns
+            for shown_firing in case.firings
             if shown_firing.firing.until is not None and shown_firing.firing.fired > since
         ]
         if not ended_firings:
             return None
         known_alerts = [
-            *self.store.alerts_of((name, group.environment, group.model)),
+            *self.store.alerts_of((case.name, case.group.environment, case.group.model)),
             *([] if alert is None else [alert]),
         ]
         unseen = [
@@ -375,9 +370,7 @@ class PolicyWatch:
         if not unseen:
             return None
         newest = unseen[-1]
-        return self._new(
-            name, policy, group, replace(newest, firing=replace(newest.firing, since=unseen[0].firing.since)), now
-        )
+        return self._new(case, replace(newest, firing=replace(newest.firing, since=unseen[0].firing.since)))
 
     # -- what is told -------------------------------------------------------------------------------------------------
 
@@ -403,7 +396,7 @@ class PolicyWatch:
             kind = self._kind(alert, stored_alert)
             if kind is None and not (alert.open and alert.until is None):
                 continue
-            channels = (policy.notify if policy is not None else ()) or self._channels
+            channels: Sequence[str] = (policy.notify if policy is not None else ()) or self._channels
             told = self._told(alert)
             left = [name for name in told if name in self._keys]
             heirs = [name for name in channels if name not in told] if len(left) < len(told) else []
@@ -449,12 +442,11 @@ class PolicyWatch:
         """Return the channels that have messages about an alert, in the order in which they have."""
         return tuple(dict.fromkeys(message.channel for message in self.store.about(alert.id) if not message.is_order))
 
-    def _threads(self, changes: Sequence[AlertChange], changed: Collection[Alert], facts: FactsOf, now: int) -> Threads:
+    def _threads(self, changes: Sequence[AlertChange], look: Look) -> Threads:
         """Return the threads that changes may join or end."""
-        alerts_by_id = self._by_id(changed)
         alerts = [*self.store.open, *(change.alert for change in changes)]
         sent = self.store.threads_about(alert.id for alert in alerts)
-        return Threads(sent, alerts_by_id, self._is_alone, facts, self.store.new_id, now)
+        return Threads(sent, look, self.store.new_id)
 
     def _by_id(self, changed: Collection[Alert]) -> Mapping[str, Alert]:
         """Return every alert by its id, as it is now."""

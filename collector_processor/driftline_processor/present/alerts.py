@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -192,31 +192,39 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
     }
 
 
-def acknowledgement_facts(
-    alert: str, policy: str, model: str, environment: str, severity: str, by: str, why: str
-) -> dict[str, Any]:
-    """Return in parts that somebody has an alert in hand.
+class AlertPlace(NamedTuple):
+    """What an alert is about.
 
-    Args:
-        alert: Id of the alert.
+    Attributes:
         policy: Name of its policy.
         model: Name of the model.
         environment: Where it runs; "" where nobody said.
         severity: How grave it is.
+    """
+
+    policy: str
+    model: str
+    environment: str
+    severity: str
+
+
+def acknowledgement_facts(alert: str, place: AlertPlace, by: str, why: str) -> dict[str, Any]:
+    """Return in parts that somebody has an alert in hand.
+
+    Args:
+        alert: Id of the alert.
+        place: What it is about.
         by: Who has it.
         why: What that person said; "" where nothing was.
     """
     person, reason = short(by, 80), short(why, 500)
     return {
-        "title": f"{person} has {_name(model, environment)} in hand",
+        "title": f"{person} has {_name(place.model, place.environment)} in hand",
         "text": "\n".join([*([reason] if reason else []), f"Alert {alert}."]),
         "links": {},
         "kind": "acknowledged",
         "alert": alert,
-        "policy": policy,
-        "model": model,
-        "environment": environment,
-        "severity": severity,
+        **place._asdict(),
         "by": person,
         "why": reason,
     }

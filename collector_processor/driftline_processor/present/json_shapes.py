@@ -106,9 +106,10 @@ class Shapes:
         if key.type is not None:
             return key.type
         attribute = getattr(kind, name, None)
-        return (
-            get_type_hints(attribute.fget)["return"] if isinstance(attribute, property) else get_type_hints(kind)[name]
-        )
+        return _types_of(attribute.fget)["return"] if isinstance(attribute, property) else _types_of(kind)[name]
+
+
+_types_of = cache(get_type_hints)
 
 
 def keys_of(shape: Shape) -> Iterator[Key]:

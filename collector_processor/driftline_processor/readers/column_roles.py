@@ -8,14 +8,16 @@ from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import pyarrow as pa
+from driftline.baseline.baseline import Baseline
 from driftline.tables.task import Task
 from msgspec import Struct
 
+from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
 from .column_options import ColumnOptions
-from .errors import BadInput, Say, listed, missing_option, near, option_text
+from .errors import BadInput, Say, missing_option, option_text
 from .source import Source
 from .sources import FilteredSource
 
@@ -106,20 +108,21 @@ def id_column(options: ColumnOptions, columns: Columns) -> str:
 def find_roles(
     sources: Sequence[Source],
     options: ColumnOptions,
-    task: Task,
-    columns: Columns,
     say: Say,
+    baseline: Baseline | None = None,
     features: Collection[str] | None = None,
-    embeddings: Collection[str] | None = None,
 ) -> Roles:
     """Find the columns of every part in all files.
 
-    ``task``: while its kind is unknown, nothing is a score, a prediction or an actual. ``columns``: the baseline's
-    columns, ``features``: its features; None when the baseline is data, and every other column is a feature.
-    ``embeddings``: those of them whose values are lists of numbers; None where any may be.
+    ``baseline``: its task and columns count; None when the rows become a baseline. While the kind of the task is
+    unknown, nothing is a score, a prediction or an actual. ``features``: those of the baseline; None = every other
+    column is a feature.
 
     Raises :class:`BadInput` when a column that was asked for is not there.
     """
+    task = Task(options.task) if baseline is None else baseline.task
+    columns: Columns = {} if baseline is None else baseline.columns
+    embeddings = None if baseline is None else baseline.bins.projections
     names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
     shared = [name for name in names if all(name in source.schema.names for source in sources)]
     reserved = set(features or ())

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeAlias
 
-from driftline_processor.core.nearest_names import listed as listed
-from driftline_processor.core.nearest_names import near as near
-from driftline_processor.core.nearest_names import nearest as nearest
+from driftline_processor.core.nearest_names import listed
 
 Say: TypeAlias = Callable[[str], None]
 """Tells the user, one sentence a call, what was guessed, left out or could not be used."""

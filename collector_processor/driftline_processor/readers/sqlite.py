@@ -13,8 +13,10 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from driftline_processor.core.nearest_names import listed, near
+
 from .addresses import Address, address_of
-from .errors import BadInput, listed, near
+from .errors import BadInput
 from .json_rows import JsonSource, ParsedLines, array_of, flattened, texts_of
 
 _CHUNK = 50_000

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from driftline_processor.config.receivers import Http
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
+from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.expected_wait import MOST_WAIT, refuse_late
 from driftline_processor.memory_ceiling import JSON as OF_JSON
 from driftline_processor.memory_ceiling import NeedsMoreMemory
@@ -39,7 +40,7 @@ from driftline_processor.otlp.protocol import (
 )
 from driftline_processor.receipts import Overloaded, Receipt, Signal
 from driftline_processor.servers.browser_guard import AccessRules
-from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge, UnknownEncoding, receive_body
+from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body
 from driftline_processor.servers.loop_calls import LoopCalls
 from driftline_processor.servers.request_memory import ceiling_of
 

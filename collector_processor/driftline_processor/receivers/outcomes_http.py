@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import xxhash
 from driftline.semconv import attributes, metrics
@@ -25,6 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.health import Counters
 from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
@@ -34,14 +36,7 @@ from driftline_processor.readers.outcomes.documents import parse_csv, parse_json
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
 from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
 from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt
-from driftline_processor.servers.http_body import (
-    Body,
-    MalformedBody,
-    TooLarge,
-    UnknownEncoding,
-    receive_body,
-    retry_later,
-)
+from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body, retry_later
 from driftline_processor.servers.request_memory import ceiling_of
 
 _log = logging.getLogger("driftline")
@@ -106,9 +101,8 @@ def routes(
             environment = text_of(request.query_params.get("environment"), "environment")
             upload_part = named_part(request.query_params)
             now = clock()
-            read = await asyncio.get_running_loop().run_in_executor(
-                parsers, _read, body, kind, parse, model, environment, now
-            )
+            form = _Form(kind, parse, model, environment)
+            read = await asyncio.get_running_loop().run_in_executor(parsers, _read, body, form, now)
         except (TooLarge, NeedsMoreMemory) as reason:
             return _error(413, str(reason))
         except UnknownEncoding as reason:
@@ -171,15 +165,31 @@ class _Document(Struct, frozen=True):
     digest: bytes
 
 
-def _read(body: Body, kind: str, parse: Parse, model: str | None, environment: str | None, now: int) -> _Document:
+class _Form(NamedTuple):
+    """How a body is read.
+
+    Attributes:
+        kind: Its content type.
+        parse: The reader of the type.
+        model: The model of rows that name none.
+        environment: The environment of rows that name none.
+    """
+
+    kind: str
+    parse: Parse
+    model: str | None
+    environment: str | None
+
+
+def _read(body: Body, form: _Form, now: int) -> _Document:
     data = body.unpacked()
     ceiling = ceiling_of(body.scope)
-    needed = JSON * len(data) if kind == "application/json" else ceiling.of_document(len(data))
+    needed = JSON * len(data) if form.kind == "application/json" else ceiling.of_document(len(data))
     with ceiling.working(needed):
-        parsed = parse(data, model, environment)
+        parsed = form.parse(data, form.model, form.environment)
         tables = parsed.rows.tables(now)
     digest = xxhash.xxh3_128(data)
-    digest.update(f"{kind}\n{model}\n{environment}".encode())
+    digest.update(f"{form.kind}\n{form.model}\n{form.environment}".encode())
     return _Document(parsed, tables, bool((parsed.rows.time != 0).all()), digest.digest())
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
-from driftline_processor.core.decode.untrusted_json import TooLarge as TooLarge
+from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.receipts import Overloaded
 

@@ -151,18 +151,9 @@ class Parts(Struct, frozen=True, kw_only=True):
             currency=config.currency,
         )
         snapshots.publish()
-        alerts, silences = AlertStore(connection, store.unreadable), [*config.silences.values()]
-        policies = PolicyWatch(
-            *(alerts, config.watched_policies, config.told, silences, clock),
-            links=shared.links,
-            keys=config.all_channels,
-            actions=config.actions,
-        )
-        off = {name: policy for name, policy in config.policies.items() if not policy.enabled}
-        explanations = PolicyExplanations(
-            *(alerts, {**config.watched_policies, **off}, config.told, silences),
-            *(config.all_channels, lambda: policies.waiting, shared.put_off, clock),
-        )
+        alerts = AlertStore(connection, store.unreadable)
+        policies = PolicyWatch(alerts, config, clock, shared.links)
+        explanations = PolicyExplanations(alerts, config, lambda: policies.waiting, shared.put_off, clock)
         return cls(
             intake=intake,
             connection=connection,

@@ -41,6 +41,18 @@ ActualCheck = Callable[[Column, Task], None]
 """Told an actual, may refuse values that are no classes."""
 
 
+class UnreadableColumn(ValueError):  # noqa: N818 - the state of the rows, and the sentence their sender reads
+    """No value of a column can be read.
+
+    Attributes:
+        part: ``score`` or ``time``.
+    """
+
+    def __init__(self, part: str, text: str) -> None:
+        super().__init__(text)
+        self.part = part
+
+
 @dataclass(frozen=True, slots=True)
 class ReferenceDescription:
     """The description of reference rows; whatever is left out is learned from the rows.
@@ -256,9 +268,13 @@ def task_and_vocabularies(
     score or no time can be read.
     """
     if rows.scores is not None and len(rows.scores) and np.isnan(rows.scores).all():
-        raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
+        raise UnreadableColumn(
+            "score", "score holds no number at all; pass the model's scores, and its classes as predicted="
+        )
     if rows.time is not None and rows.rows and not rows.time.any():
-        raise ValueError("time: no value can be read as a time; pass times, ISO 8601 texts or unix seconds")
+        raise UnreadableColumn(
+            "time", "time: no value can be read as a time; pass times, ISO 8601 texts or unix seconds"
+        )
     if Task(description.task).predicts_number and rows.actual is not None:
         _refuse_no_number(rows.actual)
     names = description.text_features

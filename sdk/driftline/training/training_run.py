@@ -99,7 +99,8 @@ class TrainingRun:
             if epochs is not None:
                 self._epochs = float(epochs)
         except Exception as error:
-            self._warn(f"rows and epochs are numbers, and one of {type(rows).__name__} was given", error)
+            kinds = f"{type(rows).__name__} and {type(epochs).__name__}"
+            self._warn(f"rows and epochs must be numbers; they are {kinds}", error)
         for name, value in results.items():
             if name not in self._results and len(self._results) >= MOST_RESULTS:
                 self._warn(f"more than {MOST_RESULTS} results of one run; the rest are left out")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from driftline_processor.cli.postmortem import less_patient_policies
 from driftline_processor.core.performance.mispredictions import Worst
 
 from tests.support.churn_files import Run
@@ -68,3 +69,9 @@ def test_another_kind_of_file_is_refused(run: Run) -> None:
     result = run("postmortem", "x", "-o", "post.pdf")
     assert result.exit_code == 2
     assert "-o post.pdf: a postmortem is .html or .md" in result.stderr
+
+
+def test_a_policy_that_waits_for_significance_is_tried_without() -> None:
+    policy = {"when": "accuracy < 70 %", "significant": True, "window": "1d"}
+    tried = [keys for _, keys in less_patient_policies(policy, ["1d", "1h"])]
+    assert tried == [{**policy, "significant": False}, {**policy, "window": "1h"}]

@@ -185,8 +185,8 @@ def test_a_run_that_begins_again_is_another(service: Service) -> None:
     ("given", "said"),
     [
         (lambda run: run.record(validation_loss="low"), "the result 'validation_loss' is no number, but a str"),
-        (lambda run: run.record(rows="many"), "rows and epochs are numbers"),
-        (lambda run: run.record(rows=math.inf), "rows and epochs are numbers"),
+        (lambda run: run.record(rows="many"), "rows and epochs must be numbers"),
+        (lambda run: run.record(rows=math.inf), "rows and epochs must be numbers"),
         (lambda run: run.record(**{f"m{n}": n for n in range(70)}), "more than 64 results of one run"),
     ],
 )

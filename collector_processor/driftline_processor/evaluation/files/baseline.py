@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 from driftline.baseline.baseline import Baseline, protect_baseline
-from driftline.baseline.build import ReferenceDescription, build
+from driftline.baseline.build import ReferenceDescription, UnreadableColumn, build
 from driftline.baseline.codec import from_json
 from driftline.baseline.reference_rows import MOST_SAMPLED, ReferenceRows
 from driftline.baseline.sections.importance import Importance
@@ -207,7 +207,7 @@ def build_from_files(
             f"{paths[0]}: no column '{options.time}' ({option_text('time')}): when its rows were predicted is not known"
         )
         options = structs.replace(options, time="")
-    roles = find_roles(sources, options, task, {}, say)
+    roles = find_roles(sources, options, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
     if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
@@ -232,8 +232,10 @@ def build_from_files(
     try:
         built = build(reading.rows, description)
     except ValueError as error:
-        texts_only = str(error).startswith("score holds no number") and reading.no_number()
-        raise BadInput(texts_only or _as_options(str(error)) + reading.time_hint(str(error))) from error
+        part = error.part if isinstance(error, UnreadableColumn) else ""
+        texts_only = reading.no_number() if part == "score" else ""
+        hint = reading.time_hint() if part == "time" else ""
+        raise BadInput(texts_only or _as_options(str(error)) + hint) from error
     if not options.text_features:
         for name in built.texts:
             say(
@@ -422,11 +424,9 @@ class _Reading:
             return f"{path}: {name}: a score is a number, but there is none; the first is {first}"
         return ""
 
-    def time_hint(self, message: str) -> str:
-        """Return the first time and the option that reads it, for a message about the column of times; else ""."""
+    def time_hint(self) -> str:
+        """Return the first time and the option that reads it; "" without any."""
         name = self._roles.time
-        if not name or not message.startswith(f"{name}:"):
-            return ""
         texts = [source.column(name).drop_null() for source in self._sources if is_text(source.schema.field(name).type)]
         first = next((str(some[0].as_py()) for some in texts if len(some)), "")
         return f"; the first is {with_hint(first)}" if first else ""

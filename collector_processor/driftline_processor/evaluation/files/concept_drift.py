@@ -21,34 +21,16 @@ from driftline_processor.core.performance.reference import level_of_errors
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of, increases, is_many
 
-
-class FirstOutcomes(Struct, frozen=True):
-    """What came first of n rows: ``actual``, and its place in the order of arrival, int64 (n,), -1 = nothing came.
-
-    ``place`` None: the actual values stand beside the rows, and came with them.
-
-    ``time``: of the outcome, int64 (n,) in unix nanoseconds; None where outcomes have no time. ``corrected``: of how
-    many rows a later outcome says something else.
-    """
-
-    actual: Column
-    place: I64 | None
-    time: I64 | None = None
-    corrected: int = 0
+from .dataset import Dataset
+from .outcomes import FirstOutcomes
 
 
 def detect_concept_drift(
-    reads: Sequence[FileRows],
-    first_outcomeses: Sequence[FirstOutcomes] | None,
-    baseline: Baseline,
-    enabled: bool,
-    slices: Mapping[str, Sequence[str]] | None = None,
-    store: RowStore | None = None,
+    read: Dataset, baseline: Baseline, enabled: bool, slices: Mapping[str, Sequence[str]]
 ) -> ConceptDrift | None:
-    """Tell concept drift over all rows; ``first_outcomeses``: per file, where outcomes came apart.
+    """Detect concept drift over all rows.
 
-    ``slices``: key → its values that are told apart, each watched by itself, too. ``store``: holds what there is one of
-    each row.
+    ``slices``: key → its values that are told apart, each watched by itself, too.
 
     The order is that of the outcomes' times, else of their lines; where the rows have their actual values themselves,
     that of the rows' times, else of their lines. None where a task has no errors.
@@ -56,19 +38,17 @@ def detect_concept_drift(
     task, kind = baseline.task, kind_of(baseline.task)
     if kind is None or not enabled:
         return None
-    if first_outcomeses is None and all(read.actual is None for read in reads):
+    if read.heard is None and all(rows.actual is None for rows in read.rows):
         return NO_OUTCOME
-    slice_columns, store = slices or {}, RowStore() if store is None else store
     streams = ModelStreams(kind, reference_loss(baseline), level=level_of_errors(baseline))
     streams.stream(WHOLE)  # also where no outcome can be used
-    first_outcomes = _Firsts(
-        reads, [_of_rows(read) for read in reads] if first_outcomeses is None else first_outcomeses, task, slice_columns
-    )
+    firsts = [_of_rows(rows) for rows in read.rows] if read.heard is None else read.heard
+    first_outcomes = _Firsts(read.rows, firsts, task, slices)
     streams.stream(WHOLE).corrected += sum(first.corrected for first in first_outcomes.firsts)
-    for rows in first_outcomes.in_order(store):
-        for name, part in first_outcomes.losses(rows).by_slice(slice_columns):
+    for rows in first_outcomes.in_order(read.store):
+        for name, part in first_outcomes.losses(rows).by_slice(slices):
             streams.feed(name, part)
-        store.release()
+        read.store.release()
     return concept_of(streams.streams)
 
 

@@ -11,11 +11,12 @@ from driftline.tables.table import F64
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from driftline_processor.core.nearest_names import listed
+from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.readers.arrow_columns import is_text
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import Roles, filter_rows, find_roles, has_patterns
-from driftline_processor.readers.errors import BadInput, Say, listed, option_text
-from driftline_processor.readers.memory import Rows
+from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.number_format import report_texts
 from driftline_processor.readers.outcomes.files import open_outcomes, outcome_slice_names, read_file_outcomes
 from driftline_processor.readers.prediction_rows import (
@@ -30,9 +31,9 @@ from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import open_sources
 
-from .concept_drift import FirstOutcomes
+from .inputs import EvaluationInputs
 from .outcome_join import add_rankings, join_outcomes, join_rankings
-from .outcomes import report_impossible_actuals
+from .outcomes import FirstOutcomes, report_impossible_actuals
 from .reference import features_of_files
 
 
@@ -54,21 +55,19 @@ class Dataset(Struct, frozen=True):
 
 
 def read_dataset(
-    data: Sequence[Rows],
-    outcomes: Rows | None,
+    inputs: EvaluationInputs,
     baseline: Baseline,
     options: ColumnOptions,
     say: Say,
-    attributes: Sequence[str] = (),
-    sampled: bool = False,
+    performance: PerformanceSettings = STANDARD,
 ) -> Dataset:
     """Read the rows of files, and join them with their outcomes where these come apart.
 
-    ``attributes``: keys that tell groups of people, and those of objectives: columns of the rows or slices of the
-    outcomes. ``sampled``: outcomes without a weight, of rows of which none has one,
-    are left out.
+    Keys that tell groups of people, and those of objectives, are columns of the rows or slices of the outcomes. Where
+    outcomes are sampled, those without a weight are left out.
     """
-    task, bins = baseline.task, baseline.bins
+    data, outcomes = inputs.data, inputs.outcomes
+    task, attributes, sampled = baseline.task, performance.keys, performance.outcomes == "sampled"
     texts, numbers = text_columns(baseline, options), options.number_format
     sources = open_sources(data, texts, say, numbers)
     _report_texts(sources, baseline, say)
@@ -88,9 +87,7 @@ def read_dataset(
     if strange := [name for name in attributes if name not in shared and name not in later_slices]:
         say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
     options = replace(options, slices=tuple(key for key in options.slices if key not in later_slices))
-    roles = find_roles(
-        sources, options, task, columns=baseline.columns, say=say, features=features, embeddings=bins.projections
-    )
+    roles = find_roles(sources, options, say, baseline, features)
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)
     if patterns:

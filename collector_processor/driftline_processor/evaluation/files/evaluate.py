@@ -47,16 +47,17 @@ from driftline_processor.readers.sources import check_path, download_artifact, e
 from .concept_drift import detect_concept_drift
 from .dataset import Dataset, read_dataset
 from .domain_classifier import classify_windows
-from .exact_values import exact_values, reference_rows_path
-from .fold import batches, fold_rows, newest_rows
+from .exact_values import exact_values
+from .fold import Gathering, fold_rows, newest_rows
 from .importance_weights import weigh_windows
 from .inputs import EvaluationInputs
 from .mispredictions import worst_predictions
 from .options import EvaluationOptions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import LabelledWindows, labelled_predictions
-from .reference import baseline_of, baseline_of_first_period, reference_rows
+from .reference import baseline_of, baseline_of_first_period
 from .rolling_reference import cut_references
+from .row_comparison import RowComparison
 from .rows_source import FileWindows
 from .settings import (
     check_objective_slices,
@@ -145,16 +146,14 @@ def evaluate_files(
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
-    sampled = performance.outcomes == "sampled"
     column_baseline = baseline
     if inputs.settings is not None and not options.slices:  # as in a service: no slices but those that are named
         column_baseline = replace(
             baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"}
         )
     progress(0, 0, "Reading rows")
-    read = read_dataset(
-        data, outcomes, column_baseline, options=options, say=say, attributes=performance.keys, sampled=sampled
-    )
+    inputs = inputs._replace(data=data)
+    read = read_dataset(inputs, column_baseline, options, say, performance)
     if has_patterns(options.features):  # the baseline has the names that they match
         options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
@@ -186,7 +185,7 @@ def evaluate_files(
     evaluations = [evaluation for windows in evaluated for evaluation in windows.evaluations]
     slices = evaluated[0].slices
     progress(0, 0, "Looking for concept drift")
-    concept = detect_concept_drift(read.rows, read.heard, baseline, settings.concept, slices, read.store)
+    concept = detect_concept_drift(read, baseline, settings.concept, slices)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
     context = VerdictContext(concept, versions, settings.timezone)
@@ -245,33 +244,15 @@ def _judge_windows(
     if settings.rolling is not None:
         past, steps = cut_references(settings, read.rows, windows, steps)
     counts = StepCounts(steps, baseline)
-    slices = WindowSlices(
-        reads=read.rows,
-        roles=read.roles,
-        baseline=baseline,
-        steps=steps,
-        windows=len(windows),
-        say=say,
-        groups=read.groups,
-    )
+    slices = WindowSlices(read, baseline, steps, len(windows), say)
     labelled_windows = (
         None if rows.known is None else LabelledWindows(rows.known, read.store.join(groups), len(windows), read.store)
     )
     labelled = WeakSliceRows.of(labelled_windows, baseline)
-    folded = fold_rows(
-        read.rows,
-        read.roles,
-        key,
-        baseline=baseline,
-        counts=counts,
-        windows=len(windows),
-        expect=rows.counted,
-        slices=slices,
-        past=past,
-        labelled=labelled,
-        store=read.store,
-        progress=progress,
+    gathering = Gathering(
+        windows=len(windows), counts=counts, expect=rows.counted, slices=slices, past=past, labelled=labelled
     )
+    folded = fold_rows(read, key, baseline, gathering, progress)
     _report_sums_and_samples(labelled_windows, labelled, baseline.task, say)
     values = slice_values(read, slices.values)
     check_objective_slices(performance, values)
@@ -305,35 +286,27 @@ def _judge_windows(
         for evaluation in judge_together([(source, settings) for source in batch]):
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
-    reference, options = rows.reference, rows.options
-    if options.exact and reference is not None:
-        progress(0, 0, "Comparing rows exactly")
-        exact_values(
-            evaluations,
-            read.rows,
-            groups,
-            reference=reference_rows_path(reference, "exact"),
+    options = rows.options
+    if rows.reference is not None:
+        comparison = RowComparison(
+            evaluations=evaluations,
+            read=read,
+            groups=groups,
+            reference=rows.reference,
             baseline=baseline,
+            key=key,
             options=options,
             say=say,
         )
-    if options.classifier and reference is not None:
-        progress(0, 0, "Training a classifier")
-        before_rows = reference_rows(reference, options, baseline, key, say)
-        current = batches(read.rows, groups, read.roles, key, baseline)
-        classify_windows(
-            evaluations,
-            [fold.pane for fold in folded],
-            before_rows,
-            current=current,
-            groups=groups,
-            baseline=baseline,
-            say=say,
-        )
-    if options.importance_weighted and reference is not None:
-        progress(0, 0, "Weighing labelled rows")
-        current = batches(read.rows, groups, read.roles, key, baseline)
-        weigh_windows(evaluations, reference, current, groups=groups, baseline=baseline, options=options, say=say)
+        if options.exact:
+            progress(0, 0, "Comparing rows exactly")
+            exact_values(comparison)
+        if options.classifier:
+            progress(0, 0, "Training a classifier")
+            classify_windows(comparison, [fold.pane for fold in folded])
+        if options.importance_weighted:
+            progress(0, 0, "Weighing labelled rows")
+            weigh_windows(comparison)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
     wrong = worst_predictions(read, labelled_windows, baseline.task, options.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong)

@@ -18,14 +18,12 @@ from msgspec.structs import replace
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.method import counts_of_rows
-from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue
+from driftline_processor.core.evaluation import ColumnDrift, MethodValue
 from driftline_processor.readers.arrow_columns import is_nested, whole_column
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import find_roles
-from driftline_processor.readers.errors import BadInput, Say, option_text
-from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
+from driftline_processor.readers.errors import Say
 from driftline_processor.readers.prediction_rows import (
-    FileRows,
     read_rows,
     ruled,
     rules_of,
@@ -33,70 +31,37 @@ from driftline_processor.readers.prediction_rows import (
     text_columns,
 )
 from driftline_processor.readers.source import Source, readable
-from driftline_processor.readers.sources import is_built_baseline, open_source
+from driftline_processor.readers.sources import open_source
 
 from .baseline import holds_kept_rows, load_rows
+from .reference import reference_rows_path
+from .row_comparison import RowComparison
 
 
-def reference_rows_path(reference: Reference, option: str) -> Rows:
-    """Return where the rows of a reference are: the file itself, or what stands beside a built baseline.
-
-    ``option``: the option that needs them. Raises :class:`BadInput` where there are none.
-
-    >>> from pathlib import Path
-    >>> reference_rows_path(Path("reference.parquet"), "exact").name
-    'reference.parquet'
-    """
-    if isinstance(reference, MemoryBaseline):
-        raise BadInput(
-            f"a baseline in memory holds no rows; name the rows themselves as {option_text('baseline')}", option
-        )
-    if isinstance(reference, MemoryRows) or not is_built_baseline(reference):
-        return reference
-    rows_path = reference.with_suffix(".rows.parquet")
-    if not rows_path.exists():
-        raise BadInput(
-            f"{reference} holds no rows, and there is no {rows_path.name} beside it; "
-            f"name the rows themselves as {option_text('baseline')}",
-            option,
-        )
-    return rows_path
-
-
-def exact_values(
-    evaluations: Sequence[Evaluation],
-    reads: Sequence[FileRows],
-    groups: Sequence[I64],
-    reference: Rows,
-    baseline: Baseline,
-    options: ColumnOptions,
-    say: Say,
-) -> None:
-    """Put the values of the rows into evaluations, one per window, for every method of which rows say more than counts.
-
-    ``groups``: the window of each row of each of the files. ``reference``: a file of rows, see
-    :func:`reference_rows_path`; plain
-    ones, or those that were kept beside a baseline.
-    """
+def exact_values(rows: RowComparison) -> None:
+    """Put the values of the rows into evaluations, for every method of which rows say more than counts."""
+    reference, baseline = reference_rows_path(rows.reference, "exact"), rows.baseline
+    evaluations, groups = rows.evaluations, rows.groups
     reference_values: _Kept | _Plain
     rules: Mapping[str, Rule | None] = {}
     if holds_kept_rows(reference):
         reference_values, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
-        source = open_source(reference, text_columns(baseline, options), say, options.number_format)
-        reference_values = _Plain(source, baseline, options, say)
+        source = open_source(reference, text_columns(baseline, rows.options), rows.say, rows.options.number_format)
+        reference_values = _Plain(source, baseline, rows.options, rows.say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):
             continue
         was = reference_values.numbers(name)
-        now = [_ruled(_numbers(read.source, name), rules.get(name)) for read in reads]
+        now = [_ruled(_numbers(read.source, name), rules.get(name)) for read in rows.read.rows]
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             column = _exactly(evaluation.features[name], was, current, bins)
             evaluation.features = {**evaluation.features, name: column}
     scored = baseline.bins.score
-    if isinstance(scored, NumberBins) and all(read.scores is not None for read in reads):
+    if isinstance(scored, NumberBins) and all(read.scores is not None for read in rows.read.rows):
         was, *now = (
-            _column(scores, baseline.task) for scores in (reference_values.scores(), *(read.scores for read in reads))
+            _column(scores, baseline.task)
+            for scores in (reference_values.scores(), *(read.scores for read in rows.read.rows))
         )
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             if evaluation.score is not None:
@@ -116,7 +81,7 @@ class _Plain(Struct, frozen=True):
 
     def scores(self) -> F64 | None:
         task = self.baseline.task
-        roles = find_roles([self.source], self.options, task, self.baseline.columns, lambda _: None)
+        roles = find_roles([self.source], self.options, lambda _: None, self.baseline)
         return shape_scores(read_rows(self.source, roles, task, self.say), task).scores
 
 

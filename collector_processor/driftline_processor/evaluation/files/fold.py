@@ -28,10 +28,10 @@ from driftline_processor.core.reference.season import by_season
 from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.present.progress import Progress, no_progress, report_parts
 from driftline_processor.process_memory import give_back_tables
-from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.prediction_rows import FileRows, select_rows, table_batches
-from driftline_processor.readers.row_store import RowStore, chunks_of
+from driftline_processor.readers.row_store import chunks_of
 
+from .dataset import Dataset
 from .rolling_reference import RollingReference
 from .slices import SliceCounter, SlicePane, WindowSlices
 from .weak_slices import WeakSliceRows
@@ -70,54 +70,64 @@ class WindowFold(Struct):
         return {name: repeats for name, repeats in results_by_name.items() if repeats is not None}
 
 
-def fold_windows(
-    table: PredictionTable,
-    window: I64,
-    windows: int,
-    baseline: Baseline,
-    expect: Expectations,
-    repeating: bool,
-    cluster: str,
-    counting: Sequence[SliceCounter] = (),
-    seasonality: Seasonality | None = None,
-) -> list[tuple[int, Pane, Prints]]:
-    """Fold a batch into one pane for each window it reaches into.
+class _BatchFold(Struct, frozen=True):
+    """The rules by which a batch is folded.
 
-    ``window``: int64 (n,), that of each row. ``repeating``: whether whole rows are looked at. ``cluster``:
-    see :func:`driftline.panes.fold.fold`. ``counting``: the slices that are counted along with all rows.
-    ``seasonality``: panes say how much weight the rows of each of these seasons have; None = of none.
+    Attributes:
+        pieces: How many pieces all rows have.
+        repeating: Whether whole rows are looked at.
+        cluster: See :func:`driftline.panes.fold.fold`.
+        seasonality: Panes say how much weight the rows of each of these seasons have; None = of none.
     """
-    prints: Prints = {}
-    if repeating:
-        prints[""] = fingerprints(table.features, baseline.bins.features, len(table))
-    for name in _unique(expect):
-        prints[name] = fingerprints(table.features, [name], len(table))
-    cuts = [window_counting.counted for window_counting in counting]
-    if windows == 1:
-        [pane] = (
-            fold_by(table, baseline.bins, window, 1, cluster, cuts) if cuts else [fold(table, baseline.bins, cluster)]
-        )
-        pane.parts |= {part: sums[0] for part, sums in count_rules(table.features, expect, window, 1).items()}
-        pane.parts |= {part: sums[0] for part, sums in _seasons(table, seasonality, window, 1).items()}
-        pane.parts |= {part: sums[0] for part, sums in _estimates(table, baseline, window, 1).items()}
-        pane.parts |= {part: sums[0] for part, sums in _calls(table, window, 1).items()}
-        return [(0, pane, prints)]
-    if not len(table):  # no row of the batch has a time
-        return []
-    present, local = np.unique(window, return_inverse=True)
-    panes = fold_by(table, baseline.bins, local, len(present), cluster, cuts)
-    counted = count_rules(table.features, expect, local, len(present))
-    counted |= {**_seasons(table, seasonality, local, len(present)), **_estimates(table, baseline, local, len(present))}
-    counted |= _calls(table, local, len(present))
-    for part, sums in counted.items():
-        for pane, pane_sums in zip(panes, sums, strict=True):
-            pane.parts[part] = pane_sums
-    order, ends = np.argsort(local, kind="stable"), np.cumsum(np.bincount(local, minlength=len(present)))[:-1]
-    split = {name: np.split(slice_prints[order], ends) for name, slice_prints in prints.items()}
-    return [
-        (window_index, pane, {name: slice_prints[position] for name, slice_prints in split.items()})
-        for position, (window_index, pane) in enumerate(zip(present.tolist(), panes, strict=True))
-    ]
+
+    baseline: Baseline
+    expect: Expectations
+    pieces: int
+    repeating: bool
+    cluster: str
+    seasonality: Seasonality | None = None
+
+    def fold(
+        self, table: PredictionTable, piece: I64, counting: Sequence[SliceCounter]
+    ) -> list[tuple[int, Pane, Prints]]:
+        """Fold a batch into one pane for each piece it reaches into.
+
+        ``piece``: int64 (n,), that of each row. ``counting``: the slices that are counted along with all rows.
+        """
+        prints: Prints = {}
+        if self.repeating:
+            prints[""] = fingerprints(table.features, self.baseline.bins.features, len(table))
+        for name in _unique(self.expect):
+            prints[name] = fingerprints(table.features, [name], len(table))
+        bins, cuts = self.baseline.bins, [counter.counted for counter in counting]
+        if self.pieces == 1:
+            pane = fold_by(table, bins, piece, 1, self.cluster, cuts)[0] if cuts else fold(table, bins, self.cluster)
+            pane.parts |= {part: sums[0] for part, sums in self._sums(table, piece, 1).items()}
+            return [(0, pane, prints)]
+        if not len(table):  # no row of the batch has a time
+            return []
+        present, local = np.unique(piece, return_inverse=True)
+        panes = fold_by(table, bins, local, len(present), self.cluster, cuts)
+        for part, sums in self._sums(table, local, len(present)).items():
+            for pane, pane_sums in zip(panes, sums, strict=True):
+                pane.parts[part] = pane_sums
+        order, ends = np.argsort(local, kind="stable"), np.cumsum(np.bincount(local, minlength=len(present)))[:-1]
+        split = {name: np.split(slice_prints[order], ends) for name, slice_prints in prints.items()}
+        return [
+            (index, pane, {name: slice_prints[position] for name, slice_prints in split.items()})
+            for position, (index, pane) in enumerate(zip(present.tolist(), panes, strict=True))
+        ]
+
+    def _sums(self, table: PredictionTable, group: I64, groups: int) -> dict[str, F64]:
+        """Return the sums beyond those of panes by part: float64 (groups, ...)."""
+        sums = count_rules(table.features, self.expect, group, groups)
+        if self.seasonality is not None and table.time.any():
+            weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+            sums[SEASONS] = by_season(self.seasonality, table.time, weight, group, groups)
+        for part_sum in (*score_parts(table, group), *learned_parts(table, self.baseline, group, groups)):
+            sums[part_sum.part] = part_sum.dense(groups)
+        calls = call_parts(table.duration, table.errors, table.weight, group, groups)
+        return sums | {part: call_sums.dense(groups) for part, call_sums in calls.items()}
 
 
 def newest_rows(reads: Sequence[FileRows], groups: Sequence[I64], windows: int) -> list[int | None]:
@@ -136,29 +146,6 @@ def _unique(expect: Expectations) -> list[str]:
     return [name for name, rules in expect.features.items() if any(rule.kind == "unique" for rule in rules)]
 
 
-def _seasons(table: PredictionTable, seasonality: Seasonality | None, group: I64, groups: int) -> dict[str, F64]:
-    """Return the weight of the rows by group and season: float64 (groups, seasons)."""
-    if seasonality is None or not table.time.any():
-        return {}
-    weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
-    return {SEASONS: by_season(seasonality, table.time, weight, group, groups)}
-
-
-def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
-    """Return the sums for estimates of performance by part: float64 (groups, ...).
-
-    The parts are those of :mod:`driftline.baseline.sections.estimation`.
-    """
-    part_sums = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]
-    return {part_sum.part: part_sum.dense(groups) for part_sum in part_sums}
-
-
-def _calls(table: PredictionTable, group: I64, groups: int) -> dict[str, F64]:
-    """Return how long the calls of each group took and which failed, by part: float64 (groups, ...)."""
-    call_sums = call_parts(table.duration, table.errors, table.weight, group, groups)
-    return {part: sums.dense(groups) for part, sums in call_sums.items()}
-
-
 T = TypeVar("T")
 R = TypeVar("R")
 _THREADS = 2
@@ -166,32 +153,42 @@ LEAST_KEPT, ALL_KEPT = 4_096, 8_000_000
 """Fingerprints that are kept of a window, however many there are, and of all of them together: 64 MB."""
 
 
+class Gathering(Struct, frozen=True):
+    """What is gathered while rows are folded.
+
+    Attributes:
+        windows: How many windows there are.
+        counts: Gets what each step of time looks like.
+        expect: The expectations that are counted.
+        slices: Gets the rows of each slice.
+        past: Gets what later windows are compared with; None where they are compared with a baseline.
+        labelled: Gets the bins of rows whose outcome is known; None without any.
+    """
+
+    windows: int
+    counts: StepCounts
+    expect: Expectations
+    slices: WindowSlices
+    past: RollingReference | None = None
+    labelled: WeakSliceRows | None = None
+
+
 def fold_rows(
-    reads: Sequence[FileRows],
-    roles: Roles,
-    key: ModelKey,
-    baseline: Baseline,
-    counts: StepCounts,
-    windows: int,
-    expect: Expectations,
-    slices: WindowSlices,
-    past: RollingReference | None = None,
-    labelled: WeakSliceRows | None = None,
-    store: RowStore | None = None,
-    progress: Progress = no_progress,
+    read: Dataset, key: ModelKey, baseline: Baseline, gathering: Gathering, progress: Progress = no_progress
 ) -> list[WindowFold]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
 
-    ``counts``: gets what each step of time looks like, ``slices`` the rows of each, ``past`` what later windows are
-    compared with. ``labelled``: gets the bins of rows whose outcome is known. ``store``: holds the columns of the rows.
     ``progress``: hears how many rows are counted.
     """
+    counts, expect, slices = gathering.counts, gathering.expect, gathering.slices
+    windows, past, labelled = gathering.windows, gathering.past, gathering.labelled
     steps = counts.steps
     seasons = baseline.extras.seasons
     seasonality = None if seasons is None else seasons.seasonality
     if past is not None and past.seasons is not None:  # whether the rows before repeat is known later
         seasonality = Seasonality("hour_of_week", past.seasons.timezone)
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
+    rules = _BatchFold(baseline, expect, len(steps.owner), repeating, read.roles.cluster, seasonality)
     max_rows = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
 
     def fold_batch(
@@ -201,14 +198,12 @@ def fold_rows(
         if labelled is not None:
             labelled.add(start, batch[0])
         counting = slices.counting(*batch)
-        folded = fold_windows(
-            *batch, len(steps.owner), baseline, expect, repeating, roles.cluster, counting, seasonality
-        )
+        folded = rules.fold(*batch, counting)
         return folded, [piece for window_counting in counting for piece in window_counting.pieces()]
 
     total = [WindowFold.of(max_rows, expect) for _ in range(windows)]
-    tables = batches(reads, steps.pieces, roles, key, baseline)
-    counted = report_parts(tables, sum(map(len, reads)), "Counting rows", progress, lambda batch: len(batch[0]))
+    tables = batches(read, steps.pieces, key, baseline)
+    counted = report_parts(tables, sum(map(len, read.rows)), "Counting rows", progress, lambda batch: len(batch[0]))
     for folded, sliced in _ahead(fold_batch, _numbered(counted)):
         slices.add(sliced)
         if past is not None:
@@ -218,26 +213,25 @@ def fold_rows(
             counts.add(window_index, pane)
             if past is not None:
                 past.add(window_index, pane)
-        if store is not None:
-            store.release()
+        read.store.release()
     give_back_tables()
     for pane_total in total:
         pane_total.pane.parts |= {
-            f"unknown:{name}": pane_total.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]
+            f"unknown:{name}": pane_total.pane.parts["rows"][1:2] for name in read.roles.unknown[:MOST_UNKNOWN]
         }
     return total
 
 
 def batches(
-    reads: Sequence[FileRows], groups: Sequence[I64], roles: Roles, key: ModelKey, baseline: Baseline
+    read: Dataset, groups: Sequence[I64], key: ModelKey, baseline: Baseline
 ) -> Iterator[tuple[PredictionTable, I64]]:
     """Yield the rows that are in a window in batches, and the window of each."""
-    for read, group in zip(reads, groups, strict=True):
+    for rows, group in zip(read.rows, groups, strict=True):
         start = 0
-        for table in table_batches(read, roles, key, baseline.task, baseline):
+        for table in table_batches(rows, read.roles, key, baseline.task, baseline):
             window = group[start : start + len(table)]
             start += len(table)
-            yield (table, window) if read.usable is None else (select_rows(table, window >= 0), window[window >= 0])
+            yield (table, window) if rows.usable is None else (select_rows(table, window >= 0), window[window >= 0])
 
 
 def _numbered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,9 @@ from driftline.tables.table import I64, Column, ModelKey, PredictionTable, conca
 
 from driftline_processor.core.drift.multivariate.classifier import MOST_ROWS, Points
 from driftline_processor.core.estimate.importance_weighting import LabelledRows, estimate_by_weights, ratios
-from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.readers.column_options import ColumnOptions
-from driftline_processor.readers.column_roles import find_roles
 from driftline_processor.readers.errors import Say, about_option
-from driftline_processor.readers.memory import Reference, Rows
+from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.prediction_rows import (
     read_rows,
     shape_scores,
@@ -25,40 +23,32 @@ from driftline_processor.readers.prediction_rows import (
 from driftline_processor.readers.sources import open_source
 
 from .baseline import holds_kept_rows, load_rows
-from .domain_classifier import SEED, Batches, coordinates_of, sample_rows, space_of
-from .exact_values import reference_rows_path
-from .reference import features_of_files
+from .domain_classifier import SEED, Coordinates, sample_rows, space_of
+from .reference import reference_roles, reference_rows_path
+from .row_comparison import RowComparison
 
 OPTION = "importance_weighted"
 MOST_LABELLED = 10_000
 
 
-def weigh_windows(
-    evaluations: Sequence[Evaluation],
-    reference: Reference,
-    current: Batches,
-    groups: Sequence[I64],
-    baseline: Baseline,
-    options: ColumnOptions,
-    say: Say,
-) -> None:
-    """Put importance-weighted estimates into evaluations, one per window."""
+def weigh_windows(rows: RowComparison) -> None:
+    """Put importance-weighted estimates into evaluations."""
+    baseline, reference, say = rows.baseline, rows.reference, rows.say
     space = space_of(baseline, OPTION, say)
     if space is None:
         return
-    labelled_rows = _labelled_reference(reference_rows_path(reference, OPTION), baseline, options, say)
+    labelled_rows = _labelled_reference(reference_rows_path(reference, OPTION), baseline, rows.options, say)
     if labelled_rows is None:
         name = reference.name if isinstance(reference, Path) else reference
         say(about_option(OPTION, f"left out: {name} holds no row with features and an outcome"))
         return
     was, labelled = labelled_rows
     rng = np.random.default_rng(SEED)
-    limits = [MOST_ROWS] * len(evaluations)
-    for evaluation, now in zip(
-        evaluations,
-        sample_rows(current, np.concatenate(groups), limits, baseline.bins.features, space, rng),
-        strict=True,
-    ):
+    limits = [MOST_ROWS] * len(rows.evaluations)
+    sampled = sample_rows(
+        rows.batches(), np.concatenate(rows.groups), limits, Coordinates(baseline.bins.features, space), rng
+    )
+    for evaluation, now in zip(rows.evaluations, sampled, strict=True):
         weights = ratios(was, now, rng)
         if weights is not None:
             evaluation.weighted = estimate_by_weights(
@@ -80,16 +70,7 @@ def _labelled_reference(
         parts, rows = [table], len(table)
     else:
         source = open_source(path, text_columns(baseline, options), say, options.number_format)
-        features, task = features_of_files([source], baseline), baseline.task
-        roles = find_roles(
-            [source],
-            options,
-            task,
-            columns=baseline.columns,
-            say=lambda _: None,
-            features=features,
-            embeddings=baseline.bins.projections,
-        )
+        roles, task = reference_roles(source, options, baseline), baseline.task
         read = shape_scores(read_rows(source, roles, task, say), task)
         parts, actual, rows = (
             table_batches(read, roles, _key(baseline), baseline.task, baseline),
@@ -113,15 +94,16 @@ def _points(
     parts: Iterable[PredictionTable], chosen: I64, actual: Column, baseline: Baseline, rows: int
 ) -> tuple[Points, LabelledRows]:
     """Return the chosen rows, by their place among all ``rows``, as points and as labelled rows."""
-    bins, space = baseline.bins.features, baseline.bins.space
+    space = baseline.bins.space
     assert space is not None
+    coordinates = Coordinates(baseline.bins.features, space)
     z, missing, scores = [], [], []
     predicted: list[Column] = []
     start = 0
     for table in parts:
         own = chosen[(chosen >= start) & (chosen < start + len(table))] - start
         start += len(table)
-        placed, lacking = coordinates_of(table, own, bins, space)
+        placed, lacking = coordinates.of(table, own)
         z.append(placed)
         missing.append(lacking)
         if table.scores is not None:

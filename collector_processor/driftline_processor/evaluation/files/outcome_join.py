@@ -30,7 +30,7 @@ from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of, is_many, numbered_batches, parts_of
 from driftline_processor.readers.source import readable
 
-from .concept_drift import FirstOutcomes
+from .outcomes import FirstOutcomes
 
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]

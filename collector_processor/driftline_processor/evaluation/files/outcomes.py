@@ -25,6 +25,21 @@ from driftline_processor.readers.row_store import RowStore, chunks_of, increases
 Numbers = TypeVar("Numbers", F64, I64)
 
 
+class FirstOutcomes(Struct, frozen=True):
+    """What came first of n rows: ``actual``, and its place in the order of arrival, int64 (n,), -1 = nothing came.
+
+    ``place`` None: the actual values stand beside the rows, and came with them.
+
+    ``time``: of the outcome, int64 (n,) in unix nanoseconds; None where outcomes have no time. ``corrected``: of how
+    many rows a later outcome says something else.
+    """
+
+    actual: Column
+    place: I64 | None
+    time: I64 | None = None
+    corrected: int = 0
+
+
 class LabelledWindows(Struct, eq=False, dict=True):
     """The predictions of files with their outcomes, by window.
 

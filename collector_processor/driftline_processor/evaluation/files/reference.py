@@ -14,19 +14,19 @@ from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.timestamps import Seasonality
 from msgspec import structs
 
+from driftline_processor.core.nearest_names import near
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.addresses import name_of
 from driftline_processor.readers.column_options import ColumnOptions
-from driftline_processor.readers.column_roles import find_roles, has_patterns, match_patterns
-from driftline_processor.readers.errors import BadInput, Say, near, option_text
-from driftline_processor.readers.memory import MemoryBaseline, Reference, Rows
+from driftline_processor.readers.column_roles import Roles, find_roles, has_patterns, match_patterns
+from driftline_processor.readers.errors import BadInput, Say, option_text
+from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, rules_of, table_batches, text_columns
 from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import is_built_baseline, open_source
 
 from .baseline import build_from_files, holds_kept_rows, load_rows, without_time
-from .exact_values import reference_rows_path
 
 
 def baseline_of_first_period(
@@ -148,6 +148,36 @@ def features_of_files(sources: Sequence[Source], baseline: Baseline) -> tuple[st
     return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in names))
 
 
+def reference_rows_path(reference: Reference, option: str) -> Rows:
+    """Return where the rows of a reference are: the file itself, or what stands beside a built baseline.
+
+    ``option``: the option that needs them. Raises :class:`BadInput` where there are none.
+
+    >>> from pathlib import Path
+    >>> reference_rows_path(Path("reference.parquet"), "exact").name
+    'reference.parquet'
+    """
+    if isinstance(reference, MemoryBaseline):
+        raise BadInput(
+            f"a baseline in memory holds no rows; name the rows themselves as {option_text('baseline')}", option
+        )
+    if isinstance(reference, MemoryRows) or not is_built_baseline(reference):
+        return reference
+    rows_path = reference.with_suffix(".rows.parquet")
+    if not rows_path.exists():
+        raise BadInput(
+            f"{reference} holds no rows, and there is no {rows_path.name} beside it; "
+            f"name the rows themselves as {option_text('baseline')}",
+            option,
+        )
+    return rows_path
+
+
+def reference_roles(source: Source, options: ColumnOptions, baseline: Baseline) -> Roles:
+    """Return the roles of the columns of reference rows."""
+    return find_roles([source], options, lambda _: None, baseline, features_of_files([source], baseline))
+
+
 def reference_rows(
     reference: Reference, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
 ) -> tuple[int, Iterable[PredictionTable]]:
@@ -157,14 +187,5 @@ def reference_rows(
         table = load_rows(path, baseline)[0]
         return len(table), [table]
     source = open_source(path, text_columns(baseline, options), say, options.number_format)
-    features, columns = features_of_files([source], baseline), baseline.columns
-    roles = find_roles(
-        [source],
-        options,
-        baseline.task,
-        columns=columns,
-        say=lambda _: None,
-        features=features,
-        embeddings=baseline.bins.projections,
-    )
+    roles = reference_roles(source, options, baseline)
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)

@@ -14,17 +14,18 @@ from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.core.metrics.families.cost_and_value import unknown_classes
 from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.core.performance.objective import Objective, misnamed_metric, read_objective
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.custom_metrics import load_custom_metrics
-from driftline_processor.readers.errors import BadInput, Say, about_option, listed, missing_option, near, option_text
+from driftline_processor.readers.errors import BadInput, Say, about_option, missing_option, option_text
 from driftline_processor.readers.memory import Reference
 
-from .exact_values import reference_rows_path
 from .options import EvaluationOptions
+from .reference import reference_rows_path
 from .rolling_reference import read_rolling
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from driftline.baseline.baseline import Baseline
@@ -16,9 +16,7 @@ from driftline_processor.core.performance.labelled_predictions import Values
 from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.window import Window
-from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.errors import BadInput, Say, about_option, option_text
-from driftline_processor.readers.prediction_rows import FileRows
 
 from .dataset import Dataset
 from .windows import MOST_WINDOWS, StepCounts, WindowSteps
@@ -57,22 +55,13 @@ class WindowSlices:
     of people: they are counted, and drift is not looked at by them.
     """
 
-    def __init__(
-        self,
-        reads: Sequence[FileRows],
-        roles: Roles,
-        baseline: Baseline,
-        steps: WindowSteps,
-        windows: int,
-        say: Say,
-        groups: Collection[str] = (),
-    ) -> None:
+    def __init__(self, read: Dataset, baseline: Baseline, steps: WindowSteps, windows: int, say: Say) -> None:
         """Choose the values. Raises :class:`BadInput` where there are too many windows for so many slices."""
-        self._groups = frozenset(groups)
+        self._groups, roles = frozenset(read.groups), read.roles
         baseline_slices = baseline.extras.slices
         self.values = {
             key: values_of(
-                concatenate([read.slices[key] for read in reads]),
+                concatenate([rows.slices[key] for rows in read.rows]),
                 () if baseline_slices is None else baseline_slices.values(key),
             )
             for key in roles.slices

@@ -16,11 +16,12 @@ from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import category_array
+from driftline_processor.core.nearest_names import near
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
 from driftline_processor.core.stable_hash import U64, numbers_of_ids
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.arrow_columns import column, ids, values_of, whole_column
-from driftline_processor.readers.errors import BadInput, Say, near
+from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import PLAIN_NUMBERS, NumberFormat
 from driftline_processor.readers.row_store import GatheredColumn, RowStore, increases, is_many, numbered_batches

@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.decode.untrusted_json import check_json
+from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
 from driftline_processor.queries.baselines import BaselineShelf, ConfiguredBaselineError
 from driftline_processor.receipts import Overloaded
-from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge, receive_body, retry_later
+from driftline_processor.servers.http_body import Body, MalformedBody, receive_body, retry_later
 from driftline_processor.web.parameters import moment
 from driftline_processor.web.site import Site
 

@@ -20,11 +20,11 @@ import pytest
 from driftline.tables.classes import class_column
 from driftline.tables.column_codec import strings
 from driftline.tables.table import Text
+from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import FIELDS, MalformedOutcomes
 from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
-from driftline_processor.servers.http_body import TooLarge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

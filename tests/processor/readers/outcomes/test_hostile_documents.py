@@ -14,6 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from driftline_processor.core.decode.attributes import MAX_ROWS
+from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
 from driftline_processor.readers.outcomes.documents import (
     MAX_CELLS,
@@ -25,7 +26,7 @@ from driftline_processor.readers.outcomes.documents import (
 )
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes
 from driftline_processor.receipts import Overloaded
-from driftline_processor.servers.http_body import Body, TooLarge
+from driftline_processor.servers.http_body import Body
 from driftline_processor.servers.request_memory import HOLDING, RequestMemory
 
 from tests.support.fake_intake import OutcomeIntake, post_outcomes
