@@ -76,7 +76,8 @@ class ChangeSums(Struct):
         """
         inner = (self.at > 0) & (self.at < self.n)
         if not inner.any():
-            self.__init__()  # type: ignore[misc]
+            empty = ChangeSums()
+            self.n, self.total, self.at, self.times, self.sums = empty.n, empty.total, empty.at, empty.times, empty.sums
             return None
         places, sums = self.at[inner], self.sums[inner]
         before, after = sums / places, (self.total - sums) / (self.n - places)
