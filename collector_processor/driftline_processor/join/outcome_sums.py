@@ -75,11 +75,13 @@ def recompute_sliced(
     changes: PaneChanges,
     series: Series,
     values: SliceValues,
+    keys: Collection[str],
     stretches: Sequence[tuple[int, int]],
 ) -> None:
     """Make the performance of the slices anew, of every stored hour that holds something of these stretches of time.
 
-    Inside the caller's transaction; of keys whose values were ever seen. Hours without slices stay without.
+    Inside the caller's transaction; of ``keys``, which a correction may be the first to name, and of those whose values
+    were ever seen. Hours without slices stay without.
     """
     if not stretches:
         return
@@ -105,7 +107,8 @@ def recompute_sliced(
             connection, "SELECT * FROM joined WHERE series = ? AND time >= ? AND time < ?", series.number, start, end
         )
         time = integers_of(rows, "time")
-        _add(changes, series, rows, values.keys(series.number), values, start + (time - start) // HOUR * HOUR)
+        all_keys = sorted({*keys, *values.keys(series.number)})
+        _add(changes, series, rows, all_keys, values, start + (time - start) // HOUR * HOUR)
 
 
 def _add(
@@ -180,13 +183,14 @@ def recompute_panes(
     series: Series,
     stretches: Sequence[tuple[int, int]],
     values: SliceValues,
+    keys: Collection[str] = (),
 ) -> I64:
     """Make the performance parts within ``[start, end)`` anew from the joined rows; return the starts of their panes.
 
     These are all starts of five minutes: of a pane that was rolled up, pieces may be left without a row.
 
     ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Inside the caller's transaction. Those of
-    slices, of whole hours, are made anew and written with it; ``values``: which are told apart.
+    slices, of whole hours, are made anew and written with it; ``values``: which are told apart, of which ``keys``.
     """
     for start, end in stretches:
         connection.execute(
@@ -196,7 +200,7 @@ def recompute_panes(
         rows = read(connection, _KEPT.format("*"), series.number, start, end)
         add_outcomes(changes, series, rows)
     sliced = sliced_changes()
-    recompute_sliced(connection, sliced, series, values, stretches)
+    recompute_sliced(connection, sliced, series, values, keys, stretches)
     sliced.write(connection)
     values.write(connection)
     return np.concatenate([_NONE, *(np.arange(start, end, PANE) for start, end in stretches)])

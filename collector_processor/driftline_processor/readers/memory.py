@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.inputs.libraries import libraries_of
+from driftline.inputs.column import libraries_of
 from msgspec import Struct
 
 from .errors import BadInput

@@ -8,8 +8,7 @@ from typing import Any
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.readers import READERS, reader_for
-from driftline.inputs.row import MOST_VALUES, clean, clean_value
-from driftline.inputs.scalar import SCALARS
+from driftline.inputs.row import MOST_VALUES, SCALARS, clean, clean_value
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
 from driftline.outputs.output import Output, Unread

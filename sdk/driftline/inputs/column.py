@@ -9,7 +9,7 @@ The library is known by the name of the type's module: no library is imported to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from driftline.tables.table import Column
 
-from .libraries import libraries_of, library_readers
 from .values import column_of_any
 
 ColumnReader = Callable[[Any], NDArray[Any] | Column]
@@ -50,3 +49,36 @@ def _find(kind: type) -> ColumnReader:
         if reader is not None:
             return reader
     return column_of_any
+
+
+def libraries_of(kind: type) -> set[str]:
+    """Return the top-level packages that a type and its bases are from.
+
+    >>> import numpy as np
+    >>> sorted(libraries_of(np.ndarray))
+    ['builtins', 'numpy']
+    """
+    return {base.__module__.partition(".")[0] for base in kind.__mro__}
+
+
+def library_readers(libraries: set[str]) -> Iterator[Any]:
+    """Yield the module of this room for each library of a type; load only those.
+
+    Each has ``reader`` and ``column_reader``: given a type, they return what reads its values, or None.
+    """
+    if "pandas" in libraries:
+        from . import pandas
+
+        yield pandas
+    if "polars" in libraries:
+        from . import polars
+
+        yield polars
+    if "pyarrow" in libraries:
+        from . import arrow
+
+        yield arrow
+    if "torch" in libraries:
+        from . import torch
+
+        yield torch

@@ -12,8 +12,7 @@ from driftline.faults import FAULTS
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT, UNSUPPORTED_VALUE, UNUSABLE
 
 from .batch import MOST_BYTES, Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, Row, clean, cost_of
-from .scalar import SCALARS
+from .row import MOST_VALUES, SCALARS, Row, clean, cost_of
 from .values import Columns, column_of_clean, column_of_values
 
 if TYPE_CHECKING:

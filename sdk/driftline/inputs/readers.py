@@ -19,9 +19,8 @@ from typing import Any
 from driftline.loss_counters import UNSUPPORTED_INPUT
 
 from .batch import Batch, Reader, Unrecorded
-from .libraries import libraries_of, library_readers
-from .row import Row
-from .scalar import reader as scalar_reader
+from .column import libraries_of, library_readers
+from .row import SCALARS, Row, read_scalar
 from .values import Columns
 
 READERS: dict[type, Reader] = {}
@@ -76,7 +75,7 @@ def _finders(kind: type) -> Iterator[Callable[[type], Reader | None]]:
     from . import lists
 
     yield lambda kind: lists.reader(kind, reader_for)
-    yield scalar_reader
+    yield lambda kind: read_scalar if issubclass(kind, SCALARS) else None
 
 
 def _itself(value: Batch) -> Batch:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -21,6 +23,8 @@ TEXT_LIMIT = 256
 
 MOST_VALUES = 100_000
 """Values of one row; a larger one is an image or a document, not features."""
+
+SCALARS = (bool, int, float, str, type(None), np.generic, Decimal, Fraction)
 
 _MOST_BYTES = 4 * LOOKED_AT
 _INT64 = range(-(2**63), 2**63)
@@ -172,3 +176,8 @@ def number(value: SupportsFloat) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # what overflows can be compared
+
+
+def read_scalar(value: Any) -> Row:
+    """Return a number, text or missing value as a row of one; the name of the parameter becomes the feature's."""
+    return None, clean((value,))

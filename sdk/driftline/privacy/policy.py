@@ -12,8 +12,7 @@ from typing import Any, Literal, get_args
 
 from driftline.faults import FAULTS, logger
 from driftline.inputs.batch import Batch, FeatureTest
-from driftline.inputs.row import Large, Sparse, feature_value, row_of
-from driftline.inputs.scalar import SCALARS
+from driftline.inputs.row import SCALARS, Large, Sparse, feature_value, row_of
 from driftline.inputs.values import Columns
 from driftline.settings import names, read, switch
 

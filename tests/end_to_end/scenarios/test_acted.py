@@ -59,7 +59,8 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
             processor.kill()
             killed.set()
             wait_until(lambda: [one["result"] for one in told(processor)[0]["messages"]].count("delivered") == 4)
-            alert, beside = sorted(told(processor), key=lambda one: str(one["policy"]))
+            alerts = {alert["policy"]: alert for alert in told(processor)}
+            alert, beside = alerts["health"], alerts["degraded"]
         finally:
             killed.set()
             processor.stop()

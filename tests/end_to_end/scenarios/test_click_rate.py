@@ -98,9 +98,8 @@ def test_a_click_rate_that_declines_is_the_same_over_otlp_and_on_files_and_after
         "feed.baseline.json"
     )
     lists, clicks = shown(rng)
-    monkeypatch.setattr(processes, "FILE", processes.FILE + CONFIGURATION)
     bodies = sent(lists, clicks)
-    with processes.process(tmp_path) as first:
+    with processes.process(tmp_path, CONFIGURATION) as first:
         otlp, _ = processes.addresses(first)
         for body in bodies[: len(bodies) // 2]:
             post(otlp, body)
@@ -113,7 +112,7 @@ def test_a_click_rate_that_declines_is_the_same_over_otlp_and_on_files_and_after
             *("--window", "1h", "--performance", "driftline.yaml"),
         )
     )
-    with processes.process(tmp_path) as second:
+    with processes.process(tmp_path, CONFIGURATION) as second:
         otlp, web = processes.addresses(second)
         for body in bodies:  # who saw no acknowledgement of the last ones sends all again
             post(otlp, body)

@@ -127,7 +127,7 @@ def test_5_three_days_of_drift_start_one_run_of_the_dag(tmp_path: Path) -> None:
     features = ["tenure", "charges", "calls", "age"]
     reference = Baseline.from_frame(known[features], score=known["score"], model="churn", task="binary", version="1")
     odd_days = [customers(range(day, day + 1), day in (2, 3)) for day in range(5)]
-    airflow = Airflow(2, ("token-1", "token-2"))
+    airflow = Airflow(2, tuple(f"token-{number}" for number in range(1, 100)))  # a slow machine asks again and again
     with scene("05-drift-to-retraining", tmp_path, airflow, loses="/dagRuns") as there:
         there.send("churn", pd.concat([*odd_days, customers(range(5, 9), True)]), baseline=reference)
         there.die_while_it_sends(lambda: bool(there.world.lost))

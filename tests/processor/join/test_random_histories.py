@@ -58,6 +58,19 @@ def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, s
     check(state, model, [event for request in story for event in request], sampled)
 
 
+def test_a_correction_may_be_the_first_outcome_that_names_a_slice(state: Opened) -> None:
+    model = "model 1"
+    state.send(predictions(["first"], NOON, model=model))
+    story: Story = [
+        [PredictionEvent("a", 0, 0.2, "1", ""), OutcomeEvent("a", 6, 0, None, "", NAN, "", NAN)],
+        [OutcomeEvent("a", 6, 1, None, "", 1.0, "m", NAN)],
+    ]
+    for request in story:
+        state.send(*(event.table(model) for event in request))
+        state.state.join_now()
+    check(state, model, [event for request in story for event in request])
+
+
 @pytest.mark.slow
 @given(st.lists(REQUESTS, min_size=3, max_size=5))
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.estimation import GRID, Entries, class_sums, loss_sums, score_grid
+from driftline.baseline.sections.estimation import GRID, Entries, RowGroups, class_sums, loss_sums, score_grid
 from driftline.panes.bins import SCORE_BINS, NumberBins
 from driftline.tables.table import F64, I64, PredictionTable
 
@@ -30,12 +30,12 @@ def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups
     learned = baseline.extras.estimation
     if learned is None or not len(table):
         return []
-    weight, task = table.weight, table.task
+    rows, task = RowGroups(group, groups, table.weight), table.task
     if learned.classes:
-        return class_sums(task, table.scores, table.predicted, weight, group, groups, learned.classes)
+        return class_sums(task, table.scores, table.predicted, rows, learned.classes)
     if learned.losses is not None and task.predicts_number:
         scores = None if table.scores is None else table.task.monitored_score(table.scores)[:, np.newaxis]
-        return loss_sums(table.features, scores, weight, group, groups, baseline.bins, learned.losses)
+        return loss_sums(table.features, scores, rows, baseline.bins, learned.losses)
     return []
 
 

@@ -127,14 +127,21 @@ def score_grid(
     return [entry for entry in entries if len(entry.value)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RowGroups:
+    """The group of each of n rows, int64 (n,) from 0 on, of a number of groups; ``weight``: float64 (n,), None = 1."""
+
+    group: I64
+    count: int
+    weight: F64 | None = None
+
+    def sum(self, values: F64) -> F64:
+        """Return the sum of each group: float64 (count,)."""
+        return np.bincount(self.group, values, minlength=self.count).astype(np.float64, copy=False)
+
+
 def class_sums(
-    task: Task,
-    scores: F64 | None,
-    predicted: Column | None,
-    weight: F64 | None,
-    group: I64,
-    groups: int,
-    learned: Mapping[str, IsotonicSteps],
+    task: Task, scores: F64 | None, predicted: Column | None, groups: RowGroups, learned: Mapping[str, IsotonicSteps]
 ) -> list[Entries]:
     """Return the expectation from the scores of a multiclass model; ``learned``: the steps of each class."""
     k = len(task.classes)
@@ -144,18 +151,18 @@ def class_sums(
     rows = np.flatnonzero(task.are_probabilities(scores) & (decided >= 0) & (decided < k))
     if not len(rows):
         return []
-    s, row_groups = scores[rows], group[rows]
-    w = np.ones(len(rows)) if weight is None else usable_weight(weight)[rows]
+    s, count = scores[rows], groups.count
+    w = np.ones(len(rows)) if groups.weight is None else usable_weight(groups.weight)[rows]
+    used = RowGroups(groups.group[rows], count, w)
     bins = score_bin(s)
     p = chances(task, bins, learned)
-    sums = _class_parts(s, p, decided[rows], w, row_groups, groups)
-    entries = [_of_dense(CLASSES, sums)]
+    entries = [_of_dense(CLASSES, _class_parts(s, p, decided[rows], used))]
     if k <= MOST_AREAS:
         for column in range(k):
-            cell = row_groups * AREA_CELLS + bins[:, column] // COARSE
-            cell_sums = [np.bincount(cell, numbers, minlength=groups * AREA_CELLS) for numbers in (w, w * p[:, column])]
+            cell = used.group * AREA_CELLS + bins[:, column] // COARSE
+            cell_sums = [np.bincount(cell, numbers, minlength=count * AREA_CELLS) for numbers in (w, w * p[:, column])]
             entries.append(
-                _of_dense(f"{AREA}{column}", np.hstack([numbers.reshape(groups, AREA_CELLS) for numbers in cell_sums]))
+                _of_dense(f"{AREA}{column}", np.hstack([numbers.reshape(count, AREA_CELLS) for numbers in cell_sums]))
             )
     return entries
 
@@ -168,17 +175,17 @@ def chances(task: Task, bins: I64, learned: Mapping[str, IsotonicSteps]) -> F64:
     return shares
 
 
-def _class_parts(s: F64, p: F64, decided: I32, w: F64, group: I64, groups: int) -> F64:
-    k = s.shape[1]
+def _class_parts(s: F64, p: F64, decided: I32, rows: RowGroups) -> F64:
+    k, groups, w = s.shape[1], rows.count, np.ones(len(s)) if rows.weight is None else rows.weight
     likely = -np.log(np.clip(s, EPSILON, 1 - EPSILON))
     brier = (s**2).sum(axis=1, keepdims=True) - 2 * s + 1
     columns = [w, w * w]
     for loss in (likely, brier):
         mean = (p * loss).sum(axis=1)
         columns += [w * mean, w * w * ((p * loss**2).sum(axis=1) - mean**2)]
-    plain = np.column_stack([np.bincount(group, column, minlength=groups) for column in columns])
+    plain = np.column_stack([rows.sum(column) for column in columns])
     confusion = np.zeros((2, groups, k, k))
-    cell = group * k + decided
+    cell = rows.group * k + decided
     for actual in range(k):
         decided_chance = p[:, actual]
         for index, values in enumerate((w * decided_chance, w * w * decided_chance * (1 - decided_chance))):
@@ -187,22 +194,16 @@ def _class_parts(s: F64, p: F64, decided: I32, w: F64, group: I64, groups: int) 
 
 
 def loss_sums(
-    features: Mapping[str, Column],
-    scores: F64 | None,
-    weight: F64 | None,
-    group: I64,
-    groups: int,
-    bins: ModelBins,
-    learned: LossTrees,
+    features: Mapping[str, Column], scores: F64 | None, groups: RowGroups, bins: ModelBins, learned: LossTrees
 ) -> list[Entries]:
     """Return the expected losses of a regression, from its features and values."""
     if scores is None or not learned.needs(features):
         return []
     losses = learned.predict(features, scores[:, 0], bins)
     usable = np.isfinite(scores[:, 0])
-    w = np.where(usable, 1.0 if weight is None else usable_weight(weight), 0.0)
+    w = np.where(usable, 1.0 if groups.weight is None else usable_weight(groups.weight), 0.0)
     columns = [w, w * w, *(w * loss for loss in losses.T), *((w * loss) ** 2 for loss in losses.T)]
-    return [_of_dense(LOSS, np.column_stack([np.bincount(group, column, minlength=groups) for column in columns]))]
+    return [_of_dense(LOSS, np.column_stack([groups.sum(column) for column in columns]))]
 
 
 def _of_dense(part: str, sums: F64) -> Entries:
@@ -453,7 +454,7 @@ def _expected_sums(
     task: Task, rows: _LabelledRows, groups: int, classes: Mapping[str, IsotonicSteps]
 ) -> Mapping[str, F64]:
     categories = Column(codes=rows.decided, categories=task.classes)
-    entries = class_sums(task, rows.scores, categories, rows.weight, rows.place, groups, classes)
+    entries = class_sums(task, rows.scores, categories, RowGroups(rows.place, groups, rows.weight), classes)
     sums = next((entry.dense(groups) for entry in entries if entry.part == CLASSES), None)
     return {} if sums is None else {EXPECTED: sums}
 

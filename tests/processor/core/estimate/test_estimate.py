@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.calibration import ResampledCalibration, resample_calibration
-from driftline.baseline.sections.estimation import class_sums, score_grid
+from driftline.baseline.sections.estimation import RowGroups, class_sums, score_grid
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column
@@ -188,7 +188,7 @@ def test_several_classes_are_expected_as_their_rows_are() -> None:
     assert built.extras.estimation is not None
     now, real = s[4_000:], y[4_000:]
     group = np.zeros(4_000, np.int64)
-    parts = class_sums(task, now, None, None, group, 1, built.extras.estimation.classes)
+    parts = class_sums(task, now, None, RowGroups(group, 1), built.extras.estimation.classes)
     window = Pane({"rows": np.full(3, 4_000.0)} | {one.part: one.dense(1)[0] for one in parts})
     found = estimate_metrics(window, built, task, 0)
     assert found["accuracy"].value == pytest.approx((now.argmax(axis=1) == real).mean(), abs=0.02)
@@ -196,7 +196,7 @@ def test_several_classes_are_expected_as_their_rows_are() -> None:
     assert found["log_loss"].value == pytest.approx(log_loss(real, now), abs=0.03)
     for name in ("accuracy", "precision", "recall", "f1", "roc_auc_ovr", "log_loss", "brier"):
         assert found[name].alert is False or name not in learn_reference(built).reference, name
-    halves = [class_sums(task, half, None, None, group[:2_000], 1, built.extras.estimation.classes)
+    halves = [class_sums(task, half, None, RowGroups(group[:2_000], 1), built.extras.estimation.classes)
               for half in (now[:2_000], now[2_000:])]  # fmt: skip
     for whole, one, other in zip(parts, *halves, strict=True):
         assert one.dense(1) + other.dense(1) == pytest.approx(whole.dense(1), rel=1e-12)

@@ -10,7 +10,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.codec import from_json, to_json
 from driftline.baseline.sections.calibration import IsotonicSteps
-from driftline.baseline.sections.estimation import LOSS, Estimation, loss_sums
+from driftline.baseline.sections.estimation import LOSS, Estimation, RowGroups, loss_sums
 from driftline.baseline.sections.loss_trees import Trees, train
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column
@@ -82,11 +82,11 @@ def test_sums_of_losses_add_up_and_rows_without_features_add_none() -> None:
     features = {"age": Column(numbers=np.asarray(frame["age"]))}
     values = np.asarray(frame["said"])[:, np.newaxis]
     group = np.arange(600) % 3
-    [by_three] = loss_sums(features, values, None, group, 3, built.bins, known.losses)
-    [whole] = loss_sums(features, values, None, np.zeros(600, np.int64), 1, built.bins, known.losses)
+    [by_three] = loss_sums(features, values, RowGroups(group, 3), built.bins, known.losses)
+    [whole] = loss_sums(features, values, RowGroups(np.zeros(600, np.int64), 1), built.bins, known.losses)
     assert by_three.part == LOSS
     assert by_three.dense(3).sum(axis=0) == pytest.approx(whole.dense(1)[0], rel=1e-12)
-    assert loss_sums({}, values, None, group, 3, built.bins, known.losses) == []
+    assert loss_sums({}, values, RowGroups(group, 3), built.bins, known.losses) == []
 
 
 def test_batches_teach_what_the_whole_frame_does() -> None:
