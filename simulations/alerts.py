@@ -89,8 +89,7 @@ def at_desk(measure: Callable[[Desk], Figures]) -> Figures:
         store = Store(Path(folder))
         try:
             alerts = AlertStore(store.connect(lasting=True), store.unreadable)
-            told = config.watched_policies, config.told, ()
-            desk = Desk(PolicyWatch(alerts, *told, lambda: desk.now, no_links, config.all_channels))
+            desk = Desk(PolicyWatch(alerts, config, lambda: desk.now, no_links))
             return measure(desk)
         finally:
             store.close()

@@ -128,7 +128,7 @@ class SqlQuery(BusinessSource):
         return place_of(self.url.get_secret_value())
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for everything that no database would take."""
+        """Yield a problem for everything that no database would take."""
         yield from (Problem("query", problem) for problem in query_problems(self.query))
         yield from (Problem("url", problem) for problem in _driver_problems(self.url.get_secret_value()))
 

@@ -131,7 +131,7 @@ class ActionKeys(Section):
         return self._filled
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``."""
+        """Yield a problem for every rule that the keys break."""
         if self.timeout <= timedelta(0):
             yield Problem("timeout", "must be more than nothing; write '10s'")
         if not self.on:

@@ -51,7 +51,7 @@ class BusinessSource(Section):
         raise NotImplementedError
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``."""
+        """Yield a problem for every rule that the keys break."""
         yield from ()
 
     @classmethod
@@ -156,7 +156,7 @@ class Business(Section):
         return BusinessMetric(name, self.unit, self.match, self.aggregation == "last")
 
     def problems(self, models: Collection[str]) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break, behind the name of the series.
+        """Yield a problem for every rule that the keys break.
 
         A model that is not named may still come.
         """

@@ -212,7 +212,7 @@ class Escalation(Section):
     )
 
     def problems(self, channels: Collection[str]) -> Iterator[Problem]:
-        """Yield a sentence for every rule that is broken."""
+        """Yield a problem for every rule that is broken."""
         if self.after <= timedelta(0):
             yield Problem("escalate.after", "leaves nobody any time; write '30m'")
         if not self.to:
@@ -317,7 +317,7 @@ class Channel(Section):
         return self.quiet.until(now, self.zone)
 
     def problems(self, channels: Collection[str]) -> Iterator[Problem]:
-        """Yield a sentence for every rule that is broken, beginning with ``KEY: ``."""
+        """Yield a problem for every rule that is broken."""
         url = self.url.get_secret_value()
         problems_found = [*url_problems(url)]
         yield from (Problem("url", problem) for problem in problems_found)

@@ -78,7 +78,7 @@ class ExporterKeys(Section):
         raise NotImplementedError
 
     def problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break, beginning with ``.KEY: ``, or ``: `` for no single key.
+        """Yield a problem for every rule that the keys break.
 
         Args:
             listeners: Key and address of everything that this processor listens on.
@@ -93,7 +93,7 @@ class ExporterKeys(Section):
         yield from self._own_problems(listeners)
 
     def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
-        """Yield a sentence for every rule of the type that the keys break."""
+        """Yield a problem for every rule of the type that the keys break."""
         raise NotImplementedError
 
 

@@ -35,7 +35,7 @@ Attached = Literal["report"] | None
 
 
 def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[Problem]:
-    """Yield a sentence for every header of a request that no request can carry, without its value."""
+    """Yield a problem for every header of a request that no request can carry, without its value."""
     for header, value in headers.items():
         if not _HEADER.fullmatch(header):
             yield Problem("headers", f"'{header}' is not a header; write letters, digits and hyphens")
@@ -46,7 +46,7 @@ def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[Problem]:
 
 
 def base_url_problems(url: str) -> Iterator[Problem]:
-    """Yield a sentence for an address that is empty."""
+    """Yield a problem for an address that is empty."""
     if not url:
         yield Problem("url", "is empty; write 'https://host'")
 

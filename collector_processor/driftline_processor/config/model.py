@@ -314,7 +314,7 @@ class Model(Section):
         return mapped(name, self.metrics)
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule between the keys, and with the baseline, that is broken."""
+        """Yield a problem for every rule between the keys, and with the baseline, that is broken."""
         yield from _model(self)
         yield from _baseline(self)
         is_known = bool(self.task or self.baseline)

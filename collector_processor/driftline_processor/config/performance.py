@@ -240,7 +240,7 @@ class Performance(Section):
         )
 
     def problems(self, task: str, classes: Collection[str]) -> Iterator[Problem]:
-        """Yield a sentence for everything that the section asks of a model and that such a model has not.
+        """Yield a problem for everything that the section asks of a model and that such a model has not.
 
         Args:
             task: The model's task, empty where it is not known.

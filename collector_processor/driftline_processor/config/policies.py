@@ -183,7 +183,7 @@ class Policy(Section):
     def problems(
         self, policies: Collection[str], channels: Collection[str], actions: Collection[str]
     ) -> Iterator[Problem]:
-        """Yield a sentence for everything that the policy names and that is not there."""
+        """Yield a problem for everything that the policy names and that is not there."""
         for name in self.notify:
             if name not in channels:
                 yield Problem("notify", f"there is no channel '{name:.80}'; {near(name, [*channels])}")
@@ -242,7 +242,7 @@ class Silence(Section):
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that is broken."""
+        """Yield a problem for every rule that is broken."""
         if self.until <= self.since:
             yield Problem("until", "is not after since; write a later time")
 

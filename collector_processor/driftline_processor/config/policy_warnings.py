@@ -35,7 +35,7 @@ def policy_warnings(
     models: Mapping[str, Model],
     channels: Collection[str],
 ) -> Iterator[Problem]:
-    """Yield a sentence for each part of a policy or silence that can have no effect.
+    """Yield a problem for each part of a policy or silence that can have no effect.
 
     Args:
         policies: The enabled policies, by name.

@@ -97,7 +97,7 @@ class ReceiverKeys(Section):
         raise NotImplementedError
 
     def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``.
+        """Yield a problem for every rule that the keys break.
 
         Args:
             others: The receivers that stand before this one in the file, by their names.
@@ -160,7 +160,7 @@ class Receivers(Section):
         return declared_receivers + [Declared(name, name.partition("/")[0], keys) for name, keys in self.named.items()]
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that receivers break, beginning with the name of one."""
+        """Yield a problem for every rule that receivers break."""
         before: dict[str, ReceiverKeys] = {}
         for name, keys in self.named.items():
             yield from under(name, keys.problems(before))

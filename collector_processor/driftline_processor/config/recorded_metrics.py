@@ -137,7 +137,7 @@ def _mapped(model: str, name: str, metric: Metric, rows: bool) -> MetricMapping:
 
 
 def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator[Problem]:
-    """Yield a sentence for every rule that a model's metrics break.
+    """Yield a problem for every rule that a model's metrics break.
 
     Args:
         metrics: The metrics of one model, by their names.

@@ -373,7 +373,7 @@ class Config(Section):
         return {name: policy for name, policy in self.policies.items() if policy.enabled} if is_watched else {}
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the configuration breaks."""
+        """Yield a problem for every rule that the configuration breaks."""
         yield from self._listener_problems()
         yield from self._size_problems()
         yield from under("receivers", self.receivers.problems())
@@ -384,7 +384,7 @@ class Config(Section):
         yield from self._policy_problems()
 
     def warnings(self) -> Iterator[Problem]:
-        """Yield a sentence for everything that can be used, and was probably not meant so."""
+        """Yield a problem for everything that can be used, and was probably not meant so."""
         yield from policy_warnings(self.watched_policies, self.silences, self.models, self.told)
 
     def _policy_problems(self) -> Iterator[Problem]:

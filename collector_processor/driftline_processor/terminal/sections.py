@@ -14,6 +14,9 @@ from driftline_processor.present.wording import printable
 
 from .console import LONGEST_NAME, Readable, Text, empty, histogram, terminal
 
+LONGEST_TEXT = 44
+"""Characters of a text on one line."""
+
 TONES: dict[Tone, str] = {
     "": "",
     "quiet": "dim",
@@ -73,9 +76,14 @@ class TableView(Struct, frozen=True):
         widths = {
             index: 2 + max(len(column.title), *(row[index].cell_len for row in rows if row), 0)
             for index, column in enumerate(columns)
-            if column.kind != "words"
         }
-        words = {index for index, column in enumerate(columns) if column.kind == "words"}
+        # what is longer than a few words is broken into lines
+        words = {
+            index
+            for index, column in enumerate(columns)
+            if column.kind == "words" or (column.kind == "text" and index and widths[index] > LONGEST_TEXT)
+        }
+        widths = {index: width for index, width in widths.items() if index not in words}
         left = options.max_width - 20 * len(words)
         if 0 in widths:
             widths[0] = min(widths[0], LONGEST_NAME + 2)

@@ -85,7 +85,10 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
             prediction.outer = None
             return
         leave(prediction)
-        _record(prediction, plan, span, result, elapsed, error)
+        finish(prediction, span, result, elapsed, error)
+        let_go(prediction)
+        prediction.span = trace.INVALID_SPAN
+        plan.pipeline.append(prediction, *measure_entry(prediction))
     except Exception as fault:
         FAULTS.swallow("end", fault)
     try:
@@ -129,21 +132,6 @@ def leave(prediction: Prediction) -> None:
             context.detach(prediction.span_token)
     except Exception as fault:  # closed in another context than it was opened in
         FAULTS.swallow("leave", fault)
-
-
-def _record(
-    prediction: Prediction,
-    plan: CallPlan,
-    span: trace.Span,
-    result: Any,
-    elapsed: int,
-    error: BaseException | str | None,
-) -> None:
-    """Finish the span's attributes and hand the prediction over."""
-    finish(prediction, span, result, elapsed, error)
-    let_go(prediction)
-    prediction.span = trace.INVALID_SPAN
-    plan.pipeline.append(prediction, *measure_entry(prediction))
 
 
 def finish(

@@ -125,9 +125,9 @@ class Capture:
             AssertionError: No prediction matches. The message shows the recorded predictions.
         """
         __tracebackhide__ = True
-        expected = failure_messages.of_prediction(
-            model, id, score, predicted, features, slices, items=items, version=version, error=error
-        )
+        subsets = {"features": UNSAID if features is None else features, "slices": UNSAID if slices is None else slices}
+        given = {"score": score, "predicted": predicted, "items": items, "version": version, "error": error}
+        expected = failure_messages.expected_fields(model=model, id=id, **given, **subsets)
         rows = self.predictions
         why = partial(failure_messages.why, model, rows, self.counts, self._log)
         return failure_messages.find("prediction", expected, rows, why)
@@ -169,7 +169,7 @@ class Capture:
         __tracebackhide__ = True
         times = {"time": time, "prediction_time": prediction_time}
         other_fields = {"weight": weight, "item": item, "value": value, "retracted": retracted, "slices": slices}
-        expected = failure_messages.of_outcome(model, id, actual, **times, **other_fields)
+        expected = failure_messages.expected_fields(model=model, id=id, actual=actual, **times, **other_fields)
         return failure_messages.find("outcome", expected, self.outcomes, partial(failure_messages.log_lines, self._log))
 
     def assert_counted(

@@ -22,39 +22,31 @@ Expected = Mapping[str, Any]
 """Name of a field → what it must be; a mapping must be part of what the field is."""
 
 
-def of_prediction(
-    model: str,
-    id: Any,
-    score: Any,
-    predicted: Any,
-    features: Mapping[str, Any] | None,
-    slices: Mapping[str, Any] | None,
-    **others: Any,
-) -> Expected:
-    """Return the expected fields of a prediction."""
-    return _given_fields(
-        model=model,
-        id=id if id is UNSAID else id_text(id),
-        score=tuple(score) if isinstance(score, list) else score,
-        predicted=predicted if predicted is UNSAID else class_text(predicted),
-        features=UNSAID if features is None else features,
-        slices=UNSAID if slices is None else slices,
-        **others,
-    )
+def expected_fields(**fields: Any) -> Expected:
+    """Return the fields of a row that are expected, as a captured row has them."""
+    return {name: _READERS.get(name, _itself)(value) for name, value in fields.items() if value is not UNSAID}
 
 
-def of_outcome(model: str, id: Any, actual: Any, **others: Any) -> Expected:
-    """Return the expected fields of an outcome."""
-    if actual is not UNSAID:
-        relevant = relevant_text(actual)
-        actual = actual if relevant is None else relevant
-    return _given_fields(model=model, id=id if id is UNSAID else id_text(id), actual=actual, **others)
+def _itself(value: Any) -> Any:
+    return value
 
 
-def _given_fields(**arguments: Any) -> Expected:
-    if isinstance(arguments.get("items"), list):
-        arguments["items"] = tuple(arguments["items"])
-    return {name: value for name, value in arguments.items() if value is not UNSAID}
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _actual(value: Any) -> Any:
+    relevant = relevant_text(value)
+    return value if relevant is None else relevant
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "id": id_text,
+    "score": _tuple,
+    "items": _tuple,
+    "predicted": class_text,
+    "actual": _actual,
+}
 
 
 def find(kind: str, expected: Expected, rows: Sequence[Row], why: Callable[[], str]) -> Row:
@@ -125,9 +117,7 @@ def _shorten(value: Any) -> str:
 def counted(counts: Sequence[Count], model: str, predictions: int, predicted: Any, error: Any) -> None:
     """Raise ``AssertionError`` unless so many were counted."""
     __tracebackhide__ = True
-    expected = _given_fields(
-        model=model, predicted=predicted if predicted is UNSAID else class_text(predicted), error=error
-    )
+    expected = expected_fields(model=model, predicted=predicted, error=error)
     alike = [count for count in counts if not _differences(expected, count)]
     total = sum(count.predictions for count in alike)
     if total == predictions:

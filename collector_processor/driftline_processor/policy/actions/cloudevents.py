@@ -92,7 +92,7 @@ class CloudEvents(HttpAction):
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break."""
+        """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         if (self.url is None) == (not self.brokers):
             yield Problem("url", "write either url, or brokers and topic")

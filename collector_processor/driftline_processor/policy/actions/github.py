@@ -87,7 +87,7 @@ class GitHub(HttpAction):
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break."""
+        """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         yield from base_url_problems(self.url)
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}", self.repository):

@@ -49,7 +49,7 @@ class Http(HttpAction):
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break."""
+        """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         yield from secret_url_problems(self.url.get_secret_value())
         yield from header_problems(self.headers)

@@ -93,7 +93,7 @@ class Jira(HttpAction):
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break."""
+        """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         yield from base_url_problems(self.url)
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]+", self.project):

@@ -140,7 +140,7 @@ class Kubernetes(HttpAction):
         return kind is not None and self.api_version in (None, kind.api_version)
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break."""
+        """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         kind = known_kinds().get(self.kind) if self.is_known else None
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", self.kind):
@@ -358,7 +358,7 @@ def _checked(name: str, longest: int, form: str, description: str) -> str:
 
 
 def patch_problems(schema: Mapping[str, Any], patch: object) -> Iterator[Problem]:
-    """Yield a sentence for each part of a merge patch that a schema does not allow.
+    """Yield a problem for each part of a merge patch that a schema does not allow.
 
     Null removes a field, and a text with a placeholder may become anything: both pass. What a schema requires need not
     be in a patch, but for the items of a list, which a merge patch replaces as a whole.

@@ -50,7 +50,7 @@ class LabelQueue(HttpAction):
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break."""
+        """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         if (self.directory is None) == (self.url is None):
             yield Problem("directory", "write either directory or url")

@@ -62,7 +62,7 @@ class MLflow(HttpAction):
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break."""
+        """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         yield from base_url_problems(self.url)
         if (self.user is None) != (self.password is None):

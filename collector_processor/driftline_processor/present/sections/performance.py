@@ -66,9 +66,9 @@ def performance(evaluation: Evaluation) -> Section:
         Column("value", "number"),
         Column("interval, and the baseline as a line", "drawing", surfaces="notebook"),
         Column("interval", surfaces="page"),
-        Column("interval", surfaces="terminal notebook", spare=2),
-        Column("baseline", "number", spare=1),
-        Column("than the baseline", surfaces="" if changes else "page", spare=3),
+        Column("interval", surfaces="terminal notebook", spare=3),
+        Column("baseline", "number", spare=2),
+        Column("than the baseline", surfaces="" if changes else "page", spare=1),
         Column("rows", "number", surfaces="page explain", spare=4),
         Column("from", surfaces="page"),
     )

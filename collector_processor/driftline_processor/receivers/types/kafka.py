@@ -99,7 +99,7 @@ class Kafka(ReceiverKeys):
         return KafkaReceiver(key, self, around)
 
     def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[Problem]:
-        """Yield a sentence for every rule that the keys break."""
+        """Yield a problem for every rule that the keys break."""
         if find_spec("confluent_kafka") is None:
             yield Problem("brokers", "Kafka's client is not installed; pip install confluent-kafka")
         for key, values in (("brokers", self.brokers), ("topics", self.topics)):
