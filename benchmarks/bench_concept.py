@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from driftline_processor.config.model import Concept, Model
-from driftline_processor.core.concept import Settings, Stream
-from driftline_processor.core.concept.stream import DELTA
+from driftline_processor.core.concept import Stream
+from driftline_processor.core.concept.adwin import DELTA
 from driftline_processor.state import State
 
 from benchmarks.stopwatch import cpu_seconds
@@ -46,7 +46,7 @@ def joined(enabled: bool) -> float:
 
 def fed() -> tuple[float, float]:
     """Return microseconds per value, and kilobytes of state."""
-    stream = Stream("error", Settings())
+    stream = Stream("error")
     values = (np.random.default_rng(1).random(VALUES) < 0.2).astype(np.float64)
     at = np.arange(VALUES)
     stream.feed(values[:100], at[:100], at[:100])

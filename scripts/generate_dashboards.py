@@ -101,7 +101,7 @@ VERDICT_COLOURS = {
     "unknown": QUIET,
     "healthy": GOOD,
 }
-VERDICTS = tuple(Choice(row.state, VERDICT_COLOURS[row.state]) for row in ORDER)
+VERDICTS = tuple(Choice(state, VERDICT_COLOURS[state]) for state in ORDER)
 """The states of a model, the one that somebody should look at first before the others."""
 
 _DRIFT_COLOURS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from driftline.tables.table import F64
-from driftline_processor.core.concept import Settings, Stream
+from driftline_processor.core.concept import Stream
 from driftline_processor.core.concept.losses import Kind, standardised
 from driftline_processor.present.numbers import percent
 
@@ -49,7 +49,7 @@ def alarms(kind: Kind, draw: Draw, streams: int, rng: Random, length: int = LENG
     """Count alarms per 100,000 values of streams in which nothing changes."""
     found = 0
     for _ in range(streams):
-        stream = Stream(kind, Settings(), (0.0, 1.0))
+        stream = Stream(kind, (0.0, 1.0))
         at = np.arange(length)
         stream.feed(draw(rng, length), at, at)
         found += stream.watch.found
@@ -79,7 +79,7 @@ def delays(before: float, after: float, runs: int, rng: Random) -> tuple[float |
     for _ in range(runs):
         values = np.concatenate([errors(before)(rng, BEFORE), errors(after)(rng, AFTER)])
         at = np.arange(len(values))
-        changes = Stream("error", Settings()).feed(values, at, at)
+        changes = Stream("error").feed(values, at, at)
         late = [
             change.found - BEFORE + 1 for change in changes if change.found >= BEFORE and change.after > change.before
         ]

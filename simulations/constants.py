@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from driftline_processor.core.change import outcomes
+from driftline_processor.core import change
 from driftline_processor.core.estimate import label_shift
 from driftline_processor.core.verdict import pace
 from driftline_processor.core.weak_slices import search
@@ -141,9 +141,7 @@ def _rows() -> Iterator[Choice]:
     for name, values in (("CELLS", (10, 20, 40)), ("MATERIAL", (0.15, 0.25, 0.4))):
         yield row(name, label_shift, values, shifts, 40, without, _shares)
     concepts = named(True, "quiet", "fewer", "concept")
-    yield row(
-        "CELLS", outcomes, (5, 10, 20), concepts, 40, "with outcomes, right: quiet, label shift, concept", _shares
-    )
+    yield row("CELLS", change, (5, 10, 20), concepts, 40, "with outcomes, right: quiet, label shift, concept", _shares)
 
 
 ROWS = {row.name: row for row in _rows()}

@@ -18,7 +18,7 @@ from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, I64, Column, ModelKey
 from driftline.tables.task import Task
-from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
+from driftline_processor.core.concept import losses_of_rows, reference_loss
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.estimate.sums import score_parts
@@ -294,7 +294,7 @@ class Version:
             kind = kind_of(task)
             assert kind is not None
             level = level_of_errors(self.baseline)
-            self.streams = ModelStreams(kind, Settings(), reference_loss(self.baseline), level=level)
+            self.streams = ModelStreams(kind, reference_loss(self.baseline), level=level)
 
 
 def _without_outcomes(judged: Evaluation) -> Evaluation:

@@ -148,7 +148,7 @@ def test_no_link_to_a_dashboard_can_say_where_its_links_lead() -> None:
 
 def test_states_have_colours_that_everybody_tells_apart() -> None:
     made = script("generate_dashboards")
-    assert [one.name for one in made.VERDICTS] == [row.state for row in ORDER]
+    assert [one.name for one in made.VERDICTS] == list(ORDER)
     assert {one.name for one in made.DRIFTS} == {*get_args(State), *get_args(ConceptState)}
     colours = {one.colour for one in (*made.VERDICTS, *made.DRIFTS, *made.JUDGEMENTS, *made.COMPARISONS)}
     assert colours <= {made.BAD, made.WARNING, made.GOOD, made.UNSURE, made.QUIET, made.SPECIAL}

@@ -18,7 +18,6 @@ from .section import Problem, Section, empty_is_default, under
 from .values import (
     ClassText,
     ClassTexts,
-    Confidence,
     Days,
     Deciding,
     FilePath,
@@ -35,7 +34,6 @@ from .values import (
 from .versions import Versions
 
 if TYPE_CHECKING:
-    from driftline_processor.core.concept import Settings
     from driftline_processor.core.decode.foreign_metrics import MetricMapping
     from driftline_processor.core.drift.method_choice import Choice, Choices
     from driftline_processor.core.expectations.rule import Expectations
@@ -50,18 +48,6 @@ class Concept(Section):
         description="Whether ADWIN looks for rises in the [stream of errors](../explanation/concept-drift.md).",
         examples=["false"],
     )
-    delta: Confidence = Field(
-        default=0.002,
-        description="ADWIN's confidence: the smaller, the rarer its false alarms and the later it finds a change.",
-        examples=["0.01"],
-    )
-
-    @property
-    def settings(self) -> Settings:
-        """The settings, as the stream of errors takes them."""
-        from driftline_processor.core.concept import Settings
-
-        return Settings(self.enabled, self.delta)
 
 
 class Reference(Section):

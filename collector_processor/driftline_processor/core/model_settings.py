@@ -13,7 +13,6 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 
-from .concept import Settings as ConceptSettings
 from .versions import VersionNames
 
 
@@ -30,7 +29,7 @@ class ModelSettings(Struct, frozen=True):
         choices: The drift methods of the features.
         multivariate: The methods that compare all features together; None = all.
         expectations: The expectations of the model's data.
-        concept: How concept drift is looked for; None = by default.
+        concept: Whether concept drift is looked for.
         performance: What the owner asks of the performance.
         outcome_delay: How long outcomes may take; None = as learned.
         versions: The champion, and the roles of the other versions.
@@ -45,7 +44,7 @@ class ModelSettings(Struct, frozen=True):
     choices: Choices = field(default_factory=Choices)
     multivariate: Collection[str] | None = None
     expectations: Expectations = field(default_factory=Expectations)
-    concept: ConceptSettings | None = None
+    concept: bool = True
     performance: PerformanceSettings = STANDARD
     outcome_delay: OutcomeDelay | None = None
     versions: VersionNames = field(default_factory=VersionNames)

@@ -24,7 +24,7 @@ def settings_of(model: Model) -> ModelSettings:
         choices=model.choices,
         multivariate=model.multivariate,
         expectations=model.expectations,
-        concept=model.concept.settings,
+        concept=model.concept.enabled,
         performance=model.performance.asked,
         outcome_delay=configured_delay(model),
         versions=model.versions.named,

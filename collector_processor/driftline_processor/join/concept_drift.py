@@ -16,7 +16,7 @@ from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, ModelKey
 from msgspec.structs import replace
 
-from driftline_processor.core.concept import Settings, Stream, losses_of_rows, reference_loss
+from driftline_processor.core.concept import Stream, losses_of_rows, reference_loss
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
@@ -72,9 +72,8 @@ class ConceptWatch:
             series = series_by_number.get(row["series"])
             if series is None:
                 continue
-            settings = self._settings(series.key.model)
             try:
-                stream = Stream.from_json(json.loads(row["state"]), settings)
+                stream = Stream.from_json(json.loads(row["state"]))
             except Exception as error:  # it begins anew
                 self._connection.unreadable.add("concept", row, error)
             else:
@@ -150,7 +149,7 @@ class ConceptWatch:
 
     def concept(self, series: Series) -> ConceptDrift | None:
         """Return what is known of a series; None where nothing watches it."""
-        if kind_of(series.task) is None or not self._settings(series.key.model).enabled:
+        if kind_of(series.task) is None or not self._is_enabled(series.key.model):
             return None
         shown_concept = self._shown.get(series.number, NO_OUTCOME)
         declared = self._series.settings(series.key.model).slices
@@ -163,16 +162,16 @@ class ConceptWatch:
 
     def _model(self, series: Series) -> ModelStreams | None:
         """Return the streams of a series; None where nothing watches it."""
-        settings, kind = self._settings(series.key.model), kind_of(series.task)
-        if kind is None or not settings.enabled:
+        kind = kind_of(series.task)
+        if kind is None or not self._is_enabled(series.key.model):
             return None
         in_force = self._baselines.in_force(series.key)
         baseline = None if in_force is None else in_force.baseline
         streams = self._streams.setdefault(series.number, {})
-        return ModelStreams(kind, settings, reference_loss(baseline), streams, level_of_errors(baseline))
+        return ModelStreams(kind, reference_loss(baseline), streams, level_of_errors(baseline))
 
-    def _settings(self, model: str) -> Settings:
-        return self._series.settings(model).concept.settings
+    def _is_enabled(self, model: str) -> bool:
+        return self._series.settings(model).concept.enabled
 
     def _log(self, key: ModelKey, slice_label: str, change: Change) -> None:
         how = "rose" if change.after > change.before else "fell"

@@ -26,7 +26,7 @@ from driftline_processor.present.wording import short
 from .console import Text, histogram
 from .evaluation import VERDICT_STYLES
 
-STATES: tuple[str, ...] = tuple(row.state for row in ORDER)
+STATES: tuple[str, ...] = ORDER
 """The states of a verdict, the worst first."""
 
 LARGE_PSI = 0.25

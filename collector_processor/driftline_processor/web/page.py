@@ -26,7 +26,6 @@ from driftline_processor.present import (
     names,
     numbers,
     outcomes,
-    service_level,
     states,
     times,
     titles,
@@ -275,7 +274,6 @@ def templates(frame: str) -> Environment:
     environment.globals.update(found_words=found_words, clause=clause, compared_words=compared_words)
     environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
     environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
-    environment.globals.update(service_level=service_level)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
     environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.drawn)
     environment.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)

@@ -509,10 +509,6 @@ def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        (
-            "{delta: 2}",
-            "models.churn.concept.delta: '2' is no confidence; write a number between 0 and 1, such as 0.002",
-        ),
         ("{enable: true}", "models.churn.concept.enable: there is no such key; did you mean 'enabled'?"),
     ],
 )

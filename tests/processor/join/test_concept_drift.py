@@ -202,16 +202,11 @@ def test_what_breaks_a_detector_breaks_no_join(
 
 
 @pytest.mark.slow
-def test_a_configured_delta_begins_anew_and_the_search_can_be_ended(open_state: Open, clock: Clock) -> None:
+def test_the_search_can_be_ended(open_state: Open, clock: Clock) -> None:
     state = open_state()
     predict(state)
     tell(state, clock, 0, N)
     assert concept(state).state == "drift"
-    state = open_state(churn=Model(concept=Watched(delta=0.01)))
-    tell(state, clock, 0, 0)
-    assert state.view().concept == concept(state)
-    state.send(predictions(["new"], NOON, [0.9]), outcomes(["new"], [1]))
-    assert concept(state).changes == ()
     state = open_state(churn=Model(concept=Watched(enabled=False)))
     assert state.view().concept is None
 
@@ -356,7 +351,7 @@ def test_no_value_of_a_state_is_anything_but_json(open_state: Open, clock: Clock
 def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     open_state: Open, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sliced = Model(slices=("country", "plan"), concept=Watched(delta=0.002))
+    sliced = Model(slices=("country", "plan"))
     rng = np.random.default_rng(3)
     country = rng.choice(np.array(["NL", "BE", "DE", None], object), N, p=[0.2, 0.3, 0.4, 0.1])
     wrong = rng.random(N) < np.where((country == "NL") & (np.arange(N) >= 500), 0.6, 0.1)

@@ -229,7 +229,7 @@ def fleet(models: int) -> FakeView:
     known = many().known
     found = []
     for at in range(models):
-        state = ORDER[at % len(ORDER)].state
+        state = ORDER[at % len(ORDER)]
         model = known[at % 4]
         verdict = None if known[0].verdict is None else structs.replace(known[0].verdict, state=state)
         key = ModelKey(f"a-model-with-a-name-{at}", "2026.10", "prod")

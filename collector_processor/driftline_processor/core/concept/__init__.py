@@ -5,6 +5,6 @@ Blind without outcomes: a detector takes one loss per first outcome, in the orde
 """
 
 from .losses import losses_of_rows, reference_loss
-from .stream import Settings, Stream
+from .stream import Stream
 
-__all__ = ["Settings", "Stream", "losses_of_rows", "reference_loss"]
+__all__ = ["Stream", "losses_of_rows", "reference_loss"]

@@ -27,6 +27,10 @@ SHORTEST = 5
 """Values that either end of a cut must have, as in MOA and River; nothing is taken for a mean that has fewer."""
 
 
+DELTA = 0.002
+"""The confidence, δ of theorem 3.1 of its paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
+
+
 class Adwin:
     """ADWIN on one stream. After a change is found it is of no more use; a new one takes its place.
 
@@ -38,8 +42,7 @@ class Adwin:
         newest: Values since the last check, which are in no bucket yet.
     """
 
-    def __init__(self, delta: float) -> None:
-        self.delta = delta
+    def __init__(self) -> None:
         self.n, self.total, self.spread = 0, 0.0, 0.0
         self.buckets: list[F64] = []
         self.newest: F64 = np.empty(0)
@@ -119,7 +122,7 @@ class Adwin:
         np.maximum(newer, SHORTEST, out=newer)
         differences = np.abs(older_sum / older - newer_sum / newer)
         harmonic = 1 / (older - (SHORTEST - 1)) + 1 / (newer - (SHORTEST - 1))
-        confidence = np.log(2 * np.log(n) / self.delta)
+        confidence = np.log(2 * np.log(n) / DELTA)
         bound = np.sqrt(harmonic * (2 * spread / n * confidence)) + 2 / 3 * confidence * harmonic
         found: Flags = np.any(usable & (differences > bound), axis=0)
         return found
@@ -135,9 +138,9 @@ class Adwin:
         }
 
     @classmethod
-    def from_state(cls, delta: float, state: Any) -> Adwin:
+    def from_state(cls, state: Any) -> Adwin:
         """Read what :meth:`state` returned. Raises ValueError, KeyError or TypeError if it cannot be read."""
-        adwin = cls(delta)
+        adwin = cls()
         adwin.n, adwin.total, adwin.spread = int(state["n"]), float(state["total"]), float(state["spread"])
         adwin.buckets = [np.array(level, np.float64) for level in state["buckets"]]
         adwin.newest = np.array(state["newest"], np.float64)

@@ -76,7 +76,8 @@ class ChangeSums(Struct):
         """
         inner = (self.at > 0) & (self.at < self.n)
         if not inner.any():
-            self.__init__()  # type: ignore[misc]
+            empty = ChangeSums()
+            self.n, self.total, self.at, self.times, self.sums = empty.n, empty.total, empty.at, empty.times, empty.sums
             return None
         places, sums = self.at[inner], self.sums[inner]
         before, after = sums / places, (self.total - sums) / (self.n - places)
@@ -139,7 +140,6 @@ class Watch(Struct):
     the baseline knows of the level of errors, None where it knows nothing; ``bet``: what came since no drift was known.
     """
 
-    delta: float
     stretch: ChangeSums = msgspec.field(default_factory=ChangeSums)
     usual: float | None = None
     worst: float = 0.0
@@ -200,7 +200,7 @@ class Watch(Struct):
 
     def _first_alarm(self, values: F64) -> int:
         if self._detector is None:
-            self._detector = Adwin(self.delta)
+            self._detector = Adwin()
         first, (size, largest_size) = 0, AT_ONCE
         while first < len(values):
             place = self._detector.first_alarm(values[first : first + size])
@@ -242,33 +242,22 @@ class Watch(Struct):
         }
 
     @classmethod
-    def from_json(cls, delta: float, stored: Any) -> Watch:
+    def from_json(cls, stored: Any) -> Watch:
         """Read what :meth:`to_json` wrote.
 
         Where the detector's own state cannot be read, a new one goes on with what was found, and ``anew`` says why.
         """
         changes = [Change(**change) for change in stored["changes"]]
         stretch = ChangeSums.from_json(stored["stretch"])
-        watch = cls(delta, stretch, stored["usual"], stored["worst"], stored["since"], changes, stored["found"])
+        watch = cls(stretch, stored["usual"], stored["worst"], stored["since"], changes, stored["found"])
         if stored["level"] is not None:
             watch.level, watch.bet = BaselineLevel(*stored["level"]), Bet(**stored["bet"])
         if stored["detector"] is not None:
             try:
-                watch._detector = Adwin.from_state(delta, stored["detector"])
+                watch._detector = Adwin.from_state(stored["detector"])
             except (ValueError, TypeError, LookupError) as error:
                 watch.anew = f"the state of ADWIN cannot be read: {error}"
         return watch
-
-
-DELTA = 0.002
-"""ADWIN's confidence, δ of theorem 3.1 of its paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
-
-
-class Settings(Struct, frozen=True):
-    """Whether concept drift of a model is looked for, and ADWIN's confidence ``delta``."""
-
-    enabled: bool = True
-    delta: float = DELTA
 
 
 @dataclass(slots=True)
@@ -282,17 +271,12 @@ class Stream:
     """
 
     kind: Kind
-    settings: Settings = field(default_factory=Settings)
     scale: tuple[float, float] | None = None
     fed: int = 0
     unusable: int = 0
     corrected: int = 0
     waiting: list[tuple[float, int, int]] = field(default_factory=list)
-    watch: Watch = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin with a new detector."""
-        self.watch = Watch(self.settings.delta)
+    watch: Watch = field(default_factory=Watch)
 
     def feed(self, values: F64, times: I64, outcome_times: I64) -> list[Change]:
         """Feed errors in order, and return the changes that were found.
@@ -366,7 +350,6 @@ class Stream:
         """Return it as plain JSON values: what :meth:`from_json` reads goes on as if nothing had been in between."""
         return {
             "kind": self.kind,
-            "delta": self.settings.delta,
             "scale": self.scale,
             "fed": self.fed,
             "unusable": self.unusable,
@@ -376,17 +359,12 @@ class Stream:
         }
 
     @classmethod
-    def from_json(cls, stored: Any, settings: Settings) -> Stream:
-        """Read what :meth:`to_json` wrote.
-
-        With another ``delta`` the detector begins anew.
-        """
+    def from_json(cls, stored: Any) -> Stream:
+        """Read what :meth:`to_json` wrote."""
         scale = None if stored["scale"] is None else (stored["scale"][0], stored["scale"][1])
         waiting = [(value, time, outcome_time) for value, time, outcome_time in stored["waiting"]]
-        stream = cls(stored["kind"], settings, scale, stored["fed"], stored["unusable"], stored["corrected"], waiting)
-        if stored["delta"] == settings.delta:
-            stream.watch = Watch.from_json(settings.delta, stored["watch"])
-        return stream
+        counts = stored["fed"], stored["unusable"], stored["corrected"]
+        return cls(stored["kind"], scale, *counts, waiting, Watch.from_json(stored["watch"]))
 
 
 WHOLE = ""
@@ -428,14 +406,12 @@ class ModelStreams(Struct):
 
     Attributes:
         kind: What the losses are.
-        settings: Of the detector.
         scale: Mean and standard deviation of the baseline's losses, for streams that begin now.
         streams: The streams.
         level: What the baseline knows of the level of errors of all rows.
     """
 
     kind: Kind
-    settings: Settings
     scale: tuple[float, float] | None
     streams: dict[str, Stream] = msgspec.field(default_factory=dict)
     level: BaselineLevel | None = None
@@ -443,7 +419,7 @@ class ModelStreams(Struct):
     def stream(self, name: str) -> Stream:
         """Return the stream of a slice; a new one where there is none of this kind."""
         if name not in self.streams or self.streams[name].kind != self.kind:
-            self.streams[name] = Stream(self.kind, self.settings, self.scale)
+            self.streams[name] = Stream(self.kind, self.scale)
         stream = self.streams[name]
         same_unit = self.kind == "error" or stream.scale == self.scale
         if name == WHOLE and self.level is not None and same_unit:

@@ -180,7 +180,3 @@ def _named(values: Mapping[str, tuple[int, Any]], prefix: str) -> dict[str, floa
         usable = kind in (NUMBER, INTEGER) and math.isfinite(value)
         found[name] = float(value) if usable else None
     return found
-
-
-def _time_of(record: LogRecord) -> int:
-    return record.time_unix_nano or record.observed_time_unix_nano

@@ -206,25 +206,19 @@ def _longer(kept_share: float, days: float) -> float:
     return float(1 + 2 * ((1 - lags / days) * kept_share**lags).sum())
 
 
-def lent_design(day_spread: DaySpread, expected: F64, rows: float, confidence: float) -> float:
-    """Return how many rows of a window count as one, Student's t included.
+def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsAsOne:
+    """Return how many rows of a window count as one, Student's t included, for every confidence.
 
     Args:
         day_spread: How days differ.
         expected: float64 (b,), the rows of each day of the window, in any unit.
         rows: Effective rows of the window.
-        confidence: Of the interval.
 
     >>> import numpy as np
-    >>> alike, apart = DaySpread(13.0, 13, 2_600.0), DaySpread(130.0, 13, 2_600.0)
-    >>> [round(lent_design(one, np.ones(2), 400.0, 0.95), 2) for one in (alike, apart)]
+    >>> equal, apart = DaySpread(13.0, 13, 2_600.0), DaySpread(130.0, 13, 2_600.0)
+    >>> [round(lent_rows_as_one(spread, np.ones(2), 400.0).at(0.95), 2) for spread in (equal, apart)]
     [1.21, 12.15]
     """
-    return lent_rows_as_one(day_spread, expected, rows).at(confidence)
-
-
-def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsAsOne:
-    """Return the same for every confidence; the arguments are those of :func:`lent_design`."""
     filled = expected[expected > 0]
     share = filled / filled.sum() if len(filled) else filled
     squares = float(share @ share) if len(filled) else 1.0

@@ -13,7 +13,7 @@ from driftline.tables.task import Task
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
+from driftline_processor.core.concept import losses_of_rows, reference_loss
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
@@ -26,7 +26,7 @@ from .outcomes import FirstOutcomes
 
 
 def detect_concept_drift(
-    read: Dataset, baseline: Baseline, settings: Settings, slices: Mapping[str, Sequence[str]]
+    read: Dataset, baseline: Baseline, enabled: bool, slices: Mapping[str, Sequence[str]]
 ) -> ConceptDrift | None:
     """Detect concept drift over all rows.
 
@@ -36,11 +36,11 @@ def detect_concept_drift(
     that of the rows' times, else of their lines. None where a task has no errors.
     """
     task, kind = baseline.task, kind_of(baseline.task)
-    if kind is None or not settings.enabled:
+    if kind is None or not enabled:
         return None
     if read.heard is None and all(rows.actual is None for rows in read.rows):
         return NO_OUTCOME
-    streams = ModelStreams(kind, settings, reference_loss(baseline), level=level_of_errors(baseline))
+    streams = ModelStreams(kind, reference_loss(baseline), level=level_of_errors(baseline))
     streams.stream(WHOLE)  # also where no outcome can be used
     firsts = [_of_rows(rows) for rows in read.rows] if read.heard is None else read.heard
     first_outcomes = _Firsts(read.rows, firsts, task, slices)

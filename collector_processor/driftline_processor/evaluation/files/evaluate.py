@@ -21,7 +21,6 @@ from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct, structs
 
-from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.estimate.track_record import with_track_records
@@ -186,7 +185,7 @@ def evaluate_files(
     evaluations = [evaluation for windows in evaluated for evaluation in windows.evaluations]
     slices = evaluated[0].slices
     progress(0, 0, "Looking for concept drift")
-    concept = detect_concept_drift(read, baseline, settings.concept or Settings(), slices)
+    concept = detect_concept_drift(read, baseline, settings.concept, slices)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
     context = VerdictContext(concept, versions, settings.timezone)

@@ -239,9 +239,7 @@ def page(
             "known": len(rows),
             "found": len(matches),
             "counts": [
-                (row_state.state, counts[row_state.state])
-                for row_state in ORDER
-                if counts[row_state.state] or row_state.state == state
+                (each_state, counts[each_state]) for each_state in ORDER if counts[each_state] or each_state == state
             ],
             "query": query,
             "state": state,

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline.tables.table import F64
-from driftline_processor.core.concept import Settings, Stream
-from driftline_processor.core.concept.adwin import Adwin
+from driftline_processor.core.concept import Stream, adwin
+from driftline_processor.core.concept.adwin import DELTA, Adwin
 from driftline_processor.core.concept.losses import Kind
-from driftline_processor.core.concept.stream import DELTA
 from river import drift as river_drift
 
 
@@ -32,13 +31,13 @@ def alarms_of_river(values: F64) -> list[int]:
 
 def alarms_of_ours(values: F64, rng: np.random.Generator) -> list[int]:
     """Return the places of our alarms, fed in pieces of any length."""
-    alarms, start, detector = list[int](), 0, Adwin(DELTA)
+    alarms, start, detector = list[int](), 0, Adwin()
     while start < len(values):
         end = start + int(rng.integers(1, 3_000))
         alarm = detector.first_alarm(values[start:end])
         if alarm >= 0:
             alarms.append(start + alarm)
-            detector = Adwin(DELTA)
+            detector = Adwin()
         start = end if alarm < 0 else start + alarm + 1
     return alarms
 
@@ -86,17 +85,18 @@ def test_alarms_are_those_of_river_on_a_thousand_streams_of_each_kind(kind: Kind
 
 
 @pytest.mark.parametrize("kind", ["error", "loss"])
-def test_the_window_is_that_of_river_to_the_last_bit(kind: Kind) -> None:
+def test_the_window_is_that_of_river_to_the_last_bit(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adwin, "DELTA", 1e-9)  # no alarm
     rng = np.random.default_rng(3)
     values = stream(kind, np.full(40_000, 0.2), rng)
-    ours, river, fed = Adwin(1e-9), river_adwin(1e-9), 0
+    ours, river, fed = Adwin(), river_adwin(1e-9), 0
     for end in (32, 64, 96, 1_024, 6_400, 20_000, 40_000):
         assert ours.first_alarm(values[fed:end]) == -1
         for value in values[fed:end].tolist():
             river.update(value)
         fed = end
         assert (ours.n, ours.total, ours.spread) == (river.width, river.total, river.variance)
-        assert Adwin.from_state(1e-9, ours.state()).state() == ours.state()
+        assert Adwin.from_state(ours.state()).state() == ours.state()
         assert sum(map(len, ours.buckets)) < 100
 
 
@@ -109,11 +109,11 @@ def test_the_window_is_that_of_river_to_the_last_bit(kind: Kind) -> None:
     ],
 )
 def test_a_state_that_cannot_be_read_begins_anew(state: Any) -> None:
-    stream = Stream("error", Settings())
+    stream = Stream("error")
     at = np.arange(200)
     stream.feed(np.zeros(200), at, at)
     said = stream.to_json()
     said["watch"]["detector"] = state
-    again = Stream.from_json(said, Settings())
+    again = Stream.from_json(said)
     assert again.watch.anew
     assert (again.fed, again.concept().state) == (200, "ok")

@@ -13,7 +13,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.concept import Settings, Stream
+from driftline_processor.core.concept import Stream
 from driftline_processor.core.concept.baseline_level import BaselineLevel
 from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams
 from driftline_processor.core.performance.reference import level_of_errors
@@ -81,15 +81,15 @@ def test_however_the_stream_is_cut_the_same_is_found(cuts: tuple[int, ...]) -> N
     assert whole.concept().state == "drift"
     for first, last in pairwise((0, *cuts, len(values))):
         feed(made, values[first:last], first)
-        made = Stream.from_json(json.loads(json.dumps(made.to_json())), Settings())
+        made = Stream.from_json(json.loads(json.dumps(made.to_json())))
     assert made.concept() == whole.concept()
     assert json.loads(json.dumps(made.to_json())) == json.loads(json.dumps(whole.to_json()))
 
 
 def test_a_stream_that_began_without_a_level_uses_that_of_a_later_baseline() -> None:
     said = json.loads(json.dumps(feed(stream(None), errors(1, 500, 0.2)).to_json()))
-    old = Stream.from_json(said, Settings())
-    streams = ModelStreams("error", Settings(), None, {WHOLE: old}, LEVEL)
+    old = Stream.from_json(said)
+    streams = ModelStreams("error", None, {WHOLE: old}, LEVEL)
     rows = 50_000
     times = np.arange(500, 500 + rows) * EACH
     streams.feed(WHOLE, FirstLosses(errors(2, rows, 0.21), times, times, {}))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.concept import Settings, Stream, losses_of_rows
+from driftline_processor.core.concept import Stream, losses_of_rows
 from driftline_processor.core.concept.losses import CLIP, standardised
 from driftline_processor.core.concept.result import Change, ConceptDrift, error_rise
 from driftline_processor.core.concept.stream import ChangeSums
@@ -21,7 +21,7 @@ BINARY = Task("binary", ("0", "1"), "1")
 
 
 def stream_of(kind: str = "error") -> Stream:
-    return Stream("error" if kind == "error" else "loss", Settings(), None if kind == "error" else (0.0, 1.0))
+    return Stream("error" if kind == "error" else "loss", None if kind == "error" else (0.0, 1.0))
 
 
 def feed(stream: Stream, values: F64, first: int = 1) -> Stream:
@@ -61,14 +61,14 @@ class TestTheDetector:
         assert len(whole.concept().changes) >= 1
         for cut in (0, 1, 29, 31, 32, 397, 401, 1_250, 1_600, len(values)):
             one = feed(stream_of(), values[:cut])
-            two = Stream.from_json(json.loads(json.dumps(one.to_json())), Settings())
+            two = Stream.from_json(json.loads(json.dumps(one.to_json())))
             assert feed(two, values[cut:], cut + 1).to_json() == whole.to_json(), cut
 
     def test_begins_anew_and_keeps_what_was_found_if_its_state_cannot_be_read(self) -> None:
         stream = feed(stream_of(), errors(5, (2_000, 0.1), (1_000, 0.6)))
         said = stream.to_json()
         said["watch"]["detector"] = {"buckets": "nonsense"}
-        again = Stream.from_json(said, Settings())
+        again = Stream.from_json(said)
         assert again.watch.anew
         assert again.concept() == stream.concept()
         assert feed(again, errors(6, (500, 0.6)), 3_001).concept().outcomes == 3_500
@@ -87,7 +87,7 @@ def test_however_the_stream_is_cut_the_same_is_found(cuts: list[int], kind: str,
     places = [0, *sorted(cuts), len(values)]
     for first, last in pairwise(places):
         feed(new, values[first:last], first + 1)
-        new = Stream.from_json(json.loads(json.dumps(new.to_json())), new.settings)
+        new = Stream.from_json(json.loads(json.dumps(new.to_json())))
     assert new.to_json() == whole.to_json()
     assert new.concept() == whole.concept()
 

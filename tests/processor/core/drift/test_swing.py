@@ -9,7 +9,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.timestamps import HOUR
-from driftline_processor.core.drift.swing import swings
+from driftline_processor.core.drift.slices import swings
 from driftline_processor.core.reference.season import PART, seasonal_reference
 
 START = 1_767_225_600 * 10**9

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline_processor.core.intervals.day_spread import DaySpread, Neighbours, day_spread, lent_design
+from driftline_processor.core.intervals.day_spread import DaySpread, Neighbours, day_spread, lent_rows_as_one
 from scipy import stats
 
 
 def test_days_that_differ_as_independent_rows_cost_a_window_of_as_many_little() -> None:
-    design = lent_design(DaySpread(29.0, 29, 29 * 500.0), np.ones(3), 1_500.0, 0.95)
+    design = lent_rows_as_one(DaySpread(29.0, 29, 29 * 500.0), np.ones(3), 1_500.0).at(0.95)
     assert 1.0 < design < 1.2
 
 
 def test_days_that_differ_much_give_students_interval_of_their_variance() -> None:
     """Fourteen days of 100 rows whose means vary a thousand times as much as by rows: a day is one draw more."""
     spread = DaySpread(13 * 1_001.0, 13, 13 * 100.0)
-    design = lent_design(spread, np.ones(1), 100.0, 0.95)
+    design = lent_rows_as_one(spread, np.ones(1), 100.0).at(0.95)
     expected = 1_001 * (stats.t.ppf(0.975, 13) / stats.norm.ppf(0.975)) ** 2
     assert design == pytest.approx(expected, rel=0.01)
 
 
 def test_a_day_of_many_rows_is_one_draw_all_the_same() -> None:
     spread = DaySpread(13 * 11.0, 13, 13 * 100.0)
-    few, many = (lent_design(spread, np.ones(1), rows, 0.95) / rows for rows in (1_000.0, 100_000.0))
+    few, many = (lent_rows_as_one(spread, np.ones(1), rows).at(0.95) / rows for rows in (1_000.0, 100_000.0))
     assert few == pytest.approx(many, rel=0.1)
 
 
@@ -42,7 +42,9 @@ def test_days_that_resemble_the_one_before_count_as_fewer() -> None:
     assert mixed is not None
     assert lasting.kept > 0.6
     assert mixed.kept < 0.1
-    assert lent_design(lasting, np.ones(4), 4_000.0, 0.95) > 1.5 * lent_design(mixed, np.ones(4), 4_000.0, 0.95)
+    assert lent_rows_as_one(lasting, np.ones(4), 4_000.0).at(0.95) > 1.5 * lent_rows_as_one(
+        mixed, np.ones(4), 4_000.0
+    ).at(0.95)
 
 
 def test_one_day_tells_of_no_difference() -> None:
@@ -58,7 +60,7 @@ def test_of_windows_of_two_days_beside_fourteen_as_many_hold_the_truth_as_promis
         influence = (days - days.mean()) / 14
         spread = day_spread(influence, np.full(14, 1 / 14**2), 1_400.0)
         assert spread is not None
-        design = lent_design(spread, np.ones(2), 200.0, 0.95)
+        design = lent_rows_as_one(spread, np.ones(2), 200.0).at(0.95)
         window = rng.normal(size=2).mean() * (1 + theta) ** 0.5
         half = 1.96 * (design / 2) ** 0.5
         held += abs(window) <= half
@@ -92,7 +94,7 @@ def test_windows_of_five_days_and_more_borrow_and_hold_the_truth(
     for _ in range(runs):
         before, _ = _days(rng, 30, keeps)
         own, mean = _days(rng, many, keeps, 4.5 * times)
-        half = 1.96 * (lent_design(before.pooled(own), np.ones(many), 100.0 * many, 0.95) / many) ** 0.5
+        half = 1.96 * (lent_rows_as_one(before.pooled(own), np.ones(many), 100.0 * many).at(0.95) / many) ** 0.5
         held += abs(mean) <= half
         long.append(half / known)
     assert held / runs >= least
@@ -105,7 +107,7 @@ def test_nothing_jumps_between_four_days_and_five() -> None:
     effects = []
     for many in (3, 4, 5, 6, 7):
         own = DaySpread((many - 1) * 10.0, many - 1, (many - 1) * 100.0)
-        effects.append(lent_design(lent.pooled(own), np.ones(many), 100.0 * many, 0.95))
+        effects.append(lent_rows_as_one(lent.pooled(own), np.ones(many), 100.0 * many).at(0.95))
     assert (max(effects) / min(effects)) ** 0.5 < 1.1  # of lengths
 
 
@@ -128,7 +130,7 @@ def test_days_that_differ_surely_more_count_alone() -> None:
     both = lent.pooled(own)
     assert both.freedom == pytest.approx(6, abs=0.1)
     alone = 200 * (stats.t.ppf(0.975, 6) / stats.norm.ppf(0.975)) ** 2
-    assert lent_design(both, np.ones(7), 700.0, 0.95) == pytest.approx(alone, rel=0.05)
+    assert lent_rows_as_one(both, np.ones(7), 700.0).at(0.95) == pytest.approx(alone, rel=0.05)
 
 
 def test_seven_days_that_happen_to_resemble_each_other_count_for_little_beside_thirty_that_do_not() -> None:

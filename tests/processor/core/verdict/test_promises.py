@@ -119,6 +119,6 @@ def test_names_of_strangers_neither_break_nor_lengthen_a_sentence(more: dict[str
         check_words(verdict_of_window(evaluation))
 
 
-def test_the_table_of_the_page_is_that_of_the_code() -> None:
+def test_the_table_of_the_page_has_the_states_in_their_order() -> None:
     table = PAGE.read_text(encoding="utf-8").partition("<!-- states -->\n")[2].partition("<!-- /states -->")[0]
-    assert table.splitlines() == [f"| `{row.state}` | {row.shown_by} | {row.decided_by} |" for row in ORDER]
+    assert [row.split("`")[1] for row in table.splitlines()] == [*ORDER]

@@ -87,7 +87,7 @@ def test_an_interval_stands_behind_its_value(browse: Browse) -> None:
 
 
 def test_models_are_sorted_by_need_and_those_out_of_use_come_last(browse: Browse) -> None:
-    states: list[VerdictState] = [row.state for row in ORDER]
+    states: list[VerdictState] = [*ORDER]
     known = [named(state, state) for state in reversed(states)]
     known.insert(0, named("retired", "degraded", in_use=False))
     known.insert(0, replace(learning(), key=ModelKey("new")))
@@ -153,8 +153,8 @@ def test_a_state_has_a_sign_beside_its_colour(browse: Browse) -> None:
     html = browse(FakeView([named("a", "degraded")])).get("/").text
     assert '<span class="sign" aria-hidden="true">✕</span> degraded 1</a>' in html
     sheet = browse(FakeView()).get("/static/driftline.css").text
-    for row in ORDER:
-        assert f".badge.verdict-{row.state}::before" in sheet
+    for state in ORDER:
+        assert f".badge.verdict-{state}::before" in sheet
 
 
 @pytest.mark.parametrize(

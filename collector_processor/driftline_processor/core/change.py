@@ -5,9 +5,9 @@ In this order, since each makes the next ones moot:
 1. *service*: an objective on failed calls or latency is broken, or calls fail that no service is built for;
 2. *data fault*: a column is constant, swapped, in another unit or of another type, or a large part of the rows is
    missing, stale, repeated or unseen; beside it *service* once more: part of the calls get one answer, whatever the
-   inputs, which did not move (:mod:`.default_answers`);
+   inputs, which did not move (:func:`default_answers`);
 3. with outcomes, *label shift* or *concept change*: scores no longer mean what they meant
-   (:mod:`.outcomes`);
+   (:func:`outcome_evidence`);
 4. *label shift* without outcomes: scores and features moved as a new share of positives moves them;
 5. *covariate shift*: inputs or the score drift, and what is known of outcomes is as estimated.
 """
@@ -16,20 +16,193 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
+import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from msgspec.structs import replace
 
+from driftline_processor.core.estimate.cbpe_binary import Rates, weight_per_row
 from driftline_processor.core.estimate.estimator import FEWEST, Meaning, score_meaning
-from driftline_processor.core.estimate.label_shift import LEVEL
+from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL, MATERIAL, prior_shift
 from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange
 from driftline_processor.core.facts import Fact, fact
-from driftline_processor.core.service_level.failing import service_failing
+from driftline_processor.core.service_level.failing import FAILING, service_failing
 
-from .default_answers import default_answers
-from .outcomes import OutcomeEvidence, outcome_evidence
+
+class DefaultAnswers(NamedTuple):
+    """The part of the calls that are answered with one value, and the share of the window's rows with such a score."""
+
+    part: float
+    share: float
+
+
+def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
+    """Return the part of the calls that got one value, from a twentieth on; None where scores lie otherwise.
+
+    Args:
+        pane: Pane of the window.
+        baseline: Baseline over whose bins its rows were counted.
+    """
+    from driftline_processor.core.special_functions import chdtrc, ndtri
+
+    now, was = pane.parts.get("score"), baseline.pane.parts.get("score")
+    if now is None or was is None or len(now) != len(was):
+        return None
+    window_rows, baseline_rows = (
+        now[:-2] / weight_per_row(pane, "rows"),
+        was[:-2] / weight_per_row(baseline.pane, "rows"),
+    )
+    n, total = float(window_rows.sum()), float(baseline_rows.sum())
+    if n <= 0 or total <= 0:
+        return None
+    share, usual = window_rows / n, baseline_rows / total
+    answer = int(np.argmax(share - usual))
+    part = float((share[answer] - usual[answer]) / max(1 - usual[answer], 1e-12))
+    pooled = (window_rows[answer] + baseline_rows[answer]) / (n + total)
+    error = float(np.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n + 1 / total)))
+    if part < FAILING or share[answer] - usual[answer] < -float(ndtri(LEVEL / len(share))) * error:
+        return None
+    left, before = np.delete(window_rows, answer), np.delete(baseline_rows, answer)
+    filled = left + before > 0
+    if left.sum() > 0 and before.sum() > 0 and filled.sum() > 1:
+        expected = before[filled] * left.sum() / before.sum()
+        varies = (left + before)[filled] * left.sum() / (left.sum() + before.sum()) * (1 + left.sum() / before.sum())
+        q = float(((left[filled] - expected) ** 2 / varies).sum())
+        if float(chdtrc(int(filled.sum()) - 1, q)) < LEVEL:
+            return None
+    return DefaultAnswers(part, float(share[answer]))
+
+
+CELLS = 10
+"""Cells of scores, of equal weight in the reference: deciles, as for a number
+(:mod:`~driftline_processor.core.drift.coarse_bins`)."""
+
+FEWEST_LABELLED = 100.0
+"""(Effective) labelled rows of a window, with 30 of either class, from which on they are tested."""
+
+FEWEST_OF_CLASS = 30.0
+"""(Effective) labelled rows of either class: of so many a share is about normal."""
+
+
+class OutcomeEvidence(NamedTuple):
+    """The tests of a window's outcomes.
+
+    Attributes:
+        meaning: P-value, while each score comes true as often as in the reference.
+        expected: Share of positives that the scores let one expect.
+        observed: Share of positives among the labelled rows.
+        classes_hold: Whether the scores of each class lie as they lay, and the scores of all rows moved as the new
+            share of positives moves them.
+    """
+
+    meaning: float
+    expected: float
+    observed: float
+    classes_hold: bool
+
+
+def outcome_evidence(pane: Pane, rates: Rates, reference: Pane, between: float) -> OutcomeEvidence | None:
+    """Test the outcomes of a window; None with too few.
+
+    Args:
+        pane: Pane of the window, with its outcomes.
+        rates: Rates of positives by score in the reference.
+        reference: Pane of the reference, with its outcomes.
+        between: Variance of the realized share of positives beside its estimate, between stretches of time.
+    """
+    sides, was = _sides(pane), _sides(reference)
+    if sides is None or was is None:
+        return None
+    rows = [float(side.sum()) for side in sides]
+    if sum(rows) < FEWEST_LABELLED or min(rows) < FEWEST_OF_CLASS:
+        return None
+    q, freedom, meaning = _meaning(sides, rates, between)
+    total, hits = sides[0] + sides[1], float(sides[1].sum())
+    smooth = rates.again.smooth[rates.again.place]
+    expected, observed = float(total @ smooth / total.sum()), hits / float(total.sum())
+    moved = _classes_moved(sides, was)
+    alike = moved.p_value >= LEVEL or moved.beyond < MATERIAL * max(q - freedom, 0.0)
+    return OutcomeEvidence(meaning, expected, observed, alike and _scores_followed(total, rates, observed, between))
+
+
+def _sides(pane: Pane) -> tuple[F64, F64] | None:
+    negative, positive = (pane.parts.get(f"score_{side}") for side in ("negative", "positive"))
+    if negative is None or positive is None:
+        return None
+    worth = weight_per_row(pane, "outcomes")
+    return negative / worth, positive / worth
+
+
+def _cells(rows: F64, many: int = CELLS) -> I64:
+    """Return the cell of each bin, by equal weights of ``rows``."""
+    middle = (np.cumsum(rows) - rows / 2) / rows.sum()
+    cell: I64 = np.minimum((middle * many).astype(np.int64), many - 1)
+    return cell
+
+
+def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[float, int, float]:
+    """Return chi-square, its degrees of freedom and the p-value of the share of positives by score."""
+    from driftline_processor.core.special_functions import chdtrc
+
+    again = rates.again
+    cell = _cells(rates.rows)
+    total = sides[0] + sides[1]
+    smooth = again.smooth[again.place]
+    rows, expected, seen, chance = (
+        np.bincount(cell, of, minlength=CELLS)
+        for of in (total, total * smooth, sides[1], total * smooth * (1 - smooth))
+    )
+    # what the reference's own rates are off by, cell by cell and in all
+    by_cell = np.zeros((CELLS, len(again.smooth)))
+    np.add.at(by_cell, (cell, again.place), total)
+    off = again.off @ by_cell.T
+    variance = chance + (off**2).mean(axis=0) + rows**2 * between
+    held = rows > 0
+    q = float(((seen - expected)[held] ** 2 / np.maximum(variance[held], 1e-9)).sum())
+    freedom = int(np.count_nonzero(held))
+    n = float(total.sum())
+    whole = chance.sum() + float((off.sum(axis=1) ** 2).mean()) + n**2 * between
+    once = float(seen.sum() - expected.sum()) ** 2 / max(float(whole), 1e-9)
+    return max(q, once), freedom, min(1.0, 2 * min(float(chdtrc(freedom, q)), float(chdtrc(1, once))))
+
+
+class _ClassesMoved(NamedTuple):
+    p_value: float
+    beyond: float
+
+
+def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMoved:
+    """Compare the scores of each class with those in the reference: two chi-square tests of two samples, in one."""
+    from driftline_processor.core.special_functions import chdtrc
+
+    q, freedom = 0.0, 0
+    for side, before in zip(sides, was, strict=True):
+        n, m = float(side.sum()), float(before.sum())
+        many = int(max(2, min(CELLS, n // EXPECTED, m // EXPECTED)))
+        cell = _cells(before, many)
+        seen, counts = (np.bincount(cell, of, minlength=many) for of in (side, before))
+        shares = (seen + counts) / (n + m)
+        varies = np.maximum(shares * n * (1 + n / m), 1e-9)
+        q += float(((seen - n * counts / m) ** 2 / varies).sum())
+        freedom += many - 1
+    return _ClassesMoved(float(chdtrc(freedom, q)), max(0.0, q - freedom))
+
+
+def _scores_followed(labelled: F64, rates: Rates, observed: float, between: float) -> bool:
+    """Return True where the scores moved as far as the observed share of positives says, and beyond chance."""
+    from driftline_processor.core.special_functions import ndtri
+
+    shift = prior_shift(labelled, rates, between)
+    if shift is None or shift.p_value > LEVEL:
+        return False
+    chance = observed * (1 - observed) / float(labelled.sum())
+    apart = abs(observed - shift.prior - shift.shift) / math.sqrt(shift.variance + chance)
+    return apart < -float(ndtri(LEVEL / 2))
+
 
 STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
 """Checks whose findings are faults however few rows they concern."""
