@@ -18,8 +18,8 @@ from driftline_processor.cli.commands import app
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
 HEAD = """# Which commands and options are there?
 
-Generated from the commands by `scripts/generate_cli.py` (`make semconv`); do not edit. `driftline COMMAND --help` says
-the same. Bad input ends a command with exit code 2 and one sentence on stderr.
+Generated from the commands by `scripts/generate_cli.py` (`make semconv`); do not edit. `driftline COMMAND --help`
+shows the same. After bad input, a command prints one sentence on stderr and ends with exit code 2.
 """
 
 

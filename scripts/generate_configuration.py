@@ -45,28 +45,28 @@ and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.y
 
 | type | how it is written | for example |
 |---|---|---|
-| duration | a number and a unit, `ms`, `s`, `m`, `h`, `d`, `w`, also several | `90d`, `10s`, `1h30m`, `0s` |
+| duration | one or more numbers with a unit, `ms`, `s`, `m`, `h`, `d`, `w` | `90d`, `10s`, `1h30m`, `0s` |
 | window | a number and `m` (a multiple of 5), `h`, `d`, `w` or `mo` | `5m`, `1h`, `1d`, `1mo` |
 | size | a number and a unit of bytes | `10GB`, `512MiB` |
 | address | `host:port`; `:port` is every address (needs `insecure_anonymous`), port 0 any free one | `[::1]:4317` |
-| path | relative to the file, or else to where `driftline up` was started; `~` is your home | `churn.baseline.json` |
-| time | a time with its zone | `2026-11-01T00:00:00Z` |
+| path | relative to the file, otherwise to the directory of `driftline up`; `~` is your home | `churn.baseline.json` |
+| time | a time with its time zone | `2026-11-01T00:00:00Z` |
 | class | text, number or boolean; 1, 1.0, "1" and true are one class | `"1"` |
-| limit of a share | a sign and a share; [without a sign](../how-to/expect-data.md) the limit of the rule | `"< 5%"` |
-| range | the least and the greatest, null where it is open | `[0, null]` |
+| limit of a share | a sign and a fraction; [without a sign](../how-to/expect-data.md) the sign of the rule | `"< 5%"` |
+| range | the minimum and the maximum; null means no limit | `[0, null]` |
 | template | a text, or keys and values, with [facts](../how-to/act-on-alerts.md#placeholders) | `"{title}"` |
 | secret text | text that is never shown or logged | `"${env:TOKEN}"` |
 
 - **Environment**: `${env:NAME}`, `${env:NAME:-default}`; `$$` is a plain `$`. A variable that is not set and has no
   default is an error.
-- Only `true` and `false` are booleans, and only what JSON would call a number is a number: a class called `no` or `01`
-  stays a text.
-- A key given twice is an error. A key with nothing after it has its default.
+- Only `true` and `false` are booleans, and only JSON numbers are numbers: a class called `no` or `01`
+  is a text.
+- A duplicate key is an error. A key without a value has its default.
 """
-TOP = """# driftline.yaml: what `driftline up --config` reads, every key with its meaning. Generated from the keys by
-# scripts/generate_configuration.py; copy it, and keep what you change. Every key may be left out. Values are the
-# defaults where no comment says otherwise; keys in comments show an example.
-# `driftline validate FILE` names the key, the rule and the fix. ${env:NAME:-default} is replaced as in the
+TOP = """# driftline.yaml: every key of `driftline up --config`, with its meaning. Generated from the keys by
+# scripts/generate_configuration.py. Copy it, and keep the keys that you change. All keys are optional. Values are
+# the defaults unless a comment says otherwise; keys in comments show an example.
+# `driftline validate FILE` prints the key, the rule and the fix. ${env:NAME:-default} is replaced as in the
 # OpenTelemetry Collector.
 """
 WIDTH = 120
@@ -203,7 +203,7 @@ def named_tables(path: str, key: Key) -> Iterator[str]:
     if (types := next((BY_TYPE[base] for base in BY_TYPE if issubclass(key.by_name, base)), None)) is not None:
         for name, section in types.items():
             others = [other for other, kind in EXPORTERS.aliases.items() if kind == name]
-            also = "".join(f" The name may begin with `{name}/`, too." for name in others)
+            also = "".join(f" The name may also start with `{name}/`." for name in others)
             yield from tables(
                 path, section, f"## `{path.removesuffix('.named')}.{name}/NAME`\n\n{section.__doc__}{also}\n"
             )

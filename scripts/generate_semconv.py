@@ -186,9 +186,9 @@ def page(registry: Registry) -> str:
         "",
         "Every name that Driftline sends or reads. OpenTelemetry has no conventions for predictive models yet.",
         "Names in `ml.*` are a small core that could become a proposal: one file in the format of OpenTelemetry's",
-        "registry, `sdk/driftline/semconv/registry/core.yaml`. All other names are Driftline's own, in `driftline.*`.",
+        "registry, `sdk/driftline/semconv/registry/core.yaml`. All other names are in `driftline.*`.",
         "All are in development.",
-        "How the values travel: [on the wire](wire.md).",
+        "How the values are sent: [on the wire](wire.md).",
         "",
         "## Spans",
         "",
@@ -210,9 +210,9 @@ def page(registry: Registry) -> str:
     lines += [
         "## Metrics",
         "",
-        "Each has one sender: the SDK, or `driftline up`. Another OpenTelemetry SDK sends what ours sends.",
+        "Each metric has one sender: the SDK, or `driftline up`. Other OpenTelemetry SDKs can send the SDK metrics.",
         "",
-        "| name | sent by | instrument | unit | in Prometheus | what it says |",
+        "| name | sent by | instrument | unit | in Prometheus | meaning |",
         "|---|---|---|---|---|---|",
     ]
     for metric in registry.metrics:
@@ -231,7 +231,7 @@ def page(registry: Registry) -> str:
             "",
             group["brief"],
             "",
-            "| name | type | examples | what it says |",
+            "| name | type | examples | meaning |",
             "|---|---|---|---|",
         ]
         lines += [attribute_row(attribute) for attribute in group["attributes"]] + [""]

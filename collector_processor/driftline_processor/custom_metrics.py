@@ -45,9 +45,9 @@ def load_custom_metrics(say: Callable[[str], object] = lambda _: None) -> dict[s
             say(f"the metric '{point.name}' ({point.value}) cannot be loaded: {type(error).__name__}: {error}")
             continue
         if problem is None and metric.name in metrics_by_name:
-            problem = "another package has one of that name"
+            problem = "another package has a metric with the same name"
         if problem is not None:
-            say(f"the metric '{point.name}' ({point.value}) is left out: {problem}")
+            say(f"the metric '{point.name}' ({point.value}) is not used: {problem}")
         else:
             metrics_by_name[metric.name] = _guarded(metric, say)
     install_metrics(metrics_by_name.values())
@@ -74,12 +74,12 @@ def _metric_of(point: EntryPoint) -> Metric:
     metric = getattr(loaded, "METRIC", loaded)
     if isinstance(metric, Metric):
         if metric.name != point.name:
-            raise ValueError(f"its METRIC is called '{metric.name}'; give both one name")
+            raise ValueError(f"its METRIC is called '{metric.name}'; use the same name for both")
         if metric.usual is nothing_usual and metric.argument is None:
             return replace(metric, usual=usual_for(*metric.tasks, names=(metric.name,)))
         return metric
     if not callable(metric):
-        raise TypeError(f"it is a {type(metric).__name__}; write a Metric, or a function of a pane and a task")
+        raise TypeError(f"it is a {type(metric).__name__}; use a Metric, or a function of a pane and a task")
     return metric_of_function(point.name, metric)
 
 
@@ -127,7 +127,7 @@ def _guarded(metric: Metric, say: Callable[[str], object]) -> Metric:
     def fail(problem: str, kind: str) -> None:
         if kind not in messages:
             messages.add(kind)
-            say(f"the metric '{metric.name}' is left out where it fails: {problem}")
+            say(f"the metric '{metric.name}' has no value where it fails: {problem}")
 
     def guard(function: Callable[..., Any], otherwise: Any) -> Callable[..., Any]:
         @wraps(function)

@@ -113,7 +113,7 @@ class Health:
         def ended(args: threading.ExceptHookArgs) -> None:
             name = "a thread" if args.thread is None else f"the thread {args.thread.name}"
             why = f"{args.exc_type.__name__}: {args.exc_value}"
-            self.ended_thread = f"{name} has ended by an error ({why}); restart driftline"
+            self.ended_thread = f"{name} ended with an error ({why}); restart driftline"
             before(args)
 
         threading.excepthook = ended

@@ -69,8 +69,8 @@ class NeedsMoreMemory(Exception):  # noqa: N818 - what the answer says
 
     def __init__(self, needed: int, most: int) -> None:
         super().__init__(
-            f"reading the request takes about {needed >> 20} MiB of memory, and limits.memory leaves {most >> 20} MiB "
-            "to that; send it in parts"
+            f"reading the request needs about {needed >> 20} MiB of memory, but limits.memory leaves {most >> 20} MiB "
+            "for it; split it into smaller requests"
         )
 
 
@@ -121,8 +121,8 @@ class MemoryCeiling:
         if not self.pressed:
             return None
         return (
-            f"the process takes more than {PRESSED:.0%} of limits.memory ({self.limit >> 20} MiB): requests are asked "
-            "to come again; raise limits.memory if this lasts"
+            f"the process uses more than {PRESSED:.0%} of limits.memory ({self.limit >> 20} MiB): senders are asked "
+            "to retry; raise limits.memory if this persists"
         )
 
     def of_document(self, size: int) -> int:

@@ -226,7 +226,7 @@ class Service:
             try:
                 step()
             except Exception:
-                _log.exception("a part could not be stopped; the others are")
+                _log.exception("a component could not be stopped; the others are stopped")
         self._web = self._state = self._derived = self._forwarder = self._couriers = None
         self._receivers = []
 
@@ -282,7 +282,7 @@ class Service:
         policies, channels = self.config.watched_policies, self.config.all_channels
         if not policies:
             return []
-        return [f"telling {', '.join(channels) or 'nobody'} by the policies {', '.join(policies)}"]
+        return [f"notifying {', '.join(channels) or 'no channel'} by the policies {', '.join(policies)}"]
 
     def lines(self) -> list[str]:
         """Say where it listens, where the pages are, where rows are kept, where things go and who is told."""
@@ -292,7 +292,7 @@ class Service:
             f"pages on http://{self.addresses['web']}",
             *(receiver.line for receiver in self._receivers if receiver.address is None),
             *(line for reader in self._business for line in reader.lines),
-            "rows are kept in memory, and end with this process"
+            "rows are kept in memory, and are lost when this process ends"
             if self.config.storage.in_memory
             else f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
@@ -302,7 +302,8 @@ class Service:
         exposed = [str(address) for address in self.addresses.values() if not address.loopback]
         if exposed:
             lines.append(
-                f"warning: everyone who can reach {', '.join(exposed)} may read, add and delete (insecure_anonymous)"
+                f"warning: everyone who can reach {', '.join(exposed)} can read, "
+                "add and delete data (insecure_anonymous)"
             )
         return lines
 
@@ -353,12 +354,14 @@ def _stop(service: Service) -> None:
     seconds = service.config.shutdown.timeout.total_seconds()
     stopping.join(seconds)
     if stopping.is_alive():
-        _end_at_once(f"shutdown.timeout ({seconds:g} s) is over", 1)
+        _end_at_once(f"shutdown.timeout ({seconds:g} s) has expired", 1)
 
 
 def _end_at_once(why: str, code: int) -> NoReturn:
     """End the process without tidying up; the state opens as after a crash."""
-    os.write(sys.stderr.fileno(), f"driftline: {why}: ending at once; what was acknowledged is on disk\n".encode())
+    os.write(
+        sys.stderr.fileno(), f"driftline: {why}: stopping immediately; all acknowledged data is on disk\n".encode()
+    )
     os._exit(code)
 
 
@@ -392,5 +395,5 @@ class _Signals:
         self._arrived.put(number)
 
     def _hang_up(self, *_: object) -> None:
-        line = "driftline: SIGHUP changes nothing: the configuration is read at the start only; restart to read it\n"
+        line = "driftline: SIGHUP has no effect: the configuration is read only at the start; restart to reload it\n"
         os.write(sys.stderr.fileno(), line.encode())

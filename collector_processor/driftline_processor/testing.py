@@ -189,7 +189,7 @@ def name_problems(metric: Metric, kind: str) -> Iterator[str]:
     """Yield what is wrong with its names, of which there has to be one, and every one may be asked for."""
     names = list(names_of(metric, kind))
     if not names:
-        yield "it has no name"
+        yield "the metric has no name"
     yield from (problem for name in names if (problem := misnamed(name, kind)))
 
 
@@ -201,7 +201,9 @@ def merge_problems(metric: Metric, kind: str) -> Iterator[str]:
     task = parts[0].task
     merged = values_of_pane(metric, merge([rows.pane for rows in parts]), task)
     if task.ranks_items:
-        yield from (f"{name} has a bound, but lists are counted" for name, value in merged.items() if value.bound != 0)
+        yield from (
+            f"{name} has a bound, but lists are counted exactly" for name, value in merged.items() if value.bound != 0
+        )
         return
     merged_rows = Rows(
         task,
@@ -227,7 +229,7 @@ def range_problems(metric: Metric, kind: str) -> Iterator[str]:
     heavier = replace(rows, weight=rows.weight * 2).of(metric)
     for name, value in rows.of(metric).items():
         if value.value is None:
-            yield f"{name} of 500 rows is not known"
+            yield f"{name} of 500 rows has no value"
             continue
         if not metric.least <= value.value <= metric.greatest:
             yield (
@@ -253,7 +255,7 @@ def degenerate_problems(metric: Metric, kind: str) -> Iterator[str]:
                 elif value.value is not None and not math.isfinite(value.value):
                     yield f"{name} of {n} rows is {value.value}"
                 elif value.value is None and (value.low, value.high) != (None, None):
-                    yield f"{name} of {n} rows has an interval and no value"
+                    yield f"{name} of {n} rows has an interval but no value"
 
 
 def interval_problems(metric: Metric, kind: str) -> Iterator[str]:
@@ -261,7 +263,7 @@ def interval_problems(metric: Metric, kind: str) -> Iterator[str]:
     few, many = (draw_rows(kind, n, 3).with_intervals(metric) for n in (400, 6_400))
     for name, value in many.items():
         if metric.gradient is not None and metric.interval is None and not value.interval:
-            yield f"{name} has a gradient and no interval"
+            yield f"{name} has a gradient but no interval"
     for name, value in few.items():
         if value.value is None or value.low is None or value.high is None:
             continue
@@ -332,7 +334,7 @@ def estimate_problems(metric: Metric) -> Iterator[str]:
         step[4] = _STEP
         estimated = estimate.of_scores(p, q, score)
         if estimated is None:
-            yield "its estimate is not known of twelve bins with positives and negatives"
+            yield "its estimate has no value for twelve bins with positives and negatives"
             return
         for case_name, moved, of_bins in (
             ("positives", (step, 0 * step), estimated.of_positive),

@@ -172,7 +172,7 @@ def instrument(
     >>> app = churn.instrument(FastAPI(), routes={"POST /predict": Route(id="order_id", score="probability")})
     """
     if not isinstance(app, Starlette):
-        raise TypeError(f"instrument() of FastAPI needs the application itself, not a {type(app).__qualname__}")
+        raise TypeError(f"instrument() for FastAPI requires the application itself, not a {type(app).__qualname__}")
     plans = plan_routes(model, routes or {})
     site = _site_of(app)
     if outcomes:

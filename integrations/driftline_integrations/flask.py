@@ -75,7 +75,7 @@ def instrument(
     >>> app = fraud.instrument(Flask("shop"), routes={"POST /score": Route(id="payment", score="score")})
     """
     if not isinstance(app, Flask):
-        raise TypeError(f"instrument() of Flask needs the application itself, not a {type(app).__qualname__}")
+        raise TypeError(f"instrument() for Flask requires the application itself, not a {type(app).__qualname__}")
     plans = plan_routes(model, routes or {})
     site = _site_of(app)
     if outcomes:

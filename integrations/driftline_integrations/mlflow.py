@@ -60,7 +60,7 @@ def instrument(
     """
     if not hasattr(loaded, "metadata") or not hasattr(loaded, "predict"):
         raise TypeError(
-            f"instrument() records models that mlflow.pyfunc.load_model gave, and {type(loaded).__name__} is none; "
+            f"instrument() records models from mlflow.pyfunc.load_model, but {type(loaded).__name__} is not one; "
             "decorate the function that predicts instead: @model.predict"
         )
     options = {"id_field": id, "time_field": time, "score": score, "predicted": predicted}
@@ -89,7 +89,9 @@ def log_baseline(baseline: Baseline, artifact_file: str = "driftline.baseline.js
 
     run = run_id or (mlflow.active_run() and mlflow.active_run().info.run_id)
     if not run:
-        raise ValueError("no run is active to log the baseline to; call it within mlflow.start_run(), or pass run_id=")
+        raise ValueError(
+            "there is no active run for the baseline; call this inside mlflow.start_run(), or pass run_id="
+        )
     mlflow.log_text(baseline.to_json(), artifact_file, run_id=run)
     return f"runs:/{run}/{artifact_file}"
 
@@ -129,7 +131,7 @@ def _place(model: Model, loaded: Any, **options: Any) -> RecordingPlan:
         model = model.completed(fitted.task, fitted.classes or None, fitted.positive)
     if not model._identity.task.kind:
         raise TypeError(
-            f"{model.name} is not recorded: what an MLflow model of this flavour predicts is not known; say it: "
+            f"{model.name} is not recorded: the task of an MLflow model of this flavor is unknown; set the task: "
             f"driftline.Model({model.name!r}, task='binary'), or task in [models.{model.name}] of DRIFTLINE_CONFIG"
         )
     schema = loaded.metadata.get_input_schema()

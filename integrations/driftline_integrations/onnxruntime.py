@@ -61,7 +61,7 @@ def instrument(
     """
     if not hasattr(session, "get_outputs") or not hasattr(session, "run"):
         raise TypeError(
-            f"instrument() records an onnxruntime.InferenceSession, and {type(session).__name__} is none; "
+            f"instrument() records an onnxruntime.InferenceSession, but {type(session).__name__} is not one; "
             "decorate the function that predicts instead: @model.predict"
         )
     place = _place(model, session, features, feature_names, score, predicted, span_features=span_features)
@@ -98,7 +98,7 @@ def _place(
     task = model._identity.task
     if not task.kind:
         raise TypeError(
-            f"{model.name} is not recorded: an ONNX graph does not say what it predicts; say it: "
+            f"{model.name} is not recorded: an ONNX graph does not contain the task; set the task: "
             f"driftline.Model({model.name!r}, task='binary'), or task in [models.{model.name}] of DRIFTLINE_CONFIG"
         )
     names = tuple(output.name for output in session.get_outputs())

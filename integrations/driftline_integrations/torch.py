@@ -154,7 +154,7 @@ def instrument(
     name = type(module).__name__
     if isinstance(module, torch.jit.ScriptModule) or not isinstance(module, torch.nn.Module) or _exported(module):
         raise TypeError(
-            f"instrument() puts hooks on a torch.nn.Module, and {name} takes none; "
+            f"instrument() adds hooks to a torch.nn.Module, but {name} does not support hooks; "
             "decorate the function that calls it instead: @model.predict"
         )
     uninstrument(module)

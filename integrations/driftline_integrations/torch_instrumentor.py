@@ -56,7 +56,7 @@ class DeclaredNetworks:
         if conflict is not None and conflict.found:
             if FAULTS.once(f"too old {conflict.found}"):
                 logger.warning(
-                    "driftline: %s is not recorded: %s is installed; recording needs %s",
+                    "driftline: %s is not recorded: %s is installed, but %s is required",
                     model.name, conflict.found, conflict.required,
                 )  # fmt: skip
             return

@@ -38,8 +38,8 @@ from .settings import read
 if TYPE_CHECKING:
     from .model import Model
 
-_TEXT = ((str,), "a text")
-_NAMES = ((list,), "a list of texts")
+_TEXT = ((str,), "a string")
+_NAMES = ((list,), "a list of strings")
 _MODEL: Mapping[str, tuple[tuple[type, ...], str]] = {
     "task": _TEXT,
     "version": _TEXT,
@@ -49,7 +49,7 @@ _MODEL: Mapping[str, tuple[tuple[type, ...], str]] = {
     "threshold": ((int, float), "a number"),
     "quantiles": ((list,), "a list of levels, such as [0.1, 0.5, 0.9]"),
     "feature_names": _NAMES,
-    "text_features": ((list, dict), "a list of texts, or a table of name = script"),
+    "text_features": ((list, dict), "a list of strings, or a table of name = 'describe' or 'keep'"),
     "capture": _TEXT,
     "distributions": ((bool,), "true or false"),
     "privacy": ((dict,), "a table, [models.NAME.privacy]"),
@@ -162,15 +162,15 @@ def _load(path: str) -> Declarations:
         return contents
     except OSError as error:
         logger.error(
-            "driftline: DRIFTLINE_CONFIG names %s, which cannot be read (%s); nothing of it is instrumented",
+            "driftline: DRIFTLINE_CONFIG: the file %s cannot be read (%s); its models are not instrumented",
             path,
             error.strerror or error,
         )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        logger.error("driftline: %s is no TOML: %s; nothing of it is instrumented", path, error)
+        logger.error("driftline: %s is not valid TOML: %s; its models are not instrumented", path, error)
     except Exception as fault:
         FAULTS.swallow("config", fault)
-    return Declarations(left_out=(SkippedModel("", "", f"{path}, which may name it, cannot be read"),))
+    return Declarations(left_out=(SkippedModel("", "", f"{path}, which may declare this model, cannot be read"),))
 
 
 def contents_of(path: str) -> Declarations:
@@ -189,9 +189,9 @@ def contents_of(path: str) -> Declarations:
     mistakes = [Mistake(_unknown(key, key, ("models",))) for key in document if key != "models"]
     tables = document.get("models", {})
     if not isinstance(tables, dict):
-        mistakes.append(Mistake("models: must be tables, [models.churn]"))
+        mistakes.append(Mistake("models: must be tables such as [models.churn]"))
         tables = {}
-    left_out = [SkippedModel("", "", f"{path}, which may name it, has mistakes")] if mistakes else []
+    left_out = [SkippedModel("", "", f"{path}, which may declare this model, has errors")] if mistakes else []
     for name, table in tables.items():
         own_mistakes = list(_mistakes(name, table, path))
         try:
@@ -210,7 +210,7 @@ def _left_out(name: str, table: Any, path: str) -> SkippedModel:
     return SkippedModel(
         name,
         estimator if isinstance(estimator, str) else "",
-        f"it may be [models.{name}] of {path}, which is left out for its mistakes",
+        f"it may be [models.{name}] of {path}, which is skipped because of its errors",
     )
 
 
@@ -253,7 +253,7 @@ def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
         yield Mistake(f"{key}.capture: must be one of {', '.join(_CAPTURES)}, not {sound['capture']!r}")
     if not table.get("task") and "baseline" not in table and "routes" in table:  # an estimator knows its task
         yield Mistake(
-            f"{key}.task: is missing; say 'binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
+            f"{key}.task: is missing; use 'binary', 'multiclass', 'regression' or 'ranking', or set a baseline"
         )
     yield from _privacy_mistakes(sound.get("privacy", {}), f"{key}.privacy")
     yield from _argument_mistakes(sound, table, path, key)
@@ -312,5 +312,5 @@ def _privacy_mistakes(table: dict[str, Any], key: str) -> Iterator[Mistake]:
 
 def _unknown(key: str, name: str, known_keys: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(name, known_keys, 1)
-    fix = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known_keys)}"
-    return f"{key}: there is no such key; {fix}"
+    fix = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known_keys)}"
+    return f"{key}: unknown key; {fix}"

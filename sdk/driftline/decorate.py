@@ -47,14 +47,14 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
     plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
     if not callable(plain):
         raise TypeError(
-            f"{name}.predict decorates the function that predicts, it does not make predictions: put "
-            f"@{name}.predict above that function, and call the function; it was given "
+            f"{name}.predict is a decorator for the function that predicts and does not make predictions: put "
+            f"@{name}.predict above that function, and call the function; it was called with "
             f"{describe(function).text}"
         )
     if not identity.task.kind:
         raise TypeError(
             f"driftline.Model({name!r}) has no task; "
-            "say task='binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
+            "use task='binary', 'multiclass', 'regression' or 'ranking', or pass a baseline"
         )
     for argument in ("id", "time", "score", "predicted"):
         selector = getattr(selectors, argument)

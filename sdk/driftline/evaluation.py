@@ -230,4 +230,6 @@ def _evaluator() -> Any:
     except ModuleNotFoundError as error:
         cause = error
     lacks = f" ({cause.name} is missing)" if cause is not None else ""
-    raise ImportError(f"evaluate() needs more than the SDK{lacks}: in a clone, pip install '.[notebook]'") from cause
+    raise ImportError(
+        f"evaluate() requires more than the SDK{lacks}; in a clone, run: pip install '.[notebook]'"
+    ) from cause

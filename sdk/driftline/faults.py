@@ -42,7 +42,7 @@ class Faults:
             self._logged.add((step, type(error)))
             logger.warning(
                 "driftline: internal error in %s (%s at %s); predictions are not affected, "
-                "further ones are only counted",
+                "and further errors are only counted",
                 step,
                 type(error).__name__,
                 position(error),

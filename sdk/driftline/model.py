@@ -102,10 +102,10 @@ class Model:
         from .settings import switch
 
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"a model's name is a text, such as 'churn', but this one is {name!r}")
+            raise ValueError(f"the name of a model must be a string such as 'churn', not {name!r}")
         for argument, names in (("feature_names", feature_names), ("classes", classes)):
             if isinstance(names, str):
-                raise TypeError(f"{argument} is the text {names!r}; write {argument}=({names!r},)")
+                raise TypeError(f"{argument} is a single string, {names!r}; use {argument}=({names!r},)")
         rules = rules_in_force(privacy)
         loaded = _load(baseline)
         if loaded is not None:

@@ -51,7 +51,7 @@ def record_outcome(identity: Identity, pipeline: Pipeline, classes: Callable[[],
         stranger = buffer_outcome(identity, pipeline, classes(), **fields)
         if stranger and FAULTS.once(f"stranger {identity.name}"):
             logger.warning(
-                "driftline: an outcome of %s cannot be used: %s; it is sent all the same, in case the processor knows "
+                "driftline: an outcome of %s cannot be used: %s; it is sent anyway, because the processor may have "
                 "other classes", identity.name, stranger,
             )  # fmt: skip
     except UnusableOutcome as reason:
@@ -97,7 +97,7 @@ def _unknown_class(classes: Sequence[str], actual: object) -> str:
         return ""
     class_names = ", ".join(map(repr, classes[:_MOST_CLASSES]))
     more = len(classes) - _MOST_CLASSES
-    return f"its actual is none of the classes {class_names}{f' and {more} more' if more > 0 else ''}"
+    return f"its actual is not one of the classes {class_names}{f' and {more} more' if more > 0 else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +286,7 @@ def post_outcomes(
             index = None if rejection.get("index") is None else start + int(rejection["index"])
             rejected.append(Rejection(index, str(rejection["reason"]), int(rejection.get("rows", 1))))
         if answer.get("more_rejected"):
-            rejected.append(Rejection(None, "more were rejected", int(answer["more_rejected"])))
+            rejected.append(Rejection(None, "further outcomes were rejected", int(answer["more_rejected"])))
         start += len(chunk)
     return Accepted(accepted, tuple(rejected))
 
@@ -303,8 +303,8 @@ def _deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted) -
         if attempt < ATTEMPTS - 1:
             sleep(0.5 * 2**attempt if delivery.after is None else delivery.after)
     raise Undelivered(
-        f"{url} did not take the outcomes in {ATTEMPTS} attempts ({delivery.reason}); {so_far.accepted} were accepted "
-        "before; start 'driftline up' or set DRIFTLINE_ENDPOINT, and send them again",
+        f"{url} did not accept the outcomes in {ATTEMPTS} attempts ({delivery.reason}); {so_far.accepted} were "
+        "accepted before; start 'driftline up' or set DRIFTLINE_ENDPOINT, and send the outcomes again",
         so_far,
     )
 

@@ -32,22 +32,22 @@ SETTINGS: tuple[Setting, ...] = (
         "DRIFTLINE_ENDPOINT",
         "configure(endpoint=)",
         "",
-        "Where records, outcomes and baselines go: `driftline up`. A URL; its port says what it speaks: "
-        "gRPC on 4317, HTTP on 4318, on others what OTEL_EXPORTER_OTLP_PROTOCOL says, else HTTP. "
-        "Spans and metrics stay where they were.",
+        "The URL of `driftline up`, to which records, outcomes and baselines are sent. The port "
+        "selects the protocol: gRPC for 4317, HTTP for 4318, otherwise the value of OTEL_EXPORTER_OTLP_PROTOCOL, "
+        "by default HTTP. The destination of spans and metrics does not change.",
     ),
     Setting(
         "DRIFTLINE_CONFIG",
         "",
         "",
-        "The TOML file that names the models of a program started with `opentelemetry-instrument`, and their routes.",
+        "The TOML file with the models of a program that is started with `opentelemetry-instrument`, and their routes.",
     ),
     Setting(
         "DRIFTLINE_MODEL_NAME",
         "Model(name)",
         "",
-        "The model's name where no code says it: of estimators and networks that `opentelemetry-instrument` records. "
-        "The name of their class unless said.",
+        "The name of a model that has no name in code: an estimator or network that "
+        "`opentelemetry-instrument` records. Without the variable, it is the name of the class.",
     ),
     Setting(
         "DRIFTLINE_MODEL_VERSION", "Model(version=)", "", "The version of the model that DRIFTLINE_MODEL_NAME names."
@@ -56,33 +56,34 @@ SETTINGS: tuple[Setting, ...] = (
         "DRIFTLINE_CAPTURE",
         "Model(capture=)",
         "features",
-        "What leaves per row: `features` and scores, `scores` alone, or `none`. What does not leave per row is sent as "
-        "distributions.",
+        "The values that are sent per row: `features` and scores, only `scores`, or `none`. Values "
+        "that are not sent per row are sent as distributions.",
     ),
     Setting(
         "DRIFTLINE_SPAN_FEATURES",
         "predict(span_features=)",
         "true",
-        "Whether features ride on sampled spans. They are in the records either way.",
+        "Whether sampled spans contain the features. Records always contain them.",
     ),
     Setting(
         "DRIFTLINE_PRIVACY_ALLOW",
         "Privacy(allow=)",
         "",
-        "The only features and slices that may leave, as names or patterns with commas between: `age,income_*`. "
-        "Empty: all.",
+        "The only features and slices that may be sent, as names or patterns separated by commas: "
+        "`age,income_*`. Empty: all.",
     ),
     Setting(
         "DRIFTLINE_PRIVACY_DENY",
         "Privacy(deny=)",
         "",
-        "Features and slices that leave in no form. Adds to what the code denies, and cannot be undone there.",
+        "Features and slices that are never sent, in any form. They are added to those that the code "
+        "denies, and code cannot allow them.",
     ),
     Setting(
         "DRIFTLINE_PRIVACY_HASH",
         "Privacy(hash=)",
         "",
-        "Features and slices of which a keyed hash leaves.",
+        "Features and slices that are sent as a keyed hash.",
     ),
     Setting(
         "DRIFTLINE_PRIVACY_ROUND",
@@ -94,7 +95,8 @@ SETTINGS: tuple[Setting, ...] = (
         "DRIFTLINE_PRIVACY_HASH_ID",
         "Privacy(hash_id=)",
         "false",
-        "Whether a keyed hash leaves instead of each prediction's id. Set it in the processes that send outcomes, too.",
+        "Whether a keyed hash is sent instead of the id of each prediction. Set it also in the "
+        "processes that send outcomes.",
     ),
     Setting(
         "DRIFTLINE_PRIVACY_KEY",
@@ -106,8 +108,9 @@ SETTINGS: tuple[Setting, ...] = (
         "DRIFTLINE_DISTRIBUTIONS",
         "Model(distributions=)",
         "",
-        "`false`: no distributions as metrics. `true`: those of up to 1,024 features; else of up to 64. "
-        "Where `capture` keeps features in the process they are always sent, of up to 1,024.",
+        "`false`: distributions are not sent as metrics. `true`: they are sent for up to 1,024 "
+        "features. Not set: for up to 64 features. If `capture` keeps features in the process, they are always "
+        "sent, for up to 1,024 features.",
     ),
 )
 
@@ -144,7 +147,7 @@ def switch(variable: str) -> bool:
     """
     text = read(variable).lower()
     if text not in ("true", "false"):
-        raise ValueError(f"{variable}: {text!r} is neither true nor false; write one of them")
+        raise ValueError(f"{variable}: {text!r} must be true or false")
     return text == "true"
 
 

@@ -595,10 +595,10 @@ def test_outcomes_are_taken_row_by_row(app: FastAPI, service: Service) -> None:
         "accepted": 2,
         "rejected": [
             {"index": 1, "reason": "it has no id"},
-            {"index": 2, "reason": "it has no actual that is a text, a number or a bool, but a NoneType"},
+            {"index": 2, "reason": "its actual must be a string, a number or a bool, not a NoneType"},
             {"index": 3, "reason": response.json()["rejected"][2]["reason"]},
-            {"index": 5, "reason": f"an outcome has no 'label'; it has {', '.join(FIELDS)}"},
-            {"index": 6, "reason": "an outcome is an object with id and actual, not an int"},
+            {"index": 5, "reason": f"unknown key 'label'; an outcome has the keys {', '.join(FIELDS)}"},
+            {"index": 6, "reason": "an outcome must be an object with id and actual, not an int"},
         ],
     }
     assert "time" in response.json()["rejected"][2]["reason"]
@@ -625,7 +625,7 @@ def test_an_outcome_of_no_class_of_the_model_is_refused(
     assert (response.status_code, response.json()["accepted"]) == (status, accepted)
     assert response.json()["rejected"][0] == {
         "index": 0,
-        "reason": "its actual is none of the classes 'stays', 'churns'",
+        "reason": "its actual is not one of the classes 'stays', 'churns'",
     }
     assert sum(len(table.id) for table in service.outcomes()) == accepted
 
@@ -670,7 +670,9 @@ def test_several_models_share_an_application(app: FastAPI, service: Service) -> 
 
     assert len(spans(service)) == 1
     assert len(spans(service, "predict spend")) == 1
-    with pytest.raises(ValueError, match=r"outcomes: '/churn/outcomes' takes those of churn; give those of spend"):
+    with pytest.raises(
+        ValueError, match=r"outcomes: '/churn/outcomes' receives the outcomes of churn; use another path"
+    ):
         spend.instrument(app, outcomes="/churn/outcomes")
 
 
@@ -689,21 +691,24 @@ def test_a_plain_starlette_application_works_too(service: Service) -> None:
 @pytest.mark.parametrize(
     ("routes", "message"),
     [
-        ({"/predict": {}}, "routes.'/predict': '/predict' is no method and path; write it as 'POST /predict'"),
-        ({"POST /p": 7}, "routes.'POST /p': a route is a Route(...) or a table, not an int"),
+        (
+            {"/predict": {}},
+            "routes.'/predict': '/predict' is not a method and a path; use a form such as 'POST /predict'",
+        ),
+        ({"POST /p": 7}, "routes.'POST /p': a route must be a Route(...) or a table, not an int"),
         (
             {"POST /p": {"scores": "p"}},
-            "routes.'POST /p'.scores: a route has no such key; it has features, id, score, predicted, slices, "
+            "routes.'POST /p'.scores: unknown key; a route has the keys features, id, score, predicted, slices, "
             "span_features, limit",
         ),
-        ({"POST /p": {"score": 7}}, "routes.'POST /p'.score: must be a text, not 7"),
+        ({"POST /p": {"score": 7}}, "routes.'POST /p'.score: must be a string, not 7"),
         (
             {"POST /p": {"score": "header:x"}},
-            "routes.'POST /p'.score: 'header:x' is not one of response; write 'response' or 'response:name'",
+            "routes.'POST /p'.score: 'header:x' is not one of response; use 'response' or 'response:name'",
         ),
         (
             {"POST /p": {"features": "header"}},
-            "routes.'POST /p'.features: 'header' is not one of body, path, query; write 'body' or 'body:name'",
+            "routes.'POST /p'.features: 'header' is not one of body, path, query; use 'body' or 'body:name'",
         ),
         (
             {"POST /p": {"slices": {"region": "cookie:r"}}},
@@ -722,7 +727,7 @@ def test_a_route_that_cannot_be_read_is_named_with_the_fix(
 
 
 def test_a_model_without_a_task_has_no_routes(app: FastAPI) -> None:
-    with pytest.raises(ValueError, match=r"routes: driftline.Model\('churn'\) has no task; say task='binary', "):
+    with pytest.raises(ValueError, match=r"routes: driftline.Model\('churn'\) has no task; use task='binary', "):
         driftline.Model("churn").instrument(app, routes={"POST /predict": {}})
 
 
@@ -744,7 +749,8 @@ def test_the_log_says_how_to_map_a_response_that_is_not_read(
     service.flush()
 
     assert (
-        "driftline: churn.POST /predict returned a dict with keys ['probability', 'label', 'customer']; say which: "
+        "driftline: churn.POST /predict returned a dict with keys ['probability', 'label', 'customer']; "
+        "specify how to read the result: "
         'routes={"POST /predict": Route(score="probability", predicted="label")}'
     ) in [record.getMessage() for record in caplog.records]
 
@@ -845,8 +851,8 @@ def test_what_the_file_declares_is_recorded(
     assert response.headers["x-prediction-id"] == attributes(service)["ml.prediction.id"]
     assert answer.status_code == 202
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        "driftline: driftline.toml: models.spend.routes.'/predict': '/predict' is no method and path; "
-        "write it as 'POST /predict'"
+        "driftline: driftline.toml: models.spend.routes.'/predict': '/predict' is not a method and a path; "
+        "use a form such as 'POST /predict'"
     ]
 
 

@@ -362,7 +362,7 @@ def test_other_methods_are_left_alone(app: Flask, service: Service) -> None:
 
 
 def test_what_is_no_application_is_refused(service: Service) -> None:
-    with pytest.raises(TypeError, match="instrument\\(\\) of Flask needs the application itself, not a dict"):
+    with pytest.raises(TypeError, match="instrument\\(\\) for Flask requires the application itself, not a dict"):
         instrument(service.model("fraud"), {})  # type: ignore[arg-type]
 
 

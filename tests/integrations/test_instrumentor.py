@@ -49,6 +49,6 @@ def test_an_application_and_an_estimator_are_recorded_without_the_package(receiv
 
     assert {table.key.model: len(table) for table in tables(receiver)} == {"churn": 1, "named": 1}
     assert said == (
-        "FastAPIInstrumentor instruments a whole process with OpenTelemetry's own package, which is not installed: "
-        "pip install opentelemetry-instrumentation; or name one object: Model(...).instrument(it)"
+        "FastAPIInstrumentor instruments a whole process with a package that is not installed: "
+        "pip install opentelemetry-instrumentation; or instrument one object: Model(...).instrument(object)"
     )

@@ -97,7 +97,9 @@ def test_a_logged_baseline_is_read_by_its_address(tmp_path: Path) -> None:
     result = run("evaluate", tmp_path / "week.csv", "--baseline", address)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.count("no drift") == 4, "two features, the score and the predicted class"
-    with pytest.raises(ValueError, match=r"no run is active to log the baseline to; call it within mlflow\.start_run"):
+    with pytest.raises(
+        ValueError, match=r"there is no active run for the baseline; call this inside mlflow\.start_run"
+    ):
         log_baseline(baseline)
 
 
@@ -107,8 +109,8 @@ def test_what_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
     name = f"runs:/{active.info.run_id}"
     for address, sentence in (
         (f"{name}/none.parquet", f"driftline: {name}/none.parquet: MLflow cannot read it: "),
-        (f"{name}/data", f"driftline: {name}/data: is a folder; name one of one.csv"),
-        (name, f"driftline: {name}: no data set was logged to the run as evaluation, validation, test (there is none)"),
+        (f"{name}/data", f"driftline: {name}/data: is a folder; use one of its files: one.csv"),
+        (name, f"driftline: {name}: no data set was logged to the run as evaluation, validation, test (logged: none)"),
     ):
         result = run("baseline", "build", address, *OPTIONS, tmp_path / "b.json")
         assert result.exit_code == 2

@@ -145,7 +145,7 @@ def test_other_sessions_are_left_alone(service: Service) -> None:
 
 
 def test_a_model_without_a_task_is_told_what_to_say(service: Service) -> None:
-    with pytest.raises(TypeError, match="an ONNX graph does not say what it predicts; say it: "):
+    with pytest.raises(TypeError, match="an ONNX graph does not contain the task; set the task: "):
         service.model(task="").instrument(network())
 
 
@@ -166,7 +166,7 @@ def test_sessions_that_nobody_named_are_recorded_where_their_model_is_declared(
 
     assert sum(map(len, service.tables())) == 4
     assert [line for line in caplog.messages if "not recorded" in line] == [
-        "driftline: graph is not recorded: an ONNX graph does not say what it predicts; say it: "
+        "driftline: graph is not recorded: an ONNX graph does not contain the task; set the task: "
         "driftline.Model('graph', task='binary'), or task in [models.graph] of DRIFTLINE_CONFIG"
     ]
 

@@ -84,7 +84,7 @@ def test_the_estimator_that_a_left_out_model_names_is_recorded_under_no_name_and
 
     assert names_of(everywhere, logistic(), logistic(), pipeline(), tree()) == ["DecisionTreeClassifier"]
 
-    reason = f"it may be [models.churn] of {path}, which is left out for its mistakes"
+    reason = f"it may be [models.churn] of {path}, which is skipped because of its errors"
     assert [text for text in caplog.messages if "not recorded" in text] == [
         f"driftline: LogisticRegression is not recorded: {reason}",
         f"driftline: Pipeline is not recorded: {reason}",
@@ -132,7 +132,7 @@ def test_a_name_of_the_environment_that_is_left_out_is_recorded_under_no_name(
     if not withheld:
         assert model_of(logistic()).name == "churn"
         return
-    with pytest.raises(ModelLeftOut, match=r"it may be \[models.churn\] of .*, which is left out for its mistakes"):
+    with pytest.raises(ModelLeftOut, match=r"it may be \[models.churn\] of .*, which is skipped because of its errors"):
         model_of(logistic())
 
 
@@ -162,7 +162,7 @@ def test_a_model_of_a_library_that_is_withheld_is_said_so_and_answers(
     assert library._place(Somebodys()) is None
     assert caplog.messages[-1] == (
         f"driftline: a model of somebodys is not recorded: it may be [models.churn] of {path}, "
-        "which is left out for its mistakes"
+        "which is skipped because of its errors"
     )
 
 
@@ -193,16 +193,17 @@ def test_every_mistake_of_the_routes_is_named_and_leaves_their_model_out(
         FastAPIInstrumentor().uninstrument()
 
     assert [text for text in caplog.messages if "models.churn" in text] == [
-        f"driftline: {path}: models.churn.routes.'POST /predict'.scores: a route has no such key; "
-        "it has features, id, score, predicted, slices, span_features, limit",
-        f"driftline: {path}: models.churn.routes.'POST /predict'.id: must be a text, not 7",
-        f"driftline: {path}: models.churn.routes.'POST /predict'.features: must be a text or a list of texts, not [1]",
+        f"driftline: {path}: models.churn.routes.'POST /predict'.scores: unknown key; "
+        "a route has the keys features, id, score, predicted, slices, span_features, limit",
+        f"driftline: {path}: models.churn.routes.'POST /predict'.id: must be a string, not 7",
+        f"driftline: {path}: models.churn.routes.'POST /predict'.features: "
+        "must be a string or a list of strings, not [1]",
         f"driftline: {path}: models.churn.routes.'POST /predict'.predicted: 'header:x' is not one of response; "
-        "write 'response' or 'response:name'",
-        f"driftline: {path}: models.churn.routes.'/predict': '/predict' is no method and path; "
-        "write it as 'POST /predict'",
+        "use 'response' or 'response:name'",
+        f"driftline: {path}: models.churn.routes.'/predict': '/predict' is not a method and a path; "
+        "use a form such as 'POST /predict'",
         f"driftline: LogisticRegression is not recorded: it may be [models.churn] of {path}, "
-        "which is left out for its mistakes",
+        "which is skipped because of its errors",
     ]
     assert names_of(everywhere) == ["fraud"]
     assert [one.model.name for one in declared_models.declared()] == ["fraud"]

@@ -132,16 +132,18 @@ def test_a_positive_class_alone_is_enough(service: Service) -> None:
 
 
 def test_a_model_that_contradicts_the_estimator_is_an_error_with_the_fix(service: Service) -> None:
-    with pytest.raises(ValueError, match=r"the classes of churn are \('no', 'yes'\), but those of what predicts are"):
+    with pytest.raises(
+        ValueError, match=r"the classes of churn are \('no', 'yes'\), but the classes of its estimator are"
+    ):
         instrument(service.model(classes=("no", "yes"), positive_class="yes"), classifier())
-    with pytest.raises(ValueError, match=r"churn is a regression model, but what predicts is binary"):
+    with pytest.raises(ValueError, match=r"churn is a regression model, but its estimator is binary"):
         instrument(service.model(task="regression"), classifier())
     with pytest.raises(TypeError, match="StandardScaler has none; decorate"):
         instrument(service.model(), StandardScaler())
     two = MultiOutputClassifier(LogisticRegression()).fit(FRAME, np.stack([LABELS, LABELS], axis=1))
     with pytest.raises(TypeError, match="predicts 2 targets at once"):
         instrument(nameless(service), two)
-    with pytest.raises(ValueError, match="'transform' is not one of them"):
+    with pytest.raises(ValueError, match="'transform' is not supported"):
         instrument(nameless(service), classifier(), methods=["transform"])
 
 

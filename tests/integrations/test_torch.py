@@ -306,7 +306,7 @@ def test_exporting_and_tracing_are_no_predictions(service: Service, net: Any) ->
     torch.onnx.export(net, (X,), io.BytesIO(), dynamo=False)
     assert service.tables() == []
 
-    with pytest.raises(TypeError, match="takes none; decorate the function"):
+    with pytest.raises(TypeError, match="does not support hooks; decorate the function"):
         service.model().instrument(exported.module())
     predict = service.model().predict(exported.module(), features=lambda x: x)
     assert predict(X)[1].tolist() == pytest.approx([0.25, 0.75])
@@ -315,7 +315,7 @@ def test_exporting_and_tracing_are_no_predictions(service: Service, net: Any) ->
 
 def test_script_modules_are_decorated(service: Service) -> None:
     scripted = torch.jit.script(torch.nn.Sequential(torch.nn.Softmax(-1)).eval())
-    with pytest.raises(TypeError, match="RecursiveScriptModule takes none; decorate the function"):
+    with pytest.raises(TypeError, match="RecursiveScriptModule does not support hooks; decorate the function"):
         service.model().instrument(scripted)
 
     @service.model().predict
@@ -438,5 +438,5 @@ def test_networks_of_an_older_torch_are_left_alone_with_a_line_that_says_so(
 
     assert made is plain
     assert caplog.messages == [
-        f"driftline: churn is not recorded: torch {version('torch')} is installed; recording needs torch >= 99"
+        f"driftline: churn is not recorded: torch {version('torch')} is installed, but torch >= 99 is required"
     ]

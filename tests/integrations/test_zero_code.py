@@ -110,8 +110,8 @@ def test_a_bad_file_is_one_line_and_the_service_runs(tmp_path: Path, receiver: R
     assert response.json() == {"probability": 0.25}
     assert "x-prediction-id" not in response.headers
     assert [line for line in said.splitlines() if "driftline" in line] == [
-        "driftline: driftline.toml is no TOML: Expected ']' at the end of a table declaration "
-        "(at end of document); nothing of it is instrumented"
+        "driftline: driftline.toml is not valid TOML: Expected ']' at the end of a table declaration "
+        "(at end of document); its models are not instrumented"
     ]
 
 

@@ -131,7 +131,7 @@ def test_a_dag_waits_asks_and_branches_by_a_running_processor(name: str, tmp_pat
         later.join()
 
     assert found["version"].startswith(name.removeprefix("airflow-"))
-    assert found["connection"] == [True, "2 models are known"]
+    assert found["connection"] == [True, "2 models exist"]
     assert found["retraining"] == {
         **dict.fromkeys(("labels", "degraded", "late", "verdict", "pays", "train"), "success"),
         "calm": "skipped",
@@ -191,7 +191,7 @@ def test_an_alert_starts_one_run_of_a_real_airflow_however_often_it_is_sent(tmp_
     run = "driftline-4c1f0a92-airflow-retrain"
     with api_server(PYTHONS["airflow-3"], tmp_path / "home") as url:
         said = {"url": url, "dag": "retrain_churn", "user": "bob", "password": "secret-1", "conf": {"model": "{model}"}}
-        for told in (run, f"{run} is there already"):  # a new action each time: after a restart
+        for told in (run, f"{run} already exists"):  # a new action each time: after a restart
             assert Airflow.model_validate(said).carry_out(message, Surroundings(NO_SOURCES)) == told
         who = {"username": "bob", "password": "secret-1"}
         token = httpx.post(f"{url}/auth/token", json=who, trust_env=False).json()["access_token"]

@@ -63,7 +63,7 @@ def test_work_that_waits_for_memory_goes_on_when_there_is_some_though_nobody_has
 
 def test_work_that_never_fits_is_refused_for_good_and_small_work_never_waits() -> None:
     ceiling = quiet()
-    said = r"leaves 768 MiB to that; send it in parts"
+    said = r"leaves 768 MiB for it; split it into smaller requests"
     with pytest.raises(NeedsMoreMemory, match=said), ceiling.working(ceiling.work + 1):
         raise AssertionError
     with ceiling.working(ceiling.work), ceiling.working(MIB, patience=0.0):
@@ -80,7 +80,7 @@ def test_where_memory_is_short_nothing_begins_beside_other_work() -> None:
     ceiling = MemoryCeiling(DEFAULT_MEMORY, lambda: taken[0], clock)
     sentence = ceiling.sentence()
     assert sentence is not None
-    assert sentence.startswith("the process takes more than 85% of limits.memory (2048 MiB)")
+    assert sentence.startswith("the process uses more than 85% of limits.memory (2048 MiB)")
     with ceiling.working(100 * MIB):  # the only one: it would never begin otherwise
         with pytest.raises(Overloaded), ceiling.working(100 * MIB, patience=0.0):
             raise AssertionError

@@ -105,11 +105,11 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
         for _ in range(3):
             answer = send(service, refused)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
-            assert b"make room on its disk" in answer.content
+            assert b"free space on its disk" in answer.content
         for part in ("web", "http"):
             answer = tell(service, "kept", part)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
-            assert "(No space left on device); make room on its disk" in answer.json()["error"]
+            assert "(No space left on device); free space on its disk" in answer.json()["error"]
 
         with grpc.insecure_channel(str(service.addresses["grpc"])) as channel, pytest.raises(grpc.RpcError) as error:
             channel.unary_unary(LOGS)(refused, timeout=60)
@@ -122,8 +122,8 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
             (problem,) = answer.json()["problems"]
             assert (answer.status_code, problem["name"], problem["ready"]) == (status, "storage", False)
             assert problem["message"] == (
-                f"storage.directory: {tmp_path} cannot be written (No space left on device); make room on its disk, "
-                "nothing else is needed"
+                f"storage.directory: {tmp_path} cannot be written (No space left on device); "
+                "free space on its disk, and driftline continues by itself"
             )
         assert rows(service) in (1, 1 + disk.late)  # whoever finds out first, what is not stored is in the log
         unread = get(service, "/api/v1/models/churn/outcomes?id=kept")
@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_again_and_again_is_said_once_a_minute(
         disk.full = True
         with pytest.raises(StorageOutage), store.watched():
             raise disk.error
-        with pytest.raises(StorageError, match="make room on its disk"):
+        with pytest.raises(StorageError, match="free space on its disk"):
             store.reopen()
 
     def mend() -> None:

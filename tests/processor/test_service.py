@@ -153,7 +153,9 @@ def test_stopping_twice_is_stopping_once_and_a_part_that_fails_stops_no_other(
     monkeypatch.setattr(State, "settle", lambda *_: 1 / 0)
     service.stop()
     service.stop()
-    assert [record.getMessage() for record in caplog.records] == ["a part could not be stopped; the others are"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "a component could not be stopped; the others are stopped"
+    ]
     with pytest.raises(httpx.ConnectError):
         get(service, "/healthz")
 
@@ -165,14 +167,14 @@ def test_it_says_where_everything_is(tmp_path: Path) -> None:
             f"driftline receives OTLP over gRPC on {ports['grpc']} and OTLP over HTTP on {ports['http']}",
             f"pages on http://{ports['web']}",
             f"rows are kept in {tmp_path}",
-            "forwarding nowhere: traces end here; add --forward URL",
+            "not forwarding: traces end here; add --forward URL",
         ]
 
 
 def test_other_machines_are_warned_about(tmp_path: Path) -> None:
     with running(tmp_path, web={"endpoint": "0.0.0.0:0"}, insecure_anonymous=True) as service:
         web = service.addresses["web"]
-        warning = f"warning: everyone who can reach {web} may read, add and delete (insecure_anonymous)"
+        warning = f"warning: everyone who can reach {web} can read, add and delete data (insecure_anonymous)"
         assert service.lines()[-1] == warning
 
 
@@ -192,7 +194,7 @@ def test_other_machines_are_not_listened_to_unless_it_is_said_that_they_may(
     assert (
         "can be reached from other machines, and there is no authentication yet: anyone there could read, add" in said
     )
-    assert "write '127.0.0.1', or 'insecure_anonymous: true' if nobody else can connect" in said
+    assert "use '127.0.0.1', or set 'insecure_anonymous: true' if no other machine can connect" in said
     assert [f"driftline: {problem}" for problem in [*map(str, validate_file(path))]] == said.splitlines()
     path.write_text(path.read_text() + "\ninsecure_anonymous: true\n")
     assert [*map(str, validate_file(path))] == []
@@ -204,7 +206,7 @@ def test_a_wrong_configuration_does_not_start(tmp_path: Path, capsys: pytest.Cap
     assert run(path) == 2
     assert capsys.readouterr().err.splitlines() == [
         "driftline: web.endpiont: there is no such key; did you mean 'endpoint'?",
-        "driftline: models.churn.windows: '25' has no unit; write '25h' or '25m'",
+        "driftline: models.churn.windows: '25' has no unit; use '25h' or '25m'",
     ]
 
 
@@ -226,7 +228,7 @@ def test_a_second_process_on_the_same_directory_is_told_so(tmp_path: Path) -> No
         out, err = second.communicate(timeout=60)
     assert (second.returncode, out) == (2, "")
     assert err.startswith(
-        f"driftline: storage.directory: {tmp_path / 'driftline-data'} is held by another process; stop"
+        f"driftline: storage.directory: {tmp_path / 'driftline-data'} is in use by another process; stop"
     )
     assert err.count("\n") == 1
 
@@ -254,7 +256,7 @@ def test_a_thread_that_ends_by_an_error_shows_and_only_a_restart_mends_it(monkey
         thread = threading.Thread(target=fail, name="driftline-keeper")
         thread.start()
         thread.join()
-    said = "the thread driftline-keeper has ended by an error (RuntimeError: bug); restart driftline"
+    said = "the thread driftline-keeper ended with an error (RuntimeError: bug); restart driftline"
     assert [(problem.name, problem.message) for problem in health.problems()] == [("threads", said)]
     assert (health.alive, health.ready) == (False, False)
 
@@ -272,7 +274,7 @@ def test_in_memory_nothing_is_left_behind_and_the_next_start_begins_empty(
     for _ in range(2):
         with running(tmp_path, storage="memory") as service:
             assert get(service, "/api/v1/models").json()["models"] == []
-            assert "rows are kept in memory, and end with this process" in service.lines()
+            assert "rows are kept in memory, and are lost when this process ends" in service.lines()
             assert post_predictions(url(service, "http", ""), prediction("churn", "a"))
             (folder,) = own.iterdir()
             assert {"driftline.duckdb", "log", "lock"} <= {file.name for file in folder.iterdir()}

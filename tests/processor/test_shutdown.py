@@ -53,7 +53,9 @@ def test_evaluation_stops_when_the_time_is_over_and_goes_on_after_the_next_start
     state.state.finish(Deadline.after(12.0, seconds))
     assert seconds.now == 112.0
     assert len(state.state.publish().models[0].windows["1h"]) == 12
-    assert caplog.messages == [f"the time to stop is over: {HOURS - 12} windows are evaluated after the next start"]
+    assert caplog.messages == [
+        f"shutdown.timeout has expired: {HOURS - 12} windows will be evaluated after the next start"
+    ]
     state.state.close()
     monkeypatch.undo()
     monkeypatch.setattr(State, "stop", lambda _: None)  # it is
@@ -196,5 +198,5 @@ def test_a_timeout_in_which_nothing_can_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "driftline.yaml"
     path.write_text("shutdown: {timeout: 0s}\n")
     assert [*map(str, validate_file(path))] == [
-        "shutdown.timeout: is less than a second, in which nothing could be delivered; write more, such as '20s'"
+        "shutdown.timeout: is less than a second, which is too short to deliver anything; use more, such as '20s'"
     ]

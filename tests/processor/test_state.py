@@ -71,7 +71,7 @@ def test_a_failing_step_is_logged_and_tried_again(
     state.start()
     Opened(state).send(predictions(["a"]), outcomes(["a"], [1]))
     until(state, 1)
-    assert "the keeper could not do its work; it will try again" in caplog.text
+    assert "background maintenance failed; driftline will retry" in caplog.text
     state.stop()
 
 
@@ -80,7 +80,7 @@ def test_a_state_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_a_baseline_that_cannot_be_read_is_named_before_anything_is_opened(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"absent\.json: there is no such file"):
+    with pytest.raises(FileNotFoundError, match=r"absent\.json: no such file"):
         State(config(tmp_path / "state", churn=Model(baseline=tmp_path / "absent.json")))
     assert not (tmp_path / "state").exists()
 

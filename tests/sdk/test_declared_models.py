@@ -71,23 +71,23 @@ def test_every_argument_of_a_model_can_be_in_the_file() -> None:
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
-        ("[model.churn]", "model: there is no such key; did you mean 'models'?"),
-        ("models = 3", "models: must be tables, [models.churn]"),
+        ("[model.churn]", "model: unknown key; did you mean 'models'?"),
+        ("models = 3", "models: must be tables such as [models.churn]"),
         ("[models]\nchurn = 3", "models.churn: must be a table, [models.churn]"),
-        ("[models.churn]\nvresion = '1'", "models.churn.vresion: there is no such key; did you mean 'version'?"),
-        ("[models.churn]\nversion = 1", "models.churn.version: must be a text, not 1"),
+        ("[models.churn]\nvresion = '1'", "models.churn.vresion: unknown key; did you mean 'version'?"),
+        ("[models.churn]\nversion = 1", "models.churn.version: must be a string, not 1"),
         (
             "[models.churn]\nfeature_names = ['a', 1]",
-            "models.churn.feature_names: must be a list of texts, not ['a', 1]",
+            "models.churn.feature_names: must be a list of strings, not ['a', 1]",
         ),
         ("[models.churn]\ncapture = 'all'", "models.churn.capture: must be one of none, scores, features, not 'all'"),
         (
             "[models.churn.routes.'POST /p']",
-            "models.churn.task: is missing; say 'binary', 'multiclass', 'regression' or 'ranking', or give a baseline",
+            "models.churn.task: is missing; use 'binary', 'multiclass', 'regression' or 'ranking', or set a baseline",
         ),
         (
             "[models.churn.privacy]\ndenied = ['a']",
-            "models.churn.privacy.denied: there is no such key; did you mean 'deny'?",
+            "models.churn.privacy.denied: unknown key; did you mean 'deny'?",
         ),
         ("[models.churn.privacy]\nround = { income = -1 }", "models.churn.privacy: "),
         ("[models.churn]\ntask = 'guess'", "models.churn: "),
@@ -144,22 +144,22 @@ def test_every_mistake_of_a_model_is_named(tmp_path: Path) -> None:
     file = contents_of(str(path))
 
     beginnings = [
-        "models.churn.vresion: there is no such key; did you mean 'version'?",
-        "models.churn.feature_names: must be a list of texts, not ['a', 1]",
-        "models.churn.baseline: must be a text, not 3",
+        "models.churn.vresion: unknown key; did you mean 'version'?",
+        "models.churn.feature_names: must be a list of strings, not ['a', 1]",
+        "models.churn.baseline: must be a string, not 3",
         "models.churn.capture: must be one of none, scores, features, not 'all'",
-        "models.churn.privacy.denied: there is no such key; did you mean 'deny'?",
-        "models.churn.privacy: Privacy: hashing needs a key, ",
-        "models.churn.privacy: Privacy(round=): the step of 'income' is a positive number or a timedelta, not -1",
+        "models.churn.privacy.denied: unknown key; did you mean 'deny'?",
+        "models.churn.privacy: Privacy: hashing requires a key, ",
+        "models.churn.privacy: Privacy(round=): the step of 'income' must be a positive number or a timedelta, not -1",
         "models.churn: threshold is 7; it must be a probability between 0 and 1",
         "models.churn: task is 'guess'; it must be 'binary', ",
         "models.churn: text_features: 'note' is to be 'read'; ",
         "models.kind.classes: must be a list of classes, in the order of the scores, not 'ab'",
-        f"models.kind: {tmp_path / 'none.json'}: there is no such file; ",
+        f"models.kind: {tmp_path / 'none.json'}: no such file; ",
         "models.kind: threshold is 7; it must be a probability between 0 and 1",
         "models.kind: task is 'guess'; it must be 'binary', ",
-        "models.fraud.version: must be a text, not 2",
-        "models.fraud: classes are ('a', 'a'); each class must be named once, and none may be empty",
+        "models.fraud.version: must be a string, not 2",
+        "models.fraud: classes are ('a', 'a'); each class must be listed once, and no class may be empty",
     ]
     said = [str(mistake) for mistake in file.mistakes]
     assert [text[: len(beginning)] for text, beginning in zip(said, beginnings, strict=True)] == beginnings
@@ -184,10 +184,10 @@ def test_a_file_that_cannot_be_read_leaves_out_whatever_it_may_name(
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (None, "cannot be read (No such file or directory); nothing of it is instrumented"),
-        (b"[models", "is no TOML: "),
-        (b'[models.churn]\nversion = "\xff"', "is no TOML: "),
-        (b"[models.churn]\nversion = 1", "models.churn.version: must be a text, not 1"),
+        (None, "cannot be read (No such file or directory); its models are not instrumented"),
+        (b"[models", "is not valid TOML: "),
+        (b'[models.churn]\nversion = "\xff"', "is not valid TOML: "),
+        (b"[models.churn]\nversion = 1", "models.churn.version: must be a string, not 1"),
     ],
     ids=["absent", "broken", "latin", "mistake"],
 )

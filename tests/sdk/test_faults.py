@@ -34,7 +34,7 @@ def test_a_fault_is_logged_once_a_kind_and_counted_always(caplog: pytest.LogCapt
     assert faults.drain() == {}
     told = [re.sub(r"\d+", "N", record.getMessage()) for record in caplog.records]
     assert told == [
-        f"driftline: internal error in row ({what}); predictions are not affected, further ones are only counted"
+        f"driftline: internal error in row ({what}); predictions are not affected, and further errors are only counted"
         for what in (
             "ValueError at an unknown line",
             "KeyError at an unknown line",

@@ -66,13 +66,13 @@ def test_a_time_in_any_spelling(service: Service, time: Any) -> None:
     ("id", "actual", "options", "reason"),
     [
         (None, 1, {}, "it has no id"),
-        ("A-1", None, {}, "it has no actual that is a text, a number or a bool, but a NoneType"),
-        ("A-1", float("nan"), {}, "it has no actual that is a text, a number or a bool, but a float"),
-        ("A-1", [1], {}, "it has no actual that is a text, a number or a bool, but a list of 1"),
-        ("A-1", 1, {"time": "yesterday"}, "its time is no datetime, ISO 8601 text or unix time; it was given a str"),
-        ("A-1", 1, {"time": -5}, "its time is no datetime, ISO 8601 text or unix time; it was given an int"),
+        ("A-1", None, {}, "its actual must be a string, a number or a bool, not a NoneType"),
+        ("A-1", float("nan"), {}, "its actual must be a string, a number or a bool, not a float"),
+        ("A-1", [1], {}, "its actual must be a string, a number or a bool, not a list of 1"),
+        ("A-1", 1, {"time": "yesterday"}, "its time must be a datetime, an ISO 8601 string or a unix time, not a str"),
+        ("A-1", 1, {"time": -5}, "its time must be a datetime, an ISO 8601 string or a unix time, not an int"),
         ("A-1", 1, {"prediction_time": "then"}, "its prediction_time is no datetime"),
-        ("A-1", 1, {"weight": "heavy"}, "its weight is no number; it was given a str"),
+        ("A-1", 1, {"weight": "heavy"}, "its weight must be a number, not a str"),
     ],
 )
 def test_an_outcome_that_cannot_be_used_is_logged_and_never_raises(
@@ -99,8 +99,8 @@ def test_an_outcome_of_no_class_of_the_model_is_sent_and_the_log_names_the_class
     (table,) = service.outcomes()
     assert strings(table.id) == ["A-1", "A-2", "A-3"]
     assert [text for text in caplog.messages if "outcome" in text] == [
-        "driftline: an outcome of churn cannot be used: its actual is none of the classes 'stays', 'churns'; "
-        "it is sent all the same, in case the processor knows other classes"
+        "driftline: an outcome of churn cannot be used: its actual is not one of the classes 'stays', 'churns'; "
+        "it is sent anyway, because the processor may have other classes"
     ]
 
 
@@ -130,7 +130,8 @@ def test_of_many_classes_the_first_are_named(service: Service, caplog: pytest.Lo
     service.model(task="multiclass", classes=range(1000)).outcome("A-1", 1000)
 
     assert (
-        "none of the classes '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11' and 988 more" in caplog.text
+        "not one of the classes '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11' and 988 more"
+        in caplog.text
     )
 
 
@@ -213,7 +214,7 @@ def test_a_frame_of_outcomes_is_sent_in_chunks_and_answered(service: Service, mo
         (
             driftline.Rejection(1, "actual is missing"),
             driftline.Rejection(2, "weight"),
-            driftline.Rejection(None, "more were rejected", 7),
+            driftline.Rejection(None, "further outcomes were rejected", 7),
         ),
     )
     assert receiver.documents == [
@@ -260,7 +261,7 @@ def test_outcomes_that_cannot_be_delivered_raise_and_say_how_many_were(
     monkeypatch.setattr(outcomes, "CHUNK_ROWS", 1)
     with receiving(monkeypatch) as receiver:
         receiver.answers = [(200, {"accepted": 1, "rejected": []}), *[(503, {})] * 5]
-        with pytest.raises(driftline.Undelivered, match="did not take the outcomes in 5 attempts") as caught:
+        with pytest.raises(driftline.Undelivered, match="did not accept the outcomes in 5 attempts") as caught:
             service.model().outcomes([("A-1", 1), ("A-2", 1)])
 
     assert caught.value.sent == driftline.Accepted(1)
@@ -280,7 +281,7 @@ def test_a_frame_without_ids_is_refused(service: Service) -> None:
 
 def test_outcomes_do_not_travel_over_grpc(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRIFTLINE_ENDPOINT", "http://localhost:4317")
-    with pytest.raises(ValueError, match="speaks gRPC; set DRIFTLINE_ENDPOINT to the HTTP endpoint"):
+    with pytest.raises(ValueError, match="is a gRPC endpoint; set DRIFTLINE_ENDPOINT to the HTTP endpoint"):
         service.model().outcomes([("A-1", 1)])
 
 
@@ -305,9 +306,9 @@ def test_an_outcome_says_an_item_a_value_slices_and_that_it_takes_back(service: 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"value": "much"}, "its value is no number; it was given a str"),
-        ({"retracted": "perhaps"}, "its retracted is neither True nor False; it was given a str"),
-        ({"slices": ["NL"]}, "its slices are no mapping of names to values; it was given a list of 1"),
+        ({"value": "much"}, "its value must be a number, not a str"),
+        ({"retracted": "perhaps"}, "its retracted must be True or False, not a str"),
+        ({"slices": ["NL"]}, "its slices must be a mapping of names to values, not a list of 1"),
     ],
 )
 def test_what_an_outcome_says_beside_its_actual_is_checked(

@@ -23,4 +23,4 @@ def _plain(value: object) -> object:
         return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in an evaluation")
+    raise TypeError(f"{type(value).__name__} is not allowed in an evaluation")

@@ -79,9 +79,11 @@ def check_columns(columns: Sequence[str]) -> list[str]:
     shown = ", ".join(printable(name)[:SHOWN] for name in names[:12]) or "none"
     for wanted in (TIME, VALUE):
         if wanted not in names:
-            raise ValueError(f"its columns are {shown}; name one of them '{wanted}', as in 'SELECT ... AS {wanted}'")
+            raise ValueError(
+                f"its columns are {shown}; one of them must be named '{wanted}', as in 'SELECT ... AS {wanted}'"
+            )
     if len(set(names)) < len(names):
-        raise ValueError(f"its columns are {shown}; give each a name of its own")
+        raise ValueError(f"its columns are {shown}; give each column a different name")
     return names
 
 
@@ -162,7 +164,7 @@ def business_rows(
         point = BusinessPoint(name, query + stream.digest(), time, value, weight)
         before = found.get((point.stream, time))
         if before is not None:
-            words = f"another row has the same time, and nothing tells them apart{at}; add a column such as an id"
+            words = f"another row has the same time and the same values{at}; add a column that differs, such as an id"
             refuse("repeated_row", words, row)
         found[point.stream, time] = point
     lasts = period if period is not None else spacing or _spacing(times)

@@ -138,7 +138,7 @@ def _fetch(rows: Iterable[Sequence[object]], limit: int) -> list[Sequence[object
         size += sum(map(getsizeof, row))
         if size > MOST_MEMORY:
             raise SqlError(
-                f"its rows take more than {MOST_MEMORY >> 20} MiB; select the columns alone that tell rows apart"
+                f"its rows need more than {MOST_MEMORY >> 20} MiB; select only the columns that distinguish rows"
             )
         rows_read.append(row)
     return rows_read

@@ -58,20 +58,22 @@ def _database(url: object, info: ValidationInfo) -> object:
     if isinstance(url, SecretStr):
         url = url.get_secret_value()
     if not isinstance(url, str):
-        raise ValueError("is no address of a database; write one such as 'sqlite:///shop.db'")
+        raise ValueError("is not a database URL; use a URL such as 'sqlite:///shop.db'")
     match = _ADDRESS.fullmatch(url)
     if match is None:
         raise ValueError(
-            "is no address of a database; write kind, '://' and place, as in 'sqlite:///shop.db' or "
+            "is not a database URL; use a URL such as 'sqlite:///shop.db' or "
             "'postgresql+psycopg://reader:${env:PASSWORD}@db/shop'"
         )
     if match["kind"] != "sqlite" or match["driver"]:
         return url
     path = match["rest"].removeprefix("/")
     if not path or path == ":memory:" or not match["rest"].startswith("/"):
-        raise ValueError("names no file; write its path behind three slashes, as in 'sqlite:///shop.db'")
+        raise ValueError("contains no file; put its path after three slashes, as in 'sqlite:///shop.db'")
     if "?" in path or "\0" in path:
-        raise ValueError("goes on behind the path of its file, which is always opened read only; write the path alone")
+        raise ValueError(
+            "must end with the path of its file, which is always opened read-only; remove what follows the path"
+        )
     return f"sqlite:///{Path((info.context or {}).get('folder', '')) / Path(path).expanduser()}"
 
 
@@ -80,7 +82,7 @@ Database = Annotated[Secret, BeforeValidator(_database), Form("secret address of
 
 def _positive(duration: timedelta) -> timedelta:
     if duration < SHORTEST:
-        raise ValueError("is less than a second; write more, such as '5m'")
+        raise ValueError("must be at least 1 second, for example '5m'")
     return duration
 
 
@@ -88,38 +90,42 @@ class SqlQuery(BusinessSource):
     """One query of one database."""
 
     url: Database = Field(
-        description="The database, as SQLAlchemy names it: `sqlite:///PATH` needs nothing more, any other "
-        '`pip install "driftline[sql]"` and its driver. It is a secret: pages and messages show it without user, '
-        "password and options. Use a user of the database who may only read.",
+        description="The SQLAlchemy URL of the database. `sqlite:///PATH` needs no other package; other databases "
+        'need `pip install "driftline[sql]"` and their driver. The URL is a secret: pages and messages show it '
+        "without user, password and options. Use a database user with read-only access.",
         examples=["sqlite:///shop.db", "postgresql+psycopg://reader:${env:SHOP_PASSWORD:-secret}@db/shop"],
     )
     query: Text = Field(
         max_length=MOST_CHARACTERS,
-        description="One SELECT with a column `time` and a column `value`; perhaps `weight`, of how many things the "
-        "value is the mean. Any other column tells rows of the same time apart. `:since` stands for the time from "
-        "which rows are wanted, `:since_unix` for the same in seconds since 1970.",
+        description="One SELECT with the columns `time` and `value`, and optionally `weight`: the number of "
+        "things whose mean the value is. Other columns distinguish rows of the same time. `:since` is the time "
+        "from which rows are requested, and `:since_unix` is the same time in seconds since 1970.",
         examples=["SELECT day AS time, sum(amount) AS value FROM orders WHERE day >= :since GROUP BY day"],
     )
     every: Annotated[Seconds, AfterValidator(_positive)] = Field(
         default=timedelta(minutes=5), description="How often the query runs.", examples=["1h"]
     )
     timeout: Annotated[Seconds, AfterValidator(_positive)] = Field(
-        default=timedelta(seconds=30), description="How long the query may run; then it is given up.", examples=["2m"]
+        default=timedelta(seconds=30),
+        description="The maximum duration of the query, after which it is cancelled.",
+        examples=["2m"],
     )
     look_back: Days = Field(
         default=timedelta(days=1),
-        description="How long rows may come late, or change: each reading begins so long before the latest row.",
+        description="How late rows may arrive or change. Each query starts this long before the latest row.",
         examples=["7d"],
     )
     period: Seconds | None = Field(
         default=None,
-        description="How long a row lasts from its time on: it counts once that is over, since half of a day's revenue "
-        "is no fall.",
+        description="The length of the period that starts at the time of a row. The row counts after the end of "
+        "the period, because the revenue of half a day is not a drop.",
         examples=["1d"],
         json_schema_extra={"default": "the usual time between two rows"},
     )
     timezone: TimeZone = Field(
-        default="UTC", description="Of dates, and of times that name no zone.", examples=["Europe/Amsterdam"]
+        default="UTC",
+        description="The time zone of dates, and of times without a time zone.",
+        examples=["Europe/Amsterdam"],
     )
 
     @property
@@ -169,19 +175,19 @@ def query_problems(query: str) -> Iterator[str]:
     """Yield what is wrong with a query that anybody can see without its database.
 
     >>> list(query_problems("SELECT 1 AS time; DROP TABLE orders"))
-    ['is several statements; write one SELECT']
+    ['contains several statements; use a single SELECT']
     """
     plain = _ASIDE.sub(" ", query).strip()
     statement, _, more = plain.partition(";")
     if more.strip(" \n\t;"):
-        yield "is several statements; write one SELECT"
+        yield "contains several statements; use a single SELECT"
         return
     first = re.match(r"[\s(]*([A-Za-z]*)", statement)
     if first is None or first[1].upper() not in ("SELECT", "WITH"):
-        yield "is no SELECT, which alone is run; write SELECT ... AS time, ... AS value FROM ..."
+        yield "is not a SELECT; use SELECT ... AS time, ... AS value FROM ..."
     for name in dict.fromkeys(parameters_of(query)):
         if name not in PARAMETERS:
-            yield f"the parameter ':{name:.40}' is not known; {near(name, PARAMETERS)}"
+            yield f"there is no parameter ':{name:.40}'; {near(name, PARAMETERS)}"
 
 
 def parameters_of(query: str) -> list[str]:
@@ -209,7 +215,7 @@ def _driver_problems(url: str) -> Iterator[str]:
         return
     if find_spec("sqlalchemy") is None:
         if match["kind"] not in DATABASES and not match["driver"]:
-            yield f"'{match['kind']:.40}' is no kind of database; {near(match['kind'], DATABASES)}"
+            yield f"'{match['kind']:.40}' is not a type of database; {near(match['kind'], DATABASES)}"
         yield f"databases other than SQLite are read by SQLAlchemy, which is not installed; {EXTRA}"
         return
     from sqlalchemy.engine import make_url
@@ -219,10 +225,10 @@ def _driver_problems(url: str) -> Iterator[str]:
         dialect: Any = make_url(url).get_dialect()
     except NoSuchModuleError:
         scheme = f"{match['kind']}{match['driver'] or ''}"
-        yield f"'{scheme:.40}' is no kind of database that is installed; {near(match['kind'], DATABASES)}"
+        yield f"'{scheme:.40}' is not an installed type of database; {near(match['kind'], DATABASES)}"
         return
     except (ArgumentError, ValueError):
-        yield "is no address of a database; special characters of a password are written as %40, %2F and so on"
+        yield "is not a database URL; special characters of a password must be encoded as %40, %2F and so on"
         return
     try:
         dialect.import_dbapi()

@@ -212,7 +212,7 @@ class _DatabaseReader:
         except (StorageOutage, Overloaded):  # which is said by itself
             self._pause(series)
         except Exception:
-            _log.exception("%s: what was read could not be stored; it is tried again", series.key)
+            _log.exception("%s: the points could not be stored; Driftline will retry", series.key)
             self._pause(series)
 
     def _read(self, series: _Series) -> None:
@@ -239,7 +239,9 @@ class _DatabaseReader:
         """Run a query in a thread that is left behind when it does not end."""
         self._hung = [thread for thread in self._hung if thread.is_alive()]
         if len(self._hung) >= MOST_HUNG:
-            raise SqlError(f"{len(self._hung)} queries of the database hang; the next one begins when one of them ends")
+            raise SqlError(
+                f"{len(self._hung)} queries of the database do not end; the next one starts when one of them ends"
+            )
         answer: Future[SqlResult] = Future()
 
         def run() -> None:
@@ -283,7 +285,7 @@ class _DatabaseReader:
         self._offer(Request(urandom(16), business=points, rejected=rejected, readings=[reading]))
         if refused:
             more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
-            _log.warning("%s: left out: %s%s", series.key, refused[0].words, more)
+            _log.warning("%s: ignored: %s%s", series.key, refused[0].words, more)
             series.known |= {refusal.digest for refusal in refused}
 
     def _offer(self, request: Request) -> None:
@@ -304,24 +306,24 @@ class _DatabaseReader:
 
     def _succeeded(self, series: _Series, result: SqlResult, moved: bool, ordered: bool) -> None:
         if series.fault is not None:
-            _log.info("%s: the query is answered again", series.key)
+            _log.info("%s: the query works again", series.key)
         series.fault = series.pauses = None
         series.at_once = result.cut and moved
         series.due = self._monotonic() + (0.0 if series.at_once else series.query.every.total_seconds())
         if not result.cut:
             series.notice = None
             return
-        fix = "the rest is read at once" if series.at_once else "add 'ORDER BY time', and ask for 'time >= :since' only"
+        fix = "the rest is read at once" if series.at_once else "add 'ORDER BY time', and select only 'time >= :since'"
         if ordered and not moved:
-            fix = "none of them is newer than those before; ask for 'time >= :since' only, or for fewer rows of a time"
-        notice = f"the query returns more than {MOST_ROWS:,} rows, of which the first are taken; {fix}"
+            fix = "none of them is newer than the rows before; select only 'time >= :since', or fewer rows per time"
+        notice = f"the query returns more than {MOST_ROWS:,} rows, but only the first are used; {fix}"
         if series.notice is None:
             _log.warning("%s: %s", series.key, notice)
         series.notice = notice
 
     def _failed(self, series: _Series, why: str) -> None:
         if series.fault is None:
-            _log.warning("%s: %s cannot be read: %s; it is tried again", series.key, series.query.place, why)
+            _log.warning("%s: %s cannot be read: %s; Driftline will retry", series.key, series.query.place, why)
         series.fault = f"{series.query.place} cannot be read: {why}"
         self._pause(series)
 

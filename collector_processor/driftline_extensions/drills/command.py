@@ -27,45 +27,60 @@ class Format(StrEnum):
 @takes_options
 def drill(
     fault: Annotated[
-        str, typer.Argument(metavar="[FAULT]", help="Which fault, such as unit-change; --all for each of them.")
+        str, typer.Argument(metavar="[FAULT]", help="Fault to inject, such as unit-change. Use --all for all faults.")
     ] = "",
-    every: Annotated[bool, typer.Option("--all", help="Every fault of every model, as a table.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Inject every fault into every model, and print a table.")
+    ] = False,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="driftline.yaml; else the defaults, with one channel.")
+        Path | None,
+        typer.Option(metavar="FILE", help="driftline.yaml. Default: the default configuration with one channel."),
     ] = None,
     records: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help=f"Recorded rows, repeatable: {ROWS}; else drawn.", parser=file_or_address),
+        typer.Option(
+            metavar="FILE",
+            help=f"Recorded rows, repeatable: {ROWS}. Default: simulated rows.",
+            parser=file_or_address,
+        ),
     ] = None,
     outcomes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Their outcomes: id, actual, and perhaps time.", parser=file_or_address),
+        typer.Option(
+            metavar="FILE", help="Outcomes of the rows: id, actual, and optionally time.", parser=file_or_address
+        ),
     ] = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A built baseline (.json); else that of the configuration."),
+        typer.Option(metavar="FILE", help="Baseline file (.json). Default: the baseline of the configuration."),
     ] = None,
-    size: Annotated[float | None, typer.Option(metavar="N", help="How strong the fault is, in its own unit.")] = None,
+    size: Annotated[
+        float | None, typer.Option(metavar="N", help="Size of the fault, in the unit of the fault.")
+    ] = None,
     fraction: Annotated[
-        float, typer.Option(metavar="F", min=0.0, max=1.0, help="The fraction of rows that have the fault.")
+        float, typer.Option(metavar="F", min=0.0, max=1.0, help="Fraction of the rows that have the fault.")
     ] = 1.0,
     feature: Annotated[
-        str, typer.Option(metavar="NAME", help="In which input; else the first that it can break.")
+        str, typer.Option(metavar="NAME", help="Feature with the fault. Default: the first suitable feature.")
     ] = "",
-    at: Annotated[str, typer.Option(metavar="28d", help="When it begins: days after the first row, or a time.")] = "",
-    days: Annotated[int | None, typer.Option(metavar="N", help="Days of drawn rows after the fault.")] = None,
-    rows: Annotated[int, typer.Option(metavar="N", help="Drawn rows a day.")] = 500,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the rows that are drawn.")] = 1,
+    at: Annotated[
+        str, typer.Option(metavar="28d", help="Start of the fault: days after the first row, or a time.")
+    ] = "",
+    days: Annotated[
+        int | None, typer.Option(metavar="N", help="Days of simulated rows after the start of the fault.")
+    ] = None,
+    rows: Annotated[int, typer.Option(metavar="N", help="Number of simulated rows per day.")] = 500,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the simulated rows.")] = 1,
     within: Annotated[str, typer.Option(metavar="3d", help="A fault that is found later counts as not found.")] = "",
-    style: Annotated[Format, typer.Option("--format", help="How results are written.")] = Format.TEXT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: --format json.")] = False,
+    style: Annotated[Format, typer.Option("--format", help="Format of the results.")] = Format.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as --format json does.")] = False,
     *,
     columns: ColumnOptions,
 ) -> None:
-    """Inject a fault into traffic, and say whether this configuration finds it, how soon, and who is told.
+    """Inject a fault into traffic, and report whether this configuration finds it, how soon, and who is notified.
 
-    Nothing leaves: a shadow with a store of its own lives through the traffic. Exit code 0: found and its cause named,
-    1: not found, not named or too late, 2: bad input.
+    Nothing is sent: a shadow processor with its own store evaluates the traffic. Exit code 0: found with its cause,
+    1: not found, found without its cause, or found too late, 2: bad input.
     """
     with report_bad_input():
         from driftline_processor.config.values import parse_duration
@@ -76,9 +91,9 @@ def drill(
         from driftline_extensions.drills.request import DrillRequest, run_drills
 
         if every == bool(fault):
-            raise BadInput("name one fault, such as unit-change, or write --all")
+            raise BadInput("the fault is missing; use one fault, such as unit-change, or --all")
         if not records and outcomes:
-            raise BadInput("--records is missing: outcomes belong to recorded rows; name the rows")
+            raise BadInput("--records is missing: --outcomes needs recorded rows; add --records")
         limit_ns = None
         if within:
             try:

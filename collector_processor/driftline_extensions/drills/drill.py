@@ -162,7 +162,7 @@ class Range:
         if not int(time[0]) < self.at < int(time[-1]):
             raise BadInput(
                 f"--at: {iso_time(self.at)} is not within the traffic, {iso_time(int(time[0]))} to "
-                f"{iso_time(int(time[-1]))}; write a time between them"
+                f"{iso_time(int(time[-1]))}; use a time between them"
             )
 
     @cached_property
@@ -332,12 +332,12 @@ class Range:
     def _missed(self, result: DrillResult) -> str:
         """Say why nothing fired."""
         if not self.config.watched_policies:
-            return "nobody is told of anything: `notify` names no channel, and no policy is written"
+            return "there are no notifications: `notify` has no channel, and there is no policy"
         if result.noise:
             names = ", ".join(dict.fromkeys(short(firing.policy, 40) for firing in result.noise))
             return f"{names} fired without the fault, too, and no other policy fired"
         if result.seen_after is not None:
-            return "the pages showed it, and no policy fired"
+            return "the pages showed it, but no policy fired"
         state = "" if result.verdict is None else f"; the verdict is {result.verdict.state.replace('_', ' ')}"
         return f"no policy fired{state}"
 
@@ -349,14 +349,16 @@ class Range:
             panes: I64 = np.unique(self.traffic.time[self.traffic.time < self.at] // PANE * PANE)
             pace = pace_of(panes, self.at)
             if pace is None:
-                return "its rows before the fault are too few, or too short a time, to tell its pace"
+                return (
+                    "the rows before the fault are too few, or cover too short a time, to learn how often rows arrive"
+                )
             return ""
         view = leading_view(lived)
         evaluations = [] if view is None else [*_closed_after(view, self.at)]
         # 2: windows that must have ended after a fault before one may say that it is not found
         if len(evaluations) < 2:
-            window_count = "no window" if not evaluations else "one window alone"
-            return f"{window_count} ended after the fault; give it more traffic, or shorter windows"
+            window_count = "no window" if not evaluations else "only one window"
+            return f"{window_count} ended after the fault; use more traffic, or shorter windows"
         for name in features:
             columns = [column for evaluation in evaluations if (column := evaluation.features.get(name)) is not None]
             blind = [column for column in columns if column.state in ("inconclusive", "no_baseline")]
@@ -367,11 +369,11 @@ class Range:
                 evaluation for evaluation in evaluations if evaluation.maturity == "mature" and evaluation.outcome_rows
             ]
             if not mature:
-                return "no window after the fault had all its outcomes; give it more traffic"
+                return "no window after the fault had all its outcomes; use more traffic"
             changes = [realized_change for window in mature for realized_change in window.realized_changes.values()]
             if not changes or all(change.state == "inconclusive" for change in changes):
                 most_outcomes = max(evaluation.outcome_rows for evaluation in mature)
-                return f"windows have {most_outcomes:,} outcomes at most, too few to tell a loss"
+                return f"windows have {most_outcomes:,} outcomes at most, too few to detect a degradation"
         return ""
 
     def _would_find(self, fault: Fault, features: Sequence[str], lived: Lived) -> Iterator[str]:
@@ -419,10 +421,10 @@ def _first(policy: Policy, view: ModelView, time: int) -> int | None:
 def _blindness(name: str, column: ColumnDrift) -> str:
     rows = f"windows have {column.rows:,} rows with a value of {short(name, 40)}"
     if column.detectable_change is not None:
-        return f"{rows}, in which a shift of {column.detectable_change:.2g} standard deviations is the least that shows"
+        return f"{rows}, in which the smallest detectable shift is {column.detectable_change:.2g} standard deviations"
     if column.state == "no_baseline":
         return f"there is no baseline for {short(name, 40)}"
-    lack = {"too_few_days": "too few days to say how they differ"}.get(column.reason, "too few to tell")
+    lack = {"too_few_days": "too few days to estimate how days differ"}.get(column.reason, "too few to be conclusive")
     return f"{rows}, {lack}"
 
 

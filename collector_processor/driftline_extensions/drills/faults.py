@@ -365,7 +365,9 @@ def partner_of(traffic: Traffic, name: str) -> str:
     ]
     if not candidates:
         kind = "number" if number else "category"
-        raise BadInput(f"{traffic.key.model}: no other input is a {kind}, so '{short(name, 40)}' is swapped with none")
+        raise BadInput(
+            f"{traffic.key.model}: there is no other input that is a {kind} to swap with '{short(name, 40)}'"
+        )
     if not number:
         return candidates[0]
     quantiles = _quantiles(traffic.features[name])
@@ -401,14 +403,12 @@ def choose_feature(fault: Fault, traffic: Traffic, asked_name: str) -> str:
     ]
     if not asked_name:
         if not fit:
-            raise BadInput(f"{traffic.key.model}: has no input that is a number, so it has no {fault.words}")
+            raise BadInput(f"{traffic.key.model}: has no numeric input, which {fault.words} needs")
         return fit[0]
     if asked_name not in features:
         raise BadInput(f"--feature: there is no input '{asked_name:.80}'; {near(asked_name, [*features])}")
     if asked_name not in fit:
-        raise BadInput(
-            f"--feature: '{asked_name:.80}' holds no numbers; a {fault.words} is of an input that is a number"
-        )
+        raise BadInput(f"--feature: '{asked_name:.80}' contains no numbers; {fault.words} needs a numeric input")
     return asked_name
 
 
@@ -416,15 +416,15 @@ def lacking(fault: Fault, traffic: Traffic) -> str:
     """Return what a traffic lacks so that a fault cannot be injected, as a clause; "" where it lacks nothing."""
     without = traffic.actual is None or not is_present(traffic.actual).any()
     if "outcomes" in fault.needs and without:
-        return "no outcomes are known"
+        return "there are no outcomes"
     if "latency" in fault.needs and traffic.duration is None:
-        return "nobody measured how long calls took (--latency COL)"
+        return "there are no durations of calls (--latency COL)"
     if "two inputs" in fault.needs and len(traffic.features) < 2:
-        return "it has one input alone"
+        return "it has only one input"
     if fault.inputs and not traffic.features:
         return "it has no inputs"
     if "no items" in fault.needs and traffic.items is not None:
-        return "a burst of rankings is not made up"
+        return "a burst of rankings cannot be generated"
     return ""
 
 
@@ -435,48 +435,48 @@ FAULTS: Mapping[str, Fault] = {
     one.name: one
     for one in (
         Fault(
-            *("feature-null", "an input comes empty", _null, 1.0, "", "any", _DATA, _SEEN),
-            "A join upstream that finds nothing leaves values out: a fault of the data, of that input.",
+            *("feature-null", "an input is empty", _null, 1.0, "", "any", _DATA, _SEEN),
+            "An upstream join that finds no row leaves values empty: a data fault of this input.",
             "missing of {feature} > 5 %",
             "pipeline-break",
         ),
         Fault(
-            *("unit-change", "an input comes in another unit", _unit, 100.0, "times", "numbers", _DATA, _SEEN),
-            "Values that are all so many times what they were: a fault of the data, of that input.",
+            *("unit-change", "an input is in another unit", _unit, 100.0, "times", "numbers", _DATA, _SEEN),
+            "All values are multiplied by the same factor: a data fault of this input.",
             "data faulty",
             "unit-change",
         ),
         Fault(
-            *("swapped-columns", "two inputs stand in each other's column", _swapped, 1.0, "", "any", _DATA, _SEEN),
-            "Each has the values of the other: a fault of the data, of one or both of them.",
+            *("swapped-columns", "two inputs are swapped", _swapped, 1.0, "", "any", _DATA, _SEEN),
+            "Each input has the values of the other: a data fault of one or both inputs.",
             "data faulty",
             "pipeline-break",
             ("two inputs",),
         ),
         Fault(
-            *("schema-break", "an input comes as another type", _schema, 1.0, "", "any", _DATA, _SEEN),
-            "Numbers that come as texts, or texts as numbers, are of another type: a fault of the data, of that input.",
+            *("schema-break", "an input has another type", _schema, 1.0, "", "any", _DATA, _SEEN),
+            "Numbers arrive as texts, or texts as numbers: a data fault of this input.",
             "data faulty",
             "pipeline-break",
         ),
         Fault(
-            *("covariate-shift", "other rows come, and the same follows from them", _inputs_move, 1.5),
+            *("covariate-shift", "the inputs shift, and the outcomes follow from them as before", _inputs_move, 1.5),
             *("deviations", "any", ("covariate_shift", "label_shift"), _SEEN),
-            "Inputs moved, and what follows from them did not: covariate shift. It is a risk until outcomes say more.",
+            "The inputs shifted, but their outcomes did not: covariate shift. It is a risk until outcomes show more.",
             "features drift",
             "concept-change",
         ),
         Fault(
             *("concept-shift", "other outcomes follow from the same inputs", _truth_turns, 0.3),
             *("of the outcomes, or deviations", "", ("concept_change", "label_shift"), ("degraded",)),
-            "Only outcomes show it: the model is degraded, and its inputs are as before.",
+            "Only outcomes show it: the model is degraded, and its inputs are unchanged.",
             "verdict is degraded",
             "concept-change",
             ("outcomes",),
         ),
         Fault(
-            *("label-delay", "outcomes come late", _outcomes_late, 30.0, "days", "", (), ("unknown", "at_risk")),
-            "No verdict is possible: a policy of its own has to say that outcomes are missing.",
+            *("label-delay", "outcomes arrive late", _outcomes_late, 30.0, "days", "", (), ("unknown", "at_risk")),
+            "A verdict is not possible: a separate policy must report that outcomes are missing.",
             "coverage < 50 %",
             "label-delay",
             ("outcomes",),
@@ -485,29 +485,29 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             *("label-error", "rows get the outcomes of other rows", _outcomes_mixed_up, 0.6),
             *("of the outcomes", "", ("concept_change", "label_shift"), ("degraded",)),
-            "It looks as if the model were degraded: outcomes alone cannot tell a wrong join from a changed world.",
+            "The model looks degraded: outcomes alone cannot distinguish a wrong join from a real change.",
             "verdict is degraded",
             "label-delay",
             ("outcomes",),
         ),
         Fault(
-            *("dead-exporter", "no row comes any more", _silent, 1.0, "", "", (), ("no_data",)),
-            "The model has no data, though its own pace promised rows.",
+            *("dead-exporter", "no more rows arrive", _silent, 1.0, "", "", (), ("no_data",)),
+            "The model has no data, although its usual rate means that rows should have arrived.",
             "verdict is no_data",
             "pipeline-break",
         ),
         Fault(
-            *("slow-model", "calls last longer", _slow, 10.0, "times", "", ("service",), ("degraded",)),
-            "How long is too long only an objective or a policy says: without one nothing should fire.",
+            *("slow-model", "calls take longer", _slow, 10.0, "times", "", ("service",), ("degraded",)),
+            "Only an objective or a policy defines which calls are too slow. Without one, nothing should fire.",
             "latency_p99 > {latency}ms",
             "slow-or-failing-model",
             ("latency",),
             frozenset(LATENCIES),
         ),
         Fault(
-            *("adversarial-burst", "somebody probes the model with many rows that are alike", _burst, 3.0),
+            *("adversarial-burst", "somebody probes the model with many similar rows", _burst, 3.0),
             *("times a day's rows", "any", ("data_fault", "covariate_shift"), _SEEN),
-            "Rows repeat each other, or lie where few lay: a fault of the data, or covariate shift.",
+            "Rows are duplicates, or lie where there were few rows: a data fault, or covariate shift.",
             "predictions > 2 * average of 7",
             "attack",
             ("no items",),

@@ -57,16 +57,18 @@ def recorded_traffic(
     key = ModelKey(name or baseline.model, options.version or baseline.version)
     read = read_dataset(EvaluationInputs(data, outcomes=outcomes), baseline, options, say)
     if not read.roles.time:
-        raise BadInput(f"{data[0]}: a drill lives through the rows by their times; name the column with --time COL")
+        raise BadInput(
+            f"{data[0]}: a drill replays the rows in the order of their times; set the column with --time COL"
+        )
     if sum(map(len, read.rows)) > MOST_ROWS:
-        raise BadInput(f"{data[0]}: a drill takes {MOST_ROWS:,} rows at most; name fewer files")
+        raise BadInput(f"{data[0]}: a drill can use at most {MOST_ROWS:,} rows; pass fewer files")
     parts = [
         _traffic(rows, [*table_batches(rows, read.roles, key, baseline.task, baseline)], key, baseline)
         for rows in read.rows
     ]
     traffic = _joined(parts)
     if not len(traffic):
-        raise BadInput(f"{data[0]}: holds no row with a time; a drill has nothing to live through")
+        raise BadInput(f"{data[0]}: contains no row with a time; a drill has nothing to replay")
     return replace(traffic, baseline=baseline.to_json() if sends and reference is not None else "")
 
 
@@ -115,7 +117,7 @@ def _plain(items: Items | None) -> Items | None:
 def _joined(parts: Sequence[Traffic]) -> Traffic:
     """Return the rows of several files by time, each with a number of its own."""
     if len(parts) > 1 and any(part.items is not None for part in parts):
-        raise BadInput("rankings of several files: a drill takes those of one; name one file")
+        raise BadInput("rankings in several files: a drill can use only one file of rankings; pass one file")
     first = parts[0]
     if len(parts) > 1:
         first = replace(

@@ -115,7 +115,7 @@ def _drill_model(
             for fault in faults:
                 yield drills.drill(fault, request.settings)
     except (StorageError, OSError) as error:
-        raise BadInput(f"the drill needs a folder for its shadow: {error}") from error
+        raise BadInput(f"the drill needs a temporary folder: {error}") from error
 
 
 def _configuration(file: Path | None) -> Config:
@@ -139,8 +139,8 @@ def _models(config: Config, request: DrillRequest) -> list[str]:
     if request.records:
         if len(names) > 1:
             raise BadInput(
-                f"--model is missing: {request.config} names {len(names)} models; "
-                f"say of which the rows are, such as {names[0]}"
+                f"--model is missing: {request.config} contains {len(names)} models; "
+                f"add the model of the rows, such as {names[0]}"
             )
         return names or [""]
     return names or [NAMELESS]
@@ -156,9 +156,9 @@ def _synthetic(name: str, settings: Model, request: DrillRequest) -> tuple[Traff
     if request.at:
         before = _days(request.at)
     if not 1 <= before <= LONGEST or not 1 <= days <= LONGEST:
-        raise BadInput(f"--at and --days: 1 to {LONGEST} days each; these are {before} and {days}")
+        raise BadInput(f"--at and --days: must be 1 to {LONGEST} days each, not {before} and {days}")
     if not 1 <= request.rows <= 100_000:
-        raise BadInput(f"--rows {request.rows}: 1 to 100,000 rows a day")
+        raise BadInput(f"--rows {request.rows}: must be between 1 and 100,000 rows per day")
     baseline = _baseline(name, settings, request.baseline)
     seed = request.settings.seed
     traffic = synthetic_traffic(name, settings, baseline, start=START, days=before + days, rows=request.rows, seed=seed)
@@ -169,7 +169,7 @@ def _days(text: str) -> int:
     try:
         return int(text.removesuffix("d"))
     except ValueError:
-        raise BadInput(f"--at '{text:.40}': of synthetic traffic write days after its start, such as 28d") from None
+        raise BadInput(f"--at '{text:.40}': for synthetic traffic, use days after its start, such as 28d") from None
 
 
 def _baseline(name: str, settings: Model, file: Path | None) -> Baseline | None:
@@ -199,5 +199,5 @@ def _recorded(config: Config, name: str, request: DrillRequest, say: Say) -> tup
         return traffic, instant(request.at)
     except (ValueError, TypeError):
         raise BadInput(
-            f"--at '{request.at:.40}' is no time; write 2026-03-01T00:00:00Z, or days after the first row, such as 28d"
+            f"--at '{request.at:.40}' is not a time; use 2026-03-01T00:00:00Z, or days after the first row, such as 28d"
         ) from None

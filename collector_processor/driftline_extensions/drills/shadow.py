@@ -86,7 +86,7 @@ class RecordingCouriers(Couriers):
     def _describe(self, message: Message) -> str:
         keys = self._actions.get(message.channel)
         if keys is None:
-            return "the action is gone"
+            return "the action was removed"
         channel = ActionChannel(keys.model_copy(update={"dry_run": True}))
         try:
             return channel.send(message).detail

@@ -17,20 +17,20 @@ def first_sentence(result: DrillResult) -> str:
     """Say what came of a drill."""
     drill = f"The drill '{printable(result.title)}' of {short(result.model, 80)}"
     if result.outcome == "not_applicable":
-        return f"{drill} cannot be done: {printable(result.why)}."
+        return f"{drill} cannot run: {printable(result.why)}."
     if result.outcome == "inconclusive":
-        return f"Whether {drill[:1].lower()}{drill[1:]} would be found cannot be told: {printable(result.why)}."
+        return f"It is inconclusive whether {drill[:1].lower()}{drill[1:]} would be detected: {printable(result.why)}."
     if result.outcome == "not_found":
-        return f"{drill} was not found in {time_words(result.lived)}: {printable(result.why)}."
+        return f"{drill} was not detected in {time_words(result.lived)}: {printable(result.why)}."
     first = result.fired[0]
-    sentence = f"{drill} was found after {time_words(result.found_after or 0)}, by {short(first.policy, 80)}"
+    sentence = f"{drill} was detected after {time_words(result.found_after or 0)}, by {short(first.policy, 80)}"
     if result.outcome == "found":
         later_text = ""
         if (result.named_after or 0) > (result.found_after or 0):
             later_text = f", after {time_words(result.named_after or 0)}"
-        return f"{sentence}; its cause was named rightly{later_text}."
+        return f"{sentence}; its cause was identified correctly{later_text}."
     cause = "" if result.verdict is None else verdict_cause(result.verdict)
-    return f"{sentence}; its cause was not named" + (f", but: {cause}." if cause else ".")
+    return f"{sentence}; its cause was not identified" + (f", but: {cause}." if cause else ".")
 
 
 def quiet_sentence(result: DrillResult) -> str:
@@ -38,9 +38,9 @@ def quiet_sentence(result: DrillResult) -> str:
     if result.outcome == "not_applicable":
         return ""
     if not result.noise:
-        return "The same traffic without the fault stayed quiet."
+        return "The same traffic without the fault caused no alert."
     names = ", ".join(dict.fromkeys(short(firing.policy, 80) for firing in result.noise))
-    return f"The same traffic without the fault was not quiet: {names} fired."
+    return f"The same traffic without the fault also caused alerts: {names} fired."
 
 
 def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[str]:
@@ -54,14 +54,14 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
     fault = result.fault
     size = f", {result.size:g} {fault.unit}" if fault.unit else ""
     fraction = "" if result.fraction >= 1 else f", in {result.fraction:.0%} of the rows"
-    yield f"What broke: {fault.what}{size}{fraction}, from {iso_time(result.at)} on; {result.rows:,.0f} rows a day."
-    yield f"What should be told: {fault.why}"
+    yield f"What broke: {fault.what}{size}{fraction}, from {iso_time(result.at)} on; {result.rows:,.0f} rows per day."
+    yield f"Expected: {fault.why}"
     for firing in result.fired:
         yield from _fired_lines(firing)
     if not result.fired and result.seen_after is not None:
         yield f"The pages showed it after {time_words(result.seen_after)}."
     if result.verdict is not None:
-        yield f"The verdict then: {verdict_sentence(result.verdict)}"
+        yield f"The verdict at that time: {verdict_sentence(result.verdict)}"
     yield from (printable(firing) for firing in result.would)
     yield f"Runbook: /runbooks/{fault.runbook}"
 
@@ -70,8 +70,8 @@ def _fired_lines(fired: Fired) -> Iterator[str]:
     windows = "" if not fired.windows else f", in {'1 window' if fired.windows == 1 else f'{fired.windows} windows'}"
     windows += f" of {fired.window}" if fired.windows else ""
     firing = f"{short(fired.policy, 80)}, {fired.severity}, after {time_words(fired.after)}{windows}"
-    yield f"Fired: {firing}. Told: {_who(fired)}."
-    yield from (f"Would be done: {printable(action)[:300]}" for action in fired.done)
+    yield f"Fired: {firing}. Notified: {_who(fired)}."
+    yield from (f"Would run: {printable(action)[:300]}" for action in fired.done)
 
 
 def _who(fired: Fired) -> str:
@@ -80,7 +80,7 @@ def _who(fired: Fired) -> str:
         *(short(name, 80) for name in fired.told),
         *(f"held for the {short(name, 100)}" for name in fired.held),
     ]
-    return ", ".join(recipients) or ("nobody: it is silenced" if fired.silenced else "nobody: it names no channel")
+    return ", ".join(recipients) or ("nobody: silenced" if fired.silenced else "nobody: no channel")
 
 
 def drill_json(result: DrillResult) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _seconds(nanoseconds: int | None) -> int | None:
 
 # -- many drills ----------------------------------------------------------------------------------------------------
 
-_CELLS = {"not_found": "not found", "inconclusive": "too thin to tell", "not_applicable": "cannot be done"}
+_CELLS = {"not_found": "not found", "inconclusive": "too thin to tell", "not_applicable": "not applicable"}
 
 
 def cell(result: DrillResult, limit_ns: int | None = None) -> str:
@@ -169,11 +169,13 @@ def summary(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     limit = "" if limit_ns is None else f" within {time_words(limit_ns)}"
     noisy = sorted({result.model for result in applicable if result.noise})
     quiet = (
-        "The same traffic without a fault stayed quiet."
+        "The same traffic without a fault caused no alert."
         if not noisy
-        else f"Not quiet without a fault: {', '.join(short(name, 80) for name in noisy)}."
+        else f"Alerts without a fault: {', '.join(short(name, 80) for name in noisy)}."
     )
-    return f"{found_count} of {len(applicable)} drills were found, and their cause named rightly{limit}. {quiet}"
+    return (
+        f"{found_count} of {len(applicable)} faults were detected, and their cause identified correctly{limit}. {quiet}"
+    )
 
 
 def _rows(results: Sequence[DrillResult], limit_ns: int | None) -> Iterator[list[str]]:
@@ -246,5 +248,5 @@ def expectations_table() -> str:
         link = f"[{fault.runbook}](../runbooks/{fault.runbook}.md)"
         return f"| `{fault.name}` | {fault.what} | {size} | {fault.why} | {link} |"
 
-    head = "| fault | what breaks | size | what should be told | runbook |\n|---|---|---|---|---|"
+    head = "| fault | what breaks | size | expected alert | runbook |\n|---|---|---|---|---|"
     return "\n".join([head, *map(row, FAULTS.values())])

@@ -9,28 +9,31 @@ import typer
 from driftline_processor.cli.options import report_bad_input, say
 from driftline_processor.readers.errors import BadInput
 
-app = typer.Typer(help="What is expected of a model's data.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Import expectations of the data of a model.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def main() -> None:
-    """Return what is expected of a model's data."""
+    """Import expectations of the data of a model."""
 
 
 @app.command("import")
 def import_(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A suite of Great Expectations (.json), or Soda's YAML.")
+        Path, typer.Argument(metavar="FILE", help="Suite of Great Expectations (.json), or checks of Soda (YAML).")
     ],
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="The model's name; else what the file calls its data.")
+        str, typer.Option(metavar="NAME", help="Name of the model. Default: the name of the data in the file.")
     ] = "",
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="Of several datasets in a Soda file, this one.")] = "",
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME", help="Dataset to import, if a Soda file has several datasets.")
+    ] = "",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the YAML goes; else it is printed.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Output file (YAML). Default: standard output."),
     ] = None,
 ) -> None:
-    """Write the checks of another tool as expectations; name those that cannot be."""
+    """Convert the checks of another tool to expectations, and list the checks that cannot be converted."""
     with report_bad_input():
         from driftline_processor.present.numbers import many
 
@@ -42,12 +45,14 @@ def import_(
             text = file.read_text(encoding="utf-8-sig")
             imported = read_suite(text) if file.suffix == ".json" else read_checks(text, dataset)
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"{file}: cannot be read: {getattr(error, 'strerror', '') or 'it is not UTF-8'}") from error
+            raise BadInput(
+                f"{file}: cannot be read: {getattr(error, 'strerror', '') or 'the file is not UTF-8'}"
+            ) from error
         except ValueError as error:
             raise BadInput(f"{file}: {error}") from error
         name = model or imported.name
         if not name:
-            raise BadInput(f"{file}: it does not name its data; name the model with --model NAME")
+            raise BadInput(f"{file}: the file does not name its data; use --model NAME to name the model")
         for left_out in imported.left_out:
             say(left_out.sentence(str(file)))
         yaml_text = to_yaml(imported, name, file.name)

@@ -29,10 +29,10 @@ def read_suite(text: str) -> ImportedSuite:
     try:
         suite = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        raise ValueError(f"is not valid JSON: {error}") from None
     checks = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(checks, list):
-        raise ValueError("it is no suite of Great Expectations: it has no list 'expectations'")
+        raise ValueError("is not a suite of Great Expectations: the list 'expectations' is missing")
     names = (suite.get(key) for key in ("name", "data_asset_name", "expectation_suite_name"))
     imported = ImportedSuite(next((str(name) for name in names if name), ""))
     position = 0
@@ -54,7 +54,7 @@ def read_suite(text: str) -> ImportedSuite:
 
 def _read(imported: ImportedSuite, name: str, kwargs: Kwargs) -> None:
     if name not in READERS:
-        raise Unsupported("there is no such expectation here")
+        raise Unsupported("Driftline has no such expectation")
     reader, known_arguments = READERS[name]
     strange = [
         key
@@ -62,14 +62,14 @@ def _read(imported: ImportedSuite, name: str, kwargs: Kwargs) -> None:
         if value not in (None, False, []) and key not in {*known_arguments, *_HARMLESS}
     ]
     if strange:
-        raise Unsupported(f"'{strange[0]}' has no counterpart")
+        raise Unsupported(f"'{strange[0]}' is not supported")
     reader(imported, kwargs)
 
 
 def _column(kwargs: Kwargs) -> str:
     column = kwargs.get("column")
     if not isinstance(column, str) or not column:
-        raise Unsupported("it names no column")
+        raise Unsupported("the column is missing")
     return column
 
 
@@ -77,14 +77,14 @@ def _mostly(kwargs: Kwargs) -> float:
     mostly = kwargs.get("mostly")
     share_of_all = 1.0 if mostly is None else float(number(mostly))
     if not 0 <= share_of_all <= 1:
-        raise Unsupported(f"mostly: {mostly!r} is no share")
+        raise Unsupported(f"mostly: {mostly!r} must be a fraction from 0 to 1")
     return share_of_all
 
 
 def _ends(kwargs: Kwargs) -> list[float | int | None]:
     low, high = kwargs.get("min_value"), kwargs.get("max_value")
     if low is None and high is None:
-        raise Unsupported("it has neither min_value nor max_value")
+        raise Unsupported("min_value and max_value are missing")
     low, high = (None if end is None else number(end) for end in (low, high))
     if low is not None and kwargs.get("strict_min"):
         low = next_above(low)
@@ -108,7 +108,7 @@ def _null(imported: ImportedSuite, kwargs: Kwargs) -> None:
 
 def _unique(imported: ImportedSuite, kwargs: Kwargs) -> None:
     if _mostly(kwargs) < 1:
-        raise Unsupported("'mostly' of unique values counts those that occur once; here different values are counted")
+        raise Unsupported("with 'mostly', values that occur once are counted, but Driftline counts distinct values")
     imported.expect(_column(kwargs), "unique", True)
 
 
@@ -123,7 +123,7 @@ def _set(key: str) -> Callable[[ImportedSuite, Kwargs], None]:
     def read(imported: ImportedSuite, kwargs: Kwargs) -> None:
         values = kwargs.get("value_set")
         if not isinstance(values, list) or not values or any(isinstance(value, (dict, list)) for value in values):
-            raise Unsupported("its value_set is no list of plain values")
+            raise Unsupported("value_set must be a list of plain values")
         imported.expect(
             _column(kwargs), key, share_rule([value for value in values if value is not None], share(_mostly(kwargs)))
         )
@@ -137,7 +137,7 @@ def _type(imported: ImportedSuite, kwargs: Kwargs) -> None:
     if len(kinds) > 1:
         kinds = {"number"} if kinds == {"whole", "number"} else kinds
     if len(kinds) != 1:
-        raise Unsupported(f"its types are of several kinds: {', '.join(map(str, type_names))}")
+        raise Unsupported(f"the types are of several kinds: {', '.join(map(str, type_names))}")
     imported.expect(_column(kwargs), "type", share_rule(kinds.pop(), share(_mostly(kwargs))))
 
 
@@ -146,17 +146,17 @@ def _kind(name: object) -> str:
     for kind, names in _TYPES.items():
         if plain in names or str(name).lower() in names:
             return kind
-    raise Unsupported(f"the type {name!r} is none of number, whole, boolean and text")
+    raise Unsupported(f"the type {name!r} is not one of number, whole, boolean and text")
 
 
 def _regex(imported: ImportedSuite, kwargs: Kwargs) -> None:
     pattern = kwargs.get("regex")
     if not isinstance(pattern, str):
-        raise Unsupported("it has no regex")
+        raise Unsupported("regex is missing")
     try:
         check_pattern(pattern)
     except UnusablePattern as reason:
-        raise Unsupported(f"its regex cannot be matched: {reason}") from None
+        raise Unsupported(f"the regex is not supported: {reason}") from None
     imported.expect(_column(kwargs), "pattern", share_rule(pattern, share(_mostly(kwargs))))
 
 
@@ -177,9 +177,9 @@ def _row_count_equal(imported: ImportedSuite, kwargs: Kwargs) -> None:
 def _columns(imported: ImportedSuite, kwargs: Kwargs) -> None:
     names = kwargs.get("column_set")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise Unsupported("its column_set is no list of names")
+        raise Unsupported("column_set must be a list of names")
     if kwargs.get("exact_match", True) is not False:
-        raise Unsupported("that there is no other column is not checked here; say exact_match: false")
+        raise Unsupported("Driftline does not check that there are no other columns; use exact_match: false")
     for name in names:
         imported.expect(name, "exists", True)
 

@@ -38,17 +38,17 @@ def read_checks(text: str, dataset: str = "") -> ImportedSuite:
     try:
         root = yaml.compose(text, Loader=Loader)
     except yaml.YAMLError as error:
-        raise ValueError(f"it is no YAML: {error}") from None
+        raise ValueError(f"is not valid YAML: {error}") from None
     if not isinstance(root, yaml.MappingNode):
-        raise ValueError("it has no checks; a Soda file begins with 'checks for DATASET:'")
+        raise ValueError("has no checks; a Soda file begins with 'checks for DATASET:'")
     datasets = [match["dataset"] for key, _ in root.value if (match := _CHECKS.fullmatch(key.value))]
     names = list(dict.fromkeys(datasets))
     if not names:
-        raise ValueError("it has no checks; a Soda file begins with 'checks for DATASET:'")
+        raise ValueError("has no checks; a Soda file begins with 'checks for DATASET:'")
     if dataset and dataset not in names:
-        raise ValueError(f"it has no checks for {dataset!r}; it has some for {', '.join(names)}")
+        raise ValueError(f"has no checks for {dataset!r}, only for {', '.join(names)}")
     if not dataset and len(names) > 1:
-        raise ValueError(f"it has checks for {', '.join(names)}; choose one with --dataset")
+        raise ValueError(f"has checks for {', '.join(names)}; choose one dataset with --dataset")
     imported = ImportedSuite(dataset or names[0])
     for key, value in root.value:
         match = _CHECKS.fullmatch(key.value)
@@ -65,7 +65,7 @@ def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
         check, config = _parts(node)
         try:
             if part:
-                raise Unsupported(f"it is for a part of the rows, {part}")
+                raise Unsupported(f"it applies to a part of the rows: {part}")
             _read(imported, check, config)
             imported.read += 1
         except Unsupported as reason:
@@ -97,9 +97,9 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
     match = _METRIC.fullmatch(check)
     metric = match["metric"] if match else check
     if metric == "values" and "must exist in" in check:
-        raise Unsupported("it compares with another dataset; name the values under 'valid values'")
+        raise Unsupported("it compares with another dataset; list the values under 'valid values'")
     if match is None or metric not in SUPPORTED:
-        raise Unsupported("there is no such check here")
+        raise Unsupported("Driftline has no such check")
     columns = [name.strip() for name in (match["columns"] or "").split(",") if name.strip()]
     remaining = dict(config)
     condition = _condition(match["rest"], remaining)
@@ -110,13 +110,13 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
         imported.expect("", "rows", _ends(condition, integral=True))
         return
     if len(columns) != 1:
-        raise Unsupported("it is about several columns" if columns else "it names no column")
+        raise Unsupported("it has several columns" if columns else "the column is missing")
     column = columns[0]
     if metric == "freshness":
         _known(remaining)
         age = _AGE.fullmatch(condition)
         if age is None:
-            raise Unsupported(f"{condition!r} is no age such as '< 1d'")
+            raise Unsupported(f"{condition!r} is not an age such as '< 1d'")
         imported.expect("", "freshness", age["age"])
     elif metric in _MOMENTS:
         _known(remaining)
@@ -127,7 +127,7 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
     elif metric.startswith("duplicate"):
         _known(remaining)
         if not _none(condition, metric.endswith("count")):
-            raise Unsupported("only that there are none ('= 0') has a counterpart: unique")
+            raise Unsupported("only '= 0' is supported, as unique")
         imported.expect(column, "unique", True)
     else:
         _invalid(imported, column, _share(condition, metric), remaining)
@@ -142,13 +142,15 @@ def _condition(rest: str, config: dict[str, Any]) -> str:
     threshold = str(failing if failing is not None else warning or "")
     match = _LIMIT.fullmatch(threshold.removeprefix("when").strip())
     if match is None:
-        raise Unsupported(f"{threshold!r} is no condition such as 'when > 5%'" if threshold else "it has no condition")
+        raise Unsupported(
+            f"{threshold!r} is not a condition such as 'when > 5%'" if threshold else "the condition is missing"
+        )
     return f"{_INVERTED[match['sign']]} {match['number']}"
 
 
 def _known(config: Config) -> None:
     if config:
-        raise Unsupported(f"'{next(iter(config))}' has no counterpart")
+        raise Unsupported(f"'{next(iter(config))}' is not supported")
 
 
 def _ends(condition: str, integral: bool = False) -> list[float | int | None]:
@@ -158,7 +160,7 @@ def _ends(condition: str, integral: bool = False) -> list[float | int | None]:
         return [_value(between["low"]), _value(between["high"])]
     match = _LIMIT.fullmatch(condition)
     if match is None or match["sign"] == "!=":
-        raise Unsupported(f"{condition!r} is no condition such as '>= 0' or 'between 0 and 9'")
+        raise Unsupported(f"{condition!r} is not a condition such as '>= 0' or 'between 0 and 9'")
     value, sign = _value(match["number"]), match["sign"]
     after, before = (value + 1, value - 1) if integral else (next_above(value), next_below(value))
     ends: dict[str, list[float | int | None]] = {
@@ -175,7 +177,7 @@ def _value(text: str) -> float | int:
     try:
         value = float(text)
     except ValueError:
-        raise Unsupported(f"{text!r} is no number") from None
+        raise Unsupported(f"{text!r} is not a number") from None
     return int(value) if value == int(value) and abs(value) < 2**53 else value
 
 
@@ -192,11 +194,11 @@ def _share(condition: str, metric: str) -> str | int:
     """Return the limit of a share; a count is a share only where it must be zero."""
     if metric.endswith("count"):
         if not _none(condition, True):
-            raise Unsupported("a number of rows depends on how many there are; only '= 0' has a counterpart")
+            raise Unsupported("a number of rows depends on the size of the data; only '= 0' is supported")
         return 0
     match = _LIMIT.fullmatch(condition)
     if match is None or match["sign"] == "!=":
-        raise Unsupported(f"{condition!r} is no condition such as '< 5%'")
+        raise Unsupported(f"{condition!r} is not a condition such as '< 5%'")
     return f"{match['sign']} {share(_value(match['number']) / 100)}"
 
 
@@ -204,7 +206,7 @@ def _invalid(imported: ImportedSuite, column: str, limit: str | int, config: dic
     """Return what is not invalid is valid: so many of the values must keep the rules that stand below the check."""
     sign, _, limit_value = (f"<= {limit}%" if limit == 0 else str(limit)).partition(" ")
     if sign not in ("<", "<=") and limit_value != "0%":
-        raise Unsupported("it wants invalid values")
+        raise Unsupported("it requires invalid values")
     rest = share(round(1 - float(limit_value.rstrip("%")) / 100, 12))
     mostly = f"> {rest}" if sign == "<" else rest
     rules: dict[str, Any] = {}
@@ -220,24 +222,24 @@ def _invalid(imported: ImportedSuite, column: str, limit: str | int, config: dic
         values = config.pop(key, None)
         if values is not None:
             if not isinstance(values, list) or not values:
-                raise Unsupported(f"'{key}' is no list")
+                raise Unsupported(f"'{key}' must be a list")
             rules[rule] = values
     pattern, form = config.pop("valid regex", None), config.pop("valid format", None)
     if form is not None:
         if form not in _FORMATS or pattern is not None:
-            raise Unsupported(f"the format {form!r} has no counterpart")
+            raise Unsupported(f"the format {form!r} is not supported")
         pattern = _FORMATS[form]
     if pattern is not None:
         try:
             check_pattern(str(pattern))
         except UnusablePattern as reason:
-            raise Unsupported(f"its regex cannot be matched: {reason}") from None
+            raise Unsupported(f"the regex is not supported: {reason}") from None
         rules["pattern"] = str(pattern)
     _known(config)
     if not rules:
-        raise Unsupported("it does not say below it what is valid")
+        raise Unsupported("the rules for valid values are missing")
     if len(rules) > 1 and mostly != "100%":
-        raise Unsupported("several rules that share one limit have no counterpart")
+        raise Unsupported("several rules with one common limit are not supported")
     for rule, value in rules.items():
         imported.expect(column, rule, share_rule(value, mostly))
 
@@ -246,7 +248,7 @@ def _schema(imported: ImportedSuite, config: Config) -> None:
     rules = config.get("fail") or config.get("warn") or {}
     names = rules.get("when required column missing") if isinstance(rules, dict) else None
     if not isinstance(names, list) or len(rules) != 1 or config.keys() - {"fail", "warn", "name"}:
-        raise Unsupported("only 'when required column missing' has a counterpart")
+        raise Unsupported("only 'when required column missing' is supported")
     for name in names:
         imported.expect(str(name), "exists", True)
 

@@ -47,7 +47,7 @@ class ImportedSuite(Struct):
         before = into.get(key, value)
         intersection = _both(before, value) if before != value else value
         if intersection is None:
-            raise Unsupported(f"another check expects {key}: {before} already; keep one of the two")
+            raise Unsupported(f"another check already expects {key}: {before}; keep one of the two")
         into[key] = intersection
 
 
@@ -84,7 +84,7 @@ def share(value: float) -> str:
 def number(value: object) -> float | int:
     """Return a number of a file. Raises :class:`Unsupported` for anything else, such as a date."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise Unsupported(f"{value!r:.60} is no number")
+        raise Unsupported(f"{value!r:.60} is not a number")
     return value
 
 

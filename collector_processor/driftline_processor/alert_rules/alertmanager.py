@@ -76,7 +76,7 @@ def _read(before: str) -> Mapping[str, Any]:
     try:
         tree = yaml.safe_load(before)
     except yaml.YAMLError as error:
-        raise ValueError(f"is not YAML ({printable(str(error))[:80]}); mend it, or move it away") from error
+        raise ValueError(f"is not YAML ({printable(str(error))[:80]}); fix it, or move it away") from error
     return tree if isinstance(tree, dict) else {}
 
 

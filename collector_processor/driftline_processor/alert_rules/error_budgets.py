@@ -123,21 +123,24 @@ def _budget(name: str, model: Model, objective: Objective) -> Budget | str:
     """Return the budget of an objective, or the sentence why it has none."""
     if (quantile := LATENCIES.get(objective.metric)) is not None:
         if objective.slice:
-            return "calls of a slice are not counted by how long they took; alert on ObjectiveBroken"
+            return "calls of a slice are not counted by duration; alert on ObjectiveBroken"
         if objective.limit not in DURATION_BOUNDS:
             near = sorted(DURATION_BOUNDS, key=lambda bound: abs(bound - objective.limit))[:2]
             fix = " or ".join(f"{format_value(1000 * bound)}ms" for bound in sorted(near))
-            return f"calls are counted by bounds, and {format_value(1000 * objective.limit)}ms is none; write {fix}"
+            return (
+                "calls are counted in histogram buckets, "
+                f"and {format_value(1000 * objective.limit)}ms is not a bound; use {fix}"
+            )
         return Budget(name, objective, round(1 - quantile, 12), counted=True)
     allowed = error_budget(objective)
     if allowed is None:
-        return "only a share below 100 % leaves an error budget, as in 'precision >= 0.95'; alert on ObjectiveBroken"
+        return "only a target below 100 % has an error budget, as in 'precision >= 0.95'; alert on ObjectiveBroken"
     if objective.of_service and not objective.slice:
         return Budget(name, objective, allowed, counted=True)
     if objective.slice and "=" not in objective.slice:
-        return f"it is of each value of {objective.slice}; name one, as in '{objective.slice}=...'"
+        return f"it applies to each value of {objective.slice}; use one value, as in '{objective.slice}=...'"
     if objective.window and objective.window not in model.windows:
-        return f"no metric is of stretches that roll; add {objective.window} to windows, and leave out rolling"
+        return f"there is no metric for rolling windows; add {objective.window} to windows, and remove rolling"
     watched = (objective.window,) if objective.window else model.windows
     pairs = tuple((long, _shorter(long, model.windows)) for long in sorted(watched, key=length))
     return Budget(name, objective, allowed, counted=False, longs=pairs)
@@ -249,8 +252,8 @@ def _alert(long: str, short: str, burn: Burn, label_matchers: str, unit: str, ru
         "for": "2m" if burn.severity == "page" else "15m",
         "labels": {"severity": burn.severity, "over": f"{unit} of {' and '.join(filter(None, burn[:2]))}"},
         "annotations": {
-            "summary": summary(f"the error budget of {rule} is spent {times} times too fast over {burn.long}"),
-            "description": f"At a rate of 1 the budget of {PERIOD} lasts just {PERIOD}; this alert fires above "
+            "summary": summary(f"the error budget of {rule} is being spent {times} times too fast over {burn.long}"),
+            "description": f"At a rate of 1 the budget of {PERIOD} lasts exactly {PERIOD}; this alert fires above "
             f"{burn.factor:g}. The page of the model says why, and where.",
             "runbook": runbook,
         },

@@ -125,7 +125,10 @@ def policy_rules(
             left_out.append(LeftOut(f"policies.{name}.when", str(reason)))
             continue
         if policy.resolve is not None:
-            why = "PromQL has no memory of what fired; it is over when the condition no longer holds for cool_down"
+            why = (
+                "PromQL does not know which alerts fired; "
+                "the alert is over when the condition has not held for cool_down"
+            )
             left_out.append(LeftOut(f"policies.{name}.resolve", why))
     return rules, left_out
 
@@ -148,7 +151,7 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
         "labels": {**labels, **({"owner": literal(policy.owner)} if policy.owner else {})},
         "annotations": {
             "summary": summary(f"the policy {literal(name)} fires"),
-            "description": f"It fires where {literal(condition.written)}, in windows of {scope.window}.",
+            "description": f"It fires if {literal(condition.written)}, in windows of {scope.window}.",
             "runbook": literal(policy.runbook) or runbook,
         },
     }
@@ -185,9 +188,11 @@ def _expression(condition: Condition, scope: Scope) -> str:
         case BurnRate():
             return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long))
         case DataFaulty():
-            raise NoQueryError("the metric of faults counts minor ones, too; DataFault tells of all of them")
+            raise NoQueryError("the metric of faults also counts minor faults; use the alert DataFault for all of them")
         case _:
-            raise NoQueryError(f"'{condition.written}' is no query of the derived metrics; let Driftline tell it")
+            raise NoQueryError(
+                f"'{condition.written}' cannot be a query of the derived metrics; let Driftline notify you of it"
+            )
 
 
 def _comparison(condition: Comparison, scope: Scope) -> str:

@@ -25,7 +25,7 @@ RUNBOOK: Final = "docs/how-to/answer-an-alert.md"
 
 _HEAD: Final = f"""\
 # Alerts of Prometheus on the objectives and policies of driftline.yaml, written by `driftline rules`; do not edit.
-# {ANY_MODEL} tells what holds for any model: name both files in rule_files of prometheus.yml.
+# {ANY_MODEL} contains the rules for all models: add both files to rule_files of prometheus.yml.
 """
 
 

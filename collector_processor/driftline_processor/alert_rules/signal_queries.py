@@ -39,7 +39,7 @@ class LeftOut(NamedTuple):
     @property
     def sentence(self) -> str:
         """What is said of it."""
-        return f"{self.key}: is left out: {self.reason}"
+        return f"{self.key}: is not exported: {self.reason}"
 
 
 class NoQueryError(ValueError):
@@ -64,12 +64,14 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
         NoQueryError: It is no metric.
     """
     if end != "value" and not has_interval(signal):
-        raise NoQueryError(f"the interval of {_named(signal)} is no metric; leave out significant")
+        raise NoQueryError(f"the interval of {_named(signal)} is not a metric; remove significant")
     label_values: Wanted = {a.DRIFTLINE_WINDOW: window}
     if signal.is_business:
-        raise NoQueryError(f"{_named(signal)} is a metric of yours; ask for that one, or let Driftline tell it")
+        raise NoQueryError(
+            f"{_named(signal)} is one of your own metrics; query it directly, or let Driftline notify you of it"
+        )
     if signal.name == "predictions":
-        raise NoQueryError("how many predictions a window holds is no metric; let Driftline tell it")
+        raise NoQueryError("the number of predictions per window is not a metric; let Driftline notify you of it")
     if signal.name == "coverage":
         return series(m.DRIFTLINE_OUTCOME_COVERAGE, models, label_values)
     if signal.name in _WEIGHTINGS:
@@ -102,7 +104,7 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
 def reference_query(signal: Signal, window: str, models: Models) -> str:
     """Return the query of the baseline's value of a number. Raises :class:`NoQueryError` where it has none."""
     if not (signal.of_outcomes or signal.name.startswith(ESTIMATED)):
-        raise NoQueryError(f"the baseline has no {_named(signal)} to compare with; write a number")
+        raise NoQueryError(f"the baseline has no {_named(signal)} to compare with; use a number")
     metric = signal.name.removeprefix(ESTIMATED)
     return series(
         m.DRIFTLINE_PERFORMANCE_REFERENCE, models, {a.DRIFTLINE_WINDOW: window, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
@@ -111,7 +113,7 @@ def reference_query(signal: Signal, window: str, models: Models) -> str:
 
 def _drift_query(metric: str, column: str, slice: str, models: Models, labels: Wanted) -> str:
     if metric == "missing":
-        raise NoQueryError(f"the share of missing values of {column} is no metric; let DataFault tell it")
+        raise NoQueryError(f"the fraction of missing values of {column} is not a metric; use the alert DataFault")
     column_label = (
         {a.DRIFTLINE_DRIFT_COLUMN: column} if column in ("score", "class") else {a.DRIFTLINE_FEATURE_NAME: column}
     )

@@ -19,25 +19,38 @@ if TYPE_CHECKING:
     from driftline.baseline.baseline import Baseline
 
 
-app = typer.Typer(help="What a model is compared with.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Build, show, compare and send baselines.", no_args_is_help=True, rich_markup_mode=None)
 
 PAGES = "http://127.0.0.1:8780"
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A built baseline (.json).")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="Baseline file (.json).")]
 Rows = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="DATA", help=f"Files of rows: {ROWS}; or patterns.", parser=file_or_address),
+    typer.Argument(metavar="DATA", help=f"Files of rows, or glob patterns: {ROWS}.", parser=file_or_address),
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
-Left = Annotated[Path | None, typer.Option(metavar="DIR", help="The storage of a processor that does not run.")]
-ImportanceFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help='How much each feature counts, as JSON: {"age": 0.7}.')
+Left = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="State directory of a stopped processor, instead of --url.")
 ]
-KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Keep up to 10,000 rows beside it, as .rows.parquet.")]
-Production = Annotated[str, typer.Option(metavar="MODEL", help="Rows that a running processor counted, not files.")]
-Since = Annotated[str, typer.Option(metavar="30d|TIME", help="From when on, with --from-production.")]
-Until = Annotated[str, typer.Option(metavar="1d|TIME", help="Until when, with --from-production.")]
-Environment = Annotated[str, typer.Option(metavar="NAME", help="The environment, with --from-production.")]
+ImportanceFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help='JSON file with the importance of each feature, such as {"age": 0.7}.'),
+]
+KeepRows = Annotated[
+    bool, typer.Option("--keep-rows", help="Also save up to 10,000 rows next to the baseline, as .rows.parquet.")
+]
+Production = Annotated[
+    str, typer.Option(metavar="MODEL", help="Build from the rows that the processor counted, instead of from files.")
+]
+Since = Annotated[
+    str,
+    typer.Option(metavar="30d|TIME", help="Start of the period: a time, or how long ago. Only with --from-production."),
+]
+Until = Annotated[
+    str,
+    typer.Option(metavar="1d|TIME", help="End of the period: a time, or how long ago. Only with --from-production."),
+]
+Environment = Annotated[str, typer.Option(metavar="NAME", help="Environment of the rows. Only with --from-production.")]
 
 
 @app.command()
@@ -62,7 +75,7 @@ def build(
 
         if from_production:
             if data:
-                raise BadInput("--from-production takes no files: it asks the processor at --url")
+                raise BadInput("--from-production does not accept files: it reads from the processor at --url")
             from driftline.tables.table import ModelKey
 
             from .client import fetch_production_baseline, read_production_baseline
@@ -83,7 +96,7 @@ def build(
         from driftline_processor.present.numbers import many
 
         contents = f"{many(len(baseline.bins.features), 'feature')} of {many(baseline.pane.rows)}"
-        typer.echo(f"{output}: {contents}; next: driftline evaluate DATA... --baseline {output}")
+        typer.echo(f"{output}: {contents}; next, run: driftline evaluate DATA... --baseline {output}")
 
 
 def _from_files(
@@ -94,11 +107,11 @@ def _from_files(
     from driftline_processor.terminal.progress import show_progress
 
     if not data:
-        raise BadInput("there is nothing to build from; name files of rows, or --from-production MODEL")
+        raise BadInput("there is nothing to build from; pass files with rows, or --from-production MODEL")
     if not columns.model:
-        raise missing_option("model", "name the model")
+        raise missing_option("model", "use the name of the model")
     if not columns.task:
-        raise missing_option("task", "it must be 'binary', 'multiclass', 'regression' or 'ranking'")
+        raise missing_option("task", "must be 'binary', 'multiclass', 'regression' or 'ranking'")
     importances = None if importance is None else read_importance(importance)
     with show_progress() as progress:
         return build_from_files(
@@ -108,7 +121,7 @@ def _from_files(
 
 @app.command()
 def show(file: File) -> None:
-    """Show rows, period, features with their distributions, and performance on the reference rows."""
+    """Show a baseline: rows, period, feature distributions, and performance on the reference rows."""
     with report_bad_input():
         from driftline_processor.terminal.baseline import show_baseline
 
@@ -117,11 +130,13 @@ def show(file: File) -> None:
 
 @app.command()
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="The baseline that is compared with.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="The other one.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as evaluate does.")] = False,
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Baseline to compare with.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Baseline whose rows are compared.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON in the format of `driftline evaluate --json`.")
+    ] = False,
 ) -> None:
-    """Show how the rows of one baseline differ from those of another, as a window from its baseline."""
+    """Compare the rows of a baseline with another baseline, as a window is compared with its baseline."""
     with report_bad_input():
         from driftline_processor.present.evaluation_json import evaluations_to_json
         from driftline_processor.terminal.baseline import changes, compare_baselines, show_diff
@@ -141,7 +156,7 @@ def push(
     model: Name = "",
     version: Version = "",
 ) -> None:
-    """Send a baseline to a running processor, which compares with it from now on."""
+    """Send a baseline to a running processor, which uses it from now on."""
     with report_bad_input():
         from .client import put_baseline
 

@@ -35,7 +35,7 @@ def put_baseline(url: str, baseline: Baseline) -> str:
     """
     _ask("PUT", url, _path(baseline.model, baseline.version), content=baseline.to_json().encode())
     name = f"{baseline.model} version {baseline.version}" if baseline.version else baseline.model
-    return f"{name} is compared with these {many(baseline.pane.rows)} from now on; digest {baseline.digest}"
+    return f"{name} will be compared with these {many(baseline.pane.rows)} from now on; digest {baseline.digest}"
 
 
 def fetch_production_baseline(url: str, key: ModelKey, since: str, until: str) -> Baseline:
@@ -63,7 +63,7 @@ def read_production_baseline(directory: Path, key: ModelKey, since: str, until: 
     except StorageError as error:
         raise BadInput(str(error)) from error
     if production is None:
-        raise BadInput(f"{directory}: no rows of {key.model} {key.version}".rstrip() + " were counted in that time")
+        raise BadInput(f"{directory}: no rows of {key.model} {key.version}".rstrip() + " were counted in this period")
     return production
 
 
@@ -133,7 +133,7 @@ def read_snapshot(directory: Path, selection: SnapshotRows, path: Path) -> dict[
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
     if snapshot is None:
-        raise BadInput(f"{directory}: no rows of {selection.model} are kept from that time")
+        raise BadInput(f"{directory}: no rows of {selection.model} are stored from this period")
     return snapshot.told()
 
 
@@ -192,7 +192,7 @@ def delete_model(url: str, model: str, versions: Sequence[str] = (), environment
     ``versions``: only these, none = all. Raises :class:`BadInput` when nothing answers there, or it is refused.
     """
     deleted = _delete(url, "/v1/models", model, "version", versions, environment)
-    return f"{deleted}; nothing is known any more of {', '.join([model, *versions])}"
+    return f"{deleted}; no data of {', '.join([model, *versions])} is left"
 
 
 def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], environment: str) -> str:
@@ -201,7 +201,7 @@ def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], env
     answer = json.loads(_ask("DELETE", url, path, parameters, wait=None))
     predictions, outcomes = answer["predictions"], answer["outcomes"]
     deleted = f"{many(predictions, 'prediction')} and {many(outcomes, 'outcome')} of {model}"
-    return f"{deleted} are deleted, from the disk, too"
+    return f"{deleted} were deleted, also from the disk"
 
 
 def versions(url: str, model: str, environment: str, sections: bool = False) -> dict[str, Any]:
@@ -285,7 +285,7 @@ def _moment(option: str, text: str, now: int) -> int:
     try:
         return instant(text)
     except ValueError:
-        raise BadInput(f"{option}: {text!r} is no time; say 30d, 24h or 2026-03-01T00:00:00Z") from None
+        raise BadInput(f"{option}: {text!r} is not a time; use 30d, 24h or 2026-03-01T00:00:00Z") from None
 
 
 def _written(times: tuple[int, int]) -> dict[str, str]:
@@ -343,8 +343,11 @@ def find_alert(url: str, begin: str) -> dict[str, Any]:
     if begin in ids or len(ids) == 1:
         return dict(alerts[begin if begin in ids else ids[0]])
     if ids:
-        raise BadInput(f"{begin}: {len(ids)} alerts begin so: {listed(sorted(ids))}; write more of the one you mean")
-    raise BadInput(f"{begin:.40}: no alert has this id; `driftline incidents list --all` lists those that there are")
+        raise BadInput(
+            f"{begin}: {len(ids)} alerts have an id that begins like this: {listed(sorted(ids))}; "
+            "use more characters of the id"
+        )
+    raise BadInput(f"{begin:.40}: no alert has this id; `driftline incidents list --all` lists all alerts")
 
 
 def acknowledge_alert(url: str, alert: str, by: str, why: str = "", *, take_over: bool = False) -> dict[str, Any]:
@@ -422,12 +425,14 @@ def _address(url: str) -> str:
 
 
 def _silent(address: str) -> BadInput:
-    return BadInput(f"nothing answers at {address}; start 'driftline up', or name a running one with --url")
+    return BadInput(f"no response from {address}; start 'driftline up', or use --url with the URL of a running one")
 
 
 def _refused(address: str, answer: httpx.Response) -> BadInput:
     try:
         message = answer.json()["error"]
     except (ValueError, KeyError, TypeError):
-        message = f"it answers {answer.status_code}, but not as Driftline does; name the pages' address (web.endpoint)"
+        message = (
+            f"the response {answer.status_code} is not from Driftline; use the address of the pages (web.endpoint)"
+        )
     return BadInput(f"{address}: {message}")

@@ -46,10 +46,12 @@ app.command()(forget)
 
 @app.command()
 def up(
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml")] = None,
-    forward: Annotated[str | None, typer.Option(metavar="URL", help="Send everything on to this OTLP URL.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Configuration file, such as driftline.yaml.")
+    ] = None,
+    forward: Annotated[str | None, typer.Option(metavar="URL", help="Forward everything to this OTLP URL.")] = None,
 ) -> None:
-    """Receive OTLP, evaluate, show the pages, send on."""
+    """Receive OTLP data, evaluate models, serve the pages and forward the data."""
     with without_collections():
         from driftline_processor.service import run
 
@@ -57,8 +59,8 @@ def up(
 
 
 @app.command()
-def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="driftline.yaml")]) -> None:
-    """Check a configuration; name the key, the rule and the fix."""
+def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration file.")]) -> None:
+    """Check a configuration. Each error names the key, the rule and the fix."""
     from driftline_processor.config.schema import load, validate_file
 
     errors = validate_file(file)
@@ -73,7 +75,9 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="driftlin
 
 @app.command()
 def top(
-    url: Annotated[str, typer.Argument(metavar="[URL]", help="A running `driftline up`.")] = "http://127.0.0.1:8780",
+    url: Annotated[
+        str, typer.Argument(metavar="[URL]", help="URL of a running `driftline up`.")
+    ] = "http://127.0.0.1:8780",
 ) -> None:
     """Watch a running processor in the terminal."""
     from driftline_processor.terminal.top import run
@@ -83,16 +87,19 @@ def top(
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End when the story is told.")] = False,
-    forward: Annotated[str | None, typer.Option(metavar="URL", help="Send everything on to this OTLP URL.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the results, instead of serving the pages.")] = False,
+    forward: Annotated[str | None, typer.Option(metavar="URL", help="Forward everything to this OTLP URL.")] = None,
     port: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, max=65_532, help="Listen at N and the three ports behind it; else where free."
+            metavar="N",
+            min=1,
+            max=65_532,
+            help="Listen on port N and the next three ports. Default: the usual ports, or free ones.",
         ),
     ] = None,
 ) -> None:
-    """Watch a real model drift and go wrong on real flights."""
+    """Watch a real model drift and degrade on real flight data."""
     from driftline_processor.demo import run
 
     raise typer.Exit(run(once, forward, port))
@@ -109,18 +116,20 @@ app.command()(rules)
 @app.command()
 def snapshot(
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the rows go (.parquet).")],
-    since: Annotated[str, typer.Option(metavar="7d", help="From when, or how long ago.")] = "7d",
-    until: Annotated[str, typer.Option(metavar="0d", help="Until when, or how long ago.")] = "0d",
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the rows (.parquet).")],
+    since: Annotated[str, typer.Option(metavar="7d", help="Start of the period: a time, or how long ago.")] = "7d",
+    until: Annotated[str, typer.Option(metavar="0d", help="End of the period: a time, or how long ago.")] = "0d",
     version: Version = "",
-    environment: Annotated[str, typer.Option(metavar="NAME", help="Of one environment; else of all.")] = "",
-    labelled: Annotated[bool, typer.Option("--labelled", help="Only rows whose outcome is known.")] = False,
+    environment: Annotated[
+        str, typer.Option(metavar="NAME", help="Only rows of this environment. Default: all environments.")
+    ] = "",
+    labelled: Annotated[bool, typer.Option("--labelled", help="Only rows with an outcome.")] = False,
     url: Url = "http://127.0.0.1:8780",
     state: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="From the state that a processor left there, not from a URL.")
+        Path | None, typer.Option(metavar="DIR", help="State directory of a stopped processor, instead of --url.")
     ] = None,
 ) -> None:
-    """Write kept rows as Parquet: features, predictions and outcomes, ready to train on."""
+    """Write the kept rows of a model as Parquet: features, predictions and outcomes, ready for training."""
     with report_bad_input():
         from . import client
 
@@ -131,7 +140,7 @@ def snapshot(
             else client.read_snapshot(state, selection, output)
         )
         for rename in reply["renamed"]:
-            say(f"a feature has the name of a part: {rename}")
+            say(f"a feature has a reserved name: {rename}")
         typer.echo(
             f"{output}: {reply['rows']:,} rows of {reply['features']} features, {reply['labelled']:,} with an outcome"
         )

@@ -23,22 +23,29 @@ def evaluate(
     data: Data,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.", parser=file_or_address),
+        typer.Option(metavar="FILE", help="Baseline file (.json), or rows to compare with.", parser=file_or_address),
     ] = None,
     outcomes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.", parser=file_or_address),
+        typer.Option(
+            metavar="FILE",
+            help="File with the columns id and actual, and optionally time and weight.",
+            parser=file_or_address,
+        ),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Show all features, metrics, slices and windows, not the first few.")
+        bool, typer.Option("--all", help="Show all features, metrics, slices and windows, instead of the first few.")
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show the statistics: p-values, other methods, estimates, what was seen.")
+        bool, typer.Option("--explain", help="Show the statistics: p-values, other methods, estimates and their basis.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     fail_on: Annotated[
         list[str] | None,
-        typer.Option(metavar='"PATH OP VALUE"', help="Exit 3 when true in any window, or of the verdict; repeatable."),
+        typer.Option(
+            metavar='"PATH OP VALUE"',
+            help="Exit with code 3 if the condition is true in any window or for the verdict; repeatable.",
+        ),
     ] = None,
     write: Annotated[
         list[str] | None,
@@ -48,14 +55,14 @@ def evaluate(
         ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a report there: one file of HTML to send.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report as one self-contained HTML file.")
     ] = None,
     *,
     options: EvaluationOptions,
 ) -> None:
     """Compare rows with a baseline: drift and performance.
 
-    Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
+    The columns default to those of the baseline. Exit code 0: success, 3: a --fail-on condition is true, 2: bad input.
     """
     with report_bad_input():
         from driftline_processor.evaluation.files.evaluate import evaluate_files
@@ -90,7 +97,7 @@ def evaluate(
             from .client import write_text
 
             write_text(html, file_report(result, time.time_ns()))
-            say(f"{html}: the report")
+            say(f"{html}: report written")
         for output in write or ():
             from driftline_processor.evaluation.formats import write_windows
 

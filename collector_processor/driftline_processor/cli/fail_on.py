@@ -172,7 +172,7 @@ def parse(
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise BadInput(
-            f"--fail-on {text!r}: write PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' "
+            f"--fail-on {text!r}: use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' "
             "or 'verdict.state == degraded'"
         )
     path, sign, number = match.groups()
@@ -201,12 +201,12 @@ def _word_condition(text: str, path: str, sign: str, word: str) -> Condition:
     leaf = path.partition(".")[2]
     if leaf not in _VERDICT_WORDS:
         word_list = ", ".join(f"verdict.{name}" for name in _VERDICT_WORDS)
-        raise BadInput(f"--fail-on {text!r}: no word '{leaf}' in the verdict; there are {word_list}")
+        raise BadInput(f"--fail-on {text!r}: the verdict has no text value '{leaf}'; available: {word_list}")
     if sign not in ("==", "!="):
-        raise BadInput(f"--fail-on {text!r}: {path} is a word; compare it with == or !=")
+        raise BadInput(f"--fail-on {text!r}: {path} is text; compare it with == or !=")
     words = _VERDICT_WORDS[leaf]
     if word not in words:
-        raise BadInput(f"--fail-on {text!r}: '{word}' is no {leaf} of a verdict; there are {', '.join(words)}")
+        raise BadInput(f"--fail-on {text!r}: '{word}' is not a {leaf} of a verdict; available: {', '.join(words)}")
     return Condition(text, ("verdict", leaf), _OPERATORS[sign], word)
 
 
@@ -214,7 +214,7 @@ def _number(text: str, number: str) -> float:
     try:
         return float(number)
     except ValueError:
-        raise BadInput(f"--fail-on {text!r}: '{number}' is no number") from None
+        raise BadInput(f"--fail-on {text!r}: '{number}' is not a number") from None
 
 
 def _service_condition(text: str, path: str, sign: str, limit: str) -> Condition:
@@ -231,9 +231,9 @@ def _service_condition(text: str, path: str, sign: str, limit: str) -> Condition
     if len(parts) == 1 and name in _CALLS:
         return Condition(text, ("service", name), _OPERATORS[sign], _number(text, limit))
     if name == AVAILABILITY:
-        raise BadInput(f"--fail-on {text!r}: availability is 1 - error_rate; write service.error_rate")
+        raise BadInput(f"--fail-on {text!r}: availability is 1 - error_rate; use service.error_rate")
     if name not in _OF_CALLS:
-        problem = f"no '{path.partition('.')[2]}' of calls" if parts else f"'{path}' is no number"
+        problem = f"no '{path.partition('.')[2]}' of calls" if parts else f"'{path}' is not a number"
         raise BadInput(f"--fail-on {text!r}: {problem}; {near(name, (*_OF_CALLS, *_CALLS))}")
     leaf = parts[1] if len(parts) == 2 else "value"
     if leaf not in _METRIC_LEAVES or len(parts) > 2:
@@ -281,7 +281,7 @@ def _keys(
         return ("performance", "realized", metric["name"], metric["leaf"])
     if parts[0] == "concept" and len(parts) == 2:
         if parts[1] not in _CONCEPT_LEAVES:
-            raise LookupError(f"no number '{parts[1]}' in the concept; there are {', '.join(_CONCEPT_LEAVES)}")
+            raise LookupError(f"no number '{parts[1]}' in the concept; available: {', '.join(_CONCEPT_LEAVES)}")
         return parts
     if parts[:2] == ("drift", "multivariate") and len(parts) == 4:
         if parts[2] not in JOINT:
@@ -293,7 +293,7 @@ def _keys(
         below = ".".join(parts[2:])
         return (*parts[:2], *_column_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
-        f"there is no '{path}' in a window; there are rows, drift.fraction, any feature.METHOD (any feature.psi), "
+        f"there is no '{path}' in a window; available: rows, drift.fraction, any feature.METHOD (any feature.psi), "
         "drift.features.NAME... (* for any), drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
@@ -326,7 +326,7 @@ def _slice_keys(
     match = _SLICED.fullmatch(path)
     if match is None:
         raise LookupError(
-            f"'{path}' is no value of a slice; there are KEY=VALUE.fraction and KEY=VALUE.features.NAME..."
+            f"'{path}' is not a value of a slice; available: KEY=VALUE.fraction and KEY=VALUE.features.NAME..."
         )
     _check_key(match["key"], slices)
     kind, _, below = match["below"].partition(".")
@@ -338,7 +338,7 @@ def _performance_slice_keys(path: str, kind: str, metrics: Collection[str], slic
     """Return the keys of ``performance.slices.KEY=VALUE.metrics.METRIC.value``, or of ``slices.KEY=VALUE.METRIC``."""
     match = _OF_SLICES.fullmatch(path)
     if match is None:
-        raise LookupError(f"'{path}' is no value of a slice; write slices.KEY=VALUE.METRIC, or .rows or .coverage")
+        raise LookupError(f"'{path}' is not a value of a slice; use slices.KEY=VALUE.METRIC, or .rows or .coverage")
     _check_key(match["key"], slices)
     above = ("performance", "slices", match["name"])
     if match["leaf"]:
@@ -359,13 +359,13 @@ def _column_keys(path: str, features: Collection[str] | None, methods: Sequence[
     is_named = match is not None and match["name"] is not None
     if match is None or is_named != (features is not None):
         raise LookupError(
-            f"'{path}' is no value of a column; there are rows, effect, missing.was, missing.now and "
+            f"'{path}' is not a value of a column; available: rows, effect, missing.was, missing.now and "
             "methods.METHOD.value"
         )
     if features is not None and match["name"] not in features and match["name"] != ANY:
         raise LookupError(f"no feature '{match['name']}'; {near(match['name'], tuple(features))}")
     if match["leaf"] in _WORDS:
-        raise LookupError(f"'{match['leaf']}' is a word; compare a number, such as methods.psi.value or drift.fraction")
+        raise LookupError(f"'{match['leaf']}' is text; compare a number, such as methods.psi.value or drift.fraction")
     method = match["method"]
     if method is not None and method not in methods:
         if method in METHODS:
@@ -390,15 +390,18 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
         if fired:
             crossed = True
             window, values = fired[0]
-            first = f", first in the one from {window['start']}" if len(closed) > 1 and window["start"] else ""
+            first = f", first in the window from {window['start']}" if len(closed) > 1 and window["start"] else ""
             summary = f"true in {len(fired)} of {many(len(closed), 'window')}{first}"
-            say(f"--fail-on {condition.text!r}: {summary}, where it is {condition.written(values)}")
+            say(f"--fail-on {condition.text!r}: {summary}, where the value is {condition.written(values)}")
         lacking = [_unknown(condition, window) for window in closed]
         if unknown := sum(columns is not None for columns in lacking):
             count = f"{unknown} of {many(len(closed), 'window')}"
             features = listed(tuple(dict.fromkeys(name for columns in lacking for name in columns or () if name)))
             features_text = f" of {features}" if features else ""
-            say(f"--fail-on {condition.text!r}: the value{features_text} is unknown in {count}, where it never fires")
+            say(
+                f"--fail-on {condition.text!r}: the value{features_text} is unknown in {count}, "
+                "where the condition never fires"
+            )
     return crossed
 
 
@@ -425,9 +428,12 @@ def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> b
     value = condition.values(answer)[""]
     if value is None:
         why = (answer[condition.keys[0]] or {}).get("reason")
-        say(f"--fail-on {condition.text!r}: the value is unknown{f' ({why})' if why else ''}, and so it never fires")
+        say(
+            f"--fail-on {condition.text!r}: the value is unknown{f' ({why})' if why else ''}, so "
+            "the condition never fires"
+        )
         return False
     if condition.holds(answer):
-        say(f"--fail-on {condition.text!r}: true of all rows, where it is {_written({'': value})}")
+        say(f"--fail-on {condition.text!r}: true for all rows, where the value is {_written({'': value})}")
         return True
     return False

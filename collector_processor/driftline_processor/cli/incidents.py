@@ -14,23 +14,25 @@ from driftline_processor.readers.errors import BadInput
 from .options import Url, report_bad_input
 
 app = typer.Typer(
-    help="What was wrong, what was told of it, and who has it.", no_args_is_help=True, rich_markup_mode=None
+    help="List alerts, acknowledge them, approve actions, and read the audit log.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
 @app.callback()
 def incidents() -> None:
-    """Look after what policies found."""
+    """List alerts, acknowledge them, approve actions, and read the audit log."""
 
 
 @app.command(name="list")
 def list_incidents(
-    model: Annotated[str, typer.Option(metavar="NAME", help="Of one model.")] = "",
-    all_of_them: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+    model: Annotated[str, typer.Option(metavar="NAME", help="Only alerts of this model.")] = "",
+    all_of_them: Annotated[bool, typer.Option("--all", help="Include alerts that are over.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """List the alerts that are open: which model, since when, who was told, and who has it."""
+    """List the open alerts: the model, the start, the notified channels and who acknowledged them."""
     with report_bad_input():
         from . import client
 
@@ -41,7 +43,7 @@ def list_incidents(
         if not answer["alerts"] and model and (unknown := client.misspelled_models(url, [model])):
             raise BadInput(unknown[0])
         if not answer["alerts"]:
-            typer.echo("no alert is open" if not all_of_them else "there is no alert")
+            typer.echo("no open alerts" if not all_of_them else "no alerts")
             return
         for alert in answer["alerts"]:
             typer.echo("\n".join(alert_lines(alert)))
@@ -49,15 +51,17 @@ def list_incidents(
 
 @app.command()
 def ack(
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, or how it begins.")],
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who takes it on.", envvar="USER")],
-    why: Annotated[str, typer.Option(metavar="TEXT", help="What you say of it.")] = "",
-    take_over: Annotated[bool, typer.Option("--take-over", help="Also from somebody who has it.")] = False,
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of the id.")],
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who acknowledges the alert.", envvar="USER")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Comment on the alert.")] = "",
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take the alert over from another person who acknowledged it.")
+    ] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Say that you have an alert in hand, with all of its thread, so that it is not escalated.
+    """Acknowledge an alert and the other alerts of its thread, so that they are not escalated.
 
-    Exit code 0: it is yours, 1: somebody else has it, 2: bad input.
+    Exit code 0: acknowledged, 1: another person has already acknowledged it, 2: bad input.
     """
     with report_bad_input():
         from . import client
@@ -67,41 +71,48 @@ def ack(
         since = _seconds(acknowledgement["time"])
         if acknowledgement["by"] != by:
             typer.echo(
-                f"{answer['model']}: {acknowledgement['by']} has it, since {since}; --take-over takes it on", err=True
+                f"{answer['model']}: acknowledged by {acknowledgement['by']} since {since}; "
+                "use --take-over to take it over",
+                err=True,
             )
             raise typer.Exit(1)
-        typer.echo(f"{answer['model']}: yours, since {since}")
+        typer.echo(f"{answer['model']}: acknowledged by you since {since}")
 
 
 @app.command()
 def approve(
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, or how it begins.")],
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="The name of the action, such as `http/rollback`.")],
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who approves it.", envvar="USER")],
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it is kept with the alert.")],
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of the id.")],
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="Name of the action, such as `http/rollback`.")],
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who approves the action.", envvar="USER")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason, which is stored with the alert.")],
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Approve an action that waits for it, so that it is carried out."""
+    """Approve an action that waits for approval, so that it runs."""
     with report_bad_input():
         from . import client
 
         answer = client.approve_action(url, client.find_alert(url, alert)["id"], action, by, why)
         order = next(message for message in answer["messages"] if message["channel"] == action and message["approved"])
         approval = order["approved"]
-        typer.echo(f"{answer['model']}: {action} is approved by {approval['by']}, since {_seconds(approval['time'])}")
+        typer.echo(f"{answer['model']}: {action} was approved by {approval['by']} at {_seconds(approval['time'])}")
 
 
 @app.command()
 def audit(
-    model: Annotated[str, typer.Option(metavar="NAME", help="About one model.")] = "",
+    model: Annotated[str, typer.Option(metavar="NAME", help="Only entries about this model.")] = "",
     kind: Annotated[
-        str, typer.Option(metavar="KIND", help="One kind: fired, told, ordered, answered, approved, decided, ...")
+        str,
+        typer.Option(
+            metavar="KIND", help="Only entries of this kind: fired, told, ordered, answered, approved, decided, ..."
+        ),
     ] = "",
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="The newest N.")] = 100,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Number of entries, the newest ones.")
+    ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """List all that was done, the newest last: what fired, was told, ordered and approved, by whom and why."""
+    """List the audit log, the newest entry last: alerts, notifications, actions, approvals, who and why."""
     with report_bad_input():
         from . import client
 
@@ -110,7 +121,7 @@ def audit(
             typer.echo(json.dumps(answer, indent=2))
             return
         if not answer["entries"]:
-            typer.echo("nothing was done yet")
+            typer.echo("the audit log is empty")
             return
         for entry in reversed(answer["entries"]):
             typer.echo(entry_line(entry))
@@ -130,16 +141,17 @@ def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
     """Return an alert in lines, from the JSON of the API."""
     state = "open" if alert["open"] else "over"
     place = f" ({alert['environment']})" if alert["environment"] else ""
-    when = f"since {_seconds(alert['since']) if alert['since'] else 'some time'}"
+    when = f"since {_seconds(alert['since']) if alert['since'] else 'an unknown time'}"
     when += f" until {_seconds(alert['until'])}" if alert["until"] else ""
     acknowledgement = alert["acknowledged"]
     recipients = (
-        ", ".join(_sent_words(message) for message in alert["messages"] if "/" not in message["channel"]) or "nobody"
+        ", ".join(_sent_words(message) for message in alert["messages"] if "/" not in message["channel"])
+        or "no channel"
     )
     silenced = f"silenced until {_seconds(alert['silenced'])}" if alert["open"] and alert.get("silenced") else ""
     recipients = (
-        f"told: {recipients}" + (f", {silenced}" if silenced else "")
-        if recipients != "nobody" or not silenced
+        f"notified: {recipients}" + (f", {silenced}" if silenced else "")
+        if recipients != "no channel" or not silenced
         else silenced
     )
     actions = "; ".join(_sent_words(message) for message in alert["messages"] if "/" in message["channel"])
@@ -148,9 +160,9 @@ def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
         f"{alert['id']}  {state}  {alert['severity']}  {alert['model']}{place}  {alert['policy']}  {when}",
         f"  {alert['found']}",
         f"  {recipients}; "
-        + (f"{acknowledgement['by']} has it" if acknowledgement else "nobody has it in hand")
+        + (f"acknowledged by {acknowledgement['by']}" if acknowledgement else "not acknowledged")
         + escalated,
-        *([f"  done: {actions}"] if actions else []),
+        *([f"  actions: {actions}"] if actions else []),
     ]
 
 

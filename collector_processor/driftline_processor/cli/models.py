@@ -9,11 +9,11 @@ import typer
 
 from .options import Url, Version, report_bad_input
 
-app = typer.Typer(help="What people decided about models.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Record and list decisions about models.", no_args_is_help=True, rich_markup_mode=None)
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides it.", envvar="USER")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it is kept with the decision.")]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides.", envvar="USER")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason, which is stored with the decision.")]
 
 
 @app.callback()
@@ -23,7 +23,7 @@ def models() -> None:
 
 @app.command()
 def retire(model: Model, by: By, why: Why, version: Version = "", url: Url = "http://127.0.0.1:8780") -> None:
-    """Record that a model is retired, by whom and why. It is still watched, as long as it sends."""
+    """Record that a model is retired, by whom and why. Its predictions are still evaluated."""
     _decide(url, model, version, "retirement", by, why)
 
 
@@ -39,7 +39,7 @@ def decisions(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """List what was decided about a model, the newest first."""
+    """List the decisions about a model, the newest first."""
     with report_bad_input():
         from . import client
 
@@ -48,7 +48,7 @@ def decisions(
             typer.echo(json.dumps(answer, indent=2))
             return
         if not answer["decisions"]:
-            typer.echo(f"nothing was decided about {model}")
+            typer.echo(f"no decisions about {model}")
         for decision in answer["decisions"]:
             version = f" version {decision['version']}" if decision["version"] else ""
             typer.echo(f"{decision['time']}  {decision['kind']}{version}  by {decision['by']}: {decision['why']}")
@@ -61,4 +61,4 @@ def _decide(url: str, model: str, version: str, kind: str, by: str, why: str) ->
         decision = client.decide(url, model, version, kind, by, why)
         typer.echo(f"{decision['model']}: {decision['kind']}, by {decision['by']}, {decision['time']}")
         if decision.get("warning"):
-            typer.echo(f"it is kept, but {decision['warning']}", err=True)
+            typer.echo(f"the decision is stored, but {decision['warning']}", err=True)

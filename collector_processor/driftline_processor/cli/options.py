@@ -20,8 +20,8 @@ BAD_INPUT = 2
 ROWS = "CSV, Parquet, JSON, or sqlite:///FILE?table=NAME"
 Data = Annotated[list[Path], typer.Argument(metavar="DATA", help=f"Files of rows: {ROWS}.", parser=file_or_address)]
 Version = Annotated[str, typer.Option(metavar="V", help="The model's version.")]
-Url = Annotated[str, typer.Option(metavar="URL", help="A running `driftline up`.")]
-Out = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the baseline goes (.json).")]
+Url = Annotated[str, typer.Option(metavar="URL", help="URL of a running `driftline up`.")]
+Out = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the baseline (.json).")]
 
 
 def say(sentence: str) -> None:

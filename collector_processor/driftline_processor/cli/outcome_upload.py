@@ -75,11 +75,11 @@ class OutcomeColumns(Struct, frozen=True):
         needed = ("id",) if "retracted" in chosen.values() else ("id", "actual")
         for name in needed:
             if name not in chosen.values():
-                hint = f"name it with --{name} COLUMN; there are {listed(list(names))}"
+                hint = f"set it with --{name} COLUMN; available: {listed(list(names))}"
                 raise BadInput(f"{path}: no column {name!r}; {hint}")
         left = [name for name in names if name not in chosen]
         if left:
-            say(f"{path}: not sent: {listed(left)}")
+            say(f"{path}: columns that are not sent: {listed(left)}")
         return chosen
 
 
@@ -180,7 +180,7 @@ def _document(text: str, path: Path) -> Iterator[Any]:
         return filter(str.strip, iter(text.splitlines()))
     outcomes = document.get("outcomes", [document]) if isinstance(document, dict) else document
     if not isinstance(outcomes, list):
-        raise BadInput(f'{path}: no outcomes; write a list of them, or {{"outcomes": […]}}')
+        raise BadInput(f'{path}: no outcomes; use a list of outcomes, or {{"outcomes": […]}}')
     shared = {
         name: document[name] for name in ("model", "environment") if isinstance(document, dict) and name in document
     }
@@ -214,7 +214,7 @@ def _text(path: Path) -> IO[str]:
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     with opened(path, "rb") as file:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise BadInput(f"{path}: this is UTF-16; save it as UTF-8")
+            raise BadInput(f"{path}: the file is UTF-16; save it as UTF-8")
     return opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
@@ -308,7 +308,7 @@ def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> Non
     rejected = [(None if row["index"] is None else part.first + row["index"] + 1, row.get("rows", 1), row["reason"])
                 for row in answer["rejected"]]  # fmt: skip
     if answer.get("more_rejected"):
-        rejected.append((None, answer["more_rejected"], "more of the same part were rejected"))
+        rejected.append((None, answer["more_rejected"], "more rows of the same part were rejected"))
     pushed.reasons += rejected
     if not answer["again"]:
         pushed.accepted += answer["accepted"]
@@ -317,7 +317,7 @@ def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> Non
 
 def _known(client: httpx.Client, upload: str, target: UploadTarget, say: Say) -> dict[str, Any]:
     answer = _answer(lambda: client.get(f"/v1/outcomes/uploads/{upload}"), str(client.base_url), target, "nothing", say)
-    if answer.status_code == 404 and "nothing of this upload" in answer.text:
+    if answer.status_code == 404 and "no part of this upload" in answer.text:
         return {}
     return dict(_said(answer, str(client.base_url)))
 
@@ -340,18 +340,18 @@ def _answer(
     """
     end: float | None = None
     for wait in doubling_pauses(_SHORTEST_PAUSE, _LONGEST_PAUSE):
-        pause, present = wait, f"{before} are there" if before != "nothing" else ""
+        pause, present = wait, f"{before} have arrived" if before != "nothing" else ""
         try:
             answer = ask()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise BadInput(f"--endpoint: {address} is no URL: {error}") from None
+            raise BadInput(f"--endpoint: {address} is not a URL: {error}") from None
         except httpx.HTTPError as error:
-            problem = f"nothing answers at {address} ({type(error).__name__})"
-            present = present or "start 'driftline up', or name a running one with --endpoint"
+            problem = f"no response from {address} ({type(error).__name__})"
+            present = present or "start 'driftline up', or use --endpoint with the URL of a running one"
         else:
             if answer.status_code not in RETRYABLE_STATUSES:
                 return answer
-            problem = f"{address} answers {answer.status_code}{_reason(answer)}"
+            problem = f"{address} returned {answer.status_code}{_reason(answer)}"
             seconds = seconds_to_wait(answer.headers.get("retry-after"))
             pause = wait if seconds is None else max(seconds, _SHORTEST_PAUSE)
         if end is None:
@@ -360,9 +360,11 @@ def _answer(
         if pause > left:
             break
         if wait == _SHORTEST_PAUSE:
-            say(f"{problem}; trying again for {left:.0f} s")
+            say(f"{problem}; retrying for {left:.0f} s")
         target.pause(pause)
-    raise BadInput(f"{problem}; {present or 'nothing is there'}; run it again, and it goes on where it stopped")
+    raise BadInput(
+        f"{problem}; {present or 'nothing has arrived'}; run the command again, and it continues where it stopped"
+    )
 
 
 def _reason(answer: httpx.Response) -> str:
@@ -380,7 +382,7 @@ def _said(answer: httpx.Response, address: str) -> Any:
         message = document["error"]
     except (ValueError, KeyError, TypeError):
         message = (
-            f"it answers {answer.status_code}, but not as Driftline does; name the address of its pages or of OTLP/HTTP"
+            f"the response {answer.status_code} is not from Driftline; use the address of the pages or of OTLP/HTTP"
         )
     raise BadInput(f"{address}: {message}")
 
@@ -391,7 +393,7 @@ def sentences(path: Path, pushed: UploadResult, limit: int) -> Iterator[str]:
     for row, rows, reason in pushed.reasons[:limit]:
         yield f"  {f'row {count(row)}' if row is not None else many(rows)}: {reason}"
     if len(pushed.reasons) > limit:
-        yield f"  and {count(len(pushed.reasons) - limit)} more; --rejected FILE writes them all"
+        yield f"  and {count(len(pushed.reasons) - limit)} more; use --rejected FILE to write all of them"
 
 
 def write_rejected(path: Path, results: Sequence[tuple[Path, UploadResult]]) -> None:

@@ -15,19 +15,22 @@ from driftline_processor.readers.errors import BadInput
 
 from .options import Url, report_bad_input, say
 
-app = typer.Typer(help="What really happened.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Send and show outcomes.", no_args_is_help=True, rich_markup_mode=None)
 
 PAGES = "http://127.0.0.1:8780"
 REJECTED = 3
 SHOWN = 20
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV, Parquet, NDJSON or JSON; or patterns.")]
-Column = Annotated[str, typer.Option(metavar="COLUMN", help="The column of this field, if it has another name.")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE", help="Files of outcomes, or glob patterns: CSV, Parquet, NDJSON or JSON."),
+]
+Column = Annotated[str, typer.Option(metavar="COLUMN", help="Column of this field, if it has another name.")]
 
 
 @app.callback()
 def outcomes() -> None:
-    """Return what really happened."""
+    """Send and show outcomes."""
 
 
 @app.command()
@@ -35,9 +38,9 @@ def push(
     files: Files,
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")] = "",
     endpoint: Annotated[
-        str, typer.Option("--endpoint", "--url", metavar="URL", help="A running `driftline up`.")
+        str, typer.Option("--endpoint", "--url", metavar="URL", help="URL of a running `driftline up`.")
     ] = PAGES,
-    environment: Annotated[str, typer.Option(metavar="NAME", help="The environment.")] = "",
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Environment of the predictions.")] = "",
     id: Column = "",
     actual: Column = "",
     time: Column = "",
@@ -47,16 +50,20 @@ def push(
     value: Column = "",
     retracted: Column = "",
     slices: Annotated[
-        list[str] | None, typer.Option("--slice", metavar="NAME=COLUMN", help="A slice and its column; repeatable.")
+        list[str] | None,
+        typer.Option("--slice", metavar="NAME=COLUMN", help="Name of a slice and its column; repeatable."),
     ] = None,
-    rejected: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every rejected row as CSV.")] = None,
+    rejected: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all rejected rows to this CSV file.")
+    ] = None,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="How long to try again where a part is not taken.")
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="How long to retry a part of a file that cannot be delivered."),
     ] = 60.0,
 ) -> None:
-    """Send files of outcomes; run again, it goes on where it stopped, and no row counts twice.
+    """Send files of outcomes. A second run continues where the first run stopped, and no row counts twice.
 
-    Exit code 0: all rows were accepted, 3: some were rejected, 2: bad input, or nobody took them.
+    Exit code 0: all rows were accepted, 3: some rows were rejected, 2: bad input, or the rows could not be delivered.
     """
     with report_bad_input():
         from driftline_processor.readers.sources import expand_paths
@@ -85,13 +92,13 @@ def push(
             with _progress(file) as sent:
                 pushed = send(file, target, columns, say, sent)
             if pushed.went_on:
-                say(f"{file}: an earlier run had sent {pushed.went_on:,} parts; it went on behind them")
+                say(f"{file}: an earlier run had sent {pushed.went_on:,} parts; this run continued after them")
             results.append((file, pushed))
             for sentence in sentences(file, pushed, SHOWN):
                 typer.echo(sentence)
         models = {model} if model else {name for _, pushed in results for name in pushed.models}
         for misspelled in misspelled_models(endpoint, models):
-            say(f"{misspelled} Its outcomes wait until it predicts.")
+            say(f"{misspelled} Its outcomes wait for its first prediction.")
         if rejected is not None:
             write_rejected(rejected, results)
         if any(pushed.rejected for _, pushed in results):
@@ -105,7 +112,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = PAGES,
 ) -> None:
-    """Show all that was said of a prediction, and what of it counts."""
+    """Show all outcomes of a prediction, and which of them count."""
     with report_bad_input():
         from .client import fetch_outcomes
 
@@ -114,7 +121,7 @@ def show(
             typer.echo(json.dumps(answer, indent=2))
             return
         if not answer["outcomes"]:
-            typer.echo(f"nothing was said of {id}")
+            typer.echo(f"no outcomes for {id}")
         for outcome in answer["outcomes"]:
             typer.echo(_sentence(outcome))
 
@@ -129,14 +136,14 @@ def _sentence(outcome: Mapping[str, Any]) -> str:
         state = f"counts for {', '.join(versions)}"
     else:
         state = "was replaced" if outcome["belongs_to"] else "waits for its prediction"
-    return f"{outcome['time']}  {', '.join([statement, *more])}  ({state}; came {outcome['received']})"
+    return f"{outcome['time']}  {', '.join([statement, *more])}  ({state}; received {outcome['received']})"
 
 
 def _slices(texts: list[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     for name, mark, column in pairs:
         if not (name and mark and column):
-            raise BadInput(f"--slice {name}{mark}{column}: write NAME=COLUMN, such as country=country_code")
+            raise BadInput(f"--slice {name}{mark}{column}: use NAME=COLUMN, such as country=country_code")
     return {f"slice.{name}": column for name, _, column in pairs}
 
 
@@ -159,26 +166,27 @@ def forget(
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
     id: Annotated[list[str] | None, typer.Option(metavar="ID", help="A prediction's id; repeatable.")] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(metavar="VALUE", help="Whom rows are about (models.NAME.subject); repeatable.")
+        list[str] | None, typer.Option(metavar="VALUE", help="Subject of the rows (models.NAME.subject); repeatable.")
     ] = None,
     version: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="All of one version of the model; repeatable.")
+        list[str] | None, typer.Option(metavar="NAME", help="Delete all data of this version; repeatable.")
     ] = None,
     environment: Annotated[str, typer.Option(metavar="NAME", help="Only in this environment.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Delete a whole model without being asked again.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete a whole model without asking for confirmation.")] = False,
     url: Url = PAGES,
 ) -> None:
-    """Delete predictions by id or by subject, else the whole model, from every table and from the disk."""
+    """Delete predictions by id or by subject, or the whole model, from all tables and from the disk."""
     with report_bad_input():
         from .client import delete_model, delete_predictions
 
         if sum(map(bool, (id, subject, version))) > 1:
             raise BadInput(
-                "say what to delete: --id ID, --subject VALUE or --version NAME, one of them as often as needed"
+                "nothing to delete is given; use --id ID, --subject VALUE or --version NAME, "
+                "each of them several times if needed"
             )
         if not id and not subject:
             erased = ", ".join([model, *(version or [])])
-            if not yes and sys.stdin.isatty() and not typer.confirm(f"Delete everything that is known of {erased}?"):
+            if not yes and sys.stdin.isatty() and not typer.confirm(f"Delete all data of {erased}?"):
                 raise typer.Exit(0)
             typer.echo(delete_model(url, model, version or [], environment))
             return

@@ -22,55 +22,60 @@ if TYPE_CHECKING:
 
 FIRED = 3
 
-app = typer.Typer(help="What is told of models, and when.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Test policies.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def policies() -> None:
-    """Look after policies."""
+    """Test policies."""
 
 
 @app.command(name="test")
 @takes_options
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="driftline.yaml")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration file with the policies.")],
     rows: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help=f"Rows to replay, repeatable: {ROWS}.", parser=file_or_address),
     ] = None,
     outcomes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Their outcomes: id, actual, and perhaps time.", parser=file_or_address),
+        typer.Option(
+            metavar="FILE", help="Outcomes of the rows: id, actual, and optionally time.", parser=file_or_address
+        ),
     ] = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.", parser=file_or_address),
+        typer.Option(metavar="FILE", help="Baseline file (.json), or rows to compare with.", parser=file_or_address),
     ] = None,
-    window: Annotated[str, typer.Option(metavar="1d", help="Windows of rows; else those of the model.")] = "",
+    window: Annotated[
+        str, typer.Option(metavar="1d", help="Length of the windows of rows. Default: the windows of the model.")
+    ] = "",
     url: Annotated[
-        str, typer.Option(metavar="URL", help="A running `driftline up` whose windows are replayed, without --rows.")
+        str,
+        typer.Option(metavar="URL", help="URL of a running `driftline up` whose windows are replayed, without --rows."),
     ] = "",
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Nothing was wrong in these windows: whatever fires is a false alarm.")
+        bool, typer.Option("--quiet", help="The model was healthy in all windows, so every alert is a false alarm.")
     ] = False,
     fail_on_fire: Annotated[
-        bool, typer.Option("--fail-on-fire", help="Exit 3 when anything would have been told.")
+        bool, typer.Option("--fail-on-fire", help="Exit with code 3 if a notification would have been sent.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     *,
     columns: ColumnOptions,
 ) -> None:
-    """Replay policies over old windows: what fires, when, why, who is told, and how often it would be for nothing.
+    """Replay policies over past windows: what fires, when and why, who is notified, and how many are false alarms.
 
-    Exit code 0: replayed, 3: something would have been told, with --fail-on-fire, 2: bad input.
+    Exit code 0: replayed, 3: a notification would have been sent (with --fail-on-fire), 2: bad input.
     """
     with report_bad_input():
         from driftline_processor.readers.errors import BadInput
 
         if rows and url:
-            raise BadInput("--rows and --url: windows come from one of them; leave the other out")
+            raise BadInput("--rows and --url: windows come from only one of them; remove the other")
         if not rows and (outcomes or baseline or window):
-            raise BadInput("--rows is missing: outcomes, a baseline and windows belong to rows in files; name the rows")
+            raise BadInput("--rows is missing: --outcomes, --baseline and --window need rows in files; add --rows")
         config = _configuration(file)
         if rows:
             from driftline_processor.config.model import Model
@@ -200,11 +205,11 @@ def action_words(action: Mapping[str, Any]) -> str:
     """Say an action of a firing, with when it is carried out and what it waits for.
 
     >>> action_words({"action": "jira/a", "on": ["opened"], "approval": True, "dry_run": False, "rate_limit": None})
-    'jira/a (needs an approval)'
+    'jira/a (requires approval)'
     """
-    notes = [] if action["on"] == ["opened"] else [f"when it is {' and '.join(action['on'])}"]
+    notes = [] if action["on"] == ["opened"] else [f"when the alert is {' and '.join(action['on'])}"]
     notes += ["dry run: sends nothing"] if action["dry_run"] else []
-    notes += ["needs an approval"] if action["approval"] else []
+    notes += ["requires approval"] if action["approval"] else []
     notes += [f"at most {action['rate_limit']}"] if action["rate_limit"] else []
     return f"{action['action']} ({', '.join(notes)})" if notes else str(action["action"])
 
@@ -220,17 +225,17 @@ def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}{place}: {policy['policy']}: {policy['condition']}"
             if not policy["windows"]:
                 lengths = ", ".join(policy["known_windows"]) or "none"
-                yield f"  no window of {policy['window'] or 'any length'} is there; windows: {lengths}"
+                yield f"  there are no windows of {policy['window'] or 'any length'}; available lengths: {lengths}"
                 continue
             yield f"  {policy['windows']:,} windows of {policy['window']}, {policy['since']} to {policy['until']}"
-            recipients = ", ".join(policy["channels"]) or "nobody: notify names no channel"
+            recipients = ", ".join(policy["channels"]) or "no channel, because notify is empty"
             for firing in policy["firings"]:
-                until = f"until {firing['until']}" if firing["until"] else "and lasts"
-                yield f"  fired {firing['fired']}, since {firing['since'] or 'some time'} {until}: {firing['found']}"
+                until = f"until {firing['until']}" if firing["until"] else "and not over"
+                yield f"  fired {firing['fired']}, since {firing['since'] or 'unknown'} {until}: {firing['found']}"
                 if firing["untold"]:
-                    yield f"    told: nobody, because of {firing['untold']}"
+                    yield f"    not notified, because of {firing['untold']}"
                     continue
-                yield f"    told: {recipients}"
+                yield f"    notified: {recipients}"
                 for waiting in firing["held"]:
                     yield f"    held back: {waiting['channel']}, by its {waiting['by']}, until {waiting['until']}"
                 yield from (f"    would run: {action_words(action)}" for action in firing["actions"])
@@ -241,8 +246,10 @@ def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             share = alarms["share_of_quiet_windows"]
             if share is not None:
                 percents = [format_percent(share[part]) for part in ("value", "low", "high")]
-                yield f"    it held in {percents[0]} of the quiet windows ({percents[1]} to {percents[2]})"
+                yield (
+                    f"    the condition was true in {percents[0]} of the quiet windows ({percents[1]} to {percents[2]})"
+                )
     if not answer["models"]:
-        yield "no model has been seen"
+        yield "there are no models"
     elif answer["about_no_model"]:
-        yield f"about none of these models: {', '.join(answer['about_no_model'])}"
+        yield f"these policies apply to none of the models: {', '.join(answer['about_no_model'])}"

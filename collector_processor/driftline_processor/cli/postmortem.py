@@ -21,16 +21,20 @@ OTHERS = (
 
 
 def postmortem(
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, or how it begins, as messages say it.")],
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of the id.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it goes, .html or .md; else Markdown.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Output file, .html or .md. Default: Markdown on standard output."
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="driftline.yaml, whose policy is tried otherwise.")
+        Path | None,
+        typer.Option(metavar="FILE", help="driftline.yaml with the policy, which is also tried with other settings."),
     ] = None,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Write what is known of an alert: onset, messages, actions, recovery, cause, loss, and what finds it sooner."""
+    """Write a postmortem of an alert: onset, messages, actions, recovery, cause, loss, and how to detect it sooner."""
     with report_bad_input():
         from driftline_processor.present.postmortem import postmortem as written_postmortem
         from driftline_processor.readers.errors import BadInput
@@ -38,7 +42,7 @@ def postmortem(
         from . import client
 
         if output is not None and output.suffix.lower() not in (".html", ".md"):
-            raise BadInput(f"-o {output}: a postmortem is .html or .md; name one of them")
+            raise BadInput(f"-o {output}: must end with .html or .md")
         text = written_postmortem(_incident(alert, config, url))
         if output is None:
             typer.echo(text)
@@ -49,7 +53,7 @@ def postmortem(
             client.write_text(output, postmortem_html(text))
         else:
             client.write_text(output, text)
-        typer.echo(f"{output}: the postmortem; people complete its last sections")
+        typer.echo(f"{output}: postmortem written; complete its last sections")
 
 
 def _incident(begin: str, config: Path | None, url: str) -> Any:
@@ -75,7 +79,7 @@ def _replays(alert: dict[str, Any], config: Path | None, url: str) -> tuple[dict
     models = [model for model in first["models"] if model["version"] == alert["version"]] or first["models"]
     lengths = sorted({name for model in models for policy in model["policies"] for name in policy["known_windows"]})
     if not lengths:
-        return {}, [], "Nobody can tell: no window of the model has closed."
+        return {}, [], "Unknown: no window of the model has closed."
     tried: dict[str, tuple[str, dict[str, Any]]] = {}
     for window in lengths:
         for number, when in enumerate(OTHERS):
@@ -86,11 +90,11 @@ def _replays(alert: dict[str, Any], config: Path | None, url: str) -> tuple[dict
     try:
         answer = client.replay_policies(url, {name: keys for name, (_, keys) in tried.items()}, alert["model"])
     except BadInput as error:
-        return {}, lengths, f"Nobody can tell: {error}"
+        return {}, lengths, f"Unknown: {error}"
     for model in answer["models"]:
         if (model["version"], model["environment"]) == (alert["version"], alert["environment"]):
             replays |= {tried[models["policy"]][0]: models for models in model["policies"] if models["policy"] in tried}
-    return replays, lengths, "" if replays else "Nobody can tell: the version of the alert is not in use any more."
+    return replays, lengths, "" if replays else "Unknown: the version of the alert is no longer in use."
 
 
 def _own_policy(alert: dict[str, Any], config: Path | None) -> dict[str, Any]:

@@ -13,13 +13,15 @@ from .options import Url, Version, report_bad_input
 
 def report(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")],
-    since: Annotated[str, typer.Option("--from", metavar="30d", help="From when, or how long ago.")] = "",
-    until: Annotated[str, typer.Option("--to", metavar="2026-03-01", help="Until when, or how long ago.")] = "",
-    window: Annotated[str, typer.Option(metavar="1d", help="Windows of this length; else the longest closed.")] = "",
+    since: Annotated[str, typer.Option("--from", metavar="30d", help="Start: a time, or how long ago.")] = "",
+    until: Annotated[str, typer.Option("--to", metavar="2026-03-01", help="End: a time, or how long ago.")] = "",
+    window: Annotated[
+        str, typer.Option(metavar="1d", help="Length of the windows. Default: the longest with a closed window.")
+    ] = "",
     version: Version = "",
-    environment: Annotated[str, typer.Option(metavar="NAME", help="Of one environment.")] = "",
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Only this environment.")] = "",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it goes; else to standard output.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Output file. Default: standard output.")
     ] = None,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
@@ -30,7 +32,7 @@ def report(
         from . import client
 
         if output is None and sys.stdout.isatty():
-            raise BadInput(f"the report is a file of HTML: driftline report {model} -o report.html")
+            raise BadInput(f"the report is an HTML file; use driftline report {model} -o report.html")
         html = client.fetch_report(url, model, client.ReportRange(since, until, window, version, environment))
         if output is None:
             sys.stdout.write(html)

@@ -33,69 +33,84 @@ def retrain_check(
     data: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[DATA]", help=f"Rows to judge, instead of a processor: {ROWS}.", parser=file_or_address
+            metavar="[DATA]", help=f"Rows to evaluate, instead of a processor: {ROWS}.", parser=file_or_address
         ),
     ] = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.", parser=file_or_address),
+        typer.Option(metavar="FILE", help="Baseline file (.json), or rows to compare with.", parser=file_or_address),
     ] = None,
     outcomes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.", parser=file_or_address),
+        typer.Option(
+            metavar="FILE",
+            help="File with the columns id and actual, and optionally time and weight.",
+            parser=file_or_address,
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="driftline.yaml, whose costs make the loss money; with files.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="driftline.yaml with costs, which convert the loss to money. Only with files."
+        ),
     ] = None,
-    url: Annotated[str, typer.Option(metavar="URL", help="A running `driftline up`, without files.")] = "",
-    environment: Annotated[str, typer.Option(metavar="NAME", help="Of one environment; of a processor.")] = "",
+    url: Annotated[str, typer.Option(metavar="URL", help="URL of a running `driftline up`. Only without files.")] = "",
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Only this environment. Only without files.")] = "",
     metric: Annotated[
-        str, typer.Option(metavar="NAME", help="The loss: a mean over predictions, such as accuracy, mae or log_loss.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Metric of the loss: a mean over predictions, such as accuracy, mae or log_loss."
+        ),
     ] = "",
     window: Annotated[
-        str, typer.Option(metavar="7d", help="Length of the windows; else the longest, or all rows.")
+        str, typer.Option(metavar="7d", help="Length of the windows. Default: the longest length, or all rows.")
     ] = "",
-    horizon: Annotated[str, typer.Option(metavar="30d", help="How long a new version would serve.")] = "30d",
+    horizon: Annotated[str, typer.Option(metavar="30d", help="How long a new version would be in use.")] = "30d",
     value: Annotated[
-        float | None, typer.Option(metavar="MONEY", help="What a unit of the loss costs per prediction.")
+        float | None, typer.Option(metavar="MONEY", help="Cost of one unit of the loss, per prediction.")
     ] = None,
     predictions: Annotated[
-        float | None, typer.Option(metavar="N", help="Predictions of the horizon; else at today's rate.")
+        float | None,
+        typer.Option(metavar="N", help="Number of predictions in the horizon. Default: the current rate continues."),
     ] = None,
     cost: Annotated[
-        float | None, typer.Option(metavar="MONEY", help="What retraining costs; else the median of past runs.")
+        float | None,
+        typer.Option(metavar="MONEY", help="Cost of retraining. Default: the median cost of past training runs."),
     ] = None,
-    currency: Annotated[str, typer.Option(metavar="EUR", help="Of --cost.")] = "",
+    currency: Annotated[str, typer.Option(metavar="EUR", help="Currency of --cost.")] = "",
     price_sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Prices, for what past runs used: JSON or YAML.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Prices of the resources that past training runs used: JSON or YAML."),
     ] = None,
     recovered: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Share of the worsening that retraining takes back."),
+        typer.Option(metavar="FRACTION", help="Fraction of the degradation that retraining recovers."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every factor.")] = False,
     *,
     columns: ColumnOptions,
 ) -> None:
-    """Weigh what retraining would bring against what it costs.
+    """Compare the benefit of retraining with its cost.
 
-    Exit code 0: retrain, 10: wait, 11: nobody can tell yet, 2: bad input.
+    Exit code 0: retrain, 10: wait, 11: inconclusive, 2: bad input.
     """
     with report_bad_input():
         from driftline_processor.core.retraining import LOSSES, RetrainTerms
         from driftline_processor.readers.errors import BadInput
 
         if metric and metric not in LOSSES:
-            raise BadInput(f"--metric {metric}: it is no mean over predictions; there are {', '.join(LOSSES)}")
+            raise BadInput(f"--metric {metric}: must be a mean over predictions; available: {', '.join(LOSSES)}")
         numbers = _limits(value, predictions, cost, recovered)
         if wrong := [f"{name} {number:g}" for name, number, limit in numbers if not 0 <= number <= limit]:
-            raise BadInput(f"{wrong[0]}: write a number of at least 0, and of --recovered at most 1")
+            raise BadInput(f"{wrong[0]}: must be at least 0, and --recovered at most 1")
         if cost is not None and price_sheet is not None:
-            raise BadInput("--cost and --price-sheet: the cost comes from one of them; leave the other out")
+            raise BadInput("--cost and --price-sheet: the cost comes from only one of them; remove the other")
         if data and (url or environment or price_sheet):
-            raise BadInput("files know no past runs; leave --url, --environment and --price-sheet out, or the files")
+            raise BadInput(
+                "files contain no past training runs; remove --url, --environment and --price-sheet, or the files"
+            )
         if not data and (baseline or outcomes or config):
-            raise BadInput("--baseline, --outcomes and --config belong to files; name the rows")
+            raise BadInput("--baseline, --outcomes and --config work only with files; pass the files with the rows")
         terms = RetrainTerms(
             metric=metric,
             value=value,
@@ -115,7 +130,7 @@ def retrain_check(
         else:
             address = url or "http://127.0.0.1:8780"
             if not columns.model:
-                raise BadInput("--model is missing; name the model, such as --model churn")
+                raise BadInput("--model is missing; set the model, for example --model churn")
             served = {
                 "version": columns.version,
                 "environment": environment,
@@ -153,7 +168,7 @@ def days_of(horizon: str) -> float:
 
     match = _HORIZON.fullmatch(horizon)
     if match is None or float(match[1]) <= 0:
-        raise BadInput(f"--horizon {horizon}: write hours, days or weeks, such as 30d")
+        raise BadInput(f"--horizon {horizon}: use hours, days or weeks, such as 30d")
     return float(match[1]) * _DAYS[match[2]]
 
 
@@ -173,7 +188,10 @@ def _weigh_served(
         priced = _priced(price_sheet, client.fetch_training_runs(url, model), model)
         amount, currency = priced.amount, priced.currency
         source = {"source": priced.source, "runs": priced.runs}
-        say(f"{price_sheet}: a run costs {amount:,.2f} {currency}".rstrip() + f", the median of {priced.runs}")
+        say(
+            f"{price_sheet}: a training run costs {amount:,.2f} {currency}".rstrip()
+            + f" (median; number of past runs: {priced.runs})"
+        )
     parameters = {
         **parameters,
         "metric": terms.metric,
@@ -212,7 +230,7 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
     )
     costs = [cost.amount for usage in used if (cost := prices.cost(usage)) is not None]
     if not costs:
-        raise BadInput(f"--price-sheet {sheet}: no training run of {model} is known that it prices; say --cost")
+        raise BadInput(f"--price-sheet {sheet}: it has prices for no recorded training run of {model}; use --cost")
     return RetrainCost(median(costs), prices.currency, "price sheet", len(costs))
 
 

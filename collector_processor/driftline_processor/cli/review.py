@@ -12,22 +12,22 @@ from .options import Url, report_bad_input
 
 
 def review(
-    quarter: Annotated[str, typer.Option(metavar="2026Q3", help="Of a quarter, in UTC.")] = "",
-    since: Annotated[str, typer.Option("--from", metavar="2026-07-01", help="From a day on, or -30d.")] = "",
-    until: Annotated[str, typer.Option("--to", metavar="2026-10-01", help="The day after the last one.")] = "",
+    quarter: Annotated[str, typer.Option(metavar="2026Q3", help="Quarter to review, in UTC.")] = "",
+    since: Annotated[str, typer.Option("--from", metavar="2026-07-01", help="First day, or for example -30d.")] = "",
+    until: Annotated[str, typer.Option("--to", metavar="2026-10-01", help="Day after the last day.")] = "",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it goes; else to standard output.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Output file. Default: standard output.")
     ] = None,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Write the review of a period: models by tier, trends, incidents, decisions and what it cost."""
+    """Write the review of a period: models by tier, trends, incidents, decisions and costs."""
     with report_bad_input():
         from driftline_processor.readers.errors import BadInput
 
         from . import client
 
         if output is None and sys.stdout.isatty():
-            raise BadInput("the review is a file of HTML: driftline review -o review.html")
+            raise BadInput("the review is an HTML file; use driftline review -o review.html")
         html = client.fetch_review(url, quarter, since, until)
         if output is None:
             sys.stdout.write(html)

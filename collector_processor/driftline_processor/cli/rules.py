@@ -13,8 +13,8 @@ from .options import report_bad_input, say
 
 
 def rules(
-    config: Annotated[Path, typer.Option(metavar="FILE", help="driftline.yaml")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the files go.")],
+    config: Annotated[Path, typer.Option(metavar="FILE", help="Configuration file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Directory for the files.")],
 ) -> None:
     """Write Prometheus rules and Alertmanager routes."""
     with report_bad_input():
@@ -33,7 +33,7 @@ def rules(
             for name, text in files.texts.items():
                 (output / name).write_text(text, encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise BadInput(f"{routes}: is not UTF-8; mend it, or move it away") from error
+            raise BadInput(f"{routes}: is not UTF-8; fix it, or move it away") from error
         except ValueError as error:
             raise BadInput(f"{routes}: {error}") from error
         except OSError as error:

@@ -12,11 +12,11 @@ from .options import Url, report_bad_input
 
 def versions(
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
-    environment: Annotated[str, typer.Option(metavar="NAME", help="Of one environment.")] = "",
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Only this environment.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Say of each version whether it is worse or better than the champion, or inconclusive."""
+    """Compare each version with the champion: worse, better or inconclusive."""
     with report_bad_input():
         from . import client
 
@@ -25,7 +25,7 @@ def versions(
             typer.echo(json.dumps(answer, indent=2))
             return
         if not answer["challengers"]:
-            typer.echo(f"{model} has one version: there is nothing to compare it with")
+            typer.echo(f"{model} has only one version, so there is nothing to compare")
             return
         from msgspec import convert
 

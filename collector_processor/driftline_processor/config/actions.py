@@ -56,10 +56,10 @@ def parse_rate(value: object) -> RateLimit:
         return value
     match = re.fullmatch(r"\s*(\d{1,6})\s+per\s+(\S+)\s*", str(value))
     if match is None or not int(match[1]):
-        raise ValueError(f"'{value:.60}' is no rate; write how often in how long, such as '3 per 1d'")
+        raise ValueError(f"'{value:.60}' is not a rate; use a count and a period, such as '3 per 1d'")
     within = parse_duration(match[2], "d", "h")
     if within < timedelta(seconds=1):
-        raise ValueError(f"'{value:.60}' is less than a second; write how often in how long, such as '3 per 1d'")
+        raise ValueError(f"'{value:.60}' has a period of less than 1 second; use a longer one, such as '3 per 1d'")
     return RateLimit(int(match[1]), within)
 
 
@@ -79,23 +79,24 @@ class ActionKeys(Section):
 
     on: Occasions = Field(
         default=("opened",),
-        description="When it is carried out for an incident: when it is `opened`, turns `worse`, is `over`.",
+        description="When the action runs for an incident: when the incident is `opened`, becomes `worse`, or is "
+        "`over`.",
         examples=["[opened, worse]"],
     )
     dry_run: StrictBool = Field(
         default=False,
-        description="Whether it only notes what it would send. Nothing is sent, and nobody has to approve it.",
+        description="Whether the action only records what it would send. Nothing is sent, and no approval is required.",
         examples=["true"],
     )
     approval: StrictBool = Field(
         default=False,
-        description="Whether it waits until somebody [approves](../how-to/act-on-alerts.md#approve) it.",
+        description="Whether the action waits for an [approval](../how-to/act-on-alerts.md#approve).",
         examples=["true"],
     )
     rate_limit: PerTime | None = Field(
         default=None,
-        description="How often it is carried out, over all incidents. What is beyond is noted as held back, and is not "
-        "made up for.",
+        description="How often the action runs at most, over all incidents. Further runs are recorded as held "
+        "back, and are not repeated later.",
         examples=["3 per 1d"],
         json_schema_extra={"default": "no limit"},
     )
@@ -114,9 +115,9 @@ class ActionKeys(Section):
         if section is None:
             kind, mark, rest = str(name).partition("/")
             if mark and rest:
-                raise ValueError(f"'{kind:.40}' is no type of action; {near(kind, ACTIONS.names())}")
+                raise ValueError(f"'{kind:.40}' is not a type of action; {near(kind, ACTIONS.names())}")
             choice = " or ".join(f"{name}/NAME" for name in ACTIONS.names())
-            raise ValueError(f"the name does not say what to do; write {choice}")
+            raise ValueError(f"the name must begin with the type of the action; use {choice}")
         action = section.model_validate(keys, context=info.context)
         of_files: Mapping[str, Mapping[str, str]] = (info.context or {}).get("filled", {})
         own_prefix = f"actions.{name}."
@@ -133,9 +134,9 @@ class ActionKeys(Section):
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that the keys break."""
         if self.timeout <= timedelta(0):
-            yield Problem("timeout", "must be more than nothing; write '10s'")
+            yield Problem("timeout", "must be greater than 0; use a duration such as '10s'")
         if not self.on:
-            yield Problem("on", "names no occasion, so that it is never carried out; write [opened]")
+            yield Problem("on", "is empty, so the action would never run; use a list such as [opened]")
 
 
 def action_kind(name: str) -> type[ActionKeys] | None:

@@ -72,7 +72,7 @@ class BusinessSource(Section):
             return read(value)
         kind, keys = value
         if not isinstance(keys, Mapping):  # which may be a secret address
-            raise ValueError("is not a set of keys; write them indented below it, or in braces")
+            raise ValueError("must be a mapping of keys to values; indent the keys below it, or put them in braces")
         return business_source(kind).model_validate(keys, context=info.context)
 
 
@@ -110,8 +110,8 @@ class Business(Section):
 
     metric: Text | None = Field(
         default=None,
-        description="Name of the OTLP metric that says it: a gauge, a sum or a histogram. Write it, another source "
-        "such as `sql`, or both.",
+        description="The name of the OTLP metric with the values: a gauge, a sum or a histogram. Use the metric, "
+        "another source such as `sql`, or both.",
         examples=["shop.conversion"],
         json_schema_extra={"shown": True},
     )
@@ -126,17 +126,18 @@ class Business(Section):
     def _with_sources(cls, value: object) -> object:
         return _by_source(value)
 
-    model: Text = Field(description="The model beside which it is shown.", examples=["churn"])
+    model: Text = Field(description="The model next to which the business metric is shown.", examples=["churn"])
     unit: str = Field(
         default="",
         max_length=63,
-        description="Its unit, as the metric says it; points of another unit are refused. Without it any will do.",
+        description="The unit of the OTLP metric. Points with another unit are refused. If the key is empty, "
+        "every unit is accepted.",
         examples=["'1'"],
     )
     aggregation: Literal["mean", "sum", "last"] = Field(
         default="mean",
-        description="What of the points of a window stands for it: `mean` of a rate, `sum` of what is counted, `last` "
-        "of a level.",
+        description="How the points of a window are combined: `mean` for a rate, `sum` for a count, `last` for a "
+        "level.",
         examples=["sum"],
     )
     match: dict[str, str] = Field(
@@ -161,12 +162,14 @@ class Business(Section):
         A model that is not named may still come.
         """
         if self.model not in models and nearest(self.model, [*models]):
-            yield Problem("model", f"no model is called '{self.model:.80}'; {near(self.model, [*models])}")
+            yield Problem("model", f"there is no model '{self.model:.80}'; {near(self.model, [*models])}")
         if self.metric is None and not self.sources:
-            kinds = "".join(f", or write '{kind}'" for kind in installed(BUSINESS_SOURCES))
-            yield Problem("", f"nothing says it; name the OTLP 'metric'{kinds}")
+            kinds = "".join(f", or the key '{kind}'" for kind in installed(BUSINESS_SOURCES))
+            yield Problem("", f"has no source; set the key 'metric' to the name of an OTLP metric{kinds}")
         if self.metric is None and self.match:
-            yield Problem("match", "chooses points of a metric, and there is none; choose rows by the query")
+            yield Problem(
+                "match", "selects points of a metric, but no metric is set; select the rows in the query instead"
+            )
         for kind, source in self.sources.items():
             yield from under(kind, source.problems())
 

@@ -59,7 +59,9 @@ class ChannelAddress:
 
     def attachment_problems(self, scheme: str) -> Iterator[str]:
         """Yield why the channel takes no files; nothing if it does."""
-        yield f"a channel of the kind '{scheme}' takes no files; leave it out, messages link to the report"
+        yield (
+            f"a channel of the type '{scheme}' cannot send files; remove the key: messages contain a link to the report"
+        )
 
 
 def read_address(url: str, endpoint: str = "") -> ChannelAddress:
@@ -101,7 +103,7 @@ def region_of(query: Mapping[str, str], regions: Mapping[str, str]) -> str:
     """
     region = query.get("region", "us").lower()
     if region not in regions:
-        raise ValueError(f"region='{region:.20}' is not known; write us or eu")
+        raise ValueError(f"region='{region:.20}' is not a supported region; use us or eu")
     return regions[region]
 
 
@@ -109,5 +111,5 @@ def check_query(scheme: str, query: Mapping[str, str], known_keys: tuple[str, ..
     """Raise ValueError for a parameter of a query that a kind does not know."""
     for name in query:
         if name not in known_keys:
-            fix = near(name, [*known_keys]) if known_keys else "leave it out"
-            raise ValueError(f"'{name:.40}' is nothing that {scheme}:// is asked; {fix}")
+            fix = near(name, [*known_keys]) if known_keys else "remove it"
+            raise ValueError(f"'{name:.40}' is not a parameter of {scheme}:// addresses; {fix}")

@@ -27,7 +27,7 @@ _DAY: Final = timedelta(days=1)
 def _time_of_day(value: object) -> time:
     match = _CLOCK.fullmatch(str(value).strip())
     if match is None:
-        raise ValueError(f"'{value:.40}' is no time of the day; write one such as 09:00")
+        raise ValueError(f"'{value:.40}' is not a time of day; use HH:MM, for example 09:00")
     return time(int(match[1]), int(match[2]))
 
 
@@ -82,7 +82,7 @@ def parse_digest(value: object) -> DigestTimes:
         return DigestTimes((_time_of_day(text.removeprefix("daily at ")),))
     hours = parse_duration(text, "h") / timedelta(hours=1)
     if hours not in (1, 2, 3, 4, 6, 8, 12, 24):
-        raise ValueError(f"'{text:.40}' does not divide a day into hours; write 24h, 12h, or 'daily at 09:00'")
+        raise ValueError(f"'{text:.40}' is not a whole fraction of a day; use 24h, 12h, or 'daily at 09:00'")
     return DigestTimes(tuple(time(hour) for hour in range(0, 24, int(hours))))
 
 
@@ -125,7 +125,8 @@ def parse_urgency(value: object) -> Urgency:
     match = _URGENCY.fullmatch(text)
     if match is None or not text:
         raise ValueError(
-            f"'{text:.60}' is not known; write such as 'degraded at tier 1', 'severity critical' or 'tier 1'"
+            f"'{text:.60}' is not an exception from quiet hours; use for example 'degraded at tier 1', "
+            "'severity critical' or 'tier 1'"
         )
     tier = match["tier"]
     return Urgency(
@@ -169,15 +170,15 @@ def parse_quiet(value: object) -> QuietHours:
     if isinstance(value, QuietHours):
         return value
     if not isinstance(value, Mapping):
-        raise ValueError(f"'{value!s:.40}' is no time; write {{from: 22:00, to: 07:00}}")
+        raise ValueError(f"'{value!s:.40}' is not a period; use {{from: 22:00, to: 07:00}}")
     for key in value:
         if key not in _QUIET_KEYS:
-            raise ValueError(f"'{key!s:.40}' is not known; {near(str(key), [*_QUIET_KEYS])}")
+            raise ValueError(f"'{key!s:.40}' is not a key of quiet hours; {near(str(key), [*_QUIET_KEYS])}")
     if "from" not in value or "to" not in value:
-        raise ValueError("has no beginning or no end; write {from: 22:00, to: 07:00}")
+        raise ValueError("must have both from and to, as in {from: 22:00, to: 07:00}")
     begin, end = _time_of_day(value["from"]), _time_of_day(value["to"])
     if begin == end:
-        raise ValueError("ends when it begins; write another time, or leave it out")
+        raise ValueError("from and to are the same time; change one of them, or remove the key")
     zone = str(value.get("timezone", ""))
     if zone:
         from driftline_processor.core.windows import window
@@ -185,7 +186,7 @@ def parse_quiet(value: object) -> QuietHours:
         window.time_zone(zone)
     urgent = one_or_several(value.get("except") or ())
     if not isinstance(urgent, list | tuple):
-        raise ValueError("except: is no list; write [severity critical]")
+        raise ValueError("except: must be a list, such as [severity critical]")
     return QuietHours(begin, end, zone, tuple(parse_urgency(urgency) for urgency in urgent))
 
 
@@ -193,15 +194,15 @@ class Escalation(Section):
     """Who else is told where nobody takes an alert on."""
 
     after: Days = Field(
-        description="How long it waits for somebody, by the wall clock, from when the message was taken.",
+        description="How long to wait for an acknowledgement, in wall-clock time, after the message was accepted.",
         examples=["30m"],
     )
     to: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
-        description="Names of channels that are told then, each once.", examples=["[oncall]"]
+        description="The names of the channels that are then notified, each once.", examples=["[oncall]"]
     )
     until: Literal["acknowledged", "over"] = Field(
         default="acknowledged",
-        description="What ends it: that somebody takes the alert on, or only that it is over.",
+        description="What stops the escalation: an acknowledgement, or only the end of the alert.",
         examples=["over"],
     )
     tiers: tuple[Tier, ...] = Field(
@@ -214,9 +215,9 @@ class Escalation(Section):
     def problems(self, channels: Collection[str]) -> Iterator[Problem]:
         """Yield a problem for every rule that is broken."""
         if self.after <= timedelta(0):
-            yield Problem("escalate.after", "leaves nobody any time; write '30m'")
+            yield Problem("escalate.after", "must be greater than 0; use a duration such as '30m'")
         if not self.to:
-            yield Problem("escalate.to", "names nobody; write a channel")
+            yield Problem("escalate.to", "is empty; add the name of a channel")
         for name in self.to:
             if name not in channels:
                 yield Problem("escalate.to", f"there is no channel '{name:.80}'; {near(name, [*channels])}")
@@ -226,49 +227,52 @@ class Channel(Section):
     """A place to which messages go."""
 
     url: Secret = Field(
-        description="An address of [Apprise](https://appriseit.com/services/), or `https://...`, which gets each "
-        "message as JSON. It is never shown or logged.",
+        description="An [Apprise](https://appriseit.com/services/) address, or a URL `https://...`, which "
+        "receives each message as JSON. It is never shown or logged.",
         examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
     )
     attach: Literal["report"] | None = Field(
         default=None,
-        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to each message that "
-        "tells of trouble, for services of Apprise that take files, such as email.",
+        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to each message "
+        "about a problem, for Apprise services that support files, such as email.",
         examples=["report"],
         json_schema_extra={"default": "nothing"},
     )
     endpoint: PageUrl = Field(
         default="",
-        description="Where PagerDuty, Opsgenie or Slack is reached instead of its own address: a proxy, or a service "
-        "that takes the same requests.",
+        description="The URL to use instead of the address of PagerDuty, Opsgenie or Slack: a proxy, or a "
+        "compatible service.",
         examples=["https://events.example.com"],
-        json_schema_extra={"default": "the service's own"},
+        json_schema_extra={"default": "the address of the service"},
     )
     timezone: TimeZone = Field(
-        default="UTC", description="The zone of `digest` and `quiet`, and of their dates.", examples=["Europe/Paris"]
+        default="UTC",
+        description="The time zone of `digest` and `quiet`, and of their dates.",
+        examples=["Europe/Paris"],
     )
     digest: Annotated[DigestTimes, BeforeValidator(parse_digest), Form("`HOURS` or `daily at HH:MM`")] | None = Field(
         default=None,
-        description="How often one message says [all that began, lasts and ended](../how-to/get-told.md#less-often). "
-        "Nothing is sent where there is nothing to say.",
+        description="How often one message lists [all alerts that opened, continue or "
+        "ended](../how-to/get-told.md#less-often). An empty digest is not sent.",
         examples=["daily at 09:00"],
-        json_schema_extra={"default": "each message leaves at once"},
+        json_schema_extra={"default": "each message is sent immediately"},
     )
     digest_tiers: tuple[Tier, ...] = Field(
         default=(),
-        description="Only models of these tiers are in the digest; of others each message leaves at once.",
+        description="Only models of these tiers are in the digest. Messages about other models are sent immediately.",
         examples=["[2, 3]"],
         json_schema_extra={"default": "all"},
     )
     quiet: Annotated[QuietHours, BeforeValidator(parse_quiet), Form("quiet hours")] | None = Field(
         default=None,
-        description="When messages wait, and leave together at the end: `from` and `to`, times of the day, "
-        "`timezone`, and what leaves nevertheless in `except`: such as `degraded at tier 1` or `severity critical`.",
+        description="When messages wait, to be sent together at the end: `from` and `to` (times of day), "
+        "`timezone`, and in `except` the messages that are sent nevertheless, such as `degraded at tier 1` or "
+        "`severity critical`.",
         examples=["{from: 22:00, to: 07:00, except: [degraded at tier 1]}"],
         json_schema_extra={"default": "never"},
     )
     escalate: Escalation | None = Field(
-        default=None, description="Who is told where nobody takes on what this channel was told."
+        default=None, description="Who is notified if nobody acknowledges a message of this channel."
     )
 
     @property
@@ -326,14 +330,15 @@ class Channel(Section):
             yield from (Problem("attach", problem) for problem in address.attachment_problems(url.partition("://")[0]))
         if self.endpoint and address is not None and not address.has_endpoint:
             yield Problem(
-                "endpoint", "is for PagerDuty, Opsgenie and Slack with a bot's token; write the whole address in url"
+                "endpoint",
+                "works only with PagerDuty, Opsgenie, and Slack with a bot token; put the whole address in url",
             )
         if self.digest is not None and self.pages:
             yield Problem(
-                "digest", "each alert is an incident of its own there; leave it out, and give quiet hours instead"
+                "digest", "this service opens one incident per alert; remove digest, and set quiet hours instead"
             )
         if self.digest_tiers and self.digest is None:
-            yield Problem("digest_tiers", "says what is in a digest that nobody asks for; write digest: 24h")
+            yield Problem("digest_tiers", "has no effect without digest; add for example digest: 24h")
         if self.escalate is not None:
             yield from self.escalate.problems(channels)
 

@@ -36,7 +36,9 @@ def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Fil
     if isinstance(patterns, str):
         patterns = [patterns]
     if not isinstance(patterns, list | tuple) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
-        problems.append(Problem("include", f"{patterns!r:.60} is no list of files; write [models/*.yaml]"))
+        problems.append(
+            Problem("include", f"{patterns!r:.60} is not a list of files; use a list such as [models/*.yaml]")
+        )
         return own_keys
     origins = {(key, name): "this file" for key in INCLUDED for name in _names(own_keys.get(key))}
     for path in _files(patterns, folder, problems):
@@ -44,19 +46,19 @@ def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Fil
         for key, value in included.items():
             if key not in INCLUDED:
                 problems.append(
-                    Problem("include", f"{path.name}: '{key}' stands in the including file only; move it there")
+                    Problem("include", f"{path.name}: '{key}' is allowed only in the including file; move it there")
                 )
                 continue
             if value is None:
                 continue
             if not isinstance(value, Mapping) or not isinstance(own_keys.get(key, {}) or {}, Mapping):
                 problems.append(
-                    Problem("include", f"{path.name}: {key}: write names, each with its keys indented below it")
+                    Problem("include", f"{path.name}: {key}: must contain names, each with its keys indented below it")
                 )
                 continue
             places = {name: origins.setdefault((key, name), path.name) for name in value}
             problems += [
-                Problem(f"{key}.{name}", f"is in {before} and in {path.name}; keep one of the two")
+                Problem(f"{key}.{name}", f"is in both {before} and {path.name}; remove one of the two")
                 for name, before in places.items()
                 if before != path.name
             ]
@@ -105,7 +107,9 @@ def _files(patterns: Sequence[str], folder: Path, problems: list[Problem]) -> li
             matching = sorted(root.glob(pattern.removeprefix(Path(pattern).anchor)))
         except (ValueError, NotImplementedError, OSError) as error:
             problems.append(
-                Problem("include", f"'{pattern:.80}' is no pattern of files ({error}); write models/*.yaml")
+                Problem(
+                    "include", f"'{pattern:.80}' is not a file pattern ({error}); use a pattern such as models/*.yaml"
+                )
             )
             continue
         files = [path for path in matching if path.is_file()]
@@ -115,7 +119,7 @@ def _files(patterns: Sequence[str], folder: Path, problems: list[Problem]) -> li
             )
         paths |= dict.fromkeys(files)
     if len(paths) > MOST_FILES:
-        problems.append(Problem("include", f"these are {len(paths):,} files; {MOST_FILES:,} are the most"))
+        problems.append(Problem("include", f"the patterns match {len(paths):,} files; the limit is {MOST_FILES:,}"))
     return list(paths)[:MOST_FILES]
 
 
@@ -132,7 +136,9 @@ def _read(path: Path, problems: list[Problem], filled: Filled) -> Tree:
         return {}
     if not isinstance(tree, dict):
         problems.append(
-            Problem("include", f"{path.name}: must be keys and values, such as 'models: {{churn: {{tier: 1}}}}'")
+            Problem(
+                "include", f"{path.name}: must be a mapping of keys to values, such as 'models: {{churn: {{tier: 1}}}}'"
+            )
         )
         return {}
     return tree

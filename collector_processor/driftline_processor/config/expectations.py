@@ -22,12 +22,12 @@ Bounds = tuple[float | None, float | None]
 def _bounds(value: object) -> Bounds:
     """Read ``[low, high]``; null is open."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise ValueError(f"{value!r:.60} is no range; write [low, high], with null where it is open")
+        raise ValueError(f"{value!r:.60} is not a range; use [low, high], with null for an open end")
     low, high = (_number(end) for end in value)
     if low is None and high is None:
-        raise ValueError("[null, null] lets everything through; leave the key out")
+        raise ValueError("[null, null] allows every value; remove the key")
     if low is not None and high is not None and low > high:
-        raise ValueError(f"[{low:g}, {high:g}] is empty; the least comes first")
+        raise ValueError(f"[{low:g}, {high:g}] is an empty range; put the smaller number first")
     return low, high
 
 
@@ -35,15 +35,15 @@ def _number(end: object) -> float | None:
     if end is None:
         return None
     if isinstance(end, bool) or not isinstance(end, (int, float)):
-        raise ValueError(f"{end!r:.60} is no number; write [low, high] in numbers, with null where it is open")
+        raise ValueError(f"{end!r:.60} is not a number; use [low, high] with numbers, or null for an open end")
     return float(end)
 
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{value!r:.60} is no list; write the values in brackets")
+        raise ValueError(f"{value!r:.60} is not a list; put the values in brackets")
     if not value:
-        raise ValueError("[] lets nothing through; name the values")
+        raise ValueError("[] allows no value; list the allowed values")
     return tuple(dict.fromkeys(map(_value_text, value)))
 
 
@@ -56,7 +56,7 @@ def _value_text(value: object) -> str:
     if isinstance(value, (bool, int, float)):
         return number_text(float(value))
     if not isinstance(value, str):
-        raise ValueError(f"{value!r:.60} is no value; write texts and numbers")
+        raise ValueError(f"{value!r:.60} is not a value of a category; use strings and numbers")
     return value
 
 
@@ -64,19 +64,19 @@ def _pattern(value: object) -> str:
     try:
         check_pattern(str(value))
     except UnusablePattern as reason:
-        raise ValueError(f"{value!r:.60} cannot be matched: {reason}") from None
+        raise ValueError(f"{value!r:.60} cannot be used as a pattern: {reason}") from None
     return str(value)
 
 
 def _unique(value: object) -> Limit:
     if value is False:
-        raise ValueError("false expects nothing; leave the key out")
+        raise ValueError("false has no effect; remove the key")
     return Limit(">=", 1.0) if value is True else share_limit(value, ">=")
 
 
 def _true(value: object) -> bool:
     if value is not True:
-        raise ValueError(f"{value!r:.60} is not 'true'; leave the key out where the feature may be absent")
+        raise ValueError(f"{value!r:.60} is not 'true'; remove the key if the feature may be absent")
     return True
 
 
@@ -95,7 +95,7 @@ def _kept(read: Callable[[object], Any]) -> BeforeValidator:
         if not isinstance(value, Mapping):
             return ValueRule(read(value))
         if not {"is"} <= value.keys() <= {"is", "mostly"}:
-            raise ValueError("write the value alone, or {is: VALUE, mostly: SHARE}")
+            raise ValueError("use the value alone, or {is: VALUE, mostly: SHARE}")
         mostly = value.get("mostly")
         return ValueRule(read(value["is"]), None if mostly is None else share_limit(mostly, ">="))
 
@@ -108,7 +108,7 @@ def _rows(value: object) -> Limit | Bounds:
 
 def _type(value: object) -> str:
     if value not in TYPES:
-        raise ValueError(f"{value!r:.60} is not known; write {', '.join(TYPES[:-1])} or {TYPES[-1]}")
+        raise ValueError(f"{value!r:.60} is not a type; use {', '.join(TYPES[:-1])} or {TYPES[-1]}")
     return str(value)
 
 
@@ -122,20 +122,20 @@ class ExpectFeature(Section):
 
     exists: Annotated[bool, BeforeValidator(_true), Form("true")] | None = Field(
         default=None,
-        description="The feature has a value in some row of every window.",
+        description="The feature has a value in at least one row of every window.",
         examples=["true"],
         json_schema_extra={"shown": True},
     )
     missing: Share | None = Field(
         default=None,
-        description="The share of rows without a value.",
+        description="The fraction of rows without a value.",
         examples=['"< 5%"'],
         json_schema_extra={"shown": True},
     )
     unique: Annotated[Limit, BeforeValidator(_unique), Form("true, or limit of a share")] | None = Field(
         default=None,
-        description="The share of values that are different; `true` is all of them. Only in files: a service's "
-        "single values are not kept.",
+        description="The fraction of values that are unique; `true` means all values. Only for files, because the "
+        "single values of a service are not stored.",
         examples=["true"],
     )
     type: Annotated[ValueRule, _kept(_type), Form(f"{', '.join(f'`{name}`' for name in TYPES)}")] | None = Field(
@@ -143,7 +143,7 @@ class ExpectFeature(Section):
     )
     range: Annotated[ValueRule, _kept(_bounds), Form("range")] | None = Field(
         default=None,
-        description="The least and the greatest value, both allowed; null is open.",
+        description="The minimum and the maximum value, both inclusive; null means no limit.",
         examples=["[0, 120]", "{is: [0, 120], mostly: 99%}"],
         json_schema_extra={"shown": True},
     )
@@ -154,18 +154,18 @@ class ExpectFeature(Section):
         default=None, description="The values that may not occur.", examples=["[unknown]"]
     )
     length: Annotated[ValueRule, _kept(_bounds), Form("range")] | None = Field(
-        default=None, description="The least and the greatest number of characters of a text.", examples=["[1, 40]"]
+        default=None, description="The minimum and the maximum number of characters of a text.", examples=["[1, 40]"]
     )
     pattern: Annotated[ValueRule, _kept(_pattern), Form("regular expression")] | None = Field(
         default=None,
-        description="The regular expression (RE2) that is found anywhere in a text; `^` and `$` fix its ends.",
+        description="The regular expression (RE2) that matches anywhere in a text; `^` and `$` anchor it.",
         examples=['"^[a-z]+$"'],
     )
     min: Ends | None = Field(
-        default=None, description="The range of the least value of a window.", examples=["[0, null]"]
+        default=None, description="The range of the minimum value of a window.", examples=["[0, null]"]
     )
     max: Ends | None = Field(
-        default=None, description="The range of the greatest value of a window.", examples=["[null, 1e6]"]
+        default=None, description="The range of the maximum value of a window.", examples=["[null, 1e6]"]
     )
     mean: Ends | None = Field(default=None, description="The range of the mean of a window.", examples=["[20, 60]"])
     stddev: Ends | None = Field(
@@ -173,8 +173,8 @@ class ExpectFeature(Section):
     )
     mostly: AtLeast = Field(
         default=Limit(">=", 1.0),
-        description="The share of values that must keep the rules `type`, `range`, `values`, `not_values`, `length` "
-        "and `pattern`.",
+        description="The fraction of values that must follow the rules `type`, `range`, `values`, `not_values`, "
+        "`length` and `pattern`.",
         examples=["99%"],
         json_schema_extra={"default": "`100%`", "shown": True},
     )
@@ -182,7 +182,9 @@ class ExpectFeature(Section):
     @model_validator(mode="after")
     def _mostly_of_something(self) -> ExpectFeature:
         if "mostly" in self.model_fields_set and all(getattr(self, key) is None for key in MOSTLY):
-            raise ValueError(f"mostly is a share of values that keep another rule; write one of {', '.join(MOSTLY)}")
+            raise ValueError(
+                f"mostly is the fraction of values that must satisfy another rule; add one of {', '.join(MOSTLY)}"
+            )
         return self
 
     def rules(self, feature: str) -> tuple[Rule, ...]:
@@ -202,19 +204,19 @@ class Expect(Section):
 
     rows: Annotated[Limit | Bounds, BeforeValidator(_rows), Form("limit, or range")] | None = Field(
         default=None,
-        description="How many rows a window has.",
+        description="The number of rows of a window.",
         examples=['">= 100"', "[100, 5000]"],
         json_schema_extra={"shown": True},
     )
     duplicates: Share | None = Field(
         default=None,
-        description="The share of rows that repeat another row in full.",
+        description="The fraction of rows that are exact duplicates of another row.",
         examples=['"< 1%"'],
         json_schema_extra={"shown": True},
     )
     freshness: Days | None = Field(
         default=None,
-        description="How old the newest row may be at the end of the window.",
+        description="The maximum age of the newest row at the end of the window.",
         examples=["1h"],
         json_schema_extra={"shown": True},
     )

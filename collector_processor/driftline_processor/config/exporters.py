@@ -23,35 +23,35 @@ class ExporterKeys(Section):
 
     forward: tuple[Forwarded, ...] = Field(
         default=(),
-        description="What is passed on as it came: `traces`, `metrics`, `logs`, or `records` (the log records that "
-        "are predictions, outcomes and baselines).",
+        description="The signals to forward unchanged: `traces`, `metrics`, `logs`, or `records` (the log records "
+        "that are predictions, outcomes and baselines).",
         examples=["[traces]"],
         json_schema_extra={"shown": True},
     )
     derived: tuple[Derived, ...] = Field(
         default=(),
-        description="What Driftline makes: `metrics` (drift, performance), `traces` (outcomes as "
-        "[spans](../how-to/configure-the-processor.md#outcomes-as-spans), at most 100 a second), or `logs` (a record "
-        "when the verdict of a model changes).",
+        description="The signals that Driftline derives: `metrics` (drift, performance), `traces` (outcomes as "
+        "[spans](../how-to/configure-the-processor.md#outcomes-as-spans), at most 100 per second), or `logs` (a "
+        "record when the verdict of a model changes).",
         examples=["[traces]"],
         json_schema_extra={"shown": True},
     )
     forward_headers: tuple[Text, ...] = Field(
         default=(),
-        description="Names of received headers that travel on with a forwarded request.",
+        description="The names of received headers that are forwarded with a request.",
         examples=["[x-scope-orgid]"],
     )
     temporality: Literal["cumulative", "delta"] = Field(
         default="cumulative",
-        description="The temporality of derived metrics; `delta` for backends that want it (Datadog, Dynatrace).",
+        description="The temporality of derived metrics; `delta` for backends that require it (Datadog, Dynatrace).",
         examples=["delta"],
     )
 
     on_full: Literal["drop_oldest", "refuse"] = Field(
         default="drop_oldest",
-        description="What happens when the destination is further behind than "
-        "[the log](../how-to/configure-the-processor.md#the-log) reaches back: it loses its oldest requests, which are "
-        "counted, or all senders are asked to come again.",
+        description="What happens if the destination lags further behind than [the "
+        "log](../how-to/configure-the-processor.md#the-log) reaches back. `drop_oldest`: the oldest requests are "
+        "dropped and counted. `refuse`: all senders are asked to retry.",
         examples=["refuse"],
     )
 
@@ -65,7 +65,7 @@ class ExporterKeys(Section):
         section = exporter_kind(name)
         if section is None:
             choice = " or ".join(f"{name}/NAME" for name in EXPORTERS.names())
-            raise ValueError(f"the name does not say how to send; write {choice}")
+            raise ValueError(f"the name must begin with the type of the exporter; use {choice}")
         return section.model_validate(keys, context=info.context)
 
     def connect(self) -> Any:
@@ -88,7 +88,9 @@ class ExporterKeys(Section):
                 ", ".join(get_args(signal_type)) for signal_type in (Forwarded, Derived)
             )
             yield Problem(
-                "", f"sends nothing; add some of forward: [{forwarded_signals}], derived: [{derived_signals}]"
+                "",
+                f"sends nothing; add forward: [{forwarded_signals}] or derived: [{derived_signals}], "
+                "or a part of these",
             )
         yield from self._own_problems(listeners)
 
@@ -124,7 +126,7 @@ def forward_exporter(url: str) -> tuple[str, dict[str, Any]]:
     scheme, _, rest = url.rpartition("://")
     if scheme not in ("", "grpc", "grpcs"):
         raise ValueError(
-            f"--forward: '{scheme}://' is not known; write http://, https://, grpc://, grpcs:// or host:port"
+            f"--forward: '{scheme}://' is not a supported scheme; use http://, https://, grpc://, grpcs:// or host:port"
         )
     return "otlp_grpc/forward", {
         "endpoint": rest.rstrip("/"),

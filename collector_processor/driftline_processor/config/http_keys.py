@@ -24,7 +24,7 @@ def _template(value: object) -> object:
 
 def _mapping(value: object) -> object:
     if not isinstance(value, Mapping):
-        raise ValueError("is no mapping; write keys and values in braces, or indented below it")
+        raise ValueError("must be a mapping; put keys and values in braces, or indent them below it")
     return _template(value)
 
 
@@ -38,17 +38,18 @@ def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[Problem]:
     """Yield a problem for every header of a request that no request can carry, without its value."""
     for header, value in headers.items():
         if not _HEADER.fullmatch(header):
-            yield Problem("headers", f"'{header}' is not a header; write letters, digits and hyphens")
+            yield Problem("headers", f"'{header}' is not a valid header name; use letters, digits and hyphens")
         if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
             yield Problem(
-                f"headers.{header}", "the value has a line break, or another character that no header can carry"
+                f"headers.{header}",
+                "the value contains a line break or another character that is not allowed in a header",
             )
 
 
 def base_url_problems(url: str) -> Iterator[Problem]:
     """Yield a problem for an address that is empty."""
     if not url:
-        yield Problem("url", "is empty; write 'https://host'")
+        yield Problem("url", "is empty; use a URL such as 'https://host'")
 
 
 def secret_url_problems(url: str) -> Iterator[Problem]:
@@ -59,11 +60,13 @@ def secret_url_problems(url: str) -> Iterator[Problem]:
     except ValueError:
         usable = False
     if not usable or re.search(r"\s", url):
-        yield Problem("url", "is no address of HTTP; write 'https://host/path'")
+        yield Problem("url", "is not an HTTP URL; use for example 'https://host/path'")
     elif "{" in parts.netloc:
-        yield Problem("url", "has a placeholder in its host; put it behind that")
+        yield Problem("url", "has a placeholder in its host; placeholders are allowed only after the host")
     else:
         try:
             check_template(url)
         except ValueError:
-            yield Problem("url", f"asks for what is no fact of a message; there are {', '.join([*FACTS, *LINKS])}")
+            yield Problem(
+                "url", f"contains a placeholder that does not exist; use some of {', '.join([*FACTS, *LINKS])}"
+            )

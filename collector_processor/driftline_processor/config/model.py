@@ -45,7 +45,7 @@ class Concept(Section):
 
     enabled: bool = Field(
         default=True,
-        description="Whether ADWIN looks for rises in the [stream of errors](../explanation/concept-drift.md).",
+        description="Whether ADWIN monitors the [stream of errors](../explanation/concept-drift.md) for an increase.",
         examples=["false"],
     )
 
@@ -54,13 +54,14 @@ class Reference(Section):
     """The past that a model's windows are compared with, instead of the baseline's own rows."""
 
     last: WindowName = Field(
-        description="How long the [past](../how-to/compare-with-the-last-days.md) is that windows are compared with, "
-        "over the baseline's bins. Without `reference` they are compared with the baseline's own rows.",
+        description="The length of the [rolling reference](../how-to/compare-with-the-last-days.md) that windows "
+        "are compared with, in the bins of the baseline. Without `reference`, windows are compared with the rows "
+        "of the baseline.",
         examples=["30d"],
     )
     without: WindowName | None = Field(
         default=None,
-        description="How long before a window's end the past ends.",
+        description="How long before the end of a window the rolling reference ends.",
         examples=["24h"],
     )
 
@@ -77,20 +78,21 @@ class Feature(Section):
 
     method: Deciding = Field(
         default=(),
-        description="The drift method that decides for this feature; of several the first that compares its kind. "
-        "It comes before the model's.",
+        description="The drift method that decides for this feature. If there are several, the first method that "
+        "supports the type of the feature decides. It overrides the method of the model.",
         examples=["anderson_darling"],
-        json_schema_extra={"default": "the model's", "shown": True},
+        json_schema_extra={"default": "as for the model", "shown": True},
     )
     methods: Shown = Field(
         default=(),
-        description="The methods that are shown for this feature, too. They come before the model's.",
+        description="The drift methods that are shown in addition for this feature. They override the methods of "
+        "the model.",
         examples=["[mean_shift]"],
-        json_schema_extra={"default": "the model's", "shown": True},
+        json_schema_extra={"default": "as for the model", "shown": True},
     )
     expect: ExpectFeature | None = Field(
         default=None,
-        description="What is [expected](../how-to/expect-data.md) of the feature.",
+        description="The [expectations](../how-to/expect-data.md) of the feature.",
         json_schema_extra={"shown": True},
     )
 
@@ -107,58 +109,61 @@ class Model(Section):
 
     team: Annotated[Text, Field(max_length=80)] | None = Field(
         default=None,
-        description="The team that answers for the model: home groups and filters by it.",
+        description="The team that is responsible for the model. The home page groups and filters models by team.",
         examples=["payments"],
     )
     tier: Annotated[int, Field(ge=1, le=3, strict=True)] | None = Field(
         default=None,
-        description="How much depends on the model: 1 most, 3 least.",
+        description="The importance of the model, from 1 (highest) to 3 (lowest).",
         examples=["1"],
     )
     task: Literal["binary", "multiclass", "regression", "ranking"] | None = Field(
         default=None,
-        description="The kind of task.",
+        description="What the model predicts.",
         examples=["binary"],
-        json_schema_extra={"default": "what the sender says", "shown": True},
+        json_schema_extra={"default": "the value from the sender", "shown": True},
     )
     classes: ClassTexts = Field(
         default=(),
         description='The classes, in the order of the score columns; 1, 1.0, "1" and true are one class.',
         examples=['["0", "1"]'],
-        json_schema_extra={"default": "what the sender says", "shown": True},
+        json_schema_extra={"default": "the value from the sender", "shown": True},
     )
     positive_class: ClassText | None = Field(
         default=None,
-        description="The class whose probability the score is. Only a binary model.",
+        description="The class whose probability the score is. Only for binary models.",
         examples=['"1"'],
-        json_schema_extra={"default": "what the sender says", "shown": True},
+        json_schema_extra={"default": "the value from the sender", "shown": True},
     )
     threshold: Share | None = Field(
         default=None,
-        description="The score from which on the positive class is predicted. Only a binary model; it may be "
-        "[another than the baseline's](baselines.md#another-threshold).",
+        description="The score from which the positive class is predicted. Only for binary models. It may [differ "
+        "from the threshold of the baseline](baselines.md#another-threshold).",
         examples=["0.5"],
-        json_schema_extra={"default": "what the sender says, else `0.5`", "shown": True},
+        json_schema_extra={"default": "the value from the sender, otherwise `0.5`", "shown": True},
     )
     quantiles: Levels = Field(
         default=(),
-        description="The levels that a regression predicts, in the order of its scores, for senders that cannot say "
-        "`driftline.model.quantiles`.",
+        description="The quantiles that a regression predicts, in the order of its scores. For senders that "
+        "cannot send `driftline.model.quantiles`.",
         examples=["[0.1, 0.5, 0.9]"],
-        json_schema_extra={"default": "what the sender says"},
+        json_schema_extra={"default": "the value from the sender"},
     )
     baseline: FilePath | None = Field(
         default=None,
-        description="A file of `driftline baseline build` or `Baseline.save`, with which every version of the model is "
-        "compared. The pages say where it is of another version.",
+        description="A file from `driftline baseline build` or `Baseline.save`, with which every version of the "
+        "model is compared. The pages show if it was built for another version.",
         examples=["churn.baseline.json"],
-        json_schema_extra={"default": "one that the service sends, else the first 1,000 rows"},
+        json_schema_extra={"default": "the baseline that the service sends, otherwise the first 1,000 rows"},
     )
     reference: Reference | None = Field(
-        default=None, description="The past that windows are compared with, instead of the baseline's own rows."
+        default=None,
+        description="The rolling reference that windows are compared with, instead of the rows of the baseline.",
     )
     windows: tuple[WindowName, ...] = Field(
-        default=("1h", "1d"), description="The stretches of time that are evaluated.", examples=["[5m, 1d, 1w, 1mo]"]
+        default=("1h", "1d"),
+        description="The lengths of the windows that are evaluated.",
+        examples=["[5m, 1d, 1w, 1mo]"],
     )
     timezone: TimeZone = Field(
         default="UTC",
@@ -167,85 +172,89 @@ class Model(Section):
     )
     outcome_delay: Days | None = Field(
         default=None,
-        description="How long outcomes may take. Performance counts in windows that ended at least this long before "
-        "the model's clock; the pages mark younger ones as [not final](../explanation/maturity.md).",
+        description="The time within which outcomes arrive. Performance is final in windows that ended at least "
+        "this long before the current time of the model. The pages mark younger windows as [not "
+        "final](../explanation/maturity.md).",
         examples=["2d"],
-        json_schema_extra={"default": "learned from the outcomes that have come"},
+        json_schema_extra={"default": "learned from the received outcomes"},
     )
     performance: Annotated[Performance, BeforeValidator(empty_is_default)] = Field(
-        default=Performance(), description="How performance is computed and judged."
+        default=Performance(), description="How performance is computed and evaluated."
     )
     versions: Annotated[Versions, BeforeValidator(empty_is_default)] = Field(
-        default=Versions(), description="Which version the others are compared with."
+        default=Versions(), description="Which version the other versions are compared with."
     )
     seasonality: Literal["none", "hour", "weekday", "hour_of_week"] | None = Field(
         default=None,
-        description="Compare a window [with the same hours or weekdays](../explanation/seasonality.md) by the clock of "
-        "`timezone`, which the baseline must know; else those by which the baseline repeats; `none` for none.",
+        description="Compare a window [with the same hours or weekdays](../explanation/seasonality.md), in the "
+        "time zone `timezone`. The baseline must be built with this seasonality. Without the key, the seasonality "
+        "that was found in the baseline is used; `none` disables it.",
         examples=["hour_of_week"],
     )
     slices: tuple[Text, ...] = Field(
         default=(),
-        description="Low-cardinality cuts that come with the rows or with outcomes. Drift and performance are computed "
-        "[in each of their values, too](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
+        description="Low-cardinality slices that are sent with predictions or outcomes. Drift and performance are "
+        "also computed [for each of their "
+        "values](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
         examples=["[region]"],
     )
     cluster: Text | None = Field(
         default=None,
-        description="The slice or feature whose rows of one value belong together, and "
-        "[count for what they are worth](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
+        description="The slice or feature whose equal values mark dependent rows, which [count with their "
+        "effective sample size](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
         examples=["customer"],
     )
     keep_features: Keeping = Field(
         default=Keep(5_000),
-        description="How many rows of every day (UTC) keep their features, for "
-        "[`driftline snapshot`](http-api.md#get-v1snapshotsmodel) and for what needs rows. They are drawn evenly, and "
-        "expire with their predictions.",
+        description="The number of rows per day (UTC) whose features are stored, for [`driftline "
+        "snapshot`](http-api.md#get-v1snapshotsmodel) and for analyses that need rows. The rows are sampled "
+        "uniformly and expire with their predictions.",
         examples=["all"],
     )
     subject: Text | None = Field(
         default=None,
-        description="The slice or feature that says whom a row is about, by which rows and outcomes can be "
-        "[deleted](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
+        description="The slice or feature that identifies the subject of a row, such as a customer. Rows and "
+        "outcomes can be [deleted by subject](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
         examples=["customer"],
     )
     min_effect: dict[str, Share] = Field(
         default_factory=dict,
-        description="The least effect that counts as drift, by feature, in the unit of the method that decides.",
+        description="The smallest effect that counts as drift, by feature, in the unit of the method that decides.",
         examples=["{age: 0.1}"],
         json_schema_extra={
-            "default": "[the method's own](drift-methods.md): 0.04 (KS), 0.02 (chi-square, in PSI)",
+            "default": "[the default of the method](drift-methods.md): 0.04 (KS), 0.02 (chi-square, in PSI)",
         },
     )
     method: Deciding = Field(
         default=(),
-        description="The [drift method](drift-methods.md) that decides: of several, all with a p-value, the first that "
-        "compares a column's kind.",
+        description="The [drift method](drift-methods.md) that decides. If there are several, all of them must "
+        "have a p-value, and the first method that supports the type of a column decides.",
         examples=["[ks, chi2]"],
         json_schema_extra={"default": "`[ks, chi2]`", "shown": True},
     )
     methods: Shown = Field(
         default=(),
-        description="The methods that are shown beside the one that decides, PSI and Jensen-Shannon. Each is a series "
-        "more per column.",
+        description="The drift methods that are shown in addition to the method that decides, PSI and "
+        "Jensen-Shannon. Each method adds one series per column.",
         examples=["[wasserstein, hellinger]"],
     )
     multivariate: Together = Field(
         default=("pca", "correlation"),
-        description="What compares [all features together](../explanation/features-together.md); `[]` for nothing.",
+        description="The methods that compare [all features together](../explanation/features-together.md); `[]` "
+        "disables them.",
         examples=["[pca]"],
     )
     expect: Expect = Field(
         default=Expect(),
-        description="What is [expected](../how-to/expect-data.md) of the rows of every window.",
+        description="The [expectations](../how-to/expect-data.md) of the rows of every window.",
         json_schema_extra={"shown": True},
     )
     concept: Annotated[Concept, BeforeValidator(empty_is_default)] = Field(
-        default=Concept(), description="How concept drift is looked for."
+        default=Concept(), description="How concept drift is detected."
     )
     features: Annotated[dict[str, Feature], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
-        description="How single features are compared, and what is expected of them.",
+        description="How single features are compared, and their expectations.",
         examples=[
             'region: {expect: {values: [north, south], not_values: [unknown], length: [1, 40], pattern: "^[a-z]+$"}}',
             "income: {expect: {min: [0, null], max: [null, 1e6], mean: [2e4, 8e4], stddev: [1e3, 1e5]}}",
@@ -254,8 +263,8 @@ class Model(Section):
     )
     metrics: Annotated[dict[str, Metric], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
-        description="What metrics mean that a service records under names of its own. Each holds one "
-        "thing. [How](../how-to/use-metrics-only.md).",
+        description="The meaning of metrics that a service records under its own names. Each metric contains one "
+        "kind of value. [How](../how-to/use-metrics-only.md).",
         examples=[
             "order.plan: {feature: plan, category_attribute: plan, version_attribute: service.version}",
             "order.late: {class_attribute: late, environment_attribute: site}",
@@ -313,35 +322,39 @@ def _model(model: Model) -> Iterator[Problem]:
     task = Task(model.task or "")
     listed = ", ".join(model.classes)
     if len(set(model.classes)) < len(model.classes):
-        yield Problem("classes", f"one class is named twice ({listed}); 1, 1.0, '1' and true are one class")
+        yield Problem("classes", f"a class is listed twice ({listed}); 1, 1.0, '1' and true are the same class")
     if task.has_threshold and model.classes and len(model.classes) != 2:
         yield Problem(
-            "classes", f"a binary model has two, not {len(model.classes)} ({listed}); or is its task multiclass?"
+            "classes",
+            f"a binary model has two classes, not {len(model.classes)} ({listed}); remove some, "
+            "or set task: multiclass",
         )
     if task.has_class_scores and len(model.classes) == 1:
-        yield Problem("classes", f"a multiclass model has at least two, not one ({listed})")
+        yield Problem("classes", f"a multiclass model has at least two classes, not one ({listed})")
     if model.classes and not task.may_have_classes:
-        yield Problem("classes", f"a {model.task} model has none; leave the key out, or write another task")
+        yield Problem("classes", f"a {model.task} model has no classes; remove the key, or change the task")
     if model.positive_class is not None:
         if task.kind and not task.has_threshold:
             yield Problem(
-                "positive_class", f"only a binary model has one; leave it out, or write task: binary, not {model.task}"
+                "positive_class", f"only a binary model has one; remove it, or set task: binary instead of {model.task}"
             )
         elif model.classes and model.positive_class not in model.classes:
-            yield Problem("positive_class", f"'{model.positive_class}' is not in classes ({listed}); write one of them")
+            yield Problem("positive_class", f"'{model.positive_class}' is not in classes ({listed}); use one of them")
     if model.quantiles and task.kind and not task.predicts_number:
         yield Problem(
-            "quantiles", f"only a regression has any; leave them out, or write task: regression, not {model.task}"
+            "quantiles",
+            f"only a regression model has quantiles; remove them, or set task: regression instead of {model.task}",
         )
     if model.threshold is not None and task.kind and not task.has_threshold:
         yield Problem(
-            "threshold", f"only a binary model has one; leave it out, or write task: binary, not {model.task}"
+            "threshold", f"only a binary model has one; remove it, or set task: binary instead of {model.task}"
         )
     metric_problems = model.performance.problems(model.task or "", model.classes)
     yield from under("performance", metric_problems)
     if model.performance.cutoffs and task.kind and not task.ranks_items:
         yield Problem(
-            "performance.cutoffs", f"only a ranking has any; leave it out, or write task: ranking, not {model.task}"
+            "performance.cutoffs",
+            f"only a ranking model has cutoffs; remove the key, or set task: ranking instead of {model.task}",
         )
     named_options: tuple[tuple[str, tuple[object, ...]], ...] = (
         ("windows", model.windows),
@@ -350,13 +363,13 @@ def _model(model: Model) -> Iterator[Problem]:
     )
     for key, values in named_options:
         if len(set(values)) < len(values):
-            yield Problem(key, f"one of {', '.join(map(str, values))} is named twice; name each once")
+            yield Problem(key, f"{', '.join(map(str, values))}: one of these is listed twice; list each one once")
     if model.subject is not None and model.subject in model.slices:
         yield (
             Problem(
                 "subject",
-                f"'{model.subject}' is also one of slices, whose values are shown; a subject is whom rows are "
-                "about: leave it out of slices",
+                f"'{model.subject}' is also in slices, whose values are shown to users; a subject identifies "
+                "persons: remove it from slices",
             )
         )
     for objective in model.performance.objectives:
@@ -364,8 +377,9 @@ def _model(model: Model) -> Iterator[Problem]:
             yield (
                 Problem(
                     "performance.objectives",
-                    f"'{objective.rule}' is over {objective.window}, and windows are {', '.join(model.windows)}; "
-                    "name it there, too, or write rolling: true",
+                    f"'{objective.rule}' needs windows of {objective.window}, "
+                    f"but the model's windows are {', '.join(model.windows)}; add the window there, "
+                    "or set rolling: true",
                 )
             )
         minutes = [name.endswith("m") for name in ((objective.window,) if objective.window else model.windows)]
@@ -373,16 +387,16 @@ def _model(model: Model) -> Iterator[Problem]:
             yield (
                 Problem(
                     "performance.objectives",
-                    f"'{objective.rule}' is of a slice, and of windows of minutes none is known; write a window of "
-                    "an hour or more",
+                    f"'{objective.rule}' is for a slice, but slices have no windows of minutes; "
+                    "use a window of one hour or more",
                 )
             )
     yield from (Problem("versions", problem) for problem in model.versions.problems())
     if not model.windows:
-        yield Problem("windows", "none are named; write at least one, such as [1d]")
+        yield Problem("windows", "the list is empty; add at least one window, such as [1d]")
     if model.outcome_delay is not None and model.outcome_delay < timedelta(0):
         yield Problem(
-            "outcome_delay", "is negative; write '0s' or more, or leave the key out: the delay is then learned"
+            "outcome_delay", "is negative; use '0s' or more, or remove the key and Driftline learns the delay"
         )
 
 
@@ -407,14 +421,15 @@ def _baseline(model: Model) -> Iterator[Problem]:
         return
     if model.task and baseline.task.kind and model.task != baseline.task.kind:
         yield Problem(
-            "task", f"'{model.task}', but the baseline {model.baseline} is of a {baseline.task.kind} model; write that"
+            "task",
+            f"'{model.task}', but the baseline {model.baseline} is for a {baseline.task.kind} model; use the same task",
         )
     baseline_seasons, is_named = baseline.extras.seasons, model.seasonality not in (None, "none")
     if is_named and (baseline_seasons is None or baseline_seasons.seasonality.kind != model.seasonality):
         yield (
             Problem(
                 "seasonality",
-                f"the baseline {model.baseline} does not know its seasons of {model.seasonality}; build it with "
+                f"the baseline {model.baseline} was built without the seasonality {model.seasonality}; build it with "
                 f"'driftline baseline build --seasonality {model.seasonality} --timezone {model.timezone}'",
             )
         )
@@ -422,8 +437,9 @@ def _baseline(model: Model) -> Iterator[Problem]:
         yield (
             Problem(
                 "timezone",
-                f"'{model.timezone}', but the seasons of the baseline {model.baseline} are those of "
-                f"{baseline_seasons.seasonality.timezone}; write that, or build it with --timezone {model.timezone}",
+                f"'{model.timezone}', but the seasons of the baseline {model.baseline} use the time zone "
+                f"{baseline_seasons.seasonality.timezone}; use that one, "
+                f"or rebuild the baseline with --timezone {model.timezone}",
             )
         )
     if model.classes and baseline.task.classes and set(model.classes) != set(baseline.task.classes):
@@ -431,6 +447,6 @@ def _baseline(model: Model) -> Iterator[Problem]:
             Problem(
                 "classes",
                 f"{', '.join(model.classes)}, but the baseline {model.baseline} has "
-                f"{', '.join(baseline.task.classes)}; write those, or build it again",
+                f"{', '.join(baseline.task.classes)}; use the same classes, or rebuild the baseline",
             )
         )

@@ -41,23 +41,23 @@ def objective(value: object) -> Objective:
     if isinstance(value, str):
         return read_objective(value)
     if not isinstance(value, Mapping):
-        raise ValueError(f"{value!r:.60} is no objective; write {{metric: precision, min: 0.95}}")
+        raise ValueError(f"{value!r:.60} is not an objective; use for example {{metric: precision, min: 0.95}}")
     if unknown := [key for key in value if key not in _KEYS]:
-        raise ValueError(f"an objective has no '{unknown[0]}'; known: {', '.join(_KEYS)}")
+        raise ValueError(f"an objective has no key '{unknown[0]}'; the keys are {', '.join(_KEYS)}")
     limits = {key: value[key] for key in _LIMITS if key in value}
     if not isinstance(value.get("metric"), str) or len(limits) != 1:
-        raise ValueError(f"{dict(value)!r:.80}: write metric and one of {', '.join(_LIMITS)}")
+        raise ValueError(f"{dict(value)!r:.80}: must have the key metric and one of {', '.join(_LIMITS)}")
     limits = {key: _limit(value["metric"], key, limit) for key, limit in limits.items()}
     low, high, least_change, most_change = (limits.get(key) for key in _LIMITS)
     window, rolling = value.get("window", ""), value.get("rolling", False)
     if rolling not in (True, False) or (rolling and not window):
-        raise ValueError("rolling is true or false, and needs a window: {window: 1h, rolling: true}")
+        raise ValueError("rolling must be true or false, and needs a window, as in {window: 1h, rolling: true}")
     slice = value.get("slice", "")
     if not isinstance(slice, str):
-        raise ValueError(f"{slice!r:.60} is no slice; write slice: country=NL, or slice: country for each country")
+        raise ValueError(f"{slice!r:.60} is not a slice; use slice: country=NL, or slice: country for each country")
     for name in _COUNTS:
         if name in value and not (type(value[name]) is int and value[name] >= 1):
-            raise ValueError(f"{name}: {value[name]!r:.60} is no count; write 1 or more")
+            raise ValueError(f"{name}: {value[name]!r:.60} is not a count; use a whole number of 1 or more")
     parsed_objective = Objective(
         value["metric"], low, high, least_change, most_change, window=str(window), rolling=rolling,
         **{name: value[name] for name in _COUNTS if name in value},
@@ -71,7 +71,7 @@ def _limit(metric: str, key: str, limit: object) -> float:
         return read_limit(metric, float(match[1]), match[2])
     if isinstance(limit, bool) or not isinstance(limit, int | float):
         fix = "{metric: latency_p99, max: 100ms}" if metric in LATENCIES else "{metric: precision, min: 0.95}"
-        raise ValueError(f"{limit!r:.60} is no number; write {fix}")
+        raise ValueError(f"{limit!r:.60} is not a number; use for example {fix}")
     return read_limit(metric, float(limit), "") if key in ("min", "max") else limit
 
 
@@ -83,22 +83,22 @@ class Fairness(Section):
 
     attributes: tuple[Text, ...] = Field(
         default=(),
-        description="The keys that tell groups of people, by which [fairness](../explanation/fairness.md) is judged: "
-        "slices of predictions or of outcomes. Only a binary model; drift is not looked at by them.",
+        description="The attributes of people for which [fairness](../explanation/fairness.md) is evaluated: "
+        "slices of predictions or outcomes. Only for binary models. Drift is not evaluated by these attributes.",
         examples=["[gender]"],
     )
     reference: dict[str, ClassText] = Field(
         default_factory=dict,
-        description="The group that the others are compared with, by attribute.",
+        description="The group that the other groups are compared with, by attribute.",
         examples=["{gender: M}"],
-        json_schema_extra={"default": "the group of the highest rate"},
+        json_schema_extra={"default": "the group with the highest rate"},
     )
     tolerance: Between = Field(
-        default=TOLERANCE, description="How far the rates of two groups may be apart.", examples=["0.05"]
+        default=TOLERANCE, description="The maximum difference between the rates of two groups.", examples=["0.05"]
     )
     min_ratio: Between = Field(
         default=FOUR_FIFTHS,
-        description="How small the ratio of two selection rates may be; the default is the four-fifths rule.",
+        description="The minimum ratio of two selection rates. The default is the four-fifths rule.",
         examples=["0.9"],
     )
 
@@ -116,14 +116,14 @@ GREATEST_COST = 1e15
 def _costs(value: object) -> object:
     """Classes as they are compared: true, 1 and "1" are one."""
     if not isinstance(value, Mapping):
-        raise ValueError("costs are by actual class, then by predicted class, as in {1: {0: 500}, 0: {1: 20}}")
+        raise ValueError("costs must map the actual class to the predicted class, as in {1: {0: 500}, 0: {1: 20}}")
     read: dict[str, dict[str, float]] = {}
     for actual, row in value.items():
         if not isinstance(row, Mapping):
-            raise ValueError(f"the costs of {actual} are by predicted class, as in {{{actual}: {{0: 500}}}}")
+            raise ValueError(f"the costs of {actual} must be given by predicted class, as in {{{actual}: {{0: 500}}}}")
         for predicted, cost in row.items():
             if isinstance(cost, bool) or not isinstance(cost, int | float) or not abs(cost) <= GREATEST_COST:
-                raise ValueError(f"the cost of {predicted} where it is {actual} is {cost!r}; write a number")
+                raise ValueError(f"the cost of predicting {predicted} for the class {actual} is {cost!r}; use a number")
         read[class_text(actual)] = {class_text(predicted): float(cost) for predicted, cost in row.items()}
     return read
 
@@ -145,12 +145,12 @@ class LabelSla(Section):
     """The share of a window's predictions that must have an outcome, and the time for it."""
 
     within: Days = Field(
-        description="How late outcomes may be. Without `label_sla` nothing is judged.",
+        description="The maximum delay of outcomes. Without `label_sla`, the delay is not evaluated.",
         examples=["7d"],
     )
     coverage: Share = Field(
-        description="The share of a window's predictions that have their [outcome](../how-to/check-late-outcomes.md) "
-        "within that time.",
+        description="The fraction of the predictions of a window that must have an "
+        "[outcome](../how-to/check-late-outcomes.md) within that time.",
         examples=["0.9"],
     )
 
@@ -165,32 +165,32 @@ class Performance(Section):
 
     confidence: Between = Field(
         default=0.95,
-        description="How often [an interval](../explanation/intervals.md) holds the truth.",
+        description="The confidence level of [intervals](../explanation/intervals.md).",
         examples=["0.99"],
     )
     min_coverage: Share = Field(
         default=0.0,
-        description="The share of outcomes below which a window's performance stays "
+        description="The minimum coverage of outcomes. Below it, the performance of a window stays "
         "[immature](../explanation/maturity.md), however old the window is.",
         examples=["0.8"],
     )
     cutoffs: tuple[Cutoff, ...] = Field(
         default=(),
-        description="The ranks at which lists are judged, as in `ndcg@10` and `hit_rate@5`. Only a ranking. Declaring "
-        "others makes the known performance anew.",
+        description="The ranks at which lists are evaluated, as in `ndcg@10` and `hit_rate@5`. Only for rankings. "
+        "If the ranks change, past performance is computed again.",
         examples=["[3, 10]"],
         json_schema_extra={"default": "`[1, 5, 10]`"},
     )
     intervals: Shares = Field(
         default="clopper_pearson",
-        description="How [intervals](../explanation/intervals.md) of shares are made: `clopper_pearson` is exact, "
-        "`wilson` is shorter and right on average.",
+        description="How [intervals](../explanation/intervals.md) of fractions are computed: `clopper_pearson` is "
+        "exact, `wilson` is shorter and has the correct coverage on average.",
         examples=["wilson"],
     )
     objectives: Objectives = Field(
         default=(),
-        description="[What metrics shall be](../explanation/objectives.md), of metrics that the model has or that are "
-        "installed: as sentences or as mappings. [All forms](../how-to/configure-the-processor.md#objectives).",
+        description="The [objectives](../explanation/objectives.md) of metrics that the model has or that are "
+        "installed, as sentences or as mappings. [All forms](../how-to/configure-the-processor.md#objectives).",
         examples=[
             '["precision >= 0.8 over 1d", {metric: roc_auc, min_change: -0.02}]',
             "[{metric: recall, min: 0.9, slice: country, min_rows: 50, window: 1d, alert_after: 7}]",
@@ -199,26 +199,26 @@ class Performance(Section):
     )
     metrics: MetricNames = Field(
         default=(),
-        description="[Metrics](metrics.md) beside the usual ones. Of many classes: `recall[*]`, `top_k_accuracy@3`, "
-        "`f1_micro`.",
+        description="[Metrics](metrics.md) in addition to the default ones. For many classes: `recall[*]`, "
+        "`top_k_accuracy@3`, `f1_micro`.",
         examples=["[fbeta@2, lift@0.05]"],
         json_schema_extra={"shown": True},
     )
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(
         default_factory=dict,
-        description="[What errors cost](metrics.md#what-it-was-worth): actual class, predicted class, cost of one row. "
-        "A pair that is not named costs nothing.",
+        description="[The costs of errors](metrics.md#what-it-was-worth): actual class, predicted class, cost of "
+        "one row. A pair that is not named has no cost.",
         examples=["{1: {0: 500}, 0: {1: 20}}"],
         json_schema_extra={"shown": True},
     )
-    fairness: Fairness = Field(default=Fairness(), description="How fairness is judged.")
-    label_sla: LabelSla | None = Field(default=None, description="How late outcomes may be.")
+    fairness: Fairness = Field(default=Fairness(), description="How fairness is evaluated.")
+    label_sla: LabelSla | None = Field(default=None, description="The maximum delay of outcomes.")
     outcomes: Outcomes = Field(
         default="explicit",
-        description="What an outcome is. `explicit`: what is sent. `implicit`: a list of a ranking of which nobody "
-        "says anything [was not clicked](../how-to/evaluate-rankings.md), once its window is older than "
-        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md); one without a "
-        "weight, its own or that of the one it corrects, is excluded and counted.",
+        description="Where outcomes come from. `explicit`: they are sent. `implicit`: a ranked list without "
+        "outcomes [was not clicked](../how-to/evaluate-rankings.md), once its window is older than "
+        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md). An "
+        "outcome without a weight, its own or that of the outcome that it corrects, is excluded and counted.",
         examples=["sampled"],
     )
 
@@ -249,7 +249,9 @@ class Performance(Section):
         known_task = Task(task)
         if self.outcomes == "implicit" and not known_task.ranks_items:
             yield Problem(
-                "outcomes", f"only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
+                "outcomes",
+                "only a ranking model can have implicit outcomes; remove the key, or set task: "
+                f"ranking instead of {task}",
             )
         custom = unusable_names()
         yield from (Problem("metrics", problem) for name in self.metrics if (problem := misnamed(name, task, custom)))
@@ -259,7 +261,7 @@ class Performance(Section):
             if (problem := misnamed_metric(objective, task, custom))
         )
         if self.costs and not known_task.may_have_classes:
-            yield Problem("costs", f"are of decisions, and a {task} model decides for no class; leave them out")
+            yield Problem("costs", f"need predicted classes, but a {task} model has none; remove the costs")
         cost_classes = dict.fromkeys(name for actual, row in self.costs.items() for name in (actual, *row))
         if classes and (unknown := [name for name in cost_classes if name not in classes]):
-            yield Problem("costs", f"{', '.join(unknown)} is not in classes ({', '.join(classes)}); write one of them")
+            yield Problem("costs", f"{', '.join(unknown)} is not in classes ({', '.join(classes)}); use one of them")

@@ -47,12 +47,12 @@ def read(value: object, *, significant: bool, depth: int = 0) -> Condition:
     """Read a condition. Raises ``ValueError`` with the rule and the fix."""
     if isinstance(value, str):
         return read_condition(value, significant=significant)
-    fix = "write a sentence, such as 'accuracy < 85 %', or {all: [...]} or {any: [...]} of sentences"
+    fix = "use a sentence such as 'accuracy < 85 %', or {all: [...]} or {any: [...]} with sentences"
     if not isinstance(value, Mapping) or len(value) != 1 or not {*value} <= {"all", "any"}:
-        raise ValueError(f"{value!r:.80} is no condition; {fix}")
+        raise ValueError(f"{value!r:.80} is not a condition; {fix}")
     (kind, parts), *_ = value.items()
     if depth > 2 or not isinstance(parts, list | tuple) or not 1 <= len(parts) <= MOST_PARTS:
-        raise ValueError(f"{kind}: {parts!r:.80} is no list of 1 to {MOST_PARTS} conditions; {fix}")
+        raise ValueError(f"{kind}: {parts!r:.80} is not a list of 1 to {MOST_PARTS} conditions; {fix}")
     conditions = tuple(read(part, significant=significant, depth=depth + 1) for part in parts)
     return AllOf(conditions) if kind == "all" else AnyOf(conditions)
 
@@ -65,92 +65,98 @@ class Policy(Section):
 
     enabled: StrictBool = Field(
         default=True,
-        description="`false` switches the policy off, also the one that is there by default.",
+        description="`false` disables the policy, also the default policy.",
         examples=["false"],
     )
     when: When = Field(
-        description="[The condition](../how-to/write-policies.md#conditions): a sentence, or `all` and `any` of such.",
+        description="[The condition](../how-to/write-policies.md#conditions): a sentence, or `all` or `any` of "
+        "several conditions.",
         examples=["accuracy < 85 %", '{all: [features drift, "ctr < 0.95 * baseline"]}'],
     )
     significant: StrictBool = Field(
         default=False,
-        description="Whether comparisons ask for the whole interval of the number beyond the limit, and not the number "
-        "alone: fewer false alarms, and later true ones.",
+        description="Whether a comparison requires the whole interval of the value to be beyond the limit, not "
+        "only the value. This means fewer false alarms and later detection.",
         examples=["true"],
     )
     window: WindowName | None = Field(
         default=None,
-        description="The windows in which the condition is judged.",
+        description="The windows in which the condition is evaluated.",
         examples=["1d"],
-        json_schema_extra={"default": "the shorter one of a burn rate, else the model's longest"},
+        json_schema_extra={"default": "the shorter window of a burn rate, otherwise the longest window of the model"},
     )
     in_a_row: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(
-        default=1, description="In how many windows in a row it must hold.", examples=["3"]
+        default=1, description="In how many windows in a row the condition must be true.", examples=["3"]
     )
     resolve: When | None = Field(
         default=None,
-        description="What must hold before it is over: a limit on the other side keeps a number that hovers from "
-        "being told again and again.",
+        description="The condition that must be true before the alert is over. A second limit avoids repeated "
+        "alerts for a value that stays close to the first limit.",
         examples=["accuracy > 87 %"],
-        json_schema_extra={"default": "that `when` does not hold"},
+        json_schema_extra={"default": "`when` is not true"},
     )
     resolve_after: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(
-        default=1, description="In how many windows in a row that must hold.", examples=["2"]
+        default=1, description="In how many windows in a row that must be true.", examples=["2"]
     )
     cool_down: Days = Field(
         default=timedelta(hours=1),
-        description="How long it must be over before that is told: from the end of the first window without it to the "
-        "end of the last. What begins again meanwhile is the same alert, so with any time one good window between two "
-        "bad ones ends nothing.",
+        description="How long the condition must be over before the alert ends: from the end of the first window "
+        "without it to the end of the last. If the condition returns within this time, the same alert continues, "
+        "so one healthy window between two degraded windows does not end the alert.",
         examples=["6h"],
     )
     models: Texts = Field(
-        default=("*",), description="Names of models; `*` stands for any part.", examples=["[churn-*]"]
+        default=("*",), description="The names of the models; `*` matches any part.", examples=["[churn-*]"]
     )
     tiers: tuple[Tier, ...] = Field(
         default=(), description="Only models of these tiers.", examples=["[1]"], json_schema_extra={"default": "all"}
     )
     severity: Severity | None = Field(
         default=None,
-        description="How grave it is.",
+        description="The severity of the alert.",
         examples=["critical"],
-        json_schema_extra={"default": "`critical` of a model that is degraded or has no data, else `warning`"},
+        json_schema_extra={"default": "`critical` for a model that is degraded or has no data, otherwise `warning`"},
     )
     owner: Text | None = Field(
         default=None,
-        description="Who answers for it.",
+        description="Who is responsible for the alert.",
         examples=["fraud-oncall"],
-        json_schema_extra={"default": "the model's team"},
+        json_schema_extra={"default": "the team of the model"},
     )
     runbook: PageUrl = Field(
         default="",
-        description="The address of what to do, a link of each message.",
+        description="The URL of the runbook, which each message links to.",
         examples=["https://wiki.example.com/churn-accuracy"],
-        json_schema_extra={"default": "[the one that ships](../runbooks/README.md) for the cause"},
+        json_schema_extra={"default": "[the included runbook](../runbooks/README.md) for the cause"},
     )
     notify: Texts = Field(
         default=(),
-        description="Names of channels.",
+        description="The names of the channels.",
         examples=["[oncall]"],
-        json_schema_extra={"default": "those of `notify` at the top of the file"},
+        json_schema_extra={"default": "`notify` at the top of the file"},
     )
-    escalate: Escalation | None = Field(default=None, description="Who else is told where nobody takes an alert on.")
+    escalate: Escalation | None = Field(
+        default=None, description="Who else is notified if nobody acknowledges an alert."
+    )
     actions: Texts = Field(
         default=(),
-        description="Names of [actions](../how-to/act-on-alerts.md), which are carried out once for an incident."
-        " [Several policies may name one](../how-to/act-on-alerts.md#what-if-several-policies-name-one-action).",
+        description="The names of the [actions](../how-to/act-on-alerts.md), which run once per incident. "
+        "[Several policies may name the same "
+        "action](../how-to/act-on-alerts.md#what-if-several-policies-name-one-action).",
         examples=["[jira/payments]"],
     )
     unless: Texts = Field(
         default=(),
-        description="Names of policies: while one of them fires for the same model, this one is not told.",
+        description="The names of other policies. While one of them fires for the same model, this policy does "
+        "not notify.",
         examples=["[feature-pipeline]"],
     )
 
     group: StrictBool = Field(
         default=True,
-        description="Whether its alerts share [one message](../how-to/get-told.md#several-policies-at-once) with those "
-        "of other policies that fire for the same model. `false`: each has messages and actions of its own.",
+        description="Whether alerts of this policy share [one "
+        "message](../how-to/get-told.md#several-policies-at-once) with the alerts of other policies that fire for "
+        "the same model. `false`: each alert has its own messages and actions.",
         examples=["false"],
     )
 
@@ -196,7 +202,7 @@ class Policy(Section):
             if name not in policies:
                 yield Problem("unless", f"there is no policy '{name:.80}'; {near(name, [*policies])}")
         if self.resolve is not None and isinstance(self.condition, VerdictIs):
-            yield Problem("resolve", "a verdict knows itself when it is over; leave it out")
+            yield Problem("resolve", "a condition on the verdict ends when the verdict changes; remove resolve")
 
 
 def business_of(policy: Policy) -> Iterator[str]:
@@ -226,10 +232,12 @@ def with_default_policy(value: object) -> object:
 class Silence(Section):
     """A time in which nothing is told of some models. What still lasts at its end is told then."""
 
-    models: Texts = Field(default=("*",), description="Names of models; `*` stands for any part.", examples=["[churn]"])
-    policies: Texts = Field(default=("*",), description="Names of policies.", examples=["[health]"])
-    since: Moment = Field(description="From when.", examples=["2026-12-24T00:00:00Z"])
-    until: Moment = Field(description="Until when.", examples=["2026-12-27T00:00:00Z"])
+    models: Texts = Field(
+        default=("*",), description="The names of the models; `*` matches any part.", examples=["[churn]"]
+    )
+    policies: Texts = Field(default=("*",), description="The names of the policies.", examples=["[health]"])
+    since: Moment = Field(description="The start of the silence.", examples=["2026-12-24T00:00:00Z"])
+    until: Moment = Field(description="The end of the silence.", examples=["2026-12-27T00:00:00Z"])
 
     def covers(self, model: str, policy: str, now: int) -> bool:
         """Return True where a model is silenced for a policy at a time, unix nanoseconds."""
@@ -244,7 +252,7 @@ class Silence(Section):
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that is broken."""
         if self.until <= self.since:
-            yield Problem("until", "is not after since; write a later time")
+            yield Problem("until", "must be after since; use a later time")
 
 
 class _Policies(Section):

@@ -47,7 +47,7 @@ def policy_warnings(
         yield from under(f"policies.{name}", _warnings(name, policy, models))
         is_declared = name != DEFAULT_POLICY or policy.model_fields_set != {"when"}
         if is_declared and not (channels or policy.notify or policy.actions):
-            yield Problem(f"policies.{name}", "has no channel and no action; write 'notify' or 'actions'")
+            yield Problem(f"policies.{name}", "has no channel and no action; add 'notify' or 'actions'")
     for name, silence in silences.items():
         yield from under(f"silences.{name}", _undeclared(silence.models, models))
         for pattern in silence.policies:
@@ -61,9 +61,9 @@ def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterato
     yield from _undeclared(policy.models, models)
     covered = [model for model_name, model in models.items() if policy.covers(model_name, model.tier)]
     if models and policy.tiers and not covered:
-        yield Problem("tiers", f"no declared model is of tier {listed([str(tier) for tier in policy.tiers])}")
+        yield Problem("tiers", f"no declared model has tier {listed([str(tier) for tier in policy.tiers])}")
     if name in policy.unless:
-        yield Problem("unless", "the policy names itself, so it never sends an alert")
+        yield Problem("unless", "contains the policy itself, so the policy never sends an alert")
     for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
         for leaf in () if condition is None else leaves(condition):
             yield from (
@@ -79,7 +79,7 @@ def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterato
 def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterator[Problem]:
     for pattern in patterns:
         if models and pattern != "*" and not any(fnmatchcase(name, pattern) for name in models):
-            yield Problem("models", f"no declared model is called '{pattern:.80}'; {near(pattern, [*models])}")
+            yield Problem("models", f"there is no declared model '{pattern:.80}'; {near(pattern, [*models])}")
 
 
 def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterat
                 yield warning
             columns = [column for model in models for column in model.features]
             if signal.feature and signal.feature not in columns and nearest(signal.feature, columns):
-                yield f"names a column that is not declared; {near(signal.feature, columns)}"
+                yield f"uses a column that is not declared; {near(signal.feature, columns)}"
             metric = signal.name.removeprefix(ESTIMATED)
             if models and (signal.of_outcomes or metric != signal.name):
                 problems = [_metric_problem(metric, model) for model in models]
@@ -100,11 +100,11 @@ def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterat
             attributes = [name for model in models for name in model.performance.fairness.attributes]
             if attribute not in attributes:
                 fix = near(attribute, attributes)
-                yield f"compares groups that no model has in performance.fairness.attributes; {fix}"
+                yield f"compares groups of an attribute that no model has in performance.fairness.attributes; {fix}"
         case ObjectiveBroken(rule=rule) if models:
             rules = [objective.rule for model in models for objective in model.performance.objectives]
             if not rules or (rule and rule not in rules):
-                yield f"names an objective that no model has; {near(rule, rules)}"
+                yield f"uses an objective that no model has; {near(rule, rules)}"
         case BurnRate(short=short, long=long) if models:
             windows = {window for model in models for window in model.windows}
             for window in {short, long} - windows:
@@ -123,4 +123,4 @@ def _metric_problem(name: str, model: Model) -> str:
     )  # of a class, a cutoff or a quantile of the model
     if is_parametrized or task.may_rank_items or name in metrics_of_task(task, model.performance.asked.metrics):
         return ""
-    return f"'{name:.80}' is only computed if performance.metrics of the model names it"
+    return f"'{name:.80}' is computed only if it is in performance.metrics of the model"

@@ -75,31 +75,33 @@ def _rule(error: ErrorDetails, root: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return _unknown_key(str(error["loc"][-1]), _keys_at(error["loc"][:-1], root))
     if kind == "literal_error":
-        return f"{shown_value} is not known; write {context['expected']}"
+        return f"{shown_value} is not allowed; use {context['expected']}"
     if kind in ("list_type", "tuple_type"):
-        advice = f"[{value}]" if isinstance(value, (str, int, float)) else "it in brackets"
-        return f"{shown_value} is not a list; write {advice}"
+        advice = f"[{value}]" if isinstance(value, (str, int, float)) else "a list in brackets"
+        return f"{shown_value} is not a list; use {advice}"
     if kind.startswith(("float_", "int_")):
         return f"{shown_value} is not a number"
     if kind.startswith("bool_"):
-        return f"{shown_value} is neither true nor false"
+        return f"{shown_value} must be true or false"
     if kind in ("greater_than_equal", "less_than_equal", "finite_number"):
         of_share = kind == "finite_number" or (context.get("ge", 0) == 0 and context.get("le", 1) == 1)
         fix = "a number from 0 to 1" if of_share else " or ".join(_bounds(context))
-        return f"{shown_value} is out of range; write {fix}"
+        return f"{shown_value} is out of range; use {fix}"
     fixed = {
         "missing": "is missing and has no default",
-        "model_type": f"{shown_value} is not a set of keys; write them indented below it, or in braces",
-        "dict_type": f"{shown_value} is not a set of keys; write them indented below it, or in braces",
-        "string_too_short": "is empty; write a value or leave the key out",
-        "string_type": f"{shown_value} is not a text; put it in quotes",
+        "model_type": f"{shown_value} is not a mapping of keys to values; indent the keys below it, "
+        "or put them in braces",
+        "dict_type": f"{shown_value} is not a mapping of keys to values; indent the keys below it, "
+        "or put them in braces",
+        "string_too_short": "is empty; set a value or remove the key",
+        "string_type": f"{shown_value} is not a string; put it in quotes",
     }
     return fixed.get(kind, error["msg"])
 
 
 def _unknown_key(key: str, known_keys: list[str]) -> str:
     suggestion = nearest(key, known_keys, most=1)
-    hint = f"did you mean '{suggestion[0]}'?" if suggestion else f"known: {', '.join(known_keys)}"
+    hint = f"did you mean '{suggestion[0]}'?" if suggestion else f"the keys are {', '.join(known_keys)}"
     return f"there is no such key; {hint}"
 
 

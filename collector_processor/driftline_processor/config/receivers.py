@@ -29,7 +29,7 @@ class Cors(Section):
 
     allowed_origins: tuple[Origin, ...] = Field(
         default=(),
-        description="The sites whose web pages may send OTLP from a browser; `*` stands for any part of a name.",
+        description="The sites whose web pages may send OTLP from a browser; `*` matches any part of a name.",
         examples=["[https://shop.example.com, https://*.example.com]"],
     )
 
@@ -51,14 +51,14 @@ class Protocols(Section):
 
     grpc: Grpc | None = Field(
         default=None,
-        description="Receive OTLP over gRPC. Only protocols that are named are received; both where `protocols` is "
-        "absent.",
+        description="Receive OTLP over gRPC. Only protocols that are named are received; both are received if "
+        "`protocols` is absent.",
         json_schema_extra={"shown": True},
     )
     http: Http | None = Field(
         default=None,
-        description="Receive OTLP over HTTP. Only protocols that are named are received; both where `protocols` is "
-        "absent.",
+        description="Receive OTLP over HTTP. Only protocols that are named are received; both are received if "
+        "`protocols` is absent.",
         json_schema_extra={"shown": True},
     )
 
@@ -84,7 +84,7 @@ class ReceiverKeys(Section):
         section = receiver_kind(name)
         if section is None:
             kind = name.partition("/")[0]
-            raise ValueError(f"'{kind:.40}' is no type of receiver; {near(kind, ['otlp', *RECEIVERS.names()])}")
+            raise ValueError(f"'{kind:.40}' is not a type of receiver; {near(kind, ['otlp', *RECEIVERS.names()])}")
         return section.model_validate(keys, context=info.context)
 
     def connect(self, key: str, around: Any) -> Any:

@@ -35,49 +35,49 @@ class Metric(Section):
 
     feature: Text | None = Field(
         default=None,
-        description="The metric holds the values of this feature.",
+        description="The metric contains the values of this feature.",
         examples=["amount"],
         json_schema_extra={"shown": True},
     )
     feature_attribute: Text | None = Field(
         default=None,
-        description="The metric holds the values of several features; this attribute of a point names the feature.",
+        description="The metric contains the values of several features. This attribute of a point names the feature.",
         examples=[a.DRIFTLINE_FEATURE_NAME],
     )
     category_attribute: Text | None = Field(
         default=None,
-        description="Each point counts the rows of one category of the feature; this attribute names the category.",
+        description="Each point counts the rows of one category of the feature. This attribute names the category.",
         examples=["plan"],
     )
-    score: StrictBool = Field(default=False, description="The metric holds the score.", examples=["true"])
+    score: StrictBool = Field(default=False, description="The metric contains the score.", examples=["true"])
     class_attribute: Text | None = Field(
         default=None,
-        description="Each point counts the rows of one decided class; this attribute names the class.",
+        description="Each point counts the rows of one predicted class. This attribute names the class.",
         examples=["late"],
     )
     duration: StrictBool = Field(
-        default=False, description="The metric holds the durations of predictions.", examples=["true"]
+        default=False, description="The metric contains the durations of predictions.", examples=["true"]
     )
     match: Annotated[dict[str, Text], BeforeValidator(_matched)] = Field(
         default_factory=dict,
-        description="Only points count whose attributes, or those of their scope or resource, have these values.",
+        description="Only points with these attribute values are used. An attribute can be on the point, its "
+        "scope or its resource.",
         examples=["{http.route: /price}"],
     )
     version_attribute: Text = Field(
         default=a.ML_MODEL_VERSION,
-        description="The attribute that holds the version of the model.",
+        description="The attribute with the version of the model.",
         examples=["service.version"],
     )
     environment_attribute: Text | None = Field(
         default=None,
-        description="The attribute that holds the environment.",
+        description="The attribute with the environment.",
         examples=["site"],
         json_schema_extra={"default": "`deployment.environment.name` of the resource"},
     )
     rows: Annotated[str | None, BeforeValidator(_rows), Form("true, or text")] = Field(
         default=None,
-        description="This metric says how many rows there were. With `feature_attribute`: the feature whose points "
-        "are counted.",
+        description="This metric counts the rows. With `feature_attribute`: the feature whose points are counted.",
         examples=["true"],
     )
     gauge: StrictBool = Field(
@@ -153,19 +153,21 @@ def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator
         )
         if before != name:
             yield Problem(
-                name, f"holds {recorded}, and so does {before}: every row would count twice; leave one of them out"
+                name,
+                f"contains {recorded}, but {before} contains the same, so every row would count twice; "
+                "remove one of them",
             )
     counting = [name for name, metric in metrics.items() if metric.rows is not None]
     if len(counting) > 1:
         yield Problem(
-            f"{counting[1]}.rows", f"{counting[0]} says how many rows there were already; write it for one metric"
+            f"{counting[1]}.rows", f"{counting[0]} already gives the number of rows; set rows for one metric only"
         )
     several = next((name for name, metric in metrics.items() if metric.holds == ("feature_attribute",)), None)
     if several is not None and counts_rows(metrics) is None:
         yield (
             Problem(
                 f"{several}.rows",
-                "nothing says how many rows there were; name here the feature whose values are counted, such as "
+                "no metric gives the number of rows; set it to the feature whose values are counted, such as "
                 "'rows: amount'",
             )
         )
@@ -173,26 +175,28 @@ def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator
 
 def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
     if not metric.holds:
-        yield Problem("", f"what it holds is not said; write one of {', '.join(_HOLDS)}, {_EXAMPLE}")
+        yield Problem("", f"needs a key that says what the metric contains; add one of {', '.join(_HOLDS)}, {_EXAMPLE}")
     elif len(metric.holds) > 1:
-        yield Problem("", f"holds {' and '.join(metric.holds)}; a metric holds one thing, leave the others out")
+        yield Problem("", f"has the keys {' and '.join(metric.holds)}; a metric may have only one of these keys")
     if metric.category_attribute and not (metric.feature or metric.feature_attribute):
         yield Problem(
-            "category_attribute", "names categories of a feature; write feature beside it, or class_attribute alone"
+            "category_attribute",
+            "needs the feature that has these categories; add feature, or use class_attribute alone",
         )
     if metric.rows and not metric.feature_attribute:
         yield Problem(
-            "rows", f"'{metric.rows}' is a feature, and only feature_attribute has several; write 'rows: true'"
+            "rows", f"'{metric.rows}' is a feature, which works only with feature_attribute; use 'rows: true'"
         )
     if metric.rows == "" and metric.feature_attribute:
         yield Problem(
-            "rows", "is true for several features; name the one whose values are counted, such as 'rows: amount'"
+            "rows",
+            "is true, but the metric has several features; use the one whose values are counted, "
+            "such as 'rows: amount'",
         )
     if metric.gauge and (metric.score or metric.duration) and not metric.category_attribute:
         yield Problem(
-            "gauge", f"a gauge holds one value of many rows, and no {metric.holds[0]}s of all; record a histogram"
+            "gauge",
+            f"a gauge has one value for many rows, so it cannot give every {metric.holds[0]}; record a histogram",
         )
     if metric.score and not task_known:
-        yield Problem(
-            "score", "of what it is the score is not said; write the model's task beside metrics, such as task: binary"
-        )
+        yield Problem("score", "needs the model's task; add it next to metrics, for example task: binary")

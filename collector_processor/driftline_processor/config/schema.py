@@ -77,14 +77,14 @@ class Web(Section):
     )
     public_url: PageUrl = Field(
         default="",
-        description="The address by which people reach the pages: links from traces and dashboards begin with it.",
+        description="The external URL of the pages. Links from traces and dashboards start with it.",
         examples=["https://driftline.example.com"],
-        json_schema_extra={"default": "no links from elsewhere"},
+        json_schema_extra={"default": "no links from traces and dashboards"},
     )
     trace_url: TraceUrl = Field(
         default="",
-        description="The address of a trace, with `{trace_id}` and, where it helps, `{span_id}`: pages and the API "
-        "link predictions to it. [How](../how-to/follow-traces.md).",
+        description="The URL of a trace, with `{trace_id}` and optionally `{span_id}`. The pages and the API link "
+        "predictions to it. [How](../how-to/follow-traces.md).",
         examples=['"http://localhost:16686/trace/{trace_id}"'],
         json_schema_extra={"default": "no links to traces"},
     )
@@ -95,40 +95,42 @@ class Limits(Section):
 
     connections: Annotated[int, Field(ge=8, strict=True)] = Field(
         default=1_000,
-        description="HTTP connections at a time, on both ports together; at most half of the files that the process "
-        "may open. [What happens beyond](../how-to/configure-the-processor.md#limits).",
+        description="The maximum number of open HTTP connections, on both ports together; at most half of the "
+        "files that the process may open. [What happens at the "
+        "limit](../how-to/configure-the-processor.md#limits).",
         examples=["2000"],
     )
     memory: Size = Field(
         default=DEFAULT_MEMORY,
-        description="Bytes of memory that the process takes at most; at least `1GiB`. Where it comes near, requests "
-        "are answered 503 (gRPC: `UNAVAILABLE`). "
-        "[What it is shared out to](../how-to/configure-the-processor.md#limits).",
+        description="The maximum memory of the process; at least `1GiB`. Near the limit, requests are answered "
+        "with 503 (gRPC: `UNAVAILABLE`). [How the memory is divided](../how-to/configure-the-processor.md#limits).",
         examples=["4GiB"],
     )
     request_bytes: Size | None = Field(
         default=None,
-        description="Bytes of requests under way, of all receivers together; at least `32MiB`. Beyond it requests are "
-        "answered 503 (gRPC: `UNAVAILABLE`). "
-        "[How much one request may take](../how-to/configure-the-processor.md#limits).",
+        description="The maximum size of the requests in progress, of all receivers together; at least `32MiB`. "
+        "Above it, requests are answered with 503 (gRPC: `UNAVAILABLE`). [How large one request may "
+        "be](../how-to/configure-the-processor.md#limits).",
         examples=["512MiB"],
-        json_schema_extra={"default": "a share of `memory`: `256MiB` of the default"},
+        json_schema_extra={"default": "a fraction of `memory`: `256MiB` for the default"},
     )
     models: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=1_000,
-        description="Models that are kept apart. Rows of a further one are counted (`driftline_limited_rows_total`) "
-        "and not kept; a model that is named in this file has a place of its own.",
+        description="The maximum number of models. Rows of further models are counted "
+        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file always has a place.",
         examples=["200"],
     )
     versions: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=50,
-        description="Versions of each model. Rows of a further one are kept as those of version `other`, and their "
-        "outcomes join. [Which versions give their place away](../how-to/configure-the-processor.md#limits).",
+        description="The maximum number of versions per model. Rows of further versions are stored as version "
+        "`other`, and their outcomes are joined. [Which versions are "
+        "replaced](../how-to/configure-the-processor.md#limits).",
         examples=["20"],
     )
     environments: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=20,
-        description="Environments. Rows and outcomes of a further one are kept as those of environment `other`.",
+        description="The maximum number of environments. Rows and outcomes of further environments are stored as "
+        "environment `other`.",
         examples=["5"],
     )
 
@@ -138,18 +140,18 @@ class Log(Section):
 
     max_size: Size = Field(
         default=2**30,
-        description="How large all files of the log may grow for readers that are behind; at least `8MiB`. "
-        "[What happens then](../how-to/configure-the-processor.md#the-log).",
+        description="The maximum size of all files of the log, which grows for lagging readers; at least `8MiB`. "
+        "[What happens at the limit](../how-to/configure-the-processor.md#the-log).",
         examples=["4GiB"],
     )
     max_age: Days = Field(
         default=timedelta(days=1),
-        description="How long a request is kept for a destination that is away.",
+        description="How long a request is stored for a destination that is not reachable.",
         examples=["3d"],
     )
     segment_size: Size = Field(
         default=64 * 2**20,
-        description="How large one file of the log grows; at most a quarter of `max_size`.",
+        description="The maximum size of one file of the log; at most a quarter of `max_size`.",
         examples=["16MiB"],
     )
 
@@ -160,40 +162,42 @@ class Storage(Section):
     directory: FilePath = Field(
         default=Path("driftline-data"),
         validate_default=True,
-        description="The folder of the DuckDB file and its write-ahead log. One process at a time holds it, and "
-        "[only its owner can read it](../how-to/configure-the-processor.md#storage).",
+        description="The directory of the DuckDB file and its write-ahead log. Only one process can use it at a "
+        "time, and [only its owner can read it](../how-to/configure-the-processor.md#storage).",
         examples=["/var/lib/driftline"],
     )
     in_memory: StrictBool = Field(
         default=False,
-        description="Keep nothing on a disk: rows and the log are in memory and end with the process; `storage: "
-        "memory` says the same in short. [Who may want that](../how-to/configure-the-processor.md#storage).",
+        description="Store nothing on disk: rows and the log are in memory and are lost when the process ends. "
+        "`storage: memory` is the short form. [When to use it](../how-to/configure-the-processor.md#storage).",
         examples=["true"],
     )
     retention: Days = Field(
         default=timedelta(days=90),
-        description="How long rows of predictions and outcomes are kept. An outcome that comes later finds nothing to "
-        "join, and one that waits so long for its prediction expires.",
+        description="How long predictions and outcomes are stored. An outcome that arrives later cannot be "
+        "joined, and an outcome that waits this long for its prediction expires.",
         examples=["30d"],
     )
     max_size: Size | None = Field(
         default=None,
-        description="How large the file may grow: above it the rows that arrived first expire before their time. "
-        "[Sums stay](../how-to/configure-the-processor.md#storage), so no window changes.",
+        description="The maximum size of the file. Above it, the rows that arrived first expire early. [Sums are "
+        "kept](../how-to/configure-the-processor.md#storage), so windows do not change.",
         examples=["10GB"],
     )
-    log: Log = Field(default=Log(), description="How much is kept of requests that somebody has not read yet.")
+    log: Log = Field(
+        default=Log(), description="The limits of the log, which stores requests until all readers have read them."
+    )
 
 
 def tier_templates(value: object) -> object:
     """Check the keys of each tier as those of a model. Raises ``ValueError`` with the first one that is wrong."""
     if not isinstance(value, Mapping):
-        raise ValueError("write a tier with keys of a model, such as {1: {windows: [1h]}}")
+        raise ValueError("must map a tier to keys of a model, such as {1: {windows: [1h]}}")
     for tier, keys in value.items():
         if tier not in ("1", "2", "3"):
-            raise ValueError(f"'{tier}' is no tier; write 1, 2 or 3")
+            raise ValueError(f"'{tier}' is not a tier; use 1, 2 or 3")
         if not isinstance(keys, Mapping) or "tier" in keys:
-            raise ValueError(f"{tier}: write keys of a model, without its tier, such as {{windows: [1h]}}")
+            raise ValueError(f"{tier}: must contain keys of a model, without its tier, such as {{windows: [1h]}}")
         try:
             Model.model_validate(keys)
         except ValidationError as invalid:
@@ -211,8 +215,8 @@ class Shutdown(Section):
 
     timeout: Seconds = Field(
         default=timedelta(seconds=20),
-        description="How long the end may take after SIGTERM or SIGINT, for all parts of it together; at least `1s`. "
-        "[What happens meanwhile](../how-to/configure-the-processor.md#how-does-it-stop).",
+        description="The maximum duration of the shutdown after SIGTERM or SIGINT, of all its steps together; at "
+        "least `1s`. [What happens during the shutdown](../how-to/configure-the-processor.md#how-does-it-stop).",
         examples=["60s"],
     )
 
@@ -231,82 +235,84 @@ class Config(Section):
     """The whole file."""
 
     receivers: Annotated[Receivers, BeforeValidator(empty_is_default)] = Field(
-        default=Receivers(), description="What is received."
+        default=Receivers(), description="The receivers of telemetry and outcomes."
     )
     web: Web = Field(default=Web(), description="The pages and the API.")
     insecure_anonymous: StrictBool = Field(
         default=False,
-        description="Let listeners use other addresses than loopback, although everyone who reaches them may read, add "
-        "and delete. [Who may connect](../how-to/configure-the-processor.md#who-may-connect).",
+        description="Allow addresses other than loopback, although everyone who can connect to them can read, add "
+        "and delete data. [Who may connect](../how-to/configure-the-processor.md#who-may-connect).",
         examples=["true"],
     )
     allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
-        description="The names by which people and programs call this processor; `*` is every name. "
+        description="The host names under which people and programs reach this processor; `*` allows every name. "
         "[Who may connect](../how-to/configure-the-processor.md#who-may-connect).",
         examples=['[drift.example.com, "*.monitoring.svc"]'],
     )
-    limits: Limits = Field(default=Limits(), description="How much is taken in, and how many names are kept apart.")
-    storage: Annotated[Storage, BeforeValidator(_memory_in_short)] = Field(
-        default=Storage(), description="Where rows are kept, and how long."
+    limits: Limits = Field(
+        default=Limits(), description="Limits of memory and connections, and of the number of names."
     )
-    shutdown: Shutdown = Field(default=Shutdown(), description="How the processor ends.")
+    storage: Annotated[Storage, BeforeValidator(_memory_in_short)] = Field(
+        default=Storage(), description="Where rows are stored, and for how long."
+    )
+    shutdown: Shutdown = Field(default=Shutdown(), description="How the processor stops.")
     models: Annotated[dict[str, Model], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
-        description="What the processor should know of single models. A model that is not named is discovered, and "
-        "evaluated with the defaults. What is named wins over what the sender says.",
+        description="Settings of single models. A model that is not named is discovered and evaluated with the "
+        "defaults. These settings take precedence over the values of the sender.",
         json_schema_extra={"name": "churn"},
     )
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | Literal[""] = Field(
         default="",
-        description="The currency of `costs` and of the values that come with outcomes, as ISO 4217 has it. With it "
-        "pages, alerts and reviews say what a model [loses a day](../how-to/see-what-errors-cost.md).",
+        description="The currency of `costs` and of the values of outcomes, as an ISO 4217 code. If it is set, "
+        "the pages, alerts and reviews show what a model [loses per day](../how-to/see-what-errors-cost.md).",
         examples=["EUR"],
-        json_schema_extra={"default": "nothing is said of money"},
+        json_schema_extra={"default": "losses are not shown as money"},
     )
     include: Texts = Field(
         default=(),
-        description="Files, or patterns of files, that hold more `models`, `channels`, `policies`, `actions`, "
-        "`silences`, `business` and `tiers`. Their paths, and the paths in them, are relative to this file. A name "
-        "stands in one file only.",
+        description="Files, or glob patterns, with more `models`, `channels`, `policies`, `actions`, `silences`, "
+        "`business` and `tiers`. Their paths, and the paths in them, are relative to this file. Each name can be "
+        "defined in one file only.",
         examples=["[models/*.yaml]"],
         json_schema_extra={"shown": "comment"},
     )
     tiers: Annotated[dict[str, dict[str, Any]], BeforeValidator(tier_templates), Form("keys of a model, by tier")] = (
         Field(
             default_factory=dict,
-            description="What holds for the models of a [tier](../how-to/govern-many-models.md), by its number: "
-            "keys of a model, which a model may say otherwise.",
+            description="Default keys for the models of a [tier](../how-to/govern-many-models.md), by the number of "
+            "the tier. The keys of a model override them.",
             examples=['{1: {windows: [1h, 1d], performance: {objectives: ["availability >= 99.9 %"]}}}'],
             json_schema_extra={"shown": "comment"},
         )
     )
     notify: Annotated[tuple[Secret, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
-        description="Who is told when a model becomes degraded, has no data, or stays at risk: names of `channels`, or "
-        "addresses of [Apprise](https://appriseit.com/services/), which are never shown or logged. "
-        "[What is told](../how-to/get-told.md).",
+        description="Who is notified when a model becomes degraded, has no data, or stays at risk: names of "
+        "`channels`, or [Apprise](https://appriseit.com/services/) addresses, which are never shown or logged. "
+        "[What is sent](../how-to/get-told.md).",
         examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
     )
     channels: Annotated[dict[str, Channel], BeforeValidator(channels_of)] = Field(
         default_factory=dict,
-        description="Places to which messages go, by the names that policies call them. A channel may be its address "
-        "alone.",
+        description="Destinations of messages, by the names that policies use. A channel can be written as its "
+        "address only.",
         examples=["oncall: pagerduty://${env:PAGERDUTY:-key@key}"],
         json_schema_extra={"name": "team", "shown": "comment"},
     )
     policies: Annotated[dict[str, Policy], BeforeValidator(with_default_policy)] = Field(
         default_factory=dict,
         validate_default=True,
-        description="Conditions over time, and who is told when they hold. The policy `health` is there without being "
-        "written: `health: {enabled: false}` switches it off. [How](../how-to/write-policies.md).",
+        description="Conditions over time, and who is notified when they are true. The policy `health` exists by "
+        "default; `health: {enabled: false}` disables it. [How](../how-to/write-policies.md).",
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
         json_schema_extra={"name": "accuracy-falls", "shown": "comment"},
     )
     actions: Annotated[dict[str, ActionKeys], BeforeValidator(with_action_names)] = Field(
         default_factory=dict,
-        description="What is done about an alert, for policies to name. The name begins with the kind of the action, "
-        "such as `jira` in `jira/payments`. [How](../how-to/act-on-alerts.md).",
+        description="Actions that policies run for an alert. The name starts with the kind of the action, such as "
+        "`jira` in `jira/payments`. [How](../how-to/act-on-alerts.md).",
         examples=["jira/payments: {url: https://example.atlassian.net, project: PAY, token: none}"],
         json_schema_extra={"name": "http/rollback", "shown": "comment"},
     )
@@ -315,18 +321,20 @@ class Config(Section):
         BeforeValidator(empty_is_default),
     ] = Field(
         default_factory=dict,
-        description="What the company counts beside a model, such as conversion or revenue. "
+        description="Business metrics that are shown next to a model, such as conversion or revenue. "
         "[How](../how-to/see-what-the-business-does.md).",
         json_schema_extra={"name": "conversion", "shown": "comment"},
     )
     silences: Annotated[dict[str, Silence], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
-        description="Times in which nothing is told of some models. What still lasts at their end is told then.",
+        description="Periods without notifications for some models. Alerts that are still open at the end of a "
+        "period are sent then.",
         json_schema_extra={"name": "yearly-sale", "shown": "comment"},
     )
     exporters: Annotated[dict[str, ExporterKeys], BeforeValidator(with_names)] = Field(
         default_factory=dict,
-        description="Destinations. The name begins with the kind of the exporter: `otlp_grpc/NAME`, `otlp_http/NAME`.",
+        description="Destinations of telemetry. The name starts with the kind of the exporter: `otlp_grpc/NAME`, "
+        "`otlp_http/NAME`.",
         examples=[
             'otlp_http/prometheus: {endpoint: "${env:PROMETHEUS:-http://127.0.0.1:9090}/api/v1/otlp", '
             "derived: [metrics]}"
@@ -391,7 +399,7 @@ class Config(Section):
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
         for section, section_names in names.items():
             if any(not name.strip() for name in section_names):
-                yield Problem(section, "one has no name, by which messages, pages and commands know it; write one")
+                yield Problem(section, "one entry has an empty name; messages, pages and commands need a name")
         for index, address_text in enumerate(self.notify):
             texts = notify_problems(address_text.get_secret_value(), self.channels)
             yield from (Problem(f"notify.{index}", text) for text in texts)
@@ -399,7 +407,8 @@ class Config(Section):
             yield from under(f"channels.{name}", channel.problems(self.channels))
             if "/" in name:
                 yield Problem(
-                    f"channels.{name}", f"has a '/', as names of actions have; write '{name.replace('/', '-')}'"
+                    f"channels.{name}",
+                    f"contains a '/', which is allowed only in names of actions; use '{name.replace('/', '-')}'",
                 )
         for name, policy in self.policies.items():
             yield from under(f"policies.{name}", policy.problems(self.policies, self.channels, self.actions))
@@ -420,15 +429,15 @@ class Config(Section):
         for i, (key, address) in enumerate(listeners):
             for other_key, other_address in listeners[:i]:
                 if address.meets(other_address):
-                    yield Problem(key, f"{address} is also {other_key}; give each its own port")
+                    yield Problem(key, f"{address} is also the address of {other_key}; use a different port")
         for key, address in [] if self.insecure_anonymous else listeners:
             if not address.loopback:
                 yield (
                     Problem(
                         key,
                         f"{address} can be reached from other machines, and there is no authentication yet: anyone "
-                        "there could read, add and delete; write '127.0.0.1', or 'insecure_anonymous: true' if "
-                        "nobody else can connect",
+                        "there could read, add and delete; use '127.0.0.1', or set 'insecure_anonymous: "
+                        "true' if no other machine can connect",
                     )
                 )
 
@@ -436,46 +445,49 @@ class Config(Section):
         if self.limits.memory < LEAST_MEMORY:
             min_gib = LEAST_MEMORY // 2**30
             yield Problem(
-                "limits.memory", f"is less than {min_gib}GiB, half of which the process itself may take; write more"
+                "limits.memory", f"is less than {min_gib}GiB, and the process itself may use half of that; use more"
             )
         if (bodies := self.limits.request_bytes) is not None and bodies < LEAST_REQUEST_BYTES:
             min_gib = LEAST_REQUEST_BYTES // 2**20
             yield Problem(
-                "limits.request_bytes", f"is less than {min_gib}MiB, which one request of 20MiB needs; write more"
+                "limits.request_bytes", f"is less than {min_gib}MiB, which one request of 20MiB needs; use more"
             )
         if bodies is not None and 2 * bodies > self.limits.memory >= LEAST_MEMORY:
             yield Problem(
-                "limits.request_bytes", "is more than half of limits.memory, which holds all else, too; write less"
+                "limits.request_bytes",
+                "is more than half of limits.memory, which is needed for everything else, too; use less",
             )
         if not self.receivers.declared:
-            yield Problem("receivers.otlp.protocols", "nothing is received; name grpc, http or both")
+            yield Problem("receivers.otlp.protocols", "is empty, so nothing would be received; add grpc, http or both")
         if self.storage.max_size is not None and self.storage.max_size < SMALLEST:
             yield Problem(
-                "storage.max_size", f"is less than {SMALLEST // 10**6}MB, which sums alone may take; write more"
+                "storage.max_size",
+                f"is less than {SMALLEST // 10**6}MB, and aggregates alone may need that much; use more",
             )
         if self.storage.log.max_size < LEAST_LOG:
             yield Problem(
-                "storage.log.max_size", f"is less than {LEAST_LOG // 2**20}MiB, which few requests fill; write more"
+                "storage.log.max_size", f"is less than {LEAST_LOG // 2**20}MiB, which a few requests fill; use more"
             )
         if not 0 < 4 * self.storage.log.segment_size <= self.storage.log.max_size:
             yield (
                 Problem(
                     "storage.log.segment_size",
-                    "is more than a quarter of storage.log.max_size; files go as a whole, so write less, or a "
-                    "larger max_size",
+                    "is more than a quarter of storage.log.max_size; log files are deleted as a whole, so use less, "
+                    "or a larger max_size",
                 )
             )
         if self.storage.log.max_age <= timedelta(0):
             yield Problem(
-                "storage.log.max_age", "nothing would be kept for a destination that is away; write '1d' or alike"
+                "storage.log.max_age",
+                "nothing would be kept for a destination that is down; use a duration such as '1d'",
             )
         if self.storage.retention <= timedelta(0):
-            yield Problem("storage.retention", "nothing would be kept; write how long, such as '90d'")
+            yield Problem("storage.retention", "nothing would be kept; use a longer duration, such as '90d'")
         if self.shutdown.timeout < timedelta(seconds=1):
             yield (
                 Problem(
                     "shutdown.timeout",
-                    "is less than a second, in which nothing could be delivered; write more, such as '20s'",
+                    "is less than a second, which is too short to deliver anything; use more, such as '20s'",
                 )
             )
 
@@ -548,7 +560,9 @@ def _tree(path: Path, problems: list[Problem], filled: Filled) -> dict[str, Any]
     if tree is None and not problems:
         return {}
     if tree is not None:
-        problems.append(Problem("", "the file must be keys and values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'"))
+        problems.append(
+            Problem("", "the file must be a mapping of keys to values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'")
+        )
     return None
 
 

@@ -31,8 +31,8 @@ class Problem(NamedTuple):
         key: The place in the file, such as ``models.churn.windows``; "" = the section itself.
         text: The rule and the fix.
 
-    >>> str(Problem("windows", "'25' has no unit; write '25h' or '25m'"))
-    "windows: '25' has no unit; write '25h' or '25m'"
+    >>> str(Problem("windows", "'25' has no unit; use '25h' or '25m'"))
+    "windows: '25' has no unit; use '25h' or '25m'"
     """
 
     key: str

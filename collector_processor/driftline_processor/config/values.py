@@ -48,7 +48,7 @@ def parse_duration(text: object, *units: str) -> timedelta:
     datetime.timedelta(seconds=5400)
     >>> parse_duration("90", "d", "h")
     Traceback (most recent call last):
-    ValueError: '90' has no unit; write '90d' or '90h'
+    ValueError: '90' has no unit; use '90d' or '90h'
     """
     if isinstance(text, timedelta):
         return text
@@ -60,10 +60,8 @@ def parse_duration(text: object, *units: str) -> timedelta:
         except OverflowError:
             raise ValueError(f"'{stripped}' is too long; the longest duration is '999999999d'") from None
     if re.fullmatch(r"\d+(\.\d+)?", stripped):
-        raise ValueError(f"'{stripped}' has no unit; write " + " or ".join(f"'{stripped}{unit}'" for unit in units))
-    raise ValueError(
-        f"'{stripped:.60}' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'"
-    )
+        raise ValueError(f"'{stripped}' has no unit; use " + " or ".join(f"'{stripped}{unit}'" for unit in units))
+    raise ValueError(f"'{stripped:.60}' is not a duration; use a number and a unit (ms, s, m, h, d, w), such as '10s'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +118,14 @@ def parse_address(value: object) -> Address:
 
     >>> parse_address("http://127.0.0.1:4318/v1")
     Traceback (most recent call last):
-    ValueError: 'http://127.0.0.1:4318/v1' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'
+    ValueError: 'http://127.0.0.1:4318/v1' is not an address; use only 'host:port', as in '127.0.0.1:4318'
     """
     if isinstance(value, Address):
         return value
     text = str(value).strip()
     match = _ADDRESS.fullmatch(text)
     if match is None:
-        raise ValueError(f"'{text}' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'")
+        raise ValueError(f"'{text}' is not an address; use only 'host:port', as in '127.0.0.1:4318'")
     if int(match["port"]) > 65535:
         raise ValueError(f"port {match['port']} does not exist; ports go up to 65535")
     return Address(match["six"] or match["host"] or "0.0.0.0", int(match["port"]))
@@ -149,7 +147,7 @@ def parse_size(text: object) -> int:
     """
     match = _SIZE.fullmatch(str(text).strip())
     if match is None:
-        raise ValueError(f"'{text}' is no size; write a number and a unit, such as '10GB' or '512MiB'")
+        raise ValueError(f"'{text}' is not a size; use a number and a unit, such as '10GB' or '512MiB'")
     return int(float(match[1]) * _UNITS[match[2]])
 
 
@@ -169,16 +167,16 @@ def _moment(value: object) -> object:
     try:
         return instant(str(value))
     except ValueError:
-        raise ValueError(f"'{value:.60}' is no time; write one such as '2026-11-01T00:00:00Z'") from None
+        raise ValueError(f"'{value:.60}' is not a time; use ISO 8601, for example '2026-11-01T00:00:00Z'") from None
 
 
 def _path(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
-        raise ValueError(f"{value!r:.60} is not a path; write one as text")
+        raise ValueError(f"{value!r:.60} is not a path; use a string")
     try:
         return Path((info.context or {}).get("folder", "")) / Path(value).expanduser()
     except RuntimeError:
-        raise ValueError(f"'{value}' names a user who is not there; write the whole path") from None
+        raise ValueError(f"'{value}' begins with a user who does not exist; use the full path") from None
 
 
 def _class_texts(value: object) -> object:
@@ -198,14 +196,16 @@ def _method_names(value: object, *, deciding: bool) -> object:
 def _host_name(value: object) -> object:
     """Return a name as it stands in an address bar, without scheme and port."""
     if isinstance(value, str) and not _HOST_NAME.fullmatch(value):
-        raise ValueError(f"'{value:.80}' is no host name; write it alone, as in 'drift.example.com' or '*.example.com'")
+        raise ValueError(
+            f"'{value:.80}' is not a host name; use only the name, as in 'drift.example.com' or '*.example.com'"
+        )
     return value
 
 
 def _origin(value: object) -> object:
     """Return a site as a browser names it: scheme, host, and the port where it is unusual."""
     if isinstance(value, str) and not _ORIGIN.fullmatch(value):
-        raise ValueError(f"'{value:.80}' is no origin; write scheme and host, as in 'https://shop.example.com'")
+        raise ValueError(f"'{value:.80}' is not an origin; use scheme and host, as in 'https://shop.example.com'")
     return value
 
 
@@ -215,7 +215,7 @@ def _page_url(value: object) -> object:
         return value
     _check_url(value, "https://driftline.example.com")
     if any(character in value for character in "?#"):
-        raise ValueError(f"'{value:.120}' goes on behind its path; write it up to there, without '?' and '#'")
+        raise ValueError(f"'{value:.120}' must end with its path; remove '?' or '#' and what follows")
     return value.rstrip("/")
 
 
@@ -232,19 +232,19 @@ def _trace_url(value: object) -> object:
     try:
         parts = [part for part in Formatter().parse(value) if part[1] is not None]
     except ValueError:
-        raise ValueError(f"'{value:.120}' has a brace without its other; write '{_TRACE_EXAMPLE}' or alike") from None
+        raise ValueError(f"'{value:.120}' has an unmatched brace; use for example '{_TRACE_EXAMPLE}'") from None
     for _, name, form, conversion in parts:
         if name not in TRACE_PLACES:
             raise ValueError(
-                f"'{value:.120}' asks for {{{name}}}, which nobody knows; write {{trace_id}} or {{span_id}}"
+                f"'{value:.120}' contains {{{name}}}, which is not a placeholder; use {{trace_id}} or {{span_id}}"
             )
         if form or conversion:
-            raise ValueError(f"'{value:.120}' asks for more than {{{name}}}; write {{{name}}} alone")
+            raise ValueError(f"'{value:.120}' has a format after {{{name}}}; use only {{{name}}}")
     if "trace_id" not in {name for _, name, _, _ in parts}:
-        raise ValueError(f"'{value:.120}' has no {{trace_id}}; write '{_TRACE_EXAMPLE}' or alike")
+        raise ValueError(f"'{value:.120}' has no {{trace_id}}; use for example '{_TRACE_EXAMPLE}'")
     if "{" in _check_url(value, _TRACE_EXAMPLE):
         raise ValueError(
-            f"'{value:.120}' has a place in its host; put {{trace_id}} behind it, as in '{_TRACE_EXAMPLE}'"
+            f"'{value:.120}' has a placeholder in its host; put {{trace_id}} after the host, as in '{_TRACE_EXAMPLE}'"
         )
     return value
 
@@ -257,17 +257,20 @@ def _check_url(value: str, example: str) -> str:
     except ValueError:
         host = ""
     if not host or parts.scheme not in ("http", "https") or not _URL.fullmatch(value):
-        raise ValueError(f"'{value:.120}' is no address of a page; write http or https, host and path: '{example}'")
+        raise ValueError(
+            f"'{value:.120}' is not the URL of a page; use http or https, host and path, as in '{example}'"
+        )
     if "@" in host:
         raise ValueError(
-            f"'{host.rpartition('@')[2]:.120}' is given with a user, whom every link would show; leave it out"
+            f"'{host.rpartition('@')[2]:.120}' is preceded by a user name, which every link would show; "
+            "remove the user name"
         )
     return host
 
 
 def _confidence(value: object) -> object:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 < value < 1:
-        raise ValueError(f"'{value}' is no confidence; write a number between 0 and 1, such as 0.002")
+        raise ValueError(f"'{value}' is not a confidence; use a number between 0 and 1, such as 0.002")
     return value
 
 
@@ -296,7 +299,9 @@ def _keep(value: object) -> Keep:
         return Keep(0 if text == "none" else None)
     match = re.fullmatch(r"sample:([0-9_]{1,12})", text)
     if match is None or not int(match[1]):
-        raise ValueError(f"'{text[:60]}' is not known; write none, all, or sample:5000 for so many rows of every day")
+        raise ValueError(
+            f"'{text[:60]}' is not allowed; use none, all, or for example sample:5000 to keep 5,000 rows per day"
+        )
     return Keep(int(match[1]))
 
 

@@ -25,32 +25,33 @@ class Versions(Section):
 
     champion: Text | None = Field(
         default=None,
-        description="The version that all others are [compared with](../how-to/compare-versions.md).",
+        description="The version that all other versions are [compared with](../how-to/compare-versions.md).",
         examples=['"1"'],
-        json_schema_extra={"default": "the one with most rows"},
+        json_schema_extra={"default": "the version with the most rows"},
     )
     challenger: Names = Field(
         default=(),
-        description="Versions compared as a shadow where the champion scored at least half of their requests, else as "
-        "a canary. Every version that is not named is a challenger.",
+        description="Versions that are compared as a shadow if the champion scored at least half of their "
+        "requests, and otherwise as a canary. A version that is not named is a challenger.",
         examples=['["4"]'],
     )
     shadow: Names = Field(
         default=(),
-        description="Versions that score the champion's requests without being heard; compared request by request.",
+        description="Versions that score the requests of the champion, without effect. They are compared request "
+        "by request.",
         examples=['["2"]'],
     )
     canary: Names = Field(
         default=(),
-        description="Versions that answer requests of their own; compared hour by hour.",
+        description="Versions that answer requests of their own. They are compared hour by hour.",
         examples=['["3"]'],
     )
     since: Moment = Field(
         default=0,
-        description="From when on versions are compared at the earliest, in "
-        "[whole five minutes](../how-to/configure-the-processor.md#versions-that-predict-together).",
+        description="The earliest time at which the comparison starts, in [whole five "
+        "minutes](../how-to/configure-the-processor.md#versions-that-predict-together).",
         examples=["2026-11-01T00:00:00Z"],
-        json_schema_extra={"default": "when the later of the two versions began"},
+        json_schema_extra={"default": "the start of the later of the two versions"},
     )
 
     @property
@@ -62,12 +63,13 @@ class Versions(Section):
         """Return a sentence for every rule between the keys that is broken."""
         version_names = [*self.challenger, *self.shadow, *self.canary]
         problems_found = [
-            f"'{version_name}' is named twice; a version is one of them"
+            f"'{version_name}' is listed twice; list each version once"
             for version_name in {*version_names}
             if version_names.count(version_name) > 1
         ]
         if self.champion is not None and self.champion in version_names:
             problems_found.append(
-                f"'{self.champion}' is the champion and something else, too; leave one of the two out"
+                f"'{self.champion}' is the champion and is also listed as another kind of version; "
+                "remove one of the two"
             )
         return sorted(problems_found)

@@ -32,7 +32,10 @@ class Loader(yaml.SafeLoader):
         root = super().get_single_node()
         if root is not None and _values(root, {}) > MOST_VALUES:
             raise yaml.constructor.ConstructorError(
-                None, None, f"its aliases mean more than {MOST_VALUES:,} values; write less", root.start_mark
+                None,
+                None,
+                f"its aliases expand to more than {MOST_VALUES:,} values; use fewer aliases",
+                root.start_mark,
             )
         return root
 
@@ -45,7 +48,10 @@ def _values(node: yaml.Node, counts_by_node: dict[int, int]) -> int:
     if isinstance(node, yaml.ScalarNode):
         if not node.value.isascii() and _HALF.search(node.value):
             raise yaml.constructor.ConstructorError(
-                None, None, "it holds half a character, which no file can; write the whole character", node.start_mark
+                None,
+                None,
+                "a string contains an unpaired surrogate, which is not valid text; use the whole character",
+                node.start_mark,
             )
         return 1
     parts = (part for pair in node.value for part in pair) if isinstance(node, yaml.MappingNode) else node.value
@@ -73,7 +79,10 @@ def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[str, object]:
         line = key.start_mark.line + 1
         if name in lines_by_key and name != "<<":
             raise yaml.constructor.ConstructorError(
-                None, None, f"'{name}' is already set in line {lines_by_key[name]}; keep one of the two", key.start_mark
+                None,
+                None,
+                f"'{name}' is already set in line {lines_by_key[name]}; remove one of the two",
+                key.start_mark,
             )
         lines_by_key[name] = line
     loader.flatten_mapping(node)
@@ -98,7 +107,7 @@ def parse_yaml(text: str, environ: Mapping[str, str], problems: list[Problem], f
     {'headers': {'key': 'none'}}
     >>> problems = []
     >>> parse_yaml("key: ${env:TOKEN}", {}, problems), str(problems[0])
-    ({'key': ''}, "key: the environment variable TOKEN is not set; set it, or write '${env:TOKEN:-default}'")
+    ({'key': ''}, "key: the environment variable TOKEN is not set; set it, or use '${env:TOKEN:-default}'")
     """
     try:
         tree = yaml.load(text, Loader=Loader)
@@ -108,7 +117,7 @@ def parse_yaml(text: str, environ: Mapping[str, str], problems: list[Problem], f
         problems.append(Problem("", f"{where}{error.problem or error}"))
         return None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problems.append(Problem("", f"not YAML that can be read: {error}"))
+        problems.append(Problem("", f"not valid YAML: {error}"))
         return None
     return _fill(tree, "", environ, problems, {} if filled is None else filled)
 
@@ -121,7 +130,7 @@ def masked(problem: Problem, filled: Filled) -> Problem:
     >>> masked(Problem("web.endpoint", "'hunter2' has no port"), {"web.endpoint": {"hunter2": "${env:PLACE}"}}).text
     "'${env:PLACE}' has no port"
     >>> masked(Problem("web.endpoint", "'hunter' has no port"), {"web.endpoint": {"hunter2": "${env:PLACE}"}}).text
-    'what ${env:PLACE} holds cannot be used here; docs/reference/configuration.md says what the key takes'
+    'the value of ${env:PLACE} cannot be used here; docs/reference/configuration.md shows the allowed values'
     """
     key, message = problem
     for path, values in filled.items():
@@ -134,7 +143,9 @@ def masked(problem: Problem, filled: Filled) -> Problem:
                 message = re.sub(re.escape(form).join(bounds), lambda _, name=values[value]: name, message, flags=re.I)  # type: ignore[misc]
         if is_same_path and any(_shown(value, message, values) for value in values):
             names = " and ".join(dict.fromkeys(values.values()))
-            message = f"what {names} holds cannot be used here; docs/reference/configuration.md says what the key takes"
+            message = (
+                f"the value of {names} cannot be used here; docs/reference/configuration.md shows the allowed values"
+            )
     return Problem(key, message)
 
 
@@ -180,9 +191,7 @@ def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[P
         if default is None:
             filled.setdefault(path, {})[""] = f"${{env:{name}}}"
             problems.append(
-                Problem(
-                    path, f"the environment variable {name} is not set; set it, or write '${{env:{name}:-default}}'"
-                )
+                Problem(path, f"the environment variable {name} is not set; set it, or use '${{env:{name}:-default}}'")
             )
             return ""
         return default

@@ -15,12 +15,12 @@ def near(name: str, names: Sequence[str], most: int = 12) -> str:
     >>> near("scores", ("score", "temp"))
     "did you mean 'score'?"
     >>> near("x", ("score", "temp"))
-    'there are score, temp'
+    'available: score, temp'
     """
     close = nearest(name, names)
     if close:
         return f"did you mean {' or '.join(repr(match) for match in close)}?"
-    return f"there are {listed(names, most)}" if names else "there are none"
+    return f"available: {listed(names, most)}" if names else "none are available"
 
 
 def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:

@@ -16,7 +16,8 @@ def run(once: bool = False, forward: str | None = None, port: int | None = None)
 
     console = terminal()
     console.print(
-        "[bold]Late flights.[/] A model learns from two winter months which flights arrive late; then the year goes on."
+        "[bold]Late flights.[/] A model is trained on two winter months to predict late flights. Then it predicts "
+        "the rest of the year."
     )
     with Steps(console) as steps:
         steps.begin("Loading pandas and scikit-learn")

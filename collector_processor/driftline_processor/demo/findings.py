@@ -71,23 +71,23 @@ def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[s
     warned = [month for month in months if month.state == "at_risk"]
     wrong = [month for month in months if month.state == "degraded"]
     if warned and wrong and months.index(warned[0]) < months.index(wrong[0]):
-        sentences.append(f"{warned[0].name} warned, before there was a loss. {warned[0].sentence}")
+        sentences.append(f"{warned[0].name} gave a warning before the performance dropped. {warned[0].sentence}")
     if wrong:
         worst = max(wrong, key=lambda month: month.over_constant)
-        sentences.append(f"{worst.name} was worst. {worst.sentence} {worst.advice}")
+        sentences.append(f"{worst.name} was the worst month. {worst.sentence} {worst.advice}")
         mended = loss_with_frozen_weather(worst.name)
         sentences.append(
-            f"Asked again about {worst.name} with temp and dewp held at their training means, the same model has a "
-            f"log loss of {number(mended)}: weather that it had never seen was the cause."
+            f"For {worst.name}, with temp and dewp set to their training means, the same model has a log loss of "
+            f"{number(mended)}: the cause was weather that was not in the training data."
         )
     calm = [month for month in months if month.state == "healthy" and month.score_psi >= LARGE_PSI]
     if calm:
         furthest = max(calm, key=lambda month: month.score_psi)
-        sentences.append(f"{furthest.name} shows that drift is not loss. {furthest.sentence}")
+        sentences.append(f"{furthest.name} shows drift without a drop of performance. {furthest.sentence}")
     unseen = [month for month in wrong if month.score_psi < LARGE_PSI / 2]
     if unseen:
         nearest = min(unseen, key=lambda month: month.score_psi)
-        sentences.append(f"{nearest.name} shows that loss is not drift. {nearest.sentence}")
+        sentences.append(f"{nearest.name} shows a drop of performance without drift of the scores. {nearest.sentence}")
     return sentences
 
 

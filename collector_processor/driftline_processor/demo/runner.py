@@ -61,9 +61,7 @@ def choose_ports(first: int | None = None) -> tuple[Ports, str]:
         occupied = [str(port) for port in astuple(ports) if not _is_free(port)]
         if occupied:
             verb = "is" if len(occupied) == 1 else "are"
-            raise RuntimeError(
-                f"{' and '.join(occupied)} {verb} in use; --port N takes N and the three ports behind it"
-            )
+            raise RuntimeError(f"{' and '.join(occupied)} {verb} in use; --port N uses N and the next three ports")
         return ports, ""
     usual = astuple(Ports())
     occupied = [str(port) for port in usual if not _is_free(port)]
@@ -72,7 +70,7 @@ def choose_ports(first: int | None = None) -> tuple[Ports, str]:
     chosen = Ports(*(port if str(port) not in occupied else _free_port() for port in usual))
     busy = f"{', '.join(occupied[:-1])} and {occupied[-1]} are" if occupied[1:] else f"{occupied[0]} is"
     return chosen, (
-        f"{busy} in use, by another processor perhaps: the pages are at port {chosen.web}, OTLP at {chosen.http} "
+        f"{busy} in use, perhaps by another processor: the pages are at port {chosen.web}, OTLP at {chosen.http} "
         f"(HTTP) and {chosen.grpc} (gRPC), the service at {chosen.service}."
     )
 
@@ -182,7 +180,7 @@ def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) 
     raise RuntimeError(
         f"the processor shows {count(progress[0])} of {count(predictions)} predictions and {count(progress[1])} of "
         f"{count(outcomes)} outcomes, "
-        f"and nothing new for {SETTLE_SECONDS} s"
+        f"and nothing has changed for {SETTLE_SECONDS} s"
     )
 
 
@@ -208,7 +206,7 @@ def run(console: Console, once: bool = False, forward: str | None = None, port: 
             play(Path(name), console, forward, port) as finding,
         ):
             if once:
-                console.print("\nThe pages end here; without --once they are served until Ctrl-C.")
+                console.print("\nThe pages are not served any more. Without --once, they are served until Ctrl-C.")
             else:
                 _links(finding.page, console)
                 console.print("Serving until Ctrl-C.")
@@ -243,9 +241,9 @@ def play(directory: Path, console: Console, forward: str | None = None, port: in
             train.write(model, train.baseline_of(model, flights), directory)
             replayed = data.replayed_rows(flights)
             console.print(
-                f"Trained on {count(len(data.training_rows(flights)))} flights of January and February; baseline from "
-                f"{count(len(data.reference_rows(flights)))} others; replaying {count(len(replayed))} of March to "
-                "December over HTTP."
+                f"Trained on {count(len(data.training_rows(flights)))} flights of January and February. The baseline "
+                f"has {count(len(data.reference_rows(flights)))} other flights. Replaying {count(len(replayed))} "
+                "flights of March to December over HTTP."
             )
             steps.begin("Starting the processor and the service")
             processor = running.enter_context(_running(processor_command, environment, directory / "processor.log"))
@@ -259,16 +257,16 @@ def play(directory: Path, console: Console, forward: str | None = None, port: in
             with httpx.Client(base_url=page, timeout=30) as pages:
                 settled = _settle(pages, len(replayed), int(replayed["late"].notna().sum()), steps)
                 sections = pages.get(f"/api/v1/models/{train.MODEL_NAME}/sections", params={"window": "1mo"})
-            steps.begin("Asking the model again about the worst month")
+            steps.begin("Evaluating the worst month again")
             sentences = findings.findings_of(settled, partial(findings.log_loss_with_frozen_weather, model, flights))
         laid_out = decode_sections(sections.raise_for_status().content).sections
         console.print(Group(*section_views(section for section in laid_out if section.key == "windows")))
-        console.print("\n[bold]What was found[/]")
+        console.print("\n[bold]Findings[/]")
         for sentence in sentences:
             console.print(Text(f" • {sentence}"))
         seconds = round(time.monotonic() - started)
         predictions = many(len(replayed), "prediction")
-        console.print(f"\n{predictions}, with every outcome there is, in {many(seconds, 'second')}.")
+        console.print(f"\n{predictions} and their outcomes in {many(seconds, 'second')}.")
         yield Finding(settled, sentences, page)
 
 
@@ -276,19 +274,19 @@ def _replay(replayed: pd.DataFrame, client: httpx.Client, steps: Steps) -> None:
     steps.begin("Replaying", len(replayed))
     for step in replay.replay(replayed, client):
         day = f"{step.time.tz_convert(TIMEZONE):%-d %B}"
-        steps.go_on(step.predictions, f"Replaying {day}, {count(step.outcomes)} landed")
+        steps.go_on(step.predictions, f"Replaying {day}, {count(step.outcomes)} flights landed")
 
 
 def _links(page: str, console: Console) -> None:
     model = f"{page}/models/{train.MODEL_NAME}"
-    console.print("\n[bold]Look[/]")
+    console.print("\n[bold]Pages[/]")
     for name, url in (
         ("all models", page),
         ("month by month", f"{model}?window=1mo"),
         ("week by week", f"{model}?window=1w"),
-        ("what drifts", f"{model}/drift?window=1mo"),
+        ("drift", f"{model}/drift?window=1mo"),
         ("wrong flights", f"{model}/predictions?window=1mo"),
-        ("for Prometheus", f"{page}/metrics"),
-        ("as JSON", f"{page}/api/v1/models/{train.MODEL_NAME}/evaluations?window=1mo"),
+        ("metrics", f"{page}/metrics"),
+        ("JSON", f"{page}/api/v1/models/{train.MODEL_NAME}/evaluations?window=1mo"),
     ):
         console.print(f"  {name:<16}{url}", soft_wrap=True)

@@ -716,7 +716,7 @@ class Dictionaries:
         def decode_row(row: dict[str, Any]) -> T:
             digest = row["dictionary"]
             if digest not in self._open and digest not in packed:
-                raise ValueError("the dictionary that it is compressed with is missing")
+                raise ValueError("the compression dictionary of the row is missing")
             return decode(self.open(digest, packed.get(digest, b"")).decompress(row["blob"]))
 
         yield from connection.unreadable.skipped("evaluations", rows, decode_row)

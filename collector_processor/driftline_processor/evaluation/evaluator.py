@@ -290,8 +290,8 @@ class Evaluator:
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         model = self._series.by_number()[number].key.model
         self._warn_once(
-            f"windows of {window.name} of {model}: there was no memory to evaluate one; it is tried again"
-            " later, and at the next start. Where this goes on, raise limits.memory",
+            f"windows of {window.name} of {model}: there was not enough memory to evaluate one; driftline will retry"
+            " later, and at the next start. If this continues, raise limits.memory",
             reason,
         )
         if not self.waiting.put_off(number, window, self._clock()):
@@ -393,7 +393,7 @@ class Evaluator:
         metric_names = self._series.settings(series.key.model).performance
         for wrong in metric_names.problems(series.task.kind, series.task.classes):
             message = f"models.{series.key.model}.performance.{wrong}"
-            self._warn_once(f"{message}; until then it is left out")
+            self._warn_once(f"{message}; until then it is ignored")
 
     def _warn_misfits(self, source: StoreSource) -> None:
         """Log once of each baseline which methods were chosen for a feature that they do not compare."""
@@ -402,7 +402,7 @@ class Evaluator:
             return
         self._fitting.add((model, baseline.digest))
         for misfit in misfits(choices, baseline):
-            self._warn_once(f"{misfit.key(model)}: {misfit}; until then it is passed over")
+            self._warn_once(f"{misfit.key(model)}: {misfit}; until then it is ignored")
 
     def _warn_once(self, message: str, reason: str = "") -> None:
         if message not in self._warned:

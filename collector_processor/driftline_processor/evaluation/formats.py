@@ -39,7 +39,7 @@ def write_windows(written: str, evaluations: Sequence[Evaluation], now: int, fil
     """
     name, mark, place = written.partition("=")
     if not mark or not place:
-        raise BadInput(f"--write {written}: write a format and a file, such as openlineage=events.ndjson")
+        raise BadInput(f"--write {written}: use a format and a file, such as openlineage=events.ndjson")
     try:
         windows = windows_in(name, evaluations, now, files)
     except ValueError as error:

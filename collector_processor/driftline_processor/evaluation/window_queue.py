@@ -725,13 +725,13 @@ def windows_wait(backlog: Backlog, now: int) -> str:
     """Say how many windows wait, and since when.
 
     >>> windows_wait(Backlog(2, 0), 3600 * SECOND)
-    '2 windows wait to be evaluated, the longest for 1h: what is shown of them is older than their rows'
+    '2 windows are waiting to be evaluated, the longest for 1h: pages about them do not include their newest rows yet'
     """
-    waiting_text = "1 window waits" if backlog.windows == 1 else f"{backlog.windows:,} windows wait"
+    waiting_text = "1 window is waiting" if backlog.windows == 1 else f"{backlog.windows:,} windows are waiting"
     pronoun, their = ("it", "its") if backlog.windows == 1 else ("them", "their")
     waited = duration(now - backlog.since)
     longest = f"for {waited}" if backlog.windows == 1 else f"the longest for {waited}"
-    return f"{waiting_text} to be evaluated, {longest}: what is shown of {pronoun} is older than {their} rows"
+    return f"{waiting_text} to be evaluated, {longest}: pages about {pronoun} do not include {their} newest rows yet"
 
 
 def lags_sentence(lags: Mapping[str, int]) -> str:
@@ -751,12 +751,12 @@ def backfill_sentence(backfill: Backfill) -> str:
     """Say how far a backfill is, and how long it goes on.
 
     >>> backfill_sentence(Backfill(12_400, 37_600, 0, 209.0))
-    'Past windows are being judged: 12,400 of 50,000, about 3 min left'
+    'Past windows are being evaluated: 12,400 of 50,000, about 3 min left'
     """
     left = backfill.left
-    time_left = "how long it takes is not known yet" if left is None else f"about {_about(left)} left"
+    time_left = "remaining time unknown" if left is None else f"about {_about(left)} left"
     judged_windows, total = backfill.judged, backfill.judged + backfill.waiting
-    return f"Past windows are being judged: {judged_windows:,} of {total:,}, {time_left}"
+    return f"Past windows are being evaluated: {judged_windows:,} of {total:,}, {time_left}"
 
 
 _STEPS = ((DAY, 2 * DAY, "days"), (HOUR, 2 * HOUR, "h"), (60 * SECOND, 90 * SECOND, "min"), (SECOND, 0, "s"))

@@ -467,4 +467,4 @@ class DerivedMetrics:
             try:
                 self.send()
             except Exception:
-                _log.exception("derived metrics could not be made; the next ones come in %g s", self._every)
+                _log.exception("derived metrics could not be computed; the next attempt is in %g s", self._every)

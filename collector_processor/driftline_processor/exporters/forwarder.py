@@ -114,7 +114,7 @@ class Destination:
         if self._thread.is_alive():
             self._thread.join(1.0)
         if self._reader.behind:
-            _log.info("%s: requests wait in the log, and are sent after the next start", self.name)
+            _log.info("%s: requests are waiting in the log, and will be sent after the next start", self.name)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class Destination:
             try:
                 going = self._turn()
             except Exception:
-                _log.exception("%s: the log could not be read; it is tried again", self.name)
+                _log.exception("%s: the log could not be read; driftline will retry", self.name)
                 going = not self._pause(self._stopping, _FIRST_DELAY)
 
     def _turn(self) -> bool:
@@ -212,7 +212,7 @@ class Destination:
                 waiting.extendleft(reversed(_apart(parcel, len(bodies) // 2 if put_off else 1)))
             else:
                 self._count(metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS, signal)
-                self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); said once, counted from now on")
+                self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); logged once, counted from now on")
         return True
 
     def _takes_another(self, waiting: deque[Parcel], following: int) -> bool:
@@ -257,12 +257,18 @@ class Destination:
                 return None
             if answer.unreachable:
                 why = answer.message or answer.kind
-                self._say("unreachable", f"not reachable ({why}); keeping what fits, and trying again")
+                self._say(
+                    "unreachable", f"not reachable ({why}); requests are kept in the log, and driftline will retry"
+                )
                 put_off_since = None
             elif put_off_since is None:
                 put_off_since = self._clock()
                 why = f"{answer.kind}: {answer.message}" if answer.message else answer.kind
-                self._say("put off", f"puts requests off ({why}); keeping what fits, and trying again; said once")
+                self._say(
+                    "put off",
+                    f"is not accepting requests ({why}); they are kept in the log, "
+                    "and driftline will retry; logged once",
+                )
             elif self._clock() - put_off_since > (_JOINED_PATIENCE if joined else _PATIENCE):
                 if joined:
                     return answer
@@ -392,7 +398,7 @@ class Forwarder:
         try:
             self._log.append(Entry(signal, body, self._clock(), readers=FOR_DESTINATIONS, to=name))
         except Overloaded as refused:
-            _log.warning("%s: %s of driftline itself are lost: %s", name, signal, refused)
+            _log.warning("%s: driftline's own %s are lost: %s", name, signal, refused)
 
     def wanted(self, signal: Signal, body: bytes) -> Passage:
         """Return what of a request goes to any destination, without what passed here before."""
@@ -402,8 +408,9 @@ class Forwarder:
         if new.body != body and not self._said_again:
             self._said_again = True
             _log.info(
-                "a request came again that was forwarded before, and is not forwarded again; a sender repeats "
-                "itself when an acknowledgement was lost, or a destination sends back to driftline"
+                "a request that was forwarded before arrived again, and is not forwarded again; "
+                "either a sender repeated it "
+                "because an acknowledgement was lost, or a destination sends data back to driftline"
             )
         return new
 
@@ -416,7 +423,7 @@ def described(config: Config) -> list[str]:
     """Say in plain lines where things are forwarded.
 
     >>> described(Config())
-    ['forwarding nowhere: traces end here; add --forward URL']
+    ['not forwarding: traces end here; add --forward URL']
     """
     lines = []
     for name, exporter in config.exporters.items():
@@ -427,5 +434,5 @@ def described(config: Config) -> list[str]:
             sent.append(f"sending derived {', '.join(exporter.derived)}")
         lines.append(f"{' and '.join(sent)} to {exporter.destination} ({name})")
     if not any(exporter.forward for exporter in config.exporters.values()):
-        lines.append("forwarding nowhere: traces end here; add --forward URL")
+        lines.append("not forwarding: traces end here; add --forward URL")
     return lines

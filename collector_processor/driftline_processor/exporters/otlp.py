@@ -37,16 +37,16 @@ class Tls(Section):
 
     insecure: StrictBool = Field(
         default=False,
-        description="Send gRPC without TLS, as an endpoint that begins with `http://` does. Over HTTP the scheme of "
-        "the endpoint decides.",
+        description="Send gRPC without TLS, as with an endpoint that starts with `http://`. With HTTP, the scheme "
+        "of the endpoint decides.",
         examples=["true"],
         json_schema_extra={"shown": True},
     )
     ca_file: FilePath | None = Field(
         default=None,
-        description="The file (PEM) with the certificates of whom to trust.",
+        description="The file (PEM) with the trusted certificates.",
         examples=["ca.pem"],
-        json_schema_extra={"default": "those of the system"},
+        json_schema_extra={"default": "the certificates of the system"},
     )
     cert_file: FilePath | None = Field(
         default=None, description="The file (PEM) with the certificate of this processor.", examples=["client.pem"]
@@ -78,7 +78,7 @@ class Otlp(ExporterKind):
     )
     compression: Literal["gzip", "none"] | None = Field(
         default=None,
-        description="How requests are compressed. Compression is three quarters of what forwarding costs.",
+        description="How requests are compressed. Compression is three quarters of the cost of forwarding.",
         examples=["none"],
         json_schema_extra={"default": "`gzip`; `none` for an address of this machine"},
     )
@@ -101,7 +101,7 @@ class Otlp(ExporterKind):
 
     def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
         if self.timeout <= timedelta(0):
-            yield Problem("timeout", "must be more than nothing; write '10s'")
+            yield Problem("timeout", "must be greater than 0; use a duration such as '10s'")
         yield from self._tls_problems()
         yield from self._header_problems()
         try:
@@ -112,7 +112,9 @@ class Otlp(ExporterKind):
         for key, address in listeners:
             if address.meets(column) and (address.host == column.host or column.loopback or column.everywhere):
                 yield Problem(
-                    "endpoint", f"{self.endpoint} is driftline's own {key}: a loop; write where it should go instead"
+                    "endpoint",
+                    f"{self.endpoint} is driftline's own {key}, which would be a loop; "
+                    "use the address of another destination",
                 )
 
     def _column(self) -> Address:
@@ -122,7 +124,7 @@ class Otlp(ExporterKind):
             parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            raise ValueError(f"'{endpoint}' has no usable port; write a number up to 65535") from None
+            raise ValueError(f"'{endpoint}' has no valid port; use a number up to 65535") from None
         return self._address(parts, "" if re.search(r"\s", endpoint) else host, port)
 
     def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
@@ -131,7 +133,7 @@ class Otlp(ExporterKind):
 
     def _tls_problems(self) -> Iterator[Problem]:
         if (self.tls.cert_file is None) != (self.tls.key_file is None):
-            yield Problem("tls", "cert_file and key_file belong together; write both or none")
+            yield Problem("tls", "cert_file and key_file need each other; set both or neither")
         tls_files = {key: getattr(self.tls, key) for key in ("ca_file", "cert_file", "key_file")}
         absent = {key: path for key, path in tls_files.items() if path is not None and not isfile(path)}
         for key, path in absent.items():
@@ -140,15 +142,19 @@ class Otlp(ExporterKind):
             try:
                 self.tls.context()
             except OSError as error:
-                yield Problem("tls", f"the files cannot be used ({error}); write PEM files, and a key that fits")
+                yield Problem(
+                    "tls", f"the files cannot be used ({error}); use PEM files, and a key that matches the certificate"
+                )
         if self.tls.insecure and (self.tls.ca_file or self.tls.cert_file):
-            yield Problem("tls.insecure", "true means no TLS, but certificates are given; leave one of the two out")
+            yield Problem("tls.insecure", "true means no TLS, but certificates are set; remove one of the two")
 
     def _header_problems(self) -> Iterator[Problem]:
         yield from header_problems(self.headers)
         for header in self.forward_headers:
             if header.lower() in _OF_THE_REQUEST:
-                yield Problem("forward_headers", f"'{header}' is of the request itself and cannot travel; leave it out")
+                yield Problem(
+                    "forward_headers", f"'{header}' belongs to the request itself and cannot be forwarded; remove it"
+                )
 
 
 RETRYABLE_STATUSES = (429, 502, 503, 504)

@@ -106,7 +106,7 @@ _DECISIONS = pa.schema(
 
 def _decision(row: dict[str, Any]) -> Decision:
     if row["kind"] not in KINDS:
-        raise ValueError(f"a decision is never {row['kind']!r}")
+        raise ValueError(f"{row['kind']!r} is not a kind of decision")
     return Decision(**row)
 
 

@@ -65,14 +65,14 @@ def read_period(quarter: str, since: str, until: str, now: int) -> Period:
     '2026Q3, 1 July to 30 September 2026'
     >>> read_period("2026Q5", "", "", 0)
     Traceback (most recent call last):
-    ValueError: '2026Q5' is no quarter; write one like 2026Q3
+    ValueError: '2026Q5' is not a quarter; use for example 2026Q3
     """
     if quarter:
         match = _QUARTER.fullmatch(quarter.strip())
         if match is None or not 1970 <= int(match[1]) < 9999:
-            raise ValueError(f"'{quarter:.20}' is no quarter; write one like 2026Q3")
+            raise ValueError(f"'{quarter:.20}' is not a quarter; use for example 2026Q3")
         if since or until:
-            raise ValueError("a period is a quarter, or from one day to another; leave one of them out")
+            raise ValueError("a period is either a quarter, or from one day to another; remove one of the two")
         year, first = int(match[1]), 3 * int(match[2]) - 2
         after = datetime(year + first // 10, (first + 2) % 12 + 1, 1, tzinfo=UTC)
         return Period(_time(datetime(year, first, 1, tzinfo=UTC)), _time(after), f"{year}Q{match[2]}")
@@ -80,7 +80,7 @@ def read_period(quarter: str, since: str, until: str, now: int) -> Period:
     ago = _AGO.fullmatch(since.strip()) if since else None
     start = _day("from", since) if since and ago is None else end - (int(ago[1]) if ago else USUAL_DAYS) * DAY
     if start >= end:
-        raise ValueError(f"from {date_words(start)} is not before to {date_words(end)}; write the earlier day first")
+        raise ValueError(f"from {date_words(start)} is not before to {date_words(end)}; put the earlier day first")
     return Period(start, end)
 
 
@@ -91,7 +91,7 @@ def _day(name: str, text: str) -> int:
             raise ValueError
         return _time(parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        raise ValueError(f"{name}: '{text:.40}' is no day; write one like 2026-07-01, or -30d") from None
+        raise ValueError(f"{name}: '{text:.40}' is not a day; use for example 2026-07-01, or -30d") from None
 
 
 def _time(moment: datetime) -> int:

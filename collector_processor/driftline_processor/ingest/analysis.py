@@ -134,7 +134,7 @@ class Analysis:
             except StorageOutage:  # that was said once; the requests stay in the log
                 self._stopping.wait(_AGAIN)
             except Exception:
-                _log.exception("accepted requests could not be analysed; they are tried again")
+                _log.exception("accepted requests could not be analysed; driftline will retry")
                 self._stopping.wait(_AGAIN)
 
     def _step(self) -> None:
@@ -167,7 +167,7 @@ class Analysis:
                 for stored in block:
                     self._store([stored], stored.following)
                 return
-            _log.exception("a request could not be stored; it is left out")
+            _log.exception("a request could not be stored; it is skipped")
             self._reject("not_stored", requests[0].rows)
 
     def _decoded(self, block: list[Stored]) -> list[Request]:
@@ -184,7 +184,7 @@ class Analysis:
                 requests.append(self._decoding.traces(bodies, last.received))
                 decoded = {id(entry) for entry in new.values()}
             except Exception:
-                _log.exception("requests could not be decoded at once; each is decoded alone")
+                _log.exception("requests could not be decoded together; each one is decoded separately")
         decoded_alone = (self._decoded_alone(stored.entry) for stored in block if id(stored.entry) not in decoded)
         return [*requests, *(decoded_request for decoded_request in decoded_alone if decoded_request is not None)]
 
@@ -201,7 +201,7 @@ class Analysis:
         try:
             return self._decoding.request(entry.signal, entry.body, entry.received)
         except Exception:
-            _log.exception("a request could not be decoded; it is left out")
+            _log.exception("a request could not be decoded; it is skipped")
             self._reject("not_decoded", 1)
             return None
 

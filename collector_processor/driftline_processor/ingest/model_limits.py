@@ -141,20 +141,20 @@ class ModelLimits:
         """Return the sentence about names beyond the limits since the start; None without any."""
         sentences = []
         for limit, limit_value, fate in (
-            ("models", self._limits.models, "counted and not kept"),
-            ("versions", self._limits.versions, f"kept as those of version '{OTHER}'"),
-            ("environments", self._limits.environments, f"kept as those of environment '{OTHER}'"),
+            ("models", self._limits.models, "counted but not stored"),
+            ("versions", self._limits.versions, f"stored under version '{OTHER}'"),
+            ("environments", self._limits.environments, f"stored under environment '{OTHER}'"),
         ):
             names = list(self._beyond[limit].copy())
             if names:
-                suffix = " of a model" if limit == "versions" else ""
+                suffix = " per model" if limit == "versions" else ""
                 shown_names = ", ".join(short(name) for name in names[:3])
                 count = (
                     many(len(names), limit[:-1]) if len(names) < _MOST_NAMES else f"more than {_MOST_NAMES:,} {limit}"
                 )
                 sentences.append(
-                    f"rows of {count} beyond limits.{limit} ({limit_value:,}{suffix}) are {fate}, such as "
-                    f"{shown_names}; raise the limit, or free a place with driftline forget --model NAME"
+                    f"rows of {count} above limits.{limit} ({limit_value:,}{suffix}) are {fate}, such as "
+                    f"{shown_names}; raise the limit, or remove a model with driftline forget --model NAME"
                 )
         return "; ".join(sentences) or None
 

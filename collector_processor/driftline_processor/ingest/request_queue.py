@@ -168,7 +168,7 @@ class RequestQueue:
                 with self._writing:
                     self._commit(waiting)
             except Exception as error:
-                _log.exception("the writer of requests failed; it goes on")
+                _log.exception("the writer of requests failed; it continues")
                 for _, _, future in waiting:
                     if not future.done():
                         future.set_exception(error)

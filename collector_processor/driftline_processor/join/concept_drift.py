@@ -79,7 +79,9 @@ class ConceptWatch:
             else:
                 self._streams.setdefault(row["series"], {})[row["slice"]] = stream
                 if why := stream.watch.anew:
-                    _log.warning("concept drift of %s begins anew, and keeps what it found: %s", series.key.model, why)
+                    _log.warning(
+                        "concept drift of %s starts again, and keeps the changes it detected: %s", series.key.model, why
+                    )
 
     def feed(self, series: Series, rows: pa.Table) -> None:
         """Feed the first outcomes of a series to its detectors.
@@ -109,7 +111,7 @@ class ConceptWatch:
 
     def _restart(self, series: Series, streams: ModelStreams, name: str) -> None:
         """Begin a stream anew, in which something went wrong."""
-        _log.exception("concept drift of %s could not be told; it begins anew", series.key.model)
+        _log.exception("concept drift of %s could not be computed; it starts again", series.key.model)
         streams.streams.pop(name, None)
         streams.stream(name)
         self._changed.add((series.number, name))

@@ -279,7 +279,7 @@ class RequestLog:
                 return
             self._damaged.add(position)
         self._counters.add(metrics.DRIFTLINE_LOG_DAMAGED, size)
-        _log.warning("log: %s: %s bytes of requests are lost; the others are kept", why, f"{size:,}")
+        _log.warning("log: %s: %s bytes of requests are lost; the other requests are kept", why, f"{size:,}")
 
     # -- those who write ----------------------------------------------------------------------------------------------
 
@@ -301,7 +301,7 @@ class RequestLog:
             if self._stopping or (self._waiting and self._waiting_bytes + len(entry.body) > WAITING_BYTES):
                 raise Overloaded
             if self._thread.ident is not None and not self._thread.is_alive():
-                raise StorageOutage("nothing writes the log any more; restart driftline")
+                raise StorageOutage("the thread that writes the log has ended; restart driftline")
             refuse_late(waited + self._expected_wait(len(entry.body)))
             if self._refusing is not None:
                 raise StorageOutage(self._refusing)
@@ -364,11 +364,11 @@ class RequestLog:
             try:
                 going = self._turn(group, letting_go)
             except Exception as error:
-                _log.exception("the writer of the log failed; it goes on")
+                _log.exception("the writer of the log failed; it continues")
                 with self._changed:
                     self._pace.give_up()
                 self._refuse([future for _, future in group], f"a request could not be written ({error})")
-                self._refuse(letting_go, f"the log could not be tidied ({error})")
+                self._refuse(letting_go, f"old files of the log could not be removed ({error})")
                 # 0.1: seconds from a turn of the writer that failed to the next
                 time.sleep(0.1)
 
@@ -426,7 +426,7 @@ class RequestLog:
             try:
                 self._tidy()
             except Exception:
-                _log.exception("the log could not be tidied; it is tried again")
+                _log.exception("old files of the log could not be removed; driftline will retry")
         return True
 
     def _write(self, group: list[tuple[Entry, Future[int]]]) -> None:
@@ -482,9 +482,9 @@ class RequestLog:
         """
         new = self.outage is None
         if isinstance(error, OSError):
-            reason = f"{error.strerror or error}); make room on its disk, nothing else is needed"
+            reason = f"{error.strerror or error}); free space on its disk, and driftline continues by itself"
         else:
-            reason = f"{type(error).__name__}: {error}); it is tried again every second"
+            reason = f"{type(error).__name__}: {error}); driftline retries every second"
             _log.error("the log could not be written", exc_info=error)
         self.outage = f"storage.directory: {self._folder} cannot be written ({reason}"
         if new:
@@ -528,7 +528,10 @@ class RequestLog:
             segment = self._segments[-1]
             sound = last_sound(segment) if segment.head else segment.first
             if sound < segment.end:
-                _log.info("log: %s ends within a request that was not acknowledged; it is cut off", segment.path.name)
+                _log.info(
+                    "log: %s ends with an incomplete request that was not acknowledged; the request is removed",
+                    segment.path.name,
+                )
                 if segment.head:
                     os.truncate(segment.path, segment.head + sound - segment.first)
                 segment.end = sound
@@ -557,7 +560,7 @@ class RequestLog:
             self._remove_before(following)
         slow = max(readers, key=lambda reader: reader.behind, default=None)
         full = slow is not None and slow.behind > 0 and self.size >= self._limits.size
-        self._refusing = f"the log is full, since {slow.name} is behind" if slow is not None and full else None
+        self._refusing = f"the log is full because {slow.name} is lagging" if slow is not None and full else None
         self._count(readers)
 
     def _beyond_limits(self) -> bool:
@@ -587,7 +590,7 @@ class RequestLog:
             labels = {attributes.DRIFTLINE_DESTINATION: reader.name, attributes.DRIFTLINE_SIGNAL: signal}
             self._counters.add(metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS, requests, labels)
         if lost:
-            _log.warning("%s: too far behind; its oldest %s requests are dropped", reader.name, f"{lost.total():,}")
+            _log.warning("%s: is lagging too far; its oldest %s requests are dropped", reader.name, f"{lost.total():,}")
 
     def _remove_before(self, position: int) -> None:
         """Remove files that hold nothing from a position on; the one that is appended to stays."""

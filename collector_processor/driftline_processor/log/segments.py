@@ -135,7 +135,7 @@ def existing(folder: Path) -> list[Segment]:
             head = file.read(_HEAD.size)
         letters, version, salt = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0, 0)
         if letters == _LETTERS and version > _VERSION:
-            raise UnknownFormat(f"{path.name} was written by a later version of driftline (format {version})")
+            raise UnknownFormat(f"{path.name} was written by a newer version of driftline (format {version})")
         sound = letters == _LETTERS and version == _VERSION
         segments_found.append(Segment(path, first, first + max(0, size - _HEAD.size), salt, _HEAD.size if sound else 0))
     segments_found.sort(key=lambda segment: segment.first)

@@ -131,8 +131,9 @@ class SubjectNotConfigured(ValueError):  # noqa: N818 - an answer, not a fault
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"models.{model}.subject says nothing; name the feature or slice that says whom a row is about in "
-            "driftline.yaml: rows that arrive from then on can be deleted by it"
+            f"models.{model}.subject is not set; set it in driftline.yaml to the feature or slice that identifies "
+            "the person of a row: "
+            "rows that arrive after that can be deleted by it"
         )
 
 
@@ -143,7 +144,7 @@ class UnknownModel(ValueError):  # noqa: N818 - an answer, not a fault
         version_names = f" {', '.join(order.values)}" if order.values else ""
         place = "" if order.environment is None else f" in environment '{order.environment}'"
         super().__init__(
-            f"nothing is known of {order.model}{version_names}{place}; GET /api/v1/models lists what there is"
+            f"there is no data of {order.model}{version_names}{place}; GET /api/v1/models lists all models"
         )
 
 
@@ -152,8 +153,8 @@ class OrderNotWritten(Exception):  # noqa: N818 - an answer, not a fault of the 
 
     def __init__(self, error: OSError) -> None:
         super().__init__(
-            f"nothing is deleted, since the order could not be written down: {error.strerror}; make room on the disk "
-            "of storage.directory and give the order again"
+            f"nothing is deleted, because the request could not be saved: {error.strerror}; free space on the disk "
+            "of storage.directory and send the request again"
         )
 
 
@@ -178,7 +179,7 @@ class ErasureOrders:
         except (ValueError, TypeError, KeyError) as error:
             aside = self._file.with_suffix(".unreadable")
             os.replace(self._file, aside)
-            stored_orders = "%s cannot be read (%s): give the orders to delete again; it is kept as %s"
+            stored_orders = "%s cannot be read (%s): send the requests to delete again; the file is kept as %s"
             _log.error(stored_orders, self._file, error, aside)
             return iter(())
 

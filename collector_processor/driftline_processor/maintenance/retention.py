@@ -72,7 +72,9 @@ class Sizing:
                 if not self._said:
                     self._said = True
                     _log.warning(
-                        "storage.max_size: sums and settings alone take %d MB, and they stay; write more", used // 10**6
+                        "storage.max_size: aggregates and settings alone need %d MB and are never deleted; "
+                        "use a larger value",
+                        used // 10**6,
                     )
                 return
             expire(until)

@@ -66,7 +66,7 @@ def _rows(value: Any, name: str) -> Iterator[Rows]:
         yield _one_table(value, name)
         return
     if not value:
-        raise BadInput(f"{name}: the list is empty; name a table or a file")
+        raise BadInput(f"{name}: the list is empty; pass a table or a file")
     for index, row in enumerate(value):
         yield _one_table(row, f"{name}[{index}]")
 

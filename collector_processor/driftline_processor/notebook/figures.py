@@ -71,7 +71,7 @@ def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Fi
         raise ValueError(f"no feature '{name}'; {near(name, tuple(columns_by_name))}")
     column = columns_by_name[name]
     if column.was is None or column.now is None:
-        raise ValueError(f"nothing is known of the values of '{name}': it is {states.state_word(column.state)}")
+        raise ValueError(f"there is no distribution of '{name}': its state is {states.state_word(column.state)}")
     figure, (axes,) = _figure(1, (7, 3.6))
     positions = np.arange(len(column.cells))
     colour, hatch = _look(column)

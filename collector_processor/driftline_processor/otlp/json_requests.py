@@ -35,14 +35,16 @@ def protobuf_of(signal: Signal, body: bytes) -> bytes:
     b''
     """
     if body.count(b"{") > MAX_MESSAGES:  # each takes 6 µs: 6 KB of empty ones, packed, took 12 seconds
-        raise TooManyMessages(f"the request holds more than {MAX_MESSAGES:,} objects; send it in smaller parts")
+        raise TooManyMessages(
+            f"the request contains more than {MAX_MESSAGES:,} objects; split it into smaller requests"
+        )
     try:
         document = _with_base64_ids(load_json(body))
         if not isinstance(document, dict):
-            raise TypeError("it is no object")
+            raise TypeError("it is not an object")
         return bytes(ParseDict(document, _REQUESTS[signal](), ignore_unknown_fields=True).SerializeToString())
     except (ValueError, ParseError, RecursionError, TypeError, AttributeError) as error:
-        raise Malformed(f"not an OTLP/JSON request of {signal}: {str(error)[:200]}") from None
+        raise Malformed(f"not an OTLP/JSON request for {signal}: {str(error)[:200]}") from None
 
 
 def _with_base64_ids(value: Any) -> Any:

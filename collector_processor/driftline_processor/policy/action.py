@@ -126,7 +126,7 @@ class HttpAction(Action):
         """Find what was made before, else send the request; return what was made."""
         earlier = yield from self.already_done(message)
         if earlier is not None:
-            return f"{earlier} is there already"
+            return f"{earlier} already exists"
         reply = yield self.request(message)
         return self.reference(reply)
 
@@ -183,7 +183,7 @@ class ActionChannel:
             return replace(not_taken.answer, detail=self._hidden(not_taken.answer.detail))
         except Exception as error:
             error_text = self._hidden(f"{type(error).__name__}: {error}")
-            _log.error("the action %s could not be carried out; it is tried again: %s", message.channel, error_text)
+            _log.error("the action %s failed, Driftline will retry: %s", message.channel, error_text)
             return Answer("put_off", error_text)
 
     def close(self) -> None:
@@ -222,7 +222,9 @@ def filled_address(url: str, message: Message) -> str:
     """
     filled = fill_text(url, facts_of(message), partial(quote, safe=""))
     if any(unquote(part) in (".", "..") for part in urlsplit(filled).path.split("/")):
-        raise NotTaken(Answer("refused", "a part of the path is '.' or '..', which leads to another place"))
+        raise NotTaken(
+            Answer("refused", "a part of the path is '.' or '..', which would change the target of the request")
+        )
     return filled
 
 

@@ -484,9 +484,9 @@ def _alert(row: dict[str, Any]) -> Alert:
     texts = {name: row[name] or "" for name in ("said", "ending")}
     alert = Alert(**fields | texts | {"subjects": tuple(row["subjects"] or ())})
     if alert.severity not in SEVERITIES:
-        raise ValueError(f"an alert is never {alert.severity!r}")
+        raise ValueError(f"{alert.severity!r} is not a severity of an alert")
     if not {alert.state, alert.said} <= {*_STATES, ""}:
-        raise ValueError(f"a model is never {alert.state!r}, nor said to be {alert.said!r}")
+        raise ValueError(f"the state {alert.state!r} or the notified state {alert.said!r} is not a state of a model")
     return alert
 
 
@@ -497,7 +497,7 @@ def _delivery(row: dict[str, Any]) -> Delivery:
 def _message(row: dict[str, Any]) -> Message:
     facts = json.loads(row["facts"])
     if not isinstance(facts, dict) or row["kind"] not in _KINDS:
-        raise ValueError(f"a message of the kind {row['kind']!r} never says {row['facts']:.40}")
+        raise ValueError(f"a message of the kind {row['kind']!r} cannot contain {row['facts']:.40}")
     return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"] or ()), "incident": row["incident"] or 1})
 
 

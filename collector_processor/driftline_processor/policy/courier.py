@@ -129,7 +129,7 @@ class Courier:
             try:
                 answer = self._channel.send(message, self._past(message))
             except Exception as error:
-                _log.exception("channel %s: a message could not be sent; it is tried again", self.name)
+                _log.exception("channel %s: a message could not be sent; Driftline will retry", self.name)
                 answer = Answer("put_off", f"{type(error).__name__}: {error}", unheard=True)
             if self._done(message, answer):
                 pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
@@ -171,9 +171,9 @@ class Courier:
                     for one in [one for one in queue.values() if one.alert == message.alert]:
                         del queue[one.id]
                         self._waiting[one.id] = one
-                first, self._said = not self._said, answer.detail or "it did not take the message"
+                first, self._said = not self._said, answer.detail or "it did not accept the message"
             if first:
-                _log.warning("channel %s: %s; messages are kept, and tried again", self.name, self._said)
+                _log.warning("channel %s: %s; messages are kept, and Driftline will retry", self.name, self._said)
             return False
         result = "expired" if answer.result == "put_off" else answer.result
         with self._lock:
@@ -185,7 +185,7 @@ class Courier:
             title = short(str(message.facts.get("title", message.id)), 120)
             _log.warning("channel %s: a message is %s: %s (%s)", self.name, result, answer.detail, title)
         elif again:
-            _log.info("channel %s: takes messages again", self.name)
+            _log.info("channel %s: accepts messages again", self.name)
         if answer.reference:
             self._remember(message.alert, answer.reference)
         self._report(Delivery(message.id, now, result, answer.detail[:500], answer.reference))
@@ -227,12 +227,14 @@ class Couriers:
             courier = self._couriers.get(message.channel)
             if courier is None:
                 gone[message.channel] += 1
-                self._noted.put(Delivery(message.id, self._clock(), "expired", "the channel is gone"))
+                self._noted.put(
+                    Delivery(message.id, self._clock(), "expired", "the channel was removed from the configuration")
+                )
             else:
                 courier.post([message], unsure=unsure)
         for name, count in gone.items():
-            given_up = "1 message that waits for it is" if count == 1 else f"{count} messages that wait for it are"
-            _log.warning("channel %s: it is gone from the configuration; %s given up", name, given_up)
+            given_up = "1 message is" if count == 1 else f"{count} messages are"
+            _log.warning("channel %s: it was removed from the configuration; %s dropped", name, given_up)
 
     def resume(self, messages: Sequence[Message], thread: Thread) -> None:
         """Take messages that wait since before this process began; a channel may have taken them then.

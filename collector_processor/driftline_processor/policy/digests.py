@@ -23,8 +23,8 @@ from .alerts import Alert, AlertStore, Delivery
 from .escalation import ASKING
 from .message import Kind, Message
 
-SUPERSEDED: Final = "a later message says it"
-NO_NEWS: Final = "it was over, or in somebody's hand, before quiet hours ended"
+SUPERSEDED: Final = "a later message includes it"
+NO_NEWS: Final = "it was over or acknowledged before quiet hours ended"
 
 
 def hold(message: Message, channels: Mapping[str, Channel]) -> Message:
@@ -174,11 +174,9 @@ class Digests:
             id = self._new_id(f"{kind}-{name}-{iso_time(digest_time)}")
             facts = collected_facts(kind, lines, now, keys.timezone, changes.page)
             changes.written.append(Message(id, id, name, kind, now, facts))
-            changes.deliveries += [Delivery(message.id, now, "collected", f"said in {id}", id) for message in waiting]
+            changes.deliveries += [Delivery(message.id, now, "collected", f"sent in {id}", id) for message in waiting]
         else:
-            changes.deliveries += [
-                Delivery(message.id, now, "expired", "its alert is forgotten") for message in waiting
-            ]
+            changes.deliveries += [Delivery(message.id, now, "expired", "its alert was deleted") for message in waiting]
 
     def _new_id(self, id: str) -> str:
         """Return an id that no message has: a clock that was set back has the same time twice."""

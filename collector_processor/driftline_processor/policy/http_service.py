@@ -99,7 +99,7 @@ class Reply(Struct, frozen=True):
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise NotTaken(Answer("put_off", f"HTTP {self.status}, and no JSON object: {self.text}"))
+            raise NotTaken(Answer("put_off", f"HTTP {self.status}, but the body is not a JSON object: {self.text}"))
         return document
 
     @property
@@ -169,7 +169,7 @@ class HttpService:
                     raise httpx.ReadTimeout("")
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 error_text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-                error_text = "ReadTimeout: the answer takes too long" if deadline.passed else error_text
+                error_text = "ReadTimeout: the response took too long" if deadline.passed else error_text
                 raise NotTaken(Answer("put_off", error_text, unheard=not isinstance(error, unsent))) from error
         reply = Reply(response.status_code, response.headers, body)
         if response.is_success or reply.status in request.accepted:

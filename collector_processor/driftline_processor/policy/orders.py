@@ -20,7 +20,7 @@ from .alerts import Alert, AlertStore, Approval, Delivery
 from .grouping import AlertChange, Look, gravity
 from .message import Kind, Message
 
-LAPSED: Final = "the alert was over before anybody approved it"
+LAPSED: Final = "the alert was over before the action was approved"
 
 Place = tuple[str, str]
 """Environment and model: what an incident is about."""
@@ -189,7 +189,7 @@ class Orders:
         """Return the note that an order stands already, for alerts that join its incident."""
         about = tuple(change.alert.id for change in changes)
         note = Message(self._new_id(name, id, "joined"), id, name, "joined", self._now, {}, alerts=about)
-        reason = f"it was ordered for the alert {message.about[0]}, which lasts"
+        reason = f"it was already requested by the alert {message.about[0]}, which is still open"
         return Order(note, delivery=Delivery(note.id, self._now, "collected", reason, message.id))
 
     # -- what ends ----------------------------------------------------------------------------------------------------

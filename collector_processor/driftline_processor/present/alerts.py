@@ -152,7 +152,9 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
     lines = [sentence if told.reason or not has_ended else f"What was found: {sentence}"]
     if told.told_at is not None:
         before = ", ".join(short(channel, 80) for channel in told.told_to)
-        lines.insert(0, f"Told to {before} on {date_words(told.told_at, told.timezone)}; nobody has taken it on since.")
+        lines.insert(
+            0, f"Notified {before} on {date_words(told.told_at, told.timezone)}; it has not been acknowledged since."
+        )
     if has_ended and verdict is not None:
         lines.append(f"Now: {verdict_sentence(verdict)}")
     elif verdict is not None:

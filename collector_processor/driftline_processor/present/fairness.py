@@ -50,13 +50,13 @@ def apart_sentence(fairness: Fairness, criterion: FairnessCriterion) -> str:
 
     >>> odds = FairnessCriterion("equal_opportunity", "labelled rows", "inconclusive", 0.15, 0.8, 0.1, (), 0.02, 0.3)
     >>> apart_sentence(Fairness("gender", "", None, None, (), (odds,)), odds)
-    '15 points (2 to 30); cannot tell whether it is more than 10: only 23 points or more would be'
+    '15 points (2 to 30); inconclusive whether it is more than 10: only 23 points or more would be'
     """
     ratio = criterion.name == "disparate_impact"
     value, write = (criterion.ratio, _ratio) if ratio else (criterion.difference, _bare_points)
     few = fewest_sentence(fairness, [criterion.name])
     if value is None or criterion.low is None:
-        return "cannot tell" + (f": {few}" if few else "")
+        return "inconclusive" + (f": {few}" if few else "")
     low, high, limit = criterion.low, criterion.high, criterion.limit
     unit = "times as high" if ratio else "points"
     gap_words = f"{write(value)} {unit} ({write(low)} {'or more' if high is None else f'to {write(high)}'})"
@@ -69,7 +69,7 @@ def apart_sentence(fairness: Fairness, criterion: FairnessCriterion) -> str:
     else:
         needed = limit + value - low
         reached = f"only {write(needed)} points or more would be" if needed <= 1 else "no gap would be with so few rows"
-    question = f"cannot tell whether it is {'less' if ratio else 'more'} than {write(limit)}: {reached}"
+    question = f"inconclusive whether it is {'less' if ratio else 'more'} than {write(limit)}: {reached}"
     return "; ".join(filter(None, (gap_words, question, few)))
 
 

@@ -25,17 +25,17 @@ def what_lacks(evaluation: Evaluation) -> str:
     >>> from types import SimpleNamespace as Some
     >>> from driftline_processor.core.evaluation import LastingDrift
     >>> what_lacks(Some(window=Some(name="1d"), lasting=LastingDrift("", ("score",), reason=("no_times",))))
-    'lasting shifts: cannot tell, the reference has no times; build it with its time column'
+    'lasting shifts: inconclusive, the reference has no times; build it with its time column'
     """
     columns = {} if evaluation.lasting is None else evaluation.lasting.columns
     reason = {shift.reason for shift in columns.values()}
     if not evaluation.window.name or not reason or "" in reason:
         return ""
     if "no_times" in reason:
-        return "lasting shifts: cannot tell, the reference has no times; build it with its time column"
+        return "lasting shifts: inconclusive, the reference has no times; build it with its time column"
     name = evaluation.window.name
     return (
-        f"lasting shifts: cannot tell, the reference has fewer than {LEAST_BLOCKS} stretches of {name} with rows enough"
+        f"lasting shifts: inconclusive, the reference has fewer than {LEAST_BLOCKS} periods of {name} with enough rows"
     )
 
 

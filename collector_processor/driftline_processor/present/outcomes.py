@@ -41,7 +41,7 @@ def delay_sentence(delay: OutcomeDelay) -> str:
     if delay.source == "configured":
         return f"Outcomes may take up to {took}, as outcome_delay in driftline.yaml says."
     if delay.source == "unknown":
-        return "How long outcomes take is not known yet: no outcome with a time has come."
+        return "The outcome delay is unknown so far: no outcome with a time has arrived."
     if delay.outcomes < FEW:
         count_words = "the only one came" if delay.outcomes == 1 else f"the latest of {delay.outcomes} came"
         return f"Outcomes take up to {took}: {count_words} within that time."

@@ -46,7 +46,7 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
         fires: Whether it fires at the end of the window.
 
     >>> step_words("counted", 1, 2), step_words("fired", 2, 2), step_words("eased", 1, 1, 3600 * 10**9)
-    ('not yet: 1 of 2 windows in a row', 'fires: 2 of 2 windows in a row', 'holds no more, not yet for 1h')
+    ('not yet: 1 of 2 windows in a row', 'fires: 2 of 2 windows in a row', 'no longer holds, but not yet for 1h')
     """
     if outcome == "counted":
         return f"not yet: {count} of {needed} windows in a row"
@@ -54,9 +54,9 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
         return "fires" if needed <= 1 else f"fires: {count} of {needed} windows in a row"
     if outcome == "eased":
         if count < needed:
-            return f"holds no more, in {count} of {needed} windows in a row"
-        return f"holds no more, not yet for {duration(cool_down)}"
-    unknown = "cannot tell, so it lasts" if fires else "cannot tell, so nothing follows"
+            return f"no longer holds, in {count} of {needed} windows in a row"
+        return f"no longer holds, but not yet for {duration(cool_down)}"
+    unknown = "inconclusive, so the alert stays open" if fires else "inconclusive, so nothing changes"
     return {"inconclusive": unknown, "quiet": "quiet", "lasts": "still fires", "over": "is over"}[outcome]
 
 
@@ -73,7 +73,7 @@ def standing_words(
         timezone: The model's.
     """
     if fires and until is not None:
-        return "cools down"
+        return "in its cool-down"
     if fires:
         return "fires" + ("" if since is None else f" since {date_words(since, timezone)}")
     if outcome is None:
@@ -83,55 +83,56 @@ def standing_words(
 
 def pending_words(count: int, needed: int) -> str:
     """Say that a condition holds in too few windows."""
-    return f"Not yet borne out: it holds in {many(count, 'window')} in a row, and {needed} are asked for."
+    return f"Not yet confirmed: the condition holds in {many(count, 'window')} in a row, and {needed} are required."
 
 
 def silenced_words(until: int, timezone: str) -> str:
     """Say until when a silence keeps an alert from being told."""
-    return f"A silence covers it until {date_words(until, timezone)}; what still lasts is told then."
+    return f"A silence covers it until {date_words(until, timezone)}; if it is still open then, it is notified."
 
 
 def unless_words(policy: str) -> str:
     """Say that another policy fires on which it depends."""
-    return f"The policy {short(policy, 80)} fires for the same model, and 'unless' names it."
+    return f"The policy {short(policy, 80)} fires for the same model, and 'unless' contains it."
 
 
 def cooling_words(until: int, cool_down: int, timezone: str) -> str:
     """Say that it holds no more, and that the cool-down is not over."""
     return (
-        f"It holds no more since {date_words(until, timezone)}; its end is told after {duration(cool_down)} without it."
+        f"It has not held since {date_words(until, timezone)}; "
+        f"its end is notified after {duration(cool_down)} without it."
     )
 
 
 def held_words(channel: str, until: int, *, digest: bool, timezone: str) -> str:
     """Say that a message waits for a digest, or for the end of quiet hours."""
-    reason = "collects its tier in a digest, which leaves" if digest else "has quiet hours until"
+    reason = "collects this tier in a digest, which is sent" if digest else "has quiet hours until"
     return f"{short(channel, 80)} {reason} {date_words(until, timezone)}."
 
 
 def grouped_words(channel: str, thread: str) -> str:
     """Say that a message joined the thread of another alert."""
-    return f"{short(channel, 80)} heard of it in the thread of alert {short(thread, 80)}."
+    return f"{short(channel, 80)} received it in the thread of alert {short(thread, 80)}."
 
 
 def failed_words(name: str, result: str, detail: str) -> str:
     """Say what a channel or an action answered that did not take a message."""
     failures = {
         "refused": "refused it",
-        "expired": "did not take it in time, and it was given up",
-        "held_back": "is held back by its limit",
-        "dry_run": "is a dry run, so nothing was done",
-        "collected": "says it in another message",
-    }.get(result, "has not taken it yet, and is tried again")
+        "expired": "did not accept it in time, so it was dropped",
+        "held_back": "was not run because of its limit",
+        "dry_run": "is in dry-run mode, so nothing was done",
+        "collected": "includes it in another message",
+    }.get(result, "has not accepted it yet; Driftline will retry")
     return f"{short(name, 80)} {failures}" + (f": {short(detail, 300)}." if detail else ".")
 
 
 def approval_words(action: str) -> str:
     """Say that an action waits for somebody."""
-    return f"{short(action, 80)} waits until somebody approves it."
+    return f"{short(action, 80)} waits for approval."
 
 
-CATCHING_UP = "Windows of its past wait to be judged, so nothing is decided before they are."
+CATCHING_UP = "Earlier windows are not evaluated yet; the policy decides nothing before that."
 SWITCHED_OFF = "It is switched off by 'enabled: false'."
-NO_CHANNEL = "No channel is named: write 'notify' in the policy or at the top of the file."
-NO_NEWS = "What had ended before the policy was first looked at is no news."
+NO_CHANNEL = "It has no channel: set 'notify' in the policy or at the top of the file."
+NO_NEWS = "It had ended before the policy was first evaluated, so it is not notified."

@@ -148,7 +148,7 @@ def _losses(incident: Incident) -> Iterator[str]:
     windows = [window for window in incident.windows if _is_within(window, incident.alert)]
     loss_sentences = [loss_sentence for loss_sentence in (_errors_lost(windows), _money_lost(windows)) if loss_sentence]
     if not loss_sentences:
-        yield "Nobody can tell: no window of that time has outcomes beside a baseline that has them."
+        yield "Unknown: no window of that time has both outcomes and a baseline with outcomes."
         return
     yield from (f"- {loss_sentence}" for loss_sentence in loss_sentences)
     outcomes = sum(window["outcomes"]["rows"] for window in windows)

@@ -59,9 +59,11 @@ def sentence(side_by_side: SideBySide) -> str:
     difference = side_by_side.decides
     if difference is None:
         return f"{name} cannot be compared with {champion}: {clause(side_by_side.reason)}"
-    verdict_words = {"worse": "is worse than", "better": "is better than", "inconclusive": "cannot be told from"}[
-        difference.verdict
-    ]
+    verdict_words = {
+        "worse": "is worse than",
+        "better": "is better than",
+        "inconclusive": "cannot be distinguished from",
+    }[difference.verdict]
     yet_words = " yet" if difference.verdict == "inconclusive" else ""
     rows = many(difference.rows, "request") + (" that both scored" if difference.paired else "")
     loss = LOSS_WORDS.get(difference.loss, difference.loss)

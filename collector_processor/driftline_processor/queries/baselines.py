@@ -109,8 +109,8 @@ class BaselineShelf:
         named = self._configured.get(baseline.model)
         if named is not None and named.digest != baseline.digest:
             raise ConfiguredBaselineError(
-                f"driftline.yaml names the baseline of {baseline.model}, and that one holds; "
-                f"put the new one there, or remove models.{baseline.model}.baseline"
+                f"driftline.yaml sets the baseline of {baseline.model}, which takes precedence; "
+                f"set the new one there, or remove models.{baseline.model}.baseline"
             )
         text = baseline.to_json()
         # of its own: after A and B, A put again is news

@@ -118,7 +118,7 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
     return (*hint_list, *_outcomes(series, model.outcomes + model.unusable, model.pending))
 
 
-NO_PREDICTION = "which has sent no prediction"
+NO_PREDICTION = "which has sent no predictions"
 """Words of a hint about outcomes of an unknown model."""
 
 
@@ -132,13 +132,13 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
         models: Models that have predicted.
 
     >>> unknown_model_hints({"rsik": 1, "churn": 9}, {"churn", "risk"})
-    ("1 outcome waits for model rsik, which has sent no prediction; did you mean 'risk'?",)
+    ("1 outcome waits for model rsik, which has sent no predictions; did you mean 'risk'?",)
     >>> unknown_model_hints({"m0": 9}, {"churn", "risk"})
-    ('9 outcomes wait for model m0, which has sent no prediction; these models have: churn, risk.',)
+    ('9 outcomes wait for model m0, which has sent no predictions; models with predictions: churn, risk.',)
     """
     unknown_names = sorted((name for name in pending if name not in models), key=lambda name: (-pending[name], name))
     known_names = sorted(models)
-    known_words = f"these models have: {_names(tuple(known_names))}." if models else "no model has sent any."
+    known_words = f"models with predictions: {_names(tuple(known_names))}." if models else "no model has sent any."
     hints = [
         f"{_waiting(pending[name])} for model {short(name)}, {NO_PREDICTION}; "
         f"{near_names(name, known_names) or known_words}"
@@ -153,7 +153,7 @@ def _methods(series: Series, in_force: ActiveBaseline | None, settings: Model) -
     """Yield the methods chosen for a feature that they do not compare."""
     if in_force is not None:
         for wrong in misfits(settings.choices, in_force.baseline):
-            yield f"{wrong.key(series.key.model)}: {wrong}. Until then it is passed over."
+            yield f"{wrong.key(series.key.model)}: {wrong}. Until then it is ignored."
 
 
 def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
@@ -165,7 +165,8 @@ def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
     if missing:
         yield (
             f"The baseline has no slices by {_names(tuple(missing))}: such slices are compared with all of its rows "
-            f"and decide nothing; build the baseline with slices={missing}, or with driftline baseline build --slices."
+            f"and cannot cause a verdict; build the baseline with slices={missing}, "
+            "or with driftline baseline build --slices."
         )
 
 
@@ -176,20 +177,21 @@ def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Itera
     yield (
         f"Of {count(balance.counted)} predictions that {series.key.model} counted "
         f"{window_name(balance.stretch, timezone)}, "
-        f"{count(balance.rows)} have arrived ({percent(balance.completeness)}): a buffer of the service was full, or "
-        "its records do not reach this processor; the service's log and driftline.sdk.dropped.rows say which."
+        f"{count(balance.rows)} have arrived ({percent(balance.completeness)}): "
+        "either a buffer of the service was full, or "
+        "its records do not reach this processor; see the log of the service and driftline.sdk.dropped.rows."
     )
 
 
 def _baseline(series: Series, in_force: ActiveBaseline | None, learned: int, totals: SeriesTotals) -> Iterator[str]:
     model, version = series.key.model, series.key.version
     in_yaml = f"driftline.yaml: models.{model}.baseline"
-    name_one = f"give one to driftline.Model({model!r}, baseline=...), or name it in {in_yaml}"
+    name_one = f"pass one to driftline.Model({model!r}, baseline=...), or set it in {in_yaml}"
     model_version = f"{model} {version}".rstrip()
     if in_force is None and totals.distributed and not totals.rows and not learned:
         yield (
-            f"{model_version} has no baseline, so its distributions are compared with nothing: no rows arrive from "
-            f"which one could be learned; {name_one}."
+            f"{model_version} has no baseline, so its distributions are not compared: there are no rows from "
+            f"which Driftline could learn one; {name_one}."
         )
     elif in_force is None:
         so_far = f"{count(learned)} of {count(NEEDED)} rows"
@@ -197,13 +199,13 @@ def _baseline(series: Series, in_force: ActiveBaseline | None, learned: int, tot
     elif in_force.source == "provisional":
         rows = in_force.baseline.pane.rows
         yield (
-            f"{model_version} is compared with its own first {many(rows)}; if you have rows known to be "
-            f"right, {name_one}."
+            f"{model_version} is compared with its own first {many(rows)}; if you have rows that are known to be "
+            f"correct, build a baseline from them: {name_one}."
         )
     elif in_force.baseline.version not in ("", version):
         yield (
             f"Version {version or '(none)'} has no baseline of its own; "
-            f"it is compared with that of version {in_force.baseline.version}."
+            f"it is compared with the baseline of version {in_force.baseline.version}."
         )
 
 
@@ -211,18 +213,20 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
     task, model = series.task, series.key.model
     if task.has_threshold and not task.positive_class:
         yield (
-            f"Which class of {model} is the positive one is not known, so its scores cannot be judged; "
+            f"The positive class of {model} is not set, so its scores cannot be evaluated; "
             f"set models.{model}.positive_class to one of {', '.join(task.classes)}."
         )
     if settings.positive_class and series.sent.positive_class not in ("", settings.positive_class):
         yield (
-            f"{model} sends positive class {series.sent.positive_class}, driftline.yaml says {settings.positive_class} "
-            f"and wins: scores are read as the probability of {settings.positive_class}."
+            f"{model} sends positive class {series.sent.positive_class}, "
+            f"but driftline.yaml sets {settings.positive_class}, "
+            f"which takes precedence: scores are read as the probability of {settings.positive_class}."
         )
     if settings.classes and series.sent.classes and set(settings.classes) != set(series.sent.classes):
         yield (
-            f"{model} sends the classes {_names(series.sent.classes)}, driftline.yaml says {_names(settings.classes)}; "
-            f"make models.{model}.classes agree with the model."
+            f"{model} sends the classes {_names(series.sent.classes)}, "
+            f"but driftline.yaml sets {_names(settings.classes)}; "
+            f"set models.{model}.classes to the classes of the model."
         )
 
 
@@ -232,8 +236,8 @@ def _unscored(series: Series, totals: SeriesTotals) -> Iterator[str]:
     # 0.01: from this share on predictions without a score are worth a hint: now and then a call raises in every service
     if totals.unscored and totals.unscored >= 0.01 * totals.rows:
         yield (
-            f"{count(totals.unscored)} of {count(totals.rows)} predictions of {series.key.model} came without "
-            "score or class: the call raised, or what it returned is no score; the service's log says what to write."
+            f"{count(totals.unscored)} of {count(totals.rows)} predictions of {series.key.model} arrived without "
+            "score or class: either the call failed, or its return value is not a score; see the log of the service."
         )
 
 
@@ -257,7 +261,7 @@ def _marked(in_force: ActiveBaseline | None) -> Iterator[str]:
     if marks is not None:
         yield (
             f"Not compared, because they are identifiers or times: {_names(tuple(marks.by_feature))}; "
-            "leave them out of what the model records, or name the features when building the baseline."
+            "exclude them from what the model records, or list the features when you build the baseline."
         )
 
 
@@ -269,9 +273,10 @@ def _too_good(
     for found in filter(None, map(suspicious_metric, windows.values())):
         metric, was, best, compared = found
         yield (
-            f"All {compared} windows of {series.key.model} with outcomes do worse than the rows of its baseline "
-            f"({metric_title(metric)} {number(was)} there, {number(best)} at best since): if the model was trained on "
-            "those rows, build the baseline from others."
+            f"All {compared} windows of {series.key.model} with outcomes perform worse than the rows of its baseline "
+            f"({metric_title(metric)} {number(was)} in the baseline, {number(best)} at best since then): "
+            "if the model was trained on "
+            "these rows, build the baseline from other rows."
         )
         return
 
@@ -291,9 +296,9 @@ def _too_young(
     closed = [evaluation for window in windows.values() for evaluation in window if evaluation.closed]
     if outcomes and closed and all(evaluation.young for evaluation in closed):
         key = f"models.{series.key.model}.outcome_delay"
-        says = f"{key} in driftline.yaml says so" if delay.source == "configured" else f"{key} would say otherwise"
+        says = f"this is set in {key} of driftline.yaml" if delay.source == "configured" else f"set {key} to change it"
         yield (
-            f"No performance of {series.key.model} counts yet: no closed window has had the time outcomes take. "
+            f"No performance of {series.key.model} counts yet: for no closed window has the outcome delay passed. "
             f"{delay_sentence(delay).rstrip('.')}; {says}."
         )
 
@@ -304,11 +309,11 @@ def _unusable(series: Series, unusable: int) -> Iterator[str]:
     task, model = series.task, series.key.model
     outcomes = f"{many(unusable, 'outcome')} of {model}"
     if task.predicts_number:
-        yield f"{outcomes} could not be used: what really happened must be a number. Send them again as one."
+        yield f"{outcomes} could not be used: the actual value must be a number. Send them again with a number."
     else:
         yield (
-            f"{outcomes} could not be used: their actual is none of the classes {_names(task.classes)}. "
-            f"Send them again with one of these, or first name the model's own: "
+            f"{outcomes} could not be used: their actual is not one of the classes {_names(task.classes)}. "
+            f"Send them again with one of these, or first set the classes of the model: "
             f"driftline.Model({model!r}, classes=...) or models.{model}.classes."
         )
 
@@ -318,7 +323,7 @@ def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
     if pending:
         yield (
             f"{_waiting(pending)} for a prediction of {model} with the same id: check that both use the same id and "
-            "the same deployment.environment.name, and that a prediction_time is that of the prediction."
+            "the same deployment.environment.name, and that prediction_time, if set, is the time of the prediction."
         )
     elif not outcomes:
         yield f"No outcomes yet: send driftline.Model({model!r}).outcome(id, actual) or POST /v1/outcomes."
@@ -327,8 +332,9 @@ def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
 def _outcomes_of_nothing(series: Series, pending: int) -> Iterator[str]:
     if pending:
         yield (
-            f"{_waiting(pending)} for a prediction of {series.key.model}, but its service sends distributions and no "
-            'rows to join them with: capture="scores" sends id and score, and no feature.'
+            f"{_waiting(pending)} for a prediction of {series.key.model}, but its service sends only distributions, "
+            "not "
+            'the rows to join them with: capture="scores" sends id and score, and no features.'
         )
 
 

@@ -412,7 +412,7 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
         sla = evaluation.label_sla
         if sla is None or sla.state != "broken":
             return {}
-        within = f"at most {format_percent(sla.high)} of the outcomes came in time"
+        within = f"at most {format_percent(sla.high)} of the outcomes arrived in time"
         return {"outcomes": f"Outcomes are late: {within}, {format_percent(sla.coverage)} were agreed."}
 
     def kept(evaluation: Evaluation, _: str) -> bool:

@@ -53,7 +53,9 @@ def address_of(path: Path) -> Address:
     parameters = parse_qs(query)
     wrong = [name for name in parameters if name not in ("table", "query")]
     if wrong or len(parameters) > 1 or (query and not parameters):
-        raise BadInput(f"{text}: write sqlite:///FILE?table=NAME, or sqlite:///FILE?query=SELECT...")
+        raise BadInput(
+            f"{text}: is not a valid address; use sqlite:///FILE?table=NAME or sqlite:///FILE?query=SELECT..."
+        )
     return Address(Path(unquote(file)), parameters.get("table", [""])[0], parameters.get("query", [""])[0])
 
 

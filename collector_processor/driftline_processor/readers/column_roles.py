@@ -96,7 +96,7 @@ def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> li
         if not source.rows:
             raise BadInput(f"{source.path}: no row has a value in {listed(list(names))}")
         if source.left_out:
-            say(f"{source.path}: {many(source.left_out)} without a value in {listed(list(names))} left out")
+            say(f"{source.path}: left out {many(source.left_out)} without a value in {listed(list(names))}")
     return list(filtered_sources)
 
 
@@ -136,22 +136,24 @@ def find_roles(
         if remembered and all(name in shared for name in remembered):
             return remembered
         if remembered and part in ("score", "predicted"):
-            say(f"no column '{listed(remembered)}', the baseline's {part}: what needs it is unknown")
+            say(
+                f"no column '{listed(remembered)}', which is the baseline's {part}: results that require it are missing"
+            )
         return (part,) if not remembered and part in shared and part not in reserved else ()
 
     if not task.kind and (options.score or options.predicted or options.actual):
-        raise missing_option("task", "say whether the score is of a binary, multiclass, regression or ranking model")
+        raise missing_option("task", "use binary, multiclass, regression or ranking")
     score = find("score", options.score) if task.kind else ()
     predicted = find("predicted", _some(options.predicted)) if task.kind else ()
     actual = find("actual", _some(options.actual)) if task.kind else ()
     if task.kind and features is None and not score and not predicted:
-        say("neither a score nor a predicted class: only features are compared")
+        say("there is no score and no predicted class: only features are compared")
     time = find("time", _some(options.time))
     if time and not options.time and _holds_nothing(sources, time[0]):
-        say(f"no value in '{time[0]}', where the baseline had its times: what needs them is unknown")
+        say(f"no value in '{time[0]}', which has the times of the baseline: results that require times are missing")
         time = ()
     if not time and (time := _only_time(sources, shared, reserved)):
-        say(f"time is read from '{time[0]}', the only column of times")
+        say(f"the time is read from '{time[0]}', the only column with times")
     ids = find("id", _some(options.id))
     if options.cluster:
         _demand(sources, options.cluster, "cluster")
@@ -174,7 +176,7 @@ def find_roles(
     if not task.kind and "actual" in other_names:
         other_names.remove("actual")
         if features is None:
-            say(f"left out: actual; say {option_text('task', 'binary')}, multiclass or regression to see performance")
+            say(f"left out: actual; use {option_text('task', 'binary')}, multiclass or regression for performance")
     unknown: tuple[str, ...] = ()
     if options.features:
         chosen = tuple(dict.fromkeys(options.features))
@@ -182,18 +184,23 @@ def find_roles(
         chosen = _comparable(sources, other_names, say)
         predictions = tuple(name for name in chosen if name in ("score", "predicted"))
         if predictions and not task.kind:
-            say(f"compared as features: {listed(predictions)}; with {option_text('task')} they are what the model gave")
+            say(
+                f"compared as features: {listed(predictions)}; "
+                f"with {option_text('task')}, they are predictions of the model"
+            )
     else:
         chosen = tuple(name for name in features if name in names)
         unknown = _comparable(sources, [name for name in other_names if name not in slices], _silent)
         if features and not chosen:
-            raise BadInput(f"{sources[0].path}: it has none of the baseline's features {listed(sorted(features))}")
+            raise BadInput(
+                f"{sources[0].path}: the file has none of the baseline's features {listed(sorted(features))}"
+            )
     for source in sources:
         fields = [field for field in source.schema if field.name in chosen and is_nested(field.type)]
         lists = {f.name for f in fields if is_vector(f.type) and (embeddings is None or f.name in embeddings)}
         nested = [field.name for field in fields if field.name not in lists]
         if nested:
-            say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
+            say(f"{source.path}: {listed(nested)}: lists or structures, treated as missing")
     role_columns = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
     call_columns = ("".join(items), options.version_column, latency, error)
     return Roles(chosen, score, *role_columns, options.cluster, unknown, slices, *call_columns)
@@ -208,7 +215,7 @@ def _of_calls(
     which need not have it.
     """
     if given and say is not None and given not in shared:
-        say(f"{sources[0].path}: no column '{given}' ({option_text(part)}); reference rows need none")
+        say(f"{sources[0].path}: no column '{given}' ({option_text(part)}); it is optional in reference rows")
         return ""
     if given:
         _demand(sources, given, part)
@@ -221,7 +228,9 @@ def _slices(sources: Sequence[Source], patterns: Sequence[str], remembered: Sequ
     for name in patterns:
         _demand(sources, name, "slices")
         if "=" in name:
-            raise BadInput(f"'{name}' has an '=', which stands between a column and its value; rename it", "slices")
+            raise BadInput(
+                f"'{name}' contains '=', which separates a column from its value; rename the column", "slices"
+            )
     return tuple(dict.fromkeys(patterns or remembered))
 
 
@@ -237,7 +246,7 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
     left_out = {
         "the row numbers of pandas": [name for name in names if _INDEX.fullmatch(name)],
         "lists or structures": [name for name, kind in kinds.items() if is_nested(kind) and not is_vector(kind)],
-        f"times (name them in {option_text('features')} to compare them)": [
+        f"times (list them in {option_text('features')} to compare them)": [
             name for name, kind in kinds.items() if is_time(kind)
         ],
     }

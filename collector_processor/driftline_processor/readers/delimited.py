@@ -302,6 +302,6 @@ def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
     """Report the lines of a CSV that have too many values or too few."""
     if bad:
         say(
-            f"{path}: {many(len(bad), 'line')} left out: line {bad[0].number} has "
-            f"{many(bad[0].actual_columns, 'value')}, the header {bad[0].expected_columns}"
+            f"{path}: left out {many(len(bad), 'line')}: line {bad[0].number} has "
+            f"{many(bad[0].actual_columns, 'value')}, but the header has {bad[0].expected_columns}"
         )

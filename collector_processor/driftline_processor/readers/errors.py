@@ -97,5 +97,5 @@ def say_columns_of_one_name(path: str, names: Sequence[str], say: Say) -> list[s
     """Say which names several columns of a file have, and return them; the first column of each is read."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        say(f"{path}: {listed(twice)}: several columns of one name; the first is read")
+        say(f"{path}: {listed(twice)}: several columns have the same name; the first is read")
     return twice

@@ -34,7 +34,7 @@ def items_in(path: str, name: str, array: pa.Array) -> Items:
     if is_text(array.type):
         return _of_texts(path, name, column(array, False))
     if not holds_lists(array.type):
-        raise BadInput(f"{path}: {name}: a ranking is a list of items, but this column holds {array.type}")
+        raise BadInput(f"{path}: {name}: a ranking must be a list of items, but this column contains {array.type}")
     row, item, _ = _entries(array)
     offsets = np.zeros(len(array) + 1, np.int32)
     np.cumsum(np.bincount(row, minlength=len(array)), out=offsets[1:])
@@ -125,7 +125,7 @@ def _of_texts(path: str, name: str, texts: Column) -> Items:
     codes = np.zeros(0, np.int32) if texts.codes is None else texts.codes
     if (codes >= 0).any() and not any(lists):
         raise BadInput(
-            f'{path}: {name}: a ranking is a list of items, as ["p17", "p4"], but this column holds '
+            f'{path}: {name}: a ranking must be a list of items such as ["p17", "p4"], but this column contains '
             f"{texts.categories[int(codes[codes >= 0][0])][:80]!r}"
         )
     return items_of([lists[code] if code >= 0 else None for code in codes.tolist()])

@@ -257,7 +257,7 @@ class UnreadableLines(NamedTuple):
     def tell(self, path: Path, say: Say) -> None:
         """Name them."""
         if self.bad:
-            say(f"{path}: {many(self.bad, self.noun)} left out: {self.noun} {self.first} is no JSON object")
+            say(f"{path}: left out {many(self.bad, self.noun)}: {self.noun} {self.first} is not a JSON object")
 
 
 class ParsedLines(NamedTuple):
@@ -336,7 +336,7 @@ class NdjsonSource(JsonSource):
     parsed one by one, unreadable lines are reported and left out.
     """
 
-    _no_rows = 'no line is a JSON object; NDJSON has one object a line, as in {"age": 31}'
+    _no_rows = 'no line is a JSON object; NDJSON has one object per line, such as {"age": 31}'
 
     def __init__(self, path: Path, say: Say, text: Collection[str] = (), block: int | None = None) -> None:
         """Parse a file, ``block`` (:data:`BLOCK`) bytes at once. Raises :class:`BadInput` when no line is an object."""
@@ -372,7 +372,7 @@ def check_rows(path: Path, rows: int, schema: pa.Schema) -> None:
     """Raise :class:`BadInput` for a file that is one object of columns, as pandas writes it by default."""
     if rows == 1 and sum(name.endswith((".0", ".1")) for name in schema.names) > 1:
         raise BadInput(
-            f"{path}: it is one object of columns, and rows are read; write it with "
+            f"{path}: the file is one object of columns, but rows are required; write it with "
             "df.to_json(path, orient='records', lines=True)"
         )
 

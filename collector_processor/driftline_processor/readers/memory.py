@@ -109,7 +109,7 @@ def _from_stream(value: Any) -> pa.Table:
             try:
                 pa.table(value.select([name]))
             except Exception as error:  # whatever the library raises about its own column
-                raise ValueError(f"column {str(name)!r}: {error}; cast it, or leave it out") from error
+                raise ValueError(f"column {str(name)!r}: {error}; cast the column, or leave it out") from error
         raise
 
 
@@ -122,13 +122,13 @@ def _of_mapping(name: str, values: Any) -> Any:
 
 
 def _too_large(name: str) -> ValueError:
-    return ValueError(f"column {name!r}: a whole number is beyond 64 bits; cast it to float, or leave it out")
+    return ValueError(f"column {name!r}: an integer has more than 64 bits; cast the column to float, or leave it out")
 
 
 def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:
     """Return the columns of a DataFrame, and the names of those that hold several types, as texts."""
     if not hasattr(frame, "columns"):
-        raise TypeError(f"{type(frame).__name__} is one column; give a DataFrame")
+        raise TypeError(f"{type(frame).__name__} is a single column; pass a DataFrame")
     arrays, mixed = list[pa.Array](), list[str]()
     names = [str(name) for name in frame.columns]
     for index, name in enumerate(names):
@@ -163,4 +163,4 @@ def _texts(series: Any) -> list[str | None]:
 def _no_table(value: object) -> str:
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     lazy = "; call its collect() first" if hasattr(value, "collect") else ""
-    return f"{kind} is no table{lazy}; give a pandas or polars DataFrame, an Arrow table, or the path of a file"
+    return f"{kind} is not a table{lazy}; pass a pandas or polars DataFrame, an Arrow table, or the path of a file"

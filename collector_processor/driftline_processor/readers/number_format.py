@@ -48,17 +48,20 @@ class NumberFormat(Struct, frozen=True):
         """Read the options. Raises :class:`BadInput` for a mark that is not supported, or the same mark twice."""
         if decimal not in _DECIMALS:
             raise BadInput(
-                f"'{decimal}'; write {option_text('decimal', ',')} or {option_text('decimal', '.')}", "decimal"
+                f"'{decimal}' is not supported; use {option_text('decimal', ',')} or {option_text('decimal', '.')}",
+                "decimal",
             )
         if thousands not in _THOUSANDS:
-            raise BadInput(f"'{thousands}'; write comma, point, space or apostrophe", "thousands")
+            raise BadInput(f"'{thousands}' is not supported; use comma, point, space or apostrophe", "thousands")
         if date_format and "%" not in date_format:
-            raise BadInput(f"'{date_format}'; write a format of strptime, such as %d/%m/%Y", "date_format")
+            raise BadInput(
+                f"'{date_format}' is not a date format; use a format of strptime such as %d/%m/%Y", "date_format"
+            )
         number_format = cls(_DECIMALS[decimal], _THOUSANDS[thousands], date_format)
         if number_format.decimal == number_format.thousands:
             other_separator = "." if number_format.thousands == "," else ","
             raise BadInput(
-                f"'{thousands}' is the decimal mark; also give {option_text('decimal', other_separator)}", "thousands"
+                f"'{thousands}' is the decimal mark; also set {option_text('decimal', other_separator)}", "thousands"
             )
         return number_format
 
@@ -134,7 +137,7 @@ def format_hint(text: str) -> str:
 def with_hint(text: str) -> str:
     """Return a quoted value for a message, and the options that read it."""
     hint = format_hint(text)
-    return f"{text[:80]!r}" + (f"; {hint} reads it" if hint else "")
+    return f"{text[:80]!r}" + (f"; use {hint} to read it" if hint else "")
 
 
 def report_texts(
@@ -177,8 +180,8 @@ def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None
     if is_number or plain >= MOSTLY * values:
         count = f"{values - plain:,} of {many(values, 'value')}"
         say(
-            f"{source.path}: {name}: {count} without a number, taken as missing: the first is row {row}, "
+            f"{source.path}: {name}: {count} without a number, treated as missing: the first is row {row}, "
             f"{with_hint(text)}"
         )
     elif hint := format_hint(text):
-        say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; {hint} reads it")
+        say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; use {hint} if needed")

@@ -225,9 +225,11 @@ def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None)
         value = source.column(name)[first].as_py()
         if len(bad) == source.rows:
             shown_value = with_hint(value) if isinstance(value, str) else repr(value)
-            raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {shown_value}")
+            raise BadInput(
+                f"{source.path}: {name}: none of the values can be read as a time; the first is {shown_value}"
+            )
         say(
-            f"{source.path}: {name}: {many(len(bad))} without a readable time left out: "
+            f"{source.path}: {name}: left out {many(len(bad))} without a readable time: "
             f"the first is row {first + 1}, {value!r}"
         )
     return structs.replace(read, time=times.values, usable=times.readable if len(bad) else None)
@@ -272,7 +274,10 @@ def _durations(source: Source, name: str, column: Column, say: Say) -> F64:
     finite_values = values[np.isfinite(values)]
     # 60.0: seconds; calls that take so long by half are rather milliseconds
     if len(finite_values) and (middle := float(np.median(finite_values))) > 60.0:
-        say(f"{source.path}: {name}: read as seconds, {middle:.4g} at the median; name it {name}_ms if it holds those")
+        say(
+            f"{source.path}: {name}: read as seconds, with a median of {middle:.4g}; "
+            f"rename the column to {name}_ms if it contains milliseconds"
+        )
     return values
 
 
@@ -294,12 +299,14 @@ def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a
     if len(stray) and values.codes is not None:
         first = f"row {int(stray[0]) + 1}, {with_hint(values.categories[values.codes[stray[0]]])}"
         if values.numbers is None or np.isnan(values.numbers).all():
-            raise BadInput(f"{source.path}: {name}: {what} is a number, but there is none; the first is {first}")
-        say(f"{source.path}: {name}: {many(len(stray))} without a number, taken as missing: the first is {first}")
+            raise BadInput(
+                f"{source.path}: {name}: {what} must be a number, but there are none; the first value is {first}"
+            )
+        say(f"{source.path}: {name}: {many(len(stray))} without a number, treated as missing: the first is {first}")
     return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
 
 
 def _check_plain(source: Source, name: str) -> None:
     """Raise :class:`BadInput` where a column holds no plain values."""
     if name and is_nested(source.schema.field(name).type):
-        raise BadInput(f"{source.path}: column '{name}' holds lists or structures; name a column of plain values")
+        raise BadInput(f"{source.path}: column '{name}' contains lists or structures; use a column of plain values")

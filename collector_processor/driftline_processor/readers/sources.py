@@ -59,7 +59,7 @@ def download_artifact(path: Path) -> Path:
         raise BadInput(f"{address}: MLflow cannot read it: {str(error).strip().splitlines()[0]}") from error
     if folder.is_dir():
         files = sorted(file.name for file in folder.iterdir())
-        raise BadInput(f"{address}: is a folder; name one of {', '.join(files[:8])}")
+        raise BadInput(f"{address}: is a folder; use one of its files: {', '.join(files[:8])}")
     return _table(folder)
 
 
@@ -75,8 +75,8 @@ def _data_set(mlflow: Any, run: str) -> str:
     if chosen is None:
         data_set_names = ", ".join(f"{data_set_input.dataset.name}" for data_set_input in logged) or "none"
         raise BadInput(
-            f"runs:/{run}: no data set was logged to the run as {', '.join(_CONTEXTS[1:])} (there is {data_set_names})"
-            "; name a file of its artifacts, as in runs:/RUN/reference.parquet"
+            f"runs:/{run}: no data set was logged to the run as {', '.join(_CONTEXTS[1:])} (logged: {data_set_names})"
+            "; use a file of its artifacts, such as runs:/RUN/reference.parquet"
         )
     return str(mlflow.data.get_source(chosen).load())
 
@@ -158,7 +158,7 @@ def check_path(path: Reference) -> None:
     if not path.exists():
         raise BadInput(f"{path}: no such file")
     if not path.is_file():
-        raise BadInput(f"{path}: is a directory; name its files, as in {path}/*.parquet")
+        raise BadInput(f"{path}: is a directory; use a pattern such as {path}/*.parquet")
     if not format_of(path):
         raise BadInput(
             f"{path}: unknown extension; rows are read from .parquet, .csv, .ndjson, .json and .log, and from "

@@ -78,7 +78,7 @@ def _table(database: sqlite3.Connection, address: Address) -> str:
     if len(names) == 1:
         return names[0]
     raise BadInput(
-        f"{address.file}: there are the tables {listed(names)}; name one, as in sqlite:///{address.file}?table={names[0]}"
+        f"{address.file}: the tables are {listed(names)}; use one, such as sqlite:///{address.file}?table={names[0]}"
         if names
         else f"{address.file}: the database has no table"
     )
@@ -101,7 +101,7 @@ def _opened(address: Address) -> Iterator[sqlite3.Connection]:
         finally:
             database.close()
     except (sqlite3.Error, sqlite3.Warning) as error:
-        query_words = f"the query '{address.query:.80}'" if address.query else "it"
+        query_words = f"the query '{address.query:.80}'" if address.query else "the database"
         raise BadInput(f"{address.file}: {query_words} cannot be read: {error}") from error
 
 

@@ -123,7 +123,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
                 _refuse(context, overloaded)
             body = next(bodies, None)
         if body is None:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message; send one request")
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call contains no message; send one request")
             raise AssertionError("abort raises")
         holding = self._memory.open()
         headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
@@ -137,8 +137,8 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
             _refuse(context, overloaded)
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: UNAVAILABLE is what exporters retry.
-            _log.exception("a %s request could not be kept", signal)
-            _refuse(context, Overloaded(), "the request could not be kept; see the log of driftline")
+            _log.exception("a %s request could not be stored", signal)
+            _refuse(context, Overloaded(), "the request could not be stored; see the log of driftline")
         finally:
             holding.close()
         raise AssertionError("abort raises")
@@ -283,7 +283,7 @@ class PendingMessages:
             try:
                 self.look()
             except Exception:
-                _log.exception("the messages of gRPC could not be looked after; it is tried again")
+                _log.exception("the gRPC messages could not be checked; driftline will retry")
 
 
 RECEIVER = GrpcReceiver

@@ -168,15 +168,15 @@ class _Export:
         except (Malformed, MalformedBody) as error:
             return otlp_refusal(scope, 400, str(error))
         except ClientDisconnect:
-            return otlp_refusal(scope, 400, "the sender went away")
+            return otlp_refusal(scope, 400, "the sender disconnected")
         except Overloaded as overloaded:
             return _come_again(request, str(overloaded), overloaded)
         except asyncio.CancelledError:  # what is still on its way when the grace of a stop is over
             return _come_again(request, "driftline is stopping", Overloaded())
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: 503 is what exporters retry.
-            _log.exception("a %s request could not be kept", self._signal)
-            sentence = "the request could not be kept; see the log of driftline"
+            _log.exception("a %s request could not be stored", self._signal)
+            sentence = "the request could not be stored; see the log of driftline"
             return _come_again(request, sentence, Overloaded())
 
     def _take(self, scope: Scope, body: Body, kind: str, received: float) -> Future[Receipt]:
@@ -199,7 +199,7 @@ async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path, headers = request.url.path[:80], dict(error.headers or {})
     if error.status_code == 404:
-        sentence = f"nothing is at {path}; send to /v1/traces, /v1/metrics or /v1/logs"
+        sentence = f"there is nothing at {path}; send to /v1/traces, /v1/metrics or /v1/logs"
     else:
         allowed = " or ".join(sorted(headers.get("Allow", "POST").split(", ")))
         sentence = f"{path} takes {allowed}, not {request.method[:20]}"

@@ -93,7 +93,7 @@ def routes(
         # None is no default: a page of another site may post without a content type, but not with one of these.
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in _FORMATS:
-            return _error(415, f"content type {kind[:80]!r} is not known; send {', '.join(_FORMATS)}")
+            return _error(415, f"content type {kind[:80]!r} is not supported; use {', '.join(_FORMATS)}")
         parse, limit = _FORMATS[kind]
         try:
             body = await receive_body(request, limit)
@@ -116,7 +116,10 @@ def routes(
         parsed, tables = read.parsed, read.tables
         part = None if upload_part is None else UploadPart(*upload_part, parsed.rejections)
         if part is not None and submit_part is None:
-            return _error(400, "uploads in parts are taken where the outcomes are kept; this address takes none")
+            return _error(
+                400,
+                "this address does not accept uploads in parts; send them to the processor that stores the outcomes",
+            )
         if not tables and _all_lack_model(parsed):
             return _error(400, _no_model())
         if part is None:
@@ -135,14 +138,15 @@ def routes(
             return retry_later(overloaded)
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: 503 is what senders retry.
-            _log.exception("outcomes could not be kept")
-            return retry_later(Overloaded(), "the outcomes could not be kept; see the log of driftline")
+            _log.exception("outcomes could not be stored")
+            return retry_later(Overloaded(), "the outcomes could not be stored; see the log of driftline")
         if part is None:
             return _answer(receipt, parsed)
         if receipt.part == "other":
             return _error(
                 409,
-                f"part {part.number} of this upload was other bytes; name a file that changed another upload",
+                f"part {part.number} of this upload had different bytes; if the file has changed, "
+                "use a different upload name",
             )
         if receipt.part == "new":
             _count(counters, parsed)
@@ -202,7 +206,7 @@ def named_part(query_params: QueryParams) -> tuple[str, int] | None:
     if upload is None and part is None:
         return None
     if not upload or len(upload) > MAX_UPLOAD or part is None or not _NUMBER.fullmatch(part):
-        raise UnusableField(f"a part is named ?upload=NAME&part=0, a name of 1 to {MAX_UPLOAD} characters and a number")
+        raise UnusableField(f"a part needs ?upload=NAME&part=0: a name of 1 to {MAX_UPLOAD} characters and a number")
     return upload, int(part)
 
 
@@ -226,7 +230,7 @@ def _answer(receipt: Receipt, parsed: ParsedDocument, more: Mapping[str, object]
 
 
 def _no_model() -> str:
-    return "no model is named; add ?model=NAME to the URL, or a model to every row"
+    return "the model is missing; add ?model=NAME to the URL, or a model to every row"
 
 
 def _all_lack_model(parsed: ParsedDocument) -> bool:
@@ -251,7 +255,7 @@ def upload_routes(found: Callable[[str], Upload | None]) -> list[BaseRoute]:
         name = request.path_params["name"]
         known_upload = found(name)
         if known_upload is None:
-            return JSONResponse({"error": "nothing of this upload has come; begin with ?part=0"}, status_code=404)
+            return JSONResponse({"error": "no part of this upload has arrived; begin with ?part=0"}, status_code=404)
         return JSONResponse(
             {
                 "upload": name,

@@ -117,16 +117,20 @@ class BrowserGuard:
         if not host_headers and scope["http_version"] == "1.0":
             return None
         if len(host_headers) != 1 or not host_headers[0].strip():
-            raise _Refused(400, "a request names one host; send a Host header, such as 'Host: localhost:8780'")
+            raise _Refused(400, "the request must have exactly one Host header, such as 'Host: localhost:8780'")
         if (known_answer := self._answered.get(host_headers[0])) is not None:
             return known_answer
         host_text = host_headers[0].strip().lower()
         host = _HOST.fullmatch(host_text)
         if host is None:
-            raise _Refused(400, f"the Host header {host_text[:80]!r} is no host; send a name or an address, and a port")
+            raise _Refused(
+                400, f"the Host header {host_text[:80]!r} is not a host; send a name or an address, and a port"
+            )
         if not self._rules.answers(_name(host)):
             raise _Refused(
-                421, f"this is not {_name(host)[:80]!r}; if people or programs call it so, name it in allowed_hosts"
+                421,
+                f"this processor is not {_name(host)[:80]!r}; if it is reached by this name, "
+                "add the name to allowed_hosts",
             )
         if len(self._answered) < _MOST_NAMED:
             self._answered[host_headers[0]] = host
@@ -140,13 +144,13 @@ class BrowserGuard:
         if origin is not None and not self._same(origin, host):
             raise _Refused(
                 403,
-                f"pages of {origin[:80]!r} may not send requests here; to let them send OTLP, name the site in "
+                f"pages of {origin[:80]!r} may not send requests here; to allow them to send OTLP, add the site to "
                 "receivers.otlp.protocols.http.cors.allowed_origins",
             )
         site = headers.get("sec-fetch-site", "none")
         clicked = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
         if site not in _OURS and not clicked:
-            raise _Refused(403, "pages of other sites may link here, but not send requests or read answers")
+            raise _Refused(403, "pages of other sites may link here, but may not send requests or read responses")
         return None
 
     def _same(self, origin: str, host: re.Match[str] | None) -> bool:
@@ -167,7 +171,7 @@ class BrowserGuard:
         """Log what is refused, once for each sentence, and of a bounded number of them."""
         if sentence not in self._named and len(self._named) < _MOST_NAMED:
             self._named.add(sentence)
-            _log.warning("a request was refused: %s", sentence)
+            _log.warning("a request was rejected: %s", sentence)
 
 
 def _name(host: re.Match[str]) -> str:

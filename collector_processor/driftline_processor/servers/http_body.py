@@ -70,14 +70,16 @@ class Body(Struct, frozen=True):
         try:
             return _unpack(self.data, self.encoding, self.limit, partial(hold, self.scope))
         except ExceedsRequestMemory:
-            raise TooLarge("the request unpacks to more than limits.request_bytes leaves to one; send parts") from None
+            raise TooLarge(
+                "the decompressed request exceeds its part of limits.request_bytes; split it into smaller requests"
+            ) from None
 
 
 async def receive_body(request: Request, limit: int) -> Body:
     """Receive a body of at most ``limit`` bytes. Raises TooLarge, and UnknownEncoding."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in _PLAIN and encoding not in _WINDOW_BITS:
-        raise UnknownEncoding(f"content encoding {encoding[:80]!r} is not known; send gzip, deflate or none")
+        raise UnknownEncoding(f"content encoding {encoding[:80]!r} is not supported; use gzip, deflate or none")
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
@@ -91,8 +93,8 @@ def _unpack(data: bytes, encoding: str, limit: int, hold: Callable[[int], None])
     body = bytearray()
     while offset < len(view) or not members:
         if members and (encoding != "gzip" or members == MAX_MEMBERS):
-            many = f"has more than {MAX_MEMBERS:,} members" if encoding == "gzip" else "goes on behind its end"
-            raise MalformedBody(f"the {encoding} stream {many}; pack the body as one")
+            many = f"has more than {MAX_MEMBERS:,} members" if encoding == "gzip" else "has data after its end"
+            raise MalformedBody(f"the {encoding} stream {many}; compress the body as a single stream")
         offset = _unpack_member(view, offset, body, encoding, limit, hold)
         members += 1
         if not any(view[offset : offset + _BLOCK]) and not any(view[offset:]):
@@ -108,7 +110,7 @@ def _unpack_member(
     while not member.eof:
         block = view[offset : offset + _BLOCK]
         if not block:
-            raise MalformedBody(f"the {encoding} stream ends too early")
+            raise MalformedBody(f"the {encoding} stream is truncated")
         try:
             # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
             unpacked = member.decompress(block, limit + 1 - len(body))
@@ -129,4 +131,4 @@ def retry_later(overloaded: Overloaded, sentence: str = "") -> JSONResponse:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the request is larger than {limit // 2**20} MiB; send it in smaller parts")
+    return TooLarge(f"the request is larger than {limit // 2**20} MiB; split it into smaller requests")

@@ -146,7 +146,7 @@ class Connections:
             if silent is None:
                 self._say(
                     "refused",
-                    f"{len(self._open)} HTTP connections are open and new ones are answered 503; "
+                    f"{len(self._open)} HTTP connections are open, and new connections get 503; "
                     "raise limits.connections, or the limit on open files (ulimit -n)",
                 )
                 return False
@@ -188,7 +188,7 @@ class Connections:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             self._say(
                 "not accepted",
-                f"HTTP connections cannot be accepted: {error.strerror} (the limit is {most_files()} files); "
+                f"new HTTP connections cannot be accepted: {error.strerror} (the limit is {most_files()} files); "
                 "raise the limit on open files (ulimit -n)",
             )
             return
@@ -541,10 +541,10 @@ class BoundedBodies:
         # The connection stays: a sender reads the answer when all is sent, and what still comes is held nowhere.
         if isinstance(reason, ExceedsRequestMemory):
             sentence = (
-                f"the request is larger than {self._memory.largest // 2**20} MiB, the most that limits.request_bytes "
-                "leaves to one; send it in parts"
+                f"the request is larger than {self._memory.largest // 2**20} MiB, the limit for one request "
+                "(limits.request_bytes); split it into smaller requests"
             )
             await refusal(scope, 413, sentence)(scope, receive, send)
             return
-        sentence = "too many bytes of requests are under way (limits.request_bytes); send it again"
+        sentence = "requests in progress use all of limits.request_bytes; send the request again"
         await refusal(scope, 503, sentence, {"retry-after": "1"})(scope, receive, send)

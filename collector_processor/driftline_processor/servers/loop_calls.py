@@ -57,7 +57,7 @@ class LoopCalls:
             try:
                 self._left.popleft()()
             except Exception:
-                _log.exception("an answer could not be given")
+                _log.exception("a response could not be sent")
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:

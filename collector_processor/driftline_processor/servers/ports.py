@@ -22,9 +22,12 @@ class PortInUse(Exception):  # noqa: N818 - what the message says
         if _taken(address):
             holder = _HOLDERS.get(address.port, " by another program")
             free = f"{address.host}:{address.port + 10000 if address.port < 55536 else 0}"
-            message = f"{address} is in use{holder}; stop it, or change {key}, as in '{free}' (0: any free port)"
+            message = (
+                f"{address} is in use{holder}; stop that program, or change {key}, "
+                f"for example to '{free}' (0: any free port)"
+            )
         else:
-            message = f"{address} cannot be listened on ({reason}); change {key}"
+            message = f"{address} cannot be used to listen ({reason}); change {key}"
         super().__init__(message)
 
 

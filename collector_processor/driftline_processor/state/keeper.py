@@ -185,7 +185,7 @@ class Keeper:
                 except Exception:
                     if self.stopping.is_set():
                         return  # its statement was interrupted
-                    _log.exception("the keeper could not do its work; it will try again")
+                    _log.exception("background maintenance failed; driftline will retry")
                 due[position] = began + max(step.every, step.share * (time.monotonic() - began))
                 if step.share == 1 and more:
                     due[position] = 0.0

@@ -198,7 +198,7 @@ class State:
             except StorageError:
                 return False
             except Exception:
-                _log.exception("the storage was opened again, but not read; driftline tries again")
+                _log.exception("the storage was reopened, but could not be read; driftline will retry")
                 return False
             self._store.recover()
             return True
@@ -325,7 +325,7 @@ class State:
             raise StorageError(str(outage)) from outage
         except (DatabaseError, StorageError) as error:  # there is no room for a copy of the file, and it can wait
             reason = str(error).splitlines()[0]
-            _log.warning("driftline: a deletion is not finished (%s); it is tried again every ten minutes", reason)
+            _log.warning("driftline: a deletion is not finished (%s); driftline retries every ten minutes", reason)
         self._queue.start()
         self._analysis.start()
 
@@ -394,7 +394,9 @@ class State:
             self.settle(deadline)
         waiting = self.parts.evaluator.waiting.backlog.windows
         if deadline.passed and waiting:
-            _log.warning("the time to stop is over: %s windows are evaluated after the next start", f"{waiting:,}")
+            _log.warning(
+                "shutdown.timeout has expired: %s windows will be evaluated after the next start", f"{waiting:,}"
+            )
 
     def note_deliveries(self) -> None:
         """Write down what became of messages, so that the next start sends none of them again."""
@@ -404,7 +406,9 @@ class State:
     def close(self) -> None:
         """Close the file, after :meth:`finish`; it opens as well if something still works on it."""
         if self._working():
-            _log.warning("the state is left as after a crash, since a statement does not end; nothing kept is lost")
+            _log.warning(
+                "a database statement does not end, so the state is left as after a crash; no stored data is lost"
+            )
             return
         self.log.stop()
         self.parts.close()

@@ -374,7 +374,7 @@ class Baselines:
             if series.key not in self._unlearned:
                 self._unlearned.add(series.key)
                 version_name = f"{series.key.model} {series.key.version}".rstrip()
-                _log.error("no baseline could be learned for %s; learning begins anew", version_name, exc_info=error)
+                _log.error("no baseline could be learned for %s; learning starts again", version_name, exc_info=error)
             return
         self._remember(baseline)
         self._provisional[series.key] = baseline.digest

@@ -77,7 +77,7 @@ class UnreadableRows:
         # 20: rows of one table that have a line of the log each; the rest are only counted
         if counted <= 20:
             reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
-            _log.warning("storage: a row of %s (%s) cannot be read and is left out: %s", table, row_text, reason)
+            _log.warning("storage: a row of %s (%s) cannot be read and is ignored: %s", table, row_text, reason)
 
     def sentence(self) -> str | None:
         """Return the sentence about tables with rows that cannot be read; None when all can."""
@@ -86,7 +86,7 @@ class UnreadableRows:
         if not counted:
             return None
         tables = ", ".join(f"{rows:,} of {table}" for table, rows in counted)
-        return f"rows of the state cannot be read and are left out: {tables}; the log names them"
+        return f"rows of the state cannot be read and are ignored: {tables}; see the log for details"
 
 
 _log = logging.getLogger("driftline")
@@ -254,7 +254,7 @@ class Store:
             self._root = self._opened()
         except OSError as error:
             raise StorageError(
-                f"storage.directory: {directory} cannot be written ({error.strerror}); name another"
+                f"storage.directory: {directory} cannot be written ({error.strerror}); use another directory"
             ) from error
         except duckdb.Error as error:
             raise StorageError(self._unopenable(str(error))) from error
@@ -264,19 +264,20 @@ class Store:
         directory, reason = self.path.parent, text.splitlines()[0]
         if "Could not set lock on file" in text:
             return (
-                f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
-                "or name another directory"
+                f"storage.directory: {directory} is in use by another process; stop the other 'driftline up', "
+                "or use another directory"
             )
         if (fault := _FAULT_OF_THE_DISK.search(text)) is not None:
             return _unwritable(directory, fault[0])
         if "version number" in text:
             return (
                 f"storage.directory: {self.path} was written by another version of DuckDB ({reason}); "
-                "install the version of duckdb that wrote the file, or name another directory"
+                "install the version of duckdb that wrote the file, or use another directory"
             )
         if "Permission denied" in text:
             return (
-                f"storage.directory: {self.path} cannot be opened (Permission denied); make it yours, or name another"
+                f"storage.directory: {self.path} cannot be opened (Permission denied); change its owner, "
+                "or use another directory"
             )
         log = Path(f"{self.path}.wal")
         blamed = log.exists() and "WAL" in text and f'"{self.path}"' not in text
@@ -285,14 +286,14 @@ class Store:
             return _damaged(self.path, reason)
         stop = self._acknowledged_last() or log.stat().st_mtime_ns
         place = _BROKEN_ENTRY.search(text)
-        aside, fix = f"{log}.damaged", f"move the log alone aside: mv '{log}' '{log}.damaged'"
+        aside, fix = f"{log}.damaged", f"move only the log away: mv '{log}' '{log}.damaged'"
         if place is not None:
             fix = f"keep the log up to the damage: mv '{log}' '{aside}' && head -c {place[1]} '{aside}' > '{log}'"
         return (
-            f"storage.directory: the write-ahead log {log} is damaged ({reason}); the file beside it, with all "
-            f"that came until {_when(acknowledged)}, opens without it: leave that where it is. To go on, {fix}; "
-            f"at most what was acknowledged from {_when(acknowledged)} to {_when(stop)} is missing then, "
-            "and the next start says what"
+            f"storage.directory: the write-ahead log {log} is damaged ({reason}); the database file, with all "
+            f"data until {_when(acknowledged)}, opens without the log: do not move it. To continue, {fix}; "
+            f"then at most the data acknowledged from {_when(acknowledged)} to {_when(stop)} is missing, "
+            "and the next start reports what is missing"
         )
 
     def _acknowledged_in_file(self) -> int | None:
@@ -342,7 +343,7 @@ class Store:
                 if version != SCHEMA_VERSION:
                     raise StorageError(
                         f"storage.directory: {self.path.parent} was written by another version of Driftline (schema "
-                        f"{version}; this version reads {SCHEMA_VERSION}); name another directory, or run that version"
+                        f"{version}; this version reads {SCHEMA_VERSION}); use another directory, or run that version"
                     )
             else:
                 root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
@@ -364,9 +365,10 @@ class Store:
         last = self._acknowledged_last()
         if last > self._stamp:
             self.gap = (
-                f"storage.directory: what was acknowledged from {_when(self._stamp)} to {_when(last)} was lost in "
-                f"{self.path}: the write-ahead log beside it was cut, lost or moved away; what the log of requests "
-                "still holds of it is stored again, the rest must be sent again where it is still kept"
+                f"storage.directory: data acknowledged from {_when(self._stamp)} to {_when(last)} was lost in "
+                f"{self.path}: its write-ahead log was truncated, lost or moved away; "
+                "the part that is still in the log "
+                "of requests is stored again, and the senders must send the rest again if they still have it"
             )
             _log.warning("driftline: %s", self.gap)
 
@@ -420,7 +422,7 @@ class Store:
         """
         with self._gate:
             if not self._gate.wait_for(lambda: all(self._handles.values()), _PATIENCE):
-                raise StorageError(f"storage.directory: {self.path} is still being read; driftline tries again")
+                raise StorageError(f"storage.directory: {self.path} is still being read; driftline will retry")
             for handle in self._handles:
                 handle.connection.close()
             self._handles.clear()
@@ -525,7 +527,9 @@ class Store:
             idle = self._gate.wait_for(lambda: all(self._handles.values()), _PATIENCE)
         try:
             if not idle:
-                raise StorageError(f"storage.directory: {self.path} was read for {_PATIENCE} s on end; try again")
+                raise StorageError(
+                    f"storage.directory: {self.path} was in use for {_PATIENCE} s without a pause; try again"
+                )
             self._exchange(fresh)
         finally:
             with self._gate:
@@ -540,7 +544,7 @@ class Store:
         try:
             log = self.path.with_name(f"{self.path.name}.wal")
             if log.exists():
-                raise StorageError(f"storage.directory: {log} is still there; the file is not exchanged")
+                raise StorageError(f"storage.directory: {log} still exists; the database file is not replaced")
             fresh.chmod(0o600)
             os.replace(fresh, self.path)
             synced(self.path.parent)
@@ -587,7 +591,7 @@ def left_behind(directory: Path) -> Iterator[Store]:
     Raises StorageError when there is none, or a processor that runs has it open.
     """
     if not (directory / _FILE).exists():
-        raise StorageError(f"{directory}: there is no state of a processor; name its storage.directory")
+        raise StorageError(f"{directory}: contains no state of a processor; use its storage.directory")
     store = Store(directory)
     try:
         yield store
@@ -660,13 +664,13 @@ def _outage(directory: Path, text: str) -> str:
     reason = text.strip().splitlines()[-1].removeprefix("Original error: ").strip('" ')[:300]
     if _DAMAGE.search(reason):
         return _damaged(directory / _FILE, reason)
-    return f"storage.directory: {directory} cannot be used ({reason}); driftline tries again by itself"
+    return f"storage.directory: {directory} cannot be used ({reason}); driftline retries automatically"
 
 
 def _damaged(file: Path, reason: str) -> str:
     return (
-        f"storage.directory: the file {file} is damaged ({reason}), and not only its log; restore both from a backup, "
-        f"or begin anew without what they hold: move {file} and {file}.wal aside"
+        f"storage.directory: the file {file} is damaged ({reason}), not only its log; restore both from a backup, "
+        f"or start again without their data: move {file} and {file}.wal away"
     )
 
 
@@ -676,12 +680,12 @@ def _when(time: int) -> str:
 
 def _unwritable(directory: Path, reason: str) -> str:
     fix = {
-        "No space left on device": "make room on its disk",
+        "No space left on device": "free space on its disk",
         "Disk quota exceeded": "raise the quota",
-        "Read-only file system": "mount its disk writable",
+        "Read-only file system": "mount its disk as writable",
         "File too large": "raise the limit on the size of files",
-    }.get(reason, "see whether its disk is well")
-    return f"storage.directory: {directory} cannot be written ({reason}); {fix}, nothing else is needed"
+    }.get(reason, "check its disk")
+    return f"storage.directory: {directory} cannot be written ({reason}); {fix}, and driftline continues by itself"
 
 
 def keep_private(directory: Path) -> None:
@@ -699,8 +703,8 @@ def keep_private(directory: Path) -> None:
                 try:
                     entry.chmod(private)
                 except PermissionError:
-                    message = f"driftline: storage.directory: {entry} has mode {mode:o}, and belongs to somebody else"
-                    _log.warning("%s; make the user that runs driftline its owner", message)
+                    message = f"driftline: storage.directory: {entry} has mode {mode:o} and is owned by another user"
+                    _log.warning("%s; change its owner to the user that runs driftline", message)
 
 
 def synced(directory: Path) -> None:

@@ -24,5 +24,5 @@ class MemoryFolder(ProcessFolder):
             super().__init__(BASE, "driftline-")
         except OSError as error:
             raise StorageError(
-                f"storage: memory needs the file system {BASE} ({error.strerror}); name a storage.directory instead"
+                f"storage: memory needs the file system {BASE} ({error.strerror}); set a storage.directory instead"
             ) from error

@@ -155,7 +155,7 @@ def _searched(row: ModelRow) -> str:
 def columns_for(width: int) -> tuple[str, ...]:
     """Return the columns of a table of models that a terminal of so many characters holds."""
     more, all_of_it = width >= _WIDE, width >= _WIDEST
-    titles = ("model", "state", "traffic", "rows", "last", "window", "drifted", "PSI", "said → was", "performance")
+    titles = ("model", "state", "traffic", "rows", "last", "window", "drifted", "PSI", "pred → act", "performance")
     left_out = (() if more else ("last", "window", "PSI")) + (() if all_of_it else ("traffic",))
     return (*(title for title in titles if title not in left_out), "known")
 
@@ -187,7 +187,7 @@ def cells_of(row: ModelRow, width: int, now: int) -> dict[str, Text]:
         "window": Text(window_title(window, name, model["timezone"])),
         "drifted": drifted,
         "PSI": score,
-        "said → was": rates,
+        "pred → act": rates,
         "performance": _performance(measured, 3 if all_of_it else 1, constants=more, of=window_words if more else ""),
         "known": performance_cells,
     }
@@ -212,9 +212,9 @@ def read_models(answer: httpx.Response) -> dict[str, Any]:
     try:
         document = answer.raise_for_status().json()
     except RecursionError as error:
-        raise ValueError("this is nested too deeply") from error
+        raise ValueError("the response is nested too deeply") from error
     if not isinstance(document, dict) or not isinstance(document.get("models"), list):
-        raise ValueError("this is no list of models")
+        raise ValueError("the response is not a list of models")
     return document
 
 
@@ -227,7 +227,7 @@ def next_page(document: Mapping[str, Any], asked: str) -> str:
     """Return the address of the page after ``asked``, "" after the last; ``ValueError`` if it is no such page."""
     address = document.get("next") or ""
     if address and not (isinstance(address, str) and address.startswith("/api/v1/models?") and address != asked):
-        raise ValueError("this is no list of models")
+        raise ValueError("the response is not a list of models")
     return address
 
 
@@ -251,7 +251,7 @@ def fetch_models(get: Callable[[str], httpx.Response]) -> dict[str, Any]:
 
 def no_model(url: str) -> str:
     """Say that no model has been seen."""
-    return f"No model has been seen yet; {url} says how to send the first prediction."
+    return f"No model has sent data yet; {url} shows how to send the first prediction."
 
 
 def verdict_text(row: ModelRow) -> Text:

@@ -143,7 +143,7 @@ def _facts(baseline: Baseline) -> Iterator[str]:
             f"{number(score)} → {number(rate)}"
             for score, rate in zip(scores, calibration_curve.of(scores), strict=True)
         ]
-        yield f"calibration, score → share of positive outcomes: {', '.join(rates)}"
+        yield f"calibration, score → fraction of positive outcomes: {', '.join(rates)}"
     blocks = baseline.extras.blocks
     if blocks is not None:
         hours = blocks.length / 3.6e12
@@ -157,7 +157,7 @@ def _facts(baseline: Baseline) -> Iterator[str]:
         rates = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.by_key]
         yield f"slices: {', '.join(rates)}"
     if baseline.extras.importance is None:
-        yield "importance unknown: give importance= to Baseline.from_frame"
+        yield "importance unknown; pass importance= to Baseline.from_frame"
     size = len(baseline.to_json().encode())
     yield f"{count(size / 1000)} kB, digest {baseline.digest}"
 
@@ -181,7 +181,7 @@ def changes(old: Baseline, new: Baseline) -> Iterator[str]:
     for what, before, after in (
         ("the model", old.model, new.model),
         ("the version", old.version, new.version),
-        ("the kind of task", old.task.kind, new.task.kind),
+        ("the task", old.task.kind, new.task.kind),
         ("the classes", ", ".join(old.task.classes), ", ".join(new.task.classes)),
         ("the positive class", old.task.positive_class, new.task.positive_class),
         ("the threshold", number(old.task.threshold), number(new.task.threshold)),

@@ -136,7 +136,7 @@ def show(
     if wrong and wrong[shown].rows:
         console.print(Readable(Group(*section_views([worst_rows(wrong[shown])]))))
     if not detail.explain:
-        console.print(Text("\nThe statistics behind this: --explain", style="dim"))
+        console.print(Text("\nTo show the statistics, use --explain", style="dim"))
 
 
 def _heading(evaluation: Evaluation, timezone: str) -> Text:
@@ -162,8 +162,8 @@ def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]
     if evaluation.compared:
         remarks.append(f"compared with {printable(compared_words(evaluation.compared))}")
     for names, words in (
-        (evaluation.missing_features, "in the baseline, missing here"),
-        (evaluation.new_features, "here, unknown to the baseline"),
+        (evaluation.missing_features, "features of the baseline that are missing here"),
+        (evaluation.new_features, "features that are not in the baseline"),
     ):
         if names:
             listed = ", ".join(printable(name) for name in (names if detail.all else names[:8]))
@@ -181,7 +181,7 @@ def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
     if any(column.state == "drift" for column in evaluation.features.values()):
         share = evaluation.weighted_fraction
         yield (
-            "importance unknown: all features count the same"
+            "importance unknown: all features have the same weight"
             if share is None
             else f"weighted by importance, {percent(share)} of the features drifted"
         )

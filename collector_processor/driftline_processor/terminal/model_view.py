@@ -45,15 +45,15 @@ def model_view(row: ModelRow, part: Mapping[str, Any], answer: ModelSections | N
     parts: list[RenderableType] = [_heading(part, now), Text(), *_verdict(row, part)]
     parts += [Text(short(hint, 300), "cyan") for hint in part["hints"]]
     if answer is None:
-        return Group(*parts, Text(), Text("its windows are being fetched", "dim"))
+        return Group(*parts, Text(), Text("loading the windows", "dim"))
     return Group(*parts, *section_views([*answer.sections, *_versions(row, part)], " on its page"))
 
 
 def _heading(part: Mapping[str, Any], now: int) -> Text:
     received = nanoseconds(part["received"]) if part["received"] else 0
     facts = [part["task"], many(part["rows"] + part.get("distributed", 0)), many(part["outcomes"], "outcome")]
-    facts += [f"last row {times.ago(received, now)}" if received else "no row yet"]
-    facts += [] if part.get("in_use", True) else ["out of use"]
+    facts += [f"last row {times.ago(received, now)}" if received else "no rows yet"]
+    facts += [] if part.get("in_use", True) else ["not in use"]
     return Text.assemble((part_label(part), "bold"), "".join(f" · {fact}" for fact in facts if fact))
 
 
@@ -61,7 +61,7 @@ def _verdict(row: ModelRow, part: Mapping[str, Any]) -> Iterator[Text]:
     """Say the verdict whole: that of the model, and that of the version where it is another."""
     verdicts = [row.verdict] if part is row.shown or row.verdict is None else [row.verdict, part.get("verdict")]
     if all(verdict is None for verdict in verdicts):
-        yield Text("Nothing can be said of it before its first window.", "dim")
+        yield Text("There is no verdict before the first window.", "dim")
     for verdict in verdicts:
         if verdict is not None:
             yield Text(short(verdict["sentence"], 1000), f"bold {VERDICT_STYLES.get(verdict['state'], '')}")
@@ -74,7 +74,7 @@ def _versions(model: ModelRow, current: Mapping[str, Any]) -> Iterator[Section]:
         return
     rows = []
     for part in model.parts:
-        verdict, note = part.get("verdict"), "" if part.get("in_use", True) else "out of use"
+        verdict, note = part.get("verdict"), "" if part.get("in_use", True) else "not in use"
         rows.append(
             row(
                 part_label(part),

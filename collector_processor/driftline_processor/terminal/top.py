@@ -95,5 +95,10 @@ def _why(document: Mapping[str, Any]) -> list[Text]:
 
 def _unreachable(url: str, error: Exception) -> str:
     if isinstance(error, httpx.HTTPStatusError | ValueError):
-        return f"driftline top: {url} answers, but not as Driftline does; name the pages' address (web.endpoint)"
-    return f"driftline top: nothing answers at {url}; start 'driftline up', or name a running one: driftline top URL"
+        return (
+            f"driftline top: the response of {url} is not from Driftline; use the address of its pages (web.endpoint)"
+        )
+    return (
+        f"driftline top: there is no response from {url}; start 'driftline up', "
+        "or pass the URL of a running processor: driftline top URL"
+    )

@@ -60,30 +60,30 @@ GAP = 2
 SCROLL_BAR = 2
 """Characters of the bar at the right."""
 
-SPARE = ("said → was", "PSI", "traffic", "window", "last", "known")
+SPARE = ("pred → act", "PSI", "traffic", "window", "last", "known")
 """Columns that go where it is narrow, the least wanted first."""
 
 LEAST_NAME = 10
 """Characters of a model's name that stay however narrow the terminal is."""
 
 KEYS = {
-    "↑ ↓": "move, as do Page Up, Page Down, Home and End",
-    "Enter": "go into the model; Escape comes back",
-    "/": "show only models whose name, version, team or state has these words",
-    "1 to 6": "show only one state; 0 shows all, and Escape all models",
+    "↑ ↓": "move; also Page Up, Page Down, Home and End",
+    "Enter": "open the model; Escape goes back",
+    "/": "filter models by words in the name, version, team or state",
+    "1 to 6": "show only one state; 0 shows all states, Escape all models",
     "s": "sort by need, name, traffic or performance",
-    "w, v": "in a model: the next length of windows, the next version",
-    "q": "end",
+    "w, v": "in a model: show the next window length, the next version",
+    "q": "quit",
 }
 """Key → what it does."""
 
 COLUMNS = {
-    "model": "versions and environments are folded; the worst state counts",
+    "model": "all versions and environments; the worst state counts",
     "need": "degraded, no data, lagging, at risk, unknown, healthy",
-    "performance": "sorted by it, models of one metric stand together, the worst first",
-    "said → was": "the rate that the model predicted, and the one that came true",
-    "known": "the share of predictions whose outcome is known",
-    "red": "a log loss above a constant's, a large drift, rows that did not arrive",
+    "performance": "in this order, models with one metric are together, worst first",
+    "pred → act": "the predicted rate and the actual rate",
+    "known": "the fraction of predictions whose outcome is known",
+    "red": "a log loss above that of a constant, large drift, or lost rows",
 }
 """What is shown → what it means."""
 
@@ -164,7 +164,7 @@ class TopApplication(App[None]):
         line = Text.assemble(("driftline top", "bold"), f"  {short(self.url, 60)}  ")
         line.append("  ".join(more), "dim")
         if self.lost:
-            line.append(f"  connection lost {ago(self.lost, time.time_ns())}; looking again", "bold red")
+            line.append(f"  connection lost {ago(self.lost, time.time_ns())}; reconnecting", "bold red")
         return line
 
     def action_help(self) -> None:
@@ -180,7 +180,7 @@ def _fold(pages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Mode
         document = join_pages(pages)
         return document, fold_models(document)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("this is no list of models") from error
+        raise ValueError("the response is not a list of models") from error
 
 
 def _has_parts(screen: Screen[None], *parts: str) -> bool:
@@ -230,7 +230,7 @@ class ModelsScreen(Screen[None]):
         yield Static(classes="line", id="states")
         yield ModelsTable(id="models", cursor_type="row", cell_padding=GAP // 2)
         yield Static(id="said")
-        yield Input(placeholder="words of a name or a state", id="filter", compact=True)
+        yield Input(placeholder="words in a name or a state", id="filter", compact=True)
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -316,12 +316,12 @@ class ModelsScreen(Screen[None]):
         row, document = self.chosen(), self._application.document
         if row is None:
             hints = [short(hint, 300) for hint in document.get("hints", ())]
-            nothing = no_model(self._application.url) if not document["models"] else "No model is shown: Escape."
+            nothing = no_model(self._application.url) if not document["models"] else "No model matches; press Escape."
             self.query_one("#said", Static).update(Text("\n".join([nothing, *hints])))
             return
         text = Text.assemble((short(row.label, 60), "bold"), "  ")
         if row.verdict is None:
-            hint = next(iter(row.shown["hints"]), "nothing can be said of it before its first window")
+            hint = next(iter(row.shown["hints"]), "there is no verdict before the first window")
             text.append(short(hint, 300), "dim")
         else:
             text.append_text(verdict_text(row)).append(f"\n{short(row.verdict['next'], 300)}")
@@ -450,8 +450,8 @@ class ModelScreen(Screen[None]):
     def _draw(self) -> None:
         if not _has_parts(self, "#title", "#page"):
             return
-        facts = [f"windows of {short(self._window, 20)}" if self._window else "no window yet"]
-        facts += ["this model is gone"] if self._gone else []
+        facts = [f"windows of {short(self._window, 20)}" if self._window else "no windows yet"]
+        facts += ["this model no longer exists"] if self._gone else []
         self.query_one("#title", Static).update(self._application.title_line(*facts))
         page = model_view(self._row, self._part, self._answer if self._window else _NONE, time.time_ns())
         self.query_one("#page", Static).update(page)

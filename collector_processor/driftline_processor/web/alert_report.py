@@ -55,7 +55,7 @@ class AlertReports(Struct, frozen=True):
         except HTTPException:
             return None
         except Exception:
-            _log.exception("the report of an alert could not be written; the message goes without it")
+            _log.exception("the report of an alert could not be written; the message is sent without it")
             return None
         name = file_name(selection).removesuffix(".html")
         return Report(f"{name}-{file_safe(message.id)}.html", html)

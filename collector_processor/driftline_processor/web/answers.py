@@ -34,7 +34,7 @@ def _plain(value: object) -> object:
         return value.item()
     if isinstance(value, str):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in an answer")
+    raise TypeError(f"{type(value).__name__} is not allowed in a response")
 
 
 _ENCODER = json.Encoder(enc_hook=_plain)

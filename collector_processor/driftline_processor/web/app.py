@@ -136,7 +136,7 @@ async def _sentence(request: Request, error: Exception) -> Response:
     """Answer an error as a page to a browser, and as JSON to a program."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
-    detail = error.detail if isinstance(error, HTTPException) else "this page failed; the processor's log says why"
+    detail = error.detail if isinstance(error, HTTPException) else "this page failed; see the processor's log"
     if status == 404 and detail == "Not Found":
         detail = f"there is nothing at {with_slashes(request.scope['path'])[:200]}; start at /"
     if request.scope["path"].startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):

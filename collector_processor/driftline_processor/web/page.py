@@ -156,7 +156,7 @@ def answer(request: Request, page: Page, behind: int | None = None) -> Response:
     if form == "json":
         return FiniteJSON(to_json(page))
     if form != "html":
-        raise HTTPException(400, f"format={form[:40]} is not known; write html, csv or json")
+        raise HTTPException(400, f"format={form[:40]} is not supported; use html, csv or json")
     return _to_html(request, page, 200, behind)
 
 

@@ -29,7 +29,7 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     models = snapshot.named(name)
     if not models:
         near_models = near_names(name, list(dict.fromkeys(model.key.model for model in snapshot.models)))
-        raise HTTPException(404, f"no model {name[:80]!r} has been seen; {near_models or '/ lists those that have'}")
+        raise HTTPException(404, f"no model {name[:80]!r} has sent data; {near_models or '/ lists all models'}")
     parts = ("version", "environment")
     wanted_parts = {part: request.query_params[part] for part in parts if part in request.query_params}
     fitting = [
@@ -39,7 +39,9 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     ]
     if not fitting:
         part_words = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted_parts.items())
-        raise HTTPException(404, f"model {name[:80]!r} has no {part_words}; /models/{name[:80]} shows what it has")
+        raise HTTPException(
+            404, f"model {name[:80]!r} has no {part_words}; /models/{name[:80]} shows its versions and environments"
+        )
 
     def order(model: ModelView) -> tuple[bool, int]:
         return model.rows + model.distributed == 0, sum(getattr(model.key, part) != "" for part in parts)
@@ -50,7 +52,7 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
 def no_window(model: ModelView, window: str) -> HTTPException:
     """Say that a model has no window of this name, and which it has."""
     has = ", ".join(model.windows) or "none yet"
-    return HTTPException(404, f"{window[:80]!r} is no window of this model; it has {has}")
+    return HTTPException(404, f"{window[:80]!r} is not a window of this model; it has {has}")
 
 
 def nearest_window(windows: Sequence[Evaluation], time: int, timezone: str) -> tuple[int, str]:
@@ -64,7 +66,7 @@ def nearest_window(windows: Sequence[Evaluation], time: int, timezone: str) -> t
     nearest = min(range(len(windows)), key=lambda index: _distance(windows[index].window, time))
     if not _distance(windows[nearest].window, time):
         return nearest, ""
-    message = f"No window with predictions holds {date_words(time, timezone)}; the nearest is"
+    message = f"No window with predictions contains {date_words(time, timezone)}; the nearest is"
     return nearest, f"{message} {times.window_name(windows[nearest].window, timezone)}."
 
 
@@ -87,7 +89,7 @@ def read_moment(said: str | None, name: str, default: int | None = None) -> int:
     except UnusableField:
         time = 0
     if not time and not _is_beginning((said or "").strip()):
-        raise HTTPException(400, f"{name} is a time, as in ?{name}=2026-03-01T00:00:00Z")
+        raise HTTPException(400, f"{name} must be a time, as in ?{name}=2026-03-01T00:00:00Z")
     return time
 
 
@@ -105,7 +107,7 @@ def number(request: Request, name: str, default: int, most: int) -> int:
     """Return the whole number that a parameter says, from 1 to ``most``."""
     text = request.query_params.get(name, str(default))
     if not text.isdecimal() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
-        raise HTTPException(400, f"{name} is a number from 1 to {most}, as in ?{name}={default}")
+        raise HTTPException(400, f"{name} must be a number from 1 to {most}, as in ?{name}={default}")
     return int(text)
 
 
@@ -113,5 +115,5 @@ def read_flag(request: Request, name: str, default: bool) -> bool:
     """Return what a parameter says that is true or false."""
     text = request.query_params.get(name, str(default).lower())
     if text not in ("true", "false"):
-        raise HTTPException(400, f"{name} is true or false, as in ?{name}={str(not default).lower()}")
+        raise HTTPException(400, f"{name} must be true or false, as in ?{name}={str(not default).lower()}")
     return text == "true"

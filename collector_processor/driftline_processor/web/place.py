@@ -89,7 +89,7 @@ class Place(Struct, frozen=True):
             key, equals, value = slice_text.partition("=")
             if not key or not equals:
                 raise HTTPException(
-                    400, f"slice is a key and a value, as in ?slice=country=NL; not {slice_text[:80]!r}"
+                    400, f"slice must be a key and a value, as in ?slice=country=NL, not {slice_text[:80]!r}"
                 )
             slices[key] = value
         return slices

@@ -202,7 +202,7 @@ def default_window(model: ModelView) -> str:
 
 def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
     if not same:
-        raise HTTPException(404, f"no model {place.model[:80]!r} has been seen; / lists those that have")
+        raise HTTPException(404, f"no model {place.model[:80]!r} has sent data; / lists all models")
     parts = {"version": place.version, "environment": place.environment}
     parts_given = {part: value for part, value in parts.items() if value is not None}
     fitting = [
@@ -211,7 +211,9 @@ def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
     if not fitting:
         words = " and ".join(f"{part} {value[:80]!r}" for part, value in parts_given.items())
         raise HTTPException(
-            404, f"model {place.model[:80]!r} has no {words}; /models/{place.model[:80]} shows what it has"
+            404,
+            f"model {place.model[:80]!r} has no {words}; "
+            f"/models/{place.model[:80]} shows its versions and environments",
         )
     return leading_model(fitting)
 
@@ -226,7 +228,7 @@ def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple
     chosen = next((index for index in reversed(indices) if windows[index].closed), indices[-1])
     if not (place.since or place.until) or (before and since < windows[before[-1]].window.end):
         return chosen, ""
-    return chosen, f"No window lies in this range; this is {times.window_name(windows[chosen].window, timezone)}."
+    return chosen, f"There is no window in this range; this is {times.window_name(windows[chosen].window, timezone)}."
 
 
 def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[int, int]:
@@ -253,7 +255,7 @@ def _limits(windows: Sequence[Evaluation], place: Place) -> tuple[int, int]:
     since = 0 if place.since == ALL else read_moment(place.since, "from", 0)
     if place.until and place.since and place.since != ALL and since >= until:
         raise HTTPException(
-            400, f"from={place.since[:40]} is not before to={place.until[:40]}; write the earlier one first"
+            400, f"from={place.since[:40]} is not before to={place.until[:40]}; put the earlier one first"
         )
     return since, until
 

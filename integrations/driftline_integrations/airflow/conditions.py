@@ -39,9 +39,9 @@ class Condition:
         """Return a condition. Raises ``ValueError`` where a state is none, or nothing is asked."""
         state_names = (states,) if isinstance(states, str) else tuple(states)
         if unknown := [state for state in state_names if state not in STATES]:
-            raise ValueError(f"{unknown[0]!r} is no state of a verdict; there are {', '.join(STATES)}")
+            raise ValueError(f"{unknown[0]!r} is not a state of a verdict; the states are {', '.join(STATES)}")
         if not state_names and drift_fraction is None and coverage is None and outcomes is None:
-            raise ValueError("there is nothing to wait for; say states, drift_fraction, coverage or outcomes")
+            raise ValueError("there is no condition to wait for; set states, drift_fraction, coverage or outcomes")
         return cls(state_names, drift_fraction, coverage, outcomes, window)
 
     def to_json(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Condition:
             model: The answer of ``GET /api/v1/models/{name}``.
         """
         verdict = model.get("verdict") or {}
-        state = str(verdict.get("state", "not judged yet"))
+        state = str(verdict.get("state", "not available yet"))
         window = newest_window(model, self.window)
         drift = ((window or {}).get("drift") or {}).get("fraction")
         outcomes = (window or {}).get("outcomes") or {}
@@ -63,14 +63,16 @@ class Condition:
         if self.states:
             results.append((state in self.states, f"the verdict is {state}"))
         for name, minimum, number in (
-            ("share of drift", self.drift_fraction, drift),
+            ("fraction of drifted features", self.drift_fraction, drift),
             ("coverage of outcomes", self.coverage, outcomes.get("coverage")),
             ("outcomes", self.outcomes, outcomes.get("rows")),
         ):
             if minimum is not None:
-                description = "not known" if number is None else f"{number:g}"
-                results.append((number is not None and number >= minimum, f"{name}: {description}, {minimum:g} wanted"))
-        window_text = "" if window is None else f"; window from {window['start']}"
+                description = "unknown" if number is None else f"{number:g}"
+                results.append(
+                    (number is not None and number >= minimum, f"{name}: {description}, required {minimum:g}")
+                )
+        window_text = "" if window is None else f"; window that starts at {window['start']}"
         return all(
             is_met for is_met, _ in results
         ), f"{', '.join(description for _, description in results)}{window_text}"

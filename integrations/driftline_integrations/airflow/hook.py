@@ -70,7 +70,7 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
     def test_connection(self) -> tuple[bool, str]:
         """Return whether a processor answers, and what it says."""
         try:
-            return True, f"{self._get('/api/v1/models', {'limit': 1})['total']} models are known"
+            return True, f"{self._get('/api/v1/models', {'limit': 1})['total']} models exist"
         except Exception as error:
             return False, str(error)
 
@@ -113,9 +113,9 @@ def read_answer(address: str, response: httpx.Response) -> dict[str, Any]:
     error = document.get("error") if isinstance(document, dict) else None
     if response.status_code == httpx.codes.NOT_FOUND and error:
         raise UnknownModelError(f"{address}: {error}")
-    raise DriftlineError(f"{address}: {error or f'it answers {response.status_code}, but not as Driftline does'}")
+    raise DriftlineError(f"{address}: {error or f'status {response.status_code}, which is not an answer of Driftline'}")
 
 
 def silent(address: str, error: Exception) -> DriftlineError:
     """Return the error of a processor that does not answer."""
-    return DriftlineError(f"nothing answers at {address} ({type(error).__name__}); is 'driftline up' running there?")
+    return DriftlineError(f"no answer from {address} ({type(error).__name__}); is 'driftline up' running there?")

@@ -47,7 +47,7 @@ class VerdictOperator(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
         """Return the verdict."""
         verdict: dict[str, Any] | None = DriftlineHook(self.driftline_conn_id).model(self.model).get("verdict")
-        state, sentence = ("unknown", "nothing of it was judged yet")
+        state, sentence = ("unknown", "the model has not been evaluated yet")
         if verdict is not None:
             state, sentence = verdict["state"], verdict["sentence"]
         self.log.info("%s is %s: %s", self.model, state, sentence)
@@ -106,13 +106,13 @@ class EvaluateOperator(BaseOperator):  # type: ignore[misc]
         try:
             process = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
-            problem = f"{self.command} cannot be started: {error.strerror}; name it as command="
+            problem = f"{self.command} cannot be started: {error.strerror}; set the path with command="
             raise AirflowFailException(problem) from None
         for line in process.stderr.splitlines():
             self.log.info("%s", line)
         lines = process.stderr.strip().splitlines()
         if process.returncode not in (0, CROSSED):
-            last = lines[-1] if lines else f"driftline evaluate ended with {process.returncode}"
+            last = lines[-1] if lines else f"driftline evaluate exited with code {process.returncode}"
             raise AirflowException(last)
         if process.returncode == CROSSED:
             fired = "; ".join(line for line in lines if "--fail-on" in line)
@@ -167,5 +167,5 @@ def _listed(names: Collection[str] | str) -> list[str]:
 def _states(names: Collection[str] | str) -> tuple[str, ...]:
     state_names = _listed(names)
     if unknown := [state for state in state_names if state not in STATES]:
-        raise ValueError(f"{unknown[0]!r} is no state of a verdict; there are {', '.join(STATES)}")
+        raise ValueError(f"{unknown[0]!r} is not a state of a verdict; the states are {', '.join(STATES)}")
     return tuple(state_names)

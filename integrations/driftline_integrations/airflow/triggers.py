@@ -58,7 +58,7 @@ class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
                         return
                     self.log.info("%s", error)
                 except DriftlineError as error:
-                    self.log.warning("%s; asked again in %g seconds", error, self.poke_interval)
+                    self.log.warning("%s; trying again in %g seconds", error, self.poke_interval)
                 else:
                     is_met, sentence = condition.holds(model_answer)
                     self.log.info("%s: %s", self.model, sentence)

@@ -215,10 +215,10 @@ def watch(estimator: Any, watched: WatchedEstimator) -> None:
     """
     unknown = sorted(watched.only - {*PREDICTING})
     if unknown:
-        raise ValueError(f"methods are some of {', '.join(PREDICTING)}, but {unknown[0]!r} is not one of them")
+        raise ValueError(f"methods: {unknown[0]!r} is not supported; use one or more of {', '.join(PREDICTING)}")
     if not hasattr(type(estimator), "predict"):
         raise TypeError(
-            f"instrument() records estimators with a predict method, and {type(estimator).__name__} has none; "
+            f"instrument() records estimators with a predict method, but {type(estimator).__name__} has none; "
             "decorate the function that predicts instead: @model.predict"
         )
     watched.learn(estimator)

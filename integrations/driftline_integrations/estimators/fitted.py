@@ -82,7 +82,7 @@ def look(estimator: Any) -> FittedEstimator | None:
         return None
     if isinstance(classes, list) and any(isinstance(array, np.ndarray | list) for array in classes):
         raise TypeError(
-            f"{type(estimator).__name__} predicts {len(classes)} targets at once; record each as a model of its own: "
+            f"{type(estimator).__name__} predicts {len(classes)} targets at once; record each as a separate model: "
             "with model.prediction(features=...) as p: p.score = ..."
         )
     class_values = tuple(np.asarray(classes).tolist())

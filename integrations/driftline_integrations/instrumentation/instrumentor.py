@@ -30,8 +30,8 @@ except ModuleNotFoundError as _missing:
         def instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
             """Raise ``ModuleNotFoundError``."""
             raise ModuleNotFoundError(
-                f"{type(self).__name__} instruments a whole process with OpenTelemetry's own package, which is not "
-                "installed: pip install opentelemetry-instrumentation; or name one object: Model(...).instrument(it)",
+                f"{type(self).__name__} instruments a whole process with a package that is not installed: "
+                "pip install opentelemetry-instrumentation; or instrument one object: Model(...).instrument(object)",
                 name="opentelemetry.instrumentation",
             )
 

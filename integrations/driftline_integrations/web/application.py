@@ -147,12 +147,12 @@ class MappedRoutes:
         # 0.65: ratio of `difflib`: "POST /v1/predict" and "POST /predict" have 0.9, "GET /redoc" has 0.61
         near = difflib.get_close_matches(route, served, 3, 0.65)
         logger.warning(
-            "driftline: %s: no application of this process has the route %r, so nothing of it is recorded; %s: "
-            "name the method and the path that clients of the application call, prefixes and mounts included, "
+            "driftline: %s: no application in this process has the route %r, so its requests are not recorded; %s: "
+            "use the method and the path that clients of the application call, including prefixes and mounts, "
             "such as %r",
             plan.model.name,
             route,
-            f"the nearest that it has: {', '.join(map(repr, near))}" if near else "it has none that is like it",
+            f"similar routes are {', '.join(map(repr, near))}" if near else "there is no similar route",
             near[0] if near else "POST /v1/predict",
         )
 

@@ -28,11 +28,12 @@ class OutcomeRoutes:
     def add(self, model: Model, path: str) -> None:
         """Take a model's outcomes at a path. Raises ``ValueError`` for what is no path, or one that is taken."""
         if not path.startswith("/"):
-            raise ValueError(f"outcomes: {path!r} is no path; write it as '/outcomes'")
+            raise ValueError(f"outcomes: {path!r} is not a path; use a path such as '/outcomes'")
         mapped_model = self._models.get(path, model)
         if mapped_model.name != model.name:
             raise ValueError(
-                f"outcomes: {path!r} takes those of {mapped_model.name}; give those of {model.name} another path"
+                f"outcomes: {path!r} receives the outcomes of {mapped_model.name}; "
+                f"use another path for the outcomes of {model.name}"
             )
         self._models[path] = model
 
@@ -50,13 +51,13 @@ def take_outcomes(model: Model, body: bytes, content_type: str) -> tuple[int, by
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json":  # a page of another site may post without one, but not with this one
-        return 415, _answer({"error": f"content type {kind[:80]!r} is not known; send application/json"})
+        return 415, _answer({"error": f"content type {kind[:80]!r} is not supported; send application/json"})
     if len(body) > OUTCOME_BYTES:
         return 413, _answer({"error": f"the request is larger than {OUTCOME_BYTES >> 20} MiB; send it in parts"})
     try:
         document = json.loads(body)
     except Exception as error:
-        return 400, _answer({"error": f"the body is no JSON: {error}"})
+        return 400, _answer({"error": f"the body is not valid JSON: {error}"})
     rows = document if isinstance(document, list) else [document]
     rejected: list[dict[str, Any]] = []
     strangers = 0
@@ -82,16 +83,16 @@ def _take(model: Model, row: Any) -> tuple[str, bool]:
         return str(unusable), False
     except Exception as fault:
         FAULTS.swallow("outcome", fault)
-        return "it could not be taken", False
+        return "it could not be recorded", False
     return reason, bool(reason)
 
 
 def _fields(row: Any) -> dict[str, Any]:
     if not isinstance(row, Mapping):
-        raise UnusableOutcome(f"an outcome is an object with id and actual, not {describe(row).text}")
+        raise UnusableOutcome(f"an outcome must be an object with id and actual, not {describe(row).text}")
     unknown = [name for name in row if name not in FIELDS]
     if unknown:
-        raise UnusableOutcome(f"an outcome has no {unknown[0]!r}; it has {', '.join(FIELDS)}")
+        raise UnusableOutcome(f"unknown key {unknown[0]!r}; an outcome has the keys {', '.join(FIELDS)}")
     return dict(row)
 
 

@@ -70,9 +70,9 @@ def parse_json(body: bytes) -> Any:
 
 Request = bytes | tuple[RequestParts, bytes | None] | None
 """Waiting parts of a request: its body, None where it is not read, and its other parts."""
-UNREAD = Unread("a response that is not read: no JSON, too large, or not finished")
+UNREAD = Unread("a response that cannot be read: it is not JSON, too large or incomplete")
 _EMPTY = Unread("a response without a body")
-_NO_JSON = Unread("a response that is no JSON")
+_NO_JSON = Unread("a response that is not JSON")
 
 
 class RoutePlan:
@@ -183,7 +183,7 @@ class RoutePlan:
         for source in self.features:
             part = _as_row(source, read_source(source, request_parts))
             if not isinstance(part, Mapping):
-                raise MissingValue(f"{describe(part).text}, which is no row that another can be added to", ())
+                raise MissingValue(f"{describe(part).text}, which cannot be combined with another row", ())
             row.update(part)
         return row
 
@@ -299,7 +299,7 @@ def plan_routes(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -
     if routes and not model._identity.task.kind:
         raise ValueError(
             f"routes: driftline.Model({model.name!r}) has no task; "
-            "say task='binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
+            "use task='binary', 'multiclass', 'regression' or 'ranking', or pass a baseline"
         )
     plans: list[RoutePlan] = []
     mistakes: list[str] = []

@@ -63,11 +63,11 @@ class Route:
 
 
 _EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "features": ((str, list, tuple), "a text or a list of texts"),
-    "id": ((str,), "a text"),
-    "score": ((str,), "a text"),
-    "predicted": ((str,), "a text"),
-    "slices": ((Mapping,), "a table of name = text"),
+    "features": ((str, list, tuple), "a string or a list of strings"),
+    "id": ((str,), "a string"),
+    "score": ((str,), "a string"),
+    "predicted": ((str,), "a string"),
+    "slices": ((Mapping,), "a table of name = string"),
     "span_features": ((bool, type(None)), "true or false"),
     "limit": ((int,), "a number of bytes"),
 }
@@ -91,7 +91,7 @@ def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
     elif isinstance(given, Mapping):
         values = dict(given)
     else:
-        raise RouteMistakes([f"{key}: a route is a Route(...) or a table, not {describe(given).text}"])
+        raise RouteMistakes([f"{key}: a route must be a Route(...) or a table, not {describe(given).text}"])
     mistyped = [(name, mistake) for name, value in values.items() for mistake in _mistyped(name, value, key)]
     odd, mistakes = {name for name, _ in mistyped}, [mistake for _, mistake in mistyped]
     route = Route(**{name: value for name, value in values.items() if name not in odd})
@@ -111,7 +111,7 @@ def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
 def _mistyped(name: str, value: Any, key: str) -> Iterator[str]:
     """Yield the mistakes in a key of a route, or in the type of its value."""
     if name not in _EXPECTED:
-        yield f"{key}.{name}: a route has no such key; it has {', '.join(_EXPECTED)}"
+        yield f"{key}.{name}: unknown key; a route has the keys {', '.join(_EXPECTED)}"
         return
     kinds, expected = _EXPECTED[name]
     right = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
@@ -120,7 +120,7 @@ def _mistyped(name: str, value: Any, key: str) -> Iterator[str]:
     elif name == "slices":
         for text_key, text in value.items():
             if not isinstance(text, str):
-                yield f"{key}.slices.{text_key}: must be a text such as 'header:x-region', not {text!r}"
+                yield f"{key}.slices.{text_key}: must be a string such as 'header:x-region', not {text!r}"
 
 
 def feature_sources(route: Route) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ def parse_source(text: str, argument: str, key: str) -> Source:
         else:
             kind, rest = ("response" if kinds == ("response",) else ""), text
     if kind not in kinds and not (kind == "" and argument in ("id", "slices")):
-        raise ValueError(f"{key}: {text!r} is not one of {', '.join(kinds)}; write {kinds[0]!r} or '{kinds[0]}:name'")
+        raise ValueError(f"{key}: {text!r} is not one of {', '.join(kinds)}; use {kinds[0]!r} or '{kinds[0]}:name'")
     if kind in ("header", "baggage"):
         return Source(kind, (rest.strip().lower() if kind == "header" else rest.strip(),))
     return Source(kind, tuple(part for part in rest.split(".") if part))
@@ -170,7 +170,7 @@ def parse_method_and_path(text: str, key: str) -> tuple[str, str]:
     method, _, path = text.strip().partition(" ")
     method, path = method.upper(), path.strip()
     if method not in _METHODS or not path.startswith("/"):
-        raise ValueError(f"{key}: {text!r} is no method and path; write it as 'POST /predict'")
+        raise ValueError(f"{key}: {text!r} is not a method and a path; use a form such as 'POST /predict'")
     return method, path
 
 

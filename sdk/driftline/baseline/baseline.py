@@ -160,7 +160,7 @@ class Baseline(Document):
         >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
+        ValueError: classes are ('no', 'yes'), and the positive class is unknown; pass positive_class=...
         >>> parts = [{"x": [1.0, 2.0], "p": [0.2, 0.9]}, {"x": [3.0], "p": [0.4]}]
         >>> Baseline.from_frame(lambda: parts, score="p", model="m", task="binary").pane.rows
         3
@@ -264,7 +264,7 @@ class Baseline(Document):
             text = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
             raise FileNotFoundError(
-                f"{path}: there is no such file; build it with Baseline.from_frame(...).save({str(path)!r}) "
+                f"{path}: no such file; build the baseline with Baseline.from_frame(...).save({str(path)!r}) "
                 "or 'driftline baseline build'"
             ) from None
         except UnicodeDecodeError:
@@ -364,7 +364,7 @@ def _seasonality(kind: Kind | Literal["none"] | None, timezone: str, timed: bool
     if kind == "none" or (kind is None and not timed):
         return None
     if not timed:
-        raise ValueError(f"seasonality={kind!r} needs to know when the rows were predicted; pass time=...")
+        raise ValueError(f"seasonality={kind!r} requires the time of each prediction; pass time=...")
     check_timezone(timezone)
     return UnknownSeasonality(timezone) if kind is None else Seasonality(kind, timezone)
 

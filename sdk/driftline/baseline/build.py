@@ -269,11 +269,11 @@ def task_and_vocabularies(
     """
     if rows.scores is not None and len(rows.scores) and np.isnan(rows.scores).all():
         raise UnreadableColumn(
-            "score", "score holds no number at all; pass the model's scores, and its classes as predicted="
+            "score", "score contains no numbers; pass the model's scores as score= and its classes as predicted="
         )
     if rows.time is not None and rows.rows and not rows.time.any():
         raise UnreadableColumn(
-            "time", "time: no value can be read as a time; pass times, ISO 8601 texts or unix seconds"
+            "time", "time: none of the values can be read as a time; pass datetimes, ISO 8601 strings or unix seconds"
         )
     if Task(description.task).predicts_number and rows.actual is not None:
         _refuse_no_number(rows.actual)
@@ -298,7 +298,10 @@ def task_and_vocabularies(
 def _refuse_no_number(actual: Column) -> None:
     if is_present(actual).any() and np.isnan(actual_numbers(actual)).all():
         first = next(iter(actual.categories), "")
-        raise ValueError(f"actual holds no number, such as {first!r}; a regression's is a value: pass that as actual=")
+        raise ValueError(
+            f"actual contains no numbers, but values such as {first!r}; the outcome of a regression model is a number: "
+            "pass the numbers as actual="
+        )
 
 
 def _not(texts: Collection[str], features: Mapping[str, Column]) -> dict[str, Column]:

@@ -29,7 +29,7 @@ SCHEMA = "driftline.baseline/1"
 
 Columns = dict[str, str | list[str]]
 
-_REBUILD = "build the baseline anew"
+_REBUILD = "build the baseline again"
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,7 +106,7 @@ def rows_from_frame(
     if task.predicts_number and scores is None and decided is not None:
         scores = numbers_of(decided)[:, np.newaxis]  # a regression predicts its value
     if scores is None and decided is None and not (ranking and columns.predicted is not None):
-        raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")
+        raise ValueError("both score and predicted class are missing; pass score= or predicted=")
     read = {name: column_of(frame[name]) for name in chosen}
     for name in description.text_features or ():
         if name not in read:
@@ -142,11 +142,11 @@ def _relevance(columns: FrameColumns, column_names: Columns, frame: Mapping[str,
 def _slices(slices: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str, ArrayLike]) -> dict[str, Column]:
     """Return the columns that define slices."""
     if isinstance(slices, str):
-        raise ValueError(f"slices: {slices!r} is one name; pass a list of them, as [{slices!r}]")
+        raise ValueError(f"slices: {slices!r} is a single name; pass a list of names, such as [{slices!r}]")
     cuts = {}
     for key in slices:
         if not key or "=" in key:
-            raise ValueError(f"slices: {key!r} is no key: it must be a name without '='")
+            raise ValueError(f"slices: {key!r} is not a valid name: use a name without '='")
         if not isinstance(slices, Mapping) and key not in frame:
             raise ValueError(f"slices: {_no_column(key, frame)}")
         cuts[key] = column_of(slices[key] if isinstance(slices, Mapping) else frame[key])
@@ -216,7 +216,7 @@ def refuse_unknown_classes(truth: Column, task: Task) -> None:
     codes = class_codes(truth, task.classes)
     if codes is not None and (codes == len(task.classes)).any():
         strange = [text for text in seen_classes([truth]) if text not in task.classes]
-        raise ValueError(f"actual has values that are no classes: {_few(strange)}; the classes are {task.classes}")
+        raise ValueError(f"actual has values that are not classes: {_few(strange)}; the classes are {task.classes}")
 
 
 def _no_column(name: str, frame: Mapping[str, ArrayLike]) -> str:

@@ -240,7 +240,7 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
     if ids is None and prediction.plan.inputs.id_field in columns:
         ids = list_of(columns[prediction.plan.inputs.id_field])
     if ids is not None and len(ids) != n:
-        FAULTS.swallow("ids", ValueError(f"{len(ids)} ids were given for {n} rows; ids are made up instead"))
+        FAULTS.swallow("ids", ValueError(f"{len(ids)} ids were passed for {n} rows; ids are generated instead"))
         ids = None
     return (
         prediction_batch.numbered_ids(prediction.id, n)
@@ -268,7 +268,7 @@ def _batch_times(prediction: Prediction, columns: Columns) -> I64:
 def _or_now(values: Values, now: I64) -> I64:
     """Return the instants that were said, and now where there is none."""
     if _rows(values) != len(now):
-        FAULTS.swallow("times", ValueError(f"{_rows(values)} times were given for {len(now)} rows"))
+        FAULTS.swallow("times", ValueError(f"{_rows(values)} times were passed for {len(now)} rows"))
         return now
     times = instants(values)
     return np.where(times > 0, times, now)

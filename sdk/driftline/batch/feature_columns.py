@@ -48,7 +48,7 @@ def drop_long_texts(model: str, name: str, column: Column) -> Column:
     UNUSABLE.add(UNDECLARED_TEXT, lost)
     if lost and FAULTS.once(f"text {model} {name}"):
         logger.warning(
-            "driftline: %s: %r holds texts of more than %d characters, which are not recorded; "
+            "driftline: %s: %r contains texts of more than %d characters, which are not recorded; "
             "Model(text_features=(%r,)) records their length, words and script instead",
             model, name, TEXT_LIMIT, name,
         )  # fmt: skip

@@ -195,7 +195,7 @@ def _permitted(inputs: Inputs, identity: Identity) -> Inputs:
     if withholds_id(identity, inputs.id_name):
         inputs = replace(inputs, id=None, id_field="", id_name="")
     if inputs.time_name and identity.privacy.withholds(inputs.time_name):
-        _tell_withheld(identity.name, "time", inputs.time_name, "the time of the call counts instead", "")
+        _tell_withheld(identity.name, "time", inputs.time_name, "the time of the call is used instead", "")
         inputs = replace(inputs, time=None, time_field="", time_name="")
     return inputs
 
@@ -204,13 +204,13 @@ def withholds_id(identity: Identity, name: str) -> bool:
     """Return True where a value of that name may be no id, since a privacy rule is about it; if so, tell once."""
     if not name or identity.privacy.hash_id or not identity.privacy.withholds(name):
         return False
-    _tell_withheld(identity.name, "id", name, "ids are made up instead", ", or hash ids: hash_id=True")
+    _tell_withheld(identity.name, "id", name, "ids are generated instead", ", or hash the ids with hash_id=True")
     return True
 
 
 def _tell_withheld(model: str, role: str, name: str, instead: str, fix: str) -> None:
     if FAULTS.once(f"withheld {model} {role} {name}"):
         logger.warning(
-            "driftline: %s takes its %s from %r, which has a privacy rule, so %s; take it from another field%s",
+            "driftline: %s reads its %s from %r, which has a privacy rule, so %s; use another field%s",
             model, role, name, instead, fix,
         )  # fmt: skip

@@ -49,7 +49,7 @@ def unread_line(plan: CallPlan, unread: Unread) -> str:
         guesses = (("score", _guess(unread.fields, _SCORE_WORDS)), ("predicted", _guess(unread.fields, _CLASS_WORDS)))
         fix = ", ".join(f'{selector}="{field}"' for selector, field in guesses if field)
         fix = fix or 'score="...", predicted="..."'
-    return f"{name}.{plan.name} returned {_words(plan, unread)}; say which: {_line(plan, fix)}"
+    return f"{name}.{plan.name} returned {_words(plan, unread)}; specify how to read the result: {_line(plan, fix)}"
 
 
 def _line(plan: CallPlan, selectors: str) -> str:
@@ -62,12 +62,12 @@ def warn_unrecorded(plan: CallPlan, value: Any, unrecorded: Unrecorded) -> None:
     UNRECORDED.add((plan.identity.name, unrecorded.reason), 1 if unrecorded.rows is None else unrecorded.rows)
     if FAULTS.once(f"unrecorded {plan.name} {type(value).__name__} {unrecorded.reason}"):
         logger.warning(
-            "driftline: %s was given %s; its features are not recorded%s",
+            "driftline: %s was called with %s; its features are not recorded%s",
             plan.name,
             describe(value).text,
             f": {unrecorded.fix}"
             if unrecorded.fix
-            else f"; say what they are: @{plan.identity.name}.predict(features=lambda ...: {{...}})",
+            else f"; specify the features: @{plan.identity.name}.predict(features=lambda ...: {{...}})",
         )
 
 
@@ -75,8 +75,8 @@ def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
     """Warn once where scores of a binary model are no probabilities, as logits are. ``scores``: float64 (n, 1)."""
     if ((scores < 0) | (scores > 1)).any() and FAULTS.once(f"improbable {plan.identity.name} {plan.name}"):
         logger.warning(
-            "driftline: %s.%s gives scores outside of 0 to 1, which are no probabilities: such rows have a decision, "
-            "but no log loss and no calibration; turn them into probabilities: %s",
+            "driftline: %s.%s returns scores outside 0 to 1, which are not probabilities: these rows have a predicted "
+            "class, but no log loss and no calibration; convert the scores to probabilities: %s",
             plan.identity.name, plan.name, _line(plan, "score=lambda result: ..."),
         )  # fmt: skip
 
@@ -98,21 +98,21 @@ def warn_absent_fields(
     if ids and inputs.id_field and inputs.id_field not in fields:
         _warn_absent(
             plan, names, "ids", inputs.id_field,
-            "where no id is said in another way it is made up, and no outcome finds it: "
-            "id= names a field, an argument or a function of the arguments",
+            "if the id is not set in another way, it is generated and no outcome can be joined: "
+            "set id= to a field, an argument or a function of the arguments",
         )  # fmt: skip
     if inputs.time_field and inputs.time_field not in fields:
         UNUSABLE.add(NO_SUCH_FIELD, rows)
         _warn_absent(
             plan, names, "times", inputs.time_field,
-            "the time of the call counts instead: time= names a field, an argument or a function of the arguments",
+            "the time of the call is used instead: set time= to a field, an argument or a function of the arguments",
         )  # fmt: skip
     for field in inputs.slice_fields:
         if field not in fields:
             UNUSABLE.add(NO_SUCH_FIELD, rows)
             _warn_absent(
                 plan, names, "slices", field,
-                "such rows are in none of them: slices= names fields, arguments or a function of the arguments",
+                "these rows are not in its slices: set slices= to fields, arguments or a function of the arguments",
             )  # fmt: skip
 
 
@@ -125,9 +125,9 @@ def _warn_absent(plan: CallPlan, names: tuple[str, ...], kind: str, field: str, 
         )
         near_names = ", ".join(map(repr, near)) + (", ..." if len(names) > _MOST_FIELDS else "")
         logger.warning(
-            "driftline: %s.%s takes %s from the field %r, but %s %s; %s",
+            "driftline: %s.%s reads %s from the field %r, but %s %s; %s",
             plan.identity.name, plan.name, kind, field,
-            "no argument has it, and features= gave" if plan.inputs.as_given else "was given",
+            "no argument has this name, and features= returned" if plan.inputs.as_given else "was called with",
             f"the fields {near_names}" if names else "no fields", then,
         )  # fmt: skip
 
@@ -148,8 +148,8 @@ def warn_unknown_class(plan: CallPlan, decided: Iterable[str]) -> None:
     class_text = "a class" if plan.identity.discreet else f"class {strange[:_MOST_LETTERS]!r}"
     argument = ", positive_class=..." if plan.identity.task.has_threshold else ""
     logger.warning(
-        "driftline: %s.%s predicts %s, but the classes of %s are %s: name them in the order of the scores, "
-        "driftline.Model(%r, classes=(...)%s), or such predictions and outcomes cannot be used",
+        "driftline: %s.%s predicts %s, but the classes of %s are %s: list them in the order of the scores, "
+        "driftline.Model(%r, classes=(...)%s); otherwise, predictions and outcomes of this class cannot be used",
         name, plan.name, class_text, name, ", ".join(map(repr, classes)), name, argument,
     )  # fmt: skip
 
@@ -169,21 +169,21 @@ def _words(plan: CallPlan, result: Unread) -> str:
 
 def _result(plan: CallPlan, scored: bool, decided: bool) -> str:
     task = plan.identity.task
-    result_text = "what was set" if plan.first_result is None else _words(plan, plan.first_result)
+    result_text = "the assigned result" if plan.first_result is None else _words(plan, plan.first_result)
     if not scored:
         return f"{result_text} as the predicted class" if decided else f"{result_text} could not be read"
     if plan.by_class and len(task.classes) <= _MOST_CLASSES:
         classes = ", ".join(map(repr, task.classes))
         fix = "classes=..., positive_class=..." if task.has_threshold else "classes=..."
         order = f"{result_text} as the scores of classes {classes} in this order"
-        return f"{order} (other classes or another order: Model({fix}))"
+        return f"{order} (if the classes or their order differ: Model({fix}))"
     if task.has_threshold and decided and plan.predicted is not None:
         return f"{result_text} as the score of class {task.positive_class!r} and the predicted class"
     return f"{result_text} as {_SCORES_IN_WORDS.of(task)(task)}"
 
 
 def _score_at_threshold(task: Task) -> str:
-    return f"the score of class {task.positive_class!r}, which is predicted at {task.threshold:g}"
+    return f"the score of class {task.positive_class!r} (threshold {task.threshold:g})"
 
 
 _SCORES_IN_WORDS: PerKind[Callable[[Task], str]] = PerKind(

@@ -112,11 +112,13 @@ def declared_texts(
     frozenset({'message'})
     """
     if isinstance(given, str):
-        raise TypeError(f"text_features is the text {given!r}; write text_features=({given!r},)")
+        raise TypeError(f"text_features is a single string, {given!r}; use text_features=({given!r},)")
     rules = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "describe")
     for name, rule in rules.items():
         if not isinstance(name, str) or rule not in ("describe", "keep"):
-            raise ValueError(f"text_features: {name!r} is to be {rule!r}; write a name, and 'describe' or 'keep'")
+            raise ValueError(
+                f"text_features: {name!r}: {rule!r} is not valid; use the name of a feature and 'describe' or 'keep'"
+            )
     return frozenset({*known, *rules}), frozenset(name for name, rule in rules.items() if rule == "keep")
 
 
@@ -141,8 +143,8 @@ def most_features(requested: bool | None, capture: Capture) -> int:
     if capture != "features":
         if requested is False:
             raise ValueError(
-                f"capture={capture!r} keeps features in the process, so drift can be seen by their distributions only; "
-                "leave out distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
+                f"capture={capture!r} keeps features in the process, so drift is detected only in their distributions; "
+                "remove distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
             )
         return MOST_FEATURES
     if requested is None:

@@ -100,7 +100,7 @@ def outcome_of(
         raise UnusableOutcome("it has no id")
     if truth is None or truth != truth:
         if not taken_back:
-            raise UnusableOutcome(f"it has no actual that is a text, a number or a bool, but {describe(actual).text}")
+            raise UnusableOutcome(f"its actual must be a string, a number or a bool, not {describe(actual).text}")
         truth = None
     about = id_text(item)
     return Outcome(
@@ -108,8 +108,8 @@ def outcome_of(
         text if identity.hash_id is None else identity.hash_id(text),
         truth,
         now,
-        _read("time", "datetime, ISO 8601 text or unix time", instant, time),
-        _read("prediction_time", "datetime, ISO 8601 text or unix time", instant, prediction_time),
+        _read("time", "datetime, an ISO 8601 string or a unix time", instant, time),
+        _read("prediction_time", "datetime, an ISO 8601 string or a unix time", instant, prediction_time),
         None if weight is None else _read("weight", "number", float, weight),
         about if identity.hash_id is None or not about else identity.hash_id(about),
         None if value is None else _read("value", "number", float, value),
@@ -129,21 +129,21 @@ def _truth(identity: Identity, actual: object, item: object) -> Any:
     if relevant is None:
         return clean_value(actual)
     if id_text(item):
-        raise UnusableOutcome("it is about one item, and its actual names several; leave item= or the list out")
+        raise UnusableOutcome("it has an item=, but its actual is a list of items; remove item= or the list")
     return relevant
 
 
 def _flag(retracted: object) -> bool:
     text = class_text(clean_value(retracted))
     if text not in ("0", "1", ""):
-        raise UnusableOutcome(f"its retracted is neither True nor False; it was given {describe(retracted).text}")
+        raise UnusableOutcome(f"its retracted must be True or False, not {describe(retracted).text}")
     return text == "1"
 
 
 def protect_slices(protect: Callable[[Mapping[str, Any]], Mapping[str, Any]], slices: object) -> dict[str, Any]:
     """Return slices as they may leave, without those that are missing."""
     if not isinstance(slices, Mapping):
-        raise UnusableOutcome(f"its slices are no mapping of names to values; it was given {describe(slices).text}")
+        raise UnusableOutcome(f"its slices must be a mapping of names to values, not {describe(slices).text}")
     cleaned = {str(name): clean_value(value) for name, value in protect(slices).items()}
     return {name: value for name, value in cleaned.items() if value is not None and value == value and value != ""}
 
@@ -153,4 +153,4 @@ def _read(name: str, rule: str, read: Callable[[Any], T], value: object) -> T:
     try:
         return read(value)
     except Exception:
-        raise UnusableOutcome(f"its {name} is no {rule}; it was given {describe(value).text}") from None
+        raise UnusableOutcome(f"its {name} must be a {rule}, not {describe(value).text}") from None

@@ -312,8 +312,8 @@ class Prediction:
         try:
             if FAULTS.once(f"late {action} {model}"):
                 logger.warning(
-                    "driftline: the %s of a prediction of %s was set after its call, when its span had ended, so it "
-                    "stays as it was; set it inside the call, or inside the with block: driftline.current().%s = ...",
+                    "driftline: the %s of a prediction of %s was set after the call, when its span had ended, so "
+                    "it is not changed; set it inside the call, or inside the with block: driftline.current().%s = ...",
                     action, model, action,
                 )  # fmt: skip
         except Exception as fault:

@@ -191,7 +191,7 @@ def _parameters(name: str, function: Callable[..., Any], features: object) -> li
         if callable(features):
             return []
         raise TypeError(
-            f"{name} does not tell its parameters; say what the features are: features=lambda ...: ..."
+            f"the parameters of {name} cannot be inspected; specify the features: features=lambda ...: ..."
         ) from None
 
 
@@ -263,10 +263,10 @@ def _choose(name: str, left: list[inspect.Parameter], annotations: dict[str, Any
     if len(required) == 1 and required[0] not in scalar:
         return required[0].name
     if not left:
-        raise TypeError(f"{name} has no parameter that could be the features; say which: features=lambda ...: ...")
+        raise TypeError(f"{name} has no parameter that could be the features; specify them: features=lambda ...: ...")
     names = [p.name for p in left]
     raise TypeError(
-        f"{name}: any of {names} could be the features; say which: features={names[0]!r}, "
+        f"{name}: any of {names} could be the features; specify them: features={names[0]!r}, "
         f"or features={tuple(names)} for a row of several values"
     )
 

@@ -115,7 +115,7 @@ class ModelDistributions:
         model = block.identity.name
         if FAULTS.once(f"features {model}"):
             logger.info(
-                "driftline: %s: the distributions of %d features are sent as metrics, not those of %s and others (%s)",
+                "driftline: %s: the distributions of %d features are sent as metrics, but not of %s and others (%s)",
                 model,
                 len(self.features),
                 name,
@@ -273,7 +273,7 @@ class Distributions:
             if len(self._streams) >= MOST_STREAMS:
                 if FAULTS.once("too many models"):
                     logger.warning(
-                        "driftline: more than %d models and versions: no distributions of %s %s and later ones",
+                        "driftline: more than %d models and versions: distributions of %s %s and others are not sent",
                         MOST_STREAMS,
                         identity.name,
                         identity.version,

@@ -51,7 +51,7 @@ class Endpoint:
         """Return the URL that takes outcomes; raises ``ValueError`` where the endpoint speaks gRPC."""
         if self.protocol == "grpc":
             raise ValueError(
-                f"outcomes() posts over HTTP, and {self.base} speaks gRPC; "
+                f"outcomes() sends outcomes over HTTP, but {self.base} is a gRPC endpoint; "
                 "set DRIFTLINE_ENDPOINT to the HTTP endpoint of 'driftline up', such as http://localhost:4318"
             )
         return self.url.removesuffix("/v1/logs") + "/v1/outcomes"
@@ -108,7 +108,7 @@ def _check(url: str, where: str) -> None:
             return
     except ValueError:  # a port that is no number
         pass
-    raise ValueError(f"{where}: {url!r} is no URL of a receiver; write one such as 'http://localhost:4318'")
+    raise ValueError(f"{where}: {url!r} is not the URL of a receiver; use a URL such as 'http://localhost:4318'")
 
 
 def is_here(url: str) -> bool:

@@ -186,7 +186,7 @@ class Reporter:
                         self._channel = self._open_channel()
                     except Exception as error:
                         warn_unopened("metrics", error)
-                        return Delivery("unsupported", "there is no channel")
+                        return Delivery("unsupported", "the channel could not be opened")
                 body = encode_metrics(metrics_data(stream, taken_streams, temporality)).SerializeToString()
                 delivery = self._channel.send(body, deadline - now)
                 if delivery.state != "delivered":
@@ -201,21 +201,21 @@ class Reporter:
         name = "the metrics channel" if self._channel is None else self._channel.name
         kind = "rejected" if delivery.rejected else "warning"
         if delivery.reason and FAULTS.once(f"{kind} of distributions {name}"):
-            problem = f"rejected {delivery.rejected} points" if delivery.rejected else "warns"
-            logger.warning("driftline: %s took distributions and %s: %s", name, problem, delivery.reason)
+            problem = f"rejected {delivery.rejected} points" if delivery.rejected else "sent a warning"
+            logger.warning("driftline: %s received distributions and %s: %s", name, problem, delivery.reason)
 
     def _tell(self, delivery: Delivery) -> None:
         """Log once why a report did not arrive."""
         name = "the metrics channel" if self._channel is None else self._channel.name
         reason = delivery.reason
         if delivery.state == "unreachable":
-            reason = "nothing listens there"
+            reason = "nothing listens at this address"
         elif delivery.state == "unsupported":
-            reason = f"it does not take OTLP metrics ({delivery.reason})"
+            reason = f"it does not accept OTLP metrics ({delivery.reason})"
         if FAULTS.once(f"{delivery.state} {name}"):  # one line with the records, where both go to one place
             logger.warning(
-                "driftline: distributions did not reach %s: %s; they go on being counted "
-                "(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT says where to, DRIFTLINE_DISTRIBUTIONS=false turns them off)",
+                "driftline: distributions could not be sent to %s: %s; they are still collected "
+                "(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT sets the address, DRIFTLINE_DISTRIBUTIONS=false turns them off)",
                 name,
                 reason,
             )

@@ -87,7 +87,7 @@ def any_value(value: Any) -> Parts:
         for element in value:
             parts += _field(0x0A, any_value(element))
         return _field(0x2A, parts)
-    raise TypeError(f"{value!r} is no attribute value; make it text, a number, a bool, bytes, a list or a mapping")
+    raise TypeError(f"{value!r} is not an attribute value; use a string, a number, a bool, bytes, a list or a mapping")
 
 
 def _key_value(key: str, value: Any) -> Parts:

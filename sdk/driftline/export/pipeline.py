@@ -228,7 +228,7 @@ class Pipeline:
         ``TimeoutError`` where a request is still under way after ``timeout`` seconds.
         """
         if not self.hold(timeout):
-            raise TimeoutError(f"a request to {self._name()} has been under way for {timeout:g} seconds")
+            raise TimeoutError(f"a request to {self._name()} has not finished in {timeout:g} seconds")
         if self._held and self._reporter is not None:
             self._reporter.release()
         before = dict(vars(self))
@@ -394,7 +394,7 @@ class Pipeline:
                 if channel is None:
                     self._backoff.fail()
                     self._stop_recording()
-                    return Delivery("unsupported", "there is no channel")
+                    return Delivery("unsupported", "the channel could not be opened")
                 delivery = channel.send(frame.body, deadline - now)
                 if not self._settle(frame, delivery):
                     return delivery
@@ -426,14 +426,14 @@ class Pipeline:
         if delivery.state == "unreachable":
             return (
                 f"driftline: nothing listens on {name} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
-                f"keeping the last {QUEUE_BYTES >> 20} MB"
+                f"the last {QUEUE_BYTES >> 20} MB are kept in memory"
             )
         if delivery.state == "retry":
             return f"driftline: {name} is busy ({delivery.reason}); trying again"
         return (
-            f"driftline: {name} does not take OTLP logs ({delivery.reason}), so predictions are not recorded until it "
-            "does and only sampled spans are left, and outcomes wait; set DRIFTLINE_ENDPOINT to a 'driftline up', "
-            "or add a logs pipeline to the collector"
+            f"driftline: {name} does not accept OTLP logs ({delivery.reason}), so predictions are not recorded, only "
+            "sampled spans are sent, and outcomes wait in memory; set DRIFTLINE_ENDPOINT to the address of a "
+            "'driftline up', or add a logs pipeline to the Collector"
         )
 
     def _stop_recording(self) -> None:
@@ -449,7 +449,7 @@ class Pipeline:
             self._convert()  # spans of those rows say that no record holds them
             self._unsupported, self.recording = 0, True
             if FAULTS.once(f"supported {self._name()}"):
-                logger.info("driftline: %s takes OTLP logs now; predictions are recorded again", self._name())
+                logger.info("driftline: %s accepts OTLP logs now; predictions are recorded again", self._name())
 
     def _heed(self, frame: ExportRequest, delivery: Delivery) -> None:
         """Act on what a receiver says of a frame that it took; what it rejects must not be sent again."""
@@ -458,11 +458,11 @@ class Pipeline:
             self._lose(lost, "rejected")
             self._warn(
                 "rejected",
-                f"driftline: {self._name()} rejected {lost} of {frame.rows} rows: {delivery.reason}; further ones are "
-                "only counted",
+                f"driftline: {self._name()} rejected {lost} of {frame.rows} rows: {delivery.reason}; further "
+                "rejections are only counted",
             )
         elif delivery.reason:
-            self._warn("warning", f"driftline: {self._name()} took a record and warns: {delivery.reason}")
+            self._warn("warning", f"driftline: {self._name()} accepted a record with a warning: {delivery.reason}")
 
     def _lose(self, rows: int, reason: str) -> None:
         self._missing += rows

@@ -77,7 +77,11 @@ def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]
         parted = [_batches(block, range(start, min(start + step, n))) for start in range(0, n, step)]
         return [frame for frames in parted for frame in frames]
     if FAULTS.once(f"row too large {identity.name}"):
-        logger.warning("driftline: a row of %s takes %d bytes and is not recorded", identity.name, len(frame.body))
+        logger.warning(
+            "driftline: a row of %s has %d bytes, which is too large; the row is not recorded",
+            identity.name,
+            len(frame.body),
+        )
     return []
 
 

@@ -132,7 +132,7 @@ def load(endpoint: Endpoint) -> None:
         importlib.import_module(module)
     except Exception as error:  # also a wheel of another machine, which raises whatever it likes
         raise ChannelError(
-            f"{endpoint.base} is reached with the package {package!r}, and importing that raises "
+            f"{endpoint.base} requires the package {package!r}, but importing this package raises "
             f"{type(error).__name__}: {error}; run 'pip install {package}'"
         ) from error
 
@@ -302,7 +302,7 @@ def _taken(answer: bytes) -> Delivery:
         return Delivery("delivered")
     rejected = max(0, partial.rejected_log_records)
     message = "".join(letter if letter.isprintable() else " " for letter in partial.error_message[:_LONGEST_MESSAGE])
-    return Delivery("delivered", message or ("it does not say why" if rejected else ""), rejected=rejected)
+    return Delivery("delivered", message or ("it gave no reason" if rejected else ""), rejected=rejected)
 
 
 def _grpc_failure(error: Any) -> Delivery:

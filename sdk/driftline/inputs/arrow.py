@@ -46,7 +46,7 @@ def read_array(value: Any) -> Row | Unrecorded:
 
 
 def _lazy(value: Any) -> Unrecorded:
-    return Unrecorded(NOT_COLLECTED, f"a {type(value).__name__} is not read here; give the function a Table")
+    return Unrecorded(NOT_COLLECTED, f"a {type(value).__name__} is not supported; pass a Table to the function")
 
 
 class ArrowTable(Batch):

@@ -57,7 +57,7 @@ class Batch:
 
     def _too_large(self) -> Unrecorded:
         room = max(1, self.count * MOST_BYTES // self.cost)
-        fix = f"of a call at most {MOST_BYTES >> 20} MiB of features are recorded; predict {room:,} rows at a time"
+        fix = f"at most {MOST_BYTES >> 20} MiB of features are recorded per call; predict {room:,} rows at a time"
         return Unrecorded(TOO_LARGE, fix, self.count)
 
     def snapshot(self) -> Batch:

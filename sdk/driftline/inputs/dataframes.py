@@ -69,7 +69,7 @@ def score_matrix(values: ArrayLike) -> F64:
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2:
-        raise ValueError(f"scores have one or two dimensions, but these have shape {array.shape}")
+        raise ValueError(f"scores must have one or two dimensions, but these scores have shape {array.shape}")
     return np.asarray(array, dtype=np.float64)
 
 
@@ -96,7 +96,7 @@ def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str,
         )
     own_names, width = read.names(), read.width()
     if own_names is None and names is not None and len(names) != width:
-        raise ValueError(f"X has {width} columns, but features names {len(names)}")
+        raise ValueError(f"X has {width} columns, but features has {len(names)} names")
     column_names = own_names if own_names is not None else names or [f"f{index}" for index in range(width)]
     return [(str(name), read.values(index)) for index, name in enumerate(column_names)]
 

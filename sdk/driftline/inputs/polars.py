@@ -58,7 +58,7 @@ def read_series(value: Any) -> Row | Unrecorded:
 
 
 def _lazy(value: Any) -> Unrecorded:  # noqa: ARG001 - every reader has this signature
-    return Unrecorded(NOT_COLLECTED, "a LazyFrame is not collected; give the function a DataFrame")
+    return Unrecorded(NOT_COLLECTED, "a LazyFrame is not collected; pass a DataFrame to the function")
 
 
 class PolarsFrame(Batch):

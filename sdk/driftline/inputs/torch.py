@@ -39,10 +39,10 @@ def read(value: Any) -> Row | Batch | Unrecorded:
     """Read a tensor as the array that shares its memory."""
     rows = int(value.shape[0]) if value.ndim == 2 else None
     if value.device.type != "cpu":
-        fix = f"copying it from {value.device} would wait for the device; say features=lambda ...: ....cpu()"
+        fix = f"copying it from {value.device} would block the call; use features=lambda ...: ....cpu()"
         return Unrecorded(ON_DEVICE, fix, rows)
     if str(value.layout) != "torch.strided" or value.is_quantized:
-        return Unrecorded(UNSUPPORTED_INPUT, "make it dense", rows)
+        return Unrecorded(UNSUPPORTED_INPUT, "use a dense tensor", rows)
     return read_array(array_of(value))
 
 

@@ -160,7 +160,7 @@ def column_of_array(values: NDArray[Any]) -> NDArray[Any] | Column:
     if values.ndim == 2 and kind in "fiub" and 1 < values.shape[1] <= LONGEST_VECTOR:
         return vector_column(values)
     if values.ndim != 1:
-        raise ValueError(f"a column has one dimension, but the values have shape {values.shape}")
+        raise ValueError(f"a column must have one dimension, but the values have shape {values.shape}")
     if kind in "fiub":
         return values
     if kind in "mM":

@@ -31,6 +31,6 @@ def integration_for(target: Any) -> Callable[..., Any]:
             integration: Callable[..., Any] = point.load()
             return integration
     raise TypeError(
-        f"instrument() knows no {type(target).__module__}.{type(target).__qualname__}; it knows objects of "
+        f"instrument() does not support {type(target).__module__}.{type(target).__qualname__}; it supports objects of "
         f"{', '.join(sorted(entry_points_by_name))}; decorate the function that predicts instead: @model.predict"
     )

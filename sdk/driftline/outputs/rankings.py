@@ -275,7 +275,7 @@ def relevant_text(actual: Any, fit: Callable[[str], str] | None = None) -> str |
         gains = [_item(item, fit) for item in values]
     text = json.dumps(gains, ensure_ascii=False)
     if len(gains) > MOST_ITEMS or len(text) > MOST_TEXT:
-        raise ValueError(f"it names more than {MOST_ITEMS:,} items, or {MOST_TEXT:,} characters of them")
+        raise ValueError(f"it has more than {MOST_ITEMS:,} items or more than {MOST_TEXT:,} characters")
     return text
 
 
@@ -292,12 +292,12 @@ def _listed(actual: Any) -> list[Any] | None:
 def _item(item: Any, fit: Callable[[str], str] | None) -> str:
     text = "" if isinstance(item, bool) else id_text(clean_value(item))
     if not text:
-        raise ValueError("it names something that is no item id: a text or a number")
+        raise ValueError("it has an item id that is neither a string nor a number")
     return text if fit is None else fit(text)
 
 
 def _gain(gain: Any) -> float:
     number = float(gain) if isinstance(clean_value(gain), bool | int | float) else math.nan
     if not math.isfinite(number):
-        raise ValueError("it gives an item a relevance that is no number")
+        raise ValueError("it has a relevance that is not a finite number")
     return number

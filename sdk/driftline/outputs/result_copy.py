@@ -116,7 +116,7 @@ def _tensor(result: Any) -> Any:
     from driftline.inputs.torch import array_of, on_cpu
 
     if not on_cpu(result):
-        return Unread(f"a {type(result).__name__} on {result.device}, which would have to be waited for")
+        return Unread(f"a {type(result).__name__} on {result.device}, which cannot be read without blocking the call")
     return array_of(result).copy()
 
 

@@ -180,7 +180,7 @@ class CategoryBins:
     def check(self) -> None:
         """Raise ``ValueError`` where a category is named twice."""
         if len(set(self.categories)) < len(self.categories):
-            raise ValueError("categories must be texts, each once")
+            raise ValueError("categories must be distinct strings")
 
 
 Bins = NumberBins | CategoryBins

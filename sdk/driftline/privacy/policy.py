@@ -30,7 +30,9 @@ CAPTURES: tuple[Capture, ...] = get_args(Capture)
 SHORTEST_KEY = 16
 """Bytes. Whoever knows the hashes of a few known values can try all keys that are much shorter."""
 _MOST_NAMES = 10_000
-_FIX = "write key=... or set DRIFTLINE_PRIVACY_KEY; python -c 'import secrets; print(secrets.token_hex(32))' makes one"
+_FIX = (
+    "pass key=... or set DRIFTLINE_PRIVACY_KEY; to make one: python -c 'import secrets; print(secrets.token_hex(32))'"
+)
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -83,12 +85,10 @@ class Privacy:
         steps = {_name("round", name): _step(name, step) for name, step in _mapping(round).items()}
         hashed = _names("hash", hash)
         if not isinstance(hash_id, bool):
-            raise TypeError(f"Privacy(hash_id=) is True or False, not {_kind(hash_id)}")
+            raise TypeError(f"Privacy(hash_id=) must be True or False, not {_kind(hash_id)}")
         hashed_and_rounded = [name for name in hashed if name in steps]
         if hashed_and_rounded:
-            raise ValueError(
-                f"Privacy: {hashed_and_rounded[0]!r} is both hashed and rounded; a hash has no steps: choose one"
-            )
+            raise ValueError(f"Privacy: {hashed_and_rounded[0]!r} is both hashed and rounded; use only one of the two")
         values: dict[str, object] = {
             "allow": None if allow is None else _names("allow", allow),
             "deny": _names("deny", deny),
@@ -306,7 +306,7 @@ def rules_in_force(privacy: Privacy | None) -> Privacy:
     """
     privacy = Privacy() if privacy is None else privacy
     if not isinstance(privacy, Privacy):
-        raise TypeError(f"Model(privacy=) takes driftline.Privacy(deny=(...), ...), not {_kind(privacy)}")
+        raise TypeError(f"Model(privacy=) must be driftline.Privacy(deny=(...), ...), not {_kind(privacy)}")
     allowed = names("DRIFTLINE_PRIVACY_ALLOW")
     denied = tuple(name for name in names("DRIFTLINE_PRIVACY_DENY") if name not in privacy.deny)
     hashed, rounded = names("DRIFTLINE_PRIVACY_HASH"), names("DRIFTLINE_PRIVACY_ROUND")
@@ -340,7 +340,7 @@ def capture_of(given: str | None) -> Capture:
         if level == capture:
             return capture
     where = "the variable DRIFTLINE_CAPTURE" if given is None else "Model(capture=)"
-    raise ValueError(f"{where}: {level!r} is no level; write 'features', 'scores' or 'none'")
+    raise ValueError(f"{where}: {level!r} is not a level; use 'features', 'scores' or 'none'")
 
 
 def _restore(
@@ -355,8 +355,8 @@ def _restore(
     if (hash or hash_id) and not read("DRIFTLINE_PRIVACY_KEY"):
         if FAULTS.once("privacy without key"):
             logger.warning(
-                "driftline: a pickled model hashes %s, and pickles hold no key; set DRIFTLINE_PRIVACY_KEY in this "
-                "process: until then nothing of that leaves it, and outcomes do not join by hashed ids",
+                "driftline: a pickled model hashes %s, but a pickle contains no key; set DRIFTLINE_PRIVACY_KEY in this "
+                "process: until then, these values are not exported, and outcomes cannot be joined by hashed ids",
                 ", ".join([*map(repr, hash), *(["ids"] if hash_id else [])]),
             )
         deny, hash = (*deny, *hash), ()
@@ -370,13 +370,15 @@ def _match(name: str, patterns: Iterable[str]) -> bool:
 
 def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
-        raise TypeError(f"Privacy({argument}=) takes several names, such as {argument}=('email',), not {_kind(names)}")
+        raise TypeError(
+            f"Privacy({argument}=) must be a sequence of names such as {argument}=('email',), not {_kind(names)}"
+        )
     return tuple(_name(argument, name) for name in names)
 
 
 def _name(argument: str, name: object) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise TypeError(f"Privacy({argument}=) takes names of features, which are texts, not {name!r}")
+        raise TypeError(f"Privacy({argument}=) must contain names of features, which are strings, not {name!r}")
     return name
 
 
@@ -384,14 +386,18 @@ def _mapping(value: object) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise TypeError(f"Privacy(round=) takes a step per name, such as round={{'income': 1000}}, not {_kind(value)}")
+        raise TypeError(
+            f"Privacy(round=) must be a step for each name, such as round={{'income': 1000}}, not {_kind(value)}"
+        )
     return value
 
 
 def _step(name: object, step: object) -> float:
     seconds = step.total_seconds() if isinstance(step, timedelta) else step
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise ValueError(f"Privacy(round=): the step of {name!r} is a positive number or a timedelta, not {step!r}")
+        raise ValueError(
+            f"Privacy(round=): the step of {name!r} must be a positive number or a timedelta, not {step!r}"
+        )
     return float(seconds)
 
 
@@ -402,7 +408,7 @@ def _written_steps(texts: Iterable[str]) -> dict[str, float]:
         try:
             steps[name.strip()] = _step(name, float(step))
         except ValueError:
-            rule = "is no name with a positive step; write income=1000"
+            rule = "is not a name with a positive step; use a form such as income=1000"
             raise ValueError(f"DRIFTLINE_PRIVACY_ROUND: {text!r} {rule}") from None
     return steps
 
@@ -412,14 +418,16 @@ def _key(value: str | bytes | Key | None, *, needed: bool) -> Key | None:
         return value
     secret = value if value is not None else read("DRIFTLINE_PRIVACY_KEY") if needed else ""
     if not isinstance(secret, str | bytes):
-        raise TypeError(f"Privacy(key=) is a text or bytes, not {_kind(value)}")
+        raise TypeError(f"Privacy(key=) must be a string or bytes, not {_kind(value)}")
     secret = secret.encode() if isinstance(secret, str) else secret
     if not secret and value is None:
         if needed:
-            raise ValueError(f"Privacy: hashing needs a key, or anybody could try out all values; {_FIX}")
+            raise ValueError(f"Privacy: hashing requires a key, because otherwise values can be guessed; {_FIX}")
         return None
     if len(secret) < SHORTEST_KEY:
-        raise ValueError(f"Privacy: a key has at least {SHORTEST_KEY} bytes, and this one has {len(secret)}; {_FIX}")
+        raise ValueError(
+            f"Privacy: a key must have at least {SHORTEST_KEY} bytes, but this key has {len(secret)}; {_FIX}"
+        )
     return Key(secret)
 
 

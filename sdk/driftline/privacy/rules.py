@@ -78,7 +78,7 @@ class Key:
         return "***"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a key is not pickled; set DRIFTLINE_PRIVACY_KEY where the pickle is loaded")
+        raise TypeError("a key cannot be pickled; set DRIFTLINE_PRIVACY_KEY in the process that loads the pickle")
 
     def _print(self) -> bytes:
         return self._states[LONG].digest()

@@ -16,7 +16,7 @@ ML_OPERATION_NAME: Final = "ml.operation.name"
 """The operation that the span describes."""
 
 ML_PREDICTION_ID: Final = "ml.prediction.id"
-"""The text by which outcomes find the prediction again."""
+"""The id by which outcomes are joined with the prediction."""
 
 ML_PREDICTION_SCORE: Final = "ml.prediction.score"
 """The score that the model returned, such as the probability of the positive class of a binary model."""
@@ -34,190 +34,190 @@ ML_OUTCOME_ACTUAL: Final = "ml.outcome.actual"
 """What really happened: the class, or the number."""
 
 DRIFTLINE_MODEL_TEAM: Final = "driftline.model.team"
-"""Who answers for the model, as `driftline.yaml` says."""
+"""The team that is responsible for the model, from `driftline.yaml`."""
 
 DRIFTLINE_MODEL_TIER: Final = "driftline.model.tier"
-"""How much depends on the model, as `driftline.yaml` says; 1 most, 3 least."""
+"""The importance of the model from 1 (highest) to 3 (lowest), from `driftline.yaml`."""
 
 DRIFTLINE_MODEL_CLASSES: Final = "driftline.model.classes"
 """The classes, in the order of the score columns."""
 
 DRIFTLINE_MODEL_POSITIVE_CLASS: Final = "driftline.model.positive_class"
-"""The class that a binary model's score is the probability of."""
+"""The class whose probability is the score of a binary model."""
 
 DRIFTLINE_MODEL_QUANTILES: Final = "driftline.model.quantiles"
 """The levels of the quantiles that a regression predicts, in the order of its scores; increasing."""
 
 DRIFTLINE_MODEL_THRESHOLD: Final = "driftline.model.threshold"
-"""The score of the positive class from which on it is the predicted class."""
+"""The score from which the positive class is predicted."""
 
 DRIFTLINE_PREDICTION_TIME_UNIX_NANO: Final = "driftline.prediction.time_unix_nano"
 """When the prediction was made, in unix nanoseconds."""
 
 DRIFTLINE_PREDICTION_SCORES: Final = "driftline.prediction.scores"
-"""One score per class, in the order of `driftline.model.classes`; of a ranking, one per item, in the order of `driftline.prediction.items`."""
+"""One score per class, in the order of `driftline.model.classes`; for a ranking, one score per item, in the order of `driftline.prediction.items`."""
 
 DRIFTLINE_PREDICTION_ITEMS: Final = "driftline.prediction.items"
 """The ids of the ranked items, best first."""
 
 DRIFTLINE_PREDICTION_ITEM_COUNT: Final = "driftline.prediction.item.count"
-"""How many items the ranking holds."""
+"""The number of items in the ranking."""
 
 DRIFTLINE_PREDICTION_ITEM_SCORES: Final = "driftline.prediction.item.scores"
 """The scores of the ranked items of all rows of a columnar record, in the order of `driftline.prediction.items`."""
 
 DRIFTLINE_PREDICTION_DURATION: Final = "driftline.prediction.duration"
-"""How long the prediction took, in seconds; on records. A span has its own duration."""
+"""The duration of the prediction in seconds, on records. A span has its own duration."""
 
 DRIFTLINE_PREDICTION_RECORDED: Final = "driftline.prediction.recorded"
 """Whether the rows of this span are already counted elsewhere, in a prediction record or in distributions."""
 
 DRIFTLINE_PREDICTION_UNREAD: Final = "driftline.prediction.unread"
-"""True when what the model returned could not be read as a score, a class or a value."""
+"""True if the result of the model could not be read as a score, a class or a value."""
 
 DRIFTLINE_PREDICTION_COLUMNS: Final = "driftline.prediction.columns"
 """The columns of a batch: a map from column name to the bytes of its values."""
 
 DRIFTLINE_BATCH_ID: Final = "driftline.batch.id"
-"""Unique per columnar record, so that one that is sent again counts once."""
+"""The unique id of a columnar record, so that a record that is sent again counts once."""
 
 DRIFTLINE_FEATURE_VALUE: Final = "driftline.feature.value"
-"""The value of one feature as the model saw it; the feature's name is the last part, verbatim. A prefix: append `.` and the name."""
+"""The value of one feature in the input of the model; the last part of the key is the name of the feature, unchanged. A prefix: append `.` and the name."""
 
 DRIFTLINE_SLICE_VALUE: Final = "driftline.slice.value"
-"""The value of one slice, a cut of low cardinality such as a region; the slice's name is the last part. A prefix: append `.` and the name."""
+"""The value of one slice of low cardinality, such as a region; the last part of the key is the name of the slice. A prefix: append `.` and the name."""
 
 DRIFTLINE_FEATURE_NAME: Final = "driftline.feature.name"
 """The name of a feature, on metrics."""
 
 DRIFTLINE_FEATURE_CATEGORY: Final = "driftline.feature.category"
-"""A text that a feature had, or `other`, on metrics."""
+"""A category of a feature, or `other`, on metrics."""
 
 DRIFTLINE_FEATURE_INVALID: Final = "driftline.feature.invalid"
-"""True for values that are there and cannot be used, on metrics."""
+"""True for values that exist but cannot be used, on metrics."""
 
 DRIFTLINE_FEATURE_DROPPED: Final = "driftline.feature.dropped"
-"""How many features stayed off the span because it carries at most a fixed number."""
+"""The number of features that were left out of the span, because a span has a maximum number of features."""
 
 DRIFTLINE_HISTOGRAM_PART: Final = "driftline.histogram.part"
-"""Which finer part of a distribution the histogram is; the coarse one has no such attribute."""
+"""The finer part of a distribution that the histogram contains; the coarse histogram does not have this attribute."""
 
 DRIFTLINE_CAPTURE: Final = "driftline.capture"
-"""What holds the rows that a metric counts; on the scope."""
+"""Where the rows are that a metric counts; on the scope."""
 
 DRIFTLINE_OUTCOME_TIME_UNIX_NANO: Final = "driftline.outcome.time_unix_nano"
-"""When the truth was known, in unix nanoseconds."""
+"""When the outcome became known, in unix nanoseconds."""
 
 DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: Final = "driftline.outcome.prediction_time_unix_nano"
-"""When the prediction was made, in unix nanoseconds, if the sender of the outcome knows; it makes the join cheaper."""
+"""When the prediction was made, in unix nanoseconds, if the sender of the outcome has this time. It makes the join cheaper."""
 
 DRIFTLINE_OUTCOME_WEIGHT: Final = "driftline.outcome.weight"
-"""One divided by the probability with which the row was chosen to be labelled; absent means 1."""
+"""One divided by the probability that the row was selected for labelling; absent means 1."""
 
 DRIFTLINE_OUTCOME_ITEM: Final = "driftline.outcome.item"
 """The item of a ranking that the outcome is about, such as the one that was clicked."""
 
 DRIFTLINE_OUTCOME_VALUE: Final = "driftline.outcome.value"
-"""What the prediction was worth in the end, in the unit in which the owner of the model counts."""
+"""The final value of the prediction, in a unit that the owner of the model chooses."""
 
 DRIFTLINE_OUTCOME_QUANTILE: Final = "driftline.outcome.quantile"
-"""Of a delay, the share of the outcomes that came no later."""
+"""The quantile of a delay, which is the fraction of outcomes that did not arrive later."""
 
 DRIFTLINE_OUTCOME_RETRACTED: Final = "driftline.outcome.retracted"
-"""The outcome takes back what was said of the prediction before; nothing is known of it until another one comes."""
+"""True if the outcome retracts the earlier outcomes of the prediction. The prediction has no outcome until another one arrives."""
 
 DRIFTLINE_TRAINING_RUN_ID: Final = "driftline.training.run.id"
 """The id of a training run; a run that arrives twice counts once."""
 
 DRIFTLINE_TRAINING_DURATION: Final = "driftline.training.duration"
-"""Seconds that the run took."""
+"""The duration of the run in seconds."""
 
 DRIFTLINE_TRAINING_CPU_TIME: Final = "driftline.training.cpu.time"
 """CPU seconds of the process and its children during the run."""
 
 DRIFTLINE_TRAINING_MEMORY_PEAK: Final = "driftline.training.memory.peak"
-"""The greatest resident memory of the process and its children during the run, in bytes."""
+"""The peak resident memory of the process and its children during the run, in bytes."""
 
 DRIFTLINE_TRAINING_GPU_TIME: Final = "driftline.training.gpu.time"
-"""Seconds of GPUs that the run held; a GPU-hour is 3,600 of them."""
+"""GPU seconds that the run allocated; a GPU hour is 3,600 GPU seconds."""
 
 DRIFTLINE_TRAINING_GPU_COUNT: Final = "driftline.training.gpu.count"
-"""How many GPUs the run held."""
+"""The number of GPUs that the run allocated."""
 
 DRIFTLINE_TRAINING_GPU_TYPE: Final = "driftline.training.gpu.type"
-"""The type of the GPUs, as NVML or the caller names it; the price of their hour depends on it."""
+"""The type of the GPUs, as named by NVML or the caller. The price per GPU hour depends on it."""
 
 DRIFTLINE_TRAINING_ENERGY: Final = "driftline.training.energy"
-"""Joules that the run's GPUs, or the packages of its machine's processors, took during the run."""
+"""The energy in joules that the GPUs of the run, or the processor packages of the machine, used during the run."""
 
 DRIFTLINE_TRAINING_ENERGY_SOURCES: Final = "driftline.training.energy_sources"
 """The parts whose energy is in `driftline.training.energy`."""
 
 DRIFTLINE_TRAINING_ROWS: Final = "driftline.training.rows"
-"""Rows that the model was trained on."""
+"""The number of rows that the model was trained on."""
 
 DRIFTLINE_TRAINING_EPOCHS: Final = "driftline.training.epochs"
-"""How often the rows were passed through."""
+"""The number of passes over the rows."""
 
 DRIFTLINE_TRAINING_COST: Final = "driftline.training.cost"
-"""What the run cost by the price sheet."""
+"""The cost of the run according to the price sheet."""
 
 DRIFTLINE_TRAINING_CURRENCY: Final = "driftline.training.currency"
 """The currency of `driftline.training.cost`."""
 
 DRIFTLINE_TRAINING_RESOURCE_COST: Final = "driftline.training.resource_cost"
-"""What one resource of the run cost; the last part is `machine`, `cpu`, `gpu`, `memory` or `energy`. A prefix: append `.` and the name."""
+"""The cost of one resource of the run; the last part of the key is `machine`, `cpu`, `gpu`, `memory` or `energy`. A prefix: append `.` and the name."""
 
 DRIFTLINE_TRAINING_RESULT_VALUE: Final = "driftline.training.result.value"
-"""A measure that the trainer took of its model; its name is the last part, verbatim. A prefix: append `.` and the name."""
+"""A result of the training, such as a validation loss; the last part of the key is its name, unchanged. A prefix: append `.` and the name."""
 
 DRIFTLINE_TRAINING_RESULT_NAME: Final = "driftline.training.result.name"
-"""The name of such a measure, on metrics."""
+"""The name of a training result, on metrics."""
 
 DRIFTLINE_DRIFT_COLUMN: Final = "driftline.drift.column"
-"""Which distribution is compared with the baseline's."""
+"""The distribution that is compared with the baseline."""
 
 DRIFTLINE_DRIFT_WEIGHTING: Final = "driftline.drift.weighting"
-"""What a feature counts for in the share of drifted ones."""
+"""The weight of a feature in the fraction of drifted features."""
 
 DRIFTLINE_DRIFT_SLICE: Final = "driftline.drift.slice"
-"""The slice that is compared, `key=value`; absent where it is all rows."""
+"""The slice that is compared, `key=value`; absent for all rows."""
 
 DRIFTLINE_DRIFT_METHOD: Final = "driftline.drift.method"
-"""How the two distributions are compared."""
+"""The method that compares the two distributions."""
 
 DRIFTLINE_QUALITY_CHECK: Final = "driftline.quality.check"
-"""What is checked of the data."""
+"""The check of the data."""
 
 DRIFTLINE_PERFORMANCE_METRIC: Final = "driftline.performance.metric"
-"""Which performance metric the value is."""
+"""The performance metric of the value."""
 
 DRIFTLINE_PERFORMANCE_SLICE: Final = "driftline.performance.slice"
-"""The slice that was measured, `key=value`; absent where it is all rows."""
+"""The slice that was measured, `key=value`; absent for all rows."""
 
 DRIFTLINE_SERVICE_QUANTILE: Final = "driftline.service.quantile"
-"""Of a latency, the share of the calls that took no longer."""
+"""The quantile of a latency, which is the fraction of calls that did not take longer."""
 
 DRIFTLINE_FAIRNESS_ATTRIBUTE: Final = "driftline.fairness.attribute"
-"""What tells the groups of people."""
+"""The attribute that defines the groups of people."""
 
 DRIFTLINE_FAIRNESS_CRITERION: Final = "driftline.fairness.criterion"
-"""What must be alike between the groups."""
+"""The criterion by which the groups are compared."""
 
 DRIFTLINE_OBJECTIVE_RULE: Final = "driftline.objective.rule"
-"""What the metric shall be, as its owner wrote it."""
+"""The objective, as its owner wrote it."""
 
 DRIFTLINE_VERDICT_PREVIOUS_STATE: Final = "driftline.verdict.previous_state"
 """The state of the model's verdict before it changed."""
 
 DRIFTLINE_VERDICT_SINCE: Final = "driftline.verdict.since"
-"""From when on the model is in its state, in ISO 8601."""
+"""The time since which the model is in its state, in ISO 8601."""
 
 DRIFTLINE_VERDICT_ADVICE: Final = "driftline.verdict.advice"
 """What to do about a verdict, as a sentence."""
 
 DRIFTLINE_VERSION_CHAMPION: Final = "driftline.version.champion"
-"""The version that another one is compared with."""
+"""The version that another version is compared with."""
 
 DRIFTLINE_WINDOW: Final = "driftline.window"
 """The length of the window that the value describes."""
@@ -226,19 +226,19 @@ DRIFTLINE_STATE: Final = "driftline.state"
 """The state that the series stands for."""
 
 DRIFTLINE_SIGNAL: Final = "driftline.signal"
-"""Which kind of OTLP request."""
+"""The kind of the OTLP request."""
 
 DRIFTLINE_REASON: Final = "driftline.reason"
-"""Why a row could not be used."""
+"""The reason why a row could not be used."""
 
 DRIFTLINE_LIMIT: Final = "driftline.limit"
-"""Which limit of the configuration a name is beyond: models, versions or environments."""
+"""The limit of the configuration that a name exceeds: models, versions or environments."""
 
 DRIFTLINE_DESTINATION: Final = "driftline.destination"
-"""The exporter of the configuration that the request goes to."""
+"""The exporter of the configuration that the request is sent to."""
 
 DRIFTLINE_PAGE_URL_FULL: Final = "driftline.page.url.full"
-"""The address of the page of Driftline that tells more, where `web.public_url` says how people reach it."""
+"""The URL of the Driftline page with details, if `web.public_url` is set."""
 
 SERVICE_NAME: Final = "service.name"
 """The logical name of the service; on the resource."""

@@ -1,4 +1,5 @@
 """Event names of log records. Generated from ``registry/`` by ``scripts/generate_semconv.py``; do not edit."""
+# ruff: noqa: E501
 
 from typing import Final
 
@@ -6,16 +7,16 @@ ML_PREDICTION: Final = "ml.prediction"
 """One prediction."""
 
 ML_OUTCOME: Final = "ml.outcome"
-"""What really happened after a prediction; seconds or months later, in any order, repeated, corrected."""
+"""What really happened after a prediction. Outcomes may arrive seconds or months later, in any order, repeated or corrected."""
 
 DRIFTLINE_PREDICTION_BATCH: Final = "driftline.prediction.batch"
 """Up to 5,000 predictions of one model, as columns."""
 
 DRIFTLINE_BASELINE: Final = "driftline.baseline"
-"""The reference that a model's predictions are compared with; the body is its JSON as text, sent once per process."""
+"""The baseline that the predictions of a model are compared with. The body is its JSON as text, sent once per process."""
 
 DRIFTLINE_TRAINING_RUN: Final = "driftline.training.run"
-"""One training run that ended, or failed; the time of the record is its end."""
+"""One training run that finished or failed. The time of the record is the end of the run."""
 
 DRIFTLINE_VERDICT_CHANGE: Final = "driftline.verdict.change"
-"""The verdict of a model has another state; the body is the sentence that says whether the model is healthy."""
+"""The state of a model's verdict has changed. The body is the sentence of the new verdict."""

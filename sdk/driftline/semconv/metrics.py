@@ -11,109 +11,109 @@ ML_PREDICTIONS: Final = "ml.predictions"
 """The number of predictions, whatever the sampling of spans."""
 
 DRIFTLINE_OUTCOMES: Final = "driftline.outcomes"
-"""Outcomes that found their prediction, and corrections of them."""
+"""Outcomes that were joined with their prediction, and corrections of outcomes."""
 
 DRIFTLINE_PREDICTION_SCORE: Final = "driftline.prediction.score"
-"""What the model gave, as a distribution of the score of the positive class, the greatest of several scores, the value of a regression, or the first item's score."""
+"""The distribution of the results of the model, which are the score of the positive class, the highest of several scores, the value of a regression, or the score of the first item."""
 
 DRIFTLINE_TRAINING_RUNS: Final = "driftline.training.runs"
-"""Training runs that ended, failed ones included."""
+"""Training runs that ended, including failed runs."""
 
 DRIFTLINE_TRAINING_DURATION: Final = "driftline.training.duration"
-"""How long training runs took."""
+"""The duration of training runs."""
 
 DRIFTLINE_TRAINING_CPU_TIME: Final = "driftline.training.cpu.time"
 """CPU seconds of training runs."""
 
 DRIFTLINE_TRAINING_MEMORY_PEAK: Final = "driftline.training.memory.peak"
-"""The greatest resident memory of the last training run."""
+"""The peak resident memory of the last training run."""
 
 DRIFTLINE_TRAINING_GPU_TIME: Final = "driftline.training.gpu.time"
-"""Seconds of GPUs that training runs held."""
+"""GPU seconds that training runs allocated."""
 
 DRIFTLINE_TRAINING_ENERGY: Final = "driftline.training.energy"
-"""Joules that training runs took, where they are known."""
+"""The energy in joules that training runs used, if it is known."""
 
 DRIFTLINE_TRAINING_COST: Final = "driftline.training.cost"
-"""What training runs cost by their price sheets."""
+"""The cost of training runs according to their price sheets."""
 
 DRIFTLINE_TRAINING_RESULT_VALUE: Final = "driftline.training.result.value"
-"""A measure that the trainer took of the last model."""
+"""A result of the last training run, such as a validation loss."""
 
 DRIFTLINE_FEATURE_DISTRIBUTION: Final = "driftline.feature.distribution"
-"""The numbers of one feature, as a distribution."""
+"""The distribution of one numeric feature."""
 
 DRIFTLINE_FEATURE_CATEGORIES: Final = "driftline.feature.categories"
-"""The texts of one feature, by label; rare ones are `other`."""
+"""The values of one categorical feature, by category; rare categories are `other`."""
 
 DRIFTLINE_FEATURE_MISSING_VALUES: Final = "driftline.feature.missing.values"
 """Predictions without a usable value of one feature."""
 
 DRIFTLINE_DRIFT_VALUE: Final = "driftline.drift.value"
-"""How far the newest closed window is from the baseline, by one method."""
+"""The distance of the newest closed window from the baseline, by one method."""
 
 DRIFTLINE_MODEL_INFO: Final = "driftline.model.info"
-"""1 for each model that is known, with whose it is and how much depends on it."""
+"""1 for each known model, with its team and its tier."""
 
 DRIFTLINE_MODEL_STATUS: Final = "driftline.model.status"
-"""1 for the state of the model's verdict, whether it is still right."""
+"""1 for the state of the model's verdict."""
 
 DRIFTLINE_DRIFT_STATUS: Final = "driftline.drift.status"
-"""1 for the state that the target is in."""
+"""1 for the drift state of the column."""
 
 DRIFTLINE_DRIFT_FRACTION: Final = "driftline.drift.fraction"
-"""Drifted features of those that could be judged in the newest closed window, 0 to 1."""
+"""The fraction of drifted features among the features that could be evaluated in the newest closed window, from 0 to 1."""
 
 DRIFTLINE_DRIFT_INCIDENT: Final = "driftline.drift.incident"
-"""1 while the drift of a target is an incident, as of the newest closed window, else 0."""
+"""1 while the drift of a column is an incident in the newest closed window, otherwise 0."""
 
 DRIFTLINE_QUALITY_FINDINGS: Final = "driftline.quality.findings"
-"""What one check found wrong with the data of the newest closed window, 0 where nothing."""
+"""The number of findings of one data check in the newest closed window."""
 
 DRIFTLINE_QUALITY_EXPECTATIONS: Final = "driftline.quality.expectations"
-"""How many expectations of the data were met, broken or not to be told in the newest closed window."""
+"""The number of data expectations that were met, broken or inconclusive in the newest closed window."""
 
 DRIFTLINE_PERFORMANCE_VALUE: Final = "driftline.performance.value"
-"""How well the model did in the newest closed window, measured on outcomes."""
+"""The performance of the model in the newest closed window, measured on outcomes."""
 
 DRIFTLINE_FAIRNESS_STATUS: Final = "driftline.fairness.status"
-"""Whether groups of people are treated alike in the window that `driftline.performance.value` describes; 1 for the state that holds."""
+"""Whether groups of people are treated equally in the window of `driftline.performance.value`. 1 for the current state."""
 
 DRIFTLINE_ESTIMATE_VALUE: Final = "driftline.estimate.value"
-"""How well the model does in the newest closed window, estimated without outcomes."""
+"""The performance of the model in the newest closed window, estimated without outcomes."""
 
 DRIFTLINE_ESTIMATE_STATUS: Final = "driftline.estimate.status"
-"""1 for the state of an estimate, which the attribute `state` names."""
+"""1 for the state of an estimate, in the attribute `state`."""
 
 DRIFTLINE_PERFORMANCE_REFERENCE: Final = "driftline.performance.reference"
-"""How well the model did on the baseline's rows, whose outcomes were known."""
+"""The performance of the model on the rows of the baseline, whose outcomes are known."""
 
 DRIFTLINE_PERFORMANCE_LOW: Final = "driftline.performance.low"
-"""The lower end of the interval in which the metric's true value is, in 95 of 100 windows if nothing else is asked for."""
+"""The lower end of the confidence interval of the metric, by default at the 95 % level."""
 
 DRIFTLINE_PERFORMANCE_HIGH: Final = "driftline.performance.high"
-"""The upper end of the interval in which the metric's true value is."""
+"""The upper end of the confidence interval of the metric."""
 
 DRIFTLINE_PERFORMANCE_STATUS: Final = "driftline.performance.status"
-"""Whether a metric of the newest window whose outcomes have had their time is worse than the baseline's, not worse, or cannot be told; 1 for the state that holds."""
+"""Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. 1 for the current state."""
 
 DRIFTLINE_OBJECTIVE_STATUS: Final = "driftline.objective.status"
-"""Whether an objective was met in the newest window whose outcomes have had their time, or cannot be told; 1 for the state that holds."""
+"""Whether an objective was met, broken or inconclusive in the newest mature window. 1 for the current state."""
 
 DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: Final = "driftline.objective.inconclusive_windows"
-"""How many windows in a row, up to that one, could not tell whether an objective was met."""
+"""The number of consecutive windows, up to that window, in which an objective was inconclusive."""
 
 DRIFTLINE_OBJECTIVE_OVERDUE: Final = "driftline.objective.overdue"
-"""1 where nobody could tell for so many windows in a row that somebody has to know (`alert_after`), else 0."""
+"""1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0."""
 
 DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: Final = "driftline.objective.required_rows"
-"""How many rows in a window would tell, while nobody can; absent where that is not known."""
+"""The number of rows in a window that would make an inconclusive objective conclusive; absent if it is not known."""
 
 DRIFTLINE_PERFORMANCE_WINDOW_END: Final = "driftline.performance.window.end"
 """The end of the window that `driftline.performance.value` describes, in unix seconds."""
 
 DRIFTLINE_VERSION_DIFFERENCE: Final = "driftline.version.difference"
-"""The mean loss of a version less that of its champion, over the stretch of time in which both predicted."""
+"""The mean loss of a version minus the mean loss of its champion, over the period in which both predicted."""
 
 DRIFTLINE_VERSION_DIFFERENCE_LOW: Final = "driftline.version.difference_low"
 """The lower end of the interval of `driftline.version.difference`."""
@@ -122,73 +122,73 @@ DRIFTLINE_VERSION_DIFFERENCE_HIGH: Final = "driftline.version.difference_high"
 """The upper end of the interval of `driftline.version.difference`."""
 
 DRIFTLINE_VERSION_STATUS: Final = "driftline.version.status"
-"""1 for what is known of a version beside its champion, which the attribute `state` names."""
+"""1 for the result of comparing a version with its champion, in the attribute `state`."""
 
 DRIFTLINE_OUTCOME_COVERAGE: Final = "driftline.outcome.coverage"
-"""The share of the window's predictions whose outcome is known."""
+"""The fraction of the predictions of the window whose outcome is known."""
 
 DRIFTLINE_OUTCOME_DELAY: Final = "driftline.outcome.delay"
-"""How long after their predictions the known outcomes of the window came, by quantile."""
+"""The delay between the predictions of the window and their outcomes, by quantile."""
 
 DRIFTLINE_OUTCOME_SLA_STATUS: Final = "driftline.outcome.sla.status"
-"""1 for the state of what was agreed about the arrival of outcomes, which the attribute `state` names."""
+"""1 for the state of the service level agreement on the delay of outcomes, in the attribute `state`."""
 
 DRIFTLINE_PREDICTIONS: Final = "driftline.predictions"
-"""Predictions that the processor knows of any sender, each once, by class."""
+"""Predictions that the processor received from all senders, each counted once, by class."""
 
 DRIFTLINE_SERVICE_ERROR_RATE: Final = "driftline.service.error_rate"
-"""Share of the calls of the window that failed."""
+"""The fraction of the calls of the window that failed."""
 
 DRIFTLINE_SERVICE_LATENCY: Final = "driftline.service.latency"
-"""How long the calls of the window took that returned, by quantile."""
+"""The duration of the successful calls of the window, by quantile."""
 
 DRIFTLINE_PREDICTION_FAILURES: Final = "driftline.prediction.failures"
-"""Predictions whose call failed, by the class of the error; they are among `driftline.predictions`."""
+"""Predictions whose call failed, by the class of the error; they are included in `driftline.predictions`."""
 
 DRIFTLINE_PREDICT_DURATION: Final = "driftline.predict.duration"
-"""How long the predictions took that the processor knows."""
+"""The duration of the predictions that the processor received."""
 
 DRIFTLINE_RECORD_COMPLETENESS: Final = "driftline.record.completeness"
-"""Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few."""
+"""The fraction of the counted predictions whose rows arrived, over the last hour, or up to a day if there are few."""
 
 DRIFTLINE_RECEIVED_REQUESTS: Final = "driftline.received.requests"
 """OTLP requests that were acknowledged."""
 
 DRIFTLINE_RECEIVED_ROWS: Final = "driftline.received.rows"
-"""Prediction and outcome rows that were kept."""
+"""Rows of predictions and outcomes that were stored."""
 
 DRIFTLINE_REJECTED_ROWS: Final = "driftline.rejected.rows"
 """Spans, rows, outcomes and columns that could not be used."""
 
 DRIFTLINE_LIMITED_ROWS: Final = "driftline.limited.rows"
-"""Rows, outcomes and baselines beyond a limit on names. Of models they are not kept; else they are kept as "other"."""
+"""Rows, outcomes and baselines beyond a limit on names. Beyond the limit on models they are not stored; otherwise they are stored as "other"."""
 
 DRIFTLINE_JOINED_OUTCOMES: Final = "driftline.joined.outcomes"
-"""Outcomes that found their prediction."""
+"""Outcomes that were joined with their prediction."""
 
 DRIFTLINE_PENDING_OUTCOMES: Final = "driftline.pending.outcomes"
 """Outcomes that wait for their prediction."""
 
 DRIFTLINE_PENDING_OUTCOME_AGE: Final = "driftline.pending.outcome.age"
-"""How long the oldest outcome that waits for its prediction has waited; 0 where none does."""
+"""The age of the oldest outcome that waits for its prediction; 0 if no outcome waits."""
 
 DRIFTLINE_EVALUATION_LAG: Final = "driftline.evaluation.lag"
-"""How long the window of a length that waits longest has been due to be evaluated; 0 where none is. Past windows, as of a backfill, are left out."""
+"""How long the oldest due window of a length has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded."""
 
 DRIFTLINE_PENDING_WINDOWS: Final = "driftline.pending.windows"
-"""Windows that are due to be evaluated, past ones too; what is shown of them is older than their rows."""
+"""Windows that are due to be evaluated, including past windows. Their shown values are older than their rows."""
 
 DRIFTLINE_PENDING_WINDOW_AGE: Final = "driftline.pending.window.age"
-"""How long the window that waits longest has waited to be evaluated; 0 where none does."""
+"""How long the oldest due window has waited for its evaluation; 0 if no window waits."""
 
 DRIFTLINE_SKIPPED_OUTCOME_SPANS: Final = "driftline.skipped.outcome_spans"
-"""Outcomes of sampled predictions that got no span, because more came in a second than spans are made."""
+"""Outcomes of sampled predictions without a span, because more outcomes arrived per second than the limit on spans."""
 
 DRIFTLINE_LOG_SIZE: Final = "driftline.log.size"
-"""Bytes of the log of accepted requests, in its files."""
+"""The size of the files of the log of accepted requests."""
 
 DRIFTLINE_LOG_DAMAGED: Final = "driftline.log.damaged"
-"""Bytes of the log that could not be read, and were passed over."""
+"""Bytes of the log that could not be read and were skipped."""
 
 DRIFTLINE_ANALYSIS_QUEUE_SIZE: Final = "driftline.analysis.queue.size"
 """Bytes of accepted requests that wait to be decoded and stored."""
@@ -200,19 +200,19 @@ DRIFTLINE_FORWARD_SENT_REQUESTS: Final = "driftline.forward.sent.requests"
 """Requests that the destination acknowledged."""
 
 DRIFTLINE_FORWARD_DROPPED_REQUESTS: Final = "driftline.forward.dropped.requests"
-"""Requests that were dropped, since the destination was further behind than the log reaches back."""
+"""Requests that were dropped because the destination lagged further behind than the log reaches back."""
 
 DRIFTLINE_FORWARD_FAILED_REQUESTS: Final = "driftline.forward.failed.requests"
-"""Requests that the destination refused for good, or that retries could not deliver."""
+"""Requests that the destination refused permanently, or that could not be delivered by retries."""
 
 DRIFTLINE_SDK_DROPPED_ROWS: Final = "driftline.sdk.dropped.rows"
-"""Rows that the SDK dropped because its buffer was full, or that the receiver did not take, by reason."""
+"""Rows that the SDK dropped because its buffer was full, or that the receiver did not accept, by reason."""
 
 DRIFTLINE_SDK_FAULTS: Final = "driftline.sdk.faults"
-"""Errors inside the SDK, which the host program never sees."""
+"""Errors inside the SDK, which are never raised in the host program."""
 
 DRIFTLINE_SDK_UNRECORDED_PREDICTIONS: Final = "driftline.sdk.unrecorded.predictions"
-"""Predictions of which the SDK could not record the features or the result."""
+"""Predictions whose features or result the SDK could not record."""
 
 DRIFTLINE_SDK_UNUSABLE_VALUES: Final = "driftline.sdk.unusable.values"
 """Values that are missing from their records because the SDK could not use them, by reason."""
@@ -370,74 +370,74 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PREDICT_DURATION: "The duration of calls of a model.",
     ML_PREDICTIONS: "The number of predictions, whatever the sampling of spans.",
-    DRIFTLINE_OUTCOMES: "Outcomes that found their prediction, and corrections of them.",
-    DRIFTLINE_PREDICTION_SCORE: "What the model gave, as a distribution of the score of the positive class, the greatest of several scores, the value of a regression, or the first item's score.",
-    DRIFTLINE_TRAINING_RUNS: "Training runs that ended, failed ones included.",
-    DRIFTLINE_TRAINING_DURATION: "How long training runs took.",
+    DRIFTLINE_OUTCOMES: "Outcomes that were joined with their prediction, and corrections of outcomes.",
+    DRIFTLINE_PREDICTION_SCORE: "The distribution of the results of the model, which are the score of the positive class, the highest of several scores, the value of a regression, or the score of the first item.",
+    DRIFTLINE_TRAINING_RUNS: "Training runs that ended, including failed runs.",
+    DRIFTLINE_TRAINING_DURATION: "The duration of training runs.",
     DRIFTLINE_TRAINING_CPU_TIME: "CPU seconds of training runs.",
-    DRIFTLINE_TRAINING_MEMORY_PEAK: "The greatest resident memory of the last training run.",
-    DRIFTLINE_TRAINING_GPU_TIME: "Seconds of GPUs that training runs held.",
-    DRIFTLINE_TRAINING_ENERGY: "Joules that training runs took, where they are known.",
-    DRIFTLINE_TRAINING_COST: "What training runs cost by their price sheets.",
-    DRIFTLINE_TRAINING_RESULT_VALUE: "A measure that the trainer took of the last model.",
-    DRIFTLINE_FEATURE_DISTRIBUTION: "The numbers of one feature, as a distribution.",
-    DRIFTLINE_FEATURE_CATEGORIES: "The texts of one feature, by label; rare ones are `other`.",
+    DRIFTLINE_TRAINING_MEMORY_PEAK: "The peak resident memory of the last training run.",
+    DRIFTLINE_TRAINING_GPU_TIME: "GPU seconds that training runs allocated.",
+    DRIFTLINE_TRAINING_ENERGY: "The energy in joules that training runs used, if it is known.",
+    DRIFTLINE_TRAINING_COST: "The cost of training runs according to their price sheets.",
+    DRIFTLINE_TRAINING_RESULT_VALUE: "A result of the last training run, such as a validation loss.",
+    DRIFTLINE_FEATURE_DISTRIBUTION: "The distribution of one numeric feature.",
+    DRIFTLINE_FEATURE_CATEGORIES: "The values of one categorical feature, by category; rare categories are `other`.",
     DRIFTLINE_FEATURE_MISSING_VALUES: "Predictions without a usable value of one feature.",
-    DRIFTLINE_DRIFT_VALUE: "How far the newest closed window is from the baseline, by one method.",
-    DRIFTLINE_MODEL_INFO: "1 for each model that is known, with whose it is and how much depends on it.",
-    DRIFTLINE_MODEL_STATUS: "1 for the state of the model's verdict, whether it is still right.",
-    DRIFTLINE_DRIFT_STATUS: "1 for the state that the target is in.",
-    DRIFTLINE_DRIFT_FRACTION: "Drifted features of those that could be judged in the newest closed window, 0 to 1.",
-    DRIFTLINE_DRIFT_INCIDENT: "1 while the drift of a target is an incident, as of the newest closed window, else 0.",
-    DRIFTLINE_QUALITY_FINDINGS: "What one check found wrong with the data of the newest closed window, 0 where nothing.",
-    DRIFTLINE_QUALITY_EXPECTATIONS: "How many expectations of the data were met, broken or not to be told in the newest closed window.",
-    DRIFTLINE_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
-    DRIFTLINE_FAIRNESS_STATUS: "Whether groups of people are treated alike in the window that `driftline.performance.value` describes; 1 for the state that holds.",
-    DRIFTLINE_ESTIMATE_VALUE: "How well the model does in the newest closed window, estimated without outcomes.",
-    DRIFTLINE_ESTIMATE_STATUS: "1 for the state of an estimate, which the attribute `state` names.",
-    DRIFTLINE_PERFORMANCE_REFERENCE: "How well the model did on the baseline's rows, whose outcomes were known.",
-    DRIFTLINE_PERFORMANCE_LOW: "The lower end of the interval in which the metric's true value is, in 95 of 100 windows if nothing else is asked for.",
-    DRIFTLINE_PERFORMANCE_HIGH: "The upper end of the interval in which the metric's true value is.",
-    DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric of the newest window whose outcomes have had their time is worse than the baseline's, not worse, or cannot be told; 1 for the state that holds.",
-    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met in the newest window whose outcomes have had their time, or cannot be told; 1 for the state that holds.",
-    DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: "How many windows in a row, up to that one, could not tell whether an objective was met.",
-    DRIFTLINE_OBJECTIVE_OVERDUE: "1 where nobody could tell for so many windows in a row that somebody has to know (`alert_after`), else 0.",
-    DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: "How many rows in a window would tell, while nobody can; absent where that is not known.",
+    DRIFTLINE_DRIFT_VALUE: "The distance of the newest closed window from the baseline, by one method.",
+    DRIFTLINE_MODEL_INFO: "1 for each known model, with its team and its tier.",
+    DRIFTLINE_MODEL_STATUS: "1 for the state of the model's verdict.",
+    DRIFTLINE_DRIFT_STATUS: "1 for the drift state of the column.",
+    DRIFTLINE_DRIFT_FRACTION: "The fraction of drifted features among the features that could be evaluated in the newest closed window, from 0 to 1.",
+    DRIFTLINE_DRIFT_INCIDENT: "1 while the drift of a column is an incident in the newest closed window, otherwise 0.",
+    DRIFTLINE_QUALITY_FINDINGS: "The number of findings of one data check in the newest closed window.",
+    DRIFTLINE_QUALITY_EXPECTATIONS: "The number of data expectations that were met, broken or inconclusive in the newest closed window.",
+    DRIFTLINE_PERFORMANCE_VALUE: "The performance of the model in the newest closed window, measured on outcomes.",
+    DRIFTLINE_FAIRNESS_STATUS: "Whether groups of people are treated equally in the window of `driftline.performance.value`. 1 for the current state.",
+    DRIFTLINE_ESTIMATE_VALUE: "The performance of the model in the newest closed window, estimated without outcomes.",
+    DRIFTLINE_ESTIMATE_STATUS: "1 for the state of an estimate, in the attribute `state`.",
+    DRIFTLINE_PERFORMANCE_REFERENCE: "The performance of the model on the rows of the baseline, whose outcomes are known.",
+    DRIFTLINE_PERFORMANCE_LOW: "The lower end of the confidence interval of the metric, by default at the 95 % level.",
+    DRIFTLINE_PERFORMANCE_HIGH: "The upper end of the confidence interval of the metric.",
+    DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. 1 for the current state.",
+    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window. 1 for the current state.",
+    DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: "The number of consecutive windows, up to that window, in which an objective was inconclusive.",
+    DRIFTLINE_OBJECTIVE_OVERDUE: "1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0.",
+    DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: "The number of rows in a window that would make an inconclusive objective conclusive; absent if it is not known.",
     DRIFTLINE_PERFORMANCE_WINDOW_END: "The end of the window that `driftline.performance.value` describes, in unix seconds.",
-    DRIFTLINE_VERSION_DIFFERENCE: "The mean loss of a version less that of its champion, over the stretch of time in which both predicted.",
+    DRIFTLINE_VERSION_DIFFERENCE: "The mean loss of a version minus the mean loss of its champion, over the period in which both predicted.",
     DRIFTLINE_VERSION_DIFFERENCE_LOW: "The lower end of the interval of `driftline.version.difference`.",
     DRIFTLINE_VERSION_DIFFERENCE_HIGH: "The upper end of the interval of `driftline.version.difference`.",
-    DRIFTLINE_VERSION_STATUS: "1 for what is known of a version beside its champion, which the attribute `state` names.",
-    DRIFTLINE_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
-    DRIFTLINE_OUTCOME_DELAY: "How long after their predictions the known outcomes of the window came, by quantile.",
-    DRIFTLINE_OUTCOME_SLA_STATUS: "1 for the state of what was agreed about the arrival of outcomes, which the attribute `state` names.",
-    DRIFTLINE_PREDICTIONS: "Predictions that the processor knows of any sender, each once, by class.",
-    DRIFTLINE_SERVICE_ERROR_RATE: "Share of the calls of the window that failed.",
-    DRIFTLINE_SERVICE_LATENCY: "How long the calls of the window took that returned, by quantile.",
-    DRIFTLINE_PREDICTION_FAILURES: "Predictions whose call failed, by the class of the error; they are among `driftline.predictions`.",
-    DRIFTLINE_PREDICT_DURATION: "How long the predictions took that the processor knows.",
-    DRIFTLINE_RECORD_COMPLETENESS: "Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few.",
+    DRIFTLINE_VERSION_STATUS: "1 for the result of comparing a version with its champion, in the attribute `state`.",
+    DRIFTLINE_OUTCOME_COVERAGE: "The fraction of the predictions of the window whose outcome is known.",
+    DRIFTLINE_OUTCOME_DELAY: "The delay between the predictions of the window and their outcomes, by quantile.",
+    DRIFTLINE_OUTCOME_SLA_STATUS: "1 for the state of the service level agreement on the delay of outcomes, in the attribute `state`.",
+    DRIFTLINE_PREDICTIONS: "Predictions that the processor received from all senders, each counted once, by class.",
+    DRIFTLINE_SERVICE_ERROR_RATE: "The fraction of the calls of the window that failed.",
+    DRIFTLINE_SERVICE_LATENCY: "The duration of the successful calls of the window, by quantile.",
+    DRIFTLINE_PREDICTION_FAILURES: "Predictions whose call failed, by the class of the error; they are included in `driftline.predictions`.",
+    DRIFTLINE_PREDICT_DURATION: "The duration of the predictions that the processor received.",
+    DRIFTLINE_RECORD_COMPLETENESS: "The fraction of the counted predictions whose rows arrived, over the last hour, or up to a day if there are few.",
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
-    DRIFTLINE_RECEIVED_ROWS: "Prediction and outcome rows that were kept.",
+    DRIFTLINE_RECEIVED_ROWS: "Rows of predictions and outcomes that were stored.",
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
-    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on names. Of models they are not kept; else they are kept as "other".',
-    DRIFTLINE_JOINED_OUTCOMES: "Outcomes that found their prediction.",
+    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on names. Beyond the limit on models they are not stored; otherwise they are stored as "other".',
+    DRIFTLINE_JOINED_OUTCOMES: "Outcomes that were joined with their prediction.",
     DRIFTLINE_PENDING_OUTCOMES: "Outcomes that wait for their prediction.",
-    DRIFTLINE_PENDING_OUTCOME_AGE: "How long the oldest outcome that waits for its prediction has waited; 0 where none does.",
-    DRIFTLINE_EVALUATION_LAG: "How long the window of a length that waits longest has been due to be evaluated; 0 where none is. Past windows, as of a backfill, are left out.",
-    DRIFTLINE_PENDING_WINDOWS: "Windows that are due to be evaluated, past ones too; what is shown of them is older than their rows.",
-    DRIFTLINE_PENDING_WINDOW_AGE: "How long the window that waits longest has waited to be evaluated; 0 where none does.",
-    DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
-    DRIFTLINE_LOG_SIZE: "Bytes of the log of accepted requests, in its files.",
-    DRIFTLINE_LOG_DAMAGED: "Bytes of the log that could not be read, and were passed over.",
+    DRIFTLINE_PENDING_OUTCOME_AGE: "The age of the oldest outcome that waits for its prediction; 0 if no outcome waits.",
+    DRIFTLINE_EVALUATION_LAG: "How long the oldest due window of a length has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded.",
+    DRIFTLINE_PENDING_WINDOWS: "Windows that are due to be evaluated, including past windows. Their shown values are older than their rows.",
+    DRIFTLINE_PENDING_WINDOW_AGE: "How long the oldest due window has waited for its evaluation; 0 if no window waits.",
+    DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions without a span, because more outcomes arrived per second than the limit on spans.",
+    DRIFTLINE_LOG_SIZE: "The size of the files of the log of accepted requests.",
+    DRIFTLINE_LOG_DAMAGED: "Bytes of the log that could not be read and were skipped.",
     DRIFTLINE_ANALYSIS_QUEUE_SIZE: "Bytes of accepted requests that wait to be decoded and stored.",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "Bytes that wait to be forwarded.",
     DRIFTLINE_FORWARD_SENT_REQUESTS: "Requests that the destination acknowledged.",
-    DRIFTLINE_FORWARD_DROPPED_REQUESTS: "Requests that were dropped, since the destination was further behind than the log reaches back.",
-    DRIFTLINE_FORWARD_FAILED_REQUESTS: "Requests that the destination refused for good, or that retries could not deliver.",
-    DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full, or that the receiver did not take, by reason.",
-    DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which the host program never sees.",
-    DRIFTLINE_SDK_UNRECORDED_PREDICTIONS: "Predictions of which the SDK could not record the features or the result.",
+    DRIFTLINE_FORWARD_DROPPED_REQUESTS: "Requests that were dropped because the destination lagged further behind than the log reaches back.",
+    DRIFTLINE_FORWARD_FAILED_REQUESTS: "Requests that the destination refused permanently, or that could not be delivered by retries.",
+    DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full, or that the receiver did not accept, by reason.",
+    DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which are never raised in the host program.",
+    DRIFTLINE_SDK_UNRECORDED_PREDICTIONS: "Predictions whose features or result the SDK could not record.",
     DRIFTLINE_SDK_UNUSABLE_VALUES: "Values that are missing from their records because the SDK could not use them, by reason.",
 }
 """Metric name → what it says, in a sentence."""

@@ -150,7 +150,7 @@ def resolve_task(
     >>> resolve_task("binary", classes=["stays", "churns"])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: classes are ('stays', 'churns') and none is known to be the positive one; pass positive_class=...
+    ValueError: classes are ('stays', 'churns'), and the positive class is unknown; pass positive_class=...
     """
     if not isinstance(kind, str) or kind not in KINDS:
         *first, last = map(repr, KINDS)
@@ -162,20 +162,20 @@ def resolve_task(
         raise ValueError(f"threshold is {threshold!r}; it must be a probability between 0 and 1")
     texts = tuple(class_text(value) for value in classes) if classes is not None else seen_classes(columns)
     if len(set(texts)) < len(texts) or "" in texts:
-        raise ValueError(f"classes are {texts}; each class must be named once, and none may be empty")
+        raise ValueError(f"classes are {texts}; each class must be listed once, and no class may be empty")
     if KINDS[kind].has_threshold:
         if classes is None and set(texts) <= {"0", "1"}:
             texts = ("0", "1")
         if len(texts) != 2:
             raise ValueError(
-                f"a binary model has two classes, but {len(texts)} were {'given' if classes else 'seen'}: "
+                f"a binary model has two classes, but {len(texts)} were {'given' if classes else 'found'}: "
                 f"{_few(texts)}; pass classes=[negative, positive], or task='multiclass'"
             )
         positive = class_text(positive_class) if positive_class is not None else "1" if set(texts) == {"0", "1"} else ""
         if not positive:
             raise ValueError(
-                f"classes are {texts} and none is known to be the positive one; "
-                f"pass positive_class={texts[0]!r} or {texts[1]!r}, whichever the score is the probability of"
+                f"classes are {texts}, and the positive class is unknown; "
+                f"pass positive_class={texts[0]!r} or {texts[1]!r}, the class whose probability the score is"
             )
         if positive not in texts:
             raise ValueError(f"positive_class is {positive!r}, which is not one of the classes {texts}")
@@ -186,7 +186,9 @@ def resolve_task(
             "pass classes=[...] in the order of the score columns"
         )
     if not texts:
-        raise ValueError("a multiclass model needs its classes; pass classes=[...] in the order of the score columns")
+        raise ValueError(
+            "the classes of a multiclass model are missing; pass classes=[...] in the order of the score columns"
+        )
     return Task(kind, texts)
 
 
@@ -199,7 +201,7 @@ def quantile_levels(kind: str, quantiles: Sequence[float] | None) -> tuple[float
     if quantiles is None or not len(quantiles):
         return ()
     if not Task(kind).predicts_number:
-        raise ValueError(f"quantiles are {tuple(quantiles)}, but only a regression has any; leave them out")
+        raise ValueError(f"quantiles are {tuple(quantiles)}, but only a regression model has quantiles; remove them")
     numbers = all(
         isinstance(quantile, int | float | np.floating) and not isinstance(quantile, bool) for quantile in quantiles
     )
@@ -237,18 +239,18 @@ def complete_task(
     >>> complete_task("churn", given, "binary", (0, 1), None)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: churn is a regression model, but what predicts is binary; say driftline.Model('churn', task='binary')
+    ValueError: churn is a regression model, but its estimator is binary; use driftline.Model('churn', task='binary')
     """
     if given["task"] and given["task"] != task:
         raise ValueError(
-            f"{name} is a {given['task']} model, but what predicts is {task}; "
-            f"say driftline.Model({name!r}, task={task!r})"
+            f"{name} is a {given['task']} model, but its estimator is {task}; "
+            f"use driftline.Model({name!r}, task={task!r})"
         )
     classes_given = given["classes"]
     if isinstance(classes, int):
         if classes_given is not None and len(classes_given) != classes:
             raise ValueError(
-                f"{name} has {len(classes_given)} classes, but what predicts has {classes}; name them all: classes=..."
+                f"{name} has {len(classes_given)} classes, but its estimator has {classes}; list all: classes=..."
             )
         classes = range(classes) if classes_given is None else classes_given
     if (
@@ -257,8 +259,8 @@ def complete_task(
         and {*map(class_text, classes_given)} != {*map(class_text, classes)}
     ):
         raise ValueError(
-            f"the classes of {name} are {tuple(map(class_text, classes_given))}, but those of what predicts are "
-            f"{tuple(map(class_text, classes))}; leave classes=... out to take them from there"
+            f"the classes of {name} are {tuple(map(class_text, classes_given))}, but the classes of its estimator are "
+            f"{tuple(map(class_text, classes))}; remove classes=... to use the classes of the estimator"
         )
     updated: dict[str, Any] = {
         "task": task,

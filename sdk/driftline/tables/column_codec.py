@@ -66,7 +66,7 @@ def encode_column(value: Value) -> bytes:
     if codes is not None and (numbers is None or np.isnan(numbers).all()):
         return _encode_categories(b"", codes, value.categories, _CATEGORIES)
     if numbers is None:
-        raise ValueError("a Column needs numbers or codes; leave out a column that no row has")
+        raise ValueError("a Column requires numbers or codes; leave out a column that has no values")
     if codes is None or (codes < 0).all():
         return _encode_array(numbers)
     return _encode_categories(numbers.astype("<f8", copy=False).tobytes(), codes, value.categories, _MIXED)
@@ -149,7 +149,7 @@ def _encode_array(values: Array) -> bytes:
             if -limit <= low and high < limit:
                 return values.astype(dtype).tobytes() + name
         return values.astype("<f8").tobytes() + b"d"
-    raise TypeError(f"a column of {values.dtype} cannot be sent; make it numbers, booleans, a Column or a Text")
+    raise TypeError(f"a column of {values.dtype} cannot be sent; convert it to numbers, booleans, a Column or a Text")
 
 
 def _encode_floats(values: F64 | Array) -> bytes:

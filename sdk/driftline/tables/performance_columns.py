@@ -18,7 +18,7 @@ GREATEST = 1e60
 LEAST_WEIGHT, GREATEST_WEIGHT = 1e-12, 1e12
 """Weights outside are no 1 / probability: their squares would be 0, or leave nothing of the others in a sum."""
 
-WEIGHTS = "a number from 1e-12 to 1e12, 1 / the probability of review"
+WEIGHTS = "a number from 1e-12 to 1e12 (1 / the probability of review)"
 """Sentence about weights, for senders of invalid ones."""
 
 

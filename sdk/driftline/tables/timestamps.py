@@ -48,7 +48,7 @@ def instant(value: object) -> int:
     """
     nanoseconds = _nanoseconds(value)
     if nanoseconds not in _INT64:
-        raise ValueError(f"{value!r} is no time between the years 1677 and 2262")
+        raise ValueError(f"{value!r} is not a time between the years 1677 and 2262")
     return nanoseconds
 
 
@@ -68,7 +68,7 @@ def _nanoseconds(value: Any) -> int:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
-        raise ValueError(f"{value!r} is no time; give a datetime, ISO 8601 text or unix seconds, ms, µs or ns")
+        raise ValueError(f"{value!r} is not a time; use a datetime, an ISO 8601 string or unix seconds, ms, µs or ns")
     return value * nanoseconds_per_unit(value) if isinstance(value, int) else _whole(value)
 
 

@@ -126,9 +126,7 @@ def counted(counts: Sequence[Count], model: str, predictions: int, predicted: An
     counted = (
         f"{total} prediction{'' if total == 1 else 's'} of {model!r}{f' with {description}' if description else ''}"
     )
-    lines = [
-        f"{counted} {'was' if total == 1 else 'were'} counted, not {predictions}{'; all that were:' * bool(counts)}"
-    ]
+    lines = [f"{counted} {'was' if total == 1 else 'were'} counted, not {predictions}{'; all counts:' * bool(counts)}"]
     for count in counts:
         about = [f"{count.predictions} of {count.model}"]
         about += [f"predicted {count.predicted!r}"] if count.predicted else []
@@ -142,7 +140,7 @@ def nothing_lost(lost: Sequence[Loss], log: Sequence[str]) -> None:
     __tracebackhide__ = True
     if not lost:
         return
-    lines = ["not everything could be recorded:"]
+    lines = ["some data could not be recorded:"]
     for loss in lost:
         of_model = f" of {loss.model}" if loss.model else ""
         lines.append(f"  {loss.count}{of_model}: {loss.reason or 'dropped'} ({loss.metric})")
@@ -156,15 +154,15 @@ def why(model: str, rows: Sequence[CapturedPrediction], counts: Sequence[Count],
     rowless = counted - sum(row.model == model for row in rows)
     lines = []
     if not counts:
-        lines.append(f"no model predicted anything; was the function called that @{model}.predict decorates?")
+        lines.append(f"there are no predictions; was the function that @{model}.predict decorates called?")
     elif rowless > 0:
         lines.append(
-            f"{counted} {'was' if counted == 1 else 'were'} counted, of which {rowless} left no row: "
-            "with capture='none' rows stay in the process; see .counts and .distributions"
+            f"{counted} {'was' if counted == 1 else 'were'} counted, but {rowless} of them have no row: "
+            "with capture='none', rows stay in the process; see .counts and .distributions"
         )
     return "\n".join(line for line in (*lines, log_lines(log)) if line)
 
 
 def log_lines(log: Sequence[str]) -> str:
     """Return the lines of the log, below a heading; "" where it said nothing."""
-    return "\n".join(["the log says:", *(f"  {line}" for line in log)]) if log else ""
+    return "\n".join(["log lines:", *(f"  {line}" for line in log)]) if log else ""

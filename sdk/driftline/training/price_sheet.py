@@ -162,7 +162,7 @@ def _document(where: str) -> Mapping[str, Any]:
     path = Path(where)
     try:
         if path.stat().st_size > _LARGEST:
-            raise UnusablePriceSheet(f"{where}: a price sheet has a few lines, and this file more than 1 MiB")
+            raise UnusablePriceSheet(f"{where}: the file is larger than 1 MiB; a price sheet has only a few lines")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UnusablePriceSheet(f"{where}: cannot be read: {error.strerror or error}") from error
@@ -173,9 +173,9 @@ def _document(where: str) -> Mapping[str, Any]:
     except UnusablePriceSheet:
         raise
     except Exception as error:  # a parser of YAML raises what it likes
-        raise UnusablePriceSheet(f"{where}: is no JSON or YAML: {type(error).__name__}") from error
+        raise UnusablePriceSheet(f"{where}: is not valid JSON or YAML: {type(error).__name__}") from error
     if not isinstance(document, Mapping):
-        raise UnusablePriceSheet(f"{where}: is no mapping; write keys such as 'cpu_hour: 0.03'")
+        raise UnusablePriceSheet(f"{where}: is not a mapping; use keys such as 'cpu_hour: 0.03'")
     return document
 
 
@@ -183,17 +183,19 @@ def _yaml(text: str, where: str) -> Any:
     try:
         import yaml
     except ImportError:
-        raise UnusablePriceSheet(f"{where}: YAML needs PyYAML; install it, or write the sheet as JSON") from None
+        raise UnusablePriceSheet(
+            f"{where}: YAML requires PyYAML; install PyYAML, or write the price sheet as JSON"
+        ) from None
     return yaml.safe_load(text)
 
 
 def _sheet(document: Mapping[str, Any], where: str) -> PriceSheet:
     for key in document:
         if key not in _KEYS:
-            raise UnusablePriceSheet(f"{where}: there is no price {str(key)[:80]!r}; there are {', '.join(_KEYS)}")
+            raise UnusablePriceSheet(f"{where}: unknown key {str(key)[:80]!r}; the keys are {', '.join(_KEYS)}")
     currency = document.get("currency", "")
     if not isinstance(currency, str) or len(currency) > 16:
-        raise UnusablePriceSheet(f"{where}: currency is a short text, such as EUR")
+        raise UnusablePriceSheet(f"{where}: currency must be a short string such as EUR")
     gpus = document.get("gpu_hour", {})
     by_type = gpus if isinstance(gpus, Mapping) else {OTHER: gpus}
     return PriceSheet(
@@ -205,7 +207,7 @@ def _sheet(document: Mapping[str, Any], where: str) -> PriceSheet:
 
 def _price(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not (0 <= value < math.inf):
-        raise UnusablePriceSheet(f"{where}: a price is a number of at least 0, and this is {str(value)[:40]!r}")
+        raise UnusablePriceSheet(f"{where}: a price must be a number of at least 0, not {str(value)[:40]!r}")
     return float(value)
 
 

@@ -103,12 +103,12 @@ class TrainingRun:
             self._warn(f"rows and epochs must be numbers; they are {kinds}", error)
         for name, value in results.items():
             if name not in self._results and len(self._results) >= MOST_RESULTS:
-                self._warn(f"more than {MOST_RESULTS} results of one run; the rest are left out")
+                self._warn(f"a run has at most {MOST_RESULTS} results; further results are not recorded")
                 return
             try:
                 self._results[sendable(name[:LONGEST_NAME])] = float(value)
             except Exception as error:
-                self._warn(f"the result {name[:LONGEST_NAME]!r} is no number, but a {type(value).__name__}", error)
+                self._warn(f"the result {name[:LONGEST_NAME]!r} must be a number, not a {type(value).__name__}", error)
 
     def __enter__(self) -> TrainingRun:
         """Begin the run."""
@@ -173,7 +173,7 @@ class TrainingRun:
             self._warn(f"{error}; the run is recorded without its cost")
         if isinstance(self._model, str):
             if not self._model.strip():
-                self._warn("a training run needs the name of its model; it is not recorded")
+                self._warn("the name of the model is empty; the run is not recorded")
                 return
             self._identity = Identity(self._model.strip(), str(self._version))
             self._pipeline = SILENT if disabled() else pipeline_of(None)
@@ -196,7 +196,7 @@ class TrainingRun:
         usage = self._usage(measured, elapsed * 1e-9)
         self.cost = None if self._sheet is None else self._sheet.cost(usage)
         if self.cost is not None and self.cost.unpriced:
-            self._warn(f"{', '.join(self.cost.unpriced)}: has a price or a use, and not both; it is not in the cost")
+            self._warn(f"{', '.join(self.cost.unpriced)}: the price or the usage is missing; not included in the cost")
         attributes = self._attributes(identity, usage, measured, error)
         try:
             if self._span.is_recording():

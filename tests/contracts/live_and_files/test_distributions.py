@@ -246,8 +246,9 @@ def test_without_a_baseline_the_state_says_so_and_what_to_do(open_state: Open) -
     assert model.windows["1h"][-1].score is not None
     assert model.windows["1h"][-1].score.state == "no_baseline"
     assert model.hints[0] == (
-        "churn 1 has no baseline, so its distributions are compared with nothing: no rows arrive from which one could "
-        "be learned; give one to driftline.Model('churn', baseline=...), or name it in driftline.yaml: "
+        "churn 1 has no baseline, so its distributions are not compared: "
+        "there are no rows from which Driftline could learn one; pass one to driftline.Model('churn', "
+        "baseline=...), or set it in driftline.yaml: "
         "models.churn.baseline."
     )
 
@@ -260,8 +261,9 @@ def test_outcomes_have_nothing_to_join_and_that_is_said(open_state: Open) -> Non
     model = state.view()
     assert model.windows["1h"][-1].coverage is None
     assert (
-        "2 outcomes wait for a prediction of churn, but its service sends distributions and no rows to join them with: "
-        'capture="scores" sends id and score, and no feature.'
+        "2 outcomes wait for a prediction of churn, but its service sends only distributions, "
+        "not the rows to join them with: "
+        'capture="scores" sends id and score, and no features.'
     ) in model.hints
 
 

@@ -117,7 +117,9 @@ def test_a_method_that_does_not_compare_the_feature_it_is_named_for_is_told_with
 ) -> None:
     wrong = {"age": {"method": "chi2"}, "member": {"methods": ["wasserstein"]}, "income": {"method": "mean_shift"}}
     state = open_state(churn=Model.model_validate({"features": wrong}))
-    key = "models.churn.features.age.method: chi2 does not compare it, since it is a number in the baseline; write one "
+    key = (
+        "models.churn.features.age.method: chi2 cannot compare this column, which is a number in the baseline; use one "
+    )
     frame = {name: values for name, values in rows(3_000, 1).items() if name != "vector"}
     state.send(baselines=[Baseline.from_frame(frame, score="score", model="churn", task="binary").to_json()])
     names = [str(at) for at in range(100)]
@@ -126,6 +128,8 @@ def test_a_method_that_does_not_compare_the_feature_it_is_named_for_is_told_with
     told = [hint for hint in state.view().hints if hint.startswith("models.churn.features.")]
     assert len(told) == 2
     assert told[0].startswith(key + "of anderson_darling")
-    assert told[1].startswith("models.churn.features.member.methods: wasserstein does not compare it, since it is comp")
+    assert told[1].startswith(
+        "models.churn.features.member.methods: wasserstein cannot compare this column, which is comp"
+    )
     logged = [record.getMessage() for record in caplog.records if "models.churn.features" in record.getMessage()]
     assert len(logged) == 2

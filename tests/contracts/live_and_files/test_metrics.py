@@ -162,13 +162,13 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("metrics: [f1_score]", "'f1_score' is no metric; did you mean 'f1'"),
+        ("metrics: [f1_score]", "'f1_score' is not a metric; did you mean 'f1'"),
         ("metrics: fbeta", "'fbeta' needs a beta above 0, as in 'fbeta@2'"),
-        ('metrics: ["recall[*]"]', "'recall[*]' is not told of single classes"),
-        ("costs: {2: {0: 1}}", "2 is not in classes (0, 1); write one of them"),
-        ("costs: {1: {0: dear}}", "the cost of 0 where it is 1 is 'dear'; write a number"),
-        ("costs: 500", "costs are by actual class, then by predicted class, as in"),
-        ("costs: {1: 500}", "the costs of 1 are by predicted class, as in"),
+        ('metrics: ["recall[*]"]', "'recall[*]' is not computed per class"),
+        ("costs: {2: {0: 1}}", "2 is not in classes (0, 1); use one of them"),
+        ("costs: {1: {0: dear}}", "the cost of predicting 0 for the class 1 is 'dear'; use a number"),
+        ("costs: 500", "costs must map the actual class to the predicted class, as in"),
+        ("costs: {1: 500}", "the costs of 1 must be given by predicted class, as in"),
     ],
 )
 def test_what_may_not_be_asked_is_said_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
@@ -193,5 +193,5 @@ def test_what_a_model_has_not_is_logged_once_where_only_its_sender_says_what_it_
     assert [window.closed for window in state.view().windows["1h"]] == [True] * 3
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2
-    assert said[0].startswith("models.churn.performance.metrics: 'top_k_accuracy@5' is no metric of a binary model")
-    assert said[1].startswith("models.churn.performance.costs: fraud is not in classes (0, 1); write one of them")
+    assert said[0].startswith("models.churn.performance.metrics: 'top_k_accuracy@5' is not a metric of a binary model")
+    assert said[1].startswith("models.churn.performance.costs: fraud is not in classes (0, 1); use one of them")

@@ -173,7 +173,7 @@ def test_the_terminal_names_the_worse_version(run: Run, tmp_path: Path) -> None:
     ("columns", "sentence"),
     [
         (["--version-column", "release"], "no column 'release' (--version-column)"),
-        (["--version-column", "version"], "--version-column: versions are compared by their outcomes, and no file"),
+        (["--version-column", "version"], "--version-column: versions are compared by their outcomes, but no file"),
     ],
 )
 def test_what_cannot_be_compared_is_one_sentence(run: Run, tmp_path: Path, columns: list[str], sentence: str) -> None:

@@ -62,14 +62,14 @@ def test_a_flipped_byte_in_the_log_costs_what_follows_and_nothing_else(killed: P
     log.write_bytes(data)
     said = refused(folder)
     assert said.startswith(f"driftline: storage.directory: the write-ahead log {log} is damaged (")
-    command = re.search("To go on, keep the log up to the damage: (.*); at most", said)
+    command = re.search("To continue, keep the log up to the damage: (.*); then at most", said)
     assert command is not None
     subprocess.run(command[1], shell=True, check=True)
     assert (log.parent / f"{LOG}.damaged").read_bytes() == data
     with process(folder) as child:
         otlp, web = addresses(child)
         assert has_rows(web, 2 * SENT)  # the log of requests still had what was cut off
-        assert re.search(f"what was acknowledged from {TIME} to {TIME} was lost in ", gap(web))
+        assert re.search(f"data acknowledged from {TIME} to {TIME} was lost in ", gap(web))
         bodies = [prediction("churn", f"order-{i}") for i in range(2 * SENT)]
         assert all(post_predictions(otlp, body) for body in bodies)  # whoever still has them sends them again
         assert has_rows(web, 2 * SENT)
@@ -84,7 +84,7 @@ def test_a_halved_log_is_said(killed: Path, tmp_path: Path) -> None:
         _, web = addresses(child)
         assert has_rows(web, 2 * SENT)
         said = gap(web)
-        assert re.search(f"what was acknowledged from {TIME} to {TIME} was lost in ", said)
+        assert re.search(f"data acknowledged from {TIME} to {TIME} was lost in ", said)
         child.send_signal(signal.SIGTERM)
         _, errors = child.communicate(timeout=60)
         assert f"driftline: {said}\n" in errors
@@ -99,5 +99,5 @@ def test_a_flipped_block_of_the_file_is_named(killed: Path, tmp_path: Path) -> N
     file.write_bytes(data)
     said = refused(folder)
     assert said.startswith(f"driftline: storage.directory: the file {file} is damaged (")
-    assert "held by another process" not in said
+    assert "in use by another process" not in said
     assert file.read_bytes() == data

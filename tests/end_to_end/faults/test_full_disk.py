@@ -86,7 +86,7 @@ def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, d
             else:
                 refused[number] = body
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
-        assert b"(No space left on device); make room on its disk" in answer.content
+        assert b"(No space left on device); free space on its disk" in answer.content
         for number in range(len(acknowledged) + 1, len(acknowledged) + 6):
             body = batch(number, rng)
             answer = send(body)  # what is in the tables leaves the log, and gives a little room now and then

@@ -38,7 +38,7 @@ def test_a_file_is_taken_once_though_client_and_processor_are_killed(tmp_path: P
                 first.send_signal(signal.SIGKILL)
 
         target = UploadTarget(url, "churn", timeout=1.0)
-        with pytest.raises(BadInput, match="run it again, and it goes on where it stopped"):
+        with pytest.raises(BadInput, match="run the command again, and it continues where it stopped"):
             upload_outcomes(file, target, OutcomeColumns({}), print, sent, ROWS)
     with process(tmp_path) as second:
         _, url = addresses(second)

@@ -64,19 +64,19 @@ def test_with_a_backlog_it_ends_in_time_and_keeps_what_it_acknowledged(tmp_path:
         child.send_signal(signal.SIGTERM)
         _, err = child.communicate(timeout=60)
         assert child.returncode == 128 + signal.SIGTERM
-        assert "a second signal (SIGTERM): ending at once; what was acknowledged is on disk" in err
+        assert "a second signal (SIGTERM): stopping immediately; all acknowledged data is on disk" in err
     with process(tmp_path, "shutdown: {timeout: 15s}\n") as child:
         _, web = addresses(child)
         assert has_rows(web, REQUESTS * ROWS)
         assert child.stderr is not None
         child.send_signal(signal.SIGHUP)
         assert child.stderr.readline() == (
-            "driftline: SIGHUP changes nothing: the configuration is read at the start only; restart to read it\n"
+            "driftline: SIGHUP has no effect: the configuration is read only at the start; restart to reload it\n"
         )
         assert rows(web) == REQUESTS * ROWS
         child.send_signal(signal.SIGTERM)
         _, err = child.communicate(timeout=60)
-        left = re.search(r"the time to stop is over: ([\d,]+) windows are evaluated after the next start", err)
+        left = re.search(r"shutdown.timeout has expired: ([\d,]+) windows will be evaluated after the next start", err)
         assert (child.returncode, left is not None) == (0, True), err
         assert left is not None
         assert 0 < int(left[1].replace(",", "")) < REQUESTS * ROWS * 2

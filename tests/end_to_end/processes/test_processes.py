@@ -32,7 +32,7 @@ def score(row):
 
 READ = (
     "driftline: churn.score: read a dict with keys ['id'] as one row, "
-    "a float as the score of class '1', which is predicted at 0.5\n"
+    "a float as the score of class '1' (threshold 0.5)\n"
 )
 
 
@@ -186,7 +186,7 @@ def test_the_exit_does_not_wait_for_a_receiver_that_is_not_there(receiver: Recei
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
         f"driftline: nothing listens on http://127.0.0.1:{port} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
-        "keeping the last 32 MB",
+        "the last 32 MB are kept in memory",
         f"driftline: rows not delivered to http://127.0.0.1:{port}: 2",
     ]
 
@@ -272,11 +272,11 @@ print(score({"id": "a"}), churn.outcome("a", 1), driftline.flush(0.5))
     [
         (
             {"MISSING": "requests", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
-            "http://127.0.0.1:1 is reached with the package 'requests', and importing that raises ModuleNotFoundError",
+            "http://127.0.0.1:1 requires the package 'requests', but importing this package raises ModuleNotFoundError",
         ),
         (
             {"MISSING": "grpc,opentelemetry.exporter.otlp.proto.grpc", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-            "http://localhost:4317 is reached with the package 'grpcio', and importing that raises ModuleNotFoundError",
+            "http://localhost:4317 requires the package 'grpcio', but importing this package raises ModuleNotFound",
         ),
         (
             {"MISSING": "requests,opentelemetry.exporter.otlp.proto.http"},
@@ -284,7 +284,7 @@ print(score({"id": "a"}), churn.outcome("a", 1), driftline.flush(0.5))
         ),
         (
             {"MISSING": "pandas", "DRIFTLINE_ENDPOINT": "localhost:4318"},
-            "the variable DRIFTLINE_ENDPOINT: 'localhost:4318' is no URL of a receiver; write one such as",
+            "the variable DRIFTLINE_ENDPOINT: 'localhost:4318' is not the URL of a receiver; use a URL such as",
         ),
     ],
     ids=["requests", "grpc", "exporters", "endpoint"],

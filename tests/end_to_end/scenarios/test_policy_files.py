@@ -133,7 +133,7 @@ def test_5_three_days_of_drift_start_one_run_of_the_dag(tmp_path: Path) -> None:
         there.die_while_it_sends(lambda: bool(there.world.lost))
         (alert,) = there.wait_for("dataset-drift", ("airflow/retrain", "opened", "delivered"))
         assert (alert["since"], alert["fired"]) == ("2026-03-07T00:00:00Z", "2026-03-10T00:00:00Z")
-        assert alert["messages"][0]["detail"] == f"driftline-{alert['id']}-airflow-retrain is there already"
+        assert alert["messages"][0]["detail"] == f"driftline-{alert['id']}-airflow-retrain already exists"
     conf = {"model": "churn", "version": "1", "since": "2026-03-07T00:00:00Z", "alert": alert["id"]}
     assert airflow.runs == {f"driftline-{alert['id']}-airflow-retrain": conf}
 

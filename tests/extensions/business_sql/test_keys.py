@@ -37,8 +37,8 @@ def test_a_series_needs_a_metric_or_a_query(tmp_path: Path) -> None:
     file = tmp_path / "driftline.yaml"
     file.write_text("models: {churn: {}}\nbusiness: {revenue: {model: churn, match: {country: NL}}}\n")
     assert [problem.partition(";")[0] for problem in [*map(str, validate_file(file))]] == [
-        "business.revenue: nothing says it",
-        "business.revenue.match: chooses points of a metric, and there is none",
+        "business.revenue: has no source",
+        "business.revenue.match: selects points of a metric, but no metric is set",
     ]
 
 
@@ -51,17 +51,17 @@ def test_a_series_needs_a_metric_or_a_query(tmp_path: Path) -> None:
         ),
         (f'{{query: "{QUERY}"}}', "sql.url: is missing"),
         ('{url: "sqlite:///x.db"}', "sql.query: is missing"),
-        (f'{{url: "shop.db", query: "{QUERY}"}}', "sql.url: is no address of a database"),
-        (f'{{url: "sqlite://shop.db", query: "{QUERY}"}}', "sql.url: names no file"),
-        (f'{{url: "sqlite:///:memory:", query: "{QUERY}"}}', "sql.url: names no file"),
-        (f'{{url: "sqlite:///x.db?mode=rw", query: "{QUERY}"}}', "sql.url: goes on behind the path"),
-        ('{url: "sqlite:///x.db", query: "DELETE FROM orders"}', "sql.query: is no SELECT"),
-        ('{url: "sqlite:///x.db", query: "-- SELECT\\n DROP TABLE x"}', "sql.query: is no SELECT"),
-        ('{url: "sqlite:///x.db", query: "SELECT 1; DELETE FROM x"}', "sql.query: is several statements"),
-        ("{url: 'sqlite:///x.db', query: 'SELECT :sinse'}", "':sinse' is not known; did you mean 'since'"),
+        (f'{{url: "shop.db", query: "{QUERY}"}}', "sql.url: is not a database URL"),
+        (f'{{url: "sqlite://shop.db", query: "{QUERY}"}}', "sql.url: contains no file"),
+        (f'{{url: "sqlite:///:memory:", query: "{QUERY}"}}', "sql.url: contains no file"),
+        (f'{{url: "sqlite:///x.db?mode=rw", query: "{QUERY}"}}', "sql.url: must end with the path"),
+        ('{url: "sqlite:///x.db", query: "DELETE FROM orders"}', "sql.query: is not a SELECT"),
+        ('{url: "sqlite:///x.db", query: "-- SELECT\\n DROP TABLE x"}', "sql.query: is not a SELECT"),
+        ('{url: "sqlite:///x.db", query: "SELECT 1; DELETE FROM x"}', "sql.query: contains several statements"),
+        ("{url: 'sqlite:///x.db', query: 'SELECT :sinse'}", "there is no parameter ':sinse'; did you mean 'since'"),
         (f'{{url: "sqlite:///x.db", query: "{QUERY}", every: 5}}', "sql.every: '5' has no unit"),
-        (f'{{url: "sqlite:///x.db", query: "{QUERY}", every: 0s}}', "sql.every: is less than a second"),
-        (f'{{url: "sqlite:///x.db", query: "{QUERY}", timeout: 10ms}}', "sql.timeout: is less than a second"),
+        (f'{{url: "sqlite:///x.db", query: "{QUERY}", every: 0s}}', "sql.every: must be at least 1 second"),
+        (f'{{url: "sqlite:///x.db", query: "{QUERY}", timeout: 10ms}}', "sql.timeout: must be at least 1 second"),
         (f'{{url: "sqlite:///x.db", query: "{QUERY}", timezone: Mars}}', "sql.timezone"),
     ],
 )
@@ -120,7 +120,7 @@ def test_with_sqlalchemy_the_driver_that_is_missing_is_named(tmp_path: Path) -> 
     (problem,) = [*map(str, validate_file(write(tmp_path, f'{{url: "mysql+mysqldb://db/shop", query: "{QUERY}"}}')))]
     assert problem == "business.revenue.sql.url: the driver of mysql is not installed; pip install MySQLdb"
     (problem,) = [*map(str, validate_file(write(tmp_path, f'{{url: "postgress://db/shop", query: "{QUERY}"}}')))]
-    assert problem.endswith("'postgress' is no kind of database that is installed; did you mean 'postgresql'?")
+    assert problem.endswith("'postgress' is not an installed type of database; did you mean 'postgresql'?")
 
 
 @pytest.mark.parametrize(

@@ -204,8 +204,8 @@ def test_bad_rows_are_counted_and_named_once(tmp_path: Path, shop: Shop, caplog:
         series.turn()
         assert series.rejected == {"bad_point": 3.0, "time_out_of_range": 1.0}
     assert [record.getMessage() for record in caplog.records] == [
-        "business.revenue.sql: left out: value is NULL (time '2024-10-06'), and 2 more",
-        "business.revenue.sql: left out: value is NULL (time '2024-10-09')",
+        "business.revenue.sql: ignored: value is NULL (time '2024-10-06'), and 2 more",
+        "business.revenue.sql: ignored: value is NULL (time '2024-10-09')",
     ]
 
 
@@ -238,8 +238,8 @@ def test_a_database_that_goes_and_comes_back_is_said_twice(
         assert series.queries.sentence() is None
         assert series.points == {1: 10.0, 2: 20.0}
     assert [record.getMessage() for record in caplog.records] == [
-        "business.revenue.sql: sqlite shop.db cannot be read: connection refused; it is tried again",
-        "business.revenue.sql: the query is answered again",
+        "business.revenue.sql: sqlite shop.db cannot be read: connection refused; Driftline will retry",
+        "business.revenue.sql: the query works again",
     ]
 
 
@@ -248,7 +248,7 @@ def test_columns_that_are_missing_are_said(tmp_path: Path, shop: Shop) -> None:
         series.turn()
         assert series.queries.sentence() == (
             "business.revenue.sql: sqlite shop.db cannot be read: its columns are day, value; "
-            "name one of them 'time', as in 'SELECT ... AS time'"
+            "one of them must be named 'time', as in 'SELECT ... AS time'"
         )
 
 
@@ -264,7 +264,7 @@ def test_a_result_beyond_the_limit_is_read_in_pieces(
             assert len(series.points) == expected
         assert (series.queries.sentence(), series._reader.series[0].at_once) == (None, False)
     (record,) = caplog.records
-    assert "returns more than 3 rows, of which the first are taken; the rest is read at once" in record.getMessage()
+    assert "returns more than 3 rows, but only the first are used; the rest is read at once" in record.getMessage()
 
 
 @pytest.mark.slow
@@ -280,11 +280,11 @@ def test_rows_out_of_order_beyond_the_limit_are_an_error_with_its_fix(
         for _ in range(2):
             series.turn()
             assert series.points == {5: 50.0, 6: 60.0, 7: 70.0}
-        assert str(series.queries.sentence()).endswith("add 'ORDER BY time', and ask for 'time >= :since' only")
+        assert str(series.queries.sentence()).endswith("add 'ORDER BY time', and select only 'time >= :since'")
     with reading(tmp_path, shop, DAILY.replace(":since", "'2024'"), period="0s") as series:
         for _ in range(2):
             series.turn()
-        assert str(series.queries.sentence()).endswith("ask for 'time >= :since' only, or for fewer rows of a time")
+        assert str(series.queries.sentence()).endswith("select only 'time >= :since', or fewer rows per time")
 
 
 def test_many_points_are_stored_in_parts_and_how_far_with_the_last(
@@ -391,7 +391,7 @@ def test_a_query_that_hangs_is_given_up_and_few_hang_at_a_time(
             series.turn()
         assert (hanging.begun, hanging.cancelled) == (MOST_HUNG, MOST_HUNG)
         assert str(series.queries.sentence()).endswith(
-            f"{MOST_HUNG} queries of the database hang; the next one begins when one of them ends"
+            f"{MOST_HUNG} queries of the database do not end; the next one starts when one of them ends"
         )
         hanging.go_on.set()
         for thread in reader._hung:

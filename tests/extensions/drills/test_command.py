@@ -26,13 +26,13 @@ def file(tmp_path: Path) -> Path:
     ("asked", "said"),
     [
         (["unit-chnge"], "there is no fault 'unit-chnge'; did you mean 'unit-change'?"),
-        ([], "name one fault, such as unit-change, or write --all"),
-        (["unit-change", "--all"], "name one fault, such as unit-change, or write --all"),
-        (["unit-change", "--outcomes", "y.csv"], "--records is missing: outcomes belong to recorded rows"),
-        (["unit-change", "--within", "3"], "--within: '3' has no unit; write '3d' or '3h'"),
-        (["unit-change", "--rows", "0"], "--rows 0: 1 to 100,000 rows a day"),
-        (["unit-change", "--at", "soon"], "--at 'soon': of synthetic traffic write days after its start, such as 28d"),
-        (["unit-change", "--days", "900"], "--at and --days: 1 to 400 days each; these are 14 and 900"),
+        ([], "the fault is missing; use one fault, such as unit-change, or --all"),
+        (["unit-change", "--all"], "the fault is missing; use one fault, such as unit-change, or --all"),
+        (["unit-change", "--outcomes", "y.csv"], "--records is missing: --outcomes needs recorded rows"),
+        (["unit-change", "--within", "3"], "--within: '3' has no unit; use '3d' or '3h'"),
+        (["unit-change", "--rows", "0"], "--rows 0: must be between 1 and 100,000 rows per day"),
+        (["unit-change", "--at", "soon"], "--at 'soon': for synthetic traffic, use days after its start, such as 28d"),
+        (["unit-change", "--days", "900"], "--at and --days: must be 1 to 400 days each, not 14 and 900"),
         (["unit-change", "--task", "binary", "--model", "chrun"], "--model: the configuration has no model 'chrun'"),
     ],
 )
@@ -47,7 +47,7 @@ def test_rankings_are_not_drawn(run: Run, file: Path) -> None:
     file.write_text("models: {shop: {task: ranking}}")
     result = run("drill", "dead-exporter", "--config", str(file))
     assert result.exit_code == 2
-    assert "shop: rankings are not drawn; name rows with --records" in result.stderr
+    assert "shop: rankings cannot be generated; use --records" in result.stderr
 
 
 @pytest.mark.slow

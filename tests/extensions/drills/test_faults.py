@@ -76,7 +76,7 @@ def test_a_swap_is_with_the_input_that_lies_farthest() -> None:
 def test_a_number_has_no_label_to_be_swapped_with() -> None:
     sent = traffic()
     alone = replace(sent, features={name: sent.features[name] for name in ("age", "plan")})
-    with pytest.raises(BadInput, match="no other input is a number, so 'age' is swapped with none"):
+    with pytest.raises(BadInput, match="there is no other input that is a number to swap with 'age'"):
         broken("swapped-columns", alone, "age")
 
 
@@ -183,7 +183,7 @@ def test_a_model_that_can_be_asked_again_says_something_else() -> None:
 @pytest.mark.parametrize(
     ("name", "wanted", "said"),
     [
-        ("unit-change", "plan", "--feature: 'plan' holds no numbers; a unit change is of an input that is a number"),
+        ("unit-change", "plan", "--feature: 'plan' contains no numbers; unit change needs a numeric input"),
         ("feature-null", "incom", "--feature: there is no input 'incom'; did you mean 'income'?"),
         ("dead-exporter", "incom", "--feature: there is no input 'incom'; did you mean 'income'?"),
     ],
@@ -197,9 +197,9 @@ def test_an_input_that_cannot_be_broken_is_named(name: str, wanted: str, said: s
 def test_what_traffic_lacks_is_said() -> None:
     sent = replace(traffic(), actual=None, duration=None, features={})
     said = {name: lacking(fault, sent) for name, fault in FAULTS.items()}
-    assert said["concept-shift"] == "no outcomes are known"
-    assert said["slow-model"] == "nobody measured how long calls took (--latency COL)"
-    assert said["swapped-columns"] == "it has one input alone"
+    assert said["concept-shift"] == "there are no outcomes"
+    assert said["slow-model"] == "there are no durations of calls (--latency COL)"
+    assert said["swapped-columns"] == "it has only one input"
     assert said["feature-null"] == "it has no inputs"
     assert said["dead-exporter"] == ""
 

@@ -36,7 +36,7 @@ MISSED = DrillResult(
     would=("A policy 'coverage < 50 %' would have found it after 1 day.",),
 )  # fmt: skip
 THIN = DrillResult(FAULTS["feature-null"], "churn", ("age",), "inconclusive", "windows have 3 rows")
-NONE = DrillResult(FAULTS["slow-model"], "fraud", (), "not_applicable", "nobody measured how long calls took")
+NONE = DrillResult(FAULTS["slow-model"], "fraud", (), "not_applicable", "there are no durations of calls")
 ALL = [FOUND, UNNAMED, MISSED, THIN, NONE]
 
 
@@ -45,20 +45,25 @@ ALL = [FOUND, UNNAMED, MISSED, THIN, NONE]
     [
         (
             FOUND,
-            "The drill 'unit change of tenure' of churn was found after 1 day, by health; its cause was named rightly.",
+            "The drill 'unit change of tenure' of churn was detected after 1 day, by health; "
+            "its cause was identified correctly.",
         ),
         (
             LATER,
-            "The drill 'unit change of tenure' of churn was found after 1 day, by health; its cause was named "
-            "rightly, after 2 days.",
+            "The drill 'unit change of tenure' of churn was detected after 1 day, by health; "
+            "its cause was identified correctly, after 2 days.",
         ),
         (
             UNNAMED,
-            "The drill 'concept shift' of churn was found after 6 hours, by health; its cause was not named.",
+            "The drill 'concept shift' of churn was detected after 6 hours, by health; its cause was not identified.",
         ),
-        (MISSED, "The drill 'label delay' of churn was not found in 7 days: no policy fired."),
-        (THIN, "Whether the drill 'feature null of age' of churn would be found cannot be told: windows have 3 rows."),
-        (NONE, "The drill 'slow model' of fraud cannot be done: nobody measured how long calls took."),
+        (MISSED, "The drill 'label delay' of churn was not detected in 7 days: no policy fired."),
+        (
+            THIN,
+            "It is inconclusive whether the drill 'feature null of age' of churn would be detected: "
+            "windows have 3 rows.",
+        ),
+        (NONE, "The drill 'slow model' of fraud cannot run: there are no durations of calls."),
     ],
 )
 def test_the_first_sentence_is_the_answer(result: DrillResult, said: str) -> None:
@@ -67,10 +72,10 @@ def test_the_first_sentence_is_the_answer(result: DrillResult, said: str) -> Non
 
 def test_a_drill_is_told_with_who_was_told() -> None:
     assert list(drill_lines(FOUND))[1:5] == [
-        "The same traffic without the fault stayed quiet.",
-        "What broke: an input comes in another unit, 100 times, from 2024-10-04T00:00:00Z on; 500 rows a day.",
-        "What should be told: Values that are all so many times what they were: a fault of the data, of that input.",
-        "Fired: health, critical, after 1 day, in 1 window of 1d. Told: slack.",
+        "The same traffic without the fault caused no alert.",
+        "What broke: an input is in another unit, 100 times, from 2024-10-04T00:00:00Z on; 500 rows per day.",
+        "Expected: All values are multiplied by the same factor: a data fault of this input.",
+        "Fired: health, critical, after 1 day, in 1 window of 1d. Notified: slack.",
     ]
 
 
@@ -84,7 +89,8 @@ def test_a_limit_makes_a_late_finding_a_failure() -> None:
 def test_the_table_has_a_line_for_each_fault_and_a_column_for_each_model() -> None:
     lines = table_text(ALL).splitlines()
     assert lines[0] == (
-        "1 of 4 drills were found, and their cause named rightly. The same traffic without a fault stayed quiet."
+        "1 of 4 faults were detected, and their cause identified correctly. The same traffic without a fault caused "
+        "no alert."
     )
     assert lines[2:8] == [
         "fault          churn               fraud",
@@ -92,7 +98,7 @@ def test_the_table_has_a_line_for_each_fault_and_a_column_for_each_model() -> No
         "concept-shift  6 hours, not named",
         "label-delay    not found",
         "feature-null   too thin to tell",
-        "slow-model                         cannot be done",
+        "slow-model                         not applicable",
     ]
     assert "  A policy 'coverage < 50 %' would have found it after 1 day." in lines
 
@@ -100,7 +106,7 @@ def test_the_table_has_a_line_for_each_fault_and_a_column_for_each_model() -> No
 def test_markdown_is_a_table_and_says_what_was_missed() -> None:
     text = table_markdown([FOUND, MISSED])
     assert "| fault | churn |\n| --- | --- |\n| unit-change | 1 day, named |\n| label-delay | not found |" in text
-    assert "- The drill 'label delay' of churn was not found in 7 days: no policy fired. A policy" in text
+    assert "- The drill 'label delay' of churn was not detected in 7 days: no policy fired. A policy" in text
 
 
 def test_junit_counts_failures_and_what_was_skipped() -> None:
@@ -127,8 +133,8 @@ def test_names_that_are_no_text_of_xml_or_markdown_harm_neither() -> None:
 
 def test_noise_is_said() -> None:
     noisy = DrillResult(FAULTS["unit-change"], "churn", ("age",), "not_found", "why", noise=[HEALTH])
-    assert "The same traffic without the fault was not quiet: health fired." in list(drill_lines(noisy))
-    assert summary([noisy]).endswith("Not quiet without a fault: churn.")
+    assert "The same traffic without the fault also caused alerts: health fired." in list(drill_lines(noisy))
+    assert summary([noisy]).endswith("Alerts without a fault: churn.")
 
 
 def test_the_documentation_has_the_table_of_faults() -> None:
@@ -139,11 +145,11 @@ def test_the_documentation_has_the_table_of_faults() -> None:
 @pytest.mark.parametrize(
     ("fired", "who"),
     [
-        (HEALTH, "Told: slack."),
-        (replace(HEALTH, told=()), "Told: nobody: it names no channel."),
-        (replace(HEALTH, told=(), silenced=True), "Told: nobody: it is silenced."),
-        (replace(HEALTH, told=(), held=("digest of team",)), "Told: held for the digest of team."),
-        (replace(HEALTH, held=("quiet hours of night",)), "Told: slack, held for the quiet hours of night."),
+        (HEALTH, "Notified: slack."),
+        (replace(HEALTH, told=()), "Notified: nobody: no channel."),
+        (replace(HEALTH, told=(), silenced=True), "Notified: nobody: silenced."),
+        (replace(HEALTH, told=(), held=("digest of team",)), "Notified: held for the digest of team."),
+        (replace(HEALTH, held=("quiet hours of night",)), "Notified: slack, held for the quiet hours of night."),
     ],
 )
 def test_who_is_told_later_or_not_at_all_is_said(fired: Fired, who: str) -> None:

@@ -43,16 +43,16 @@ LEFT_OUT: list[tuple[str, dict[str, Any], str]] = [
     (
         "expect_column_kl_divergence_to_be_less_than",
         {"column": "age", "threshold": 0.1},
-        "there is no such expectation",
+        "Driftline has no such expectation",
     ),
-    ("expect_column_values_to_be_unique", {"column": "order", "mostly": 0.9}, "different values are counted"),
-    ("expect_column_values_to_be_between", {"column": "born", "min_value": "2020-01-01"}, "is no number"),
+    ("expect_column_values_to_be_unique", {"column": "order", "mostly": 0.9}, "Driftline counts distinct values"),
+    ("expect_column_values_to_be_between", {"column": "born", "min_value": "2020-01-01"}, "is not a number"),
     ("expect_column_values_to_not_be_null", {"column": "x", "row_condition": "y > 0"}, "'row_condition' has no"),
-    ("expect_table_columns_to_match_set", {"column_set": ["age"]}, "say exact_match: false"),
-    ("expect_column_values_to_match_regex", {"column": "x", "regex": "("}, "Python cannot read the expression"),
+    ("expect_table_columns_to_match_set", {"column_set": ["age"]}, "use exact_match: false"),
+    ("expect_column_values_to_match_regex", {"column": "x", "regex": "("}, "Python cannot parse the expression"),
     ("expect_column_values_to_match_regex", {"column": "x", "regex": "(?=x)x"}, "RE2 has no look-around"),
-    ("expect_column_values_to_be_in_set", {"column": "age", "value_set": []}, "no list of plain values"),
-    ("expect_column_values_to_be_of_type", {"column": "x", "type_": "DATETIME"}, "none of number, whole"),
+    ("expect_column_values_to_be_in_set", {"column": "age", "value_set": []}, "must be a list of plain values"),
+    ("expect_column_values_to_be_of_type", {"column": "x", "type_": "DATETIME"}, "not one of number, whole"),
 ]
 
 
@@ -126,7 +126,7 @@ def test_two_ranges_of_one_column_are_one_and_what_contradicts_is_left_out() -> 
     imported = read_suite(suite("1.x", checks))
     assert imported.features == {"x": {"range": [2, 9]}}
     assert [one.why for one in imported.left_out] == [
-        "another check expects range: [2, 9] already; keep one of the two"
+        "another check already expects range: [2, 9]; keep one of the two"
     ]
 
 

@@ -50,7 +50,7 @@ def test_what_is_not_known_holds_nothing_back_in_words() -> None:
 
     assert condition.holds({}) == (
         False,
-        "the verdict is not judged yet, share of drift: not known, 0.1 wanted",
+        "the verdict is not available yet, fraction of drifted features: unknown, required 0.1",
     )
     assert condition.holds(model(None, {"1d": {"closed": None}}))[0] is False
 
@@ -65,7 +65,10 @@ def test_the_newest_window_of_versions_in_use_counts_the_longest_of_those_that_e
 
 @pytest.mark.parametrize(
     ("states", "said"),
-    [("rong", "'rong' is no state of a verdict; there are healthy, degraded"), ((), "there is nothing to wait for")],
+    [
+        ("rong", "'rong' is not a state of a verdict; the states are healthy, degraded"),
+        ((), "there is no condition to wait for"),
+    ],
 )
 def test_a_condition_that_can_never_be_meant_is_refused(states: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):

@@ -27,11 +27,11 @@ from tests.support.service import Service
 
 MAPPED: dict[str, Any] = {"POST /predict": {"score": "p"}}
 FIX = (
-    "name the method and the path that clients of the application call, prefixes and mounts included, such as "
+    "use the method and the path that clients of the application call, including prefixes and mounts, such as "
     "'POST /v1/predict'"
 )
 SILENT = (
-    "driftline: churn: no application of this process has the route 'POST /predict', so nothing of it is recorded; "
+    "driftline: churn: no application in this process has the route 'POST /predict', so its requests are not recorded; "
 )
 
 
@@ -78,7 +78,7 @@ def test_fastapi_names_the_route_that_it_lacks_its_nearest_and_the_fix_once(
     ask(app)
     ask(app)
 
-    said = "the nearest that it has: 'POST /v1/predict', 'POST /v1/predictions': "
+    said = "similar routes are 'POST /v1/predict', 'POST /v1/predictions': "
     assert warned() == [SILENT + said + FIX]
 
 
@@ -94,7 +94,7 @@ def test_flask_names_the_route_that_it_lacks_its_nearest_and_the_fix_once(
     app.test_client().get("/healthz")
     app.test_client().get("/nowhere")
 
-    assert warned() == [SILENT + "the nearest that it has: 'POST /v1/predict': " + FIX]
+    assert warned() == [SILENT + "similar routes are 'POST /v1/predict': " + FIX]
 
 
 def test_a_route_that_is_like_none_is_named_alone(service: Service, warned: Callable[[], list[str]]) -> None:
@@ -103,7 +103,7 @@ def test_a_route_that_is_like_none_is_named_alone(service: Service, warned: Call
 
     ask(app)
 
-    assert warned() == [SILENT + "it has none that is like it: " + FIX]
+    assert warned() == [SILENT + "there is no similar route: " + FIX]
 
 
 def test_the_right_path_with_another_method_is_the_nearest(service: Service, warned: Callable[[], list[str]]) -> None:
@@ -114,7 +114,7 @@ def test_the_right_path_with_another_method_is_the_nearest(service: Service, war
     ask(app, "/predict", "PUT")
 
     (line,) = warned()
-    assert "the nearest that it has: 'PUT /predict': " in line
+    assert "similar routes are 'PUT /predict': " in line
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -278,7 +278,7 @@ def test_one_application_that_has_the_route_speaks_for_all_that_the_file_maps_it
             one.uninstrument()
 
     (line,) = warned()
-    assert "fraud: no application of this process has the route 'POST /score'" in line
+    assert "fraud: no application in this process has the route 'POST /score'" in line
 
 
 @pytest.mark.parametrize("on", [on_fastapi, on_flask])

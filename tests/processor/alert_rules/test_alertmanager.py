@@ -90,7 +90,7 @@ def test_what_people_filled_in_is_kept_when_the_file_is_written_again() -> None:
 
 
 def test_a_file_that_is_no_yaml_is_not_written_over() -> None:
-    with pytest.raises(ValueError, match=r"is not YAML .*; mend it, or move it away"):
+    with pytest.raises(ValueError, match=r"is not YAML .*; fix it, or move it away"):
         alertmanager_config(KNOWN, "receivers: [")
 
 

@@ -176,14 +176,15 @@ def test_an_objective_without_budget_is_left_out_with_the_fix() -> None:
     )
     at = "models.churn.performance.objectives: "
     assert reasons(known) == {
-        f"{at}'roc_auc >= baseline - 0.02'": "only a share below 100 % leaves an error budget, as in "
-        "'precision >= 0.95'; alert on ObjectiveBroken",
-        f"{at}'latency_p99 <= 120ms'": "calls are counted by bounds, and 120ms is none; write 75ms or 100ms",
-        f"{at}'latency_p99 <= 100ms in country=NL'": "calls of a slice are not counted by how long they took; "
+        f"{at}'roc_auc >= baseline - 0.02'": "only a target below 100 % has an error budget, "
+        "as in 'precision >= 0.95'; alert on ObjectiveBroken",
+        f"{at}'latency_p99 <= 120ms'": "calls are counted in histogram buckets, and 120ms is not a bound; "
+        "use 75ms or 100ms",
+        f"{at}'latency_p99 <= 100ms in country=NL'": "calls of a slice are not counted by duration; "
         "alert on ObjectiveBroken",
-        f"{at}'recall >= 0.9 in country'": "it is of each value of country; name one, as in 'country=...'",
-        f"{at}'precision >= 0.95 over rolling 2h'": "no metric is of stretches that roll; add 2h to windows, and leave "
-        "out rolling",
+        f"{at}'recall >= 0.9 in country'": "it applies to each value of country; use one value, as in 'country=...'",
+        f"{at}'precision >= 0.95 over rolling 2h'": "there is no metric for rolling windows; add 2h to windows, "
+        "and remove rolling",
     }
     assert budgets_of(known.models)[0] == []
 

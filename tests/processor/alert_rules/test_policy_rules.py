@@ -229,13 +229,13 @@ def test_what_promql_cannot_say_is_left_out_with_the_reason() -> None:
         }
     )
     assert reasons(known) == {
-        "policies.traffic.when": "how many predictions a window holds is no metric; let Driftline tell it",
-        "policies.missing.when": "the share of missing values of age is no metric; let DataFault tell it",
-        "policies.grave.when": "the metric of faults counts minor ones, too; DataFault tells of all of them",
-        "policies.sure.when": "the interval of recall in country=NL is no metric; leave out significant",
-        "policies.no-baseline.when": "the baseline has no drift_fraction to compare with; write a number",
-        "policies.hovers.resolve": "PromQL has no memory of what fired; it is over when the condition no longer holds "
-        "for cool_down",
+        "policies.traffic.when": "the number of predictions per window is not a metric; let Driftline notify you of it",
+        "policies.missing.when": "the fraction of missing values of age is not a metric; use the alert DataFault",
+        "policies.grave.when": "the metric of faults also counts minor faults; use the alert DataFault for all of them",
+        "policies.sure.when": "the interval of recall in country=NL is not a metric; remove significant",
+        "policies.no-baseline.when": "the baseline has no drift_fraction to compare with; use a number",
+        "policies.hovers.resolve": "PromQL does not know which alerts fired; "
+        "the alert is over when the condition has not held for cool_down",
     }
-    assert "# policies.grave.when: is left out: the metric of faults" in rules_of_models(known).text
+    assert "# policies.grave.when: is not exported: the metric of faults" in rules_of_models(known).text
     assert len(alerts(known)) == 1

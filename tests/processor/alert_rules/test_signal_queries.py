@@ -44,14 +44,14 @@ def test_a_number_has_its_query(name: str, slice: str, end: End, expected: str) 
 
 @pytest.mark.parametrize("name", ["predictions", "missing of age"])
 def test_what_is_no_metric_has_none(name: str) -> None:
-    with pytest.raises(NoQueryError, match="is no metric"):
+    with pytest.raises(NoQueryError, match="is not a metric"):
         query(read_signal(name), "1d", ())
 
 
 def test_a_baseline_knows_metrics_alone() -> None:
     estimate = 'driftline_performance_reference{driftline_window="1d",driftline_performance_metric="roc_auc"}'
     assert reference_query(read_signal("estimated roc_auc"), "1d", ()) == estimate
-    with pytest.raises(NoQueryError, match="the baseline has no coverage to compare with; write a number"):
+    with pytest.raises(NoQueryError, match="the baseline has no coverage to compare with; use a number"):
         reference_query(read_signal("coverage"), "1d", ())
 
 
@@ -61,4 +61,4 @@ def test_the_ends_of_intervals_are_metrics_of_outcomes_over_all_rows() -> None:
 
 
 def test_what_is_left_out_is_a_sentence_with_its_key() -> None:
-    assert LeftOut("policies.a.when", "it is none").sentence == "policies.a.when: is left out: it is none"
+    assert LeftOut("policies.a.when", "it is none").sentence == "policies.a.when: is not exported: it is none"

@@ -54,9 +54,9 @@ def evaluate(run: Run, data: str, *options: str) -> tuple[dict[str, Any], list[s
         ("header.csv", "x,c\n", "header.csv: the file has columns but no rows"),
         ("data.xlsx", "x", "data.xlsx: unknown extension; rows are read from .parquet, .csv, .ndjson, "
          ".json and .log, and from sqlite:///FILE?table=NAME"),
-        ("list.ndjson", "[1, 2]", "list.ndjson: no line is a JSON object; NDJSON has one object a line, as in "
+        ("list.ndjson", "[1, 2]", "list.ndjson: no line is a JSON object; NDJSON has one object per line, such as "
          '{"age": 31}'),
-        ("other.csv", "y,z\n1,2\n", "other.csv: it has none of the baseline's features c, x"),
+        ("other.csv", "y,z\n1,2\n", "other.csv: the file has none of the baseline's features c, x"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_evaluated(run: Run, folder: Path, name: str, content: str | None, sentence: str) -> None:
@@ -78,38 +78,38 @@ def test_a_parquet_file_that_is_none(run: Run, folder: Path, content: str) -> No
 def test_a_directory(run: Run, folder: Path) -> None:
     (folder / "days").mkdir()
     result = run("evaluate", "days", "--baseline", "ref.parquet")
-    assert result.stderr == "driftline: days: is a directory; name its files, as in days/*.parquet\n"
+    assert result.stderr == "driftline: days: is a directory; use a pattern such as days/*.parquet\n"
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--features", "X,c"], "ref.parquet: no column 'X' (--features); did you mean 'x'?"),
-        (["--id", "key"], "ref.parquet: no column 'key' (--id); there are time, x, c"),
+        (["--id", "key"], "ref.parquet: no column 'key' (--id); available: time, x, c"),
         (["--score", "x"],
-         "--task is missing: say whether the score is of a binary, multiclass, regression or ranking model"),
+         "--task is missing: use binary, multiclass, regression or ranking"),
         (["--task", "bin", "--score", "x"],
          "task is 'bin'; it must be 'binary', 'multiclass', 'regression' or 'ranking'"),
         (["--task", "binary", "--score", "x", "--classes", "stays,leaves"],
-         "classes are ('stays', 'leaves') and none is known to be the positive one; "
-         "pass --positive-class 'stays' or 'leaves', whichever the score is the probability of"),
+         "classes are ('stays', 'leaves'), and the positive class is unknown; "
+         "pass --positive-class 'stays' or 'leaves', the class whose probability the score is"),
         (["--task", "multiclass", "--score", "x"],
-         "--classes is missing: name the classes, in the order of the score columns"),
+         "--classes is missing: list the classes, in the order of the score columns"),
         (["--window", "1x"],
-         "--window: '1x' is not a window; write a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
-        (["--window", "24"], "--window: '24' has no unit; write '24h' or '24m'"),
-        (["--window-rows", "0"], "--window-rows: 0 rows; it must be at least 1"),
-        (["--window", "1d", "--window-rows", "5"], "--window: choose this or --window-rows"),
+         "--window: '1x' is not a window; use a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
+        (["--window", "24"], "--window: '24' has no unit; use '24h' or '24m'"),
+        (["--window-rows", "0"], "--window-rows: 0 rows: must be at least 1"),
+        (["--window", "1d", "--window-rows", "5"], "--window: use either this option or --window-rows"),
         (["--outcomes", "none.csv"], "none.csv: no such file"),
-        (["--outcomes", "ref.parquet"], "ref.parquet: no id column to join ref.parquet with; name it with --id"),
+        (["--outcomes", "ref.parquet"], "ref.parquet: no id column to join ref.parquet with; set it with --id"),
         (
             ["--fail-on", "drift.fraction"],
-            "--fail-on 'drift.fraction': write PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' "
+            "--fail-on 'drift.fraction': use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' "
             "or 'verdict.state == degraded'",
         ),
-        (["--fail-on", "drift.fraction > much"], "--fail-on 'drift.fraction > much': 'much' is no number"),
+        (["--fail-on", "drift.fraction > much"], "--fail-on 'drift.fraction > much': 'much' is not a number"),
         (["--fail-on", "drift.features.y.rows > 1"], "--fail-on 'drift.features.y.rows > 1': no feature 'y'; "
-         "there are x, c"),
+         "available: x, c"),
     ],
 )  # fmt: skip
 def test_an_option_that_makes_no_sense(run: Run, folder: Path, options: list[str], sentence: str) -> None:
@@ -121,7 +121,7 @@ def test_an_option_that_makes_no_sense(run: Run, folder: Path, options: list[str
 def test_a_window_of_time_needs_a_time(run: Run, folder: Path) -> None:
     (folder / "timeless.csv").write_text("x,c\n1,a\n")
     result = run("evaluate", "timeless.csv", "--baseline", "ref.parquet", "--window", "1d")
-    assert result.stderr == "driftline: timeless.csv: --window 1d needs a time; name it with --time\n"
+    assert result.stderr == "driftline: timeless.csv: --window 1d needs a time; set its column with --time\n"
     assert result.exit_code == 2
 
 
@@ -137,7 +137,7 @@ def test_an_option_that_a_built_baseline_contradicts(run: Run, folder: Path) -> 
     assert run("baseline", "build", "ref.parquet", *options).exit_code == 0
     result = run("evaluate", "ref.parquet", "--baseline", "b.json", "--task", "regression")
     assert result.exit_code == 2
-    assert result.stderr == "driftline: --task: the baseline b.json was built with 'binary'; leave the option out\n"
+    assert result.stderr == "driftline: --task: the baseline b.json was built with 'binary'; remove the option\n"
     result = run("evaluate", "ref.parquet", "--baseline", "b.json", "--threshold", "7")
     assert result.exit_code == 2
     assert result.stderr.startswith("driftline: --threshold: 7")
@@ -149,7 +149,7 @@ def test_a_ragged_line_is_named_and_its_neighbours_are_kept(run: Run, folder: Pa
     (folder / "week.csv").write_text("\n".join(lines))
     window, said = evaluate(run, "week.csv")
     assert window["rows"] == N - 2
-    assert said == ["driftline: week.csv: 2 lines left out: line 5 has 4 values, the header 3"]
+    assert said == ["driftline: week.csv: left out 2 lines: line 5 has 4 values, but the header has 3"]
 
 
 def test_a_ragged_line_in_a_file_that_is_not_utf8(run: Run, folder: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_ragged_line_in_a_file_that_is_not_utf8(run: Run, folder: Path) -> Non
     (folder / "week.csv").write_bytes("\n".join([*lines, "café"]).encode("latin-1"))
     window, said = evaluate(run, "week.csv")
     assert window["rows"] == N
-    assert said == [f"driftline: week.csv: 1 line left out: line {N + 2} has 1 value, the header 3"]
+    assert said == [f"driftline: week.csv: left out 1 line: line {N + 2} has 1 value, but the header has 3"]
 
 
 def test_a_quoted_line_break_is_a_value(run: Run, folder: Path) -> None:
@@ -179,8 +179,8 @@ def test_a_broken_line_of_json_is_named_and_its_neighbours_are_kept(run: Run, fo
     assert window["rows"] == N - 2
     assert window["drift"]["features"]["x"]["rows"] == N - 3
     assert said == [
-        "driftline: week.ndjson: 2 lines left out: line 4 is no JSON object",
-        "driftline: week.ndjson: x: 1 of 198 values without a number, taken as missing: the first is row 6, 'soon'",
+        "driftline: week.ndjson: left out 2 lines: line 4 is not a JSON object",
+        "driftline: week.ndjson: x: 1 of 198 values without a number, treated as missing: the first is row 6, 'soon'",
     ]
 
 
@@ -191,7 +191,7 @@ def test_an_unreadable_time_is_named_and_the_other_rows_are_kept(run: Run, folde
     window, said = evaluate(run, "week.csv")
     assert window["rows"] == window["drift"]["features"]["x"]["rows"] == N - 2
     assert said == [
-        "driftline: week.csv: time: 2 rows without a readable time left out: the first is row 7, 'yesterday'"
+        "driftline: week.csv: time: left out 2 rows without a readable time: the first is row 7, 'yesterday'"
     ]
 
 
@@ -199,7 +199,7 @@ def test_no_readable_time_at_all(run: Run, folder: Path) -> None:
     (folder / "week.csv").write_text("time,x,c\nsoon,1,a\nlater,2,b\n")
     result = run("evaluate", "week.csv", "--baseline", "ref.parquet")
     assert result.exit_code == 2
-    assert result.stderr == "driftline: week.csv: time: no value can be read as a time; the first is 'soon'\n"
+    assert result.stderr == "driftline: week.csv: time: none of the values can be read as a time; the first is 'soon'\n"
 
 
 def test_a_file_without_times_that_nobody_asked_for_is_compared(run: Run, folder: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_file_without_times_that_nobody_asked_for_is_compared(run: Run, folder
     compared = run("evaluate", "week.csv", "--baseline", "before.csv", "--json")
     assert compared.exit_code == 0, compared.stderr
     assert json.loads(compared.stdout)["windows"][0]["rows"] == N
-    assert "no value in 'since', where the baseline had its times" in compared.stderr
+    assert "no value in 'since', which has the times of the baseline" in compared.stderr
     assert run("evaluate", "week.csv", "--baseline", "before.csv", "--time", "since").exit_code == 2
 
 
@@ -224,7 +224,7 @@ def test_a_text_in_a_number_feature_is_invalid_and_the_rest_counts(run: Run, fol
     assert window["drift"]["features"]["x"]["rows"] == N - 1
     assert window["drift"]["features"]["x"]["methods"]["ks"]["value"] < 0.01
     assert said == [
-        "driftline: week.csv: x: 1 of 200 values without a number, taken as missing: the first is row 4, 'n/k'"
+        "driftline: week.csv: x: 1 of 200 values without a number, treated as missing: the first is row 4, 'n/k'"
     ]
 
 
@@ -275,7 +275,7 @@ def test_times_among_the_features_only_when_asked(run: Run) -> None:
     pd.DataFrame({"x": range(N), "made": stamps, "paid": stamps}).to_parquet("ref.parquet")
     window, said = evaluate(run, "ref.parquet")
     assert list(window["drift"]["features"]) == ["x"]
-    assert said == ["driftline: left out, because they are times (name them in --features to compare them): made, paid"]
+    assert said == ["driftline: left out, because they are times (list them in --features to compare them): made, paid"]
     window, said = evaluate(run, "ref.parquet", "--features", "made,paid")
     assert (window["drift"]["features"]["made"]["rows"], said) == (N, [])
 
@@ -284,15 +284,15 @@ def test_a_missing_feature_and_a_new_one(run: Run, folder: Path) -> None:
     (folder / "week.csv").write_text("x,new\n" + "0.5,1\n" * 100)
     result = run("evaluate", "week.csv", "--baseline", "ref.parquet")
     assert result.exit_code == 0
-    assert "in the baseline, missing here: c" in result.stdout
-    assert "here, unknown to the baseline: new" in result.stdout
+    assert "features of the baseline that are missing here: c" in result.stdout
+    assert "features that are not in the baseline: new" in result.stdout
 
 
 def test_two_columns_of_one_name(run: Run, folder: Path) -> None:
     (folder / "week.csv").write_text("x,c,x\n" + "0.5,a,7\n" * 100)
     window, said = evaluate(run, "week.csv")
     assert window["drift"]["features"]["x"]["rows"] == 100
-    assert said == ["driftline: week.csv: x: several columns of one name; the first is read"]
+    assert said == ["driftline: week.csv: x: several columns have the same name; the first is read"]
 
 
 def test_a_text_of_a_megabyte(run: Run, folder: Path) -> None:
@@ -320,13 +320,13 @@ def test_a_score_that_is_no_number(run: Run, folder: Path) -> None:
     options = ("--task", "binary", "--score", "x")
     window, said = evaluate(run, "week.csv", *options)
     assert window["drift"]["score"]["rows"] == N - 1
-    assert said == ["driftline: week.csv: x: 1 row without a number, taken as missing: the first is row 4, 'high'"]
+    assert said == ["driftline: week.csv: x: 1 row without a number, treated as missing: the first is row 4, 'high'"]
     columns["x"] = ["high"] * N
     (folder / "week.csv").write_text("\n".join(csv(columns)))
     result = run("evaluate", "week.csv", "--baseline", "ref.parquet", *options)
     assert result.exit_code == 2
     assert result.stderr == (
-        "driftline: week.csv: x: a score is a number, but there is none; the first is row 1, 'high'\n"
+        "driftline: week.csv: x: a score must be a number, but there are none; the first value is row 1, 'high'\n"
     )
 
 
@@ -334,7 +334,7 @@ def test_a_feature_that_became_a_list_is_missing(run: Run, folder: Path) -> None
     pq.write_table(pa.table({**rows(), "x": [[1.0]] * N}), folder / "week.parquet")
     window, said = evaluate(run, "week.parquet")
     assert (window["rows"], window["drift"]["features"]["x"]["rows"]) == (N, 0)
-    assert said == ["driftline: week.parquet: x: lists or structures, taken as missing"]
+    assert said == ["driftline: week.parquet: x: lists or structures, treated as missing"]
 
 
 def test_the_row_numbers_of_pandas_are_no_feature(run: Run, folder: Path) -> None:
@@ -361,4 +361,4 @@ def test_a_line_that_nests_deeply_is_left_out_and_named(run: Run, folder: Path, 
     (folder / "week.ndjson").write_text("\n".join([*lines, '{"x": ' + deep + "}"]))
     window, [said] = evaluate(run, "week.ndjson")
     assert window["rows"] == N
-    assert "line 201 is no JSON object" in said
+    assert "line 201 is not a JSON object" in said

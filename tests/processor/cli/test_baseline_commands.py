@@ -38,7 +38,7 @@ def test_show_tells_rows_period_features_and_performance(run: Run, saved: tuple[
     [income] = [line for line in lines if line.startswith("income")]
     assert income == "income number ▁▁▃▅▇█▇▅▃▁▁ 11.62 to 89.34 3.25 % 0 %"
     assert any(line.startswith("ROC AUC ≈ 0.699 4,000") for line in lines)
-    assert any(line.startswith("calibration, score → share of positive outcomes: ") for line in lines)
+    assert any(line.startswith("calibration, score → fraction of positive outcomes: ") for line in lines)
     assert "time: 28 blocks of 6 hours" in lines
     assert Baseline.load(saved[0]).digest in lines[-1]
 
@@ -49,7 +49,7 @@ def test_diff_speaks_as_drift_does(run: Run, saved: tuple[Path, Path]) -> None:
     assert shown.exit_code == 0, shown.stderr
     assert "the version was 1 and is 2" in shown.stdout
     assert "the threshold was 0.5 and is 0.4" in shown.stdout
-    assert "1 of 3 features drifted (1 cannot be judged), region most" in shown.stdout
+    assert "1 of 3 features drifted (1 cannot be evaluated), region most" in shown.stdout
     answer = json.loads(run("baseline", "diff", *saved, "--json").stdout)
     features = answer["windows"][0]["drift"]["features"]
     assert {name: feature["state"] for name, feature in features.items()} == {
@@ -69,7 +69,7 @@ def test_a_file_that_is_no_baseline(run: Run, tmp_path: Path) -> None:
     for command in (("show",), ("push",), ("diff", tmp_path / "b.json")):
         result = run("baseline", *command, tmp_path / "none.json")
         assert result.exit_code == 2
-        assert "there is no such file" in result.stderr
+        assert "no such file" in result.stderr
 
 
 def test_rows_over_the_bins_of_another_baseline_are_close_to_the_rows_themselves() -> None:
@@ -106,4 +106,4 @@ def test_a_feature_of_another_type_is_named_and_not_compared(run: Run, tmp_path:
     shown = run("baseline", "diff", tmp_path / "a.json", tmp_path / "b.json")
     assert shown.exit_code == 0, shown.stderr
     assert "c was a category and is a number" in shown.stdout
-    assert "in the baseline, missing here: c" in shown.stdout
+    assert "features of the baseline that are missing here: c" in shown.stdout

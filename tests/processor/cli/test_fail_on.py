@@ -11,9 +11,9 @@ from driftline_processor.readers.errors import BadInput
 
 from tests.support.churn_files import Run
 
-NO_VALUE = "is no value of a column; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
+NO_VALUE = "is not a value of a column; available: rows, effect, missing.was, missing.now and methods.METHOD.value"
 OF_SLICE = "slices.KEY=VALUE.METRIC, or .rows or .coverage"
-FORM = "write PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
+FORM = "use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
 STATES = "healthy, degraded, at_risk, unknown, no_data, lagging"
 KINDS = "data_fault, covariate_shift, label_shift, concept_change, service"
 COMPARE = "compare a number, such as methods.psi.value or drift.fraction"
@@ -103,32 +103,33 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
     [
         ("drift.fraction", FORM),
         ("> 3", FORM),
-        ("drift.fraction > x", "'x' is no number"),
+        ("drift.fraction > x", "'x' is not a number"),
         ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
-        ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.fraction"),
-        ("drift.features.temp.size > 1", "'size' is a word; " + COMPARE),
+        ("drift.score.state == 1", "'state' is text; compare a number, such as methods.psi.value or drift.fraction"),
+        ("drift.features.temp.size > 1", "'size' is text; " + COMPARE),
         ("drift.features.temp.methods.kss.value > 1", "no method 'kss'; did you mean 'ks'?"),
-        ("concept.state > 1", "no number 'state' in the concept; there are rise, before, after, outcomes"),
+        ("concept.state > 1", "no number 'state' in the concept; available: rise, before, after, outcomes"),
         ("drift.features.temp > 1", "'temp' " + NO_VALUE),
         ("drift.score.temp.rows > 1", "'temp.rows' " + NO_VALUE),
-        ("performance.realized.auc.value > 1", "'auc' is no metric of a binary model; did you mean 'roc_auc'?"),
-        ("performance.realized.roc_auc.mean > 1", "no 'mean' in a metric; there are value, low, high, rows"),
+        ("performance.realized.auc.value > 1", "'auc' is not a metric of a binary model; did you mean 'roc_auc'?"),
+        ("performance.realized.roc_auc.mean > 1", "no 'mean' in a metric; available: value, low, high, rows"),
         ("slices.country=NL.recall < 1", "there are no slices by 'country'; add --slices country"),
-        ("slices.country < 1", "'slices.country' is no value of a slice; write " + OF_SLICE),
-        ("verdict.state == bad", "'bad' is no state of a verdict; there are " + STATES),
-        ("verdict.kind != bad", "'bad' is no kind of a verdict; there are " + KINDS),
-        ("verdict.state > wrong", "verdict.state is a word; compare it with == or !="),
-        ("verdict.effect > 1", "no word 'effect' in the verdict; there are verdict.state, verdict.kind"),
-        ("service.latency_p99 > 100", "latency_p99: '100' has no unit; write '100ms' or '100s'"),
-        ("service.error_rate > 2 ms", "error_rate: '2 ms' is no share; write '2 %'"),
-        ("service.availability < 0.99", "availability is 1 - error_rate; write service.error_rate"),
+        ("slices.country < 1", "'slices.country' is not a value of a slice; use " + OF_SLICE),
+        ("verdict.state == bad", "'bad' is not a state of a verdict; available: " + STATES),
+        ("verdict.kind != bad", "'bad' is not a kind of a verdict; available: " + KINDS),
+        ("verdict.state > wrong", "verdict.state is text; compare it with == or !="),
+        ("verdict.effect > 1", "the verdict has no text value 'effect'; available: verdict.state, verdict.kind"),
+        ("service.latency_p99 > 100", "latency_p99: '100' has no unit; use '100ms' or '100s'"),
+        ("service.error_rate > 2 ms", "error_rate: '2 ms' is not a fraction; use '2 %'"),
+        ("service.availability < 0.99", "availability is 1 - error_rate; use service.error_rate"),
         ("service.latency_p98 > 1s", "no 'latency_p98' of calls; did you mean 'latency_p99' or 'latency_p95' or"
          " 'latency_p50'?"),
-        ("service.error_rate.mean > 1 %", "no 'mean' in error_rate; there are value, low, high, rows"),
-        ("service > 3", "'service' is no number; there are latency_p50, latency_p95, latency_p99, error_rate, calls,"
+        ("service.error_rate.mean > 1 %", "no 'mean' in error_rate; available: value, low, high, rows"),
+        ("service > 3", "'service' is not a number; available: latency_p50, latency_p95, latency_p99, error_rate, "
+            "calls,"
          " failed"),
-        ("drift.fraction > 3 %", "'3 %' is no number"),
-        ("verdict == wrong", "no word '' in the verdict; there are verdict.state, verdict.kind"),
+        ("drift.fraction > 3 %", "'3 %' is not a number"),
+        ("verdict == wrong", "the verdict has no text value ''; available: verdict.state, verdict.kind"),
     ],
 )  # fmt: skip
 def test_a_path_that_cannot_exist_is_bad_input(text: str, why: str) -> None:
@@ -140,7 +141,7 @@ def test_a_path_that_cannot_exist_is_bad_input(text: str, why: str) -> None:
 def test_a_value_of_calls_is_said_with_its_unit() -> None:
     said: list[str] = []
     assert check([parse("service.latency_p99 > 0.1s", (), "")], {"windows": [WINDOW]}, said.append)
-    assert said == ["--fail-on 'service.latency_p99 > 0.1s': true in 1 of 1 window, where it is 250 ms"]
+    assert said == ["--fail-on 'service.latency_p99 > 0.1s': true in 1 of 1 window, where the value is 250 ms"]
 
 
 def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
@@ -150,9 +151,10 @@ def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
     said: list[str] = []
     assert check(conditions, {"windows": [later, WINDOW, still_open]}, said.append)
     assert said == [
-        "--fail-on 'drift.fraction > 0.2': true in 1 of 2 windows, first in the one from 2026-02-02T00:00:00Z, "
-        "where it is 0.25",
-        "--fail-on 'drift.score.methods.ks.value > 0': the value is unknown in 2 of 2 windows, where it never fires",
+        "--fail-on 'drift.fraction > 0.2': true in 1 of 2 windows, first in the window from 2026-02-02T00:00:00Z, "
+        "where the value is 0.25",
+        "--fail-on 'drift.score.methods.ks.value > 0': the value is unknown in 2 of 2 windows, "
+        "where the condition never fires",
     ]
     said.clear()
     assert not check(conditions[:1], {"windows": [later, still_open]}, said.append)
@@ -162,10 +164,10 @@ def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
 @pytest.mark.parametrize(
     ("concept", "crossed", "said"),
     [
-        ({"state": "drift", "rise": 0.1}, True, "true of all rows, where it is 0.1"),
+        ({"state": "drift", "rise": 0.1}, True, "true for all rows, where the value is 0.1"),
         ({"state": "ok", "rise": 0.0}, False, None),
         ({"state": "unknown", "rise": None, "reason": "no outcome has come"}, False, "(no outcome has come)"),
-        (None, False, "the value is unknown, and so it never fires"),
+        (None, False, "the value is unknown, so the condition never fires"),
     ],
 )
 def test_concept_drift_is_named_by_the_rise_of_errors(concept: Any, crossed: bool, said: str | None) -> None:
@@ -188,7 +190,7 @@ def test_a_word_of_the_verdict_is_compared(text: str, crossed: bool) -> None:
     said: list[str] = []
     answer = {"verdict": {"state": "degraded", "kind": None}, "windows": [WINDOW]}
     assert check([parse(text, [], "binary")], answer, said.append) is crossed
-    assert said == ([f"--fail-on {text!r}: true of all rows, where it is degraded"] if crossed else said)
+    assert said == ([f"--fail-on {text!r}: true for all rows, where the value is degraded"] if crossed else said)
     assert not check([parse(text, [], "binary")], {"verdict": None, "windows": []}, said.append)
 
 
@@ -221,7 +223,7 @@ def test_without_outcomes_a_performance_condition_says_that_it_cannot_tell(run: 
     assert result.exit_code == 0
     assert result.stderr == (
         "driftline: --fail-on 'performance.realized.roc_auc.value < 0.9': "
-        "the value is unknown in 1 of 1 window, where it never fires\n"
+        "the value is unknown in 1 of 1 window, where the condition never fires\n"
     )
 
 
@@ -249,14 +251,17 @@ OF_FEATURES: dict[str, Any] = {
         }
     },
 }
-BLIND = "the value of order is unknown in 1 of 1 window, where it never fires"
+BLIND = "the value of order is unknown in 1 of 1 window, where the condition never fires"
 
 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("any feature.psi > 0.25", ["true in 1 of 1 window, where it is 0.4 (income), 0.31 (age)", BLIND]),
-        ("drift.features.*.methods.psi.value > 0.35", ["true in 1 of 1 window, where it is 0.4 (income)", BLIND]),
+        ("any feature.psi > 0.25", ["true in 1 of 1 window, where the value is 0.4 (income), 0.31 (age)", BLIND]),
+        (
+            "drift.features.*.methods.psi.value > 0.35",
+            ["true in 1 of 1 window, where the value is 0.4 (income)", BLIND],
+        ),
         ("any feature.effect > 1", [BLIND]),
         ("any feature.ks > 1", [BLIND]),
     ],

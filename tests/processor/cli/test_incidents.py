@@ -25,11 +25,11 @@ def test_an_action_is_approved_and_the_list_says_so(tmp_path: Path) -> None:
         there.watch.alerts.write((), deliveries=[Delivery(message.id, 7, "delivered", "HTTP 200")])
         after = run(commands, ["incidents", "list", "--url", url])
         other = run(commands, ["incidents", "approve", there.alert, "http/x", "--by", "a", "--why", "b", "--url", url])
-    assert "  done: http/rollback opened: awaits approval\n" in before.output
-    assert done.output.startswith("late: http/rollback is approved by ann, since ")
-    assert "  done: http/rollback opened: delivered (HTTP 200), approved by ann\n" in after.output
+    assert "  actions: http/rollback opened: awaits approval\n" in before.output
+    assert done.output.startswith("late: http/rollback was approved by ann at ")
+    assert "  actions: http/rollback opened: delivered (HTTP 200), approved by ann\n" in after.output
     assert other.exit_code == 2
-    assert "no such action of this alert awaits an approval" in other.output
+    assert "this action is not waiting for an approval of this alert" in other.output
 
 
 def test_the_list_says_to_whom_an_alert_was_escalated_and_what_waits(tmp_path: Path) -> None:
@@ -42,9 +42,7 @@ def test_the_list_says_to_whom_an_alert_was_escalated_and_what_waits(tmp_path: P
         there.watch.alerts.write((), sent, [Delivery("1", now, "delivered")])
         listed = CliRunner().invoke(commands, ["incidents", "list", "--url", url]).output
         page = httpx.get(f"{url}/incidents", trust_env=False).text
-    assert (
-        "  told: team opened: delivered, <b>oncall escalated: held; nobody has it in hand; escalated to <b>" in listed
-    )
+    assert "  notified: team opened: delivered, <b>oncall escalated: held; not acknowledged; escalated to <b>" in listed
     assert "escalated, &lt;b&gt;oncall: held until <time" in page
     assert "escalated to &lt;b&gt;oncall" in page
 
@@ -58,11 +56,11 @@ def test_who_takes_an_alert_on_keeps_it_until_somebody_takes_it_over(tmp_path: P
         third = run(commands, ["incidents", "ack", there.alert, "--by", "bob", "--take-over", "--url", url])
         listed = run(commands, ["incidents", "list", "--url", url])
         unknown = run(commands, ["incidents", "ack", "zzz", "--by", "bob", "--url", url])
-    assert (first.exit_code, first.output.partition(", since ")[0]) == (0, "late: yours")
-    assert (second.exit_code, second.output.partition(", since ")[0]) == (1, "late: ann has it")
-    assert second.output.endswith("; --take-over takes it on\n")
-    assert (third.exit_code, third.output.partition(", since ")[0]) == (0, "late: yours")
-    assert "; bob has it" in listed.output
+    assert (first.exit_code, first.output.partition(" since ")[0]) == (0, "late: acknowledged by you")
+    assert (second.exit_code, second.output.partition(" since ")[0]) == (1, "late: acknowledged by ann")
+    assert second.output.endswith("; use --take-over to take it over\n")
+    assert (third.exit_code, third.output.partition(" since ")[0]) == (0, "late: acknowledged by you")
+    assert "; acknowledged by bob" in listed.output
     assert "." not in listed.output.splitlines()[0]
     assert unknown.exit_code == 2
     assert "zzz: no alert has this id" in unknown.output
@@ -77,5 +75,5 @@ def test_a_silenced_alert_says_until_when() -> None:
     assert alert_lines(alert) == [
         "4c1f0a92be77d310  open  critical  late  health  since 2026-11-04T00:00:00Z",
         "  It is wrong.",
-        "  silenced until 2026-12-27T00:00:00Z; nobody has it in hand",
+        "  silenced until 2026-12-27T00:00:00Z; not acknowledged",
     ]

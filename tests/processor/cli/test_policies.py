@@ -61,12 +61,12 @@ def test_rows_of_files_are_replayed(run: Run, files: Path, file: Path) -> None:
     assert regions["firings"][0]["fired"] == "2026-02-03T00:00:00Z"
     assert "region" in regions["firings"][0]["found"]
     assert never["firings"] == []
-    assert never["false_alarms"]["sentence"].startswith("cannot be told: of no window do outcomes show")
-    assert "of no meaning for files" not in result.stderr
+    assert never["false_alarms"]["sentence"].startswith("cannot be estimated: outcomes confirm no window")
+    assert "has no effect for files" not in result.stderr
 
     again = run(*rows, "--baseline", files / "reference.parquet", "--fail-on-fire", "--quiet")
     assert again.exit_code == 0  # what fires is silenced
-    assert "told: nobody, because of silence holidays" in again.stdout
+    assert "not notified, because of silence holidays" in again.stdout
     assert "false alarms: at most 18 a month: it never fired in 6 quiet days; the history is short" in again.stdout
 
 
@@ -78,8 +78,8 @@ def test_the_windows_of_a_running_processor_are_replayed(run: Run, file: Path, r
     lines = result.stdout.splitlines()
     assert "churn 1: low: accuracy < 70 %" in lines
     assert "  3 windows of 1d, 2013-07-01T00:00:00Z to 2013-07-04T00:00:00Z" in lines
-    fired = "  fired 2013-07-04T00:00:00Z, since 2013-07-03T00:00:00Z and lasts: accuracy is 60 %, below 70 %"
-    assert lines[lines.index(fired) + 1] == "    told: nobody: notify names no channel"
+    fired = "  fired 2013-07-04T00:00:00Z, since 2013-07-03T00:00:00Z and not over: accuracy is 60 %, below 70 %"
+    assert lines[lines.index(fired) + 1] == "    notified: no channel, because notify is empty"
     assert run("policies", "test", file, "--url", running, "--fail-on-fire").exit_code == 3
 
 
@@ -104,11 +104,11 @@ policies:
     lines = [*replay_lines(answer)]
     at = next(number for number, line in enumerate(lines) if line.startswith("  fired"))
     assert lines[at + 1 : at + 6] == [
-        "    told: pager, team, night",
+        "    notified: pager, team, night",
         "    held back: team, by its digest, until 2013-07-04T09:00:00Z",
         "    held back: night, by its quiet hours, until 2013-07-04T07:00:00Z",
-        "    would run: http/asked (needs an approval)",
-        "    would run: http/dry (when it is opened and over, dry run: sends nothing, at most 3 per 1d)",
+        "    would run: http/asked (requires approval)",
+        "    would run: http/dry (when the alert is opened and over, dry run: sends nothing, at most 3 per 1d)",
     ]
     [firing] = answer["models"][0]["policies"][0]["firings"]
     assert firing["held"] == [
@@ -123,10 +123,10 @@ policies:
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--rows", "a.csv", "--url", "x"], "--rows and --url: windows come from one of them"),
+        (["--rows", "a.csv", "--url", "x"], "--rows and --url: windows come from only one of them"),
         (["--baseline", "b.json"], "--rows is missing"),
-        (["--rows", "nowhere.csv", "--baseline", "nowhere.json"], "nowhere.json: there is no such file"),
-        (["--url", "127.0.0.1:9"], "nothing answers at http://127.0.0.1:9"),
+        (["--rows", "nowhere.csv", "--baseline", "nowhere.json"], "nowhere.json: no such file"),
+        (["--url", "127.0.0.1:9"], "no response from http://127.0.0.1:9"),
     ],
 )
 def test_bad_input_is_one_sentence(run: Run, file: Path, more: list[str], sentence: str) -> None:
@@ -140,4 +140,4 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_key(run: Run, file: Path
     file.write_text("policies: {low: {when: acuracy < 70 %}}", encoding="utf-8")
     result = run("policies", "test", file)
     assert result.exit_code == 2
-    assert "policies.low.when: 'acuracy' is no metric; did you mean 'accuracy'" in result.stderr
+    assert "policies.low.when: 'acuracy' is not a metric; did you mean 'accuracy'" in result.stderr

@@ -68,7 +68,7 @@ def test_an_alert_that_is_not_there_is_said(run: Run, running: tuple[str, str]) 
 def test_another_kind_of_file_is_refused(run: Run) -> None:
     result = run("postmortem", "x", "-o", "post.pdf")
     assert result.exit_code == 2
-    assert "-o post.pdf: a postmortem is .html or .md" in result.stderr
+    assert "-o post.pdf: must end with .html or .md" in result.stderr
 
 
 def test_a_policy_that_waits_for_significance_is_tried_without() -> None:

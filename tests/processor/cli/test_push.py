@@ -83,7 +83,7 @@ def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
     heard: list[str] = []
     pushed = upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, heard.append, quietly, rows=10)
     assert pushed == UploadResult(accepted=25)
-    assert heard == [f"{path}: not sent: note"]
+    assert heard == [f"{path}: columns that are not sent: note"]
     stored = "SELECT id, actual, number, time, slices['country'] AS country FROM outcomes ORDER BY seq"
     assert running.rows(stored) == [
         (f"A-{i}", None, float(i % 2), (1_728_000_000 + i) * 10**9, LABELS["country"][i]) for i in range(25)
@@ -99,7 +99,7 @@ def test_run_again_it_sends_nothing_twice_and_tells_again_what_was_rejected(
     target = UploadTarget(url, "churn")
     reasons = [
         (2, 1, "id is missing"),
-        (5, 1, "actual is not finite; send a finite number, or nothing until it is known"),
+        (5, 1, "actual is not finite; send a finite number, or no outcome until it is known"),
     ]
     first = upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2)
     assert (first.accepted, first.rejected, first.reasons) == (3, 2, reasons)
@@ -155,7 +155,7 @@ def test_a_retryable_answer_is_asked_again_when_it_says_so(
     monkeypatch.setattr(httpx.Client, "post", shaky(post))
     pushed = upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, heard.append, quietly)
     assert (pushed.accepted, waited) == (25, [0.5, 7.0, 30.0, 1.0])
-    assert [one for one in heard if "again" in one] == [f"{url} answers {status}: busy; trying again for 60 s"] * 2
+    assert [one for one in heard if "retrying" in one] == [f"{url} returned {status}: busy; retrying for 60 s"] * 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 413, 500])
@@ -173,7 +173,7 @@ def test_who_asks_to_come_again_after_the_deadline_is_not_waited_for(
     waited: list[float] = []
     busy = httpx.Response(503, headers={"retry-after": "3600"}, json={"error": "busy"})
     monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: busy)
-    with pytest.raises(BadInput, match=f"{url} answers 503: busy; nothing is there; run it again"):
+    with pytest.raises(BadInput, match=f"{url} returned 503: busy; nothing has arrived; run the command again"):
         upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
     assert waited == []
 
@@ -225,7 +225,7 @@ def test_a_processor_that_stays_away_is_named_with_what_is_there(
     with monkeypatch.context() as patched:
         patched.setattr(httpx.Client, "post", gone)
         with pytest.raises(
-            BadInput, match="the first 10 rows are there; run it again, and it goes on where it stopped"
+            BadInput, match="the first 10 rows have arrived; run the command again, and it continues where it stopped"
         ):
             upload_outcomes(path, patient(url, waited), COLUMNS, quietly, quietly, rows=10)
     assert sum(waited) == 45.5  # 0.5, 1, 2, 4, 8, 15, 15; another 15 would be beyond the minute
@@ -250,7 +250,7 @@ def test_the_command_counts_names_rows_and_exits_with_3_where_some_were_rejected
     assert f"{good}: 25 accepted, 0 rejected" in lines
     at = lines.index(f"{bad}: 1 accepted, 30 rejected")
     assert lines[at + 1 : at + 3] == ["  row 1: id is missing", "  row 2: id is missing"]
-    assert lines[-1] == "  and 10 more; --rejected FILE writes them all"
+    assert lines[-1] == "  and 10 more; use --rejected FILE to write all of them"
     with (tmp_path / "rejected.csv").open() as file:
         rows = list(csv.reader(file))
     assert rows[:2] == [["file", "row", "rows", "reason"], [str(bad), "1", "1", "id is missing"]]
@@ -261,10 +261,10 @@ def test_the_command_counts_names_rows_and_exits_with_3_where_some_were_rejected
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--model", "m"], "no column 'id'; name it with --id COLUMN; there are order, churned"),
+        (["--model", "m"], "no column 'id'; set it with --id COLUMN; available: order, churned"),
         (["--model", "m", "--id", "ordre", "--actual", "churned"], "no column 'ordre' for id; did you mean 'order'?"),
-        (MAPPED, "no model is named; add ?model=NAME to the URL, or a model to every row"),
-        (["--model", "m", "--slice", "country"], "--slice country: write NAME=COLUMN"),
+        (MAPPED, "the model is missing; add ?model=NAME to the URL, or a model to every row"),
+        (["--model", "m", "--slice", "country"], "--slice country: use NAME=COLUMN"),
     ],
 )
 def test_what_cannot_be_sent_is_one_sentence(url: str, tmp_path: Path, arguments: list[str], sentence: str) -> None:
@@ -275,7 +275,7 @@ def test_what_cannot_be_sent_is_one_sentence(url: str, tmp_path: Path, arguments
 def test_nobody_there_and_no_driftline_there_are_told_apart(tmp_path: Path) -> None:
     path = written(tmp_path, "csv")
     code, said = invoke("http://127.0.0.1:9", path, "--model", "m", "--timeout", 0, *MAPPED)
-    sentence = "nothing answers at http://127.0.0.1:9 (ConnectError); start 'driftline up'"
+    sentence = "no response from http://127.0.0.1:9 (ConnectError); start 'driftline up'"
     assert (code, sentence in said) == (2, True)
 
 
@@ -295,12 +295,12 @@ def test_parts_are_the_same_bytes_however_a_parquet_file_is_cut_into_row_groups(
         (
             "csv",
             'id,actual\na,1\ntorn\n"b\nc",1\nd,1,2\n',
-            {2: "the line has not the 2 cells of the header", 4: "the line"},
+            {2: "the line does not have 2 cells, as the header has", 4: "the line"},
         ),
         (
             "ndjson",
             '{"id": "a", "actual": 1}\n{"id":\n17\n{"id": "b", "odd": 1}\n',
-            {2: "this is not JSON", 3: "an outcome is", 4: "actual is missing"},
+            {2: "this is not JSON", 3: "an outcome must be", 4: "actual is missing"},
         ),
     ],
 )
@@ -372,15 +372,15 @@ def test_show_prints_what_was_said_and_what_counts(running: StateWithRoutes, url
     assert (code, said.splitlines()) == (
         0,
         [
-            "2024-10-04T13:00:00Z  actual 1  (was replaced; came 2024-10-04T12:00:00Z)",
-            "2024-10-04T14:00:00Z  actual 0, group=b  (counts for v1; came 2024-10-04T12:00:00Z)",
+            "2024-10-04T13:00:00Z  actual 1  (was replaced; received 2024-10-04T12:00:00Z)",
+            "2024-10-04T14:00:00Z  actual 0, group=b  (counts for v1; received 2024-10-04T12:00:00Z)",
         ],
     )
     assert "waits for its prediction" in show("x", "--model", "churn")[1]
-    assert show("nobody", "--model", "churn") == (0, "nothing was said of nobody\n")
+    assert show("nobody", "--model", "churn") == (0, "no outcomes for nobody\n")
     assert [one["actual"] for one in json.loads(show("a", "--model", "churn", "--json")[1])["outcomes"]] == ["1", "0"]
     asked_of_another = show("a", "--model", "chrun")
-    assert asked_of_another == (2, f"driftline: {url}: no model 'chrun' has been seen; did you mean 'churn'?\n")
+    assert asked_of_another == (2, f"driftline: {url}: no model 'chrun' has sent data; did you mean 'churn'?\n")
 
 
 @pytest.mark.slow
@@ -395,7 +395,7 @@ def test_outcomes_of_a_model_that_never_predicted_say_which_name_could_be_meant(
     meant, known = (CliRunner().invoke(commands, [*asked, model]) for model in ("chrun", "churn"))
     assert (meant.exit_code, meant.stdout) == (0, f"{path}: 1 accepted, 0 rejected\n")
     assert meant.stderr == (
-        "driftline: no model 'chrun' has been seen; did you mean 'churn'? Its outcomes wait until it predicts.\n"
+        "driftline: no model 'chrun' has sent data; did you mean 'churn'? Its outcomes wait for its first prediction.\n"
     )
     assert known.stderr == ""
 
@@ -421,6 +421,6 @@ def test_models_that_a_file_names_are_asked_for_too(
     pushed = CliRunner().invoke(commands, ["outcomes", "push", str(path), "--endpoint", url])
     assert (pushed.exit_code, pushed.stdout) == (0, f"{path}: 5 accepted, 0 rejected\n")
     assert pushed.stderr.splitlines() == [
-        f"driftline: no model '{name}' has been seen; did you mean 'churn'? Its outcomes wait until it predicts."
+        f"driftline: no model '{name}' has sent data; did you mean 'churn'? Its outcomes wait for its first prediction."
         for name in ("chrun", "hcurn")
     ]

@@ -31,9 +31,9 @@ def test_a_report_of_a_running_processor_is_a_file_or_standard_output(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nothing"], "no model 'nothing' has been seen"),
-        (["flights", "--from", "yesterday"], "--from: 'yesterday' is no time"),
-        (["flights", "--window", "5m"], "'5m' is no window of this model; it has 1d, 1mo"),
+        (["nothing"], "no model 'nothing' has sent data"),
+        (["flights", "--from", "yesterday"], "--from: 'yesterday' is not a time"),
+        (["flights", "--window", "5m"], "'5m' is not a window of this model; it has 1d, 1mo"),
         (["flights", "-o", "/nowhere/july.html"], "/nowhere/july.html: cannot be written"),
     ],
 )

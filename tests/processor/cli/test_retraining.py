@@ -48,10 +48,10 @@ def test_files_are_weighed_as_a_processor_weighs(tmp_path: Path, wrong: float, c
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--metric", "roc_auc"], "--metric roc_auc: it is no mean over predictions; there are cost_per_prediction"),
-        (["--horizon", "soon"], "--horizon soon: write hours, days or weeks, such as 30d"),
-        (["--url", "http://127.0.0.1:1"], "files know no past runs; leave --url"),
-        (["--cost", "1", "--price-sheet", "p.json"], "--cost and --price-sheet: the cost comes from one of them"),
+        (["--metric", "roc_auc"], "--metric roc_auc: must be a mean over predictions; available: cost_per_prediction"),
+        (["--horizon", "soon"], "--horizon soon: use hours, days or weeks, such as 30d"),
+        (["--url", "http://127.0.0.1:1"], "files contain no past training runs; remove --url"),
+        (["--cost", "1", "--price-sheet", "p.json"], "--cost and --price-sheet: the cost comes from only one of them"),
     ],
 )
 def test_options_that_contradict_are_named(tmp_path: Path, options: list[str], said: str) -> None:
@@ -66,5 +66,5 @@ def test_a_baseline_belongs_to_files_and_a_model_to_a_processor() -> None:
     nameless = CliRunner().invoke(commands, ["retrain-check"])
 
     assert (of_files.exit_code, nameless.exit_code) == (2, 2)
-    assert "--baseline, --outcomes and --config belong to files" in of_files.output
+    assert "--baseline, --outcomes and --config work only with files" in of_files.output
     assert "--model is missing" in nameless.output

@@ -30,8 +30,8 @@ def test_a_series_is_read_with_its_defaults(tmp_path: Path) -> None:
     [
         ("business convertion < 2 %", "there is no business series 'convertion'; did you mean 'conversion'?"),
         ("{all: [features drift, business revenue < 5]}", "there is no business series 'revenue'"),
-        ("business conversion < baseline - 0.1", "no baseline knows business conversion"),
-        ("business conversion < 2 in country=NL", "is of the whole business"),
+        ("business conversion < baseline - 0.1", "a baseline does not contain business conversion"),
+        ("business conversion < 2 in country=NL", "is a series of the whole business"),
     ],
 )
 def test_a_policy_that_asks_for_another_series_is_an_error_with_the_nearest_name(
@@ -50,8 +50,8 @@ def test_a_policy_may_ask_for_its_series(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("series", "said"),
     [
-        ("{metric: shop.conversion, model: chrun}", "business.conversion.model: no model is called 'chrun'"),
-        ("{model: churn}", "business.conversion: nothing says it"),
+        ("{metric: shop.conversion, model: chrun}", "business.conversion.model: there is no model 'chrun'"),
+        ("{model: churn}", "business.conversion: has no source"),
         ("{metric: shop.conversion}", "business.conversion.model: is missing"),
         ("{metric: shop.conversion, model: churn, aggregation: median}", "business.conversion.aggregation"),
     ],

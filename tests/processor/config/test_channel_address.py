@@ -41,20 +41,23 @@ def test_the_endpoint_takes_the_place_of_the_services_own() -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("pagerduty://", "pagerduty:// needs the integration key of Events API v2; write pagerduty://KEY"),
-        ("pagerduty://secret?regoin=eu", "'regoin' is nothing that pagerduty:// is asked; did you mean 'region'?"),
-        ("pagerduty://secret?region=mars", "region='mars' is not known; write us or eu"),
-        ("opsgenie://", "opsgenie:// needs the key of an API integration; write opsgenie://KEY/#TEAM"),
+        ("pagerduty://", "pagerduty:// needs the integration key of Events API v2; use pagerduty://KEY"),
+        (
+            "pagerduty://secret?regoin=eu",
+            "'regoin' is not a parameter of pagerduty:// addresses; did you mean 'region'?",
+        ),
+        ("pagerduty://secret?region=mars", "region='mars' is not a supported region; use us or eu"),
+        ("opsgenie://", "opsgenie:// needs the key of an API integration; use opsgenie://KEY/#TEAM"),
         (
             "opsgenie://secret/@",
-            "opsgenie:// names nobody behind a '/'; write #TEAM, @USER, *SCHEDULE or ^ESCALATION",
+            "opsgenie:// has an empty responder after a '/'; use #TEAM, @USER, *SCHEDULE or ^ESCALATION",
         ),
-        ("slack://xoxb-secret", "slack:// names no channel behind the token; write slack://TOKEN/#models"),
+        ("slack://xoxb-secret", "slack:// has no channel after the token; use slack://TOKEN/#models"),
         (
             "slack://xoxb-secret/#a b",
-            "slack:// has a channel that cannot be; write its name in small letters, or its id",
+            "slack:// has an invalid channel; use its name in lowercase letters, or its id",
         ),
-        ("slack://xoxb-secret/#models?footer=no", "'footer' is nothing that slack:// is asked; leave it out"),
+        ("slack://xoxb-secret/#models?footer=no", "'footer' is not a parameter of slack:// addresses; remove it"),
     ],
 )
 def test_a_wrong_address_is_an_error_that_says_no_secret(url: str, said: str) -> None:

@@ -114,17 +114,17 @@ def test_quiet_hours_have_the_zone_of_their_channel_unless_they_name_one() -> No
     [
         (
             {"url": "pagerduty://key", "digest": "24h"},
-            "channels.team.digest: each alert is an incident of its own there; leave it out, and give quiet hours "
-            "instead",
+            "channels.team.digest: this service opens one incident per alert; remove digest, "
+            "and set quiet hours instead",
         ),
         (
             {"endpoint": "https://events.example.com"},
-            "channels.team.endpoint: is for PagerDuty, Opsgenie and Slack with a bot's token; write the whole address "
-            "in url",
+            "channels.team.endpoint: works only with PagerDuty, Opsgenie, and Slack with a bot token; "
+            "put the whole address in url",
         ),
         (
             {"digest_tiers": [2]},
-            "channels.team.digest_tiers: says what is in a digest that nobody asks for; write digest: 24h",
+            "channels.team.digest_tiers: has no effect without digest; add for example digest: 24h",
         ),
         (
             {"escalate": {"after": "30m", "to": ["taem"]}},
@@ -132,11 +132,11 @@ def test_quiet_hours_have_the_zone_of_their_channel_unless_they_name_one() -> No
         ),
         (
             {"escalate": {"after": "0m", "to": ["team"]}},
-            "channels.team.escalate.after: leaves nobody any time; write '30m'",
+            "channels.team.escalate.after: must be greater than 0; use a duration such as '30m'",
         ),
         (
             {"url": "pagerduty://"},
-            "channels.team.url: pagerduty:// needs the integration key of Events API v2; write pagerduty://KEY",
+            "channels.team.url: pagerduty:// needs the integration key of Events API v2; use pagerduty://KEY",
         ),
     ],
 )
@@ -147,20 +147,27 @@ def test_keys_that_do_not_go_together_are_an_error_at_start(keys: dict[str, Any]
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"digest": "5h"}, "'5h' does not divide a day into hours; write 24h, 12h, or 'daily at 09:00'"),
-        ({"digest": "daily at 25:00"}, "'25:00' is no time of the day; write one such as 09:00"),
-        ({"quiet": {"from": "22:00"}}, "has no beginning or no end; write {from: 22:00, to: 07:00}"),
-        ({"quiet": {"from": "7:00", "to": "07:00"}}, "ends when it begins; write another time, or leave it out"),
-        ({"quiet": {"from": "22:00", "to": "07:00", "exept": []}}, "'exept' is not known; did you mean 'except'?"),
+        ({"digest": "5h"}, "'5h' is not a whole fraction of a day; use 24h, 12h, or 'daily at 09:00'"),
+        ({"digest": "daily at 25:00"}, "'25:00' is not a time of day; use HH:MM, for example 09:00"),
+        ({"quiet": {"from": "22:00"}}, "must have both from and to, as in {from: 22:00, to: 07:00}"),
+        (
+            {"quiet": {"from": "7:00", "to": "07:00"}},
+            "from and to are the same time; change one of them, or remove the key",
+        ),
+        (
+            {"quiet": {"from": "22:00", "to": "07:00", "exept": []}},
+            "'exept' is not a key of quiet hours; did you mean 'except'?",
+        ),
         (
             {"quiet": {"from": "22:00", "to": "07:00", "except": "tier 9"}},
-            "'tier 9' is not known; write such as 'degraded at tier 1', 'severity critical' or 'tier 1'",
+            "'tier 9' is not an exception from quiet hours; use for example 'degraded at tier 1', "
+            "'severity critical' or 'tier 1'",
         ),
         (
             {"quiet": {"from": "22:00", "to": "07:00", "timezone": "Mars/Olympus"}},
-            "'Mars/Olympus' is not a time zone; write an IANA name, as in 'UTC' or 'Europe/Paris'",
+            "'Mars/Olympus' is not a time zone; use an IANA name, as in 'UTC' or 'Europe/Paris'",
         ),
-        ({"quiet": "22:00"}, "'22:00' is no time; write {from: 22:00, to: 07:00}"),
+        ({"quiet": "22:00"}, "'22:00' is not a period; use {from: 22:00, to: 07:00}"),
     ],
 )
 def test_a_time_that_is_none_is_an_error_with_the_rule_and_the_fix(keys: dict[str, Any], said: str) -> None:

@@ -64,12 +64,15 @@ def test_a_baseline_of_an_included_file_is_beside_the_including_one(tmp_path: Pa
 @pytest.mark.parametrize(
     ("files", "problem"),
     [
-        ({"a": "models: {churn: {}}"}, "models.churn: is in this file and in a.yaml; keep one of the two"),
-        ({"a": "models: {x: {}}", "b": "models: {x: {}}"}, "models.x: is in a.yaml and in b.yaml; keep one of the two"),
-        ({"a": "web: {}"}, "include: a.yaml: 'web' stands in the including file only; move it there"),
-        ({"a": "models: [x]"}, "include: a.yaml: models: write names, each with its keys indented below it"),
+        ({"a": "models: {churn: {}}"}, "models.churn: is in both this file and a.yaml; remove one of the two"),
+        (
+            {"a": "models: {x: {}}", "b": "models: {x: {}}"},
+            "models.x: is in both a.yaml and b.yaml; remove one of the two",
+        ),
+        ({"a": "web: {}"}, "include: a.yaml: 'web' is allowed only in the including file; move it there"),
+        ({"a": "models: [x]"}, "include: a.yaml: models: must contain names, each with its keys indented below it"),
         ({"a": "models: {"}, "include: a.yaml: line 1, column 10: expected the node content, but found '<stream end>'"),
-        ({"a": "[1]"}, "include: a.yaml: must be keys and values, such as 'models: {churn: {tier: 1}}'"),
+        ({"a": "[1]"}, "include: a.yaml: must be a mapping of keys to values, such as 'models: {churn: {tier: 1}}'"),
         ({"a": "models: {x: {windws: [1d]}}"}, "models.x.windws: there is no such key; did you mean 'windows'?"),
     ],
 )
@@ -81,11 +84,11 @@ def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, files: 
     ("main", "problem"),
     [
         ("include: nowhere/*.yaml", "include: there is no file 'nowhere/*.yaml'; patterns are relative to"),
-        ("include: {a: b}", "include: {'a': 'b'} is no list of files; write [models/*.yaml]"),
-        ("tiers: {4: {}}", "tiers: '4' is no tier; write 1, 2 or 3"),
-        ("tiers: {1: {tier: 2}}", "tiers: 1: write keys of a model, without its tier"),
+        ("include: {a: b}", "include: {'a': 'b'} is not a list of files; use a list such as [models/*.yaml]"),
+        ("tiers: {4: {}}", "tiers: '4' is not a tier; use 1, 2 or 3"),
+        ("tiers: {1: {tier: 2}}", "tiers: 1: must contain keys of a model, without its tier"),
         ("tiers: {1: {windws: [1d]}}\nmodels: {x: {tier: 1}}", "tiers: 1.windws: there is no such key; did you mean"),
-        ("tiers: [1]", "tiers: write a tier with keys of a model, such as {1: {windows: [1h]}}"),
+        ("tiers: [1]", "tiers: must map a tier to keys of a model, such as {1: {windows: [1h]}}"),
     ],
 )
 def test_what_is_wrong_with_tiers_and_patterns_is_said_once(tmp_path: Path, main: str, problem: str) -> None:

@@ -77,20 +77,36 @@ def test_one_metric_says_how_many_rows_there_were(tmp_path: Path, text: str, row
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{a: }", "a: what it holds is not said; write one of feature, feature_attribute, score, class_attribute, dur"),
+        (
+            "{a: }",
+            "a: needs a key that says what the metric contains; add one of feature, feature_attribute, score, "
+            "class_attribute, dur",
+        ),
         (
             "{a: {feature: x, duration: true}}",
-            "a: holds feature and duration; a metric holds one thing, leave the others",
+            "a: has the keys feature and duration; a metric may have only one of these",
         ),
         ("{a: {feture: x}}", "a.feture: there is no such key; did you mean 'feature'?"),
-        ("{a: {feature: x}, b: {feature: x}}", "b: holds x, and so does a: every row would count twice; leave one of"),
-        ("{a: {feature: x, rows: y}}", "a.rows: 'y' is a feature, and only feature_attribute has several; write 'row"),
-        ("{a: {feature_attribute: f}}", "a.rows: nothing says how many rows there were; name here the feature whose"),
-        ("{a: {feature_attribute: f, rows: true}}", "a.rows: is true for several features; name the one whose values"),
-        ("{a: {duration: true, gauge: true}}", "a.gauge: a gauge holds one value of many rows, and no durations of"),
-        ("{a: {score: true}}", "a.score: of what it is the score is not said; write the model's task beside metrics"),
-        ("{a: {class_attribute: c, category_attribute: c}}", "a.category_attribute: names categories of a feature; wr"),
-        ("{a: {feature: x, rows: true}, b: {feature: y, rows: true}}", "b.rows: a says how many rows there were alr"),
+        (
+            "{a: {feature: x}, b: {feature: x}}",
+            "b: contains x, but a contains the same, so every row would count twice; remove one of",
+        ),
+        ("{a: {feature: x, rows: y}}", "a.rows: 'y' is a feature, which works only with feature_attribute; use 'row"),
+        ("{a: {feature_attribute: f}}", "a.rows: no metric gives the number of rows; set it to the feature whose"),
+        (
+            "{a: {feature_attribute: f, rows: true}}",
+            "a.rows: is true, but the metric has several features; use the one whose values",
+        ),
+        (
+            "{a: {duration: true, gauge: true}}",
+            "a.gauge: a gauge has one value for many rows, so it cannot give every duration",
+        ),
+        ("{a: {score: true}}", "a.score: needs the model's task; add it next to metrics"),
+        (
+            "{a: {class_attribute: c, category_attribute: c}}",
+            "a.category_attribute: needs the feature that has these categories",
+        ),
+        ("{a: {feature: x, rows: true}, b: {feature: y, rows: true}}", "b.rows: a already gives the number of rows"),
         ("[order.amount]", "metrics"),
     ],
 )

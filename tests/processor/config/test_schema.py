@@ -62,10 +62,13 @@ def test_methods_are_chosen_per_model_and_per_feature(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{method: kss}", "models.churn.method: 'kss' is no method; write one of anderson_darling, chi2,"),
-        ("{method: hellinger}", "models.churn.method: 'hellinger' has no p-value, so it cannot decide; write it under"),
-        ("{methods: [5]}", "models.churn.methods: '5' is not a text; put it in quotes"),
-        ("{features: {age: {methods: [emd]}}}", "models.churn.features.age.methods: 'emd' is no method; write one of"),
+        ("{method: kss}", "models.churn.method: 'kss' is not a drift method; use one of anderson_darling, chi2,"),
+        ("{method: hellinger}", "models.churn.method: 'hellinger' has no p-value, so it cannot decide; put it under"),
+        ("{methods: [5]}", "models.churn.methods: '5' is not a string; put it in quotes"),
+        (
+            "{features: {age: {methods: [emd]}}}",
+            "models.churn.features.age.methods: 'emd' is not a drift method; use one of",
+        ),
         ("{features: {age: {metod: psi}}}", "models.churn.features.age.metod: there is no such key; did you mean 'met"),
     ],
 )
@@ -104,36 +107,39 @@ def test_only_named_protocols_are_received_and_an_empty_one_has_its_defaults(tmp
 
 
 ONE_PROBLEM = [
-    ("models: {churn: {windows: [25]}}", "models.churn.windows: '25' has no unit; write '25h' or '25m'"),
+    ("models: {churn: {windows: [25]}}", "models.churn.windows: '25' has no unit; use '25h' or '25m'"),
     (
         "models: {churn: {windows: [7m]}}",
-        "models.churn.windows: '7m' is not a whole number of 5-minute panes; write '5m' or '10m'",
+        "models.churn.windows: '7m' is not a whole number of 5-minute panes; use '5m' or '10m'",
     ),
-    ("models: {churn: {windows: []}}", "models.churn.windows: none are named; write at least one, such as [1d]"),
+    (
+        "models: {churn: {windows: []}}",
+        "models.churn.windows: the list is empty; add at least one window, such as [1d]",
+    ),
     (
         "storage: {max_size: 10}",
-        "storage.max_size: '10' is no size; write a number and a unit, such as '10GB' or '512MiB'",
+        "storage.max_size: '10' is not a size; use a number and a unit, such as '10GB' or '512MiB'",
     ),
     (
         "storage: {max_size: 10KB}",
-        "storage.max_size: is less than 20MB, which sums alone may take; write more",
+        "storage.max_size: is less than 20MB, and aggregates alone may need that much; use more",
     ),
     (
         "models: {churn: {windows: [1d, 1d]}}",
-        "models.churn.windows: one of 1d, 1d is named twice; name each once",
+        "models.churn.windows: 1d, 1d: one of these is listed twice; list each one once",
     ),
-    ("models: {churn: {windows: 1d}}", "models.churn.windows: '1d' is not a list; write [1d]"),
-    ("storage: {retention: 90}", "storage.retention: '90' has no unit; write '90d' or '90h'"),
-    ("storage: {retention: 0d}", "storage.retention: nothing would be kept; write how long, such as '90d'"),
+    ("models: {churn: {windows: 1d}}", "models.churn.windows: '1d' is not a list; use [1d]"),
+    ("storage: {retention: 90}", "storage.retention: '90' has no unit; use '90d' or '90h'"),
+    ("storage: {retention: 0d}", "storage.retention: nothing would be kept; use a longer duration, such as '90d'"),
     (
         "storage: {retention: soon}",
-        "storage.retention: 'soon' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'",
+        "storage.retention: 'soon' is not a duration; use a number and a unit (ms, s, m, h, d, w), such as '10s'",
     ),
-    ("storage: {retention: 1.5}", "storage.retention: '1.5' has no unit; write '1.5d' or '1.5h'"),
+    ("storage: {retention: 1.5}", "storage.retention: '1.5' has no unit; use '1.5d' or '1.5h'"),
     ("storage: {directroy: x}", "storage.directroy: there is no such key; did you mean 'directory'?"),
     (
         "storage: {colour: x}",
-        "storage.colour: there is no such key; known: directory, in_memory, retention, max_size, log",
+        "storage.colour: there is no such key; the keys are directory, in_memory, retention, max_size, log",
     ),
     ("modles: {}", "modles: there is no such key; did you mean 'models'?"),
     (
@@ -144,54 +150,56 @@ ONE_PROBLEM = [
         "receivers: {otlp: {protocols: {grpc: {endpoit: x}}}}",
         "receivers.otlp.protocols.grpc.endpoit: there is no such key; did you mean 'endpoint'?",
     ),
-    ("web: 8780", "web: '8780' is not a set of keys; write them indented below it, or in braces"),
+    ("web: 8780", "web: '8780' must be a mapping of keys to values; indent the keys below it, or put them in braces"),
     (
         "web: {endpoint: 8780}",
-        "web.endpoint: '8780' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'",
+        "web.endpoint: '8780' is not an address; use only 'host:port', as in '127.0.0.1:4318'",
     ),
     ("web: {endpoint: 'localhost:87800'}", "web.endpoint: port 87800 does not exist; ports go up to 65535"),
     (
         "web: {endpoint: 'localhost:4318'}",
-        "web.endpoint: localhost:4318 is also receivers.otlp.protocols.http.endpoint; give each its own port",
+        "web.endpoint: localhost:4318 is also the address of receivers.otlp.protocols.http.endpoint; "
+        "use a different port",
     ),
     (
         "{insecure_anonymous: true, web: {endpoint: '0.0.0.0:4317'}}",
-        "web.endpoint: 0.0.0.0:4317 is also receivers.otlp.protocols.grpc.endpoint; give each its own port",
+        "web.endpoint: 0.0.0.0:4317 is also the address of receivers.otlp.protocols.grpc.endpoint; "
+        "use a different port",
     ),
     (
         "receivers: {otlp: {protocols: {}}}",
-        "receivers.otlp.protocols: nothing is received; name grpc, http or both",
+        "receivers.otlp.protocols: is empty, so nothing would be received; add grpc, http or both",
     ),
     (
         "models: {churn: {timezone: Mars/Olympus}}",
-        "models.churn.timezone: 'Mars/Olympus' is not a time zone; write an IANA name, as in 'UTC' or 'Europe/Paris'",
+        "models.churn.timezone: 'Mars/Olympus' is not a time zone; use an IANA name, as in 'UTC' or 'Europe/Paris'",
     ),
     (
         "models: {churn: {task: classify}}",
-        "models.churn.task: 'classify' is not known; write 'binary', 'multiclass', 'regression' or 'ranking'",
+        "models.churn.task: 'classify' is not allowed; use 'binary', 'multiclass', 'regression' or 'ranking'",
     ),
     (
         "models: {churn: {classes: [no, yes], positive_class: maybe}}",
-        "models.churn.positive_class: 'maybe' is not in classes (no, yes); write one of them",
+        "models.churn.positive_class: 'maybe' is not in classes (no, yes); use one of them",
     ),
     (
         "models: {churn: {task: binary, classes: [a, b, c]}}",
-        "models.churn.classes: a binary model has two, not 3 (a, b, c); or is its task multiclass?",
+        "models.churn.classes: a binary model has two classes, not 3 (a, b, c); remove some, or set task: multiclass",
     ),
     (
         "models: {churn: {classes: [1, 1.0]}}",
-        "models.churn.classes: one class is named twice (1, 1); 1, 1.0, '1' and true are one class",
+        "models.churn.classes: a class is listed twice (1, 1); 1, 1.0, '1' and true are the same class",
     ),
     (
         "models: {fare: {task: regression, threshold: 0.5}}",
-        "models.fare.threshold: only a binary model has one; leave it out, or write task: binary, not regression",
+        "models.fare.threshold: only a binary model has one; remove it, or set task: binary instead of regression",
     ),
-    ("models: {churn: {threshold: 50}}", "models.churn.threshold: '50' is out of range; write a number from 0 to 1"),
+    ("models: {churn: {threshold: 50}}", "models.churn.threshold: '50' is out of range; use a number from 0 to 1"),
     ("models: {churn: {threshold: half}}", "models.churn.threshold: 'half' is not a number"),
     ("models: {churn: {threshold: .nan}}", "models.churn.threshold: '.nan' is not a number"),
     (
         "exporters: {jaeger: {endpoint: 'a:1', forward: [traces]}}",
-        "exporters.jaeger: the name does not say how to send; write otlp_grpc/NAME or otlp_http/NAME",
+        "exporters.jaeger: the name must begin with the type of the exporter; use otlp_grpc/NAME or otlp_http/NAME",
     ),
     ("exporters: {otlp/a: {forward: [traces]}}", "exporters.otlp/a.endpoint: is missing and has no default"),
     (
@@ -200,106 +208,108 @@ ONE_PROBLEM = [
     ),
     (
         "exporters: {otlp/a: 5}",
-        "exporters.otlp/a: '5' is not a set of keys; write them indented below it, or in braces",
+        "exporters.otlp/a: '5' must be a mapping of keys to values; indent the keys below it, or put them in braces",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1'}}",
-        "exporters.otlp/a: sends nothing; "
-        "add some of forward: [traces, metrics, logs, records], derived: [metrics, traces, logs]",
+        "exporters.otlp/a: sends nothing; add forward: [traces, metrics, logs, records] or derived: [metrics, "
+        "traces, logs], or a part of these",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [spans]}}",
-        "exporters.otlp/a.forward: 'spans' is not known; write 'traces', 'metrics', 'logs' or 'records'",
+        "exporters.otlp/a.forward: 'spans' is not allowed; use 'traces', 'metrics', 'logs' or 'records'",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a', forward: [traces]}}",
-        "exporters.otlp/a.endpoint: 'a' has no port; write 'a:4317'",
+        "exporters.otlp/a.endpoint: 'a' has no port; use 'a:4317'",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'my host:4317', forward: [traces]}}",
-        "exporters.otlp/a.endpoint: 'my host:4317' has no host; write 'host:port', as in '127.0.0.1:14317'",
+        "exporters.otlp/a.endpoint: 'my host:4317' has no host; use 'host:port', as in '127.0.0.1:14317'",
     ),
     (
         "exporters: {otlp_http/a: {endpoint: 'http://:4317', forward: [traces]}}",
-        "exporters.otlp_http/a.endpoint: 'http://:4317' has no host; write a URL, as in 'http://127.0.0.1:14318'",
+        "exporters.otlp_http/a.endpoint: 'http://:4317' has no host; use a URL, as in 'http://127.0.0.1:14318'",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'kafka://a:1', forward: [traces]}}",
-        "exporters.otlp/a.endpoint: 'kafka://' is not known; write 'host:port', as in '127.0.0.1:14317'",
+        "exporters.otlp/a.endpoint: 'kafka://' is not supported; use 'host:port', as in '127.0.0.1:14317'",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'http://a:1/v1', forward: [traces]}}",
-        "exporters.otlp/a.endpoint: 'http://a:1/v1' has a path, which gRPC does not; "
-        "write 'host:port', or name the exporter otlp_http/NAME",
+        "exporters.otlp/a.endpoint: 'http://a:1/v1' has a path, which gRPC does not support; "
+        "use 'host:port', or name the exporter otlp_http/NAME",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:99999', forward: [traces]}}",
-        "exporters.otlp/a.endpoint: 'a:99999' has no usable port; write a number up to 65535",
+        "exporters.otlp/a.endpoint: 'a:99999' has no valid port; use a number up to 65535",
     ),
     (
         "exporters: {otlp_http/a: {endpoint: 'a:4318', forward: [traces]}}",
-        "exporters.otlp_http/a.endpoint: 'a:4318' has no scheme; write 'http://a:4318' or 'https://a:4318'",
+        "exporters.otlp_http/a.endpoint: 'a:4318' has no scheme; use 'http://a:4318' or 'https://a:4318'",
     ),
     (
         "exporters: {otlphttp/a: {endpoint: 'http://a:4318/v1/traces', forward: [traces]}}",
-        "exporters.otlphttp/a.endpoint: 'http://a:4318/v1/traces' names one signal; "
-        "driftline adds /v1/traces itself, so leave it out",
+        "exporters.otlphttp/a.endpoint: 'http://a:4318/v1/traces' contains the path of a signal; "
+        "driftline adds /v1/traces itself, so remove it",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'http://localhost:4317', forward: [traces]}}",
-        "exporters.otlp/a.endpoint: http://localhost:4317 is driftline's own receivers.otlp.protocols.grpc.endpoint: "
-        "a loop; write where it should go instead",
+        "exporters.otlp/a.endpoint: http://localhost:4317 is driftline's own "
+        "receivers.otlp.protocols.grpc.endpoint, which would be a loop; use the address of another destination",
     ),
     (
         "exporters: {otlp_http/a: {endpoint: 'http://127.0.0.1:4318', derived: [metrics]}}",
         "exporters.otlp_http/a.endpoint: http://127.0.0.1:4318 is driftline's own "
-        "receivers.otlp.protocols.http.endpoint: a loop; write where it should go instead",
+        "receivers.otlp.protocols.http.endpoint, which would be a loop; use the address of another destination",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], headers: {api key: x}}}",
-        "exporters.otlp/a.headers: 'api key' is not a header; write letters, digits and hyphens",
+        "exporters.otlp/a.headers: 'api key' is not a valid header name; use letters, digits and hyphens",
     ),
     (
         'exporters: {otlp/a: {endpoint: "a:1", forward: [traces], headers: {api-key: "s3cret\\n"}}}',
-        "exporters.otlp/a.headers.api-key: the value has a line break, or another character that no header can carry",
+        "exporters.otlp/a.headers.api-key: the value contains a line break or another character that is not allowed "
+        "in a header",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], forward_headers: [Content-Type]}}",
-        "exporters.otlp/a.forward_headers: 'Content-Type' is of the request itself and cannot travel; leave it out",
+        "exporters.otlp/a.forward_headers: 'Content-Type' belongs to the request itself and cannot be forwarded; "
+        "remove it",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], compression: zstd}}",
-        "exporters.otlp/a.compression: 'zstd' is not known; write 'gzip' or 'none'",
+        "exporters.otlp/a.compression: 'zstd' is not allowed; use 'gzip' or 'none'",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], tls: {insecure: perhaps}}}",
-        "exporters.otlp/a.tls.insecure: 'perhaps' is neither true nor false",
+        "exporters.otlp/a.tls.insecure: 'perhaps' must be true or false",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], tls: {insecure: yes}}}",
-        "exporters.otlp/a.tls.insecure: 'yes' is neither true nor false",
+        "exporters.otlp/a.tls.insecure: 'yes' must be true or false",
     ),
     (
         "web: {endpoint: ':1'}\nweb: {endpoint: ':2'}",
-        "line 2, column 1: 'web' is already set in line 1; keep one of the two",
+        "line 2, column 1: 'web' is already set in line 1; remove one of the two",
     ),
     (
         "models: {m: {features: {email: {expect: {pattern: '(?=a)b'}}}}}",
-        "models.m.features.email.expect.pattern: '(?=a)b' cannot be matched: RE2 has no look-around, "
+        "models.m.features.email.expect.pattern: '(?=a)b' cannot be used as a pattern: RE2 has no look-around, "
         "such as (?=...) and (?<!...)",
     ),
     ("web: {endpoint: [", "line 1, column 18: expected the node content, but found '<stream end>'"),
     ("web: &a {endpoint: *a}", "line 1, column 6: found unconstructable recursive node"),
-    ("storage: {directory: [a]}", "storage.directory: ['a'] is not a path; write one as text"),
+    ("storage: {directory: [a]}", "storage.directory: ['a'] is not a path; use a string"),
     (
         "storage: {directory: ~nobody-here/x}",
-        "storage.directory: '~nobody-here/x' names a user who is not there; write the whole path",
+        "storage.directory: '~nobody-here/x' begins with a user who does not exist; use the full path",
     ),
-    ("- a", "the file must be keys and values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'"),
+    ("- a", "the file must be a mapping of keys to values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'"),
     (
         "storage: {directory: '${env:DRIFTLINE_NOT_SET}/x'}",
-        "storage.directory: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
-        "'${env:DRIFTLINE_NOT_SET:-default}'",
+        "storage.directory: the environment variable DRIFTLINE_NOT_SET is not set; set it, "
+        "or use '${env:DRIFTLINE_NOT_SET:-default}'",
     ),
 ]
 
@@ -312,7 +322,7 @@ def test_a_wrong_key_is_named_with_rule_and_fix(tmp_path: Path, text: str, probl
 @pytest.mark.slow
 def test_a_file_nested_too_deeply_is_one_sentence(tmp_path: Path) -> None:
     [problem] = [*map(str, validate_file(write(tmp_path, "[" * 2000)))]
-    assert problem.startswith("not YAML that can be read: maximum recursion depth exceeded")
+    assert problem.startswith("not valid YAML: maximum recursion depth exceeded")
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
@@ -452,11 +462,12 @@ def test_a_baseline_of_another_task_or_other_classes_is_found(tmp_path: Path) ->
     fine = "models: {churn: {baseline: b.json, task: binary, classes: [0, 1]}}"
     assert [*map(str, validate_file(write(tmp_path, fine)))] == []
     assert [*map(str, validate_file(write(tmp_path, "models: {churn: {baseline: b.json, task: regression}}")))] == [
-        f"models.churn.task: 'regression', but the baseline {tmp_path / 'b.json'} is of a binary model; write that"
+        f"models.churn.task: 'regression', but the baseline {tmp_path / 'b.json'} is for a binary model; "
+        "use the same task"
     ]
     assert [*map(str, validate_file(write(tmp_path, "models: {churn: {baseline: b.json, classes: [stay, go]}}")))] == [
-        f"models.churn.classes: stay, go, but the baseline {tmp_path / 'b.json'} has 0, 1; "
-        "write those, or build it again"
+        f"models.churn.classes: stay, go, but the baseline {tmp_path / 'b.json'} has 0, 1; use the same classes, "
+        "or rebuild the baseline"
     ]
 
 
@@ -470,11 +481,11 @@ def test_certificates_are_there_and_can_be_used(tmp_path: Path) -> None:
         "exporters.otlp/a.tls.ca_file: there is no file no.pem; the path is relative to this file"
     ]
     assert problems("cert_file: ca.pem")[0] == (
-        "exporters.otlp/a.tls: cert_file and key_file belong together; write both or none"
+        "exporters.otlp/a.tls: cert_file and key_file need each other; set both or neither"
     )
     assert problems("ca_file: ca.pem")[0].startswith("exporters.otlp/a.tls: the files cannot be used (")
     assert problems("insecure: true, ca_file: ca.pem")[-1] == (
-        "exporters.otlp/a.tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
+        "exporters.otlp/a.tls.insecure: true means no TLS, but certificates are set; remove one of the two"
     )
 
 
@@ -502,7 +513,7 @@ def test_forwarding_to_oneself_is_a_loop() -> None:
 
 
 def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
-    with pytest.raises(ConfigError, match="write http://, https://, grpc://, grpcs:// or host:port"):
+    with pytest.raises(ConfigError, match="use http://, https://, grpc://, grpcs:// or host:port"):
         load(None, "kafka://broker:9092")
 
 
@@ -521,14 +532,23 @@ def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, 
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("{metric: recall, min: 0.9, slice: 7}", "7 is no slice; write slice: country=NL, or slice: country for each"),
-        ("{metric: recall, min: 0.9, slice: country, window: 1h, rolling: true}", "nothing rolls over them; leave out"),
-        ("{metric: recall, min: 0.9, slice: a, min_rows: 0}", "min_rows: 0 is no count; write 1 or more"),
-        ("{metric: recall, min: 0.9, alert_after: true}", "alert_after: True is no count; write 1 or more"),
-        ("recall >= 0.9 in country= over 1d", "'country=' is no slice; write key=value, or the key alone"),
-        ("acuracy >= 0.85", "performance.objectives: 'acuracy' is no metric; did you mean 'accuracy'"),
-        ("{metric: acuracy, min: 0.85}", "performance.objectives: 'acuracy' is no metric; did you mean 'accuracy'"),
-        ("recall >= 0.9 in country over 5m", "of windows of minutes none is known; write a window of an hour or more"),
+        ("{metric: recall, min: 0.9, slice: 7}", "7 is not a slice; use slice: country=NL, or slice: country for each"),
+        (
+            "{metric: recall, min: 0.9, slice: country, window: 1h, rolling: true}",
+            "so they have no rolling windows; remove",
+        ),
+        (
+            "{metric: recall, min: 0.9, slice: a, min_rows: 0}",
+            "min_rows: 0 is not a count; use a whole number of 1 or more",
+        ),
+        (
+            "{metric: recall, min: 0.9, alert_after: true}",
+            "alert_after: True is not a count; use a whole number of 1 or more",
+        ),
+        ("recall >= 0.9 in country= over 1d", "'country=' is not a slice; use key=value, or the key alone"),
+        ("acuracy >= 0.85", "performance.objectives: 'acuracy' is not a metric; did you mean 'accuracy'"),
+        ("{metric: acuracy, min: 0.85}", "performance.objectives: 'acuracy' is not a metric; did you mean 'accuracy'"),
+        ("recall >= 0.9 in country over 5m", "slices have no windows of minutes; use a window of one hour or more"),
     ],
 )
 def test_what_is_wrong_with_an_objective_is_said(tmp_path: Path, written: str, said: str) -> None:
@@ -544,10 +564,10 @@ def test_an_objective_is_of_a_metric_that_the_model_has(
     saved = metric_of_function("saved", lambda *_: 1.0)
     monkeypatch.setattr("driftline_processor.config.schema.load_custom_metrics", lambda: install_metrics([saved]))
     request.addfinalizer(lambda: install_metrics(()))
-    assert "'maee' is no metric; did you mean 'mae'" in next(map(str, validate_file(write(tmp_path, text))))
+    assert "'maee' is not a metric; did you mean 'mae'" in next(map(str, validate_file(write(tmp_path, text))))
     [second] = [*map(str, validate_file(write(tmp_path, text.replace("maee", "saved"))))]
     assert second == (
-        "models.churn.performance.objectives: 'rmsee' is no metric of a regression model; did you mean 'rmse'?"
+        "models.churn.performance.objectives: 'rmsee' is not a metric of a regression model; did you mean 'rmse'?"
     )
     assert load(write(tmp_path, text.replace("maee", "saved").replace("rmsee", "rmse"))).models["churn"].performance
 
@@ -570,17 +590,17 @@ def test_an_objective_of_a_slice_is_read_in_either_form_and_its_key_is_cut_by(tm
         ),
         (
             "limits: {request_bytes: 1MiB}",
-            "limits.request_bytes: is less than 32MiB, which one request of 20MiB needs; write more",
+            "limits.request_bytes: is less than 32MiB, which one request of 20MiB needs; use more",
         ),
         (
             "allowed_hosts: ['http://drift.example.com']",
-            "allowed_hosts: 'http://drift.example.com' is no host name; write it alone, as in "
-            "'drift.example.com' or '*.example.com'",
+            "allowed_hosts: 'http://drift.example.com' is not a host name; use only the name, "
+            "as in 'drift.example.com' or '*.example.com'",
         ),
         (
             "receivers: {otlp: {protocols: {http: {cors: {allowed_origins: [shop.example.com]}}}}}",
-            "receivers.otlp.protocols.http.cors.allowed_origins: 'shop.example.com' is no origin; write "
-            "scheme and host, as in 'https://shop.example.com'",
+            "receivers.otlp.protocols.http.cors.allowed_origins: 'shop.example.com' is not an origin; "
+            "use scheme and host, as in 'https://shop.example.com'",
         ),
     ],
 )
@@ -619,55 +639,55 @@ def test_links_are_as_they_are_written(tmp_path: Path) -> None:
     [
         (
             "public_url: driftline.example.com",
-            "public_url: 'driftline.example.com' is no address of a page; write http or https, host and path: "
-            "'https://driftline.example.com'",
+            "public_url: 'driftline.example.com' is not the URL of a page; use http or https, host and path, "
+            "as in 'https://driftline.example.com'",
         ),
         (
             "public_url: 'javascript:alert(1)//x'",
-            "public_url: 'javascript:alert(1)//x' is no address of a page; write http or https, host and path: "
-            "'https://driftline.example.com'",
+            "public_url: 'javascript:alert(1)//x' is not the URL of a page; use http or https, host and path, "
+            "as in 'https://driftline.example.com'",
         ),
         (
             "public_url: 'https://example.com?x=1'",
-            "public_url: 'https://example.com?x=1' goes on behind its path; write it up to there, without '?' and '#'",
+            "public_url: 'https://example.com?x=1' must end with its path; remove '?' or '#' and what follows",
         ),
         (
             "public_url: 'https://ann:secret@example.com'",
-            "public_url: 'example.com' is given with a user, whom every link would show; leave it out",
+            "public_url: 'example.com' is preceded by a user name, which every link would show; remove the user name",
         ),
         (
             "trace_url: 'http://localhost:16686/trace/'",
-            "trace_url: 'http://localhost:16686/trace/' has no {trace_id}; write "
-            "'http://localhost:16686/trace/{trace_id}' or alike",
+            "trace_url: 'http://localhost:16686/trace/' has no {trace_id}; "
+            "use for example 'http://localhost:16686/trace/{trace_id}'",
         ),
         (
             "trace_url: 'http://localhost:16686/trace/{traceID}'",
-            "trace_url: 'http://localhost:16686/trace/{traceID}' asks for {traceID}, which nobody knows; write "
-            "{trace_id} or {span_id}",
+            "trace_url: 'http://localhost:16686/trace/{traceID}' contains {traceID}, which is not a placeholder; "
+            "use {trace_id} or {span_id}",
         ),
         (
             "trace_url: 'http://localhost:16686/{trace_id.__class__}'",
-            "trace_url: 'http://localhost:16686/{trace_id.__class__}' asks for {trace_id.__class__}, which nobody "
-            "knows; write {trace_id} or {span_id}",
+            "trace_url: 'http://localhost:16686/{trace_id.__class__}' contains {trace_id.__class__}, "
+            "which is not a placeholder; use {trace_id} or {span_id}",
         ),
         (
             "trace_url: 'http://localhost:16686/{trace_id!r}'",
-            "trace_url: 'http://localhost:16686/{trace_id!r}' asks for more than {trace_id}; write {trace_id} alone",
+            "trace_url: 'http://localhost:16686/{trace_id!r}' has a format after {trace_id}; use only {trace_id}",
         ),
         (
             "trace_url: 'http://localhost:16686/{trace_id'",
-            "trace_url: 'http://localhost:16686/{trace_id' has a brace without its other; write "
-            "'http://localhost:16686/trace/{trace_id}' or alike",
+            "trace_url: 'http://localhost:16686/{trace_id' has an unmatched brace; "
+            "use for example 'http://localhost:16686/trace/{trace_id}'",
         ),
         (
             "trace_url: 'http://{trace_id}.example.com/'",
-            "trace_url: 'http://{trace_id}.example.com/' has a place in its host; put {trace_id} behind it, as in "
-            "'http://localhost:16686/trace/{trace_id}'",
+            "trace_url: 'http://{trace_id}.example.com/' has a placeholder in its host; "
+            "put {trace_id} after the host, as in 'http://localhost:16686/trace/{trace_id}'",
         ),
         (
             "trace_url: 'ftp://localhost/{trace_id}'",
-            "trace_url: 'ftp://localhost/{trace_id}' is no address of a page; write http or https, host and path: "
-            "'http://localhost:16686/trace/{trace_id}'",
+            "trace_url: 'ftp://localhost/{trace_id}' is not the URL of a page; use http or https, host and path, "
+            "as in 'http://localhost:16686/trace/{trace_id}'",
         ),
     ],
 )
@@ -710,43 +730,46 @@ def test_what_has_no_name_is_refused(section: str, name: str) -> None:
         ),
         (
             "notify: 'https://me:hunter22@[::1/x'",
-            "notify.0: 'https://' is followed by no host, port and path; write 'https://host/path'",
+            "notify.0: 'https://' is not followed by host, port and path; use 'https://host/path'",
         ),
         (
             "notify: 'https://me:hunter22@a.example:99999999/x'",
-            "notify.0: 'https://' is followed by no host, port and path; write 'https://host/path'",
+            "notify.0: 'https://' is not followed by host, port and path; use 'https://host/path'",
         ),
-        ("notify: 'htps://a.example/x'", "notify.0: 'htps' is no kind of channel; did you mean 'https' or 'httpsms'?"),
+        (
+            "notify: 'htps://a.example/x'",
+            "notify.0: 'htps' is not a type of channel; did you mean 'https' or 'httpsms'?",
+        ),
         (
             "notify: ['https://a.example/x', 'slack://${DRIFTLINE_NOT_SET}/x']",
-            "notify.1: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
-            "'${env:DRIFTLINE_NOT_SET:-default}'",
+            "notify.1: the environment variable DRIFTLINE_NOT_SET is not set; set it, "
+            "or use '${env:DRIFTLINE_NOT_SET:-default}'",
         ),
         (
             "channels: {team: 'slack://${DRIFTLINE_NOT_SET}/x'}",
-            "channels.team: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
-            "'${env:DRIFTLINE_NOT_SET:-default}'",
+            "channels.team: the environment variable DRIFTLINE_NOT_SET is not set; set it, "
+            "or use '${env:DRIFTLINE_NOT_SET:-default}'",
         ),
         (
             "web: {endpoint: '${DRIFTLINE_NOT_SET}'}",
-            "web.endpoint: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
-            "'${env:DRIFTLINE_NOT_SET:-default}'",
+            "web.endpoint: the environment variable DRIFTLINE_NOT_SET is not set; set it, "
+            "or use '${env:DRIFTLINE_NOT_SET:-default}'",
         ),
         (
             "policies: {p: {when: features drfit}}",
-            "policies.p.when: 'features drfit' is no condition; did you mean 'features drift'?",
+            "policies.p.when: 'features drfit' is not a condition; did you mean 'features drift'?",
         ),
         (
             "policies: {p: {when: 3 featurs drift}}",
-            "policies.p.when: '3 featurs drift' is no condition; did you mean '3 features drift'?",
+            "policies.p.when: '3 featurs drift' is not a condition; did you mean '3 features drift'?",
         ),
         (
             "policies: {p: {when: accuracy < 85}}",
-            "policies.p.when: accuracy: is a fraction, and '85' is more than 1; write '85 %'",
+            "policies.p.when: accuracy: is a fraction, but '85' is more than 1; use '85 %'",
         ),
         (
             "policies: {p: {when: accuracy < 850 %}}",
-            "policies.p.when: accuracy: '850 %' is more than all; write at most '100 %'",
+            "policies.p.when: accuracy: '850 %' is more than 100 %; use at most '100 %'",
         ),
     ],
 )

@@ -16,7 +16,9 @@ MERGED = "a0: &a0 {x: 1}\n" + "".join(
 def test_aliases_that_mean_billions_of_values_are_refused(text: str) -> None:
     problems: list[Problem] = []
     assert parse_yaml(text, {}, problems) is None
-    assert [*map(str, problems)] == [f"line 1, column 1: its aliases mean more than {MOST_VALUES:,} values; write less"]
+    assert [*map(str, problems)] == [
+        f"line 1, column 1: its aliases expand to more than {MOST_VALUES:,} values; use fewer aliases"
+    ]
 
 
 def test_an_alias_is_what_it_stands_for() -> None:
@@ -33,7 +35,8 @@ def test_half_a_character_is_refused_with_its_place(text: str) -> None:
     assert parse_yaml(text, {}, problems) is None
     column = text.index('"') + 1
     assert [*map(str, problems)] == [
-        f"line 1, column {column}: it holds half a character, which no file can; write the whole character"
+        f"line 1, column {column}: a string contains an unpaired surrogate, which is not valid text; "
+        "use the whole character"
     ]
 
 

@@ -35,7 +35,7 @@ def test_a_port_in_use_is_replaced_by_a_free_one_and_said(monkeypatch: pytest.Mo
     assert chosen.service == 8000
     assert not {chosen.web, chosen.http, chosen.grpc} & {8780, 4318, 4317}
     assert told == (
-        f"8780, 4318 and 4317 are in use, by another processor perhaps: the pages are at port {chosen.web}, "
+        f"8780, 4318 and 4317 are in use, perhaps by another processor: the pages are at port {chosen.web}, "
         f"OTLP at {chosen.http} (HTTP) and {chosen.grpc} (gRPC), the service at 8000."
     )
 
@@ -46,5 +46,5 @@ def test_one_number_says_all_four_ports(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_port_that_was_asked_for_and_is_in_use_is_an_error(taken: int) -> None:
-    with pytest.raises(RuntimeError, match=rf"^{taken} is in use; --port N takes N and the three ports behind it$"):
+    with pytest.raises(RuntimeError, match=rf"^{taken} is in use; --port N uses N and the next three ports$"):
         choose_ports(taken)

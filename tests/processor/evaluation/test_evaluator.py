@@ -349,7 +349,7 @@ def test_a_window_for_which_there_was_no_memory_is_tried_again(
         clock.now += later * SECOND
         tried.append(hours(state) == [(0, 1, True), (1, 1, True)])
     assert tried == [False, False, False, False, False, True]
-    assert caplog.text.count("there was no memory") == 1
+    assert caplog.text.count("there was not enough memory") == 1
     assert hours(open_state(churn=HOURLY)) == [(0, 1, True), (1, 1, True)]
 
 
@@ -368,7 +368,7 @@ def test_a_window_for_which_there_is_never_memory_rests_until_it_is_touched_and_
         assert not waiting
         state.send(predictions(["c"], NOON + HOUR))
         assert hours(state) == [(1, 2, True)]
-        assert caplog.text.count("there was no memory") == 1
+        assert caplog.text.count("there was not enough memory") == 1
         assert state.rows("SELECT DISTINCT pane FROM restated") == [(NOON,)]
     state.send(predictions(["d"], NOON))
     with monkeypatch.context() as patch:

@@ -129,8 +129,9 @@ def test_without_a_mature_window_a_hint_says_what_is_waited_for(open_state: Open
     some = rows.iloc[:60]
     state.send(outcomes(some["id"].tolist(), some["actual"].tolist(), some["known"].tolist()))
     assert state.view().hints[-1] == (
-        "No performance of churn counts yet: no closed window has had the time outcomes take. Outcomes take up to 2d: "
-        "the latest of 60 came within that time; models.churn.outcome_delay would say otherwise."
+        "No performance of churn counts yet: for no closed window has the outcome delay passed. Outcomes take up to "
+        "2d: "
+        "the latest of 60 came within that time; set models.churn.outcome_delay to change it."
     )
 
 

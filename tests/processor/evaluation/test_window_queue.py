@@ -168,7 +168,10 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
     assert "wait to be evaluated" not in str(state.state.publish().models[0].hints)
     clock.now += 5 * MINUTE
     assert waiting() == (2, 300)
-    said = "2 windows wait to be evaluated, the longest for 5m: what is shown of them is older than their rows"
+    said = (
+        "2 windows are waiting to be evaluated, the longest for 5m: "
+        "pages about them do not include their newest rows yet"
+    )
     said += "; windows of 1d are 5m late, of 1w 5m"
     assert state.state.counters()[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)] == 300
     (problem,) = state.state.health.problems()
@@ -276,12 +279,12 @@ def test_how_far_a_backfill_is_comes_with_the_time_that_is_left() -> None:
         waiting.add(1, Window("1h", start, start + HOUR), NOON)
     waiting.publish(NOON)
     assert waiting.backfill == Backfill(0, 5_000, NOON, 0.0)
-    assert backfill_sentence(waiting.backfill).endswith("0 of 5,000, how long it takes is not known yet")
+    assert backfill_sentence(waiting.backfill).endswith("0 of 5,000, remaining time unknown")
     for _ in range(40):
         now += 2 * SECOND
         assert len(take(waiting, 20, now)) == 20
         waiting.publish(now)
-    assert backfill_sentence(waiting.backfill) == "Past windows are being judged: 800 of 5,000, about 7 min left"
+    assert backfill_sentence(waiting.backfill) == "Past windows are being evaluated: 800 of 5,000, about 7 min left"
     assert waiting.backfill.long(now)
     take(waiting, 10_000, now)
     waiting.publish(now)
@@ -299,13 +302,13 @@ def test_no_time_is_told_while_windows_are_judged_now_fast_and_now_slowly() -> N
         take(waiting, together, now)
         waiting.publish(now)
     assert backfill_sentence(waiting.backfill) == (
-        "Past windows are being judged: 498 of 4,998, how long it takes is not known yet"
+        "Past windows are being evaluated: 498 of 4,998, remaining time unknown"
     )
     for _ in range(160):
         now += 2 * SECOND
         take(waiting, 5, now)
         waiting.publish(now)
-    assert backfill_sentence(waiting.backfill) == "Past windows are being judged: 1,298 of 4,998, about 25 min left"
+    assert backfill_sentence(waiting.backfill) == "Past windows are being evaluated: 1,298 of 4,998, about 25 min left"
 
 
 def test_past_windows_and_late_live_ones_are_not_judged_and_those_of_now_are_in_time() -> None:
@@ -343,7 +346,7 @@ def test_a_backfill_is_told_on_pages_and_over_the_api(
     for _ in range(8):
         state.state.parts.evaluator.step()
         clock.now += 2 * SECOND
-    assert "Past windows are being judged: 22 of 59, about 24 s left." in state.state.publish().hints
+    assert "Past windows are being evaluated: 22 of 59, about 24 s left." in state.state.publish().hints
     assert state.state.health.problems() == [], "live windows are not late"
     state.state.settle()
     assert "Past windows" not in str(state.state.publish().hints)

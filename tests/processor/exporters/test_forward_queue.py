@@ -62,7 +62,7 @@ def test_nobody_there_is_said_once_and_tried_until_somebody_is(
     assert all(0.25 <= delay <= 30 for delay in delays)
     assert delays[0] <= 0.5 < 15 <= delays[-1]
     assert [record.getMessage() for record in caplog.records] == [
-        "otlp/x: not reachable (connection refused); keeping what fits, and trying again",
+        "otlp/x: not reachable (connection refused); requests are kept in the log, and driftline will retry",
         "otlp/x: reachable again",
     ]
 
@@ -161,8 +161,8 @@ def test_refusals_are_logged_once_per_kind(kept: KeptRequests, caplog: pytest.Lo
     forwarding.start()
     forwarding.stop(60)
     assert [record.getMessage() for record in caplog.records] == [
-        "otlp/x: HTTP 400: bad (traces); said once, counted from now on",
-        "otlp/x: HTTP 403: no (traces); said once, counted from now on",
+        "otlp/x: HTTP 400: bad (traces); logged once, counted from now on",
+        "otlp/x: HTTP 403: no (traces); logged once, counted from now on",
     ]
 
 
@@ -178,7 +178,8 @@ def test_what_is_put_off_is_said_once(kept: KeptRequests, caplog: pytest.LogCapt
         threading.Event().wait(0.01)
     forwarding.stop(60)
     assert [record.getMessage() for record in caplog.records] == [
-        "otlp/x: puts requests off (HTTP 503: busy); keeping what fits, and trying again; said once"
+        "otlp/x: is not accepting requests (HTTP 503: busy); they are kept in the log, and driftline will retry; "
+        "logged once"
     ]
 
 
@@ -245,7 +246,9 @@ def test_what_could_not_be_delivered_at_the_end_is_sent_after_the_next_start(
     forwarding._stopping.set()
     forwarding.start()
     forwarding.stop(60)
-    assert caplog.records[-1].getMessage() == "otlp/x: requests wait in the log, and are sent after the next start"
+    assert caplog.records[-1].getMessage() == (
+        "otlp/x: requests are waiting in the log, and will be sent after the next start"
+    )
     assert counted(kept.counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == 0
     again = Destination(kept.reader, answering := Silent(), kept.counters, ["traces"], max_request=1)
     again.start()

@@ -99,4 +99,4 @@ def test_the_terminal_lists_the_same_with_the_newest_last(tmp_path: Path) -> Non
         f"answered  late  http/rollback opened: delivered: HTTP 200  alert {there.alert}",
         "decided  late  retraining retraining approved; cid: prices changed",
     ]
-    assert (len(whole["entries"]), none) == (6, "nothing was done yet\n")
+    assert (len(whole["entries"]), none) == (6, "the audit log is empty\n")

@@ -34,11 +34,11 @@ def test_days_may_be_named_or_counted_back() -> None:
     [
         (("2026Q0", "", ""), "no quarter"),
         (("9999Q4", "", ""), "no quarter"),
-        (("2026Q1", "2026-01-01", ""), "leave one of them out"),
-        (("", "yesterday", ""), "from: 'yesterday' is no day"),
+        (("2026Q1", "2026-01-01", ""), "remove one of the two"),
+        (("", "yesterday", ""), "from: 'yesterday' is not a day"),
         (("", "", "<script>" * 20), "to: '<script>"),
-        (("", "2026-07-08", "2026-07-01"), "write the earlier day first"),
-        (("", "0001-01-01T00:00:00+23:00", ""), "is no day"),
+        (("", "2026-07-08", "2026-07-01"), "put the earlier day first"),
+        (("", "0001-01-01T00:00:00+23:00", ""), "is not a day"),
     ],
 )
 def test_what_is_no_period_is_refused_with_the_rule(asked: tuple[str, str, str], said: str) -> None:

@@ -42,7 +42,7 @@ def test_the_first_thousand_rows_become_a_provisional_baseline_and_are_not_compa
     assert (view.baseline.source, view.baseline.learned, view.baseline.needed) == ("provisional", 10, 1000)
     assert view.hints[0] == (
         "churn 1 has no baseline: learning 10 of 1,000 rows for a provisional one; "
-        "give one to driftline.Model('churn', baseline=...), or name it in driftline.yaml: models.churn.baseline."
+        "pass one to driftline.Model('churn', baseline=...), or set it in driftline.yaml: models.churn.baseline."
     )
     assert view.windows["1d"][0].score is not None
     assert view.windows["1d"][0].score.state == "no_baseline"
@@ -118,7 +118,7 @@ def test_a_sent_baseline_is_for_its_version_and_the_newest_for_versions_without_
     digests = [state.view(version=version).baseline.digest for version in "123"]  # type: ignore[union-attr]
     assert digests == [old.digest, new.digest, new.digest]
     assert state.view(version="3").hints[0] == (
-        "Version 3 has no baseline of its own; it is compared with that of version 2."
+        "Version 3 has no baseline of its own; it is compared with the baseline of version 2."
     )
 
 
@@ -157,7 +157,7 @@ def test_a_configured_baseline_of_another_version_is_used_and_said_so(open_state
     baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}, version="1").save(path)
     state = open_state(churn=Model(baseline=path))
     state.send(rows(5), rows(5, version="2"))
-    said = "Version 2 has no baseline of its own; it is compared with that of version 1."
+    said = "Version 2 has no baseline of its own; it is compared with the baseline of version 1."
     assert said in state.view(version="2").hints
     assert said not in state.view(version="1").hints
 

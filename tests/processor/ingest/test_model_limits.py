@@ -156,9 +156,10 @@ def test_what_is_beyond_is_said_with_what_to_do(open_state: Open) -> None:
     state.send(predictions(["x"], NOON, model="a", version="2"))
     [said] = state.state.publish().hints
     assert said == (
-        "Rows of 4 models beyond limits.models (1) are counted and not kept, such as b, c, d; raise the limit, or free "
-        "a place with driftline forget --model NAME; rows of 1 version beyond limits.versions (1 of a model) are kept "
-        "as those of version 'other', such as a 2; raise the limit, or free a place with driftline forget --model NAME."
+        "Rows of 4 models above limits.models (1) are counted but not stored, such as b, c, d; raise the limit, "
+        "or remove a model with driftline forget --model NAME; "
+        "rows of 1 version above limits.versions (1 per model) are stored under version 'other', such as a 2; "
+        "raise the limit, or remove a model with driftline forget --model NAME."
     )
     assert said[1:-1] in str(state.state.health.problems())
 

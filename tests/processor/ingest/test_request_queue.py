@@ -257,8 +257,8 @@ def test_predictions_without_score_or_class_are_counted_in_a_hint(
     state = open_state()
     state.send(predictions(["a", "b", "c"], scores=scores, predicted=predicted, task=task))
     said = (
-        "1 of 3 predictions of churn came without score or class: the call raised, or what it returned is no score; "
-        "the service's log says what to write."
+        "1 of 3 predictions of churn arrived without score or class: either the call failed, "
+        "or its return value is not a score; see the log of the service."
     )
     assert said in state.view().hints
     assert said in open_state().view().hints

@@ -198,7 +198,7 @@ def test_what_breaks_a_detector_breaks_no_join(
     tell(state, clock, 0, N)
     assert state.view().outcomes == N
     assert (concept(state).state, concept(state).outcomes) == ("unknown", 0)
-    assert "concept drift of churn could not be told" in caplog.text
+    assert "concept drift of churn could not be computed" in caplog.text
 
 
 @pytest.mark.slow
@@ -230,7 +230,8 @@ def test_a_detector_whose_state_cannot_be_read_begins_anew_and_the_log_says_so(
     with caplog.at_level(logging.WARNING, "driftline_processor.join.concept_drift"):
         state = open_state()
     assert (
-        "concept drift of churn begins anew, and keeps what it found: the state of ADWIN cannot be read" in caplog.text
+        "concept drift of churn starts again, and keeps the changes it detected: "
+        "the state of ADWIN cannot be read" in caplog.text
     )
     tell(state, clock, 300, N)
     assert (concept(state).state, concept(state).outcomes) == ("drift", N)

@@ -159,12 +159,12 @@ def test_outcomes_of_a_model_that_never_predicted_are_named(open_state: Open) ->
     state.send(outcomes(["a"], [1], model="rsik"))
     state.state.settle()
     assert state.state.publish().hints == (
-        "1 outcome waits for model rsik, which has sent no prediction; no model has sent any.",
+        "1 outcome waits for model rsik, which has sent no predictions; no model has sent any.",
     )
     state.send(predictions(["a"]), *(outcomes(["b", "c"], [1, 1], model=f"m{place}") for place in range(5)))
     state.state.settle()
     found = open_state().state.publish().hints
-    assert found[0] == "2 outcomes wait for model m0, which has sent no prediction; these models have: churn."
+    assert found[0] == "2 outcomes wait for model m0, which has sent no predictions; models with predictions: churn."
     assert found[5:] == ("Outcomes wait for 1 more model without a prediction.",)
     state = open_state()
     state.send(predictions(["a"], model="rsik"))
@@ -199,8 +199,8 @@ def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(open_
     assert state.counted("unknown_class") == 2
     assert state.rows("SELECT count(*) FROM outcomes") == [(3,)]  # as they came
     assert view.hints[-1] == (
-        "2 outcomes of churn could not be used: their actual is none of the classes 0, 1. "
-        "Send them again with one of these, or first name the model's own: "
+        "2 outcomes of churn could not be used: their actual is not one of the classes 0, 1. "
+        "Send them again with one of these, or first set the classes of the model: "
         "driftline.Model('churn', classes=...) or models.churn.classes."
     )
 
@@ -414,7 +414,8 @@ def test_the_configured_positive_class_wins(open_state: Open) -> None:
     state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [0]))
     assert metric(state, "brier").value == pytest.approx(0.01)
     assert state.view().hints[-1] == (
-        "churn sends positive class 1, driftline.yaml says 0 and wins: scores are read as the probability of 0."
+        "churn sends positive class 1, but driftline.yaml sets 0, which takes precedence: "
+        "scores are read as the probability of 0."
     )
 
 

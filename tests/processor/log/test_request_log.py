@@ -187,7 +187,7 @@ def test_a_damaged_entry_costs_itself(tmp_path: Path, file: int, at: int, caplog
         expected = [name for number, name in enumerate(numbered(10)) if number != lost]
         assert everything(reader, log) == everything(other, log) == expected
         assert counted(counters, m.DRIFTLINE_LOG_DAMAGED) == size  # once, though two have read it
-    assert f"log: {path.name} is damaged: {size} bytes of requests are lost; the others are kept" in caplog.text
+    assert f"log: {path.name} is damaged: {size} bytes of requests are lost; the other requests are kept" in caplog.text
 
 
 def test_a_missing_file_costs_its_requests(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -243,7 +243,7 @@ def test_a_damaged_cursor_begins_at_the_oldest(tmp_path: Path, cursor: bytes) ->
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     written(tmp_path)
     change(files(tmp_path)[0], 7, b"\x02")
-    with pytest.raises(UnknownFormat, match="written by a later version of driftline"):
+    with pytest.raises(UnknownFormat, match="written by a newer version of driftline"):
         RequestLog(tmp_path, Counters())
 
 
@@ -290,15 +290,15 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(
         for _ in range(3):
             with pytest.raises(StorageOutage, match=os.strerror(error)):
                 append(log, "refused")
-        said = f"storage.directory: {tmp_path} cannot be written ({os.strerror(error)}); make room on its disk"
-        assert log.outage == f"{said}, nothing else is needed"
+        said = f"storage.directory: {tmp_path} cannot be written ({os.strerror(error)}); free space on its disk"
+        assert log.outage == f"{said}, and driftline continues by itself"
         assert everything(reader, log) == ["a", "b"]
         disk.failing = False
         wait_until(lambda: log.outage is None)  # though nobody sends
         append(log, "c")
         assert everything(reader, log) == ["a", "b", "c"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"driftline: {said}, nothing else is needed",
+        f"driftline: {said}, and driftline continues by itself",
         f"driftline: storage.directory: {tmp_path} is used again",
     ]
     with opened(tmp_path) as (log, counters):
@@ -340,7 +340,7 @@ def test_a_destination_that_is_too_far_behind_loses_its_oldest_and_they_are_coun
         assert kept == numbered(40)[-len(kept) :]
         assert 4 <= len(kept) < 20
         assert counted(counters, m.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 40 - len(kept)
-    assert "otlp/slow: too far behind; its oldest" in caplog.text
+    assert "otlp/slow: is lagging too far; its oldest" in caplog.text
 
 
 def test_a_reader_that_may_lose_nothing_makes_senders_wait(tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def test_a_reader_that_may_lose_nothing_makes_senders_wait(tmp_path: Path) -> No
                 sent.append(name)
                 time.sleep(0.001)
 
-        with pytest.raises(Overloaded, match="the log is full, since analysis is behind"):
+        with pytest.raises(Overloaded, match="the log is full because analysis is lagging"):
             send()
         assert everything(analysis, log) == sent
         analysis.move(log.end)

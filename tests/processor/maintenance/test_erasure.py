@@ -203,7 +203,7 @@ def test_a_copy_that_finds_no_room_costs_neither_the_storage_nor_the_next_start(
     (logged,) = caplog.records
     assert (logged.exc_info, logged.getMessage()) == (
         None,
-        f"driftline: a deletion is not finished ({said}); it is tried again every ten minutes",
+        f"driftline: a deletion is not finished ({said}); driftline retries every ten minutes",
     )
     state.state.tidy_now()
     assert (found_on_disk(tmp_path), list(ErasureOrders(tmp_path / "state"))) == ([], [])

@@ -116,7 +116,7 @@ def test_where_sums_alone_are_too_large_they_stay_and_a_line_says_so(
         state.state.tidy_now()
     assert state.rows("SELECT count(*)::INT AS n FROM predictions") == [(0,)]
     assert state.view().windows["1d"][0].rows == 1
-    assert sum("and they stay; write more" in message for message in caplog.messages) == 1
+    assert sum("are never deleted; use a larger value" in message for message in caplog.messages) == 1
 
 
 def test_outcomes_that_wait_are_counted_with_the_oldest_and_expire(open_state: Open, clock: Clock) -> None:

@@ -134,7 +134,7 @@ def test_nullable_and_categorical_columns_are_the_same_values(reference: pd.Data
 
 def test_what_the_rows_say_is_noted_in_the_words_of_arguments(reference: pd.DataFrame, week: pd.DataFrame) -> None:
     report = driftline.evaluate(week, reference)
-    assert 'left out: actual; say task="binary", multiclass or regression to see performance' in report.notes
+    assert 'left out: actual; use task="binary", multiclass or regression for performance' in report.notes
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,11 @@ def test_a_wrong_option_is_a_type_error_that_names_the_nearest(week: pd.DataFram
     [
         (pd.DataFrame({"a": [1]}).head(0), "current: the table has columns but no rows"),
         (pd.DataFrame(), "current: the table has no columns"),
-        (pl.LazyFrame({"a": [1]}), "current: polars.lazyframe.frame.LazyFrame is no table; call its collect() first"),
-        (np.zeros((2, 2)), "current: numpy.ndarray is no table; give a pandas or polars DataFrame"),
+        (
+            pl.LazyFrame({"a": [1]}),
+            "current: polars.lazyframe.frame.LazyFrame is not a table; call its collect() first",
+        ),
+        (np.zeros((2, 2)), "current: numpy.ndarray is not a table; pass a pandas or polars DataFrame"),
         ([], "current: the list is empty"),
         ("absent.parquet", "absent.parquet: no such file"),
     ],
@@ -186,7 +189,7 @@ def test_what_is_no_table_is_said(week: pd.DataFrame, current: object, sentence:
 
 def test_a_baseline_in_memory_holds_no_rows(reference: pd.DataFrame, week: pd.DataFrame) -> None:
     built = driftline.Baseline.from_frame(reference, score="score", model="churn", task="binary")
-    with pytest.raises(ValueError, match=r"^exact: a baseline in memory holds no rows; name the rows themselves"):
+    with pytest.raises(ValueError, match=r"^exact: a baseline in memory contains no rows; use the rows themselves"):
         driftline.evaluate(week, built, exact=True)
 
 

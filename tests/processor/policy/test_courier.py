@@ -154,11 +154,11 @@ def test_what_waits_for_a_channel_that_is_gone_is_given_up_and_said_once_for_eac
     ]
     couriers.resume(waiting, lambda _: ("", False))
     assert [(one.message, one.time, one.result, one.detail) for one in couriers.deliveries()] == [
-        (id, 7, "expired", "the channel is gone") for id in ("1", "3", "4")
+        (id, 7, "expired", "the channel was removed from the configuration") for id in ("1", "3", "4")
     ]
     assert caplog.messages == [
-        "channel team: it is gone from the configuration; 2 messages that wait for it are given up",
-        "channel http/x: it is gone from the configuration; 1 message that waits for it is given up",
+        "channel team: it was removed from the configuration; 2 messages are dropped",
+        "channel http/x: it was removed from the configuration; 1 message is dropped",
     ]
 
 
@@ -178,7 +178,7 @@ def test_a_channel_that_hangs_delays_no_other_and_says_what_waits() -> None:
     wait_until(lambda: not noted.extend(couriers.deliveries()) and len(noted) == 2)  # type: ignore[func-returns-value]
     assert {(one.message, one.result, one.detail) for one in noted} == {
         ("2", "delivered", ""),
-        ("3", "expired", "the channel is gone"),
+        ("3", "expired", "the channel was removed from the configuration"),
     }
     going.set()
     wait_until(lambda: couriers.sentence() == "1 message waits for the channel slow: HTTP 503")

@@ -47,25 +47,25 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
     assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "quiet")
     assert [(one["condition"], one["holds"], one["found"], one["measured"]) for one in checked["parts"]] == [
         ("features drift", True, "temp drifts", "temp: ks 0.9, p 1e-09, a large shift"),
-        ("accuracy < 0.95 * baseline", False, "accuracy is 79 %, above 76 %, by the baseline", None),
+        ("accuracy < 0.95 * baseline", False, "accuracy is 79 %, above 76 %, in the baseline", None),
     ]
 
 
 def test_one_window_of_two_is_not_yet_borne_out(tmp_path: Path) -> None:
     policies = {"low": {**LOW["low"], "in_a_row": 2}}
     found = reasons(tmp_path, low(0), policies=policies)
-    assert found == {"pending": "Not yet borne out: it holds in 1 window in a row, and 2 are asked for."}
+    assert found == {"pending": "Not yet confirmed: the condition holds in 1 window in a row, and 2 are required."}
 
 
 def test_a_silence_another_policy_and_a_missing_channel_are_named(tmp_path: Path) -> None:
     silenced = reasons(tmp_path / "a", low(0), silences={"move": silence(policies=["low"])})
-    assert silenced == {"silenced": "A silence covers it until 5 July 2013; what still lasts is told then."}
+    assert silenced == {"silenced": "A silence covers it until 5 July 2013; if it is still open then, it is notified."}
     policies = {"low": {**LOW["low"], "unless": ["worse"]}, "worse": {"when": "accuracy < 65 %"}}
     assert reasons(tmp_path / "b", low(0), policies=policies) == {
-        "unless": "The policy worse fires for the same model, and 'unless' names it."
+        "unless": "The policy worse fires for the same model, and 'unless' contains it."
     }
     assert reasons(tmp_path / "c", low(0), notify=()) == {
-        "no_channel": "No channel is named: write 'notify' in the policy or at the top of the file."
+        "no_channel": "It has no channel: set 'notify' in the policy or at the top of the file."
     }
 
 
@@ -76,7 +76,7 @@ def test_quiet_hours_and_digests_say_until_when_they_hold_a_message(tmp_path: Pa
     }
     daily = {"daily": {"url": "json://127.0.0.1:1/", "digest": "daily at 09:00"}}
     assert reasons(tmp_path / "b", low(0), notify="daily", channels=daily) == {
-        "digest": "daily collects its tier in a digest, which leaves 2 July 2013, 09:00."
+        "digest": "daily collects this tier in a digest, which is sent 2 July 2013, 09:00."
     }
 
 
@@ -86,7 +86,7 @@ def test_a_channel_that_takes_nothing_is_named_with_its_error(tmp_path: Path) ->
         watch.put_off["json"] = "HTTP 503"
         waiting = decided(watch, "low", low(0)).untold
         assert [(one.kind, one.words) for one in waiting] == [
-            ("not_taken", "json has not taken it yet, and is tried again: HTTP 503.")
+            ("not_taken", "json has not accepted it yet; Driftline will retry: HTTP 503.")
         ]
         refused = Delivery(opened.id, watch.clock.now, "refused", "HTTP 403: invalid_token")
         watch.look_again(model([low(0)]), deliveries=[refused])
@@ -105,7 +105,7 @@ def test_the_second_policy_of_a_model_is_told_in_the_thread_of_the_first(tmp_pat
         assert first.history is not None
         said = decided(watch, "lower", low(0, 0.67), low(1)).untold
         assert [(one.kind, one.words) for one in said] == [
-            ("grouped", f"json heard of it in the thread of alert {first.history.alert.id}.")
+            ("grouped", f"json received it in the thread of alert {first.history.alert.id}.")
         ]
 
 
@@ -113,7 +113,7 @@ def test_an_approval_and_a_limit_hold_an_action_back(tmp_path: Path) -> None:
     action = {"url": "https://models.example.com/rollback", "approval": True}
     policies = {"low": {**LOW["low"], "actions": ["http/rollback"]}}
     found = reasons(tmp_path, low(0), policies=policies, actions={"http/rollback": action})
-    assert found == {"approval": "http/rollback waits until somebody approves it."}
+    assert found == {"approval": "http/rollback waits for approval."}
 
 
 def test_what_holds_no_more_waits_for_its_cool_down(tmp_path: Path) -> None:
@@ -124,9 +124,9 @@ def test_what_holds_no_more_waits_for_its_cool_down(tmp_path: Path) -> None:
         back = model([day], watermark=now + HOUR // 2, received=now + HOUR // 2)
         watch.look(back)
         (found,) = watch.explanations.of_model([back])
-    assert (found.standing, found.fires) == ("cools down", True)
+    assert (found.standing, found.fires) == ("in its cool-down", True)
     assert [(one.kind, one.words) for one in found.untold] == [
-        ("cooling_down", "It holds no more since 2 July 2013, 00:30; its end is told after 1h without it.")
+        ("cooling_down", "It has not held since 2 July 2013, 00:30; its end is notified after 1h without it.")
     ]
 
 
@@ -157,7 +157,7 @@ def test_an_alert_of_the_past_shows_the_windows_around_it(tmp_path: Path) -> Non
     assert found.standing == "is over"
     assert [one.outcome for one in reversed(found.windows)] == [
         *("quiet", "quiet", "quiet", "fires", "still fires", "still fires"),
-        *("holds no more, in 1 of 2 windows in a row", "is over"),
+        *("no longer holds, in 1 of 2 windows in a row", "is over"),
     ]
     assert (len(newest.windows), newest.standing) == (SHOWN, "quiet")
 

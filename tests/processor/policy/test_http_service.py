@@ -112,7 +112,7 @@ def test_a_service_that_drips_is_left_after_the_whole_time_out_and_asked_anew_la
             with pytest.raises(NotTaken) as raised:
                 service.ask("POST", url, json={})
             answer = raised.value.answer
-            assert (answer.result, answer.detail) == ("put_off", "ReadTimeout: the answer takes too long")
+            assert (answer.result, answer.detail) == ("put_off", "ReadTimeout: the response took too long")
             assert answer.unheard
 
 

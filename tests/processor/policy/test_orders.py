@@ -242,7 +242,7 @@ def test_a_later_policy_joins_the_ticket_and_starts_no_second_run(tmp_path: Path
             sent += again.sent
             (joined,) = notes(again)
     few, low = sent[0].alert, sent[-1].alert
-    assert joined == ("low", f"it was ordered for the alert {few}, which lasts")
+    assert joined == ("low", f"it was already requested by the alert {few}, which is still open")
     assert [one.id for one in sent] == [
         f"{few}-jira/pay",
         f"{few}-airflow/retrain",

@@ -126,7 +126,7 @@ def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path
         assert watch.look(cleared) == []
         (over,) = watch.look(structs.replace(cleared, watermark=cleared.watermark + HOUR))
     assert over.facts["kind"] == "over"
-    assert "came later do not show it any more" in str(over.facts["text"])
+    assert "arrived later no longer show it" in str(over.facts["text"])
 
 
 def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_an_alert_whose_policy_was_renamed_lasted_until_now_by_the_models_clock(
         told = {str(one.facts["title"]): one.facts for one in again.look(model([right(0), day]))}
     (gone,) = (title for title in told if title.startswith("No longer watched: late"))
     assert told[gone]["until"] == "2013-07-03T00:00:00Z"
-    assert "Nobody watches it any more" in str(told[gone]["text"])
+    assert "It is no longer evaluated" in str(told[gone]["text"])
 
 
 def test_windows_of_the_past_that_wait_are_waited_for_but_not_for_ever(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_an_alert_of_a_policy_that_is_gone_is_closed_and_said_so(tmp_path: Path)
     with watched(tmp_path, policies={"health": {"enabled": False}, "low": {"when": "accuracy < 10 %"}}) as again:
         (message,) = again.look(model(days))
         assert message.facts["kind"] == "over"
-        assert "its policy or its model is gone" in str(message.facts["text"])
+        assert "its policy or its model was removed" in str(message.facts["text"])
         assert again.look(model(days)) == []
 
 
@@ -420,7 +420,10 @@ def said(messages: Sequence[Message]) -> list[tuple[str, str]]:
 def give_up(watch: Watched) -> list[Delivery]:
     """Return what the couriers make of messages whose channel is gone."""
     waiting = [one for one in watch.resume() if one.channel not in watch.channels]
-    return [Delivery(one.id, watch.clock.now, "expired", "the channel is gone") for one in waiting]
+    return [
+        Delivery(one.id, watch.clock.now, "expired", "the channel was removed from the configuration")
+        for one in waiting
+    ]
 
 
 @pytest.mark.parametrize("noted", [False, True])
@@ -524,7 +527,7 @@ def test_who_is_asked_because_nobody_was_told_has_one_message(tmp_path: Path) ->
     with watched(tmp_path, notify="models", channels=channels, **escalate) as again:
         told = again.look_at("2013-07-04T12:00", TURNED)
         assert said(told) == [("models", "opened"), ("head", "escalated")]
-        assert not str(told[1].facts["text"]).startswith("Told to")
+        assert not str(told[1].facts["text"]).startswith("Notified ")
         assert len({one.id for one in told}) == 2
 
 

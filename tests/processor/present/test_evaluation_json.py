@@ -266,7 +266,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "interval": [0.1, 0.3],
             "cause": None,
             "kind": None,
-            "sure": "Certain: chance shows a fault of data in one quiet window of a thousand at most.",
+            "sure": "Certain: by chance, at most one in a thousand windows without a fault shows this.",
             "sentence": "The model has been degraded since 1 March 2026: age moved; retrain it.",
             "next": "Retrain it with these outcomes, and build its baseline anew.",
             "advice": "retrain",

@@ -21,11 +21,11 @@ def said(low: float | None, high: float | None, value: float | None = 0.15, rows
 
 def test_a_small_group_cannot_tell_and_says_which_gap_would() -> None:
     assert said(0.02, 0.45) == (
-        "15 points (2 to 45); cannot tell whether it is more than 10: only 23 points or more would be; "
+        "15 points (2 to 45); inconclusive whether it is more than 10: only 23 points or more would be; "
         "gender=F has 31 rows for its true positive rate"
     )
     assert said(-0.8, None) == (
-        "15 points (-80 or more); cannot tell whether it is more than 10: no gap would be with so few rows; "
+        "15 points (-80 or more); inconclusive whether it is more than 10: no gap would be with so few rows; "
         "gender=F has 31 rows for its true positive rate"
     )
 
@@ -36,7 +36,7 @@ def test_an_interval_on_one_side_of_the_limit_tells(low: float, high: float, val
 
 
 def test_groups_without_rows_say_nothing_but_who_lacks_them() -> None:
-    assert said(None, None, None, 0) == "cannot tell: gender=F has 0 rows for its true positive rate"
+    assert said(None, None, None, 0) == "inconclusive: gender=F has 0 rows for its true positive rate"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_groups_without_rows_say_nothing_but_who_lacks_them() -> None:
         (0.85, 0.99, "0.60 times as high (0.85 to 0.99)"),
         (
             *(0.4, 0.9),
-            "0.60 times as high (0.40 to 0.90); cannot tell whether it is less than 0.80: only 0.53 times or less "
+            "0.60 times as high (0.40 to 0.90); inconclusive whether it is less than 0.80: only 0.53 times or less "
             "would be; gender=F has 31 rows for its selection rate",
         ),
     ],

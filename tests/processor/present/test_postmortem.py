@@ -92,7 +92,7 @@ def test_the_loss_is_that_of_the_windows_of_the_incident() -> None:
 
 
 def test_a_loss_that_nobody_knows_is_said() -> None:
-    assert "Nobody can tell: no window of that time has outcomes" in postmortem(Incident(ALERT, "1d", [day(3)]))
+    assert "Unknown: no window of that time has both outcomes" in postmortem(Incident(ALERT, "1d", [day(3)]))
 
 
 def test_what_would_have_found_it_sooner_is_the_earliest_first() -> None:

@@ -103,7 +103,7 @@ def test_a_baseline_that_the_configuration_names_is_not_pushed_away(open_state: 
     ONE.save(tmp_path / "one.json")
     state = open_state(churn=Model(baseline=tmp_path / "one.json"))
     with pytest.raises(
-        ConfiguredBaselineError, match=r"driftline\.yaml names the baseline of churn, and that one holds; put"
+        ConfiguredBaselineError, match=r"driftline\.yaml sets the baseline of churn, which takes precedence; set"
     ):
         state.state.queries.baselines.put(TWO)
     put(state, ONE)
@@ -204,5 +204,5 @@ def test_the_state_that_was_left_behind_tells_the_same(tmp_path: Path) -> None:
     assert left is not None
     assert left.to_json() == running.to_json()
     assert production_of_state(tmp_path / "state", ModelKey("risk"), NOON - DAY, NOON + DAY) is None
-    with pytest.raises(StorageError, match=r"there is no state of a processor; name its storage\.directory"):
+    with pytest.raises(StorageError, match=r"contains no state of a processor; use its storage\.directory"):
         production_of_state(tmp_path / "none", KEY, 0, NOON)

@@ -63,8 +63,9 @@ def test_the_page_says_so_and_stops_when_one_window_is_as_good(open_state: Open,
         day(at, 40)
     day(9, 40)  # closes the eighth
     said = (
-        "with outcomes do worse than the rows of its baseline (ROC AUC 1 there, 0.8 at best since): if the model "
-        "was trained on those rows, build the baseline from others."
+        "with outcomes perform worse than the rows of its baseline (ROC AUC 1 in the baseline, "
+        "0.8 at best since then): if the model "
+        "was trained on these rows, build the baseline from other rows."
     )
     assert any(said in hint for hint in state.view().hints)
     day(10, 0)

@@ -104,7 +104,7 @@ def test_late_outcomes_are_an_incident_until_they_come_in_time() -> None:
     ]
     (found,) = incidents_of(model(*windows))
     assert (found.kind, times(found)) == ("labels", (1, 3))
-    assert found.sentence == "Outcomes are late: at most 60 % of the outcomes came in time, 95 % were agreed."
+    assert found.sentence == "Outcomes are late: at most 60 % of the outcomes arrived in time, 95 % were agreed."
 
 
 def served(number: int, failed: int) -> Evaluation:
@@ -231,7 +231,7 @@ def test_a_log_sees_when_an_open_window_shows_a_drift_or_late_outcomes() -> None
     assert [one.kind for one in log.of([model(day(1), structs.replace(opened, label_sla=late))])] == ["labels"]
     assert log.of([model(day(1), structs.replace(opened, label_sla=structs.replace(late, state="met")))]) == []
     (told,) = log.of([model(day(1), structs.replace(opened, label_sla=structs.replace(late, high=0.5)))])
-    assert told.sentence == "Outcomes are late: at most 50 % of the outcomes came in time, 95 % were agreed."
+    assert told.sentence == "Outcomes are late: at most 50 % of the outcomes arrived in time, 95 % were agreed."
 
 
 WRONG = verdict("degraded", 2 * DAY)

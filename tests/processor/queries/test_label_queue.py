@@ -154,7 +154,7 @@ def test_a_form_that_is_not_known_is_named(open_state: Open) -> None:
     answer = client(state).get(URL, params={"format": "xlsx"})
     assert (answer.status_code, answer.json()) == (
         400,
-        {"error": "format=xlsx is not known; write json, csv or spreadsheet"},
+        {"error": "format=xlsx is not supported; use json, csv or spreadsheet"},
     )
 
 
@@ -245,8 +245,8 @@ def test_what_nobody_drew_stands_for_itself(open_state: Open) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"limit": "0"}, "limit is a number from 1 to 10000"),
-        ({"by": "moon"}, "by=moon is not known"),
+        ({"limit": "0"}, "limit must be a number from 1 to 10000"),
+        ({"by": "moon"}, "by=moon is not supported"),
         ({"since": "x"}, "since is a time"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_m
     assert verdict is not None
     assert (verdict.state, verdict.since) == ("no_data", NOON + 29 * HOUR)
     assert verdict_sentence(verdict).startswith(
-        "The model has had no data since 5 October 2024, 17:00: no prediction came"
+        "The model has had no data since 5 October 2024, 17:00: no prediction arrived"
     )
     assert states(state) == {"no_data": 1.0}
     state.send(predictions(["late"], clock.now))

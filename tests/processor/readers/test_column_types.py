@@ -94,7 +94,7 @@ def test_a_json_column_of_several_types_is_read_by_its_looks(tmp_path: Path, blo
     said: list[str] = []
     baseline = build_from_files([path], ColumnOptions("m", features=("a", "b")), said.append)
     assert (labels(baseline, "a"), labels(baseline, "b")) == (None, ("1",))
-    assert said == [f"{path}: a: 1 of 121 values without a number, taken as missing: the first is row 61, 'x'"]
+    assert said == [f"{path}: a: 1 of 121 values without a number, treated as missing: the first is row 61, 'x'"]
 
 
 def test_dates_of_json_are_texts_where_they_are_known_to_be(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_texts_where_the_baseline_has_numbers_are_named_with_the_likely_reason(r
     frame.to_csv(tmp_path / "ref.csv", index=False)
     frame.to_parquet(tmp_path / "week.parquet")
     result = run("evaluate", tmp_path / "week.parquet", "--baseline", tmp_path / "ref.csv")
-    assert "code: texts here, numbers in the baseline, which is another type" in result.stderr
+    assert "code: strings here, but numbers in the baseline" in result.stderr
     assert "100 % of values are numbers written as texts" in result.stdout
 
 
@@ -128,14 +128,18 @@ def test_the_truth_of_a_regression_must_be_numbers(tmp_path: Path) -> None:
     )
     frame.to_parquet(tmp_path / "rows.parquet")
     options = ColumnOptions("m", "1", "regression", actual="region")
-    with pytest.raises(BadInput, match=r"actual holds no number, such as 'north'; .* name its column with --actual"):
+    with pytest.raises(
+        BadInput, match=r"actual contains no numbers, but values such as 'north'; .* name their column with --actual"
+    ):
         build_from_files([tmp_path / "rows.parquet"], options, silent)
-    with pytest.raises(ValueError, match=r"actual holds no number, such as 'north'; .* pass that as actual="):
+    with pytest.raises(
+        ValueError, match=r"actual contains no numbers, but values such as 'north'; .* pass the numbers as actual="
+    ):
         Baseline.from_frame(frame, score="score", actual="region", model="m", task="regression")
     said: list[str] = []
     frame.assign(region=["1.5", "?"] * (N // 2)).to_parquet(tmp_path / "rows.parquet")
     built = build_from_files([tmp_path / "rows.parquet"], options, said.append)
     assert built.pane.parts["outcomes"][0] == N / 2
     assert said == [
-        f"{tmp_path}/rows.parquet: region: 200 rows without a number, taken as missing: the first is row 2, '?'"
+        f"{tmp_path}/rows.parquet: region: 200 rows without a number, treated as missing: the first is row 2, '?'"
     ]

@@ -80,7 +80,7 @@ def test_the_first_of_several_columns_of_one_name_is_read(tmp_path: Path) -> Non
     path, said = tmp_path / "rows.csv", list[str]()
     path.write_text("a,a,b,b\n" + "".join(f"{at},x{at},{at / 2 if at > 150 else at},{at}\n" for at in range(200)))
     source = CsvSource(path, (), said.append, block=512)
-    assert said == [f"{path}: a, b: several columns of one name; the first is read"]
+    assert said == [f"{path}: a, b: several columns have the same name; the first is read"]
     assert source.schema.names == ["a", "b"]
     assert source.column("a").to_pylist() == list(range(200))
     assert source.column("b").to_pylist()[-1] == 99.5

@@ -113,7 +113,7 @@ def test_every_form_of_a_log_gives_the_same_answer(run: Run, folder: Path) -> No
         assert values(run, data)[0] == expected
     found, said = values(run, "app.log")
     assert found == expected
-    assert "app.log: 4 lines left out: line 1 is no JSON object" in said
+    assert "app.log: left out 4 lines: line 1 is not a JSON object" in said
 
 
 @pytest.mark.usefixtures("folder")
@@ -125,7 +125,7 @@ def test_messages_that_are_json_are_the_objects_they_are(run: Run) -> None:
     [window] = json.loads(result.stdout)["windows"]
     assert (window["rows"], window["start"]) == (N, "2026-03-01T10:00:00Z")
     assert set(window["drift"]["features"]) == {f"message.{name}" for name in expected}
-    left = "3 rows without a value in message.features.age, message.features.home.city left out"
+    left = "left out 3 rows without a value in message.features.age, message.features.home.city"
     assert f"driftline: messages.jsonl: {left}" in result.stderr.splitlines()
 
 
@@ -170,7 +170,7 @@ def test_a_list_that_was_cut_is_read_up_to_there(tmp_path: Path) -> None:
     path, said = tmp_path / "rows.json", list[str]()
     path.write_text('[{"a": 1}, {"a": 2}, {"a": ')
     assert open_source(path, (), said.append).column("a").to_pylist() == [1, 2]
-    assert said == [f"{path}: 1 object left out: object 3 is no JSON object"]
+    assert said == [f"{path}: left out 1 object: object 3 is not a JSON object"]
 
 
 def test_objects_over_several_lines_are_rows(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_objects_over_several_lines_are_rows(tmp_path: Path) -> None:
 def test_an_object_of_columns_is_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_text(json.dumps({"a": {"0": 1, "1": 2}, "b": {"0": 1, "1": 2}}))
-    with pytest.raises(BadInput, match="it is one object of columns, and rows are read"):
+    with pytest.raises(BadInput, match="the file is one object of columns, but rows are required"):
         open_source(path, (), silent)
 
 
@@ -231,12 +231,12 @@ def test_ids_as_keys_are_bad_input() -> None:
     [
         (
             "sqlite:///log.db",
-            "there are the tables labelled, migrations, predictions; name one, as in sqlite:///log.db?",
+            "the tables are labelled, migrations, predictions; use one, such as sqlite:///log.db?",
         ),
-        ("log.db", "there are the tables labelled, migrations, predictions; name one, as in sqlite:///log.db?table="),
+        ("log.db", "the tables are labelled, migrations, predictions; use one, such as sqlite:///log.db?table="),
         ("sqlite:///log.db?table=prediction", "log.db: no table 'prediction'; did you mean 'predictions'?"),
         ("sqlite:///no.db?table=predictions", "no.db: no such file"),
-        ("sqlite:///log.db?tabel=predictions", "write sqlite:///FILE?table=NAME, or sqlite:///FILE?query=SELECT..."),
+        ("sqlite:///log.db?tabel=predictions", "use sqlite:///FILE?table=NAME or sqlite:///FILE?query=SELECT..."),
         ("sqlite:///log.jsonl?table=predictions", "log.jsonl: it cannot be read: file is not a database"),
         ("sqlite:///log.db?query=DELETE FROM predictions", "the query 'DELETE FROM predictions' cannot be read"),
         ("sqlite:///log.db?query=ATTACH 'x.db' AS x", "cannot be read: not authorized"),
@@ -292,7 +292,7 @@ def test_a_line_that_is_no_utf_8_is_left_out_and_named(tmp_path: Path, block: in
     path, said = tmp_path / "rows.jsonl", list[str]()
     path.write_bytes(b'{"a": "x"}\n' + '{"a": "ü"}\n'.encode("latin-1") + '{"a": "ü"}\n'.encode())
     assert NdjsonSource(path, said.append, block=block).column("a").to_pylist() == ["x", "ü"]
-    assert said == [f"{path}: 1 line left out: line 2 is no JSON object"]
+    assert said == [f"{path}: left out 1 line: line 2 is not a JSON object"]
 
 
 @pytest.mark.parametrize("chunk", [1, 50_000])

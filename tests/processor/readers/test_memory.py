@@ -73,15 +73,15 @@ def test_whatever_holds_columns_is_a_table(table: object) -> None:
         (pl.DataFrame({"big": pl.Series([1], dtype=pl.Int128)}), "current: cannot be read as a table: column 'big': "),
         (
             pd.DataFrame({"age": [31, 45], "big": [1, 2**70]}),
-            "current: cannot be read as a table: column 'big': a whole number is beyond 64 bits; cast it to float, or",
+            "current: cannot be read as a table: column 'big': an integer has more than 64 bits; cast the column to",
         ),
         (
             {"age": [31, 45], "big": [1, -(2**70)]},
-            "current: cannot be read as a table: column 'big': a whole number is beyond 64 bits; cast it to float, or",
+            "current: cannot be read as a table: column 'big': an integer has more than 64 bits; cast the column to",
         ),
-        (pd.Series([1]), "current: cannot be read as a table: Series is one column; give a DataFrame"),
+        (pd.Series([1]), "current: cannot be read as a table: Series is a single column; pass a DataFrame"),
         ({"a": [1], "b": [1, 2]}, "current: cannot be read as a table: "),
-        (17, "current: int is no table; give a pandas or polars DataFrame, an Arrow table, or the path of a file"),
+        (17, "current: int is not a table; pass a pandas or polars DataFrame, an Arrow table, or the path of a file"),
     ],
 )
 def test_what_cannot_be_read_is_said(table: object, sentence: str) -> None:

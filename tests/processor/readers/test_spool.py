@@ -147,14 +147,14 @@ def test_lines_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
     said: list[str] = []
     baseline = built(tmp_path / "rows.csv", said=said)
     assert baseline.pane.rows == 100
-    assert said == [f"{tmp_path}/rows.csv: 1 line left out: line 52 has 3 values, the header 2"]
+    assert said == [f"{tmp_path}/rows.csv: left out 1 line: line 52 has 3 values, but the header has 2"]
     lines = ['{"a": 1, "score": 0.5}'] * 50 + ["oops", '{"a": "x", "score": 0.25}', "[]"]
     (tmp_path / "rows.ndjson").write_text("\n".join(lines))
     said = []
     assert built(tmp_path / "rows.ndjson", said=said).pane.rows == 51
     assert said == [
-        f"{tmp_path}/rows.ndjson: 2 lines left out: line 51 is no JSON object",
-        f"{tmp_path}/rows.ndjson: a: 1 of 51 values without a number, taken as missing: the first is row 51, 'x'",
+        f"{tmp_path}/rows.ndjson: left out 2 lines: line 51 is not a JSON object",
+        f"{tmp_path}/rows.ndjson: a: 1 of 51 values without a number, treated as missing: the first is row 51, 'x'",
     ]
 
 

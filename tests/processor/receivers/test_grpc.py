@@ -119,7 +119,7 @@ def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptur
         export_spans(OTLPSpanExporter(endpoint=endpoint, insecure=True), "a")
     assert [names(signal, body) for signal, body in intake.taken] == [["a"]]
     ours = [record.getMessage() for record in caplog.records if record.name == "driftline"]
-    assert ours == (["a traces request could not be kept"] if isinstance(error, RuntimeError) else [])
+    assert ours == (["a traces request could not be stored"] if isinstance(error, RuntimeError) else [])
 
 
 @pytest.mark.slow
@@ -181,7 +181,9 @@ def test_a_port_in_use_names_the_key_and_a_way_out() -> None:
         host, _, port = endpoint.partition(":")
         with pytest.raises(PortInUse) as taken:
             GrpcReceiver(KEY, Grpc(endpoint=Address(host, int(port))), surroundings())
-    assert str(taken.value).startswith(f"{endpoint} is in use by another program; stop it, or change receivers.otlp.")
+    assert str(taken.value).startswith(
+        f"{endpoint} is in use by another program; stop that program, or change receivers.otlp."
+    )
 
 
 @pytest.mark.slow
@@ -211,7 +213,7 @@ def test_a_call_without_a_message_is_an_invalid_argument() -> None:
     with receiver(FakeIntake()) as endpoint, channel_to(endpoint) as channel, refusing as refused:
         channel.stream_unary(EXPORT)(iter(()))
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert refused.value.details() == "the call has no message; send one request"
+    assert refused.value.details() == "the call contains no message; send one request"
 
 
 class Awaited:

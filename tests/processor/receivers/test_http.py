@@ -102,7 +102,7 @@ BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
             b"",
             {"content_encoding": "br"},
             415,
-            "content encoding 'br' is not known; send gzip, deflate or none",
+            "content encoding 'br' is not supported; use gzip, deflate or none",
         ),
         (
             b"no gzip",
@@ -110,11 +110,11 @@ BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
             400,
             "the gzip stream is damaged: Error -3 while",
         ),
-        (gzip.compress(b"x" * 100)[:-12], {"content_encoding": "gzip"}, 400, "the gzip stream ends too early"),
-        (zlib.compress(b"x" * 100)[:-6], {"content_encoding": "deflate"}, 400, "the deflate stream ends too early"),
-        (b"", {"content_encoding": "gzip"}, 400, "the gzip stream ends too early"),
-        (BOMB, {"content_encoding": "gzip"}, 413, "the request is larger than 20 MiB; send it in smaller parts"),
-        (b"\0" * (MAX_REQUEST + 1), {}, 413, "the request is larger than 20 MiB; send it in smaller parts"),
+        (gzip.compress(b"x" * 100)[:-12], {"content_encoding": "gzip"}, 400, "the gzip stream is truncated"),
+        (zlib.compress(b"x" * 100)[:-6], {"content_encoding": "deflate"}, 400, "the deflate stream is truncated"),
+        (b"", {"content_encoding": "gzip"}, 400, "the gzip stream is truncated"),
+        (BOMB, {"content_encoding": "gzip"}, 413, "the request is larger than 20 MiB; split it into smaller requests"),
+        (b"\0" * (MAX_REQUEST + 1), {}, 413, "the request is larger than 20 MiB; split it into smaller requests"),
     ],
     ids=["text", "no type", "brotli", "no gzip", "cut gzip", "cut deflate", "empty gzip", "bomb", "too large"],
 )
@@ -185,7 +185,7 @@ def test_json_that_is_no_otlp_is_a_400_with_a_status_in_json(body: bytes) -> Non
     with receiver(intake) as url:
         answer = post(url, body, "/v1/traces", content_type=JSON)
     assert (answer.status_code, answer.headers["content-type"], answer.json()["code"]) == (400, JSON, 3)
-    assert answer.json()["message"].startswith("not an OTLP/JSON request of traces: ")
+    assert answer.json()["message"].startswith("not an OTLP/JSON request for traces: ")
     assert intake.taken == []
 
 
@@ -194,7 +194,7 @@ def test_json_of_millions_of_empty_objects_is_refused_before_they_are_made() -> 
     intake, body = FakeIntake(), b'{"resourceSpans":[' + b"{}," * MAX_MESSAGES + b"{}]}"
     with receiver(intake) as url:
         answer = post(url, gzip.compress(body), "/v1/traces", content_type=JSON, content_encoding="gzip")
-    sentence = "the request holds more than 500,000 objects; send it in smaller parts"
+    sentence = "the request contains more than 500,000 objects; split it into smaller requests"
     assert (answer.status_code, answer.json()) == (413, {"code": 3, "message": sentence})
     assert intake.taken == []
 
@@ -218,7 +218,7 @@ def test_thousands_of_members_and_what_follows_deflate_are_refused() -> None:
         many = post(url, gzip.compress(b"", mtime=0) * 20_000, content_encoding="gzip")
         more = post(url, zlib.compress(b"") * 2, content_encoding="deflate")
     assert (many.status_code, more.status_code) == (400, 400)
-    sentence = "the gzip stream has more than 10,000 members; pack the body as one"
+    sentence = "the gzip stream has more than 10,000 members; compress the body as a single stream"
     assert Status.FromString(many.content).message == sentence
 
 
@@ -299,7 +299,7 @@ def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptur
         export_spans(OTLPSpanExporter(f"{url}/v1/traces"), "a")
     assert [names(signal, body) for signal, body in intake.taken] == [["a"]]
     ours = [record.getMessage() for record in caplog.records if record.name == "driftline"]
-    assert ours == (["a traces request could not be kept"] if isinstance(error, RuntimeError) else [])
+    assert ours == (["a traces request could not be stored"] if isinstance(error, RuntimeError) else [])
 
 
 def test_other_methods_and_paths_are_refused_and_the_outcome_api_is_mounted() -> None:
@@ -309,7 +309,7 @@ def test_other_methods_and_paths_are_refused_and_the_outcome_api_is_mounted() ->
         status = Status.FromString(wrong.content)
         assert (status.code, status.message) == (12, "/v1/traces takes POST, not GET")
         lost = post(url, path="/v1/profiles")
-        sentence = "nothing is at /v1/profiles; send to /v1/traces, /v1/metrics or /v1/logs"
+        sentence = "there is nothing at /v1/profiles; send to /v1/traces, /v1/metrics or /v1/logs"
         assert (lost.status_code, Status.FromString(lost.content)) == (404, Status(code=5, message=sentence))
         lost = post(url, path="/v1/profiles", content_type=JSON)
         assert (lost.headers["content-type"], lost.json()) == (JSON, {"code": 5, "message": sentence})
@@ -387,7 +387,9 @@ def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
     taken = first.address
     with pytest.raises(PortInUse) as in_use:
         HttpServers().bind(taken, "web.endpoint")
-    assert str(in_use.value).startswith(f"{taken} is in use by another program; stop it, or change web.endpoint, as in")
+    assert str(in_use.value).startswith(
+        f"{taken} is in use by another program; stop that program, or change web.endpoint, for example to"
+    )
     first.stop()
 
 
@@ -409,7 +411,7 @@ def test_the_likely_holder_of_a_well_known_port_is_named(
 
 
 def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
-    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:4318 cannot be listened on \(.*\); change some\.key"):
+    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:4318 cannot be used to listen \(.*\); change some\.key"):
         HttpServers().bind(Address("192.0.2.1", 4318), "some.key")
 
 

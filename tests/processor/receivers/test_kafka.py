@@ -202,7 +202,7 @@ def test_a_state_that_takes_nothing_is_waited_for(
     monkeypatch.setattr(state.state, "offer", ill)
     counters = read(state, Brokers([outcome("a")]), model="churn")
     assert (state.rows(IDS), rejected(counters)) == ([("a", "churn")], {})
-    assert "kafka/labels: the state takes nothing; waiting" in caplog.text
+    assert "kafka/labels: the storage accepts nothing; waiting" in caplog.text
 
 
 def test_what_a_broker_tells_is_logged_once_and_read_over(open_state: Open, caplog: pytest.LogCaptureFixture) -> None:
@@ -222,30 +222,30 @@ def test_what_the_file_says_reaches_the_client(open_state: Open) -> None:
 @pytest.mark.parametrize(
     ("written", "sentence"),
     [
-        ("kafka/a: {brokers: b, topics: t}", "receivers.kafka/a.brokers: 'b' has no port; write 'b:9092'"),
-        ("kafka/a: {brokers: [], topics: t}", "receivers.kafka/a.brokers: none are named; write at least one"),
+        ("kafka/a: {brokers: b, topics: t}", "receivers.kafka/a.brokers: 'b' has no port; use 'b:9092'"),
+        ("kafka/a: {brokers: [], topics: t}", "receivers.kafka/a.brokers: the list is empty; add at least one"),
         ("kafka/a: {topics: t}", "receivers.kafka/a.brokers: is missing and has no default"),
         ("kafka/a: {brokers: 'b:1', topics: t, formt: json}", "receivers.kafka/a.formt: there is no such key; did you"),
-        ("kafka/a: {brokers: 'b:1', topics: t, format: xml}", "receivers.kafka/a.format: 'xml' is not known; write"),
+        ("kafka/a: {brokers: 'b:1', topics: t, format: xml}", "receivers.kafka/a.format: 'xml' is not allowed; use"),
         (
             "kafka/a: {brokers: 'b:1', topics: t, signal: logs}",
-            "receivers.kafka/a.signal: json holds outcomes; leave it",
+            "receivers.kafka/a.signal: json contains outcomes; remove the key",
         ),
         (
             "kafka/a: {brokers: 'b:1', topics: t, format: otlp_json, model: m}",
-            "receivers.kafka/a.model: OTLP says itself whose its rows are",
+            "receivers.kafka/a.model: OTLP messages already contain the model",
         ),
         (
             "kafka/a: {brokers: 'b:1', topics: t, options: {group.id: g}}",
-            "receivers.kafka/a.options: 'group.id' is Driftline's own; write group",
+            "receivers.kafka/a.options: 'group.id' is set by Driftline; use group",
         ),
         (
             "kafka/a: {brokers: 'b:1', topics: t}, kafka/b: {brokers: 'b:1', topics: [t]}",
-            "receivers.kafka/b.topics: group 'driftline' reads 't' in kafka/a, too; name it once",
+            "receivers.kafka/b.topics: group 'driftline' also reads 't' in kafka/a; use the topic only once",
         ),
         (
             "kafak/a: {brokers: 'b:1', topics: t}",
-            "receivers.kafak/a: 'kafak' is no type of receiver; did you mean 'kafka'?",
+            "receivers.kafak/a: 'kafak' is not a type of receiver; did you mean 'kafka'?",
         ),
     ],
 )

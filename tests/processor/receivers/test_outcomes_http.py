@@ -105,25 +105,25 @@ BAD: list[tuple[object, str]] = [
     ({"actual": 1}, "id is missing"),
     ({"id": "", "actual": 1}, "id is missing"),
     ({"id": math.nan, "actual": 1}, "id is missing"),
-    ({"id": True, "actual": 1}, "id is true or false; send a text or a number"),
-    ({"id": ["a"], "actual": 1}, "id is a list; send a text or a number"),
+    ({"id": True, "actual": 1}, "id is true or false; send a string or a number"),
+    ({"id": ["a"], "actual": 1}, "id is a list; send a string or a number"),
     ({"id": "x" * 1_000_000, "actual": 1}, "id has more than 1,024 characters"),
-    ({"id": "a\ud800", "actual": 1}, "id holds half a surrogate pair, which is no Unicode text"),
-    ({"id": "a", "actual": "\udfff"}, "actual holds half a surrogate pair, which is no Unicode text"),
+    ({"id": "a\ud800", "actual": 1}, "id contains half a surrogate pair, which is not valid Unicode"),
+    ({"id": "a", "actual": "\udfff"}, "actual contains half a surrogate pair, which is not valid Unicode"),
     ({"id": "a"}, "actual is missing"),
     ({"id": "a", "actual": None}, "actual is missing"),
-    ({"id": "a", "actual": math.nan}, "actual is not finite; send a finite number, or nothing until it is known"),
-    ({"id": "a", "actual": -math.inf}, "actual is not finite; send a finite number, or nothing until it is known"),
-    ({"id": "a", "actual": 10**400}, "actual is not finite; send a finite number, or nothing until it is known"),
+    ({"id": "a", "actual": math.nan}, "actual is not finite; send a finite number, or no outcome until it is known"),
+    ({"id": "a", "actual": -math.inf}, "actual is not finite; send a finite number, or no outcome until it is known"),
+    ({"id": "a", "actual": 10**400}, "actual is not finite; send a finite number, or no outcome until it is known"),
     (
         {"id": "a", "actual": {"class": "late"}},
-        "actual is an object, and it gives an item a relevance that is no number",
+        "actual is an object, and it has a relevance that is not a finite number",
     ),
     (
         {"id": "a", "actual": 1, "weight": 0},
-        "weight is not a number from 1e-12 to 1e12, 1 / the probability of review",
+        "weight is not a number from 1e-12 to 1e12 (1 / the probability of review)",
     ),
-    ({"id": "a", "actual": 1, "weight": "2"}, "weight is a text; send a number"),
+    ({"id": "a", "actual": 1, "weight": "2"}, "weight is a string; send a number"),
     (
         {"id": "a", "actual": 1, "time": "noon"},
         "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262",
@@ -136,10 +136,10 @@ BAD: list[tuple[object, str]] = [
     ),
     (
         {"id": "a", "actuall": 1},
-        "unknown key 'actuall'; an outcome has id, actual, time, prediction_time, weight, item, value, "
+        "unknown key 'actuall'; an outcome has the keys id, actual, time, prediction_time, weight, item, value, "
         "retracted, slices, model, environment",
     ),
-    ("A-1", 'an outcome is an object like {"id": …, "actual": …}; this is a text'),
+    ("A-1", 'an outcome must be an object like {"id": …, "actual": …}, not a string'),
 ]
 
 
@@ -195,14 +195,14 @@ def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
     assert answer["rejected"] == [
         {"index": 1, "reason": "id is missing"},
         {"index": 2, "reason": "actual is missing"},
-        {"index": 3, "reason": "actual is not finite; send a finite number, or nothing until it is known"},
-        {"index": 4, "reason": "the line has not the 5 cells of the header"},
+        {"index": 3, "reason": "actual is not finite; send a finite number, or no outcome until it is known"},
+        {"index": 4, "reason": "the line does not have 5 cells, as the header has"},
         {
             "index": 5,
             "reason": "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262",
         },
-        {"index": 6, "reason": "weight is not a number from 1e-12 to 1e12, 1 / the probability of review"},
-        {"index": 8, "reason": "the line has not the 5 cells of the header"},
+        {"index": 6, "reason": "weight is not a number from 1e-12 to 1e12 (1 / the probability of review)"},
+        {"index": 8, "reason": "the line does not have 5 cells, as the header has"},
         {"index": 9, "reason": "id has more than 1,024 characters"},
     ]
     (table,) = state.tables
@@ -277,7 +277,7 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
         ('{"model": "m", "outcomes": [], "modle": 1}', "application/json", "", "unknown key 'modle'"),
         ('{"outcomes": [{"id": 1, "actual": 1}]}', "application/json", "", "no model is named"),
         ('{"model": {}, "outcomes": []}', "application/json", "", "model is an object"),
-        ("{\nid,actual", "application/x-ndjson", "?model=m", "no line is JSON; the first: this is not JSON"),
+        ("{\nid,actual", "application/x-ndjson", "?model=m", "no line is JSON; the first error: this is not JSON"),
         ('{"id": 1, "actual": 1}', "application/x-ndjson", "", "no model is named"),
         ("id,actual\na,1\n", "text/csv", "", "no model is named"),
         ("id,truth\na,1\n", "text/csv", "?model=m", "the header has no column 'actual'"),
@@ -285,12 +285,12 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
             "id;actual\na;1\n",
             "text/csv",
             "?model=m",
-            "the header has no column 'id'; it needs id and actual (columns are separated by commas)",
+            "the header has no column 'id'; id and actual are required (columns are separated by commas)",
         ),
-        ("id,actual,wieght\na,1,2\n", "text/csv", "?model=m", "column 'wieght' is not known"),
-        ("id,id,actual\na,a,1\n", "text/csv", "?model=m", "a column comes twice"),
-        ("", "text/csv", "?model=m", "this is no CSV"),
-        ("id,actual\na,1\n".encode("utf-16"), "text/csv", "?model=m", "this is no text in UTF-8"),
+        ("id,actual,wieght\na,1,2\n", "text/csv", "?model=m", "unknown column 'wieght'"),
+        ("id,id,actual\na,a,1\n", "text/csv", "?model=m", "two columns have the same name"),
+        ("", "text/csv", "?model=m", "this is not a CSV"),
+        ("id,actual\na,1\n".encode("utf-16"), "text/csv", "?model=m", "this is not UTF-8 text"),
         ("[" * 100_000, "application/json", "", "this is not JSON"),
     ],
 )

@@ -40,7 +40,7 @@ def test_a_part_that_was_acknowledged_counts_once_also_after_a_restart(tmp_path:
 
 @pytest.mark.slow
 def test_parts_come_in_any_order_and_the_first_that_is_missing_is_next(running: StateWithRoutes) -> None:
-    assert running.upload() == {"error": "nothing of this upload has come; begin with ?part=0"}
+    assert running.upload() == {"error": "no part of this upload has arrived; begin with ?part=0"}
     running.part(2, "id,actual\nc,1\n")
     running.part(0, "id,actual\na,1\nb,\n,1\n")
     assert running.upload() == {
@@ -68,7 +68,7 @@ def test_a_part_of_which_nothing_can_be_used_has_come_all_the_same(running: Stat
 def test_a_part_with_other_bytes_is_refused_and_takes_nothing(running: StateWithRoutes) -> None:
     running.part(0, "id,actual\na,1\n")
     answer = running.part(0, "id,actual\nb,1\n")
-    assert (answer.status_code, "name a file that changed another upload" in answer.json()["error"]) == (409, True)
+    assert (answer.status_code, "use a different upload name" in answer.json()["error"]) == (409, True)
     assert running.rows("SELECT id FROM outcomes") == [("a",)]
 
 
@@ -83,7 +83,7 @@ def test_a_part_is_named_by_both_its_upload_and_its_number(running: StateWithRou
     headers = {"content-type": "text/csv"}
     answer = running.client.post(f"/v1/outcomes?model=m&{query}", content="id,actual\na,1\n", headers=headers)
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith("a part is named ?upload=NAME&part=0")
+    assert answer.json()["error"].startswith("a part needs ?upload=NAME&part=0")
 
 
 @pytest.mark.slow

@@ -105,13 +105,17 @@ GOOD = [
 """Programs, our own pages, and a proxy that keeps the name of the page or puts an address in its place."""
 
 EVIL: list[tuple[dict[str, str], int, str]] = [
-    ({"host": "evil.example"}, 421, "this is not 'evil.example'; if people or programs call it so, name it in allowed"),
+    (
+        {"host": "evil.example"},
+        421,
+        "this processor is not 'evil.example'; if it is reached by this name, add the name to allowed",
+    ),
     ({"host": "evil.example:8780", "origin": "http://evil.example:8780"}, 421, "allowed_hosts"),
     ({"host": "127.0.0.1.evil.example"}, 421, "allowed_hosts"),
     ({"host": "localhost.evil.example"}, 421, "allowed_hosts"),
     ({"host": "xdrift.example.com"}, 421, "allowed_hosts"),
     ({"host": "[evil]"}, 421, "allowed_hosts"),
-    ({"host": "evil/@localhost"}, 400, "is no host"),
+    ({"host": "evil/@localhost"}, 400, "is not a host"),
     ({"origin": "http://evil.example"}, 403, "receivers.otlp.protocols.http.cors.allowed_origins"),
     ({"origin": "null"}, 403, "allowed_origins"),
     ({"host": "localhost:8780", "origin": "http://localhost:3000"}, 403, "allowed_origins"),
@@ -184,9 +188,9 @@ def test_a_site_that_may_send_otlp_reads_no_pages(ports: dict[str, Port]) -> Non
 def test_an_exporter_is_told_in_its_own_words(ports: dict[str, Port]) -> None:
     url, host = f"{ports['http'].base}/v1/traces", {"host": "driftline"}
     told = httpx.post(url, headers={**host, "content-type": "application/x-protobuf"}, trust_env=False)
-    assert Status.FromString(told.content).message.startswith("this is not 'driftline'")
+    assert Status.FromString(told.content).message.startswith("this processor is not 'driftline'")
     told = httpx.post(url, headers={**host, "content-type": "application/json"}, trust_env=False)
-    assert told.json()["message"].startswith("this is not 'driftline'")
+    assert told.json()["message"].startswith("this processor is not 'driftline'")
 
 
 def test_any_name_may_be_allowed_but_not_every_page() -> None:

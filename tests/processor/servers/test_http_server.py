@@ -174,7 +174,7 @@ def test_a_new_connection_takes_the_place_of_the_most_silent(caplog: pytest.LogC
             assert status(sixth) == b"HTTP/1.1 503 Service Unavailable"
             sixth.close()
         [said] = [record.getMessage() for record in caplog.records if record.name == "driftline"]
-        assert said.startswith("3 HTTP connections are open and new ones are answered 503; raise limits.connections")
+        assert said.startswith("3 HTTP connections are open, and new connections get 503; raise limits.connections")
         for client in (half, idle, other, fourth, fifth):
             client.close()
 
@@ -235,7 +235,7 @@ def test_what_the_system_refuses_is_said_once_a_minute(caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING):
         asyncio.run(accept_and_fail())
     said = [record.getMessage() for record in caplog.records]
-    assert [sentence.partition(" (")[0] for sentence in said] == ["HTTP connections cannot be accepted: full"] * 2
+    assert [sentence.partition(" (")[0] for sentence in said] == ["new HTTP connections cannot be accepted: full"] * 2
 
 
 def test_what_keeps_a_port_from_answering_is_raised_and_the_loop_ends() -> None:

@@ -37,7 +37,7 @@ def test_a_call_that_fails_costs_no_other(caplog: pytest.LogCaptureFixture) -> N
 
     asyncio.run(both())
     assert called == [1]
-    assert [record.getMessage() for record in caplog.records] == ["an answer could not be given"]
+    assert [record.getMessage() for record in caplog.records] == ["a response could not be sent"]
 
 
 def test_what_another_thread_makes_is_awaited_for_a_while() -> None:

@@ -104,11 +104,11 @@ def test_a_request_above_the_limit_is_told_to_come_in_parts() -> None:
     memory = RequestMemory(4 * MIB)
     with receiver(memory) as address, half_sent(address, 4 * MIB, 3 * MIB + 1) as sender:
         answer = b""
-        while not answer.endswith(b"send it in parts"):
+        while not answer.endswith(b"split it into smaller requests"):
             answer += (more := sender.recv(1000))
             assert more, answer
     assert answer.startswith(b"HTTP/1.1 413")
-    assert b"larger than 3 MiB, the most that limits.request_bytes leaves to one" in answer
+    assert b"larger than 3 MiB, the limit for one request (limits.request_bytes)" in answer
 
 
 def test_a_packed_request_that_finds_no_room_may_come_again() -> None:

@@ -67,8 +67,8 @@ def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout == (
-        f"storage.directory: {tmp_path} is held by another process; stop the other 'driftline up', "
-        "or name another directory\n"
+        f"storage.directory: {tmp_path} is in use by another process; stop the other 'driftline up', "
+        "or use another directory\n"
     )
     store.close()
 
@@ -107,9 +107,10 @@ def rows_of(store: Store) -> int:
 
 def missing(directory: Path, since: int) -> str:
     return (
-        f"storage.directory: what was acknowledged from {iso_time(since)} to {iso_time(STAMPS[-1])} was lost in "
-        f"{directory}/driftline.duckdb: the write-ahead log beside it was cut, lost or moved away; what the log of "
-        "requests still holds of it is stored again, the rest must be sent again where it is still kept"
+        f"storage.directory: data acknowledged from {iso_time(since)} to {iso_time(STAMPS[-1])} was lost in "
+        f"{directory}/driftline.duckdb: its write-ahead log was truncated, lost or moved away; "
+        "the part that is still in the log "
+        "of requests is stored again, and the senders must send the rest again if they still have it"
     )
 
 
@@ -171,11 +172,11 @@ def test_of_a_damaged_log_everything_before_the_damage_is_kept_by_following_the_
         Store(state)
     said = str(raised.value)
     assert said.startswith(f"storage.directory: the write-ahead log {log} is damaged (")
-    assert f"with all that came until {iso_time(STAMPS[0])}, opens without it: leave that where it is" in said
-    assert f"at most what was acknowledged from {iso_time(STAMPS[0])} to {iso_time(STAMPS[-1])} is missing" in said
+    assert f"with all data until {iso_time(STAMPS[0])}, opens without the log: do not move it" in said
+    assert f"at most the data acknowledged from {iso_time(STAMPS[0])} to {iso_time(STAMPS[-1])} is missing" in said
     assert sorted(file.name for file in state.iterdir()) == sorted(file.name for file in crashed.iterdir())
 
-    command = re.search("keep the log up to the damage: (.*); at most", said)
+    command = re.search("keep the log up to the damage: (.*); then at most", said)
     assert command is not None
     subprocess.run(command[1], shell=True, check=True)
     assert (state / "driftline.duckdb.wal.damaged").read_bytes() == data
@@ -193,7 +194,7 @@ def test_a_damaged_file_is_not_taken_for_its_log(tmp_path: Path, crashed: Path, 
     file = state / "driftline.duckdb"
     data = file.read_bytes()
     file.write_bytes({"header": bytes(64) + data[64:], "cut": data[: len(data) // 2], "empty": b""}[damage])
-    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), and not only its log"):
+    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), not only its log"):
         Store(state)
 
 
@@ -206,7 +207,7 @@ def test_a_damaged_block_is_no_lock(tmp_path: Path, crashed: Path) -> None:
     header = 3 * 4096
     data[header:] = bytes(byte ^ 0x55 for byte in data[header:])
     file.write_bytes(data)
-    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), and not only its log"):
+    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), not only its log"):
         Store(state)
 
 

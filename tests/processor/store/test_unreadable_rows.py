@@ -142,7 +142,7 @@ def test_a_baseline_that_could_not_be_read_back_is_not_stored_and_that_is_said_o
     assert state.read("SELECT count(*) AS n FROM baselines").to_pylist() == [{"n": 0}]
     assert state.read("SELECT count(*) AS n FROM predictions").to_pylist() == [{"n": 3 * ENOUGH}]
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
-        "no baseline could be learned for m; learning begins anew"
+        "no baseline could be learned for m; learning starts again"
     ]
     state.stop()
     opened(tmp_path).stop()
@@ -173,13 +173,15 @@ def test_rows_that_cannot_be_read_cost_themselves_and_are_said(
     assert view.baseline is not None
     assert view.baseline.digest == good.digest  # of another version, where the own one is lost
     said_so = (
-        "rows of the state cannot be read and are left out: 1 of baselines, 1 of concept, 1 of evaluations,"
-        " 1 of series; the log names them"
+        "rows of the state cannot be read and are ignored: 1 of baselines, 1 of concept, 1 of evaluations,"
+        " 1 of series; see the log for details"
     )
     assert state.state.health.problems() == [Problem("unreadable_rows", said_so, ready=True)]
     said = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
     assert len(said) == 4
-    assert said[0].startswith("storage: a row of series (model churn, version 1, series 1) cannot be read and is left")
+    assert said[0].startswith(
+        "storage: a row of series (model churn, version 1, series 1) cannot be read and is ignored"
+    )
     state.send(predictions(["c"]))  # what was kept for learning is counted now, as far as it can be read
     assert state.view().rows == 3
 
@@ -192,5 +194,5 @@ def test_an_order_to_delete_that_cannot_be_read_is_kept_aside_and_said(
     assert [order.values for order in orders] == [("a",)]
     (tmp_path / "erase.json").write_text('[{"what": 1}]')
     assert list(orders) == []
-    assert "give the orders to delete again" in caplog.text
+    assert "send the requests to delete again" in caplog.text
     assert (tmp_path / "erase.unreadable").read_text() == '[{"what": 1}]'

@@ -40,7 +40,7 @@ def drawn(table: Table, width: int) -> list[str]:
 
 def test_the_models_fit_eighty_columns() -> None:
     assert drawn(models_table(document("/api/v1/models"), 80, NOW), 80) == [
-        "model            state   rows      drifted said → was performance    known",
+        "model            state   rows      drifted pred → act performance    known",
         "flights winter … at risk  57k          2/9  23 → 33 % log loss 0.650  96 %",
         "fraud v7 prod    unknown  15k          1/1          – –                  –",
         "animals 2        –       4.0k            –          – log loss 0.300  10 %",
@@ -62,7 +62,7 @@ def test_rows_that_did_not_arrive_are_shown_where_some_did_not() -> None:
 def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
     header, flights, fraud, *_ = drawn(models_table(document("/api/v1/models"), 170, NOW), 170)
     assert header == (
-        "model               state   traffic      rows last    window                       drifted   PSI said → was "
+        "model               state   traffic      rows last    window                       drifted   PSI pred → act "
         "performance                                           known"
     )
     assert flights == (

@@ -124,7 +124,7 @@ def test_the_whole_picture() -> None:
         "temp  ▅▅    ▃█   drift     large    KS 0.41  0.5   0.205  0.1025  0 → 4 %",
         "wind  ▅▅    ▃█   no drift         KS 0.0002  0.5  0.0001   5e−05  0 → 4 %",
         "",
-        "importance unknown: all features count the same",
+        "importance unknown: all features have the same weight",
         "",
         "1 of 2 features drifted, temp most (KS 0.41: large); ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline.",
     ]
@@ -165,7 +165,7 @@ def test_statistics_are_shown_where_they_are_asked_for() -> None:
         assert statistic not in short
         assert statistic in long
     assert "KS 0.41" in short
-    assert "within normal variation: it shifted, and the baseline's own days and weeks differ as much" in short
+    assert "within normal variation: it shifted, but not more than days and weeks of the baseline differ" in short
 
 
 def test_estimates_stand_for_outcomes_that_have_not_come() -> None:
@@ -204,7 +204,7 @@ def test_the_newest_ten_windows_have_a_line_each() -> None:
     assert lines[0].rstrip() == "4 earlier windows: --all"
     assert lines[2].startswith("1970-01-05")
     assert "\n1970-01-01" in whole.getvalue()
-    assert lines[-1].rstrip() == "The statistics behind this: --explain"
+    assert lines[-1].rstrip() == "To show the statistics, use --explain"
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100])
@@ -270,11 +270,11 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
         ([feature("a", "ok", 0.01)], "none of 1 feature drifted; no outcomes, so performance is unknown."),
         (
             [feature("a", "inconclusive", 0.0), feature("b", "inconclusive", 0.0)],
-            "no feature can be judged: inconclusive; no outcomes, so performance is unknown.",
+            "no feature can be evaluated: inconclusive; no outcomes, so performance is unknown.",
         ),
         (
             [feature("a", "drift", 0.3, "large", "chi2"), feature("b", "inconclusive", 0.0)],
-            "1 of 1 feature drifted (1 cannot be judged), a most (PSI 0.3: large); "
+            "1 of 1 feature drifted (1 cannot be evaluated), a most (PSI 0.3: large); "
             "no outcomes, so performance is unknown.",
         ),
         ([], "1,000 rows; no outcomes, so performance is unknown."),

@@ -41,7 +41,7 @@ def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) ->
     assert "  1 model\n" in printed(url)[1]
     view.known = []
     assert "1 outcome waits for model rsik.\n" in printed(url)[1]
-    assert "No model has been seen yet" in printed(url)[1]
+    assert "No model has sent data yet" in printed(url)[1]
 
 
 def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the_first_row(
@@ -92,8 +92,8 @@ def test_it_says_why_a_model_drifts(served: tuple[FakeView, str]) -> None:
 def test_where_nothing_answers_one_sentence_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed("127.0.0.1:1")[0] == 1
     assert capsys.readouterr().err == (
-        "driftline top: nothing answers at http://127.0.0.1:1; start 'driftline up', "
-        "or name a running one: driftline top URL\n"
+        "driftline top: there is no response from http://127.0.0.1:1; start 'driftline up', "
+        "or pass the URL of a running processor: driftline top URL\n"
     )
 
 
@@ -103,7 +103,8 @@ def test_another_server_is_told_from_a_processor(capsys: pytest.CaptureFixture[s
         for address in (url, url + "/page", url + "/nowhere"):
             assert printed(address)[0] == 1
             assert capsys.readouterr().err == (
-                f"driftline top: {address} answers, but not as Driftline does; name the pages' address (web.endpoint)\n"
+                f"driftline top: the response of {address} is not from Driftline; use the address of its pages "
+                "(web.endpoint)\n"
             )
 
 
@@ -123,7 +124,7 @@ def test_garbage_is_one_sentence_and_a_failure(garbage: str, capsys: pytest.Capt
     with serve(Starlette(routes=[Route("/api/v1/models", answer)])) as url:
         assert printed(url)[0] == 1
     assert capsys.readouterr().err == (
-        f"driftline top: {url} answers, but not as Driftline does; name the pages' address (web.endpoint)\n"
+        f"driftline top: the response of {url} is not from Driftline; use the address of its pages (web.endpoint)\n"
     )
 
 
@@ -133,7 +134,7 @@ def test_garbage_in_a_terminal_starts_no_application(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     with serve(Starlette(routes=[Route("/api/v1/models", JSONResponse({"models": [{}]}))])) as url:
         assert run(url, Console(file=io.StringIO(), width=100, force_terminal=True)) == 1
-    assert "answers, but not as Driftline does" in capsys.readouterr().err
+    assert "is not from Driftline" in capsys.readouterr().err
 
 
 def test_a_terminal_without_a_keyboard_gets_the_page_once(

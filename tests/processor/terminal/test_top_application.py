@@ -177,7 +177,7 @@ def test_where_no_model_fits_it_says_how_to_see_all(many_models: tuple[FakeView,
     async def play(pilot: Pilot[None]) -> None:
         await pilot.press("slash", *"nothing", "enter", "enter")
         assert names(pilot) == []
-        assert "No model is shown: Escape." in screen_text(pilot)
+        assert "No model matches; press Escape." in screen_text(pilot)
 
     played(many_models[1], play)
 
@@ -250,7 +250,7 @@ def test_enter_goes_into_a_model_and_escape_comes_back(served: tuple[FakeView, s
         assert "windows of 1mo" in lines[0]
         assert "flights winter demo · binary · 56,965 rows · 54,800 outcomes" in text
         assert "The model has been at risk since 1 March 2013: wind_speed moved" in text
-        assert "Send more outcomes of its rows: those that are known do not tell." in text
+        assert "Send more outcomes of its rows: those that have arrived are inconclusive." in text
         assert "1. temp x·[2J[red]y[/]" in text
         wind = next(line for line in lines if line.strip().startswith("wind_speed"))
         assert {"drift", "moderate", "KS", "0.1804"} <= {*wind.split()}
@@ -304,8 +304,8 @@ def test_a_model_without_windows_says_what_is_missing(served: tuple[FakeView, st
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, ModelScreen))
         text = " ".join(screen_text(pilot).split())
-        assert "no window yet" in text
-        assert "Nothing can be said of it before its first window." in text
+        assert "no windows yet" in text
+        assert "There is no verdict before the first window." in text
         assert "Learning a baseline: 10 of 1,000 rows have arrived" in text
 
     played(url, play, WIDE)
@@ -320,7 +320,7 @@ def test_a_model_that_is_forgotten_while_it_is_read_is_said_to_be_gone(served: t
         view.known = view.known[1:]
         assert isinstance(pilot.app, TopApplication)
         pilot.app.look()
-        await until(pilot, lambda: "this model is gone" in screen_text(pilot))
+        await until(pilot, lambda: "this model no longer exists" in screen_text(pilot))
 
     played(url, play)
 
@@ -346,7 +346,7 @@ def test_without_a_model_it_says_where_to_read_on(served: tuple[FakeView, str]) 
 
     async def play(pilot: Pilot[None]) -> None:
         text = " ".join(screen_text(pilot).split())
-        assert "No model has been seen yet" in text
+        assert "No model has sent data yet" in text
         assert "1 outcome waits for model rsik." in text
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, ModelsScreen)
@@ -358,7 +358,7 @@ def test_without_a_model_it_says_where_to_read_on(served: tuple[FakeView, str]) 
 def test_the_question_mark_shows_the_keys(served: tuple[FakeView, str]) -> None:
     async def play(pilot: Pilot[None]) -> None:
         await pilot.press("question_mark")
-        await until(pilot, lambda: "go into the model; Escape comes back" in screen_text(pilot))
+        await until(pilot, lambda: "open the model; Escape goes back" in screen_text(pilot))
         await pilot.press("escape", "q")
         await until(pilot, lambda: pilot.app.return_code == 0)
 

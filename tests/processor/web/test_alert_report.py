@@ -85,5 +85,5 @@ def test_a_report_that_fails_is_logged_and_holds_no_message_up(
     model = flights()
     assert reports(model, alert(model))(sent()) is None
     assert [one.message for one in caplog.records] == [
-        "the report of an alert could not be written; the message goes without it"
+        "the report of an alert could not be written; the message is sent without it"
     ]

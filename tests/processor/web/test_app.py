@@ -82,17 +82,17 @@ def test_a_failing_view_is_a_sentence_and_not_a_trace() -> None:
     client = TestClient(app_of(Broken()), raise_server_exceptions=False)
     page = client.get("/")
     assert page.status_code == 500
-    assert "this page failed; the processor&#39;s log says why" in page.text
+    assert "this page failed; see the processor&#39;s log" in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
-    assert client.get("/api/v1/models").json() == {"error": "this page failed; the processor's log says why"}
+    assert client.get("/api/v1/models").json() == {"error": "this page failed; see the processor's log"}
 
 
 @pytest.mark.parametrize(
     ("address", "status", "sentence"),
     [
-        ("/models/nobody?", 404, "no model 'nobody' has been seen; / lists those that have"),
+        ("/models/nobody?", 404, "no model 'nobody' has sent data; / lists all models"),
         ("/nowhere?", 404, "there is nothing at /nowhere; start at /"),
-        ("/models/flights?at=noon&", 400, "at is a time, as in ?at=2026-03-01T00:00:00Z"),
+        ("/models/flights?at=noon&", 400, "at must be a time, as in ?at=2026-03-01T00:00:00Z"),
     ],
 )
 def test_a_failure_keeps_its_status_and_its_sentence_in_every_form(
@@ -110,7 +110,7 @@ def test_a_failure_keeps_its_status_and_its_sentence_in_every_form(
 def test_a_form_or_a_table_that_there_is_not_is_told(browse: Browse) -> None:
     client = browse(many())
     answer = client.get("/?format=pdf")
-    assert (answer.status_code, "format=pdf is not known; write html, csv or json" in answer.text) == (400, True)
+    assert (answer.status_code, "format=pdf is not supported; use html, csv or json" in answer.text) == (400, True)
     answer = client.get("/?format=csv&table=none")
     assert (answer.status_code, answer.text) == (404, "this page has no table 'none'; it has models\n")
 
@@ -125,7 +125,7 @@ def test_an_internal_failure_is_json_where_json_was_asked_for() -> None:
     answer = client.get("/?format=json")
     assert (answer.status_code, answer.json()) == (
         500,
-        {"error": "this page failed; the processor's log says why"},
+        {"error": "this page failed; see the processor's log"},
     )
 
 

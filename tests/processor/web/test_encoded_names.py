@@ -77,9 +77,9 @@ def test_a_path_that_is_not_the_one_that_came_is_left_as_it_is() -> None:
 def test_what_is_not_there_is_told_with_its_slashes(browse: Browse) -> None:
     client = browse(named("m"))
     assert client.get("/models/x%2Fdrift?format=json").json() == {
-        "error": "no model 'x/drift' has been seen; / lists those that have"
+        "error": "no model 'x/drift' has sent data; / lists all models"
     }
-    assert client.get("/api/v1/models/x%2Fversions").json()["error"].startswith("no model 'x/versions' has been seen")
+    assert client.get("/api/v1/models/x%2Fversions").json()["error"].startswith("no model 'x/versions' has sent data")
 
 
 def test_a_name_that_cannot_be_encoded_is_a_question_mark_in_every_form(browse: Browse) -> None:

@@ -95,8 +95,8 @@ def test_a_slice_a_window_a_time_and_a_limit_choose(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("?slice=NL", "slice is a key and a value"),
-        ("?limit=0", "limit is a number from 1 to 1000"),
+        ("?slice=NL", "slice must be a key and a value"),
+        ("?limit=0", "limit must be a number from 1 to 1000"),
         ("?since=noon", "since is a time"),
         ("?window=1y", "is no window of this model"),
     ],
@@ -111,7 +111,7 @@ def test_in_a_gap_between_windows_the_nearest_answers_as_it_does_on_the_page(cli
     gap = "window=1d&at=2024-10-08T13:00:00Z"
     answer, page = client.get(f"{PATH}?{gap}").json(), client.get(f"/models/churn/predictions?{gap}&format=json").json()
     check_answer(answer, "Mispredictions")
-    said = "No window with predictions holds 8 October 2024, 13:00; the nearest is 5 October 2024."
+    said = "No window with predictions contains 8 October 2024, 13:00; the nearest is 5 October 2024."
     assert (answer["instead"], answer["start"]) == (said, "2024-10-05T00:00:00Z")
     assert (page["instead"], page["start"]) == (said, "2024-10-05T00:00:00Z")
     for held in (f"{PATH}?window=1d&at=2024-10-04T13:00:00Z", f"{PATH}?window=1d", PATH):

@@ -88,9 +88,9 @@ def test_a_window_a_feature_and_a_metric_have_an_address(browse: Browse) -> None
 @pytest.mark.parametrize(
     ("address", "status", "sentence"),
     [
-        ("/models/nobody", 404, "no model 'nobody' has been seen"),
-        ("/models/flights?window=7h", 404, "'7h' is no window of this model; it has 1d, 1mo"),
-        ("/models/flights?at=noon", 400, "at is a time, as in ?at=2026-03-01T00:00:00Z"),
+        ("/models/nobody", 404, "no model 'nobody' has sent data"),
+        ("/models/flights?window=7h", 404, "'7h' is not a window of this model; it has 1d, 1mo"),
+        ("/models/flights?at=noon", 400, "at must be a time, as in ?at=2026-03-01T00:00:00Z"),
         ("/models/flights?from=2013-10-04&to=2013-10-01", 400, "from=2013-10-04 is not before to=2013-10-01"),
         ("/nowhere", 404, "there is nothing at /nowhere"),
     ],

@@ -40,5 +40,5 @@ def test_a_form_that_names_no_slice_chooses_all_rows() -> None:
 
 @pytest.mark.parametrize("said", ["NL", "=NL"])
 def test_a_slice_without_key_or_value_is_refused(said: str) -> None:
-    with pytest.raises(HTTPException, match="slice is a key and a value"):
+    with pytest.raises(HTTPException, match="slice must be a key and a value"):
         Place("m", slices=(said,)).slice_values()

@@ -106,4 +106,4 @@ def test_what_was_said_of_an_id_and_what_was_believed_before(running: tuple[Stat
     assert [one["start"] for one in now["windows"]][:2] == ["2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z"]
     assert now["windows"][0]["believed"] == "2026-11-20T06:40:00Z"
     assert client.get(path + "2026-11-20T06:00:00Z").json()["windows"] == []
-    assert client.get(path + "soon").json()["error"] == "as_of is a time, as in ?as_of=2026-03-01T00:00:00Z"
+    assert client.get(path + "soon").json()["error"] == "as_of must be a time, as in ?as_of=2026-03-01T00:00:00Z"

@@ -87,7 +87,7 @@ def test_the_page_of_each_version_shows_all_of_them(client: TestClient) -> None:
     for version in ("1", "2", "3"):
         page = client.get(f"/models/churn/versions?version={version}").text
         assert "version 2 is worse than version 1: error rate" in page
-        assert "version 3 cannot be told from version 1 yet" in page
+        assert "version 3 cannot be distinguished from version 1 yet" in page
         assert '<span class="badge state-drift">worse</span>' in page
         assert "without a test" in page
 
@@ -123,9 +123,12 @@ def test_the_command_prints_the_same(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ("{champion: '1', shadow: ['1']}", "'1' is the champion and something else, too; leave one of the two out"),
-        ("{shadow: ['2'], canary: ['2']}", "'2' is named twice; a version is one of them"),
-        ("{since: yesterday}", "'yesterday' is no time"),
+        (
+            "{champion: '1', shadow: ['1']}",
+            "'1' is the champion and is also listed as another kind of version; remove one of the two",
+        ),
+        ("{shadow: ['2'], canary: ['2']}", "'2' is listed twice; list each version once"),
+        ("{since: yesterday}", "'yesterday' is not a time"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, said: str, problem: str) -> None:

@@ -160,14 +160,14 @@ def test_rows_without_an_outcome_are_rows_all_the_same() -> None:
     [
         ({"score": "q"}, "score: there is no column 'q'; the columns are age, plan, visits, p,"),
         ({"features": ["agee"]}, "features: there is no column 'agee'; the columns are"),
-        ({"score": None}, "there is neither a score nor a predicted class; pass score= or predicted="),
-        ({"score": "plan"}, "score holds no number at all; pass the model's scores, and its classes as predicted="),
+        ({"score": None}, "both score and predicted class are missing; pass score= or predicted="),
+        ({"score": "plan"}, "score contains no numbers; pass the model's scores as score= and its classes as"),
         ({"score": [0.5]}, "columns have different lengths: score has 1 rows and"),
         ({"task": "clustering"}, "task is 'clustering'"),
-        ({"actual": "plan"}, "none is known to be the positive one; pass positive_class="),
+        ({"actual": "plan"}, "and the positive class is unknown; pass positive_class="),
         (
             {"classes": ["a", "b"], "positive_class": "b"},
-            "actual has values that are no classes: 0, 1;",
+            "actual has values that are not classes: 0, 1;",
         ),
         ({"score": np.zeros((N, 3))}, "there are 3 score columns; a binary model has 1"),
         ({"task": "multiclass"}, "there are 1 score columns but 2 classes: '0', '1'; pass classes=[...]"),
@@ -265,7 +265,7 @@ def test_saving_where_nothing_can_be_written_leaves_the_old_file(tmp_path: Path)
 
 
 def test_a_file_that_is_not_there_says_how_to_build_it(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no such file; build it with"):
+    with pytest.raises(FileNotFoundError, match="no such file; build the baseline with"):
         Baseline.load(tmp_path / "missing.json")
 
 
@@ -277,7 +277,7 @@ def test_every_truncation_is_refused_with_the_name_of_the_file(tmp_path: Path) -
         with pytest.raises(ValueError, match=re.escape(f"{path}: this is not JSON")):
             Baseline.load(path)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="it is not text"):
+    with pytest.raises(ValueError, match="is not UTF-8 text"):
         Baseline.load(path)
 
 

@@ -463,7 +463,7 @@ def test_what_is_set_after_the_call_changes_neither_the_span_nor_the_record(kind
         assert attributes["ml.prediction.id"] == "said"
         assert attributes["ml.prediction.score"] == 0.25
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        f"driftline: the {what} of a prediction of churn was set after its call, when its span had ended, so it stays "
-        f"as it was; set it inside the call, or inside the with block: driftline.current().{what} = ..."
+        f"driftline: the {what} of a prediction of churn was set after the call, when its span had ended, so it is "
+        f"not changed; set it inside the call, or inside the with block: driftline.current().{what} = ..."
         for what in ("id", "score", "predicted")
     ]

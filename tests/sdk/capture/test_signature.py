@@ -157,9 +157,9 @@ def test_fields_that_neither_the_input_nor_what_is_made_of_it_has_are_named(
     service.flush()
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert [line.partition(";")[0].partition("takes ")[2] for line in warned] == [
-        "ids from the field 'number', but no argument has it, and features= gave the fields 'log'",
-        "times from the field 'when', but no argument has it, and features= gave the fields 'log'",
-        "slices from the field 'city', but no argument has it, and features= gave the fields 'log'",
+        "ids from the field 'number', but no argument has this name, and features= returned the fields 'log'",
+        "times from the field 'when', but no argument has this name, and features= returned the fields 'log'",
+        "slices from the field 'city', but no argument has this name, and features= returned the fields 'log'",
     ]
 
 
@@ -205,7 +205,7 @@ def test_a_result_without_the_selected_field_is_unread(service: Service, caplog:
 
     assert service.attributes()["driftline.prediction.unread"] is True
     assert list(service.table().features) == ["amount"]
-    assert "returned a dict with keys ['error'] without 'p'; say which" in caplog.text
+    assert "returned a dict with keys ['error'] without 'p'; specify how to read the result" in caplog.text
 
 
 def test_the_time_may_be_said(service: Service) -> None:
@@ -231,7 +231,7 @@ def test_several_candidates_for_the_features_are_named(service: Service) -> None
         return 0.25
 
     with pytest.raises(
-        TypeError, match=r"score: any of \['order', 'customer'\] could be the features; say which: features='order'"
+        TypeError, match=r"score: any of \['order', 'customer'\] could be the features; specify them: features='order'"
     ):
         service.model().predict(score)
     service.model().predict(score, features="customer")({}, {"amount": 1.0})
@@ -270,13 +270,13 @@ def test_a_selector_that_names_no_parameter_is_refused(service: Service) -> None
 
 @pytest.mark.parametrize("selector", ["id", "time", "score", "predicted"])
 def test_a_selector_that_is_neither_name_nor_function_is_refused(service: Service, selector: str) -> None:
-    with pytest.raises(TypeError, match=rf"churn.predict\({selector}=\) takes a name or a function, not an int"):
+    with pytest.raises(TypeError, match=rf"churn.predict\({selector}=\) must be a name or a function, not an int"):
         service.model().predict(returns(0.5), **{selector: 5})  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("argument", ["feature_names", "classes"])
 def test_one_text_where_several_names_belong_is_refused(service: Service, argument: str) -> None:
-    with pytest.raises(TypeError, match=rf"{argument} is the text 'age'; write {argument}=\('age',\)"):
+    with pytest.raises(TypeError, match=rf"{argument} is a single string, 'age'; use {argument}=\('age',\)"):
         service.model(**{argument: "age"})
 
 
@@ -291,14 +291,14 @@ def test_a_function_without_parameters_is_refused(service: Service) -> None:
 def test_predict_is_told_apart_from_predicting(service: Service) -> None:
     churn: Any = service.model()
 
-    with pytest.raises(TypeError, match="decorates the function that predicts, it does not make predictions"):
+    with pytest.raises(TypeError, match="is a decorator for the function that predicts and does not make predictions"):
         churn.predict({"amount": 1.0})
 
 
 def test_a_model_without_a_task_cannot_predict_but_can_learn_outcomes(service: Service) -> None:
     churn = service.model(task="")
 
-    with pytest.raises(TypeError, match="has no task; say task='binary'"):
+    with pytest.raises(TypeError, match="has no task; use task='binary'"):
         churn.predict(returns(0.5))
     churn.outcome("A-1", 1)
     assert len(service.outcomes()) == 1
@@ -307,7 +307,7 @@ def test_a_model_without_a_task_cannot_predict_but_can_learn_outcomes(service: S
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": ["stays", "churns"]}, "pass positive_class='stays' or 'churns', whichever the score is"),
+        ({"classes": ["stays", "churns"]}, "pass positive_class='stays' or 'churns', the class whose probability"),
         ({"classes": ["a", "b", "c"]}, "a binary model has two classes"),
         ({"positive_class": "2"}, "not one of the classes"),
         ({"threshold": 50}, "it must be a probability between 0 and 1"),
@@ -364,10 +364,10 @@ def test_a_time_and_slices_in_fields_that_are_not_there_are_told_once_and_counte
 
     fields = "the fields 'orderTime', 'Region', 'plan'"
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        f"driftline: churn.<lambda> takes times from the field 'ordertime', but was given {fields}; the time of the "
-        "call counts instead: time= names a field, an argument or a function of the arguments",
-        f"driftline: churn.<lambda> takes slices from the field 'region', but was given {fields}; such rows are in "
-        "none of them: slices= names fields, arguments or a function of the arguments",
+        f"driftline: churn.<lambda> reads times from the field 'ordertime', but was called with {fields}; the time of "
+        "the call is used instead: set time= to a field, an argument or a function of the arguments",
+        f"driftline: churn.<lambda> reads slices from the field 'region', but was called with {fields}; these rows are "
+        "not in its slices: set slices= to fields, arguments or a function of the arguments",
     ]
     assert reasons("driftline.sdk.unusable.values") == {"no_such_field": 2 * 2 * rows}
     for table in service.tables():
@@ -381,7 +381,7 @@ def test_of_many_fields_the_nearest_are_named(service: Service, caplog: pytest.L
     service.flush()
 
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert "takes times from the field 'ordered_at', but was given the fields 'ordered_on', " in line
+    assert "reads times from the field 'ordered_at', but was called with the fields 'ordered_on', " in line
     assert ", ...; the time" in line
 
 

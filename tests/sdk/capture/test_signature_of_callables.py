@@ -145,7 +145,7 @@ def test_a_builtin_that_tells_no_parameters_is_told_its_features(service: Servic
     with pytest.raises(ValueError):
         inspect.signature(without_signature)
 
-    with pytest.raises(TypeError, match=r"itemgetter does not tell its parameters; say what the features are"):
+    with pytest.raises(TypeError, match=r"the parameters of itemgetter cannot be inspected; specify the features"):
         spend.predict(without_signature)
     score: Any = spend.predict(without_signature, features=lambda order: order)
 

@@ -452,16 +452,16 @@ def test_a_receiver_without_metrics_is_told_once_and_counting_goes_on_until_it_t
     assert [sums(points([body]), "driftline.feature.distribution")[()] for body in service.metrics.bodies] == [3]
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert line.startswith(
-        "driftline: distributions did not reach metrics: it does not take OTLP metrics (404 Not Found); they go on "
-        "being counted"
+        "driftline: distributions could not be sent to metrics: it does not accept OTLP metrics (404 Not Found); "
+        "they are still collected"
     )
 
 
 @pytest.mark.parametrize(
     ("rejected", "line"),
     [
-        (3, "metrics took distributions and rejected 3 points: too old"),
-        (0, "metrics took distributions and warns: too old"),
+        (3, "metrics received distributions and rejected 3 points: too old"),
+        (0, "metrics received distributions and sent a warning: too old"),
     ],
 )
 def test_what_a_receiver_says_of_a_report_that_it_took_is_logged_once(
@@ -501,14 +501,12 @@ def test_a_process_counts_no_more_features_than_it_has_room_for(
     found = arrived(service)
     assert len([point for point in found if point.name == "driftline.feature.distribution"]) == 30
     assert sum(sums(found, "ml.predict.duration").values()) == 15
-    assert "driftline: second: the distributions of 10 features are sent as metrics, not those of f10" in caplog.text
+    assert "driftline: second: the distributions of 10 features are sent as metrics, but not of f10" in caplog.text
 
 
 def test_a_setting_that_is_neither_true_nor_false_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRIFTLINE_DISTRIBUTIONS", "some")
-    with pytest.raises(
-        ValueError, match="DRIFTLINE_DISTRIBUTIONS: 'some' is neither true nor false; write one of them"
-    ):
+    with pytest.raises(ValueError, match="DRIFTLINE_DISTRIBUTIONS: 'some' must be true or false"):
         Service().model()
 
 
@@ -519,7 +517,7 @@ def test_turned_off_nothing_is_counted(monkeypatch: pytest.MonkeyPatch, asked: b
     service.model(metrics_channel=service.metrics, distributions=asked).predict(returns(0.5))({"x": 1.0})
 
     assert arrived(service) == []
-    with pytest.raises(ValueError, match="leave out distributions=False"):
+    with pytest.raises(ValueError, match="remove distributions=False"):
         service.model(capture="none", distributions=asked)
 
 

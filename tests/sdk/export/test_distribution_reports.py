@@ -176,8 +176,9 @@ def test_nothing_listening_is_one_line(receiver: Receiver) -> None:
 
     assert done.returncode == 0
     assert done.stderr == (
-        "driftline: distributions did not reach http://127.0.0.1:1: nothing listens there; they go on being counted "
-        "(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT says where to, DRIFTLINE_DISTRIBUTIONS=false turns them off)\n"
+        "driftline: distributions could not be sent to http://127.0.0.1:1: nothing listens at this address; they are "
+        "still collected (OTEL_EXPORTER_OTLP_METRICS_ENDPOINT sets the address, "
+        "DRIFTLINE_DISTRIBUTIONS=false turns them off)\n"
     )
     assert len(receiver.ids()) == 3
 

@@ -119,7 +119,7 @@ def test_nothing_listening_is_one_line_and_rows_are_kept(service: Service, caplo
 
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         "driftline: nothing listens on http://localhost:4318 (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
-        "keeping the last 32 MB"
+        "the last 32 MB are kept in memory"
     ]
     assert sum(map(len, service.tables())) == 3
 
@@ -168,9 +168,9 @@ def test_a_collector_without_logs_is_told_once_and_spans_count_meanwhile(
     }
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert line == (
-        f"driftline: memory does not take OTLP logs ({reason}), so predictions are not recorded until it does and only "
-        "sampled spans are left, and outcomes wait; set DRIFTLINE_ENDPOINT to a 'driftline up', or add a logs pipeline "
-        "to the collector"
+        f"driftline: memory does not accept OTLP logs ({reason}), so predictions are not recorded, only "
+        "sampled spans are sent, and outcomes wait in memory; set DRIFTLINE_ENDPOINT to the address of a "
+        "'driftline up', or add a logs pipeline to the Collector"
     )
     assert service.channel.bodies == []
     assert service.counts() == {(("ml.model.version", "7"), ("ml.prediction.class", "1")): 3}
@@ -198,7 +198,7 @@ def test_recording_goes_on_when_logs_are_taken_and_what_waited_is_sent(
     recorded = [dict(span.attributes or {})["driftline.prediction.recorded"] for span in service.spans]
     assert recorded == [True, False, False, True]  # as the records have it: nothing counts twice
     assert dropped() == {"unsupported": 2}
-    assert caplog.messages[-1] == "driftline: memory takes OTLP logs now; predictions are recorded again"
+    assert caplog.messages[-1] == "driftline: memory accepts OTLP logs now; predictions are recorded again"
 
 
 @pytest.mark.slow
@@ -324,7 +324,7 @@ def test_a_channel_that_cannot_be_made_is_one_line_and_tried_again(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     background = pipeline_of(service.channel)
-    opened = [ChannelError("http://d:4318 is reached with the package 'requests'")] * 2
+    opened = [ChannelError("http://d:4318 requires the package 'requests'")] * 2
 
     def open_channel() -> Any:
         if opened:
@@ -340,7 +340,7 @@ def test_a_channel_that_cannot_be_made_is_one_line_and_tried_again(
         assert not service.flush()
 
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "driftline: predictions and outcomes are not recorded: http://d:4318 is reached with the package 'requests'"
+        "driftline: predictions and outcomes are not recorded: http://d:4318 requires the package 'requests'"
     ]
     service.flush()
     assert [text for table in service.outcomes() for text in strings(table.id)] == ["a", "b"]
@@ -375,7 +375,7 @@ def test_rows_that_a_receiver_rejects_are_counted_once_and_not_sent_again(
     assert len(service.channel.bodies) == 2
     assert dropped() == {"rejected": 6}
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "driftline: memory rejected 3 of 3 rows: model_limit (3); further ones are only counted"
+        "driftline: memory rejected 3 of 3 rows: model_limit (3); further rejections are only counted"
     ]
 
 
@@ -409,7 +409,7 @@ def test_a_warning_with_a_record_that_was_taken_is_said_once(
         assert service.flush()
 
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "driftline: memory took a record and warns: 1 not usable: wrong_type:age (1)"
+        "driftline: memory accepted a record with a warning: 1 not usable: wrong_type:age (1)"
     ]
     assert dropped() == {}
 

@@ -67,7 +67,7 @@ def test_the_endpoint(given: str | None, environ: dict[str, str], base: str, log
 
 @pytest.mark.parametrize("url", ["localhost:4318", "driftline", "http://", "http://d:abc", "grpc://d:4317"])
 def test_an_endpoint_of_ours_that_is_no_url_is_refused_in_a_sentence(url: str) -> None:
-    sentence = f"{re.escape(repr(url))} is no URL of a receiver; write one such as 'http://localhost:4318'"
+    sentence = f"{re.escape(repr(url))} is not the URL of a receiver; use a URL such as 'http://localhost:4318'"
     with pytest.raises(ValueError, match=f"the variable DRIFTLINE_ENDPOINT: {sentence}"):
         resolve(None, {"DRIFTLINE_ENDPOINT": url})
     with pytest.raises(ValueError, match=rf"configure\(endpoint=\): {sentence}"):
@@ -308,7 +308,7 @@ def answered(rejected: int, message: str) -> bytes:
     ("content", "delivery"),
     [
         (answered(3, "no model name"), Delivery("delivered", "no model name", rejected=3)),
-        (answered(3, ""), Delivery("delivered", "it does not say why", rejected=3)),
+        (answered(3, ""), Delivery("delivered", "it gave no reason", rejected=3)),
         (answered(0, "1 not usable:\n\x1b[31mbad_time"), Delivery("delivered", "1 not usable:  [31mbad_time")),
         (answered(1, "x" * 9000), Delivery("delivered", "x" * 500, rejected=1)),
         (answered(-1, ""), Delivery("delivered")),
@@ -374,7 +374,9 @@ def test_a_package_that_is_not_there_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     endpoint = resolve(None, {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://d:1"})
 
-    with pytest.raises(ChannelError, match=f"^http://d:1 is reached with .* '{package}'.*run 'pip install {package}'$"):
+    with pytest.raises(
+        ChannelError, match=f"^http://d:1 requires the package '{package}'.*run 'pip install {package}'$"
+    ):
         open_channel(endpoint)
 
 

@@ -105,7 +105,7 @@ def test_a_frame_of_a_library_that_only_indexes_by_name_is_read_too() -> None:
 
 def test_columns_of_an_array_are_called_by_the_names_given() -> None:
     assert list(columns_of(np.zeros((1, 2)), ["a", "b"])) == ["a", "b"]
-    with pytest.raises(ValueError, match="X has 2 columns, but features names 1"):
+    with pytest.raises(ValueError, match="X has 2 columns, but features has 1 names"):
         columns_of(np.zeros((1, 2)), ["a"])
 
 
@@ -155,7 +155,7 @@ def test_scores_become_a_matrix(values: Any, matrix: list[list[float]]) -> None:
 
 
 def test_scores_have_at_most_two_dimensions() -> None:
-    with pytest.raises(ValueError, match="scores have one or two dimensions"):
+    with pytest.raises(ValueError, match="scores must have one or two dimensions"):
         score_matrix(np.zeros((2, 2, 2)))
 
 

@@ -292,7 +292,7 @@ def test_an_input_that_is_no_row_is_a_prediction_without_features(
     assert all(not table.features for table in service.tables())
     assert "churn" in caplog.text
     assert (
-        "given an array of float64 with shape (2, 2, 2); its features are not recorded; say what they are"
+        "called with an array of float64 with shape (2, 2, 2); its features are not recorded; specify the features"
         in caplog.text
     )
 

@@ -122,7 +122,7 @@ def test_an_undeclared_document_is_missing_counted_and_told_once(
         table = service.table()
     assert told(table, "message") == [None, "Где моя посылка?", None, "short"]
     assert [record.getMessage() for record in caplog.records] == [
-        "driftline: churn: 'message' holds texts of more than 256 characters, which are not recorded; "
+        "driftline: churn: 'message' contains texts of more than 256 characters, which are not recorded; "
         "Model(text_features=('message',)) records their length, words and script instead"
     ]
     assert own["driftline.sdk.unusable.values"].points == [(1, {"driftline.reason": "undeclared_text"})]
@@ -179,9 +179,11 @@ def test_texts_of_a_frame_count_towards_the_bound_of_the_buffer(service: Service
 
 
 def test_misuse_names_the_fix(service: Service) -> None:
-    with pytest.raises(TypeError, match=r"text_features is the text 'message'; write text_features=\('message',\)"):
+    with pytest.raises(
+        TypeError, match=r"text_features is a single string, 'message'; use text_features=\('message',\)"
+    ):
         service.model(text_features="message")
-    with pytest.raises(ValueError, match="'message' is to be 'hash'; write a name, and 'describe' or 'keep'"):
+    with pytest.raises(ValueError, match="'message': 'hash' is not valid; use the name of a feature and 'describe' or"):
         service.model(text_features={"message": "hash"})
 
 

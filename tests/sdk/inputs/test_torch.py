@@ -88,4 +88,7 @@ def test_results_that_are_tensors(result: Any, expected: Any) -> None:
 
 
 def test_a_result_on_a_device_is_not_waited_for() -> None:
-    assert copy_result(torch.zeros(2, device="meta")).text == "a Tensor on meta, which would have to be waited for"
+    assert (
+        copy_result(torch.zeros(2, device="meta")).text
+        == "a Tensor on meta, which cannot be read without blocking the call"
+    )

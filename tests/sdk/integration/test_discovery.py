@@ -48,7 +48,7 @@ def test_an_object_that_nobody_knows_is_named_with_what_to_do(monkeypatch: pytes
         driftline.Model("churn", task="binary").instrument(Own())
 
     assert str(raised.value) == (
-        f"instrument() knows no {Own.__module__}.Own; it knows objects of flask, sklearn; "
+        f"instrument() does not support {Own.__module__}.Own; it supports objects of flask, sklearn; "
         "decorate the function that predicts instead: @model.predict"
     )
 

@@ -233,7 +233,7 @@ def test_an_unread_result_says_what_to_write(service: Service, caplog: pytest.Lo
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1
     assert warnings[0] == (
-        "driftline: churn.score returned a dict with keys ['label', 'probability']; say which: "
+        "driftline: churn.score returned a dict with keys ['label', 'probability']; specify how to read the result: "
         '@churn.predict(score="probability", predicted="label")'
     )
 
@@ -252,9 +252,9 @@ def test_a_class_that_the_model_does_not_have_is_told_once(
 
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == [
-        "driftline: churn.score predicts class 'stay', but the classes of churn are '0', '1': name them in the order "
-        "of the scores, driftline.Model('churn', classes=(...), positive_class=...), or such predictions and outcomes "
-        "cannot be used"
+        "driftline: churn.score predicts class 'stay', but the classes of churn are '0', '1': list them in the order "
+        "of the scores, driftline.Model('churn', classes=(...), positive_class=...); otherwise, predictions and "
+        "outcomes of this class cannot be used"
     ]
 
 
@@ -299,7 +299,7 @@ def test_the_first_call_says_how_it_was_read(service: Service, caplog: pytest.Lo
     assert len(lines) == 1
     assert lines[0] == (
         "driftline: churn.score: read a dict with keys ['amount', 'country'] as one row, "
-        "a float as the score of class '1', which is predicted at 0.5"
+        "a float as the score of class '1' (threshold 0.5)"
     )
 
 
@@ -337,7 +337,7 @@ def test_a_score_that_is_set_in_the_call_is_not_said_to_be_what_was_returned(
 
     assert [record.getMessage() for record in caplog.records if record.name == "driftline"] == [
         "driftline: churn.answer: read a dict with keys ['amount'] as one row, "
-        "a float as the score of class '1', which is predicted at 0.5"
+        "a float as the score of class '1' (threshold 0.5)"
     ]
 
 
@@ -357,21 +357,21 @@ def _first_line(caplog: pytest.LogCaptureFixture, service: Service, model: Any, 
             np.array([[0.75, 0.25], [0.5, 0.5]]),
             [{"x": 1.0}, {"x": 2.0}],
             "of float64 with shape (2, 2) as the scores of classes '0', '1' in this order "
-            "(other classes or another order: Model(classes=..., positive_class=...))",
+            "(if the classes or their order differ: Model(classes=..., positive_class=...))",
         ),
         (
             {"classes": ("yes", "no"), "positive_class": "yes"},
             np.array([0.75, 0.25]),
             {"x": 1.0},
             "of float64 with shape (2,) as the scores of classes 'yes', 'no' in this order "
-            "(other classes or another order: Model(classes=..., positive_class=...))",
+            "(if the classes or their order differ: Model(classes=..., positive_class=...))",
         ),
         (
             {"task": "multiclass", "classes": ("a", "b", "c")},
             np.array([[0.5, 0.25, 0.25]]),
             {"x": 1.0},
             "of float64 with shape (1, 3) as the scores of classes 'a', 'b', 'c' in this order "
-            "(other classes or another order: Model(classes=...))",
+            "(if the classes or their order differ: Model(classes=...))",
         ),
         (
             {"task": "multiclass", "classes": range(13)},
@@ -383,7 +383,7 @@ def _first_line(caplog: pytest.LogCaptureFixture, service: Service, model: Any, 
             {},
             np.array([0.25, 0.5]),
             [{"x": 1.0}, {"x": 2.0}],
-            "of float64 with shape (2,) as the score of class '1', which is predicted at 0.5",
+            "of float64 with shape (2,) as the score of class '1' (threshold 0.5)",
         ),
     ],
 )
@@ -410,8 +410,8 @@ def test_scores_of_a_binary_model_that_are_no_probabilities_are_told_once(
         service.flush()
 
     line = (
-        "driftline: churn.<lambda> gives scores outside of 0 to 1, which are no probabilities: such rows have a "
-        "decision, but no log loss and no calibration; turn them into probabilities: "
+        "driftline: churn.<lambda> returns scores outside 0 to 1, which are not probabilities: these rows have a "
+        "predicted class, but no log loss and no calibration; convert the scores to probabilities: "
         "@churn.predict(score=lambda result: ...)"
     )
     assert caplog.messages.count(line) == told

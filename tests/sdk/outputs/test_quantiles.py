@@ -97,7 +97,7 @@ def test_a_baseline_knows_the_levels_and_its_performance(tmp_path: Any) -> None:
         ("regression", (0.5,), "two or more levels"),
         ("regression", (0.0, 0.5), "between 0 and 1"),
         ("regression", ("a", "b"), "between 0 and 1"),
-        ("binary", (0.1, 0.9), "only a regression has any"),
+        ("binary", (0.1, 0.9), "only a regression model has quantiles"),
     ],
 )
 def test_levels_that_are_none_are_refused_with_the_fix(task: str, levels: Any, why: str) -> None:

@@ -218,7 +218,7 @@ def test_scores_of_another_number_than_the_items_are_left_out_and_said_so(
     table = service.table()
     assert item_ids(table.items) == [["b", "a"]]
     assert table.scores is None
-    assert "feed.prediction returned 2 items and 1 scores; say which" in caplog.text
+    assert "feed.prediction returned 2 items and 1 scores; specify how to read the result" in caplog.text
 
 
 def test_a_long_ranking_is_cut_on_the_span_and_in_the_record(service: Service) -> None:
@@ -292,7 +292,7 @@ def test_a_baseline_of_rankings_without_scores_holds_features() -> None:
 
     assert baseline.bins.score is None
     assert list(baseline.bins.features) == ["age"]
-    with pytest.raises(ValueError, match="there is neither a score nor a predicted class"):
+    with pytest.raises(ValueError, match="both score and predicted class are missing"):
         Baseline.from_frame({"age": [31.0, 64.0]}, model="feed", task="ranking")
 
 
@@ -322,13 +322,13 @@ def test_what_was_relevant_is_said_of_an_item_or_of_the_whole_list(service: Serv
 @pytest.mark.parametrize(
     ("actual", "options", "reason"),
     [
-        (["p4", None], {}, "its actual is a list of 2, and it names something that is no item id: a text or a number"),
+        (["p4", None], {}, "its actual is a list of 2, and it has an item id that is neither a string nor a number"),
         ([["p4"]], {}, "no item id"),
         ([True], {}, "no item id"),
-        ({"p4": "much"}, {}, "it gives an item a relevance that is no number"),
-        ({"p4": float("nan")}, {}, "it gives an item a relevance that is no number"),
-        (list(range(1001)), {}, "it names more than 1,000 items"),
-        (["p4"], {"item": "p4"}, "it is about one item, and its actual names several"),
+        ({"p4": "much"}, {}, "it has a relevance that is not a finite number"),
+        ({"p4": float("nan")}, {}, "it has a relevance that is not a finite number"),
+        (list(range(1001)), {}, "it has more than 1,000 items"),
+        (["p4"], {"item": "p4"}, "it has an item=, but its actual is a list of items"),
     ],
 )
 def test_relevance_that_cannot_be_used_is_logged(

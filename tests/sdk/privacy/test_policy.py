@@ -159,15 +159,19 @@ def test_deny_wins_over_allow_and_names_may_be_patterns(rules: dict[str, Any], n
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"deny": "ssn"}, TypeError, r"Privacy\(deny=\) takes several names, such as deny=\('email',\), not a str"),
-        ({"allow": [1]}, TypeError, r"Privacy\(allow=\) takes names of features, which are texts, not 1"),
-        ({"round": {"x": 0}}, ValueError, r"the step of 'x' is a positive number or a timedelta, not 0"),
-        ({"round": {"x": True}}, ValueError, r"the step of 'x' is a positive number or a timedelta, not True"),
-        ({"round": ["x"]}, TypeError, r"takes a step per name, such as round=\{'income': 1000\}, not a list"),
-        ({"hash": ["x"]}, ValueError, r"hashing needs a key.*set DRIFTLINE_PRIVACY_KEY"),
-        ({"hash_id": True}, ValueError, r"hashing needs a key"),
-        ({"hash_id": "false"}, TypeError, r"Privacy\(hash_id=\) is True or False, not a str"),
-        ({"hash": ["x"], "key": "short"}, ValueError, r"a key has at least 16 bytes, and this one has 5"),
+        (
+            {"deny": "ssn"},
+            TypeError,
+            r"Privacy\(deny=\) must be a sequence of names such as deny=\('email',\), not a str",
+        ),
+        ({"allow": [1]}, TypeError, r"Privacy\(allow=\) must contain names of features, which are strings, not 1"),
+        ({"round": {"x": 0}}, ValueError, r"the step of 'x' must be a positive number or a timedelta, not 0"),
+        ({"round": {"x": True}}, ValueError, r"the step of 'x' must be a positive number or a timedelta, not True"),
+        ({"round": ["x"]}, TypeError, r"must be a step for each name, such as round=\{'income': 1000\}, not a list"),
+        ({"hash": ["x"]}, ValueError, r"hashing requires a key.*set DRIFTLINE_PRIVACY_KEY"),
+        ({"hash_id": True}, ValueError, r"hashing requires a key"),
+        ({"hash_id": "false"}, TypeError, r"Privacy\(hash_id=\) must be True or False, not a str"),
+        ({"hash": ["x"], "key": "short"}, ValueError, r"a key must have at least 16 bytes, but this key has 5"),
         ({"hash": ["x"], "round": {"x": 1}, "key": KEY}, ValueError, r"'x' is both hashed and rounded"),
     ],
 )
@@ -182,7 +186,7 @@ def test_a_key_shows_itself_nowhere() -> None:
     for text in (repr(RULES), str(RULES), repr(RULES.key), f"{RULES.key}", repr(vars(RULES))):
         assert KEY not in text
     assert KEY.encode() not in pickle.dumps(RULES)
-    with pytest.raises(TypeError, match="a key is not pickled"):
+    with pytest.raises(TypeError, match="a key cannot be pickled"):
         pickle.dumps(RULES.key)
 
 
@@ -216,12 +220,12 @@ def test_the_environment_fills_in_what_the_code_leaves_open_and_its_deny_always_
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("DRIFTLINE_PRIVACY_ROUND", "income", "DRIFTLINE_PRIVACY_ROUND: 'income' is no name with a positive step"),
-        ("DRIFTLINE_PRIVACY_ROUND", "income=-1", "DRIFTLINE_PRIVACY_ROUND: 'income=-1' is no name with a positive"),
-        ("DRIFTLINE_PRIVACY_HASH", "email", "hashing needs a key"),
-        ("DRIFTLINE_PRIVACY_HASH_ID", "yes", "DRIFTLINE_PRIVACY_HASH_ID: 'yes' is neither true nor false"),
-        ("DRIFTLINE_SPAN_FEATURES", "off", "DRIFTLINE_SPAN_FEATURES: 'off' is neither true nor false"),
-        ("DRIFTLINE_CAPTURE", "all", "DRIFTLINE_CAPTURE: 'all' is no level; write 'features', 'scores' or 'none'"),
+        ("DRIFTLINE_PRIVACY_ROUND", "income", "DRIFTLINE_PRIVACY_ROUND: 'income' is not a name with a positive step"),
+        ("DRIFTLINE_PRIVACY_ROUND", "income=-1", "DRIFTLINE_PRIVACY_ROUND: 'income=-1' is not a name with a positive"),
+        ("DRIFTLINE_PRIVACY_HASH", "email", "hashing requires a key"),
+        ("DRIFTLINE_PRIVACY_HASH_ID", "yes", "DRIFTLINE_PRIVACY_HASH_ID: 'yes' must be true or false"),
+        ("DRIFTLINE_SPAN_FEATURES", "off", "DRIFTLINE_SPAN_FEATURES: 'off' must be true or false"),
+        ("DRIFTLINE_CAPTURE", "all", "DRIFTLINE_CAPTURE: 'all' is not a level; use 'features', 'scores' or 'none'"),
     ],
 )
 def test_an_environment_that_cannot_hold_is_refused_where_the_model_is_made(
@@ -233,7 +237,7 @@ def test_an_environment_that_cannot_hold_is_refused_where_the_model_is_made(
 
 
 def test_a_model_takes_rules_and_nothing_else(service: Service) -> None:
-    with pytest.raises(TypeError, match=r"Model\(privacy=\) takes driftline.Privacy\(deny=.* not a dict"):
+    with pytest.raises(TypeError, match=r"Model\(privacy=\) must be driftline.Privacy\(deny=.* not a dict"):
         service.model(privacy={"deny": ["ssn"]})
 
 
@@ -277,7 +281,7 @@ def test_a_field_with_a_rule_is_no_id_and_no_time(
     tables = service.tables()
     assert not [text for table in tables for text in strings(table.id) if "1600000001" in text]
     assert {int(time) for table in tables for time in table.time} == {1_795_161_600_000_000_000}
-    assert "churn takes its id from 'who', which has a privacy rule, so ids are made up instead" in caplog.text
+    assert "churn reads its id from 'who', which has a privacy rule, so ids are generated instead" in caplog.text
     assert "churn takes its time from 'who'" in caplog.text
 
 
@@ -412,10 +416,10 @@ def test_the_keys_of_a_result_are_counted_in_the_log_where_values_may_not_leave(
 
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
-        "driftline: churn.<lambda> returned a dict of 2; say which: "
+        "driftline: churn.<lambda> returned a dict of 2; specify how to read the result: "
         "@churn.predict(score=lambda result: ..., predicted=lambda result: ...)",
         "driftline: churn.<lambda>: read a dict with keys ['age'] as one row, a dict of 2 could not be read",
-        "driftline: churn.<lambda> returned a dict of 1 without 'probability'; say which: "
+        "driftline: churn.<lambda> returned a dict of 1 without 'probability'; specify how to read the result: "
         "@churn.predict(score=lambda result: ..., predicted=lambda result: ...)",
         "driftline: churn.<lambda>: read a dict with keys ['age'] as one row, a dict of 1 could not be read",
     ]
@@ -438,7 +442,7 @@ def test_a_pickled_model_takes_its_key_from_the_environment_or_sends_nothing_of_
     stranded = pickle.loads(data)._identity
     assert not stranded.privacy.allows("email")
     assert stranded.hash_id("A-1") not in ("A-1", hashed("A-1", 16))
-    assert "a pickled model hashes 'email', ids, and pickles hold no key; set DRIFTLINE_PRIVACY_KEY" in caplog.text
+    assert "a pickled model hashes 'email', ids, but a pickle contains no key; set DRIFTLINE_PRIVACY_KEY" in caplog.text
 
     monkeypatch.setenv("DRIFTLINE_PRIVACY_KEY", KEY)
     assert pickle.loads(data)._identity.privacy == rules

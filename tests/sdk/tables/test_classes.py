@@ -105,13 +105,13 @@ def test_a_regression_has_no_classes() -> None:
         ({"kind": "clustering"}, "it must be 'binary', 'multiclass', 'regression' or 'ranking'"),
         (
             {"kind": "binary", "classes": ["no", "yes"]},
-            "none is known to be the positive one; pass positive_class=",
+            "and the positive class is unknown; pass positive_class=",
         ),
         ({"kind": "binary", "classes": ["a", "b"], "positive_class": "c"}, "'c', which is not one of the classes"),
         ({"kind": "binary", "classes": ["a", "b", "c"]}, "a binary model has two classes, but 3 were given"),
-        ({"kind": "binary", "classes": ["a", "a"]}, "each class must be named once"),
+        ({"kind": "binary", "classes": ["a", "a"]}, "each class must be listed once"),
         ({"kind": "binary", "threshold": 7.0}, "threshold is 7.0; it must be a probability between 0 and 1"),
-        ({"kind": "multiclass"}, "a multiclass model needs its classes; pass classes=[...]"),
+        ({"kind": "multiclass"}, "the classes of a multiclass model are missing; pass classes=[...]"),
         ({"kind": "multiclass", "classes": ["a", "b"], "score_columns": 3}, "there are 3 score columns but 2 classes"),
     ],
 )

@@ -44,9 +44,10 @@ def test_an_id_in_a_field_that_is_not_there_is_told_once(
     service.flush()
 
     assert [line for line in caplog.messages if "order_id" in line] == [
-        "driftline: churn.<lambda> takes ids from the field 'order_id', but was given the fields 'orderId', 'amount'; "
-        "where no id is said in another way it is made up, and no outcome finds it: id= names a field, an argument or "
-        "a function of the arguments"
+        "driftline: churn.<lambda> reads ids from the field 'order_id', but was called with the fields 'orderId', "
+        "'amount'; "
+        "if the id is not set in another way, it is generated and no outcome can be joined: set id= to a field, an "
+        "argument or a function of the arguments"
     ]
 
 

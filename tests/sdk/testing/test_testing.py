@@ -124,7 +124,9 @@ def test_a_model_that_sends_no_rows_is_counted_and_has_distributions(service: Se
         ("driftline.feature.distribution", "amount", 1),
         ("driftline.feature.categories", "country", 1),
     ]
-    with pytest.raises(AssertionError, match=r"1 was counted, of which 1 left no row: with capture='none' rows stay"):
+    with pytest.raises(
+        AssertionError, match=r"1 was counted, but 1 of them have no row: with capture='none', rows stay"
+    ):
         captured.assert_predicted("churn")
 
 
@@ -382,7 +384,7 @@ def test_a_request_that_does_not_end_is_named(service: Service, monkeypatch: pyt
     flushing = threading.Thread(target=service.flush)
     flushing.start()
     assert sending.wait(60)
-    with pytest.raises(TimeoutError, match=r"^a request to memory has been under way for 0\.05 seconds$"), capture():
+    with pytest.raises(TimeoutError, match=r"^a request to memory has not finished in 0\.05 seconds$"), capture():
         pass
     go_on.set()
     flushing.join()
@@ -530,9 +532,9 @@ def test_a_prediction_that_is_not_there_is_named_with_the_nearest_ones(service: 
         "no prediction of 'churn' has id 'A-1', score 0.5, features {'amount': 50}; 2 were captured, nearest first:\n"
         "  churn 'A-1': score is 0.75, not 0.5; feature 'amount' is 75, not 50\n"
         "  churn 'A-2': id is 'A-2', not 'A-1'\n"
-        "the log says:\n"
+        "log lines:\n"
         "  driftline: churn.score: read a dict with keys ['order_id', 'amount', 'country'] as one row, "
-        "a float as the score of class '1', which is predicted at 0.5"
+        "a float as the score of class '1' (threshold 0.5)"
     )
 
 
@@ -541,7 +543,7 @@ def test_a_model_that_predicted_nothing_is_named(service: Service) -> None:
         pass
     assert said(lambda: captured.assert_predicted("churn", id=17)) == (
         "no prediction of 'churn' has id '17'; none was captured\n"
-        "no model predicted anything; was the function called that @churn.predict decorates?"
+        "there are no predictions; was the function that @churn.predict decorates called?"
     )
     with capture() as captured:
         service.model("fraud").predict(id="order_id")(returns(0.25))(ROW)
@@ -557,14 +559,14 @@ def test_a_result_that_could_not_be_read_is_named_with_the_fix(service: Service)
         score(ROW)
     message = said(lambda: captured.assert_predicted("churn", id="A-1", score=0.75))
     assert "  churn 'A-1': score is None, not 0.75\n" in message
-    assert 'say which: @churn.predict(score="probability", predicted="label")' in message
+    assert 'specify how to read the result: @churn.predict(score="probability", predicted="label")' in message
     lines = said(captured.assert_nothing_lost).splitlines()
     assert lines[:2] == [
-        "not everything could be recorded:",
+        "some data could not be recorded:",
         "  1 of churn: unread_result (driftline.sdk.unrecorded.predictions)",
     ]
-    assert lines[2] == "the log says:"
-    assert lines[3].endswith('say which: @churn.predict(score="probability", predicted="label")')
+    assert lines[2] == "log lines:"
+    assert lines[3].endswith('specify how to read the result: @churn.predict(score="probability", predicted="label")')
 
 
 def test_counts_and_outcomes_that_differ_are_named(service: Service) -> None:

@@ -64,11 +64,11 @@ def test_a_sheet_without_a_price_of_what_was_used_knows_no_cost() -> None:
 @pytest.mark.parametrize(
     ("sheet", "sentence"),
     [
-        ({"cpu_hours": 1}, "there is no price 'cpu_hours'; there are currency, gpu_hour, machine_hour"),
-        ({"cpu_hour": -1}, "price_sheet: cpu_hour: a price is a number of at least 0, and this is '-1'"),
-        ({"cpu_hour": True}, "price_sheet: cpu_hour: a price is a number of at least 0"),
-        ({"gpu_hour": {"A100": float("nan")}}, "gpu_hour.A100: a price is a number of at least 0"),
-        ({"currency": 7}, "currency is a short text, such as EUR"),
+        ({"cpu_hours": 1}, "unknown key 'cpu_hours'; the keys are currency, gpu_hour, machine_hour"),
+        ({"cpu_hour": -1}, "price_sheet: cpu_hour: a price must be a number of at least 0, not '-1'"),
+        ({"cpu_hour": True}, "price_sheet: cpu_hour: a price must be a number of at least 0"),
+        ({"gpu_hour": {"A100": float("nan")}}, "gpu_hour.A100: a price must be a number of at least 0"),
+        ({"currency": 7}, "currency must be a short string such as EUR"),
     ],
 )
 def test_a_wrong_key_is_named_with_the_rule(sheet: dict[str, Any], sentence: str) -> None:
@@ -78,7 +78,7 @@ def test_a_wrong_key_is_named_with_the_rule(sheet: dict[str, Any], sentence: str
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("[1, 2]", "is no mapping"), ("{", "is no JSON or YAML"), ("cpu_hour: ]", "is no JSON or YAML")],
+    [("[1, 2]", "is not a mapping"), ("{", "is not valid JSON or YAML"), ("cpu_hour: ]", "is not valid JSON or YAML")],
 )
 def test_a_file_that_is_no_sheet_is_named(tmp_path: Path, text: str, sentence: str) -> None:
     path = tmp_path / ("prices.yaml" if "cpu" in text else "prices.json")
@@ -95,7 +95,7 @@ def test_a_file_that_is_not_there_or_far_too_large_is_named(tmp_path: Path) -> N
 
     with pytest.raises(UnusablePriceSheet, match="cannot be read: No such file"):
         read_price_sheet(tmp_path / "none.json")
-    with pytest.raises(UnusablePriceSheet, match="more than 1 MiB"):
+    with pytest.raises(UnusablePriceSheet, match="larger than 1 MiB"):
         read_price_sheet(large)
 
 
@@ -110,5 +110,7 @@ def test_yaml_without_its_library_asks_for_json(tmp_path: Path, monkeypatch: pyt
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without_yaml)
-    with pytest.raises(UnusablePriceSheet, match="YAML needs PyYAML; install it, or write the sheet as JSON"):
+    with pytest.raises(
+        UnusablePriceSheet, match="YAML requires PyYAML; install PyYAML, or write the price sheet as JSON"
+    ):
         read_price_sheet(path)

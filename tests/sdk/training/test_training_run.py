@@ -184,10 +184,10 @@ def test_a_run_that_begins_again_is_another(service: Service) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (lambda run: run.record(validation_loss="low"), "the result 'validation_loss' is no number, but a str"),
+        (lambda run: run.record(validation_loss="low"), "the result 'validation_loss' must be a number, not a str"),
         (lambda run: run.record(rows="many"), "rows and epochs must be numbers"),
         (lambda run: run.record(rows=math.inf), "rows and epochs must be numbers"),
-        (lambda run: run.record(**{f"m{n}": n for n in range(70)}), "more than 64 results of one run"),
+        (lambda run: run.record(**{f"m{n}": n for n in range(70)}), "a run has at most 64 results"),
     ],
 )
 def test_odd_results_cost_only_themselves(
@@ -248,7 +248,7 @@ def test_a_model_without_a_name_is_not_recorded(caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.WARNING), driftline.training_run("  ") as run:
         run.record(auc=0.5)
 
-    assert "a training run needs the name of its model; it is not recorded" in caplog.text
+    assert "the name of the model is empty; the run is not recorded" in caplog.text
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

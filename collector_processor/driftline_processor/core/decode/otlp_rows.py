@@ -435,7 +435,7 @@ def _walk_scope(data: bytes, position: int, end: int, rows: array[int]) -> None:
         else:
             position = _skip(data, position)
     if position > end:
-        raise Cut("a message is longer than the one that holds it")
+        raise Cut("a message is longer than the message that contains it")
     if OWN_SCOPE.encode() in raw and InstrumentationScope.FromString(raw).name == OWN_SCOPE:
         del rows[before:]
     else:
@@ -469,7 +469,7 @@ def _fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, in
         else:
             position = _skip(data, position)
     if position > end:
-        raise Cut("a message is longer than the one that holds it")
+        raise Cut("a message is longer than the message that contains it")
 
 
 def _long_size(data: bytes, position: int) -> tuple[int, int]:

@@ -221,7 +221,7 @@ def _parsed(kind: type[Request], body: bytes) -> Request:
     # 2**20: bytes of a request that is not counted: of half a million empty spans it makes 100 MB
     if len(body) > 2**20 and count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
         raise TooManyMessages(
-            f"the request holds more than {MAX_MESSAGES:,} spans, records or metrics; send it in smaller parts"
+            f"the request contains more than {MAX_MESSAGES:,} spans, records or metrics; split it into smaller requests"
         )
     try:
         request: Request = kind.FromString(body)

@@ -112,15 +112,15 @@ def check_json(data: bytes, most: int = MAX_VALUES) -> None:
     >>> check_json(b"[" * 101)
     Traceback (most recent call last):
     ...
-    driftline_processor.core.decode.untrusted_json.UnreadableJson: it nests 101 deep; at most 100 are read
+    driftline_processor.core.decode.untrusted_json.UnreadableJson: it has 101 levels of nesting; the maximum is 100
     """
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH and len(data) <= most:
         return
     shape = shape_of(data)
     if shape.depth > MAX_DEPTH:
-        raise UnreadableJson(f"it nests {shape.depth:,} deep; at most {MAX_DEPTH} are read")
+        raise UnreadableJson(f"it has {shape.depth:,} levels of nesting; the maximum is {MAX_DEPTH}")
     if shape.values > most:
-        raise TooManyValues(f"it holds {shape.values:,} values; at most {most:,} are read")
+        raise TooManyValues(f"it contains {shape.values:,} values; the maximum is {most:,}")
 
 
 def load_json(data: bytes, most: int = MAX_VALUES) -> Any:

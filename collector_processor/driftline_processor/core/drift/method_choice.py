@@ -77,22 +77,22 @@ def check_names(names: Iterable[str], *, deciding: bool) -> None:
     >>> check_names(["hellinger"], deciding=True)
     Traceback (most recent call last):
     ...
-    ValueError: 'hellinger' has no p-value, so it cannot decide; write it under methods, or one of anderson_darling, \
+    ValueError: 'hellinger' has no p-value, so it cannot decide; put it under methods, or use one of anderson_darling, \
 chi2, cramer_von_mises, domain_classifier, ks, mean_shift, mmd, proportion, psi
     """
     for name in names:
         if name not in METHODS:
             known = DECIDING if deciding else tuple(METHODS)
-            raise ValueError(f"'{name}' is no method; write one of {', '.join(known)}")
+            raise ValueError(f"'{name}' is not a drift method; use one of {', '.join(known)}")
         if deciding and name not in DECIDING:
-            fix = f"write it under methods, or one of {', '.join(DECIDING)}"
+            fix = f"put it under methods, or use one of {', '.join(DECIDING)}"
             raise ValueError(f"'{name}' has no p-value, so it cannot decide; {fix}")
 
 
 WORDS: dict[Kind, str] = {
     "number": "a number",
     "category": "a category",
-    "boolean": "compared as a category of at most two values",
+    "boolean": "compared as a category with at most two values",
     "embedding": "an embedding",
 }
 
@@ -120,8 +120,8 @@ class Misfit(NamedTuple):
         """Name the rule and the fix."""
         fits = (name for name in (DECIDING if self.deciding else METHODS) if self.kind in METHODS[name].kinds)
         return (
-            f"{self.method} does not compare it, since it is {WORDS[self.kind]} in the baseline; "
-            f"write one of {', '.join(fits)}"
+            f"{self.method} cannot compare this column, which is {WORDS[self.kind]} in the baseline; "
+            f"use one of {', '.join(fits)}"
         )
 
 

@@ -35,8 +35,11 @@ _LAST = 0x10FFFF
 _MISSING = (
     (re.compile(r"\(\?<?[=!]"), "RE2 has no look-around, such as (?=...) and (?<!...)"),
     (re.compile(r"\\[1-9]|\(\?P=|\(\?\("), "RE2 has no back-references, such as \\1 and (?P=name)"),
-    (re.compile(r"\(\?>|[*+?}]\+"), "RE2 has no atomic groups and no possessive repetition; plain ones cost no more"),
-    (re.compile(r"\(\?#|\(\?[a-zA-Z]*x"), "RE2 has no comments and no verbose form; write the expression in one line"),
+    (
+        re.compile(r"\(\?>|[*+?}]\+"),
+        "RE2 has no atomic groups or possessive repetition; use plain ones, which are as fast",
+    ),
+    (re.compile(r"\(\?#|\(\?[a-zA-Z]*x"), "RE2 has no comments or verbose form; write the expression in one line"),
 )
 
 
@@ -56,7 +59,7 @@ def check_pattern(pattern: str) -> None:
     try:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise UnusablePattern(f"Python cannot read the expression: {error or 'it is nested too deeply'}") from None
+        raise UnusablePattern(f"Python cannot parse the expression: {error or 'it is nested too deeply'}") from None
     try:
         pc.match_substring_regex(pa.array([""]), _re2(pattern))
     except pa.ArrowInvalid as error:

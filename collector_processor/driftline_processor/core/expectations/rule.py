@@ -82,14 +82,14 @@ def share_limit(written: object, default: Operator = "<=") -> Limit:
     >>> share_limit("< 5")
     Traceback (most recent call last):
     ...
-    ValueError: '< 5' is more than all rows; write '< 5%'
+    ValueError: '< 5' is more than 100 % of the rows; use '< 5%'
     """
-    limit, percent = _limit(written, default, "a share such as '< 5%'")
+    limit, percent = _limit(written, default, "a fraction such as '< 5%'")
     number = limit.number / 100 if percent else limit.number
     if number > 1:
         sign = "" if limit.operator == default and not str(written).strip().startswith(default) else limit.operator
         fix = "100%" if percent else f"{limit.number:g}%"
-        raise ValueError(f"{written!r} is more than all rows; write '{f'{sign} {fix}'.strip()}'")
+        raise ValueError(f"{written!r} is more than 100 % of the rows; use '{f'{sign} {fix}'.strip()}'")
     return Limit(limit.operator, number)
 
 
@@ -101,14 +101,14 @@ def count_limit(written: object) -> Limit:
     """
     limit, percent = _limit(written, ">=", "a number of rows such as '>= 100'")
     if percent:
-        raise ValueError(f"{written!r} is a share; write a number of rows, such as '>= 100'")
+        raise ValueError(f"{written!r} is a percentage; use a number of rows, such as '>= 100'")
     return limit
 
 
 def _limit(written: object, default: Operator, wanted: str) -> tuple[Limit, bool]:
     match = _LIMIT.fullmatch(str(written)) if not isinstance(written, bool) else None
     if match is None:
-        raise ValueError(f"{written!r} is no limit; write {wanted}")
+        raise ValueError(f"{written!r} is not a limit; use {wanted}")
     operator, number, percent = match.groups()
     sign = _SIGNS.get(operator or "", default)
     return Limit(sign, float(number.replace(",", "").replace("_", ""))), bool(percent)

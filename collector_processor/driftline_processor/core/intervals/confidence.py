@@ -101,7 +101,7 @@ METHODS = {
     "blocks": "from how blocks of time differ",
     "order": "between two of the ordered calls",
     "too_few_rows": "too few rows",
-    "unreviewed": "nobody reviewed rows of a decision",
+    "unreviewed": "there are no reviewed rows of a decision",
 }
 """Sentence for each value of ``Metric.interval``."""
 

@@ -67,25 +67,27 @@ def declaration_problems(metric: Metric) -> Iterator[str]:
 
     >>> from dataclasses import replace
     >>> list(declaration_problems(replace(METRICS["mcc"], name="my_mcc", tasks=frozenset({"binari"}))))
-    ["its task 'binari' is not known; write some of binary, multiclass, ranking, regression"]
+    ["its task 'binari' does not exist; use one or more of binary, multiclass, ranking, regression"]
     """
     name = metric.name
     if not isinstance(name, str) or re.fullmatch("[a-z][a-z0-9_]*", name) is None:
-        yield f"its name {name!r} is not allowed; write small letters, digits and underscores, and begin with a letter"
+        yield (
+            f"its name {name!r} is not allowed; use lowercase letters, digits and underscores, and begin with a letter"
+        )
     elif any(base in our.bases for our in _OURS for base in metric.bases):
-        yield "Driftline has one of that name; rename it"
+        yield "Driftline already has a metric with this name; rename it"
     if not metric.tasks:
-        yield f"it names no task; write some of {', '.join(sorted(KINDS))}"
+        yield f"it has no task; add one or more of {', '.join(sorted(KINDS))}"
     for kind in sorted(set(metric.tasks) - {*KINDS, ""}):
-        yield f"its task '{kind}' is not known; write some of {', '.join(sorted(KINDS))}"
+        yield f"its task '{kind}' does not exist; use one or more of {', '.join(sorted(KINDS))}"
     if metric.direction not in (-1, 0, 1):
-        yield f"its direction is {metric.direction!r}; write 1 = higher is better, -1 = lower is better, or 0 = neither"
+        yield f"its direction is {metric.direction!r}; use 1 = higher is better, -1 = lower is better, or 0 = neither"
     if metric.unit not in get_args(Unit):
-        yield f"its unit '{metric.unit}' is not known; write one of {', '.join(get_args(Unit))}"
+        yield f"its unit '{metric.unit}' is not supported; use one of {', '.join(get_args(Unit))}"
     if not metric.title:
-        yield "it has no title; write what pages call it"
+        yield "it has no title; add the title that pages show"
     if not metric.least < metric.greatest:
-        yield f"its least value {metric.least:g} is not below its greatest, {metric.greatest:g}"
+        yield f"its lower bound {metric.least:g} must be below its upper bound {metric.greatest:g}"
 
 
 def metric_of(base: str) -> Metric | None:
@@ -158,9 +160,9 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
     >>> misnamed("fbeta")
     "'fbeta' needs a beta above 0, as in 'fbeta@2'"
     >>> misnamed("fbeta@2"), misnamed("recall[*]", "multiclass"), misnamed("fbeta@2.0")
-    ('', '', "'fbeta@2.0' is written 'fbeta@2'")
+    ('', '', "'fbeta@2.0' must be written 'fbeta@2'")
     >>> misnamed("acuracy", "binary")
-    "'acuracy' is no metric of a binary model; did you mean 'accuracy'?"
+    "'acuracy' is not a metric of a binary model; did you mean 'accuracy'?"
     """
     if name in custom:
         return ""
@@ -174,7 +176,7 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
             sorted({*known_bases, *custom}),
             most=len(known_bases) + len(custom),
         )
-        return f"'{name:.80}' is no metric{of_model}; {suggestion}"
+        return f"'{name:.80}' is not a metric{of_model}; {suggestion}"
     metric = _BASES[parsed.base]
     need = metric.argument
     if need is not None and (parsed.at is None or not need.valid(parsed.at)):
@@ -184,11 +186,11 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
     if parsed.at is not None and (need is not None or ranked):
         of_model = "" if parsed.of is None else f"[{parsed.of}]"
         if name != (plain := name_with_number(parsed.base, parsed.at) + of_model):
-            return f"'{name}' is written '{plain}'"
+            return f"'{name}' must be written '{plain}'"
     elif parsed.at is not None:
-        return f"'{name}' has no number: write '{parsed.base}'"
+        return f"'{name}' takes no number: use '{parsed.base}'"
     if parsed.of is not None and (parsed.base not in _names_of_classes() or not (task.has_class_scores or not kind)):
-        return f"'{name}' is not told of single classes; {', '.join(_names_of_classes())} are, of a multiclass model"
+        return f"'{name}' is not computed per class; in a multiclass model, {', '.join(_names_of_classes())} are"
     return ""
 
 

@@ -130,19 +130,19 @@ def read_limit(metric: str, number: float, unit: str) -> float:
     """
     if metric in LATENCIES:
         if unit not in _UNITS:
-            wrong = f"'{unit}' is no unit of a latency" if unit else f"'{number:g}' has no unit"
-            raise ValueError(f"{metric}: {wrong}; write '{number:g}ms' or '{number:g}s'")
+            wrong = f"'{unit}' is not a unit of a latency" if unit else f"'{number:g}' has no unit"
+            raise ValueError(f"{metric}: {wrong}; use '{number:g}ms' or '{number:g}s'")
         return number / _UNITS[unit]
     if metric in (ERROR_RATE, AVAILABILITY):
         if unit not in ("", "%"):
-            raise ValueError(f"{metric}: '{number:g} {unit}' is no share; write '{number:g} %'")
+            raise ValueError(f"{metric}: '{number:g} {unit}' is not a fraction; use '{number:g} %'")
         share = round(number / 100, 12) if unit else number
         if not 0 <= share <= 1:
-            fix = f"write '{number:g} %'" if not unit and number <= 100 else "write a share of at most 100 %"
-            raise ValueError(f"{metric}: '{number:g}{' %' if unit else ''}' is more than all calls; {fix}")
+            fix = f"write '{number:g} %'" if not unit and number <= 100 else "use at most 100 %"
+            raise ValueError(f"{metric}: '{number:g}{' %' if unit else ''}' is more than 100 % of the calls; {fix}")
         return share
     if metric.startswith("latency"):
-        raise ValueError(f"'{metric:.80}' is no latency; there are {', '.join(LATENCIES)}")
+        raise ValueError(f"'{metric:.80}' is not a latency; available: {', '.join(LATENCIES)}")
     if unit:
         known = metric_named(metric)
         raise ValueError(unknown_unit(metric, number, unit, "" if known is None else known.unit))
@@ -159,16 +159,16 @@ def unknown_unit(name: str, number: float, unit: str, known: str) -> str:
         known: In what the number is, as metrics name it; "" where nobody said.
 
     >>> unknown_unit("rmse", 3.0, "EUR", "target")
-    "rmse: 'EUR' is no unit that is known; rmse is in the unit of the outcomes, write 3"
+    "rmse: 'EUR' is not a known unit; rmse is in the unit of the outcomes, use 3"
     """
     if known == "fraction" and unit != "%":
         fix = f"'{number:g} %' or {number / 100:g}" if number > 1 else f"{number:g} or '{number * 100:g} %'"
-        return f"{name}: '{unit}' is not a unit of a fraction; write {fix}"
+        return f"{name}: '{unit}' is not a unit of a fraction; use {fix}"
     fix = f"{number / 100:g}" if unit == "%" else f"{number:g}"
     is_in = f"is in {_UNITS_IN_WORDS[known]}" if known in _UNITS_IN_WORDS else "is a plain number"
     if unit == "%":
-        return f"{name}: '{number:g} %' has a unit; {name} {is_in}, write {fix}"
-    return f"{name}: '{unit}' is no unit that is known; {name} {is_in}, write {fix}"
+        return f"{name}: '{number:g} %' is a percentage; {name} {is_in}, use {fix}"
+    return f"{name}: '{unit}' is not a known unit; {name} {is_in}, use {fix}"
 
 
 def read_objective(text: str) -> Objective:
@@ -190,7 +190,7 @@ def read_objective(text: str) -> Objective:
     match = _WRITTEN.fullmatch(text.strip())
     if match is None:
         raise ValueError(
-            f"'{text:.80}' is no objective; write METRIC >= NUMBER, as in 'precision >= 0.95', 'recall >= 0.9 in "
+            f"'{text:.80}' is not an objective; use METRIC >= NUMBER, as in 'precision >= 0.95', 'recall >= 0.9 in "
             "country=NL', 'precision >= 0.95 over rolling 1h', 'roc_auc >= baseline - 0.02' or 'latency_p99 <= 100ms'"
         )
     number = float(match["number"] or match["by"] or 0)
@@ -216,12 +216,12 @@ def checked_objective(objective: Objective, slice: str | None) -> Objective:
         return objective
     if objective.rolling:
         raise ValueError(
-            f"'{objective.rule} in {slice}': slices are told apart by the hour, and nothing rolls over them; "
-            "leave out rolling, or the slice"
+            f"'{objective.rule} in {slice}': slices are stored per hour, so they have no rolling windows; "
+            "remove rolling, or the slice"
         )
     key, given, value = slice.partition("=")
     if not key.strip() or (given and not value.strip()):
-        raise ValueError(f"'{slice:.80}' is no slice; write key=value, or the key alone for each of its values")
+        raise ValueError(f"'{slice:.80}' is not a slice; use key=value, or the key alone for each of its values")
     named = slice_name(key.strip(), class_text(value)) if given else key.strip()
     return replace(objective, slice=named)
 
@@ -233,11 +233,11 @@ def _check_service(objective: Objective) -> None:
     written, limit = objective.rule, limit_text(objective.metric, objective.limit)
     if objective.relative:
         raise ValueError(
-            f"'{written}': a baseline knows no calls; write a limit, as in '{objective.metric} {sign} "
+            f"'{written}': a baseline does not contain calls; use a limit, as in '{objective.metric} {sign} "
             f"{limit_text(objective.metric, 0.1 if objective.metric in LATENCIES else 0.999 if upwards else 0.001)}'"
         )
     if objective.upwards != upwards:
-        raise ValueError(f"'{written}': {wrong} asks for a worse service; write '{objective.metric} {sign} {limit}'")
+        raise ValueError(f"'{written}': {wrong} would require a worse service; use '{objective.metric} {sign} {limit}'")
 
 
 def limit_text(metric: str, limit: float) -> str:

@@ -598,9 +598,9 @@ def settled(comparison: Comparison) -> str:
     """Return why a comparison with a number holds in no window, or in every one; "" where windows decide.
 
     >>> settled(read_condition("predictions < 1"))
-    "never holds: a window is there only once it has a prediction; write 'no data'"
+    "never holds: a window exists only after its first prediction; use 'no data'"
     >>> settled(read_condition("accuracy >= 0")), settled(read_condition("accuracy < 85 %"))
-    ('always holds: accuracy is never less than 0; write another limit', '')
+    ('always holds: accuracy is never less than 0; use another limit', '')
     """
     (lowest, highest), limit, name = comparison.signal.bounds, comparison.limit, comparison.signal.name
     upwards, holds = comparison.sign.startswith(">"), _SIGNS[comparison.sign]
@@ -614,9 +614,9 @@ def settled(comparison: Comparison) -> str:
     else:
         return ""
     if name == "predictions":
-        fix = "write 'no data'" if how == "never holds" else "write a greater number"
-        return f"{how}: a window is there only once it has a prediction; {fix}"
-    return f"{how}: {name:.80} is never {'less' if end == lowest else 'more'} than {end:g}; write another limit"
+        fix = "use 'no data'" if how == "never holds" else "use a greater number"
+        return f"{how}: a window exists only after its first prediction; {fix}"
+    return f"{how}: {name:.80} is never {'less' if end == lowest else 'more'} than {end:g}; use another limit"
 
 
 def read_condition(text: str, *, significant: bool = False) -> Condition:
@@ -635,7 +635,7 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
     Limit(of='average', number=0.0, factor=1.0, windows=7, deviations=-1.0)
     >>> read_condition("verdict is degrade")
     Traceback (most recent call last):
-    ValueError: a verdict is never 'degrade'; did you mean 'degraded'?
+    ValueError: 'degrade' is not a state of a verdict; did you mean 'degraded'?
     """
     text = " ".join(text.split())
     for pattern, read in _FORMS:
@@ -648,9 +648,11 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
         # differ
         suggestions = [f"{count} {match}".strip() for match in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
         fix = (
-            f"did you mean '{suggestions[0]}'?" if suggestions else f"write one like {', '.join(map(repr, _SPELLINGS))}"
+            f"did you mean '{suggestions[0]}'?"
+            if suggestions
+            else f"use a condition such as {', '.join(map(repr, _SPELLINGS))}"
         )
-        raise ValueError(f"'{text:.80}' is no condition; {fix}")
+        raise ValueError(f"'{text:.80}' is not a condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
     written = match["limit"].strip()
@@ -661,7 +663,7 @@ def _number(text: str) -> float:
     """Return a number. Raises ``ValueError`` for what nothing measured is beyond."""
     number = float(text)
     if number > LARGEST:
-        raise ValueError(f"'{text:.40}' is beyond every number that is measured; write at most {LARGEST:g}")
+        raise ValueError(f"'{text:.40}' is too large; use at most {LARGEST:g}")
     return number
 
 
@@ -671,7 +673,7 @@ def _read_limit(signal: Signal, text: str) -> Limit:
     match = _RELATIVE.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"'{text:.80}' is nothing to compare {signal.name} with; write a number, 'baseline - 0.02', "
+            f"'{text:.80}' cannot be compared with {signal.name}; use a number, 'baseline - 0.02', "
             "'0.95 * baseline', 'average of 7 - 1 deviation' or '0.5 * last week'"
         )
     factor, by, unit = _number(match["factor"] or "1"), _number(match["by"] or "0"), match["unit"] or ""
@@ -680,20 +682,20 @@ def _read_limit(signal: Signal, text: str) -> Limit:
     if not match["windows"]:
         base = match["of"]  # type: ignore[assignment]  # the pattern admits exactly the literals
     elif not FEWEST_EARLIER <= _number(match["windows"]) <= 366:
-        raise ValueError(f"'{text:.80}': an average is of {FEWEST_EARLIER} to 366 windows")
+        raise ValueError(f"'{text:.80}': an average needs {FEWEST_EARLIER} to 366 windows")
     if base == "baseline" and signal.is_business:
         raise ValueError(
-            f"'{text:.80}': no baseline knows {signal.name}; compare it with 'last week' or an 'average of 7'"
+            f"'{text:.80}': a baseline does not contain {signal.name}; compare it with 'last week' or an 'average of 7'"
         )
     if unit.startswith("deviation"):
         if base != "average":
             raise ValueError(
-                f"'{text:.80}': only an average of windows has a deviation; write 'average of 7 - 1 deviation'"
+                f"'{text:.80}': only an average of windows has a deviation; use 'average of 7 - 1 deviation'"
             )
         return Limit(base, 0.0, factor, int(match["windows"]), by)
     if unit == "%":
         raise ValueError(
-            f"'{text:.80}': percent of what is not clear; write '{1 + by / 100:g} * {match['of']}', or "
+            f"'{text:.80}': the percentage is ambiguous; use '{1 + by / 100:g} * {match['of']}', or "
             f"'{match['of']} {match['change']} {abs(by) / 100:g}'"
         )
     added = by if not unit else (1 if by >= 0 else -1) * signal.read_limit(abs(by), unit)
@@ -704,17 +706,17 @@ def _read_verdict(text: str, match: re.Match[str]) -> Condition:
     state_names = [name.strip() for name in re.split(r",|\bor\b", match["states"]) if name.strip()]
     states: dict[str, VerdictState] = {state: state for state in STATES}
     if not state_names:
-        raise ValueError(f"'{text:.80}' names no verdict; there are {', '.join(states)}")
+        raise ValueError(f"'{text:.80}' contains no state of a verdict; the states are {', '.join(states)}")
     for name in state_names:
         if name.replace(" ", "_") not in states:
-            raise ValueError(f"a verdict is never '{name:.80}'; {near(name, list(states))}")
+            raise ValueError(f"'{name:.80}' is not a state of a verdict; {near(name, list(states))}")
     return VerdictIs(text, tuple(dict.fromkeys(states[name.replace(" ", "_")] for name in state_names)))
 
 
 def _read_drift(text: str, match: re.Match[str]) -> Condition:
     count = int(_number(match["count"] or "1"))
     if count < 1:
-        raise ValueError(f"'{text}' always holds; write 1 feature or more")
+        raise ValueError(f"'{text}' always holds; use 1 feature or more")
     return Drifts(text, match["column"] or "features", count)
 
 
@@ -725,15 +727,13 @@ def _read_objective_broken(text: str, match: re.Match[str]) -> Condition:
 def _read_groups(text: str, match: re.Match[str]) -> Condition:
     measure, attribute, limit = match["measure"], match["attribute"], match["limit"].strip()
     if attribute is None:
-        raise ValueError(f"'{text:.120}' names no attribute; write '{measure} of gender {match['sign']} {limit:.40}'")
+        raise ValueError(f"'{text:.120}' has no attribute; use '{measure} of gender {match['sign']} {limit:.40}'")
     plain = _PLAIN.fullmatch(limit)
     if plain is None or plain["before"] or plain["unit"] not in (None, "%"):
-        raise ValueError(
-            f"'{limit:.80}' is nothing to compare {measure} with; write a share of all groups, such as '10 %' or '0.1'"
-        )
+        raise ValueError(f"'{limit:.80}' cannot be compared with {measure}; use a fraction such as '10 %' or '0.1'")
     share = _number(plain["number"]) / (100 if plain["unit"] else 1)
     if share > 1:
-        raise ValueError(f"'{limit:.80}' is more than 1; {measure} is a share, write '10 %' or '0.1'")
+        raise ValueError(f"'{limit:.80}' is more than 1; {measure} is a fraction, use '10 %' or '0.1'")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
     return GroupsApart(text, measure, attribute.strip(), sign, round(share, 12))
 
@@ -744,16 +744,16 @@ def _read_unfair(text: str, match: re.Match[str]) -> Condition:
     if measure:
         sign, limit = ("<", f"{FOUR_FIFTHS:.0%}") if MEASURES[measure].of == "ratio" else (">", f"{TOLERANCE:.0%}")
         raise ValueError(
-            f"'{text:.80}' has no limit; write '{measure} of {attribute:.80} {sign} {limit.replace('%', ' %')}'"
+            f"'{text:.80}' has no limit; use '{measure} of {attribute:.80} {sign} {limit.replace('%', ' %')}'"
         )
     raise ValueError(
-        f"'{text:.80}': several criteria of fairness exclude each other where groups differ in what is true of them; "
-        f"name the measure that was agreed, such as 'equal_opportunity_difference of {attribute:.80} > 10 %'"
+        f"'{text:.80}': criteria of fairness exclude each other if the actual rates of the groups differ; "
+        f"use the measure that your team agreed on, such as 'equal_opportunity_difference of {attribute:.80} > 10 %'"
     )
 
 
 def _read_pause(text: str, _: re.Match[str]) -> Condition:
-    raise ValueError(f"'{text:.80}': the model's own traffic says how long a pause may be; write 'no data'")
+    raise ValueError(f"'{text:.80}': Driftline learns from the model's traffic how long a pause may be; use 'no data'")
 
 
 def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
@@ -761,11 +761,11 @@ def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
     signal = read_signal(objective.metric, objective.slice)
     if error_budget(objective) is None:
         raise ValueError(
-            f"'{objective.rule}' has no error budget: only a share below 100 % leaves one, as in 'precision >= 0.95'"
+            f"'{objective.rule}' has no error budget: only a target below 100 % has one, as in 'precision >= 0.95'"
         )
     if length(match["short"]) >= length(match["long"]):
         raise ValueError(
-            f"'{text:.80}': the shorter window comes first; write 'over {match['long']} and {match['short']}'"
+            f"'{text:.80}': the shorter window comes first; use 'over {match['long']} and {match['short']}'"
         )
     return BurnRate(text, objective, signal, _number(match["factor"]), match["short"], match["long"])
 

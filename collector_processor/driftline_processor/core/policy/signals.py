@@ -91,13 +91,13 @@ class Signal(Struct, frozen=True):
             return read_limit(self.name, number, unit)
         if unit == "%" and (self.is_fraction or self.is_business):
             if number > 100:
-                raise ValueError(f"{self.name}: '{number:g} %' is more than all; write at most '100 %'")
+                raise ValueError(f"{self.name}: '{number:g} %' is more than 100 %; use at most '100 %'")
             return round(number / 100, 12)
         if unit:
             raise ValueError(unknown_unit(self.name, number, unit, self._unit))
         if self.is_fraction and number > 1:
-            fix = f"'{number:g} %'" if number <= 100 else "a number from 0 to 1, or one of percent"
-            raise ValueError(f"{self.name}: is a fraction, and '{number:g}' is more than 1; write {fix}")
+            fix = f"'{number:g} %'" if number <= 100 else "a number from 0 to 1, or a percentage"
+            raise ValueError(f"{self.name}: is a fraction, but '{number:g}' is more than 1; use {fix}")
         return number
 
     @property
@@ -159,16 +159,16 @@ def read_signal(name: str, slice: str = "") -> Signal:
 
     >>> read_signal("acuracy")
     Traceback (most recent call last):
-    ValueError: 'acuracy' is no metric; did you mean 'accuracy' or 'top_k_accuracy'?
+    ValueError: 'acuracy' is not a metric; did you mean 'accuracy' or 'top_k_accuracy'?
     """
     name = " ".join(name.split())
     if name in OF_WINDOW or name in SERVICE_METRICS:
         if slice and name in OF_WINDOW:
-            raise ValueError(f"'{name}' is of all rows, and not of '{slice:.80}'; leave the slice out")
+            raise ValueError(f"'{name}' is computed for all rows, not for '{slice:.80}'; remove the slice")
         return Signal(name, slice)
     if name.startswith(PREFIX):
         if slice:
-            raise ValueError(f"'{name:.80}' is of the whole business, and not of '{slice:.80}'; leave the slice out")
+            raise ValueError(f"'{name:.80}' is a series of the whole business, not of '{slice:.80}'; remove the slice")
         return Signal(name)
     if match := _OF_COLUMN.fullmatch(name):
         what = match["what"]
@@ -177,7 +177,7 @@ def read_signal(name: str, slice: str = "") -> Signal:
             if what in CRITERIA:
                 meant = [measure for measure, one in MEASURES.items() if one.criterion == what]
             if {*meant} & {*MEASURES}:
-                raise ValueError(f"there is no measure of fairness '{what:.80}'; did you mean '{meant[0]}'?")
+                raise ValueError(f"there is no fairness measure '{what:.80}'; did you mean '{meant[0]}'?")
             raise ValueError(f"there is no drift method '{what:.80}'; {near(what, ['missing', *METHODS])}")
         return Signal(name, slice)
     metric = name.removeprefix(ESTIMATED)
@@ -185,7 +185,7 @@ def read_signal(name: str, slice: str = "") -> Signal:
         others = nearest(metric, [*SERVICE_METRICS, *OF_WINDOW], 1)
         raise ValueError(problem if not others or "did you mean" in problem else f"{problem}, or {others[0]}")
     if slice and name != metric:
-        raise ValueError(f"'{name}' is estimated of all rows, and not of '{slice:.80}'; leave the slice out")
+        raise ValueError(f"'{name}' is estimated for all rows, not for '{slice:.80}'; remove the slice")
     return Signal(name, slice)
 
 

@@ -53,21 +53,21 @@ def check_template(template: object, depth: int = 0) -> None:
         ValueError: A placeholder is none of a message's facts, or asks for more than its name.
     """
     if depth > DEEPEST:
-        raise ValueError(f"it is deeper than {DEEPEST} mappings and lists; write less")
+        raise ValueError(f"the template is nested deeper than {DEEPEST} mappings and lists; use fewer levels")
     if isinstance(template, str):
         for name in _placeholders(template):
             if name not in FACTS and name not in LINKS:
-                raise ValueError(f"{{{name:.40}}} is no fact of a message; {near(name, [*FACTS, *LINKS], most=30)}")
+                raise ValueError(f"{{{name:.40}}} is not a placeholder; {near(name, [*FACTS, *LINKS], most=30)}")
     elif isinstance(template, Mapping):
         for key, part in template.items():
             if not isinstance(key, str):
-                raise ValueError(f"the key {key!r:.40} is no text; put it in quotes")
+                raise ValueError(f"the key {key!r:.40} is not a string; put it in quotes")
             check_template(part, depth + 1)
     elif isinstance(template, Sequence):
         for part in template:
             check_template(part, depth + 1)
     elif template is not None and not isinstance(template, bool | int | float):
-        raise ValueError(f"{template!r:.40} is neither text nor number; put it in quotes")
+        raise ValueError(f"{template!r:.40} is neither a string nor a number; put it in quotes")
 
 
 def fill_text(template: str, facts: Mapping[str, Any], quoted: Callable[[str], str] = str) -> str:
@@ -125,11 +125,11 @@ def _placeholders(template: str) -> Iterator[str]:
         parts = [*Formatter().parse(template)]
     except ValueError:
         raise ValueError(
-            f"'{template:.80}' has a brace without its other; a brace of the text itself is written twice"
+            f"'{template:.80}' has an unmatched brace; to get a brace in the text, write it twice"
         ) from None
     for _, name, form, conversion in parts:
         if name is None:
             continue
         if form or conversion or not re.fullmatch(r"\w+", name):
-            raise ValueError(f"'{{{name:.40}...' asks for more than a name; write a name alone, such as {{model}}")
+            raise ValueError(f"'{{{name:.40}...' has more than a name in braces; use only a name, such as {{model}}")
         yield name

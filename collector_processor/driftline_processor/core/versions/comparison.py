@@ -76,7 +76,7 @@ def compare(
     ('worse', 0.06, 0.021, 0.098)
     """
     if not 0.5 < confidence < 1:
-        raise ValueError(f"confidence is between 0.5 and 1, as in 0.95; {confidence} is not")
+        raise ValueError(f"confidence must be between 0.5 and 1, as in 0.95; {confidence} is not")
     means = _means(sums)
     scale = 1.0 if bounds is None else bounds[1] - bounds[0]
     exact = bounds is not None and scale > 0 and not _weighted(sums)

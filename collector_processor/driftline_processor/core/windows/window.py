@@ -87,16 +87,16 @@ def parse(name: str) -> Length:
     Length(number=1, unit='mo')
     >>> parse("25")
     Traceback (most recent call last):
-    ValueError: '25' has no unit; write '25h' or '25m'
+    ValueError: '25' has no unit; use '25h' or '25m'
     >>> parse("7m")
     Traceback (most recent call last):
-    ValueError: '7m' is not a whole number of 5-minute panes; write '5m' or '10m'
+    ValueError: '7m' is not a whole number of 5-minute panes; use '5m' or '10m'
     """
     match = _NAME.fullmatch(name)
     if match is None:
         if name.isdecimal():
-            raise ValueError(f"'{name}' has no unit; write '{name}h' or '{name}m'")
-        raise ValueError(f"'{name}' is not a window; write a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'")
+            raise ValueError(f"'{name}' has no unit; use '{name}h' or '{name}m'")
+        raise ValueError(f"'{name}' is not a window; use a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'")
     count, unit = int(match[1]), match[2]
     if not 0 < count <= 10_000:
         raise ValueError(
@@ -105,7 +105,7 @@ def parse(name: str) -> Length:
     if unit == "m" and count % 5:
         below = count - count % 5
         fix = f"'{below}m' or '{below + 5}m'" if below else "'5m'"
-        raise ValueError(f"'{name}' is not a whole number of 5-minute panes; write {fix}")
+        raise ValueError(f"'{name}' is not a whole number of 5-minute panes; use {fix}")
     return Length(count, unit)  # type: ignore[arg-type]  # the pattern admits exactly the literals
 
 
@@ -114,12 +114,12 @@ def time_zone(name: str) -> ZoneInfo:
 
     >>> time_zone("Mars/Olympus")
     Traceback (most recent call last):
-    ValueError: 'Mars/Olympus' is not a time zone; write an IANA name, as in 'UTC' or 'Europe/Paris'
+    ValueError: 'Mars/Olympus' is not a time zone; use an IANA name, as in 'UTC' or 'Europe/Paris'
     """
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"'{name}' is not a time zone; write an IANA name, as in 'UTC' or 'Europe/Paris'") from None
+        raise ValueError(f"'{name}' is not a time zone; use an IANA name, as in 'UTC' or 'Europe/Paris'") from None
 
 
 def window_of(name: str, time: int, tz: str = "UTC") -> Window:

@@ -203,15 +203,13 @@ def build_from_files(
         options = structs.replace(options, features=features)
         sources = filter_rows(sources, options.features, say)
     if undated and options.time and not all(options.time in source.schema.names for source in sources):
-        say(
-            f"{paths[0]}: no column '{options.time}' ({option_text('time')}): when its rows were predicted is not known"
-        )
+        say(f"{paths[0]}: no column '{options.time}' ({option_text('time')}): the times of its predictions are unknown")
         options = structs.replace(options, time="")
     roles = find_roles(sources, options, say)
     if not roles.features:
-        raise BadInput(f"{paths[0]}: it has no column that could be a feature")
+        raise BadInput(f"{paths[0]}: has no column that could be a feature")
     if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
-        raise missing_option("classes", "name the classes, in the order of the score columns")
+        raise missing_option("classes", "list the classes, in the order of the score columns")
     until = None if first is None else _until(sources, roles, first)
     reading = _Reading(sources, roles, task, say, until, progress)
     description = ReferenceDescription(
@@ -228,7 +226,7 @@ def build_from_files(
         quantiles=options.levels,
     )
     if options.names_seasons and not roles.time and not undated:
-        raise BadInput(f"{paths[0]}: seasons need a time; name its column with {option_text('time')}")
+        raise BadInput(f"{paths[0]}: seasons need a time; set its column with {option_text('time')}")
     try:
         built = build(reading.rows, description)
     except ValueError as error:
@@ -239,7 +237,7 @@ def build_from_files(
     if not options.text_features:
         for name in built.texts:
             say(
-                f"{name}: read as texts: compared by length, words and script; "
+                f"{name}: read as text, and compared by length, words and script; "
                 f"if they are categories, use {option_text('text_features', 'none')}"
             )
     reading.tell()
@@ -275,7 +273,8 @@ def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
     """Return the end of the first stretch, unix nanoseconds."""
     if not roles.time:
         raise BadInput(
-            f"{sources[0].path}: {option_text('reference_last')} needs a time; name it with {option_text('time')}"
+            f"{sources[0].path}: {option_text('reference_last')} needs a time; "
+            f"set its column with {option_text('time')}"
         )
     times_by_source = [read_times(source.column(roles.time)) for source in sources]
     first_times = [int(times.values[times.readable].min()) for times in times_by_source if times.readable.any()]
@@ -293,7 +292,9 @@ def read_importance(path: Path) -> dict[str, float]:
     try:
         return from_json(dict[str, float], document)
     except ValueError as error:
-        raise BadInput(f'{path} must be a JSON object of names and numbers, as {{"age": 0.7}}', "importance") from error
+        raise BadInput(
+            f'{path} must be a JSON object of names and numbers, such as {{"age": 0.7}}', "importance"
+        ) from error
 
 
 def _importance(importance: Mapping[str, float] | None, roles: Roles) -> Importance | None:
@@ -338,7 +339,7 @@ class _Reading:
             nested = {field.name for field in source.schema if is_nested(field.type)} - of_lists
             for name in (names - set(roles.features)) & nested:
                 raise BadInput(
-                    f"{source.path}: column '{name}' holds lists or structures; name a column of plain values"
+                    f"{source.path}: column '{name}' contains lists or structures; use a column of plain values"
                 )
             before = 0
             vectors = {field.name for field in source.schema if is_vector(field.type)}
@@ -421,7 +422,7 @@ class _Reading:
         for (path, name), (_, first) in self._strays.items():
             if name not in self._score:
                 continue
-            return f"{path}: {name}: a score is a number, but there is none; the first is {first}"
+            return f"{path}: {name}: a score must be a number, but there are none; the first value is {first}"
         return ""
 
     def time_hint(self) -> str:
@@ -434,13 +435,16 @@ class _Reading:
     def tell(self) -> None:
         """Say what could not be read."""
         for (path, name), (count, first) in self._strays.items():
-            self._say(f"{path}: {name}: {many(count)} without a number, taken as missing: the first is {first}")
+            self._say(f"{path}: {name}: {many(count)} without a number, treated as missing: the first is {first}")
         for path, unit in self._units.items():
             if unit:
                 self._say(f"{path}: {self._roles.time}: read as unix {UNIT_NAMES[unit]}")
         for path, count in self._timeless.items():
             if count:
-                self._say(f"{path}: {self._roles.time}: {many(count)} without a readable time are in no block of time")
+                self._say(
+                    f"{path}: {self._roles.time}: {many(count)} have no readable time and are not assigned to "
+                    "a block of time"
+                )
 
 
 def _with_numbers(read: ReferenceRows, numeric: Collection[str]) -> ReferenceRows:
@@ -456,7 +460,7 @@ def _as_options(message: str) -> str:
         ("classes=[negative, positive]", "--classes NEGATIVE,POSITIVE"),
         ("classes=[...]", "--classes X,Y,..."),
         ("positive_class=", "--positive-class "),
-        ("pass that as actual=", "name its column with --actual"),
+        ("pass the numbers as actual=", "name their column with --actual"),
         ("task='multiclass'", "--task multiclass"),
     ):
         message = message.replace(argument, option)

@@ -24,11 +24,11 @@ from .options import EvaluationOptions
 from .reference import load_baseline
 
 NOT_FOR_FILES: Mapping[str, str] = {
-    "team": "whoever evaluates files knows whose they are",
-    "tier": "one evaluation of files is not put before another",
-    "keep_features": "files keep their rows themselves",
-    "subject": "nothing of files is stored that could be deleted",
-    "metrics": "files hold rows, not metrics of other tools",
+    "team": "not needed to evaluate files",
+    "tier": "evaluations of files have no priority",
+    "keep_features": "files already contain their rows",
+    "subject": "rows of files are not stored, so nothing needs to be deleted",
+    "metrics": "files contain rows, not metrics of other tools",
 }
 """Keys of a model that mean nothing for files, and why."""
 
@@ -98,16 +98,16 @@ def _keys_of_options(model: Model, options: EvaluationOptions, with_task: bool) 
 def _model_name(config: Config, file: Path, name: str) -> str:
     model_names = tuple(config.models)
     if not model_names:
-        raise BadInput("it names no model; write 'models:', and the model's name below it", "config", str(file))
+        raise BadInput("it contains no model; add 'models:', and the model's name below it", "config", str(file))
     if not name and len(model_names) > 1:
         raise BadInput(
-            f"it names {len(model_names)} models; choose one with {option_text('model')}, such as {model_names[0]}",
+            f"it contains {len(model_names)} models; choose one with {option_text('model')}, such as {model_names[0]}",
             "config",
             str(file),
         )
     name = name or model_names[0]
     if name not in model_names:
-        raise BadInput(f"it says nothing of the model '{name}'; {near(name, model_names)}", "config", str(file))
+        raise BadInput(f"it does not contain the model '{name}'; {near(name, model_names)}", "config", str(file))
     return name
 
 
@@ -118,7 +118,7 @@ def _say_unused(config: Config, name: str, file: Path, say: Say, used: Collectio
     sections = [key for key in Config.model_fields if key not in {"models", *used} and key in config.model_fields_set]
     unused += [key for key in sections if key != "storage" or config.storage.model_fields_set]
     if unused:
-        say(f"{file}: of no meaning for files: {', '.join(unused)}")
+        say(f"{file}: has no effect for files: {', '.join(unused)}")
 
 
 def _check_task(model: Model, built: Baseline, file: Path, place: str) -> None:
@@ -136,7 +136,8 @@ def _check_task(model: Model, built: Baseline, file: Path, place: str) -> None:
                 for task_value in (configured, baseline_value)
             )
             problem = (
-                f"{place}.{key}: '{configured_text}', but the baseline was built with '{baseline_text}'; write that"
+                f"{place}.{key}: '{configured_text}', but the baseline was built with '{baseline_text}'; "
+                "use the same value"
             )
             raise BadInput(problem, "config", str(file))
 
@@ -155,7 +156,7 @@ def performance_of(file: Path | None) -> dict[str, PerformanceSettings]:
         return {}
     metrics_by_model = {name: model.performance.asked for name, model in models_of("performance", file).items()}
     if not metrics_by_model:
-        raise BadInput("it names no model; write 'performance:' below one", "performance", str(file))
+        raise BadInput("it contains no model with 'performance:'; add the key below a model", "performance", str(file))
     return metrics_by_model
 
 
@@ -166,7 +167,9 @@ def expectations_of(file: Path | None) -> dict[str, Expectations]:
     models = models_of("expect", file)
     expected = {name: model.expectations for name, model in models.items() if model.expectations}
     if not expected:
-        raise BadInput("it expects nothing; write 'expect:' below a model or one of its features", "expect", str(file))
+        raise BadInput(
+            "it contains no 'expect:'; add the key below a model or one of its features", "expect", str(file)
+        )
     return expected
 
 

@@ -85,7 +85,7 @@ def read_dataset(
         key for key in dict.fromkeys((*options.slices, *attributes)) if key in outcome_slices and key not in shared
     )
     if strange := [name for name in attributes if name not in shared and name not in later_slices]:
-        say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
+        say(f"fairness, objectives: there is no column and no slice of outcomes {listed(strange)}")
     options = replace(options, slices=tuple(key for key in options.slices if key not in later_slices))
     roles = find_roles(sources, options, say, baseline, features)
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
@@ -104,7 +104,7 @@ def read_dataset(
     first_outcomes: list[FirstOutcomes] | None = None
     if truth is not None:
         if not roles.id:
-            raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with {option_text('id')}")
+            raise BadInput(f"{data[0]}: no id column to join {outcomes} with; set it with {option_text('id')}")
         file_outcomes = read_file_outcomes(truth, task, say, store)
         if task.ranks_items:
             reads, weights = join_rankings(file_outcomes, reads, roles.id, say, sampled)
@@ -123,6 +123,6 @@ def _report_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> No
         typed = [field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks]
         if text_names := [name for name in typed if name in numbers]:
             say(
-                f"{source.path}: {listed(text_names)}: texts here, numbers in the baseline, which is another type; "
-                "if it was built from a CSV, which says no types, build it from Parquet or NDJSON"
+                f"{source.path}: {listed(text_names)}: strings here, but numbers in the baseline; "
+                "if the baseline was built from CSV, which has no types, build it from Parquet or NDJSON"
             )

@@ -38,8 +38,7 @@ def space_of(baseline: Baseline, option: str, say: Say) -> Space | None:
     say(
         about_option(
             option,
-            "left out: the baseline has no space of these features "
-            "(docs/explanation/features-together.md says what it takes)",
+            "skipped: the baseline has no space of these features (see docs/explanation/features-together.md)",
         )
     )
     return None

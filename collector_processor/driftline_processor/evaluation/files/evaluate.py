@@ -157,7 +157,7 @@ def evaluate_files(
     if has_patterns(options.features):  # the baseline has the names that they match
         options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
-        raise BadInput(f"{data[0]}: seasons need a time; name its column with {option_text('time')}")
+        raise BadInput(f"{data[0]}: seasons need a time; set its column with {option_text('time')}")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles
@@ -184,7 +184,7 @@ def evaluate_files(
     evaluated = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
     evaluations = [evaluation for windows in evaluated for evaluation in windows.evaluations]
     slices = evaluated[0].slices
-    progress(0, 0, "Looking for concept drift")
+    progress(0, 0, "Detecting concept drift")
     concept = detect_concept_drift(read, baseline, settings.concept, slices)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
@@ -305,7 +305,7 @@ def _judge_windows(
             progress(0, 0, "Training a classifier")
             classify_windows(comparison, [fold.pane for fold in folded])
         if options.importance_weighted:
-            progress(0, 0, "Weighing labelled rows")
+            progress(0, 0, "Weighting labelled rows")
             weigh_windows(comparison)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
     wrong = worst_predictions(read, labelled_windows, baseline.task, options.mispredictions)
@@ -330,12 +330,12 @@ def _report_sums_and_samples(
     if task.has_classes:
         say(
             f"{where}: areas, curves, KS, gain and lift come from {SCORE_BINS:,} bins of scores, within the limits "
-            "that stand beside them; all other metrics from all rows"
+            "shown next to them; all other metrics come from all rows"
         )
     searched = 0 if labelled is None else labelled.searched(last)
     if searched:
         say(
-            f"weak slices are searched in a sample of {searched:,} of {labelled_windows.size(last):,} rows, "
+            f"weak slices are searched for in a sample of {searched:,} of {labelled_windows.size(last):,} rows, "
             "the same in every run"
         )
 

@@ -40,7 +40,7 @@ def weigh_windows(rows: RowComparison) -> None:
     labelled_rows = _labelled_reference(reference_rows_path(reference, OPTION), baseline, rows.options, say)
     if labelled_rows is None:
         name = reference.name if isinstance(reference, Path) else reference
-        say(about_option(OPTION, f"left out: {name} holds no row with features and an outcome"))
+        say(about_option(OPTION, f"skipped: {name} contains no row with features and an outcome"))
         return
     was, labelled = labelled_rows
     rng = np.random.default_rng(SEED)
@@ -56,7 +56,9 @@ def weigh_windows(rows: RowComparison) -> None:
             )
             if not evaluation.weighted:
                 say(
-                    about_option(OPTION, "too few labelled rows are like those of a window, so it has no such estimate")
+                    about_option(
+                        OPTION, "too few labelled rows are similar to those of a window, so it has no such estimate"
+                    )
                 )
 
 

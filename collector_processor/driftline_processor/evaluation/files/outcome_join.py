@@ -131,12 +131,13 @@ class _Unused(Struct):
         if self.unmatched:
             count, example = many(self.unmatched, "outcome"), outcomes.id_of(self.first_unmatched)
             when = "" if outcomes.made is None or not outcomes.made.any() else "and prediction_time "
-            say(f"{outcomes.path}: {count} of an id {when}that no row has in '{name}', such as {example!r}")
+            say(f"{outcomes.path}: {count} with an id {when}that no row has in '{name}', such as {example!r}")
         if self.unweighted:
             count, example = many(self.unweighted, "outcome"), outcomes.id_of(self.first_unweighted)
             say(
-                f"{outcomes.path}: {count} without a weight, of a model whose outcomes are sampled, left out, "
-                f"such as that of {example!r}"
+                f"{outcomes.path}: {count} without a weight are ignored, "
+                "because the outcomes of the model are sampled, "
+                f"such as the outcome of {example!r}"
             )
 
 
@@ -402,7 +403,7 @@ def add_rankings(read: FileRows, roles: Roles, say: Say) -> FileRows:
         relevance = relevance_in(_lists(read), relevance_statements(array, np.arange(len(read))))
         strange = int(np.count_nonzero(valid_of(array) & np.isnan(relevance.clicked)))
     if strange:
-        say(f"{source.path}: {many(strange)} with an actual that says nothing of a list, taken as not known")
+        say(f"{source.path}: {many(strange)} with an actual that is not valid for a list, treated as unknown")
     return _with(read, relevance)
 
 

@@ -234,5 +234,5 @@ def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -
         if strange:
             say(
                 f"{read.source.path}: {many(strange)} with an actual that is {possible_actuals_text(task)}, "
-                "taken as not known"
+                "treated as unknown"
             )

@@ -64,13 +64,13 @@ def baseline_of(
         ("quantiles", options.levels if options.quantiles else (), task.quantiles),
     ):
         if option_value not in ("", (), None, baseline_value):
-            raise BadInput(f"the baseline {reference} was built with {baseline_value!r}; leave the option out", name)
+            raise BadInput(f"the baseline {reference} was built with {baseline_value!r}; remove the option", name)
     if options.threshold is not None and (not task.has_threshold or not 0 <= options.threshold <= 1):
-        raise BadInput(f"{options.threshold:g} is not a score from 0 to 1 of a binary model", "threshold")
+        raise BadInput(f"{options.threshold:g} must be a score from 0 to 1, of a binary model", "threshold")
     _check_seasons(baseline, reference, options)
     if options.text_features:
         raise BadInput(
-            f"the baseline {reference} knows which features are texts; leave the option out", "text_features"
+            f"the baseline {reference} already contains which features are text; remove the option", "text_features"
         )
     bins = baseline.bins
     if options.features:
@@ -85,8 +85,8 @@ def baseline_of(
     marks = {} if baseline.extras.marks is None else baseline.extras.marks.by_feature
     for name in (name for name in bins.features if name in marks):
         say(
-            f"{name}: compared with nothing: to the baseline {reference}, it is {_MARKED[marks[name]]}; "
-            f"if it is none, build the baseline anew and name it in {option_text('features')}"
+            f"{name}: not compared, because in the baseline {reference} it is {_MARKED[marks[name]]}; "
+            f"if that is wrong, build the baseline again with the feature in {option_text('features')}"
         )
     baseline = without_time(baseline) if options.ignore_time else baseline
     return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
@@ -116,7 +116,7 @@ def _check_seasons(baseline: Baseline, reference: Reference, options: ColumnOpti
         return
     seasonality = None if baseline_seasons is None else baseline_seasons.seasonality
     if seasonality is None or seasonality.kind != seasons.kind:
-        has = "none" if seasonality is None else f"those of {seasonality.kind}"
+        has = "no seasonality" if seasonality is None else f"the seasonality {seasonality.kind}"
         raise BadInput(
             f"the baseline {reference} has {has}; "
             f"build it with 'driftline baseline build --seasonality {seasons.kind}'",
@@ -125,7 +125,7 @@ def _check_seasons(baseline: Baseline, reference: Reference, options: ColumnOpti
         )
     if options.timezone not in ("", seasonality.timezone):
         raise BadInput(
-            f"the baseline {reference} was built with {seasonality.timezone!r}; leave the option out", "timezone"
+            f"the baseline {reference} was built with {seasonality.timezone!r}; remove the option", "timezone"
         )
 
 
@@ -137,7 +137,10 @@ def _comparable(baseline: Baseline, say: Say) -> Baseline:
         [] if ruled is None else [n for n, kind in ruled.by_feature.items() if kind == HASHED and rules.get(n) is None]
     )
     for name in lost:
-        say(f"{name}: left out: hashed in the baseline; set DRIFTLINE_PRIVACY_HASH and DRIFTLINE_PRIVACY_KEY as there")
+        say(
+            f"{name}: ignored, because the baseline has hashes; "
+            "set the same DRIFTLINE_PRIVACY_HASH and DRIFTLINE_PRIVACY_KEY"
+        )
     features = {name: over for name, over in baseline.bins.features.items() if name not in lost}
     return replace(baseline, bins=replace(baseline.bins, features=features)) if lost else baseline
 
@@ -159,15 +162,15 @@ def reference_rows_path(reference: Reference, option: str) -> Rows:
     """
     if isinstance(reference, MemoryBaseline):
         raise BadInput(
-            f"a baseline in memory holds no rows; name the rows themselves as {option_text('baseline')}", option
+            f"a baseline in memory contains no rows; use the rows themselves as {option_text('baseline')}", option
         )
     if isinstance(reference, MemoryRows) or not is_built_baseline(reference):
         return reference
     rows_path = reference.with_suffix(".rows.parquet")
     if not rows_path.exists():
         raise BadInput(
-            f"{reference} holds no rows, and there is no {rows_path.name} beside it; "
-            f"name the rows themselves as {option_text('baseline')}",
+            f"{reference} contains no rows, and there is no {rows_path.name} next to it; "
+            f"use the rows themselves as {option_text('baseline')}",
             option,
         )
     return rows_path

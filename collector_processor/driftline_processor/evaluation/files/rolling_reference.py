@@ -141,7 +141,7 @@ def read_rolling(last: str, without: str) -> Rolling | None:
     if not last:
         if without:
             raise BadInput(
-                f"without what? Name the past, as in {option_text('reference_last', '30d')}", "reference_without"
+                f"needs the period to compare with, as in {option_text('reference_last', '30d')}", "reference_without"
             )
         return None
     for option, length in (("reference_last", last), ("reference_without", without)):

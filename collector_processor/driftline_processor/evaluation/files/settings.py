@@ -44,11 +44,11 @@ def declared_settings(options: EvaluationOptions, configured: ModelSettings | No
         windows = (options.window,) if options.window else settings.windows or options.default_windows
         windows = windows or (("1d",) if rolling else ())
     elif options.window:
-        raise BadInput(f"choose this or {option_text('window_rows')}", "window")
+        raise BadInput(f"use either this option or {option_text('window_rows')}", "window")
     elif options.window_rows < 1:
-        raise BadInput(f"{options.window_rows} rows; it must be at least 1", "window_rows")
+        raise BadInput(f"{options.window_rows} rows: must be at least 1", "window_rows")
     elif rolling is not None:
-        text = f"needs windows of time: {option_text('window')}, not {option_text('window_rows')}"
+        text = f"works only with windows of time: use {option_text('window')}, not {option_text('window_rows')}"
         raise BadInput(text, "reference_last")
     for name in windows:
         try:
@@ -67,18 +67,18 @@ def check_options(options: EvaluationOptions, past: Rolling | None, reference: R
         reference: The rows or the baseline that windows are compared with; None if neither is named.
     """
     if not 0 <= options.mispredictions <= MOST:
-        raise BadInput(f"{options.mispredictions} is not a number from 1 to {MOST:,}", "mispredictions")
+        raise BadInput(f"{options.mispredictions} must be a number from 1 to {MOST:,}", "mispredictions")
     need_rows = [name for name in ("exact", "classifier", "importance_weighted") if getattr(options, name)]
     if past is not None and need_rows:
         last = option_text("reference_last")
-        raise BadInput(f"needs rows, of which {last} keeps only counts; choose one", need_rows[0])
+        raise BadInput(f"needs rows, but {last} keeps only counts; use one of the two", need_rows[0])
     if reference is not None:
         for name in need_rows:
             reference_rows_path(reference, name)
     elif past is None:
         raise missing_option(
             "baseline",
-            "name a built one (.json), or rows to compare with; "
+            "use a built baseline (.json), or rows to compare with; "
             f"or {option_text('reference_last', '30d')}, to compare each day with those before it",
         )
 
@@ -140,7 +140,7 @@ def _performance_settings(
     problems += [problem for objective in settings.objectives if (problem := misnamed_metric(objective, task.kind))]
     if unknown := unknown_classes(settings.costs, task):
         problems.append(
-            f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}"
+            f"costs: {listed(unknown)}: not a class of the model, which has {', '.join(task.classes) or 'none'}"
         )
     if problems:
         raise BadInput(problems[0], option)
@@ -178,7 +178,7 @@ def check_objective_slices(settings: PerformanceSettings, keys: Collection[str])
         if objective.key and objective.key not in keys:
             hint = f"; {near(objective.key, tuple(keys))}" if keys else ""
             raise BadInput(
-                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{hint}"
+                f"objective '{objective.rule}': there is no column and no slice of outcomes '{objective.key}'{hint}"
             )
 
 
@@ -211,7 +211,7 @@ def model_settings(
     else:
         choices = settings.choices
         for wrong in misfits(choices, baseline):
-            say(f"{wrong.key(baseline.model)}: {wrong}; it is passed over")
+            say(f"{wrong.key(baseline.model)}: {wrong}; it is ignored")
     versions = settings.versions
     if options.performance is not None:
         from .configuration import versions_in

@@ -69,8 +69,8 @@ class WindowSlices:
         number = sum(len(values) + 1 for values in self.values.values())
         if windows * number > MOST_WINDOWS:
             raise BadInput(
-                f"{windows:,} windows of {number} slices each are more than {MOST_WINDOWS:,}; "
-                "take longer windows, or fewer columns",
+                f"{windows:,} windows with {number} slices each are more than {MOST_WINDOWS:,}; "
+                "use longer windows, or fewer columns",
                 "slices",
             )
         for key in roles.slices:
@@ -78,8 +78,8 @@ class WindowSlices:
                 say(
                     about_option(
                         "slices",
-                        f"the baseline does not know the values of {key}: they are compared with all of its rows and "
-                        f"decide nothing; build it with {option_text('slices', key)}",
+                        f"the baseline has no slices by {key}: their values are compared with all of its rows and "
+                        f"cannot cause a verdict; build it with {option_text('slices', key)}",
                     )
                 )
         self._steps, self._baseline = steps, baseline

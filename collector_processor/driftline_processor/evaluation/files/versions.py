@@ -39,10 +39,10 @@ def compare_file_versions(
         return ()
     truth = labelled_predictions(read.rows, read.weights)
     if truth is None:
-        raise BadInput("versions are compared by their outcomes, and no file has any", "version_column")
+        raise BadInput("versions are compared by their outcomes, but no file contains outcomes", "version_column")
     version, versions = _codes(read.rows, read.roles.version)
     if names.champion is not None and names.champion not in versions:
-        raise BadInput(f"no row is of version {names.champion}, the champion", "version_column")
+        raise BadInput(f"no row has the version {names.champion}, which is the champion", "version_column")
     id = _codes(read.rows, read.roles.id)[0] if read.roles.id else np.full(len(version), -1, np.int64)
     usable = np.concatenate([np.ones(len(row), bool) if row.usable is None else row.usable for row in read.rows])
     source = FileVersions(truth, task, versions, np.where(usable, version, -1), id)

@@ -56,7 +56,7 @@ def cut_rows(
         if time is None:
             raise BadInput(
                 f"{reads[0].source.path}: {option_text('window', length)} needs a time; "
-                f"name it with {option_text('time')}"
+                f"set its column with {option_text('time')}"
             )
         windows, group = _by_time(time, keep, length, timezone, store)
     elif is_whole:
@@ -75,7 +75,7 @@ def _by_time(
         if not windows or pane * PANE >= windows[-1].end:
             windows.append(window_of(name, pane * PANE, timezone))
             if len(windows) > MOST_WINDOWS:
-                raise BadInput(f"more than {MOST_WINDOWS:,} windows have rows; choose a longer one", "window", name)
+                raise BadInput(f"more than {MOST_WINDOWS:,} windows have rows; use longer windows", "window", name)
     starts = np.array([window.start for window in windows], dtype=np.int64)
     group = store.empty(len(time), np.int64)
     for part in chunks_of(len(time)):
@@ -87,7 +87,9 @@ def _by_time(
 def _by_rows(time: I64 | None, keep: np.typing.NDArray[np.bool_], size: int) -> tuple[list[Window], I64]:
     kept_rows = np.flatnonzero(keep)
     if -(-len(kept_rows) // size) > MOST_WINDOWS:
-        raise BadInput(f"more than {MOST_WINDOWS:,} windows come out; choose more rows", "window_rows", str(size))
+        raise BadInput(
+            f"more than {MOST_WINDOWS:,} windows would be needed; use more rows per window", "window_rows", str(size)
+        )
     order = kept_rows if time is None else kept_rows[np.argsort(time[kept_rows], kind="stable")]
     group = np.full(len(keep), -1, dtype=np.int64)
     group[order] = np.arange(len(order)) // size

@@ -26,23 +26,25 @@ _RETRYABLE_CODES = ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE",
 class OtlpGrpc(Otlp):
     """OTLP over gRPC."""
 
-    endpoint: Text = Field(description="Where to send, as `host:port`.", examples=['"${env:JAEGER:-127.0.0.1:14317}"'])
+    endpoint: Text = Field(
+        description="The address of the destination, as `host:port`.", examples=['"${env:JAEGER:-127.0.0.1:14317}"']
+    )
 
     def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
         example = "'host:port', as in '127.0.0.1:14317'"
         if parts.scheme in ("dns", "unix"):
             return Address("", 0)
         if not host:
-            raise ValueError(f"'{self.endpoint}' has no host; write {example}")
+            raise ValueError(f"'{self.endpoint}' has no host; use {example}")
         if parts.scheme not in ("", "http", "https", "grpc", "grpcs"):
-            raise ValueError(f"'{parts.scheme}://' is not known; write {example}")
+            raise ValueError(f"'{parts.scheme}://' is not supported; use {example}")
         if parts.path not in ("", "/"):
             raise ValueError(
-                f"'{self.endpoint}' has a path, which gRPC does not; write 'host:port', or name the exporter "
+                f"'{self.endpoint}' has a path, which gRPC does not support; use 'host:port', or name the exporter "
                 "otlp_http/NAME"
             )
         if port is None:
-            raise ValueError(f"'{self.endpoint}' has no port; write '{self.endpoint.rstrip('/')}:4317'")
+            raise ValueError(f"'{self.endpoint}' has no port; use '{self.endpoint.rstrip('/')}:4317'")
         return Address(host, port)
 
     def connect(self) -> OtlpGrpcExporter:

@@ -24,20 +24,22 @@ class OtlpHttp(Otlp):
     """OTLP over HTTP, in protobuf."""
 
     endpoint: Text = Field(
-        description="Where to send: the base URL, to which the processor adds `/v1/traces` and so on.",
+        description="The base URL of the destination, to which the processor adds `/v1/traces` and so on.",
         examples=['"${env:PROMETHEUS:-http://127.0.0.1:9090}/api/v1/otlp"'],
     )
 
     def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
         if parts.scheme not in ("http", "https"):
             raise ValueError(
-                f"'{self.endpoint}' has no scheme; write 'http://{self.endpoint}' or 'https://{self.endpoint}'"
+                f"'{self.endpoint}' has no scheme; use 'http://{self.endpoint}' or 'https://{self.endpoint}'"
             )
         if not host:
-            raise ValueError(f"'{self.endpoint}' has no host; write a URL, as in 'http://127.0.0.1:14318'")
+            raise ValueError(f"'{self.endpoint}' has no host; use a URL, as in 'http://127.0.0.1:14318'")
         for path in ("/v1/traces", "/v1/metrics", "/v1/logs"):
             if parts.path.rstrip("/").endswith(path):
-                raise ValueError(f"'{self.endpoint}' names one signal; driftline adds {path} itself, so leave it out")
+                raise ValueError(
+                    f"'{self.endpoint}' contains the path of a signal; driftline adds {path} itself, so remove it"
+                )
         return Address(host, port or (443 if parts.scheme == "https" else 80))
 
     def connect(self) -> OtlpHttpExporter:

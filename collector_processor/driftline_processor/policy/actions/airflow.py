@@ -22,16 +22,16 @@ from driftline_processor.policy.sources import Sources
 
 
 class Airflow(HttpAction):
-    """A run of a DAG, whose id is made from the incident: Airflow has each run once, however often it is asked."""
+    """A run of a DAG. The id of the run is made from the incident, so Airflow starts each run only once."""
 
     url: PageUrl = Field(description="The address of Airflow.", examples=["https://airflow.example.com"])
     dag: Text = Field(description="Id of the DAG.", examples=["retrain_churn"])
     api: Literal[1, 2] = Field(
-        default=2, description="The version of the REST API: `2` of Airflow 3, `1` of Airflow 2.", examples=["1"]
+        default=2, description="The version of the REST API: `2` for Airflow 3, `1` for Airflow 2.", examples=["1"]
     )
     user: Text | None = Field(
         default=None,
-        description="Who asks: with API 1 as basic authentication, with API 2 for a token of `/auth/token`.",
+        description="The user: with API 1 for basic authentication, with API 2 to get a token from `/auth/token`.",
         examples=["driftline"],
     )
     password: Secret | None = Field(
@@ -41,7 +41,7 @@ class Airflow(HttpAction):
     )
     token: Secret | None = Field(
         default=None,
-        description="A token to send instead of user and password. It is never shown or logged.",
+        description="A token to use instead of user and password. It is never shown or logged.",
         examples=['"${env:AIRFLOW_TOKEN:-none}"'],
     )
     conf: Mapped = Field(
@@ -65,11 +65,11 @@ class Airflow(HttpAction):
         yield from super().problems()
         yield from base_url_problems(self.url)
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", self.dag):
-            yield Problem("dag", f"'{self.dag:.40}' is no id of a DAG; write letters, digits, '_', '-' and '.'")
+            yield Problem("dag", f"'{self.dag:.40}' is not a DAG id; use letters, digits, '_', '-' and '.'")
         if (self.user is None) != (self.password is None):
-            yield Problem("password", "belongs to user; write both or none")
+            yield Problem("password", "needs user, and user needs password; set both or neither")
         if (self.token is None) == (self.user is None):
-            yield Problem("token", "write either a token, or user and password")
+            yield Problem("token", "set either a token, or user and password")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, or user and password of version 1."""
@@ -93,8 +93,8 @@ class Airflow(HttpAction):
             return run
         existing = yield Request("GET", f"{self._runs}/{quote(run, safe='')}", headers=headers, accepted=(404,))
         if existing.status == 404:
-            raise NotTaken(Answer("put_off", f"HTTP 409, though there is no run {run}: {reply.text}"))
-        return f"{run} is there already"
+            raise NotTaken(Answer("put_off", f"HTTP 409, but there is no run {run}: {reply.text}"))
+        return f"{run} already exists"
 
     @property
     def _runs(self) -> str:

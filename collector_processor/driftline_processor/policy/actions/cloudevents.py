@@ -42,29 +42,29 @@ _log = logging.getLogger("driftline.kafka")
 
 
 class CloudEvents(HttpAction):
-    """An event as of CloudEvents 1.0, over HTTP or Kafka. Its id is the key of the message, so receivers see twins."""
+    """A CloudEvents 1.0 event, over HTTP or Kafka. Its id is the key of the message, so receivers detect duplicates."""
 
     follows = True
 
     on: Occasions = Field(
         default=("opened", "worse", "over"),
-        description="When it is carried out. The type of the event is `io.driftline.alert.opened`, or `.joined` where "
-        "another alert of the model lasts, `io.driftline.alert.worse` or `io.driftline.alert.over`.",
+        description="When the event is sent. Its type is `io.driftline.alert.opened`, or `.joined` if another "
+        "alert of the model is open, `io.driftline.alert.worse` or `io.driftline.alert.over`.",
         examples=["[opened, over]"],
     )
     url: Secret | None = Field(
         default=None,
-        description="Where to send over HTTP. It is never shown or logged, but for its host.",
+        description="The URL to send to over HTTP. Only its host is shown or logged.",
         examples=['"https://events.example.com/"'],
     )
     headers: dict[str, Secret] = Field(
         default_factory=dict,
-        description="Headers of the request beside those of the event. The values are never shown or logged.",
+        description="Headers of the request in addition to those of the event. The values are never shown or logged.",
         examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
     )
     brokers: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
-        description="The brokers of Kafka to connect to first, instead of `url`; needs `pip install confluent-kafka`.",
+        description="The Kafka brokers to connect to first, instead of `url`. Requires `pip install confluent-kafka`.",
         examples=['["kafka:9092"]'],
     )
     topic: Text | None = Field(default=None, description="The topic. The key is the incident.", examples=["alerts"])
@@ -76,12 +76,12 @@ class CloudEvents(HttpAction):
     )
     mode: Literal["structured", "binary"] = Field(
         default="structured",
-        description="Where the attributes of the event stand: beside its data in one JSON document, or in headers.",
+        description="Where the attributes of the event are: next to its data in one JSON document, or in headers.",
         examples=["binary"],
     )
     source: Text = Field(
         default="/driftline",
-        description="Where the event comes from, as a URI reference. Receivers tell events apart by `source` and `id`.",
+        description="The source of the event, as a URI reference. Receivers identify an event by `source` and `id`.",
         examples=["https://driftline.example.com"],
     )
     data: Mapped | None = Field(
@@ -95,43 +95,48 @@ class CloudEvents(HttpAction):
         """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         if (self.url is None) == (not self.brokers):
-            yield Problem("url", "write either url, or brokers and topic")
+            yield Problem("url", "set either url, or brokers and topic")
         elif self.url is not None:
             yield from self._http_problems(self.url.get_secret_value())
         else:
             yield from self._kafka_problems()
         if not re.fullmatch(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", self.source):
             yield Problem(
-                "source", f"'{self.source:.80}' is no URI reference; write '/driftline' or 'https://host/path'"
+                "source",
+                f"'{self.source:.80}' is not a URI reference; use for example '/driftline' or 'https://host/path'",
             )
 
     def _http_problems(self, url: str) -> Iterator[Problem]:
         yield from secret_url_problems(url)
         if "{" in url:
-            yield Problem("url", "has a brace, and is no template; receivers tell events apart by their attributes")
+            yield Problem(
+                "url",
+                "contains a brace, but placeholders are not supported here; "
+                "receivers distinguish events by their attributes",
+            )
         yield from header_problems(self.headers)
         for header in self.headers:
             if header.lower().startswith("ce-") or header.lower() == "content-type":
-                yield Problem(f"headers.{header}", "is the event's own; leave it out")
+                yield Problem(f"headers.{header}", "is set by the event itself; remove it")
         for key in ("topic", "options"):
             if key in self.model_fields_set:
-                yield Problem(key, "is for Kafka; leave it out, or write brokers instead of url")
+                yield Problem(key, "works only with Kafka; remove it, or set brokers instead of url")
 
     def _kafka_problems(self) -> Iterator[Problem]:
         if find_spec("confluent_kafka") is None:
             yield Problem("brokers", "Kafka's client is not installed; pip install confluent-kafka")
         for broker in self.brokers:
             if not broker.rpartition(":")[2].isdecimal():
-                yield Problem("brokers", f"'{broker:.80}' has no port; write '{broker:.80}:9092'")
+                yield Problem("brokers", f"'{broker:.80}' has no port; use '{broker:.80}:9092'")
         if self.topic is None:
-            yield Problem("topic", "is missing; write the name of a topic")
+            yield Problem("topic", "is missing; set the name of a topic")
         elif not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", self.topic):
-            yield Problem("topic", f"'{self.topic:.40}' is no name of a topic; write letters, digits, '.', '_' and '-'")
+            yield Problem("topic", f"'{self.topic:.40}' is not a topic name; use letters, digits, '.', '_' and '-'")
         for option in self.options:
             if option in _PRODUCER:
-                yield Problem("options", f"'{option:.40}' is Driftline's own; {_PRODUCER[option]}")
+                yield Problem("options", f"'{option:.40}' is set by Driftline; {_PRODUCER[option]}")
         if self.headers:
-            yield Problem("headers", "are for HTTP; leave them out")
+            yield Problem("headers", "work only with url (HTTP); remove them")
 
     def describe(self, message: Message) -> str:
         """Return the event and where it would go."""
@@ -190,10 +195,10 @@ class CloudEvents(HttpAction):
 
 
 _PRODUCER: Mapping[str, str] = {
-    "bootstrap.servers": "write brokers",
-    "enable.idempotence": "leave it out: an event is written once",
-    "acks": "leave it out: an event counts when all replicas have it",
-    "message.timeout.ms": "write timeout",
+    "bootstrap.servers": "use brokers",
+    "enable.idempotence": "remove it: an event is written once",
+    "acks": "remove it: an event is acknowledged by all replicas",
+    "message.timeout.ms": "use timeout",
 }
 
 

@@ -37,17 +37,17 @@ EARLIER: Final = 3600 * 10**9
 
 
 class GitHub(HttpAction):
-    """A run of GitHub Actions: of one workflow, or of all that wait for an event of the repository."""
+    """A run of GitHub Actions: of one workflow, or of all workflows that wait for an event of the repository."""
 
     url: PageUrl = Field(
         default="https://api.github.com",
-        description="The address of the API; of GitHub Enterprise Server `https://HOST/api/v3`.",
+        description="The URL of the API; for GitHub Enterprise Server `https://HOST/api/v3`.",
         examples=["https://github.example.com/api/v3"],
     )
     repository: Text = Field(description="Owner and name of the repository.", examples=["example/churn"])
     token: Secret = Field(
-        description="A token that may read and write Actions and, for `event`, write Contents. It is never shown or "
-        "logged.",
+        description="A token with permission to read and write Actions and, for `event`, to write Contents. It is "
+        "never shown or logged.",
         examples=['"${env:GITHUB_TOKEN:-none}"'],
     )
     workflow: Text | None = Field(
@@ -56,14 +56,14 @@ class GitHub(HttpAction):
     ref: Text = Field(default="main", description="The branch or tag whose workflow runs.", examples=["release"])
     inputs: Mapped = Field(
         default={"message": "{id}", "model": "{model}"},
-        description="The inputs of the workflow, which it has to declare. One of them holds `{id}`, by which a run is "
-        "found again.",
+        description="The inputs of the workflow, which the workflow must declare. One of them must contain "
+        "`{id}`, which identifies the run.",
         examples=['{message: "{id}", version: "{version}"}'],
         json_schema_extra={"default": "message and model"},
     )
     event: Text | None = Field(
         default=None,
-        description="The type of the event, instead of `workflow`: every workflow that waits for it runs.",
+        description="The type of the event, instead of `workflow`. Every workflow that waits for this event runs.",
         examples=["model-is-wrong"],
     )
     payload: Mapped = Field(
@@ -79,7 +79,7 @@ class GitHub(HttpAction):
             "since": "{since}",
             "page": "{page}",
         },
-        description="The payload of the event: ten keys at most.",
+        description="The payload of the event, with at most ten keys.",
         examples=['{message: "{id}", model: "{model}"}'],
         json_schema_extra={
             "default": "message, alert, kind, policy, model, version, environment, severity, since and page"
@@ -91,10 +91,10 @@ class GitHub(HttpAction):
         yield from super().problems()
         yield from base_url_problems(self.url)
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}", self.repository):
-            yield Problem("repository", f"'{self.repository:.80}' is no repository; write OWNER/NAME")
+            yield Problem("repository", f"'{self.repository:.80}' is not a repository; use OWNER/NAME")
         yield from header_problems({"token": self.token})
         if (self.workflow is None) == (self.event is None):
-            yield Problem("workflow", "write either workflow or event")
+            yield Problem("workflow", "set either workflow or event")
         elif self.workflow is not None:
             yield from self._workflow_problems(self.workflow)
         elif self.event is not None:
@@ -102,27 +102,29 @@ class GitHub(HttpAction):
 
     def _workflow_problems(self, workflow: str) -> Iterator[Problem]:
         if not re.fullmatch(r"(?!\.{1,2}$)[A-Za-z0-9._-]+", workflow):
-            yield Problem("workflow", f"'{workflow:.80}' is no file name of a workflow; write it without its folder")
+            yield Problem(
+                "workflow", f"'{workflow:.80}' is not a file name of a workflow; use the name without its folder"
+            )
         if len(self.inputs) > MOST_INPUTS:
-            yield Problem("inputs", f"are more than the {MOST_INPUTS} that GitHub takes; write fewer")
+            yield Problem("inputs", f"must be at most {MOST_INPUTS}, the limit of GitHub; remove some")
         for name, value in self.inputs.items():
             if isinstance(value, Mapping | list | tuple) or value is None:
-                yield Problem(f"inputs.{name:.80}", "is no text, and inputs of a workflow are; write one")
+                yield Problem(f"inputs.{name:.80}", "is not a string; inputs of a workflow must be strings")
         yield from _without_id("inputs", self.inputs)
         if "payload" in self.model_fields_set:
-            yield Problem("payload", "is of an event; write inputs")
+            yield Problem("payload", "works only with event; use inputs")
 
     def _event_problems(self, event: str) -> Iterator[Problem]:
         if len(event) > 100:
-            yield Problem("event", "is longer than the 100 characters that GitHub takes; write less")
+            yield Problem("event", "must have at most 100 characters, the limit of GitHub; use a shorter one")
         if len(self.payload) > MOST_PAYLOAD:
             yield Problem(
-                "payload", f"has more than the {MOST_PAYLOAD} keys that GitHub takes; put some of them below one key"
+                "payload", f"must have at most {MOST_PAYLOAD} keys, the limit of GitHub; put some of them below one key"
             )
         yield from _without_id("payload", self.payload)
         for key in ("inputs", "ref"):
             if key in self.model_fields_set:
-                yield Problem(key, "is of a workflow; leave it out")
+                yield Problem(key, "works only with workflow; remove it")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, and the version of the API."""
@@ -159,7 +161,7 @@ class GitHub(HttpAction):
             reply = yield Request("GET", f"{self._repository}/actions/{place}", parameters=query, accepted=(404,))
             runs = _known(reply).json().get("workflow_runs")
             if not isinstance(runs, list):
-                raise NotTaken(Answer("put_off", "the answer names no runs"))
+                raise NotTaken(Answer("put_off", "the response contains no runs"))
             for run in runs:
                 if isinstance(run, dict) and mark.search(f"{run.get('display_title')} {run.get('name')}"):
                     return _address(run)
@@ -183,7 +185,7 @@ MOST_INPUTS, MOST_PAYLOAD = 25, 10
 def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield a problem where no part of a tree holds the key of the message."""
     if "{id}" not in json.dumps(tree, default=str):
-        yield Problem(key, 'nothing holds {id}, by which a run is found again; add message: "{id}"')
+        yield Problem(key, '{id} is missing, which Driftline needs to find the run again; add message: "{id}"')
 
 
 def _known(reply: Reply) -> Reply:

@@ -19,10 +19,10 @@ from driftline_processor.policy.sources import Sources
 
 
 class Http(HttpAction):
-    """A request of HTTP, with the key of the message in `Idempotency-Key`."""
+    """An HTTP request, with the key of the message in `Idempotency-Key`."""
 
     url: Secret = Field(
-        description="Where to send; placeholders are those of `body`. It is never shown or logged, but for its host.",
+        description="The URL to send to, with the placeholders of `body`. Only its host is shown or logged.",
         examples=['"https://models.example.com/{model}/rollback"'],
     )
     method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = Field(
@@ -35,15 +35,15 @@ class Http(HttpAction):
     )
     body: Tree | None = Field(
         default=None,
-        description="What to send: keys and values go as JSON, text as it is. `{model}` and the like stand for "
-        "[facts of the message](../how-to/act-on-alerts.md#placeholders).",
+        description="The body of the request: keys and values are sent as JSON, a text unchanged. Placeholders "
+        "such as `{model}` are replaced by [facts of the message](../how-to/act-on-alerts.md#placeholders).",
         examples=['{reason: "{title}", alert: "{alert}"}'],
-        json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json); nothing with GET and DELETE"},
+        json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json); nothing for GET and DELETE"},
     )
     attach: Attached = Field(
         default=None,
-        description="`report`: send a form (`multipart/form-data`) with the body as its part `message`, and "
-        "[the report of the window](../how-to/send-a-report.md) as its part `report`.",
+        description="`report`: send a form (`multipart/form-data`) with the body as the part `message`, and [the "
+        "report of the window](../how-to/send-a-report.md) as the part `report`.",
         examples=["report"],
         json_schema_extra={"default": "nothing"},
     )
@@ -54,10 +54,10 @@ class Http(HttpAction):
         yield from secret_url_problems(self.url.get_secret_value())
         yield from header_problems(self.headers)
         if self.attach is not None and self.method in ("GET", "DELETE"):
-            yield Problem("attach", f"a {self.method} has no body; write method: POST")
+            yield Problem("attach", f"a {self.method} has no body; set method: POST")
         for header in self.headers:
             if self.attach is not None and header.lower() == "content-type":
-                yield Problem(f"headers.{header}", "is that of the form; leave it out")
+                yield Problem(f"headers.{header}", "is set by the form; remove it")
 
     def request(self, message: Message) -> Request:
         """Return the request of the keys, with the key of the message."""
@@ -80,7 +80,7 @@ class Http(HttpAction):
             form["report"] = (report.name, report.html, "text/html")
         headers = {name: value for name, value in request.headers.items() if name.lower() != "content-type"}
         reply = yield Request(self.method, request.url, files=form, headers=headers)
-        return self.reference(reply) + ("" if report is not None else ", without a report: there is none")
+        return self.reference(reply) + ("" if report is not None else ", without a report, because there is none")
 
     def _content(self, message: Message) -> tuple[str, bytes]:
         """Return the type and the bytes of the body; "" and nothing for a request without a body."""

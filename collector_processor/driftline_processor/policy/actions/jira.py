@@ -33,14 +33,14 @@ COMMENTS: Final = 100
 
 
 class Jira(HttpAction):
-    """One issue for each incident, found again by its label `driftline-ALERT`, so there is never a second one."""
+    """One issue per incident. It is found by its label `driftline-ALERT`, so there is never a second issue."""
 
     follows = True
 
     on: Occasions = Field(
         default=("opened", "worse", "over"),
-        description="When it is carried out: `opened` makes the issue, and what joins comments on it, as do `worse` "
-        "and `over`.",
+        description="When the action runs: `opened` creates the issue; alerts that join the incident, `worse` and "
+        "`over` add a comment.",
         examples=["[opened]"],
     )
     url: PageUrl = Field(description="The address of Jira.", examples=["https://example.atlassian.net"])
@@ -48,14 +48,14 @@ class Jira(HttpAction):
     issue_type: Text = Field(default="Task", description="The type of the issue.", examples=["Bug"])
     api: Literal[2, 3] = Field(
         default=3,
-        description="The version of the REST API: `3` of Jira Cloud, `2` of Jira Data Center.",
+        description="The version of the REST API: `3` for Jira Cloud, `2` for Jira Data Center.",
         examples=["2"],
     )
     user: Text | None = Field(
         default=None,
-        description="Whose token it is, for Jira Cloud: an email address.",
+        description="The owner of the token, for Jira Cloud: an email address.",
         examples=["driftline@example.com"],
-        json_schema_extra={"default": "the token says it, as those of Jira Data Center do"},
+        json_schema_extra={"default": "the token identifies the user, as in Jira Data Center"},
     )
     token: Secret = Field(
         description="The API token of `user`, or a personal access token. It is never shown or logged.",
@@ -65,7 +65,7 @@ class Jira(HttpAction):
         default="{title}", description="The first line of the issue.", examples=['"[{severity}] {title}"']
     )
     labels: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
-        default=(), description="Labels beside that of the incident.", examples=["[models]"]
+        default=(), description="Labels in addition to that of the incident.", examples=["[models]"]
     )
     fields: Mapped = Field(
         default_factory=dict,
@@ -74,20 +74,21 @@ class Jira(HttpAction):
     )
     transition: Text | None = Field(
         default=None,
-        description="The transition, or the status it leads to, when the incident is over.",
+        description="The transition to run when the incident is over, or the status that it leads to.",
         examples=["Done"],
-        json_schema_extra={"default": "the issue stays as it is"},
+        json_schema_extra={"default": "the issue is not changed"},
     )
     reopen: Text | None = Field(
         default=None,
-        description="The transition, or the status it leads to, when an alert begins whose issue is done.",
+        description="The transition to run when a new alert belongs to an issue that is done, or the status that "
+        "it leads to.",
         examples=["To Do"],
-        json_schema_extra={"default": "the issue is commented on, and stays as it is"},
+        json_schema_extra={"default": "a comment is added, and the status is not changed"},
     )
     attach: Attached = Field(
         default=None,
-        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to the issue when the "
-        "alert is opened, and when it turns worse.",
+        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to the issue when "
+        "the alert is opened, and when it becomes worse.",
         examples=["report"],
         json_schema_extra={"default": "nothing"},
     )
@@ -98,16 +99,18 @@ class Jira(HttpAction):
         yield from base_url_problems(self.url)
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]+", self.project):
             yield Problem(
-                "project", f"'{self.project:.40}' is no key of a project; write it as issues begin, such as 'PAY'"
+                "project", f"'{self.project:.40}' is not a project key; use the prefix of the issues, such as 'PAY'"
             )
         for label in self.labels:
             if re.search(r"\s", label):
-                yield Problem("labels", f"'{label:.40}' has a space, which no label of Jira can; write a hyphen")
+                yield Problem(
+                    "labels", f"'{label:.40}' contains a space, which Jira does not allow in labels; use a hyphen"
+                )
         for field in ("project", "issuetype", "summary", "description", "labels"):
             if field in self.fields:
-                yield Problem(f"fields.{field}", "has a key of its own in the action; leave it out here")
+                yield Problem(f"fields.{field}", "is set by another key of the action; remove it here")
         if self.transition is not None and "over" not in self.on:
-            yield Problem("transition", "is for when the alert is over, which 'on' does not name; add over")
+            yield Problem("transition", "applies when the alert is over, but 'on' does not contain over; add it")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, or user and token."""
@@ -119,7 +122,7 @@ class Jira(HttpAction):
         kind, label = message.kind, label_of(message)
         if kind == "opened" and not message.facts.get("again"):
             summary = self._issue_fields(message)["summary"]
-            return f"would make an issue in {self.project}, unless one has the label {label}: {summary}"
+            return f"would create an issue in {self.project}, unless an issue with the label {label} exists: {summary}"
         moved = f", and move it to {self.transition}" if kind == "over" and self.transition else ""
         return f"would comment on the issue with the label {label}{moved}: {message.facts['title']}"
 
@@ -162,7 +165,7 @@ class Jira(HttpAction):
         reply = yield Request("GET", f"{self._api}/{path}", parameters=parameters)
         issues = reply.json().get("issues")
         if not isinstance(issues, list):
-            raise NotTaken(Answer("put_off", "the answer to a search names no issues"))
+            raise NotTaken(Answer("put_off", "the response to the search contains no issues"))
         return next((issue for issue in issues if isinstance(issue, dict)), None)
 
     def _issue_fields(self, message: Message) -> dict[str, Any]:
@@ -196,7 +199,7 @@ class Jira(HttpAction):
             return ""
         report = sources.report(message)
         if report is None:
-            return ", without a report: there is none"
+            return ", without a report, because there is none"
         reply = yield Request("GET", self._issue(key), parameters={"fields": "attachment"})
         files = (reply.json().get("fields") or {}).get("attachment") or []
         if any(isinstance(file, dict) and file.get("filename") == report.name for file in files):
@@ -277,7 +280,7 @@ def wiki(text: str, links: Mapping[str, str]) -> str:
 def _key(issue: Mapping[str, Any]) -> str:
     key = issue.get("key")
     if not isinstance(key, str):
-        raise NotTaken(Answer("put_off", "the answer names no key of an issue"))
+        raise NotTaken(Answer("put_off", "the response contains no issue key"))
     return key
 
 

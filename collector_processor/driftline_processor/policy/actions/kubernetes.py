@@ -77,57 +77,59 @@ def known_kinds() -> Mapping[str, KubernetesKind]:
 
 
 class Kubernetes(HttpAction):
-    """A patch of a resource of Kubernetes: Argo Rollouts, KServe, Seldon Core, or any other kind."""
+    """A patch of a Kubernetes resource: Argo Rollouts, KServe, Seldon Core, or any other kind."""
 
     server: PageUrl = Field(
         default="",
         description="The address of the API server.",
         examples=["https://10.0.0.1:6443"],
-        json_schema_extra={"default": "that of the cluster in which the processor runs"},
+        json_schema_extra={"default": "the API server of the cluster in which the processor runs"},
     )
     token: Secret | None = Field(
         default=None,
         description="The token of a service account. It is never shown or logged.",
         examples=['"${env:KUBERNETES_TOKEN:-none}"'],
-        json_schema_extra={"default": "that of `token_file`"},
+        json_schema_extra={"default": "the token in `token_file`"},
     )
     token_file: FilePath | None = Field(
         default=None,
         description="A file with the token, which is read again before each request.",
         examples=["/run/secrets/token"],
-        json_schema_extra={"default": "that of the pod"},
+        json_schema_extra={"default": "the token file of the pod"},
     )
     ca_file: FilePath | None = Field(
         default=None,
-        description="The file (PEM) with the certificates of whom to trust.",
+        description="The file (PEM) with the trusted certificates.",
         examples=["ca.pem"],
-        json_schema_extra={"default": "that of the pod; with `server` those of the system"},
+        json_schema_extra={"default": "the file of the pod; with `server`, the certificates of the system"},
     )
     kind: Text = Field(description="The kind of the resource.", examples=["Rollout"])
     api_version: Text | None = Field(
         default=None,
         description="Group and version of the kind.",
         examples=["apps/v1"],
-        json_schema_extra={"default": "known of `Rollout`, `InferenceService` and `SeldonDeployment`"},
+        json_schema_extra={"default": "set for `Rollout`, `InferenceService` and `SeldonDeployment`"},
     )
-    namespace: TextTemplate = Field(description="Where the resource is.", examples=["models"])
+    namespace: TextTemplate = Field(description="The namespace of the resource.", examples=["models"])
     name: TextTemplate = Field(description="The name of the resource.", examples=['"{model}"'])
     traffic: dict[str, Annotated[int, Field(ge=0, le=100, strict=True)]] = Field(
         default_factory=dict,
-        description="Predictor of a `SeldonDeployment` → its share of the traffic in percent.",
+        description="The percentage of the traffic for each predictor of a `SeldonDeployment`.",
         examples=["{main: 100, canary: 0}"],
     )
     patch: Tree | None = Field(
         default=None,
-        description="What to change, with [placeholders](../how-to/act-on-alerts.md#placeholders).",
+        description="The patch, with [placeholders](../how-to/act-on-alerts.md#placeholders).",
         examples=["{spec: {paused: true}}"],
         json_schema_extra={
-            "default": "`{status: {abort: true}}` of a `Rollout`, `{spec: {predictor: {canaryTrafficPercent: 0}}}` of "
-            "an `InferenceService`"
+            "default": "`{status: {abort: true}}` for a `Rollout`, `{spec: {predictor: {canaryTrafficPercent: 0}}}` "
+            "for an `InferenceService`"
         },
     )
     patch_type: Literal["merge", "json", "strategic"] = Field(
-        default="merge", description="The type of `patch`; `strategic` is for Kubernetes' own kinds.", examples=["json"]
+        default="merge",
+        description="The type of `patch`; `strategic` is only for the built-in kinds of Kubernetes.",
+        examples=["json"],
     )
     subresource: Literal["status", "scale"] | None = Field(
         default=None, description="The part of the resource that `patch` changes.", examples=["scale"]
@@ -145,42 +147,45 @@ class Kubernetes(HttpAction):
         kind = known_kinds().get(self.kind) if self.is_known else None
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", self.kind):
             fix = near(self.kind, [*known_kinds()])
-            yield Problem("kind", f"'{self.kind:.40}' is no kind of Kubernetes; {fix}")
+            yield Problem("kind", f"'{self.kind:.40}' is not a kind of Kubernetes; {fix}")
         elif self.api_version is None and kind is None:
-            yield Problem("api_version", f"is not known of {self.kind}; write it, such as 'apps/v1'")
+            yield Problem("api_version", f"is required for {self.kind}; use for example 'apps/v1'")
         if self.api_version is not None and not re.fullmatch(
             r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?v[0-9][a-z0-9]*", self.api_version
         ):
             yield Problem(
-                "api_version", f"'{self.api_version:.40}' is none; write group and version, such as 'apps/v1'"
+                "api_version", f"'{self.api_version:.40}' is not valid; use group and version, such as 'apps/v1'"
             )
         if self.token is not None:
             yield from header_problems({"token": self.token})
         if self.token is not None and self.token_file is not None:
-            yield Problem("token", "stands in token_file, too; leave one of the two out")
+            yield Problem("token", "is set together with token_file; remove one of the two")
         if self.server.startswith("http:") and not is_here(self.server):
-            yield Problem("server", "is not encrypted, and the token would be read on the way; write https://")
+            yield Problem("server", "is not encrypted, so others could read the token; use https://")
         if self.server and self.token is None and self.token_file is None:
-            yield Problem("token", "is missing, and that of a pod is not for another server; write token or token_file")
+            yield Problem(
+                "token", "is missing, and the token of a pod is not valid for another server; set token or token_file"
+            )
         if self.traffic:
             yield from self._traffic_problems()
         elif self.patch is None and (kind is None or not kind.rollback):
             fix = "traffic or patch" if kind is not None else "patch"
             yield Problem(
-                f"{fix.partition(' ')[0]}", f"is missing, and no rollback of {self.kind} is known; write {fix}"
+                f"{fix.partition(' ')[0]}",
+                f"is missing, and Driftline has no default rollback for {self.kind}; set {fix}",
             )
         if self.patch is None and (self.subresource is not None or "patch_type" in self.model_fields_set):
-            yield Problem("patch", "is missing, to which subresource and patch_type belong")
+            yield Problem("patch", "is missing, but subresource and patch_type need it")
         if self.patch is not None:
             yield from self._patch_problems(kind)
 
     def _traffic_problems(self) -> Iterator[Problem]:
         if self.kind != "SeldonDeployment" or not self.is_known:
-            yield Problem("traffic", "is for a SeldonDeployment; write patch")
+            yield Problem("traffic", "works only with a SeldonDeployment; use patch")
         if self.patch is not None:
-            yield Problem("traffic", "is a patch itself; leave one of the two out")
+            yield Problem("traffic", "replaces patch; remove one of the two")
         if sum(self.traffic.values()) != 100:
-            yield Problem("traffic", f"is {sum(self.traffic.values())} % together; write shares that make 100")
+            yield Problem("traffic", f"is {sum(self.traffic.values())} % in total; the percentages must add up to 100")
 
     def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[Problem]:
         if self.patch_type == "json":
@@ -191,22 +196,25 @@ class Kubernetes(HttpAction):
                     or "path" not in operation
                 ):
                     yield Problem(
-                        f"patch.{index}", f"is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
+                        f"patch.{index}", f"is not an operation; it needs op ({', '.join(_OPERATIONS)}), path and value"
                     )
                 elif str(operation["path"]).endswith("/-"):
                     yield Problem(
-                        f"patch.{index}.path", "adds to a list, once more each time; name the place, and test it first"
+                        f"patch.{index}.path", "appends to a list again at every run; use an index, and test it first"
                     )
             if not isinstance(self.patch, list | tuple) or not self.patch:
                 yield Problem(
-                    "patch", "is no list of operations, as patch_type json wants; write [{op: replace, path: ...}]"
+                    "patch", "must be a list of operations for patch_type json, such as [{op: replace, path: ...}]"
                 )
         elif not isinstance(self.patch, Mapping) or not self.patch:
-            yield Problem("patch", "is no mapping; write what the resource shall be, such as {spec: {paused: true}}")
+            yield Problem(
+                "patch", "must be a mapping with the new values of the resource, such as {spec: {paused: true}}"
+            )
         elif kind is not None:
             if self.patch_type == "strategic":
                 yield Problem(
-                    "patch_type", f"{self.kind} takes no strategic patch, as no custom resource does; write merge"
+                    "patch_type",
+                    f"{self.kind} is a custom resource, which does not support strategic patches; use merge",
                 )
             yield from under("patch", patch_problems(kind.schema, self.patch))
 
@@ -217,7 +225,7 @@ class Kubernetes(HttpAction):
             return self.server
         host, port = (os.environ.get(f"KUBERNETES_SERVICE_{name}", "") for name in ("HOST", "PORT"))
         if not host:
-            raise NotTaken(Answer("put_off", "this is no pod of Kubernetes; write server and token"))
+            raise NotTaken(Answer("put_off", "Driftline does not run in a pod of Kubernetes; set server and token"))
         return f"https://{f'[{host}]' if ':' in host else host}:{port or 443}"
 
     def connect(self) -> HttpService:
@@ -233,7 +241,7 @@ class Kubernetes(HttpAction):
     def describe(self, message: Message) -> str:
         """Return which resource would be patched, with what, and whose schema that was held against."""
         name, namespace = self._filled_key(message, "name"), self._filled_key(message, "namespace")
-        schema_words = f"as of {self._known.version}" if self._known else "a kind whose schema is not known here"
+        schema_words = f"schema of {self._known.version}" if self._known else "its schema is not available here"
         if self.traffic:
             change = f"traffic {json.dumps(dict(self.traffic))}"
         else:
@@ -341,7 +349,7 @@ class Kubernetes(HttpAction):
         except (OSError, ValueError) as error:
             raise NotTaken(Answer("put_off", f"{path}: the token cannot be read: {error}")) from error
         if not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise NotTaken(Answer("put_off", f"{path}: holds no token"))
+            raise NotTaken(Answer("put_off", f"{path}: contains no token"))
         return SecretStr(token)
 
 
@@ -352,7 +360,7 @@ def _checked(name: str, longest: int, form: str, description: str) -> str:
     """
     if len(name) > longest or not re.fullmatch(form, name):
         raise NotTaken(
-            Answer("refused", f"'{short(name, 80)}' is no name of {description}; Kubernetes takes a-z, 0-9 and '-'")
+            Answer("refused", f"'{short(name, 80)}' is not a name of {description}; Kubernetes allows a-z, 0-9 and '-'")
         )
     return name
 
@@ -369,13 +377,13 @@ def patch_problems(schema: Mapping[str, Any], patch: object) -> Iterator[Problem
 
     >>> spec = {"type": "object", "additionalProperties": False, "properties": {"paused": {"type": "boolean"}}}
     >>> [str(problem) for problem in patch_problems(spec, {"paused": "yes", "pasued": True})]
-    ["paused: 'yes' is no boolean", "pasued: there is no such field; did you mean 'paused'?"]
+    ["paused: 'yes' is not of type boolean", "pasued: there is no such field; did you mean 'paused'?"]
     """
     if patch is None or (isinstance(patch, str) and "{" in patch):
         return
     kind = schema.get("type")
     if kind is not None and not _is(kind, patch):
-        yield Problem("", f"{patch!r:.60} is no {kind}")
+        yield Problem("", f"{patch!r:.60} is not of type {kind}")
     elif isinstance(patch, Mapping):
         fields = schema.get("properties", {})
         for name, value in patch.items():
@@ -388,7 +396,10 @@ def patch_problems(schema: Mapping[str, Any], patch: object) -> Iterator[Problem
         for number, value in enumerate(patch):
             for name in item.get("required", ()):
                 if isinstance(value, Mapping) and name not in value:
-                    yield Problem(f"{number}.{name}", "is missing, and a merge patch replaces a list as a whole")
+                    yield Problem(
+                        f"{number}.{name}",
+                        "is missing, and it is required because a merge patch replaces the whole list",
+                    )
             yield from under(str(number), patch_problems(item, value))
     elif "minimum" in schema and patch < schema["minimum"]:
         yield Problem("", f"{patch} is less than {schema['minimum']}")

@@ -22,17 +22,17 @@ from driftline_processor.present.wording import short
 
 
 class LabelQueue(HttpAction):
-    """The predictions whose label would teach most, of the window of the alert: in a file, or over HTTP."""
+    """The predictions of the alert's window whose labels are the most informative, in a file or over HTTP."""
 
     directory: FilePath | None = Field(
         default=None,
-        description="The folder for files, one for each message.",
+        description="The directory for the files, one file per message.",
         examples=["/var/spool/labels"],
     )
     url: Secret | None = Field(
         default=None,
-        description="Where to send them instead; placeholders are those of `body` of an `http` action. It is never "
-        "shown or logged, but for its host.",
+        description="The URL to send them to instead, with the placeholders of `body` of an `http` action. Only "
+        "its host is shown or logged.",
         examples=['"https://labels.example.com/queues/{model}"'],
     )
     headers: dict[str, Secret] = Field(
@@ -42,25 +42,25 @@ class LabelQueue(HttpAction):
     )
     format: Literal["csv", "spreadsheet", "json"] = Field(
         default="csv",
-        description="The form: those of [`label-next`](http-api.md#get-apiv1modelsnamelabel-next).",
+        description="The format, as in [`label-next`](http-api.md#get-apiv1modelsnamelabel-next).",
         examples=["json"],
     )
     rows: Annotated[int, Field(ge=1, le=10_000, strict=True)] = Field(
-        default=100, description="How many rows at most.", examples=["500"]
+        default=100, description="The maximum number of rows.", examples=["500"]
     )
 
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that the keys break."""
         yield from super().problems()
         if (self.directory is None) == (self.url is None):
-            yield Problem("directory", "write either directory or url")
+            yield Problem("directory", "set either directory or url")
         if self.directory is not None and self.directory.exists() and not self.directory.is_dir():
-            yield Problem("directory", f"{self.directory} is no folder; write another one")
+            yield Problem("directory", f"{self.directory} is not a folder; use another one")
         if self.url is not None:
             yield from secret_url_problems(self.url.get_secret_value())
             yield from header_problems(self.headers)
         elif self.headers:
-            yield Problem("headers", "are for url; leave them out")
+            yield Problem("headers", "work only with url; remove them")
 
     def describe(self, message: Message) -> str:
         """Return how many rows would go where; which ones is only known when they are drawn."""
@@ -74,7 +74,7 @@ class LabelQueue(HttpAction):
             return super().carry_out(message, around)
         path = self.directory / self._name(message)
         if path.exists():
-            return f"{path} is there already"
+            return f"{path} already exists"
         count, content = self._sheet(message, around.sources)
         return f"{_counted(count)}: {_write(path, content)}" if count else _counted(count)
 
@@ -98,7 +98,7 @@ class LabelQueue(HttpAction):
 
         rows = sources.rows(message, self.rows)
         if rows is None:
-            raise NotTaken(Answer("refused", f"nothing is kept of {short(str(message.facts['model']), 80)}"))
+            raise NotTaken(Answer("refused", f"there are no stored rows of {short(str(message.facts['model']), 80)}"))
         count = len(rows.batch.rows)
         return count, label_sheet(self.format, rows.key, rows.batch) if count else b""
 
@@ -108,7 +108,7 @@ class LabelQueue(HttpAction):
 
 def _counted(count: int) -> str:
     if not count:
-        return "no prediction waits for its label"
+        return "no prediction is waiting for a label"
     return f"{count} row{'s' if count > 1 else ''} to label"
 
 

@@ -30,10 +30,10 @@ _TAG = re.compile(r"(?P<alias>[\w-]+): (?P<wrong>\d+) to (?P<previous>\d+)(?P<do
 
 
 class MLflow(HttpAction):
-    """An alias of a registered model, back from the version that is wrong to the one before it."""
+    """Moves an alias of a registered model from the degraded version back to the version before it."""
 
     url: PageUrl = Field(description="The address of the tracking server.", examples=["https://mlflow.example.com"])
-    user: Text | None = Field(default=None, description="Who asks, by basic authentication.", examples=["driftline"])
+    user: Text | None = Field(default=None, description="The user for basic authentication.", examples=["driftline"])
     password: Secret | None = Field(
         default=None,
         description="The password of `user`. It is never shown or logged.",
@@ -41,7 +41,7 @@ class MLflow(HttpAction):
     )
     token: Secret | None = Field(
         default=None,
-        description="A token to send instead of user and password. It is never shown or logged.",
+        description="A token to use instead of user and password. It is never shown or logged.",
         examples=['"${env:MLFLOW_TOKEN:-none}"'],
     )
     model: TextTemplate = Field(
@@ -52,12 +52,12 @@ class MLflow(HttpAction):
         default=None,
         description="The alias of the version to go back to.",
         examples=["fallback"],
-        json_schema_extra={"default": "the newest version that is older, and is ready"},
+        json_schema_extra={"default": "the newest older version that is ready"},
     )
     version: TextTemplate = Field(
         default="{version}",
-        description="Only from this version: the alias stays where it is when it points to another one. What is no "
-        "whole number is no version of MLflow, and holds nothing back.",
+        description="The version that the alias must point to: an alias that points to another version is not "
+        "moved. A value that is not a whole number is not an MLflow version, and is ignored.",
         examples=['"7"'],
     )
 
@@ -66,17 +66,17 @@ class MLflow(HttpAction):
         yield from super().problems()
         yield from base_url_problems(self.url)
         if (self.user is None) != (self.password is None):
-            yield Problem("password", "belongs to user; write both or none")
+            yield Problem("password", "needs user, and user needs password; set both or neither")
         if self.token is not None and self.user is not None:
-            yield Problem("token", "is sent instead of user and password; leave one of the two out")
+            yield Problem("token", "replaces user and password; set one or the other")
         if self.token is not None:
             yield from header_problems({"token": self.token})
         for key in ("alias", "previous"):
             name = getattr(self, key)
             if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
-                yield Problem(key, f"'{name:.40}' is no alias of MLflow; write letters, digits, '_' and '-'")
+                yield Problem(key, f"'{name:.40}' is not an alias of MLflow; use letters, digits, '_' and '-'")
         if self.previous == self.alias:
-            yield Problem("previous", "is the alias itself; name the one of the version to go back to")
+            yield Problem("previous", "must differ from alias; use the alias of the version to go back to")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, or user and password."""
@@ -95,7 +95,7 @@ class MLflow(HttpAction):
         reply = yield Request("GET", f"{self._api}/registered-models/get", parameters={"name": name})
         model = reply.json().get("registered_model")
         if not isinstance(model, dict):
-            raise NotTaken(Answer("put_off", "the answer names no registered model"))
+            raise NotTaken(Answer("put_off", "the response contains no registered model"))
         current = _alias(model, self.alias)
         if current is None:
             raise NotTaken(Answer("refused", f"{short(name, 80)} has no alias {self.alias}"))
@@ -127,7 +127,7 @@ class MLflow(HttpAction):
         return Request("POST", f"{self._api}/registered-models/set-tag", tag)
 
     def _unchanged(self, current: int, how: str, wrong: int) -> str:
-        return f"left alone: {self.alias} {how} version {current}, and the alert is about {wrong}"
+        return f"not moved: {self.alias} {how} version {current}, but the alert is about {wrong}"
 
     def _model(self, message: Message) -> str:
         return fill_text(self.model, facts_of(message))
@@ -142,7 +142,7 @@ class MLflow(HttpAction):
         if self.previous is not None:
             version = _alias(model, self.previous)
             if version is None or version == wrong:
-                why = "is not there" if version is None else f"points to version {wrong}, too"
+                why = "does not exist" if version is None else f"points to version {wrong}, too"
                 raise NotTaken(Answer("refused", f"the alias {self.previous} {why}"))
             return version
         # 50: versions below the wrong one, among which one that is ready is looked for: deleted ones leave gaps

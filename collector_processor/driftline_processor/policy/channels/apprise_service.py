@@ -65,11 +65,11 @@ class AppriseAddress(ChannelAddress):
             fix = (
                 near(scheme, schemas)
                 if mark and nearest(scheme, schemas)
-                else "write one like slack://..., mailto://..."
+                else "use for example slack://... or mailto://..."
             )
-            yield f"'{scheme:.20}' is no kind of channel; {fix}"
+            yield f"'{scheme:.20}' is not a type of channel; {fix}"
         elif apprise.Apprise.instantiate(self.url) is None:
-            yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"
+            yield f"this is not a valid address of a '{scheme}' channel; see https://appriseit.com/services/"
 
     def attachment_problems(self, scheme: str) -> Iterator[str]:
         """Yield that the service takes no files, if it does not."""
@@ -95,7 +95,7 @@ class AppriseService:
         logging.getLogger("apprise").propagate = False  # the courier says what is wrong, once
         self._services = apprise.Apprise()
         if not self._services.add(url):
-            raise ValueError("no service of Apprise has such an address")
+            raise ValueError("Apprise does not accept this address")
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
         """Send a message as plain text."""

@@ -66,13 +66,15 @@ class OpsgenieAddress(ChannelAddress):
         check_query("opsgenie", query, ("region", "tags", "entity"))
         key = host.rpartition("@")[2]
         if not re.fullmatch(r"[A-Za-z0-9-]{1,80}", key):
-            raise ValueError("opsgenie:// needs the key of an API integration; write opsgenie://KEY/#TEAM")
+            raise ValueError("opsgenie:// needs the key of an API integration; use opsgenie://KEY/#TEAM")
         responders = []
         for part in path:
             kind, by = _RESPONDERS.get(part[0], ("user", "username"))
             responder = part.lstrip("#@*^")
             if not responder:
-                raise ValueError("opsgenie:// names nobody behind a '/'; write #TEAM, @USER, *SCHEDULE or ^ESCALATION")
+                raise ValueError(
+                    "opsgenie:// has an empty responder after a '/'; use #TEAM, @USER, *SCHEDULE or ^ESCALATION"
+                )
             responders.append({"type": kind, by: responder})
         tags = tuple(
             tag_text for tag_text in (tag.strip()[:50] for tag in query.get("tags", "").split(",")) if tag_text

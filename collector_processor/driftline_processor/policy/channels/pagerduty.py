@@ -73,7 +73,7 @@ class PagerDutyAddress(ChannelAddress):
         check_query("pagerduty", query, ("region", "source", "component", "group", "class"))
         key = host.partition("@")[0]
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
-            raise ValueError("pagerduty:// needs the integration key of Events API v2; write pagerduty://KEY")
+            raise ValueError("pagerduty:// needs the integration key of Events API v2; use pagerduty://KEY")
         parts = dict(zip(("source", "component"), path, strict=False)) | {
             parameter: query[parameter] for parameter in query
         }

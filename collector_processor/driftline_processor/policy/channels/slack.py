@@ -64,13 +64,13 @@ class SlackAddress(ChannelAddress):
         check_query("slack", query, ())
         if len(path) != 1 or path[0][0] == "@":
             if not path:
-                raise ValueError("slack:// names no channel behind the token; write slack://TOKEN/#models")
+                raise ValueError("slack:// has no channel after the token; use slack://TOKEN/#models")
             return None
         name = path[0].lstrip("#+")
         if _SLACK_ID.fullmatch(name):
             return cls(host, name, endpoint or API)
         if not _SLACK_NAME.fullmatch(name):
-            raise ValueError("slack:// has a channel that cannot be; write its name in small letters, or its id")
+            raise ValueError("slack:// has an invalid channel; use its name in lowercase letters, or its id")
         return cls(host, f"#{name}", endpoint or API)
 
     def open(self, _: Any) -> Slack:
@@ -161,13 +161,16 @@ class Slack:
         except NotTaken as not_taken:
             if "missing_scope" in not_taken.answer.detail:
                 self._reacts = False
-                _log.info("channel slack: give the bot the scope reactions:write for a tick on what is over")
+                _log.info(
+                    "channel slack: give the bot the scope reactions:write, "
+                    "so that it can mark resolved alerts with a tick"
+                )
 
     def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
         answer = self._service.ask("POST", f"{self._address.endpoint}/{method}", json=body).json()
         if answer.get("ok") is True:
             return answer
-        error = str(answer.get("error") or "it says neither yes nor no")[:100]
+        error = str(answer.get("error") or "the response contains neither success nor an error")[:100]
         raise NotTaken(Answer("refused" if error in REFUSED else "put_off", f"Slack: {error}"))
 
 

@@ -46,13 +46,13 @@ class WebhookAddress(ChannelAddress):
         except httpx.InvalidURL:  # which may quote a password
             read = None
         if read is None or not 0 < (read.port or 1) <= HIGHEST_PORT:
-            yield f"'{scheme}://' is followed by no host, port and path; write 'https://host/path'"
+            yield f"'{scheme}://' is not followed by host, port and path; use 'https://host/path'"
         elif not read.host:
-            yield f"'{scheme}://' names no host; write 'https://host/path'"
+            yield f"'{scheme}://' has no host; use 'https://host/path'"
 
     def attachment_problems(self, _: str) -> Iterator[str]:
         """Yield that an action of HTTP takes the report instead."""
-        yield "a webhook takes none; write an action http/NAME with attach: report"
+        yield "a webhook cannot send attachments; use an action http/NAME with attach: report"
 
 
 class Webhook:

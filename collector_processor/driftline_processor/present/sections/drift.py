@@ -174,12 +174,12 @@ def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
     """Say what a state means that its words do not say alone."""
     states, lines = {column.state for column in columns}, []
     if "within_normal_variation" in states:
-        moved = "it shifted, and the baseline's own days and weeks differ as much"
+        moved = "it shifted, but not more than days and weeks of the baseline differ"
         lines.append(f"{state_word('within_normal_variation')}: {moved}")
     if "inconclusive" in states:
         reasons = sorted({column.reason for column in columns if column.reason})
         words = " and ".join(state_word("inconclusive", reason) for reason in reasons) or state_word("inconclusive")
-        lines.append(f"{words}: cannot be judged, which does not mean fine")
+        lines.append(f"{words}: cannot be evaluated, which does not mean that there is no drift")
     return lines
 
 

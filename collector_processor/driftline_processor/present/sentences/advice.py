@@ -113,22 +113,22 @@ def _wait_for_outcomes(immature: Sequence[Fact]) -> Advice:
 
 def _why_longer(reason: str, needed: int | None, rows: int | None) -> str:
     if reason == "too_few_days":
-        return "one with more days would tell"
-    return f"about {needed:,} outcomes would tell, and this one has {rows:,} rows"
+        return "one with more days would be conclusive"
+    return f"about {needed:,} outcomes would be conclusive, and this one has {rows:,} rows"
 
 
 def _wait_for_longer_window(start: int, end: int, timezone: str, **why: Any) -> Advice:
     rows, ends = span_words(start, end, timezone, days=end - start >= DAY), date_words(end, timezone)
-    sentence = f"Wait for the window of {rows}: it closes on {ends}, tells once its outcomes are in, and "
+    sentence = f"Wait for the window of {rows}: it closes on {ends}, is evaluated once its outcomes have arrived, and "
     return Advice(f"wait for the window of {rows}, and its outcomes", f"{sentence}{_why_longer(**why)}.")
 
 
 def _evaluate_longer_window(**why: Any) -> Advice:
-    return Advice("judge a longer window", f"Judge a longer window: {_why_longer(**why)}.")
+    return Advice("evaluate a longer window", f"Evaluate a longer window: {_why_longer(**why)}.")
 
 
 def _evaluate_more_rows(**why: Any) -> Advice:
-    return Advice("judge more rows", f"Judge rows of a longer time: {_why_longer(**why)}.")
+    return Advice("evaluate more rows", f"Evaluate rows of a longer period: {_why_longer(**why)}.")
 
 
 def _set_objective() -> Advice:
@@ -137,27 +137,27 @@ def _set_objective() -> Advice:
 
 
 def _send_outcomes() -> Advice:
-    return Advice("send its outcomes", "Send its outcomes: without them nobody knows.")
+    return Advice("send its outcomes", "Send its outcomes: without them its performance is unknown.")
 
 
 def _send_outcomes_or_label(needed: int) -> Advice:
-    sentence = f"Send its outcomes, or label {needed:,} of its rows: they would show a loss that matters."
+    sentence = f"Send its outcomes, or label {needed:,} of its rows: they would show a relevant degradation."
     return Advice(f"send its outcomes, or label {needed:,} rows", sentence)
 
 
 def _send_more_outcomes() -> Advice:
-    return Advice("send more outcomes", "Send more outcomes of its rows: those that are known do not tell.")
+    return Advice("send more outcomes", "Send more outcomes of its rows: those that have arrived are inconclusive.")
 
 
 def _label_more(more: int, needed: int) -> Advice:
-    sentence = f"Label {more:,} more of its rows: with {needed:,} the window would tell."
+    sentence = f"Label {more:,} more of its rows: with {needed:,} the window would be conclusive."
     return Advice(f"label {more:,} more rows", sentence)
 
 
 def _ignore_drift(small: bool) -> Advice:
     if small:
-        return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no loss.")
-    return Advice("nothing to do", "Ignore the drift: outcomes show no loss. Look again when they do.")
+        return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no degradation.")
+    return Advice("nothing to do", "Ignore the drift: outcomes show no degradation. Look again when they do.")
 
 
 def _nothing_to_do() -> Advice:

@@ -37,12 +37,12 @@ def _better(outcomes: int, coverage: float | None) -> str:
 
 @words_of("loss_would_show")
 def _loss_would_show(metric: str, least: float | None, outcomes: int, coverage: float | None) -> str:
-    loss_words = "a loss that matters"
+    loss_words = "a relevant degradation"
     if least is not None:
         loss_words = (
             f"a {'rise' if direction(metric) < 0 else 'fall'} of {size_of_change(metric, least, None, None)} or more"
         )
-    return f"Sure enough: {loss_words} would have shown, {_from(outcomes, coverage)}"
+    return f"Conclusive: {loss_words} would have been detected, {_from(outcomes, coverage)}"
 
 
 @words_of("failures_certain")
@@ -57,7 +57,7 @@ def _constant(outcomes: int, coverage: float | None) -> str:
 
 @words_of("level_certainly_off")
 def _level(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: the outcomes rule out the share that it says, {_from(outcomes, coverage)}"
+    return f"Certain: the outcomes rule out the fraction that it predicts, {_from(outcomes, coverage)}"
 
 
 @words_of("certainly_worse")
@@ -72,12 +72,12 @@ def _rise(outcomes: int) -> str:
 
 @words_of("fault_certain")
 def _fault() -> str:
-    return "Certain: chance shows a fault of data in one quiet window of a thousand at most."
+    return "Certain: by chance, at most one in a thousand windows without a fault shows this."
 
 
 @words_of("finding_certain")
 def _finding() -> str:
-    return "Certain: chance shows such a finding in one quiet window of a thousand at most."
+    return "Certain: by chance, at most one in a thousand windows without drift shows this."
 
 
 @words_of("rows_counted")
@@ -98,7 +98,7 @@ def _drift(rows: int, size: str) -> str:
 
 @words_of("drift_with_too_few_days")
 def _drift_with_few_days() -> str:
-    return "The rows surely differ; whether time alone does this, the baseline has too few days to tell."
+    return "The rows differ significantly; the baseline has too few days to show whether time alone causes this."
 
 
 @words_of("joint_drift_beyond_chance")
@@ -123,44 +123,44 @@ def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequen
 
 @words_of("to_be_confirmed")
 def _to_be_confirmed(by_one: bool) -> str:
-    return f"{'A second window has' if by_one else 'The next ones have'} to bear it out."
+    return f"{'A second window has' if by_one else 'The next ones have'} to confirm it."
 
 
 @words_of("newest_without_drift")
 def _newest_without_drift() -> str:
-    return "The newest window is quiet; one more has to bear that out."
+    return "The newest window has no drift; one more has to confirm that."
 
 
 @words_of("newest_healthy_again")
 def _newest_healthy(windows: int, left: int) -> str:
     newest = "window looks" if windows == 1 else f"{windows} windows look"
     more = "one more has" if left == 1 else f"{left} more have"
-    return f"The newest {newest} healthy again; {more} to bear that out."
+    return f"The newest {newest} healthy again; {more} to confirm that."
 
 
 @words_of("outcomes_without_objective")
 def _no_objective() -> str:
-    return "Outcomes came, but nobody said what is good enough."
+    return "Outcomes arrived, but nothing defines what is good enough."
 
 
 @words_of("no_window_before")
 def _no_window_before() -> str:
-    return "No window before it has outcomes that tell."
+    return "No window before it has conclusive outcomes."
 
 
 @words_of("healthy_until")
 def _healthy_until(end: int, timezone: str) -> str:
-    return f"The last outcomes that tell, up to {date_words(end, timezone)}, showed it healthy."
+    return f"The last conclusive outcomes, up to {date_words(end, timezone)}, showed it healthy."
 
 
 @words_of("known_until")
 def _known_until(end: int, timezone: str) -> str:
-    return f"That is known up to {date_words(end, timezone)}; later windows do not tell yet."
+    return f"That is known up to {date_words(end, timezone)}; later windows are inconclusive so far."
 
 
 @words_of("newest_may_be_chance")
 def _newest_may_be_chance(shown: Fact) -> str:
-    return f"In the newest window that tells {clause(shown)}: that may be chance, unless the next shows it."
+    return f"In the newest conclusive window {clause(shown)}: that may be chance, unless the next shows it."
 
 
 @words_of("nothing_known")

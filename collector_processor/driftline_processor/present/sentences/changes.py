@@ -12,8 +12,8 @@ from .catalogue import clause, worded, words_of
 NAMED = 3
 """Features that a sentence names."""
 
-CAVEAT = "a world that changed and outcomes that are recorded in another way look alike in the data"
-OPEN = "without outcomes this cannot be told from a change of what inputs mean"
+CAVEAT = "a world that changed and outcomes that are recorded in another way look identical in the data"
+OPEN = "without outcomes this cannot be distinguished from a change of what inputs mean"
 
 
 @worded

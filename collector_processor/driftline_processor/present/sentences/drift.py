@@ -68,8 +68,8 @@ def _seen(column: ColumnDrift) -> str:
 
 def _drift(column: ColumnDrift) -> str:
     if column.reason == "too_few_days":
-        few = "whether its own time does this by itself, so short a reference cannot tell"
-        return f"drifts ({_distance(column)}); {few}: more days of reference, or a shorter window, would"
+        few = "the reference is too short to show whether time alone causes this"
+        return f"drifts ({_distance(column)}); {few}: use more days of reference, or a shorter window"
     return f"drifts ({_distance(column)}){_own(column)}"
 
 
@@ -88,11 +88,13 @@ def _inconclusive(column: ColumnDrift) -> str:
     if column.reason == "too_few_rows":
         large = f" ({_distance(column)})" if column.size == "large" else ""
         only = f": only {_seen(column)}" if column.detectable_change is not None else ""
-        return f"cannot be told{large}: {column.rows:,} rows are too few{only}; a longer window would tell"
+        return f"is inconclusive{large}: {column.rows:,} rows are too few{only}; use a longer window"
     if column.p_normal_variation is None:
-        what = "so short a reference does not say whether its own time does this by itself"
-        return f"differs from the reference ({_distance(column)}); {what}: more days of it, or a shorter window, would"
-    return f"cannot be told: its days differ so much that only {_seen(column)}; more days of reference would tell"
+        what = "the reference is too short to show whether time alone causes this"
+        return (
+            f"differs from the reference ({_distance(column)}); {what}: use more days of reference, or a shorter window"
+        )
+    return f"is inconclusive: its days differ so much that only {_seen(column)}; use more days of reference"
 
 
 _SAID: dict[str, Callable[[ColumnDrift], str]] = {
@@ -134,7 +136,7 @@ def joint_sentence(joint_drift: JointDrift) -> str:
 
     >>> drift = JointDrift("domain_classifier", "drift", 900, 0.62, 1e-9, 0.1, 0.5, 0.62)
     >>> joint_sentence(drift)
-    "a classifier tells these rows from the baseline's with an AUC of 0.620"
+    "a classifier distinguishes these rows from the baseline's with an AUC of 0.620"
     """
     return _JOINT[joint_drift.method](joint_drift) if joint_drift.method in _JOINT else ""
 
@@ -146,7 +148,9 @@ def _names(joint_drift: JointDrift) -> list[str]:
 def _classifier(joint_drift: JointDrift) -> str:
     names = _names(joint_drift)
     most = f", most by {' and '.join(names)}" if names else ""
-    return f"a classifier tells these rows from the baseline's with an AUC of {joint_drift.now or 0.5:.3f}{most}"
+    return (
+        f"a classifier distinguishes these rows from the baseline's with an AUC of {joint_drift.now or 0.5:.3f}{most}"
+    )
 
 
 def _correlation(joint_drift: JointDrift) -> str:
@@ -167,7 +171,7 @@ def _reconstruction(joint_drift: JointDrift) -> str:
         name, was, now = largest.features[0], largest.was or 0.0, largest.now or 0.0
         more = f", and of {left} more feature{'' if left == 1 else 's'}" if left else ""
         return (
-            f"cannot be told: {100 * now:.3g} % of the values of {name} are missing or invalid, {100 * was:.3g} % in "
+            f"inconclusive: {100 * now:.3g} % of the values of {name} are missing or invalid, {100 * was:.3g} % in "
             f"the baseline{more}, and what is missing counts as the mean"
         )
     is_worse = (joint_drift.value or 0.0) > 0

@@ -196,12 +196,12 @@ def _comparison_inconclusive(
 
 @words_of("no_objective")
 def _no_objective() -> str:
-    return "nobody said what is good enough"
+    return "nothing defines what is good enough"
 
 
 @words_of("outcomes_inconclusive")
 def _outcomes_inconclusive(outcomes: int) -> str:
-    return f"its {outcomes:,} outcomes do not tell"
+    return f"its {outcomes:,} outcomes are inconclusive"
 
 
 @words_of("and_inconclusive")
@@ -216,9 +216,9 @@ def _no_window_closed() -> str:
 
 @words_of("no_prediction")
 def _no_prediction(pause: int) -> str:
-    return f"no prediction came, and in its usual hours it pauses for {duration(pause)} at most"
+    return f"no prediction arrived, and in its regular hours it pauses for {duration(pause)} at most"
 
 
 @words_of("windows_wait")
 def _windows_wait(windows: int) -> str:
-    return f"{'1 window waits' if windows == 1 else f'{windows:,} windows wait'} to be evaluated"
+    return f"{'1 window is waiting' if windows == 1 else f'{windows:,} windows are waiting'} to be evaluated"

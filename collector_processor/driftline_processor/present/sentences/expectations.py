@@ -23,12 +23,12 @@ _FRACTION = {
 _UNKNOWN = {
     "no_value": "there is no value",
     "no_row": "there is no row",
-    "no_whole_rows": "no whole rows are known",
+    "no_whole_rows": "whole rows are not available",
     "no_times": "it is open, or its rows have no time",
-    "no_feature": "it is no feature, and of ids and times no values are looked at",
-    "values_not_stored": "single values are not kept",
+    "no_feature": "it is not a feature; values of ids and times are not checked",
+    "values_not_stored": "single values are not stored",
     "one_value": "one value has no standard deviation",
-    "values_too_close": "the values lie too close together for sums to tell",
+    "values_too_close": "the values are too close together for the stored sums",
     "not_counted": "its rows were not counted for this rule",
     "not_counted_without_baseline": "its rows were not counted for this rule, and no baseline has the feature",
 }
@@ -87,4 +87,4 @@ def _end_of_values(end: str, rows: float, outside: float, within: float, low: fl
 
 @words_of("measurement_unknown")
 def _measurement_unknown(reason: str) -> str:
-    return f"cannot tell: {_UNKNOWN[reason]}"
+    return f"inconclusive: {_UNKNOWN[reason]}"

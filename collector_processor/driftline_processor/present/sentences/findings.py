@@ -38,7 +38,7 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
     >>> fault_clause(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0))
     '90 % of values are missing in age (was 2 %)'
     >>> fault_clause(Finding("out_of_range", ("temp",), "critical", 0.0024, 1.0, 0.0, 12.92, 55.04, "above"))
-    'temp left its usual range (100 % above 55, at most 0.24 % before)'
+    'temp left its normal range (100 % above 55, at most 0.24 % before)'
     """
     names = " and ".join(short(name, NAME) for name in finding.features)
     if _never_arrived(finding):
@@ -48,8 +48,8 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
         before = f"at most {before}" if finding.side and finding.was else before
         share = format_percent(finding.now or 0.0)
         if not numbers:
-            return f"{names} left its usual range"
-        return f"{names} left its usual range ({share} {_place(finding, figure)}, {before} before)"
+            return f"{names} left its normal range"
+        return f"{names} left its normal range ({share} {_place(finding, figure)}, {before} before)"
     text, more = _fault(finding)
     more = more if numbers or not more.startswith(" (") else ""
     return f"{text} in {names}{more}" if names else f"{text}{more}"

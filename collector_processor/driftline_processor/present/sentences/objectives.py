@@ -35,16 +35,16 @@ def overdue(state: ObjectiveState) -> str:
     """Return the sentence about an objective that is inconclusive for too long; "" for any other.
 
     >>> overdue(ObjectiveState("recall", "recall >= 0.9", "inconclusive", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
-    'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
+    'inconclusive in 7 windows in a row: too few rows are reviewed, about 260 rows in a window would be enough'
     """
     if not state.overdue:
         return ""
-    sentence = f"nobody could tell in {state.inconclusive_windows} windows in a row"
+    sentence = f"inconclusive in {state.inconclusive_windows} windows in a row"
     if state.reason:
-        would = f", {about_rows(state.needed)} would tell" if state.needed else ""
+        would = f", {about_rows(state.needed)} would be enough" if state.needed else ""
         return f"{sentence}: {state.reason.replace('_', ' ')} in a window{would}; use a longer window"
     if state.needed:
-        return f"{sentence}: too little is reviewed, {about_rows(state.needed)} in a window would tell"
+        return f"{sentence}: too few rows are reviewed, {about_rows(state.needed)} in a window would be enough"
     return sentence
 
 
@@ -65,28 +65,28 @@ def _window_open() -> str:
 
 @words_of("rows_decide")
 def _rows_decide(needed: int | None) -> str:
-    return f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
+    return f"{about_rows(needed)} would be enough" if needed else "it is too close for any number of rows"
 
 
 @words_of("more_days_decide")
 def _more_days_decide() -> str:
-    return "more days would tell, in a longer window"
+    return "a longer window with more days would be enough"
 
 
 @words_of("interval_unknown")
 def _interval_unknown() -> str:
-    return "its interval is not known"
+    return "it has no interval"
 
 
 @words_of("no_row_reviewed")
 def _no_row_reviewed(metric: str, slice: str, needed: int | None) -> str:
-    more = f"; {about_rows(needed)} would be the least to tell" if needed else ""
-    return f"no reviewed row tells of {metric}{f' in {slice}' if slice else ''}{more}"
+    more = f"; at least {about_rows(needed)} are needed" if needed else ""
+    return f"there are no reviewed rows for {metric}{f' in {slice}' if slice else ''}{more}"
 
 
 @words_of("no_call")
 def _no_call(metric: str, slice: str) -> str:
-    what = "says how long it took" if metric in LATENCIES else "says whether it failed"
+    what = "has a duration" if metric in LATENCIES else "contains whether it failed"
     return f"no call{f' of {slice}' if slice else ''} {what}"
 
 
@@ -94,49 +94,49 @@ def _no_call(metric: str, slice: str) -> str:
 def _baseline_lacks(metric: str, lacking: str) -> str:
     match lacking:
         case "metric":
-            return f"the baseline knows nothing of {metric}"
+            return f"the baseline does not contain {metric}"
         case "decisions":
-            return f"the baseline knows {metric} of some decisions only"
+            return f"the baseline contains {metric} for some decisions only"
         case "rows":
-            return f"the baseline has too few rows to say how sure its {metric} is"
+            return f"the baseline has too few rows for an interval of its {metric}"
         case _:
-            return f"the baseline has no interval that says how sure its {metric} is"
+            return f"the baseline has no interval of its {metric}"
 
 
 @words_of("compared_with_all_rows")
 def _compared_with_all_rows() -> str:
-    return "since all rows of the baseline, which knows too few of the slice"
+    return "compared with all rows of the baseline, which has too few rows of the slice"
 
 
 @words_of("compared_with_slice")
 def _compared_with_slice(rows: int) -> str:
-    return f"since {rows:,} rows of the slice in the baseline"
+    return f"compared with {rows:,} rows of the slice in the baseline"
 
 
 @words_of("slice_folded")
 def _slice_folded(slice: str, key: str, most: int, other: str) -> str:
     return (
-        f"{slice} is none of the values of {key} that are told apart, {most} at most, those with most rows; its rows, "
+        f"{slice} is not one of the values of {key} that are stored separately (the {most} with most rows); its rows, "
         f"if there are any, are in {other}"
     )
 
 
 @words_of("no_period_ended")
 def _no_period_ended(of_calls: bool) -> str:
-    which = "with calls has ended" if of_calls else "has ended whose outcomes had their time"
-    return f"no such stretch {which}, or its minutes are not kept any more"
+    which = "with calls has ended" if of_calls else "has ended and passed its outcome delay"
+    return f"no such period {which}, or its minutes are no longer stored"
 
 
 @words_of("no_slice_with_rows")
 def _no_slice_with_rows(key: str, metric: str, min_rows: int, most: tuple[str, int] | None, of_calls: bool) -> str:
     more = "" if most is None else f"; {most[0]} has most, {most[1]:,}"
-    return f"no value of {key} has {min_rows:,} {'calls' if of_calls else 'rows'} that tell of {metric}{more}"
+    return f"no value of {key} has {min_rows:,} {'calls' if of_calls else 'rows'} for {metric}{more}"
 
 
 @words_of("few_predictions_reviewed")
 def _few_predictions_reviewed(rows: int, predictions: int, needed: int) -> str:
-    known = f"the outcomes of {rows:,} of its {predictions:,} predictions are known"
-    return f"{known}, and {needed:,} would be the least to tell"
+    known = f"the outcomes of {rows:,} of its {predictions:,} predictions have arrived"
+    return f"{known}, and at least {needed:,} are needed"
 
 
 @words_of("slices_of_key")

@@ -25,14 +25,18 @@ def quiet_sentence(quiet: QuietTime) -> str:
     rate = quiet.a_month
     if quiet.circular:
         return (
-            "cannot be told from these windows: the verdict itself says which of them are quiet; of rows in which "
-            "nothing was wrong, say --quiet"
+            "cannot be estimated from these windows: the verdict itself decides which of them are quiet; "
+            "if nothing was "
+            "wrong in these rows, add --quiet"
         )
     if rate is None and quiet.untold:
         why = f"; {found_words(quiet.why)}" if quiet.why else ""
-        return f"cannot be told: in none of {quiet.untold:,} quiet windows is known what it asks for{why}"
+        return f"cannot be estimated: its condition is inconclusive in all {quiet.untold:,} quiet windows{why}"
     if rate is None:
-        return "cannot be told: of no window do outcomes show that nothing was wrong; if you know that, say --quiet"
+        return (
+            "cannot be estimated: outcomes confirm no window as healthy; if you know that nothing was wrong, "
+            "add --quiet"
+        )
     # 30: one false alarm a month may well not be among so few days: it is not in 37 % of such histories
     few = f"; the history is short, {quiet.days:.3g} quiet days" if quiet.days < 30 else ""
     if not quiet.fired:
@@ -45,8 +49,8 @@ def quiet_sentence(quiet: QuietTime) -> str:
 
 
 ENDINGS: Mapping[str, str] = {
-    "revised": "Outcomes or rows that came later do not show it any more",
-    "unwatched": "Nobody watches it any more: its policy or its model is gone",
+    "revised": "Outcomes or rows that arrived later no longer show it",
+    "unwatched": "It is no longer evaluated: its policy or its model was removed",
     "replaced": "Another version has taken over",
 }
 """How an alert ended otherwise than by what its windows show, in words."""
@@ -68,13 +72,15 @@ def _named(signal: str, slice: str) -> str:
 
 @words_of("signal_unknown")
 def _signal_unknown(signal: str, slice: str, waits: bool) -> str:
-    return f"{_named(signal, slice)} is not known{' yet: outcomes may still come' if waits else ''}"
+    return f"{_named(signal, slice)} has no value{' yet: outcomes may still arrive' if waits else ''}"
 
 
 @words_of("limit_unknown")
 def _limit_unknown(signal: str, slice: str, of: str, windows: int) -> str:
-    before = {"baseline": "by the baseline", "last week": "of the week before"}.get(of, f"of {windows} windows before")
-    return f"{_named(signal, slice)} {before} is not known"
+    before = {"baseline": "in the baseline", "last week": "in the week before"}.get(
+        of, f"in the {windows} windows before"
+    )
+    return f"{_named(signal, slice)} has no value {before}"
 
 
 @words_of("signal_without_interval")
@@ -109,12 +115,12 @@ def _signal_compared(
 
 @words_of("drift_evaluated")
 def _drift_evaluated(columns: int, of: int) -> str:
-    return f"drift can be judged of {columns} of {of}"
+    return f"drift is conclusive for only {columns} of {of} columns"
 
 
 @words_of("no_more_drift")
 def _no_more_drift() -> str:
-    return "no more than the usual drifts"
+    return "no more drift than normal variation"
 
 
 @words_of("column_statistics")
@@ -132,12 +138,12 @@ def _objective_broken(objective: ObjectiveState) -> str:
 
 @words_of("objective_inconclusive")
 def _objective_inconclusive(objective: ObjectiveState) -> str:
-    return objective_sentence(objective) or f"{short(objective.rule, 120)}: cannot tell"
+    return objective_sentence(objective) or f"{short(objective.rule, 120)}: inconclusive"
 
 
 @words_of("no_objective_evaluated")
 def _no_objective_evaluated() -> str:
-    return "no objective was judged"
+    return "no objective was evaluated"
 
 
 @words_of("no_objective_broken")
@@ -156,12 +162,12 @@ def _interval(low: float | None, high: float | None) -> str:
 
 @words_of("no_two_groups")
 def _no_two_groups(attribute: str) -> str:
-    return f"no two groups of {short(attribute, 40)} are known"
+    return f"fewer than two groups of {short(attribute, 40)} have data"
 
 
 @words_of("groups_unknown")
 def _groups_unknown(measure: str, attribute: str, yet: bool) -> str:
-    return f"{_title(measure, attribute)} is not known{' yet' if yet else ''}"
+    return f"{_title(measure, attribute)} has no value{' yet' if yet else ''}"
 
 
 @words_of("groups_inconclusive")
@@ -169,7 +175,7 @@ def _groups_inconclusive(
     measure: str, attribute: str, low: float | None, high: float | None, group: str, rate: str, rows: float
 ) -> str:
     few = f"group {short(group, 40)} has {rows:,.0f} rows for its {rate.replace('_', ' ')}"
-    return f"cannot tell {_title(measure, attribute)}{_interval(low, high)}: {few}"
+    return f"{_title(measure, attribute)} is inconclusive{_interval(low, high)}: {few}"
 
 
 @words_of("groups_compared")
@@ -183,7 +189,7 @@ def _groups_compared(
     limit: float,
     apart: tuple[str, float, str, float, str] | None,
 ) -> str:
-    value_words = "is not known" if value is None else f"is {format_percent(value, 3)}"
+    value_words = "has no value" if value is None else f"is {format_percent(value, 3)}"
     words = f"{_title(measure, attribute)} {value_words}{_interval(low, high)}, {side} {format_percent(limit, 3)}"
     if apart is None:
         return words
@@ -194,23 +200,23 @@ def _groups_compared(
 
 @words_of("outcome_agreement_unknown")
 def _outcome_agreement_unknown() -> str:
-    return "no agreement on labels can be judged"
+    return "the agreement of reviewers is inconclusive"
 
 
 @words_of("outcomes_in_time")
 def _outcomes_in_time(at_most: float, agreed: float) -> str:
-    within = f"at most {format_percent(at_most)} of the outcomes came in time"
+    within = f"at most {format_percent(at_most)} of the outcomes arrived in time"
     return f"{within}, {format_percent(agreed)} were agreed"
 
 
 @words_of("no_grave_fault")
 def _no_grave_fault() -> str:
-    return "no grave fault was found"
+    return "no serious fault was found"
 
 
 @words_of("burn_rate_unknown")
 def _burn_rate_unknown(signal: str, window: str) -> str:
-    return f"{short(signal, 80)} over {window} is not known"
+    return f"{short(signal, 80)} over {window} has no value"
 
 
 @words_of("budget_spent")

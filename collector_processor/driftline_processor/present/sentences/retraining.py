@@ -21,7 +21,7 @@ _FACTORS = {
 def retraining_sentence(answer: RetrainAnswer) -> str:
     """Return whether to retrain, and why, in one sentence."""
     if answer.reason is not None:
-        whether = "Wait" if answer.answer == "wait" else "Nobody can tell whether retraining pays"
+        whether = "Wait" if answer.answer == "wait" else "It is inconclusive whether retraining pays"
         return f"{whether}: {clause(answer.reason)}."
     cost = answer.question.cost or RetrainCost(0.0)
     price, gain = _money(cost.amount, cost.currency), _money(answer.gain or 0.0, cost.currency)
@@ -31,7 +31,9 @@ def retraining_sentence(answer: RetrainAnswer) -> str:
         return f"Retrain: it is expected to bring {gain} {over} ({ends}) and costs {price}."
     if answer.answer == "wait":
         return f"Wait: retraining is expected to bring {gain} {over} ({ends}) and costs {price}."
-    return f"Nobody can tell yet whether retraining pays: it would bring between {ends} {over}, and costs {price}."
+    return (
+        f"It is inconclusive so far whether retraining pays: it would bring between {ends} {over}, and costs {price}."
+    )
 
 
 def retraining_reasons(answer: RetrainAnswer) -> list[str]:
@@ -60,9 +62,9 @@ def _reasons(answer: RetrainAnswer, loss: LossChange) -> Iterator[str]:
 
 def _outcomes_needed(needed: int | None, outcomes: int) -> str:
     if needed is None:
-        why = "gain and cost are too close, or the baseline knows its own loss too little"
-        return f"no number of outcomes of one window would tell: {why}"
-    return f"a window of {needed:,} outcomes would tell, {needed - outcomes:,} more than it has"
+        why = "gain and cost are too close, or the baseline's own value is too uncertain"
+        return f"no number of outcomes of one window would be enough: {why}"
+    return f"a window of {needed:,} outcomes would be enough, {needed - outcomes:,} more than it has"
 
 
 def _factors(answer: RetrainAnswer, question: RetrainQuestion) -> Iterator[str]:
@@ -99,22 +101,22 @@ def _money(amount: float, currency: str) -> str:
 
 @words_of("no_final_outcomes")
 def _no_final_outcomes() -> str:
-    return "no window has outcomes that have had their time"
+    return "no window has outcomes for which the outcome delay has passed"
 
 
 @words_of("baseline_without_outcomes")
 def _baseline_without_outcomes() -> str:
-    return "the baseline has no outcomes, so nobody knows how wrong the model should be"
+    return "the baseline has no outcomes, so the expected error of the model is unknown"
 
 
 @words_of("loss_not_compared")
 def _loss_not_compared(metric: str, compared: Sequence[str]) -> str:
-    return f"{metric} is not compared with the baseline; there are {', '.join(compared) or 'none'}"
+    return f"{metric} is not compared with the baseline; available: {', '.join(compared) or 'none'}"
 
 
 @words_of("no_metric_of_loss")
 def _no_metric_of_loss(metrics: Sequence[str]) -> str:
-    return f"the model has none of the losses that are worth something per prediction: {', '.join(metrics)}"
+    return f"the model has none of the metrics that have a value per prediction: {', '.join(metrics)}"
 
 
 @words_of("loss_without_interval")
@@ -129,24 +131,24 @@ def _no_window_compared() -> str:
 
 @words_of("loss_not_worse")
 def _loss_not_worse(metric: str) -> str:
-    return f"{_metric_words(metric)} is surely no worse than the baseline's, so there is nothing to take back"
+    return f"{_metric_words(metric)} is significantly not worse than the baseline's, so there is nothing to recover"
 
 
 @words_of("retraining_does_not_help")
 def _retraining_does_not_help(change: str) -> str:
     if change == "service":
-        return "the service fails, which no training repairs"
-    return "a fault in the data explains the window: repair it first, or the new version learns the fault"
+        return "the service fails, which retraining cannot fix"
+    return "a fault in the data explains the window: fix it first, or the new version learns the fault"
 
 
 @words_of("factors_lacking")
 def _factors_lacking(names: Sequence[str]) -> str:
-    return f"nobody said {' and '.join(_FACTORS[name] for name in names)}"
+    return f"missing: {' and '.join(_FACTORS[name] for name in names)}"
 
 
 @words_of("factors_too_large")
 def _factors_too_large() -> str:
-    return "the factors are too large to be multiplied"
+    return "the factors are too large to multiply"
 
 
 @words_of("run_failed")
@@ -171,7 +173,7 @@ def _no_baseline_outcomes_before_run() -> str:
 
 @words_of("not_worse_before_run")
 def _not_worse_before_run() -> str:
-    return "the model before it was not surely worse than its baseline"
+    return "the model before it was not significantly worse than its baseline"
 
 
 @words_of("no_outcomes_yet")

@@ -69,7 +69,7 @@ def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
     >>> ok = ColumnDrift("feature", "age", "ok", "ks", 100, {}, detectable_change=0.31)
     >>> few = ColumnDrift("feature", "temp", "inconclusive", "ks", 20, {}, reason="too_few_rows")
     >>> drift_remarks([ok, few])
-    ['temp cannot be told: 20 rows are too few; a longer window would tell', 'would have seen a shift of 0.31 σ: age']
+    ['temp is inconclusive: 20 rows are too few; use a longer window', 'would have seen a shift of 0.31 σ: age']
     """
     lines, sizes = [], []
     for column in columns:
@@ -176,8 +176,8 @@ def _features(evaluation: Evaluation) -> str:
     if not order:
         return many(evaluation.rows, "row")
     if not total:
-        return f"no feature can be judged: {state_word(order[0].state, order[0].reason)}"
-    rest = "" if total == len(order) else f" ({len(order) - total} cannot be judged)"
+        return f"no feature can be evaluated: {state_word(order[0].state, order[0].reason)}"
+    rest = "" if total == len(order) else f" ({len(order) - total} cannot be evaluated)"
     if not n:
         return f"none of {many(total, 'feature')} drifted{rest}"
     return f"{n} of {many(total, 'feature')} drifted{rest}, {printable(order[0].name)} most{_how_much(order[0])}"

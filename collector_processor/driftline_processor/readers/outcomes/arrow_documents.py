@@ -80,7 +80,7 @@ def check_stream(body: bytes) -> int:
             buffers = batch.structs(2, "qq")
             size += _unpacked(content, buffers[::2], buffers[1::2], packed=batch.has(3))
         except (struct.error, ValueError) as error:
-            raise MalformedOutcomes(f"this is no Arrow stream that can be read: {error}") from None
+            raise MalformedOutcomes(f"this is not a valid Arrow stream: {error}") from None
         _check(rows, cells, size)
     return rows
 
@@ -126,16 +126,18 @@ def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
             try:
                 page, offset = _page(body, offset)
             except (struct.error, IndexError, ValueError):
-                raise MalformedOutcomes("this is no Parquet file that can be read: a page has no header") from None
+                raise MalformedOutcomes("this is not a valid Parquet file: a page has no header") from None
             pages, cells, size = pages + 1, cells + page[1], size + page[0]
             largest = max(largest, page[0])
             if pages > MAX_PAGES:
-                raise TooLarge(f"the file has more than {MAX_PAGES:,} pages; write larger ones")
+                raise TooLarge(f"the file has more than {MAX_PAGES:,} pages; write larger pages")
             _check(0, cells, size)
         path, encodings = chunk.path_in_schema, sorted(set(chunk.encodings) - _CODED)
         if encodings and path in texts:
             if "." in path:
-                raise MalformedOutcomes(f"column {path[:80]!r} holds lists in {encodings[0]}; write it as PLAIN")
+                raise MalformedOutcomes(
+                    f"column {path[:80]!r} contains lists with the encoding {encodings[0]}; use the encoding PLAIN"
+                )
             texts.remove(path)
             total_rows = min(total_rows, max(1, MAX_UNPACKED // max(largest, 1)))
     return ParquetPlan(total_rows, sorted(texts))
@@ -143,11 +145,11 @@ def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
 
 def _check(rows: int, cells: int, size: int) -> None:
     if rows > MAX_ROWS:
-        raise TooLarge(f"the request holds more than {MAX_ROWS:,} rows; send it in parts")
+        raise TooLarge(f"the request has more than {MAX_ROWS:,} rows; send it in parts")
     if cells > MAX_CELLS:
-        raise TooLarge(f"the request holds more than {MAX_CELLS:,} cells; send it in parts")
+        raise TooLarge(f"the request has more than {MAX_CELLS:,} cells; send it in parts")
     if size > MAX_UNPACKED:
-        raise TooLarge(f"the columns come to more than {MAX_UNPACKED // 2**20} MiB; send it in parts")
+        raise TooLarge(f"the columns are larger than {MAX_UNPACKED // 2**20} MiB; send them in parts")
 
 
 class _Table:
@@ -178,7 +180,7 @@ class _Table:
     def table(self, field: int) -> _Table:
         place = self._place(field)
         if not place:
-            raise ValueError("a message lacks its header")
+            raise ValueError("a message has no header")
         return _Table(self._data, place + struct.unpack_from("<I", self._data, place)[0])
 
     def structs(self, field: int, form: str) -> tuple[int, ...]:
@@ -207,7 +209,7 @@ def _page(body: bytes, offset: int) -> tuple[tuple[int, int], int]:
 def _thrift_struct(body: bytes, offset: int, path: tuple[int, ...], numbers_by_path: dict[tuple[int, ...], int]) -> int:
     """Read the whole numbers of a struct of Thrift's compact protocol, by the ids of fields; return where it ends."""
     if len(path) > 4:
-        raise ValueError("a header nests too deeply")
+        raise ValueError("a header is nested too deeply")
     field = 0
     while head := body[offset]:
         offset += 1
@@ -230,7 +232,7 @@ def _thrift_struct(body: bytes, offset: int, path: tuple[int, ...], numbers_by_p
         elif kind == 7:
             offset += 8
         elif kind not in (1, 2):  # true and false; a page's header has no lists and no maps
-            raise ValueError(f"a header holds a field of type {kind}")
+            raise ValueError(f"a header contains a field of type {kind}")
     return offset + 1
 
 
@@ -244,7 +246,7 @@ def _varint(body: bytes, offset: int) -> tuple[int, int]:
             return number, offset
         shift += 7
         if shift > 63:
-            raise ValueError("a number has no end")
+            raise ValueError("a number is not terminated")
 
 
 def _signed(zigzag: int) -> int:
@@ -269,7 +271,7 @@ def parse_parquet(body: bytes, model: str | None, environment: str | None) -> Pa
         file = pq.ParquetFile(io.BytesIO(body), read_dictionary=reading.coded)
         return _read(file.schema_arrow, file.iter_batches(min(reading.rows, _BATCH_ROWS)), model, environment)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise MalformedOutcomes(f"this is no Parquet file that can be read: {str(error)[:200]}") from None
+        raise MalformedOutcomes(f"this is not a valid Parquet file: {str(error)[:200]}") from None
 
 
 def parse_arrow(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
@@ -279,7 +281,7 @@ def parse_arrow(body: bytes, model: str | None, environment: str | None) -> Pars
         stream = pa.ipc.open_stream(body)
         return _read(stream.schema, stream, model, environment)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise MalformedOutcomes(f"this is no Arrow stream that can be read: {str(error)[:200]}") from None
+        raise MalformedOutcomes(f"this is not a valid Arrow stream: {str(error)[:200]}") from None
 
 
 def _read(
@@ -295,7 +297,7 @@ def _read(
 
 def _check_columns(columns: int) -> None:
     if columns > MAX_COLUMNS:
-        raise MalformedOutcomes(f"there are {columns:,} columns; at most {MAX_COLUMNS} are read")
+        raise MalformedOutcomes(f"there are {columns:,} columns, but at most {MAX_COLUMNS} are allowed")
 
 
 def _check_type(kind: pa.DataType, name: str) -> None:
@@ -311,7 +313,9 @@ def _check_type(kind: pa.DataType, name: str) -> None:
         if pa.types.is_dictionary(nested_type):
             waiting.append((nested_type.value_type, depth + 1))
         waiting += [(nested_type.field(place).type, depth + 1) for place in range(nested_type.num_fields)]
-    raise MalformedOutcomes(f"column {name[:80]!r} nests too many types; an outcome holds values, lists and slices")
+    raise MalformedOutcomes(
+        f"column {name[:80]!r} has too many nested types; an outcome contains values, lists and slices"
+    )
 
 
 def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -321,7 +325,7 @@ def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         check_rows(rows)
         unpacked += sum(_dense_bytes(column) for column in batch.columns)
         if unpacked > MAX_UNPACKED:
-            raise TooLarge(f"the columns come to more than {MAX_UNPACKED // 2**20} MiB; send it in parts")
+            raise TooLarge(f"the columns are larger than {MAX_UNPACKED // 2**20} MiB; send them in parts")
         _check_offsets(batch)
         yield plain_table(pa.Table.from_batches([batch]))
 

@@ -89,23 +89,23 @@ def misfit_reason(table: pa.Table, bare_numbers: bool = False) -> str:
     ``bare_numbers``: as in :func:`convert_columns`.
 
     >>> misfit_reason(pa.table({"id": ["a"], "actual": [[1]]}))
-    "column 'actual' holds list<item: int64>"
+    "column 'actual' has the type list<item: int64>, which is not supported"
     """
     if len(set(table.column_names)) < table.num_columns:
-        return "a column comes twice"
+        return "two columns have the same name"
     for column in table.schema:
         types = _VALUES if column.name.startswith(SLICE) else _ARROW_TYPES.get(column.name)
         if types is None:
-            return f"column {column.name[:80]!r} is not known; outcomes have {', '.join(FIELDS)} and {SLICE}NAME"
+            return f"unknown column {column.name[:80]!r}; outcomes have {', '.join(FIELDS)} and {SLICE}NAME"
         fits = any(is_type(column.type) for is_type in types) or (bare_numbers and column.name != "slices")
         if not fits:
-            hint = f"; name a column {SLICE}NAME for each" if column.name == "slices" else ""
-            return f"column {column.name[:80]!r} holds {str(column.type)[:80]}{hint}"
+            hint = f"; use a column {SLICE}NAME for each" if column.name == "slices" else ""
+            return f"column {column.name[:80]!r} has the type {str(column.type)[:80]}, which is not supported{hint}"
     try:
         names = [slice_name(name) for name in _sliced(table.schema)]
     except UnusableField as reason:
         return str(reason)
-    return f"there are {len(names)} slices; {MAX_SLICES} is the most" if len(names) > MAX_SLICES else ""
+    return f"there are {len(names)} slices, but at most {MAX_SLICES} are allowed" if len(names) > MAX_SLICES else ""
 
 
 def _sliced(schema: pa.Schema) -> list[str]:
@@ -223,10 +223,10 @@ def _check_object(outcome: object) -> None:
     if isinstance(outcome, UnusableField):
         raise outcome
     if not isinstance(outcome, dict):
-        raise UnusableField(f'an outcome is an object like {{"id": …, "actual": …}}; this is {kind_of(outcome)}')
+        raise UnusableField(f'an outcome must be an object like {{"id": …, "actual": …}}, not {kind_of(outcome)}')
     unknown = next((key for key in outcome if key not in FIELDS and not key.startswith(SLICE)), None)
     if unknown is not None:
-        raise UnusableField(f"unknown key {unknown[:80]!r}; an outcome has {', '.join(FIELDS)}")
+        raise UnusableField(f"unknown key {unknown[:80]!r}; an outcome has the keys {', '.join(FIELDS)}")
 
 
 def _column(values: list[object], name: str) -> _Values:
@@ -255,7 +255,7 @@ def _read_fields(
     models = _texts(columns.get("model", nothing), "model", rejected, bare_numbers)
     models = pc.fill_null(models, model) if model else models
     rejected.without_model = int(np.count_nonzero(_is_null(models) & ~rejected.bad))
-    rejected.where(_is_null(models), "model is missing; name it in the row or as ?model=")
+    rejected.where(_is_null(models), "model is missing; set it in the row or as ?model=")
     environments = _texts(columns.get("environment", nothing), "environment", rejected, bare_numbers)
     environments = pc.fill_null(environments, environment) if environment else environments
     retracted = _retracted(columns.get("retracted", nothing), rejected)
@@ -341,7 +341,7 @@ def _retracted(column: _Values, rejected: Rejections) -> NDArray[np.bool_]:
             return _mask(pc.equal(column, 1))
         return _mask(column) if pa.types.is_boolean(column.type) else np.zeros(len(column), np.bool_)
     texts = _canonical(column)
-    rejected.where(_mask(pc.invert(pc.is_in(texts, pa.array(_YES_OR_NO)))), "retracted is a text; send true or false")
+    rejected.where(_mask(pc.invert(pc.is_in(texts, pa.array(_YES_OR_NO)))), "retracted is a string; send true or false")
     return _mask(pc.equal(texts, "1"))
 
 
@@ -351,7 +351,7 @@ def _worth(column: _Values, rejected: Rejections) -> F64:
     number, is_given = _numbers(column)
     rejected.where(np.isinf(number), "value is inf; send a finite number")
     if pa.types.is_string(column.type):
-        rejected.where(is_given & np.isnan(number), "value is a text; send a number")
+        rejected.where(is_given & np.isnan(number), "value is a string; send a number")
     return number
 
 
@@ -363,7 +363,7 @@ def _slices_of_objects(outcomes: Sequence[Mapping[str, object]], rejected: Rejec
         slices = slices_of(outcome)
         more = [name for name in slices if name not in names]
         if len(names) + len(more) > MAX_SLICES:
-            raise UnusableField(f"it has slice {more[-1][:80]!r}, and there are {MAX_SLICES} others; that is the most")
+            raise UnusableField(f"slice {more[-1][:80]!r} is one too many: at most {MAX_SLICES} slices are allowed")
         names.update(dict.fromkeys(more))
         return slices
 

@@ -65,7 +65,7 @@ def parse_json(body: bytes, model: str | None, environment: str | None) -> Parse
         raise MalformedOutcomes('send an object like {"model": "churn", "outcomes": [{"id": "A-1", "actual": 1}]}')
     unknown = [key for key in document if key not in ("model", "environment", "outcomes")]
     if unknown:
-        raise MalformedOutcomes(f"unknown key {unknown[0][:80]!r} beside 'model', 'environment' and 'outcomes'")
+        raise MalformedOutcomes(f"unknown key {unknown[0][:80]!r}; the keys are 'model', 'environment' and 'outcomes'")
     try:
         model = text_of(document.get("model"), "model") or model
         environment = text_of(document.get("environment"), "environment") or environment
@@ -100,14 +100,14 @@ def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Par
         return convert_objects([], model, environment)
     parsed = join_parts(parts)
     if parsed.rejected and not len(parsed.rows) and all(why.startswith(_NO_JSON) for _, why in parsed.rejected):
-        raise MalformedOutcomes(f"no line is JSON; the first: {parsed.rejected[0][1]}")
+        raise MalformedOutcomes(f"no line is JSON; the first error: {parsed.rejected[0][1]}")
     return parsed
 
 
 def check_rows(rows: int) -> None:
     """Raise :class:`TooLarge` for more rows than one document may have."""
     if rows > MAX_ROWS:
-        raise TooLarge(f"the request holds more than {MAX_ROWS:,} rows; send it in parts")
+        raise TooLarge(f"the request has more than {MAX_ROWS:,} rows; send it in parts")
 
 
 def _block_by_columns(block: bytes, model: str | None, environment: str | None) -> ParsedDocument | None:
@@ -128,7 +128,7 @@ def _block_by_columns(block: bytes, model: str | None, environment: str | None) 
 def _lines(block: bytes) -> Iterator[object]:
     for line in block.splitlines():
         if len(line) > MAX_LINE:
-            yield UnusableField(f"the line has {len(line):,} bytes; at most {MAX_LINE:,} are read")
+            yield UnusableField(f"the line has {len(line):,} bytes, but at most {MAX_LINE:,} are allowed")
         elif line.strip():
             try:
                 yield _loads(line)
@@ -144,11 +144,11 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
     :class:`MalformedOutcomes` for a header that lacks ``id`` or ``actual`` or names anything else.
     """
     if b"\0" in body[:1000]:
-        raise MalformedOutcomes("this is no text in UTF-8 (UTF-16, perhaps); save the file as CSV UTF-8")
+        raise MalformedOutcomes("this is not UTF-8 text (it may be UTF-16); save the file as CSV UTF-8")
     header = _header(body)
     check_rows(max(body.count(b"\n"), body.count(b"\r")) - 1)
     if body.count(b",") > MAX_CELLS:
-        raise TooLarge(f"the request holds more than {MAX_CELLS:,} cells; send it in parts")
+        raise TooLarge(f"the request has more than {MAX_CELLS:,} cells; send it in parts")
     torn: list[int] = []
     odd = not _is_utf8(body)
     if odd:
@@ -170,14 +170,14 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
+        raise MalformedOutcomes(f"this is not a CSV with a header line such as id,actual,time: {error}") from None
     table = _unmarked(table)
     check_columns(table, bare_numbers=True)
     parsed = convert_columns(table, model, environment, bare_numbers=True, torn=_replaced(table) if odd else None)
     if torn:
         kept_rows = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
         parsed.rejected = [(int(kept_rows[index]), reason) for index, reason in parsed.rejected]
-        reason = f"the line has not the {table.num_columns} cells of the header"
+        reason = f"the line does not have {table.num_columns} cells, as the header has"
         rejections = parsed.rejections + len(torn)
         parsed.rejected = sorted([*parsed.rejected, *((index, reason) for index in torn[:SHOWN_REJECTIONS])])
         parsed.rejected = parsed.rejected[:SHOWN_REJECTIONS]
@@ -191,7 +191,7 @@ def _unmarked(table: pa.Table) -> pa.Table:
         if name.startswith(MARK):
             if name[1:] in table.column_names:
                 raise MalformedOutcomes(
-                    f"the header has {name[1:][:80]!r} and {name[:80]!r}, which is the same; keep one"
+                    f"the header has {name[1:][:80]!r} and {name[:80]!r}, which are the same column; keep one of them"
                 )
             table = table.set_column(index, name[1:], pc.replace_substring_regex(table.column(index), f"^{MARK}", ""))
     return table
@@ -218,11 +218,11 @@ def _header(body: bytes) -> list[str]:
     try:
         names = next(filter(None, csv.reader(text)), [])
     except csv.Error as error:
-        raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
+        raise MalformedOutcomes(f"this is not a CSV with a header line such as id,actual,time: {error}") from None
     if len(body) > MAX_HEADER and not text.read(1):
-        raise MalformedOutcomes(f"the header has more than {MAX_HEADER:,} bytes; it needs id and actual")
+        raise MalformedOutcomes(f"the header has more than {MAX_HEADER:,} bytes; it requires only id and actual")
     if len(names) > MAX_COLUMNS:
-        raise MalformedOutcomes(f"the header names {len(names):,} columns; at most {MAX_COLUMNS} are read")
+        raise MalformedOutcomes(f"the header has {len(names):,} columns, but at most {MAX_COLUMNS} are allowed")
     return names
 
 
@@ -233,7 +233,7 @@ def check_columns(table: pa.Table, bare_numbers: bool = False) -> None:
         if name not in names and not (name == "actual" and "retracted" in names):
             semicolons = len(names) == 1 and ";" in names[0]
             hint = " (columns are separated by commas)" if semicolons else ""
-            raise MalformedOutcomes(f"the header has no column {name!r}; it needs id and actual{hint}")
+            raise MalformedOutcomes(f"the header has no column {name!r}; id and actual are required{hint}")
     wrong = misfit_reason(table, bare_numbers)
     if wrong:
         raise MalformedOutcomes(wrong)
@@ -243,6 +243,6 @@ def _loads(body: bytes) -> object:
     try:
         return load_json(body)
     except TooManyValues as reason:
-        raise TooLarge(f"the request is larger than can be read at once: {reason}; send it in parts") from None
+        raise TooLarge(f"the request is too large: {reason}; send it in parts") from None
     except UnreadableJson as reason:
         raise MalformedOutcomes(f"{_NO_JSON}: {reason}") from None

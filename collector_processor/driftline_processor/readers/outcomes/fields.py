@@ -37,7 +37,7 @@ MAX_TEXT = 1024
 LAST = 2**63 - 1
 
 
-NOT_FINITE = "actual is not finite; send a finite number, or nothing until it is known"
+NOT_FINITE = "actual is not finite; send a finite number, or no outcome until it is known"
 
 NOT_A_WEIGHT = f"weight is not {WEIGHTS}"
 
@@ -71,7 +71,7 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UnusableField(f"{name} is {kind_of(value)}; send a text or a number")
+        raise UnusableField(f"{name} is {kind_of(value)}; send a string or a number")
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
@@ -81,7 +81,7 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
     if len(text) > longest:
         raise UnusableField(too_long(name, longest))
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise UnusableField(f"{name} holds half a surrogate pair, which is no Unicode text")
+        raise UnusableField(f"{name} contains half a surrogate pair, which is not valid Unicode")
     return text or None
 
 
@@ -194,7 +194,7 @@ def slices_in(item: Mapping[str, object]) -> list[str]:
 def slice_name(name: str) -> str:
     """Return the name of a slice. Raises :class:`UnusableField` for one that is empty or too long."""
     if not name.strip() or len(name) > MAX_TEXT:
-        raise UnusableField(f"the name of a slice has 1 to {MAX_TEXT:,} characters, not {len(name):,}")
+        raise UnusableField(f"the name of a slice must have 1 to {MAX_TEXT:,} characters, not {len(name):,}")
     return name
 
 
@@ -202,7 +202,7 @@ def _slice(name: str, value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, bool | int | float | str):
-        raise UnusableField(f"slices.{name[:80]} is {kind_of(value)}; send a text, a number or a boolean")
+        raise UnusableField(f"slices.{name[:80]} is {kind_of(value)}; send a string, a number or a boolean")
     text = class_text(value)
     if len(text) > MAX_TEXT:
         raise UnusableField(too_long(f"slices.{name[:80]}"))
@@ -246,7 +246,7 @@ def kind_of(value: object) -> str:
         dict: "an object",
         list: "a list",
         bool: "true or false",
-        str: "a text",
+        str: "a string",
         int: "a number",
         float: "a number",
     }

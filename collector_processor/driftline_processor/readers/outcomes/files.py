@@ -226,11 +226,11 @@ class _Gathered:
         """Name what was left out."""
         path = self._source.path
         for reason, (count, first) in self._reasons.items():
-            say(f"{path}: {many(count, 'outcome')} left out, {reason}: the first is row {first + 1}")
+            say(f"{path}: left out {many(count, 'outcome')}, because {reason}: the first is row {first + 1}")
         count, first = self._strange
         if count:
             description = f"{many(count, 'outcome')} with an actual that is {possible_actuals_text(self._task)}"
-            say(f"{path}: {description} left out: the first is row {first + 1}")
+            say(f"{path}: left out {description}: the first is row {first + 1}")
 
     def outcomes(self, there: Collection[str]) -> FileOutcomes:
         """Return all outcomes, the oldest first; ``there``: the fields that the file has."""

@@ -41,18 +41,18 @@ _LONGEST_WAIT = 30.0
 
 
 _OURS = {
-    "bootstrap.servers": "write brokers",
-    "group.id": "write group",
-    "auto.offset.reset": "write start",
-    "enable.auto.commit": "leave it out: messages count when they are on disk",
-    "enable.auto.offset.store": "leave it out: messages count when they are on disk",
+    "bootstrap.servers": "use brokers",
+    "group.id": "use group",
+    "auto.offset.reset": "use start",
+    "enable.auto.commit": "remove it: messages are acknowledged when they are on disk",
+    "enable.auto.offset.store": "remove it: messages are acknowledged when they are on disk",
 }
 
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several), Form("text, or list of text")]
 
 
 class Kafka(ReceiverKeys):
-    """Topics of Kafka with outcomes or OTLP requests; needs `pip install confluent-kafka`."""
+    """Kafka topics with outcomes or OTLP requests. Requires `pip install confluent-kafka`."""
 
     brokers: Texts = Field(
         description="The brokers to connect to first: one `host:port`, or a list.", examples=['["kafka:9092"]']
@@ -68,29 +68,32 @@ class Kafka(ReceiverKeys):
     )
     format: Literal["json", "ndjson", "otlp_proto", "otlp_json"] = Field(
         default="json",
-        description="What a message holds. `json`: an outcome, a list of outcomes, or a document as of "
-        "[`POST /v1/outcomes`](http-api.md#post-v1outcomes). `ndjson`: an outcome a line. `otlp_proto`, `otlp_json`: "
-        "an OTLP request, as the Collector's exporter for Kafka writes it.",
+        description="The content of a message. `json`: an outcome, a list of outcomes, or a document as for "
+        "[`POST /v1/outcomes`](http-api.md#post-v1outcomes). `ndjson`: one outcome per line. `otlp_proto`, "
+        "`otlp_json`: an OTLP request, as the Kafka exporter of the Collector writes it.",
         examples=["otlp_proto"],
     )
     signal: Literal["logs", "traces", "metrics"] = Field(
         default="logs",
-        description="The signal of the OTLP requests; `logs` hold records and outcomes. Only for OTLP formats.",
+        description="The signal of the OTLP requests; `logs` contain records and outcomes. Only for OTLP formats.",
         examples=["traces"],
         json_schema_extra={"shown": "comment"},
     )
-    model: Text | None = Field(default=None, description="The model of outcomes that name none.", examples=["churn"])
+    model: Text | None = Field(
+        default=None, description="The model of outcomes without a model name.", examples=["churn"]
+    )
     environment: Text | None = Field(
-        default=None, description="The environment of outcomes that name none.", examples=["production"]
+        default=None, description="The environment of outcomes without an environment.", examples=["production"]
     )
     start: Literal["earliest", "latest"] = Field(
-        default="earliest", description="Where a new consumer group begins to read.", examples=["latest"]
+        default="earliest", description="Where a new consumer group starts to read.", examples=["latest"]
     )
     options: dict[str, Secret] = Field(
         default_factory=dict,
-        description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
-        " such as `security.protocol`, `sasl.mechanisms`, `sasl.username`, `sasl.password` and `ssl.ca.location`. "
-        "The values are secrets and appear nowhere.",
+        description="Settings of "
+        "[librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md), such as "
+        "`security.protocol`, `sasl.mechanisms`, `sasl.username`, `sasl.password` and `ssl.ca.location`. The "
+        "values are never shown or logged.",
         examples=['{security.protocol: sasl_ssl, sasl.username: me, sasl.password: "${env:KAFKA_PASSWORD}"}'],
     )
 
@@ -104,10 +107,10 @@ class Kafka(ReceiverKeys):
             yield Problem("brokers", "Kafka's client is not installed; pip install confluent-kafka")
         for key, values in (("brokers", self.brokers), ("topics", self.topics)):
             if not values:
-                yield Problem(key, "none are named; write at least one")
+                yield Problem(key, "the list is empty; add at least one")
         for broker in self.brokers:
             if not broker.rpartition(":")[2].isdecimal():
-                yield Problem("brokers", f"'{broker}' has no port; write '{broker}:9092'")
+                yield Problem("brokers", f"'{broker}' has no port; use '{broker}:9092'")
         for topic in self.topics:
             for name, other_receiver in others.items():
                 if (
@@ -115,14 +118,16 @@ class Kafka(ReceiverKeys):
                     and other_receiver.group == self.group
                     and topic in other_receiver.topics
                 ):
-                    yield Problem("topics", f"group '{self.group}' reads '{topic}' in {name}, too; name it once")
+                    yield Problem(
+                        "topics", f"group '{self.group}' also reads '{topic}' in {name}; use the topic only once"
+                    )
         for option in self.options:
             if option in _OURS:
-                yield Problem("options", f"'{option}' is Driftline's own; {_OURS[option]}")
+                yield Problem("options", f"'{option}' is set by Driftline; {_OURS[option]}")
         if "signal" in self.model_fields_set and not self.format.startswith("otlp_"):
-            yield Problem("signal", f"{self.format} holds outcomes; leave it out, or write format: otlp_proto")
+            yield Problem("signal", f"{self.format} contains outcomes; remove the key, or set format: otlp_proto")
         if self.format.startswith("otlp_") and (self.model or self.environment):
-            yield Problem("model", "OTLP says itself whose its rows are; leave model and environment out")
+            yield Problem("model", "OTLP messages already contain the model and the environment; remove both keys")
 
 
 class KafkaReceiver:
@@ -195,7 +200,7 @@ class KafkaReceiver:
             }
         except Exception as error:
             committed = {}
-            self._say(f"the brokers do not say how far the group has come: {error}")
+            self._say(f"the brokers do not return the offsets of the group: {error}")
         for partition in partitions:
             own_offset = reached.get((self._settings.group, partition.topic, partition.partition), -1)
             furthest = max(own_offset, committed.get((partition.topic, partition.partition), -1))
@@ -215,7 +220,7 @@ class KafkaReceiver:
                     self._said.clear()
                     self._take(messages)
             except Exception:
-                _log.exception("%s: messages could not be taken; it will try again", self._key)
+                _log.exception("%s: messages could not be read; Driftline will retry", self._key)
                 self._stopping.wait(1.0)
 
     def _take(self, messages: Sequence[Any]) -> None:
@@ -225,7 +230,7 @@ class KafkaReceiver:
             if self._stopping.is_set():
                 return  # it is polled again at the next start
             if not self._well():
-                self._say("the state takes nothing; waiting")
+                self._say("the storage accepts nothing; waiting")
                 self._stopping.wait(next(pauses))
             elif len(messages) > 1:
                 for message in messages:
@@ -307,7 +312,7 @@ class KafkaReceiver:
             offsets = [_partition(offset) for offset in self._offsets(messages)]
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except Exception as error:  # the state knows how far it has come
-            self._say(f"the brokers were not told how far: {error}")
+            self._say(f"the offsets could not be committed: {error}")
 
     def _count(self, rejected: Mapping[str, int]) -> None:
         for reason, rows in rejected.items():

@@ -32,7 +32,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def alerts(request: Request) -> Response:
         query_params = request.query_params
         if query_params.get("state", "") not in ("", "open", "over"):
-            raise HTTPException(400, f"state={query_params['state'][:40]!r} is not known; write open or over")
+            raise HTTPException(400, f"state={query_params['state'][:40]!r} is not supported; use open or over")
         histories = alert_histories(state.alerts, query_params.get("model"))
         chosen = [
             history
@@ -42,20 +42,20 @@ def routes(site: Site) -> list[BaseRoute]:
         return FiniteJSON({"alerts": [alert_json(history) for history in chosen[:MOST]]})
 
     async def take_on(request: Request) -> Response:
-        form = await read_form(request, ("by", "why", "take_over"), {"by": "say who takes it on"})
+        form = await read_form(request, ("by", "why", "take_over"), {"by": "add your name"})
         if form["take_over"] not in ("", "true"):
-            raise HTTPException(400, f"take_over={form['take_over'][:40]!r} is not known; write true, or leave it out")
+            raise HTTPException(400, f"take_over={form['take_over'][:40]!r} is not supported; use true, or remove it")
         arguments = request.path_params["alert"], form["by"], form["why"], form["take_over"] == "true"
         try:
             acknowledged = await run_in_threadpool(state.notifications.acknowledge, *arguments)
         except StorageOutage as outage:
             return retry_later(outage)
         if acknowledged is None:
-            raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
+            raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists all alerts")
         return _answer(request, state.alerts, acknowledged.id)
 
     async def consent(request: Request) -> Response:
-        needed = {"by": "say who approves it", "why": "say why", "action": "name the action"}
+        needed = {"by": "add your name", "why": "add the reason", "action": "add the action"}
         form, alert = await read_form(request, ("by", "why", "action"), needed), request.path_params["alert"]
         try:
             approved = await run_in_threadpool(
@@ -64,7 +64,9 @@ def routes(site: Site) -> list[BaseRoute]:
         except StorageOutage as outage:
             return retry_later(outage)
         if approved is None:
-            raise HTTPException(404, "no such action of this alert awaits an approval; GET /api/v1/alerts lists those")
+            raise HTTPException(
+                404, "this action is not waiting for an approval of this alert; GET /api/v1/alerts lists the actions"
+            )
         return _answer(request, state.alerts, alert)
 
     return [

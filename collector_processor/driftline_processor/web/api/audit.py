@@ -33,5 +33,5 @@ def entries_of(audit: Audit, query_params: QueryParams) -> list[Entry]:
     """Return the entries that somebody asks for. Raises 400 for a kind that there is not."""
     kind = query_params.get("kind", "")
     if kind and kind not in KINDS:
-        raise HTTPException(400, f"kind: nothing that was done is {kind[:40]!r}; {near(kind, KINDS)}")
+        raise HTTPException(400, f"kind: {kind[:40]!r} is not a kind of entry; {near(kind, KINDS)}")
     return audit.entries(query_params.get("model", ""), kind)

@@ -55,10 +55,12 @@ async def _put(request: Request, shelf: BaselineShelf, model: str, version: str)
     try:
         baseline = await run_in_threadpool(_baseline, await receive_body(request, MAX_BASELINE))
     except TooLarge:
-        raise _Refused(413, f"a baseline has kilobytes; this one is larger than {MAX_BASELINE >> 20} MiB") from None
+        raise _Refused(
+            413, f"the baseline is larger than {MAX_BASELINE >> 20} MiB; baselines usually have a few kilobytes"
+        ) from None
     except UnicodeDecodeError:
         raise _Refused(
-            400, "a baseline is JSON in UTF-8; send the file that 'driftline baseline build' wrote"
+            400, "a baseline must be JSON in UTF-8; send the file that 'driftline baseline build' writes"
         ) from None
     except (MalformedBody, ValueError) as error:
         raise _Refused(400, str(error)) from None
@@ -74,7 +76,7 @@ async def _put(request: Request, shelf: BaselineShelf, model: str, version: str)
         raise _Refused(409, str(named)) from None
     receipt = await asyncio.wrap_future(future)
     if receipt.rejected:
-        raise _Refused(400, "the baseline cannot be used; build it anew")
+        raise _Refused(400, "the baseline cannot be used; build it again")
     answer = {"model": model, "version": version, "digest": baseline.digest, "rows": baseline.pane.rows}
     return JSONResponse({**answer, "features": len(baseline.bins.features)})
 
@@ -89,13 +91,17 @@ def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
     if not {"since", "until"} & request.query_params.keys():
         baseline = shelf.in_force(key)
         if baseline is None:
-            raise _Refused(404, f"{_words(key.model, key.version)} has no baseline; put one here, or name it in YAML")
+            raise _Refused(
+                404,
+                f"{_words(key.model, key.version)} has no baseline; send one to this address, "
+                "or set it in driftline.yaml",
+            )
         return Response(baseline.baseline.to_json(), media_type="application/json")
     of_then = shelf.of_production(key, moment(request, "since"), moment(request, "until"))
     if of_then is None:
         raise _Refused(
             404,
-            f"no rows of {_words(key.model, key.version)} were counted over the bins of its baseline in that time; "
+            f"no rows of {_words(key.model, key.version)} were counted over the bins of its baseline in this period; "
             "'driftline top' shows what arrived",
         )
     return Response(of_then.to_json(), media_type="application/json")
@@ -109,7 +115,9 @@ def _named(request: Request) -> tuple[str, str]:
     ]
     if not parts[0] or len(parts) > 2:
         raise _Refused(
-            404, "a baseline is at /v1/baselines/{model}/{version}, each percent-encoded; no version is none"
+            404,
+            "a baseline is at /v1/baselines/{model}/{version}, both percent-encoded; without a version, "
+            "omit the last part",
         )
     return parts[0], parts[1] if len(parts) > 1 else ""
 

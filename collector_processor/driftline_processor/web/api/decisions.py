@@ -30,7 +30,7 @@ def _warning(decision: Decision, model_views: Sequence[ModelView]) -> str | None
     if not decision.version or decision.version in versions:
         return None
     fix = near(decision.version, [short(version, 80) for version in versions if version])
-    return f"nobody has seen version '{short(decision.version, 80)}' of {short(decision.model, 80)}; {fix}"
+    return f"there are no predictions of version '{short(decision.version, 80)}' of {short(decision.model, 80)}; {fix}"
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -43,7 +43,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def record(request: Request) -> Response:
         model = find_model(request, state.snapshot)
-        needed = {"kind": f"say {' or '.join(KINDS)}", "by": "say who decides it", "why": "say why"}
+        needed = {"kind": f"use {' or '.join(KINDS)}", "by": "add your name", "why": "add the reason"}
         form = await read_form(request, ("kind", "by", "why", "version"), needed)
         kind = next((kind for kind in KINDS if kind == form["kind"]), None)
         if kind is None:

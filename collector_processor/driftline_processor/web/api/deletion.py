@@ -35,13 +35,15 @@ def routes(site: Site) -> list[BaseRoute]:
         ids = tuple(filter(None, map(id_text, query_params.getlist("id"))))
         subjects = tuple(filter(None, map(class_text, query_params.getlist("subject"))))
         if unknown:
-            return _error(400, f"{unknown[0][:80]!r} is not known; say model, id or subject, and environment")
+            return _error(400, f"{unknown[0][:80]!r} is not supported; use model, id or subject, and environment")
         if not query_params.get("model"):
-            return _error(400, "no model is named; add ?model=NAME")
+            return _error(400, "the model is missing; add ?model=NAME")
         if bool(ids) == bool(subjects):
-            return _error(400, "say what to delete: ?id=… or ?subject=…, either of them as often as needed")
+            return _error(
+                400, "nothing to delete is given; use ?id=… or ?subject=…, each of them several times if needed"
+            )
         if len(ids) + len(subjects) > MOST_VALUES:
-            return _error(400, f"these are {len(ids) + len(subjects)}; {MOST_VALUES} are the most at once")
+            return _error(400, f"the request contains {len(ids) + len(subjects)} values; the maximum is {MOST_VALUES}")
         model, environment = query_params["model"], query_params.get("environment")
         order = (
             ErasureOrder(model, "id", ids, environment)
@@ -65,7 +67,7 @@ def routes(site: Site) -> list[BaseRoute]:
             _log.exception("a deletion could not be finished")
             return _error(
                 503,
-                f"the order is written down, but not finished: {error}; it is tried again every ten minutes, and "
+                f"the deletion is saved, but not finished: {error}; Driftline retries every ten minutes, and "
                 "at the next start",
             )
         return JSONResponse({"predictions": erased.predictions, "outcomes": erased.outcomes, "joined": erased.joined})
@@ -74,12 +76,12 @@ def routes(site: Site) -> list[BaseRoute]:
         query_params = request.query_params
         unknown = [name for name in query_params if name not in ("model", "version", "environment")]
         if unknown:
-            return _error(400, f"{unknown[0][:80]!r} is not known; say model, and version or environment")
+            return _error(400, f"{unknown[0][:80]!r} is not supported; use model, and version or environment")
         if not query_params.get("model"):
-            return _error(400, "no model is named; add ?model=NAME")
+            return _error(400, "the model is missing; add ?model=NAME")
         versions = tuple(query_params.getlist("version"))
         if len(versions) > MOST_VALUES:
-            return _error(400, f"these are {len(versions)} versions; {MOST_VALUES} are the most at once")
+            return _error(400, f"the request contains {len(versions)} versions; the maximum is {MOST_VALUES}")
         return await carry_out(ErasureOrder(query_params["model"], "model", versions, query_params.get("environment")))
 
     return [

@@ -301,7 +301,7 @@ def outcomes(request: Request, snapshot: StateSnapshot, history: History) -> Res
     """Answer ``GET /api/v1/models/{name}/outcomes``: what was said of an id."""
     model, id = find_model(request, snapshot), request.query_params.get("id", "")
     if not id:
-        raise HTTPException(400, "name the prediction, as in ?id=A-1001")
+        raise HTTPException(400, "the id of the prediction is missing; add it, as in ?id=A-1001")
     recorded_outcomes = history.outcomes(model.key.model, id)
     return FiniteJSON(
         {

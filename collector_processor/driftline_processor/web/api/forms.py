@@ -28,9 +28,11 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
         required: Name of a field that must be there → how to write it.
     """
     if request.client is not None and not _is_loopback(request.client.host):
-        raise HTTPException(403, "decisions are taken on the machine of the processor; run the command there")
+        raise HTTPException(403, "decisions are accepted only from the machine of the processor; run the command there")
     if any(name in request.headers for name in _PROXIED):
-        raise HTTPException(403, "a proxy asks for somebody else; decide on the machine of the processor, without it")
+        raise HTTPException(
+            403, "decisions are not accepted through a proxy; run the command on the machine of the processor"
+        )
     form = dict(parse_qsl(await _text_of(request)))
     fields = {name: form.get(name, "").strip() for name in names}
     for name, fix in required.items():
@@ -57,5 +59,5 @@ async def _text_of(request: Request) -> str:
     async for piece in request.stream():
         body += piece
         if len(body) > 16 * LONGEST:
-            raise HTTPException(413, f"fields have at most {LONGEST} characters each")
+            raise HTTPException(413, f"each field may have at most {LONGEST} characters")
     return body.decode("utf-8", "replace")

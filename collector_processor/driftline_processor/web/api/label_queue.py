@@ -30,7 +30,7 @@ def routes(site: Site) -> list[BaseRoute]:
         batch = site.state.queries.labels.next(model.key, since, until, limit, tuple(_reasons(request.query_params)))
         form = request.query_params.get("format", "json")
         if form not in MEDIA_TYPES:
-            raise HTTPException(400, f"format={form[:40]} is not known; write json, csv or spreadsheet")
+            raise HTTPException(400, f"format={form[:40]} is not supported; use json, csv or spreadsheet")
         if form == "json":
             return FiniteJSON(label_document(model.key, batch))
         return PlainTextResponse(label_sheet(form, model.key, batch), media_type=MEDIA_TYPES[form])
@@ -43,6 +43,8 @@ def _reasons(asked: Mapping[str, str]) -> Iterator[Reason]:
     for name in filter(None, (text.strip() for text in names)):
         known_reason = next((reason for reason in REASONS if reason == name), None)
         if known_reason is None and name != "random":
-            raise HTTPException(400, f"by={name[:40]} is not known; write some of {', '.join(REASONS)}, or random")
+            raise HTTPException(
+                400, f"by={name[:40]} is not supported; use one or more of {', '.join(REASONS)}, or random"
+            )
         if known_reason is not None:
             yield known_reason

@@ -48,7 +48,9 @@ def slices_of(request: Request) -> dict[str, str]:
     for slice_text in request.query_params.getlist("slice"):
         key, equals, value = slice_text.partition("=")
         if not key or not equals:
-            raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {slice_text[:80]!r}")
+            raise HTTPException(
+                400, f"slice must be a key and a value, as in ?slice=country=NL, not {slice_text[:80]!r}"
+            )
         slices[key] = value
     return slices
 

@@ -54,7 +54,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def one_alert(request: Request) -> Response:
         alert = state.alerts.alerts.get(request.path_params["alert"])
         if alert is None:
-            raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
+            raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists all alerts")
         decision = state.parts.explanations.of_alert(alert, state.snapshot.named(handle(alert.model)))
         decision_document = None if decision is None else decision_json(decision)
         return FiniteJSON({**alert_json(alert_history(state.alerts, alert)), "decision": decision_document})
@@ -66,7 +66,9 @@ def routes(site: Site) -> list[BaseRoute]:
         except ClientDisconnect:
             return Response(status_code=400)
         except TooLarge:
-            raise HTTPException(413, f"the policies are larger than {MAX_POLICIES >> 10} KiB; send parts") from None
+            raise HTTPException(
+                413, f"the policies are larger than {MAX_POLICIES >> 10} KiB; send fewer at a time"
+            ) from None
         except MalformedBody as malformed:
             raise HTTPException(400, str(malformed)) from None
 
@@ -74,9 +76,9 @@ def routes(site: Site) -> list[BaseRoute]:
         policies, all_quiet = _asked(body.unpacked())
         models = watched_models(state.snapshot.models, model)
         if model and not models:
-            raise HTTPException(404, f"no model {model[:80]!r} is in use; GET /api/v1/models lists them")
+            raise HTTPException(404, f"no model {model[:80]!r} is in use; GET /api/v1/models lists all models")
         if len(policies) * sum(model.steps for model in models) > MOST_STEPS:
-            raise HTTPException(400, "these are too many windows at once; add ?model=NAME, or send fewer policies")
+            raise HTTPException(400, "the replay needs too many windows; add ?model=NAME, or send fewer policies")
         if not busy.acquire(blocking=False):
             raise Overloaded
         try:
@@ -97,16 +99,16 @@ def _asked(data: bytes) -> tuple[Mapping[str, Any], bool]:
         check_json(data)
         document = json.loads(data)
     except (UnicodeDecodeError, ValueError):
-        raise HTTPException(400, f"the body is no JSON; send {_EXAMPLE}") from None
+        raise HTTPException(400, f"the body is not JSON; send {_EXAMPLE}") from None
     if not isinstance(document, dict) or not {*document} <= {"policies", "all_quiet"}:
-        raise HTTPException(400, f'a replay is {_EXAMPLE}, and perhaps "all_quiet": true beside it')
+        raise HTTPException(400, f'the body must be {_EXAMPLE}, optionally with "all_quiet": true')
     all_quiet = document.get("all_quiet", False)
     if not isinstance(all_quiet, bool):
-        raise HTTPException(400, "all_quiet is neither true nor false")
+        raise HTTPException(400, "all_quiet must be true or false")
     try:
         policies = read_policies(document.get("policies", {}))
     except ValueError as error:
         raise HTTPException(400, str(error)) from None
     if len(policies) > MOST:
-        raise HTTPException(400, f"these are {len(policies)} policies; {MOST} are the most at once")
+        raise HTTPException(400, f"the request contains {len(policies)} policies; the maximum is {MOST}")
     return policies, all_quiet

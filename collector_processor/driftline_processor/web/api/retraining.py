@@ -67,10 +67,10 @@ def _terms(request: Request) -> RetrainTerms:
     query_params = request.query_params
     metric = query_params.get("metric", "")
     if metric and metric not in LOSSES:
-        raise HTTPException(400, f"metric is a mean over predictions: {', '.join(LOSSES)}")
+        raise HTTPException(400, f"metric must be a mean over predictions: one of {', '.join(LOSSES)}")
     currency = query_params.get("currency", "")
     if len(currency) > _LONGEST_CURRENCY:
-        raise HTTPException(400, "currency is a short text, as in ?currency=EUR")
+        raise HTTPException(400, "currency must be a short text, as in ?currency=EUR")
     return RetrainTerms(
         metric=metric,
         value=_amount(request, "value", "0.25"),
@@ -91,12 +91,12 @@ def _amount(request: Request, name: str, example: str, maximum: float = 1e15) ->
     except ValueError:
         value = math.nan
     if not 0 <= value <= maximum:
-        raise HTTPException(400, f"{name} is a number from 0 to {maximum:g}, as in ?{name}={example}")
+        raise HTTPException(400, f"{name} must be a number from 0 to {maximum:g}, as in ?{name}={example}")
     return value
 
 
 def _days(text: str) -> float:
     match = _HORIZON.fullmatch(text)
     if match is None or float(match[1]) <= 0:
-        raise HTTPException(400, "horizon is a time in hours, days or weeks, as in ?horizon=30d")
+        raise HTTPException(400, "horizon must be a number of hours, days or weeks, as in ?horizon=30d")
     return float(match[1]) * _DAYS[match[2]]

@@ -44,7 +44,7 @@ def routes(site: Site) -> list[BaseRoute]:
                 path.unlink(missing_ok=True)
         if finished is None:
             raise HTTPException(
-                404, f"no rows of {key.model[:80]!r} are kept from that time; /api/v1/models lists the models"
+                404, f"no rows of {key.model[:80]!r} are stored from this period; /api/v1/models lists the models"
             )
         return FileResponse(
             path,

@@ -31,7 +31,7 @@ def routes(site: Site) -> list[BaseRoute]:
             where = (
                 "begins there; /evaluations lists them"
                 if start is not None
-                else "is there yet; they close when their time has passed"
+                else "exists yet; a window closes after its end"
             )
             raise HTTPException(404, f"no closed window {name!r} {where}")
         window = closed[-1]

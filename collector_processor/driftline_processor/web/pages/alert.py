@@ -42,7 +42,7 @@ def page(
     """
     alert = None if alerts is None else alerts.alerts.get(id)
     if alerts is None or alert is None:
-        raise HTTPException(404, "no alert has this id; /incidents lists those that there are")
+        raise HTTPException(404, "no alert has this id; /incidents lists all alerts")
     histories = [alert_history(alerts, alert)]
     decision = None if explained is None else explained.of_alert(alert, models)
     decisions = [] if decision is None else [decision]

@@ -61,7 +61,9 @@ def page(
         (name for one in reversed(selection.known) for name in one.drift.places if handle(name) == feature), None
     )
     if name is None or selection.chosen is None:
-        raise HTTPException(404, f"no feature {feature[:80]!r} has arrived in these windows; the page Drift has all")
+        raise HTTPException(
+            404, f"no feature {feature[:80]!r} has arrived in these windows; the page Drift lists all features"
+        )
     model, chosen = selection.model, selection.chosen
     column = chosen.features.get(name)
     history = None if histories is None else histories.over(model.key, name, selection.shown, chosen)

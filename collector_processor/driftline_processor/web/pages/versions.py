@@ -176,7 +176,9 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
         other_evaluation = selection.known[nearest]
         right = Side(selection.model, other_evaluation, window_name(other_evaluation.window, tz))
     else:
-        raise HTTPException(400, "compare is version: and a version, or at: and a moment, as in ?compare=at:2026-03-01")
+        raise HTTPException(
+            400, "compare must be version: and a version, or at: and a time, as in ?compare=at:2026-03-01"
+        )
     same_model = right.model is selection.model
     left = Side(
         selection.model,
@@ -229,7 +231,9 @@ def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
     environment = selection.model.key.environment
     fitting.sort(key=lambda view: (view.key.environment != environment, -(view.rows + view.distributed)))
     if not fitting:
-        raise HTTPException(404, f"this model has no other version {name[:80]!r}; the table of versions lists all")
+        raise HTTPException(
+            404, f"this model has no other version {name[:80]!r}; the table of versions lists all versions"
+        )
     model = fitting[0]
     windows = model.windows.get(selection.window, [])
     at_once = [window for window in windows if window.window.start == chosen.window.start]

@@ -91,7 +91,7 @@ class IsotonicSteps:
         if not self.first.shape == self.rate.shape == self.weight.shape:
             raise ValueError("must have a rate and a weight for each step")
         if (self.rate < 0).any() or (self.rate > 1).any() or (np.diff(self.rate) < 0).any() or (self.weight <= 0).any():
-            raise ValueError("rates must rise between 0 and 1, and weights be above 0")
+            raise ValueError("rates must increase between 0 and 1, and weights must be above 0")
 
 
 RESAMPLES = 64

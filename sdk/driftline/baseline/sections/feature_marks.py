@@ -80,13 +80,13 @@ class NonFeatures(FeatureKinds):
         """Say of each feature that it is compared with nothing, why, and what to do if that is wrong.
 
         >>> NonFeatures({"order": "identifier"}).sentences()
-        ['order: each row has its own value, an identifier: compared with nothing; name it in features if it is none']
+        ['order: most values occur once, as in an identifier: not compared; list it in features if it is a feature']
         """
         why = {
-            IDENTIFIER: "each row has its own value, an identifier",
-            TIME: "a time written as a number, which every later row is beyond",
+            IDENTIFIER: "most values occur once, as in an identifier",
+            TIME: "a time stored as a number, so every later row is outside its range",
         }
-        fix = "compared with nothing; name it in features if it is none"
+        fix = "not compared; list it in features if it is a feature"
         return [f"{name}: {why[kind]}: {fix}" for name, kind in self.by_feature.items()]
 
     def tell(self) -> None:

@@ -51,9 +51,11 @@ class Importance(Section):
         feature_names = set(features)
         for name, value in pairs:
             if str(name) not in feature_names:
-                raise ValueError(f"importance: {name!r} is no feature; the features are {', '.join(features)}")
+                raise ValueError(f"importance: {name!r} is not a feature; the features are {', '.join(features)}")
             if not np.isfinite(float(value)):
-                raise ValueError(f"importance: that of {name!r} is {value}; leave the feature out where it is unknown")
+                raise ValueError(
+                    f"importance: {name!r} has the value {value}; leave the feature out if its importance is unknown"
+                )
         return cls({str(name): max(0.0, float(value)) for name, value in pairs})
 
     def shares(self, names: Collection[str]) -> dict[str, float] | None:
@@ -114,7 +116,7 @@ def permutation_importance(
     (17, 0.0)
     """
     if task.ranks_items:
-        raise ValueError("predict: importance by permutation is not known for rankings; pass importance=")
+        raise ValueError("predict: permutation importance is not supported for rankings; pass importance=")
     n = _rows(X)
     rows = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
     frame = _selected(X, features, rows)
@@ -136,10 +138,12 @@ def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
         scores = score_matrix(predict(frame))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"predict: it gives no scores for these features ({error}); pass model.predict_proba"
+            f"predict: does not return scores for these features ({error}); pass model.predict_proba"
         ) from error
     if not len(scores) or np.isnan(scores).all():
-        raise ValueError("predict: it gives no numbers; pass what returns scores, such as model.predict_proba")
+        raise ValueError(
+            "predict: does not return numbers; pass a function that returns scores, such as model.predict_proba"
+        )
     return task.shape_scores(scores)
 
 
@@ -183,7 +187,7 @@ def _selected(X: FrameLike, features: Sequence[str], rows: NDArray[np.intp]) -> 
         return chosen.take(rows) if hasattr(chosen, "take") else chosen[rows]
     raise ValueError(
         f"predict: the columns of a {type(X).__name__} cannot be shuffled; pass a DataFrame, a pyarrow Table, "
-        "a dict of columns or a 2-D array, or importance="
+        "a dict of columns or a 2-D array, or pass importance="
     )
 
 

@@ -285,7 +285,7 @@ class LossTrees(Section):
             raise ValueError("inputs must be parts that have bins")
         for name, order in self.orders.items():
             if name not in self.inputs or order.shape != (over[name].size + 2,):
-                raise ValueError(f"the order of {name!r} must have a place for each of its bins")
+                raise ValueError(f"the order of {name!r} must have an entry for each of its bins")
         if (self.trees.feature >= len(self.inputs)).any():
             raise ValueError("trees must ask for known inputs")
         if not len(self.spread) == len(self.trees.base) == len(OUTPUTS) or (self.spread < 0).any():

@@ -59,7 +59,7 @@ class Ranges(Section):
             if not isinstance(bins.features.get(name), NumberBins):
                 raise ValueError(f"{name!r} is not a feature with numbers")
             if smallest > greatest:
-                raise ValueError(f"that of {name!r} must be [least, greatest]")
+                raise ValueError(f"the entry of {name!r} must be [minimum, maximum]")
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features that leave as they are: a range is two values."""

@@ -53,7 +53,7 @@ class ClassScores(Section):
             if name not in classes:
                 raise ValueError(f"{name!r} is not a class")
             if counts.shape != (2, CELLS):
-                raise ValueError(f"those of {name!r} must be two lists of {CELLS} counts")
+                raise ValueError(f"the entry of {name!r} must be two lists of {CELLS} counts")
 
 
 class ClassScoresGatherer:

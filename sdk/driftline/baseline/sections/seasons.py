@@ -173,7 +173,7 @@ def check_timezone(timezone: str) -> None:
     try:
         ZoneInfo(timezone)
     except (OSError, ValueError, KeyError):
-        raise ValueError(f"timezone={timezone!r} is not a time zone; pass an IANA name, as 'Europe/Paris'") from None
+        raise ValueError(f"timezone={timezone!r} is not a time zone; use an IANA name such as 'Europe/Paris'") from None
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ def check_blocks(length: int, starts: I64, rows: F64) -> None:
     if length <= 0:
         raise ValueError("length must be a whole number of nanoseconds above 0")
     if starts.ndim != 1 or not 2 <= len(starts) <= MOST_BLOCKS or (np.diff(starts) <= 0).any():
-        raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
+        raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times in ascending order")
     check_shape("rows", rows, len(starts), 3)
 
 

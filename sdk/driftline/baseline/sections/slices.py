@@ -130,7 +130,7 @@ class Slices(Section):
             if not key or "=" in key:
                 raise ValueError(f"{key!r} is not a key: it must be a name without '='")
             if len(values) > MOST_VALUES + 1:
-                raise ValueError(f"{key!r} has more than {MOST_VALUES} values and other")
+                raise ValueError(f"{key!r} has more than {MOST_VALUES} values besides 'other'")
             for value, pane in values.items():
                 if "rows" not in pane.parts:
                     raise ValueError(f"rows is missing in {slice_name(key, value)}")

@@ -77,7 +77,7 @@ class Period(Section):
     def check(self) -> None:
         """Raise ``ValueError`` where it ends before it begins."""
         if self.first > self.last:
-            raise ValueError("must be two times of unix nanoseconds, the earlier one first")
+            raise ValueError("must be two times in unix nanoseconds, the earlier time first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +351,7 @@ class OutcomeBlocks:
         if self.length <= 0:
             raise ValueError("length must be a whole number of nanoseconds above 0")
         if not 2 <= len(self.panes) <= MOST_BLOCKS:
-            raise ValueError(f"panes must be 2 to {MOST_BLOCKS}")
+            raise ValueError(f"panes must be a list of 2 to {MOST_BLOCKS} panes")
         for pane in self.panes:
             if "outcomes" not in pane.parts or not pane.parts.keys() <= {*PARTS, EXPECTED}:
                 raise ValueError(f"panes must have outcomes, and no other parts than {', '.join((*PARTS, EXPECTED))}")

@@ -56,7 +56,7 @@ def test_the_shape_of_json_is_that_of_what_it_says(document: Any, block: int, as
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'["\\"",', b'{"a\\\\":[', b"[\n"])
 def test_what_nests_too_deeply_is_refused_however_it_is_written(opening: bytes) -> None:
-    with pytest.raises(UnreadableJson, match="deep; at most 100 are read"):
+    with pytest.raises(UnreadableJson, match="levels of nesting; the maximum is 100"):
         load_json(opening * (MAX_DEPTH + 1))
 
 
@@ -66,7 +66,7 @@ def test_brackets_in_a_text_nest_nothing() -> None:
 
 def test_more_values_than_are_read_are_refused_before_they_are_made() -> None:
     assert len(load_json(b"[" + b"[]," * 10 + b"1]", 30)) == 11
-    with pytest.raises(TooManyValues, match=re.escape("it holds 202 values; at most 100 are read")):
+    with pytest.raises(TooManyValues, match=re.escape("it contains 202 values; the maximum is 100")):
         load_json(b"[" + b"[]," * 100 + b"1]", 100)
 
 

@@ -103,7 +103,7 @@ def test_what_is_shown_has_a_value_and_no_p_value() -> None:
 
 
 def test_names_that_are_no_methods_are_refused_with_those_that_are() -> None:
-    with pytest.raises(ValueError, match=r"'kss' is no method; write one of anderson_darling, chi2"):
+    with pytest.raises(ValueError, match=r"'kss' is not a drift method; use one of anderson_darling, chi2"):
         check_names(["kss"], deciding=False)
     with pytest.raises(ValueError, match=r"'js' has no p-value, so it cannot decide"):
         check_names(["ks", "js"], deciding=True)

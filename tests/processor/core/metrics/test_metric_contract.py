@@ -133,7 +133,7 @@ WRONG = {
         replace(PLAIN, estimate=Estimation(of_scores=estimated)),
         "own: the slope of its estimate in negatives is",
     ),
-    "name": (replace(OWN, name="accuracy"), "Driftline has one of that name; rename it"),
+    "name": (replace(OWN, name="accuracy"), "Driftline already has a metric with this name; rename it"),
 }
 
 

@@ -208,12 +208,12 @@ def test_a_pane_from_before_there_were_more_sums_has_the_metrics_that_it_can_tel
         ("fbeta@0", "binary", "'fbeta@0' needs a beta above 0, as in 'fbeta@2'"),
         ("lift@2", "", "'lift@2' needs a share of the rows, as in 'lift@0.1'"),
         ("top_k_accuracy@2.5", "", "'top_k_accuracy@2.5' needs a number of classes, as in 'top_k_accuracy@5'"),
-        ("recall[1]", "binary", "'recall[1]' is not told of single classes; precision, recall, f1, roc_auc are, of a"),
-        ("accuracy@3", "binary", "'accuracy@3' has no number: write 'accuracy'"),
-        ("precision@5", "binary", "'precision@5' has no number: write 'precision'"),
-        ("F1", "binary", "'F1' is no metric of a binary model; did you mean 'f1'?"),
-        ("acuracy", "regression", "'acuracy' is no metric of a regression model; there are bias, cost"),
-        ("ndgc@10", "ranking", "'ndgc@10' is no metric of a ranking model; did you mean 'ndcg'"),
+        ("recall[1]", "binary", "'recall[1]' is not computed per class; in a multiclass model, precision, recall, f1"),
+        ("accuracy@3", "binary", "'accuracy@3' takes no number: use 'accuracy'"),
+        ("precision@5", "binary", "'precision@5' takes no number: use 'precision'"),
+        ("F1", "binary", "'F1' is not a metric of a binary model; did you mean 'f1'?"),
+        ("acuracy", "regression", "'acuracy' is not a metric of a regression model; available: bias, cost"),
+        ("ndgc@10", "ranking", "'ndgc@10' is not a metric of a ranking model; did you mean 'ndcg'"),
     ],
 )  # fmt: skip
 def test_a_name_that_means_nothing_is_told(name: str, kind: str, said: str) -> None:

@@ -60,16 +60,16 @@ def test_a_limit_has_the_unit_of_its_metric_and_reads_again(rule: str, again: st
 @pytest.mark.parametrize(
     ("rule", "fix"),
     [
-        ("latency_p99 <= 100", "'100' has no unit; write '100ms' or '100s'"),
-        ("latency_p99 <= 100 h", "'h' is no unit of a latency"),
-        ("latency_p99 <= 100 %", "'%' is no unit of a latency"),
-        ("latency_p90 <= 100ms", "there are latency_p50, latency_p95, latency_p99"),
+        ("latency_p99 <= 100", "'100' has no unit; use '100ms' or '100s'"),
+        ("latency_p99 <= 100 h", "'h' is not a unit of a latency"),
+        ("latency_p99 <= 100 %", "'%' is not a unit of a latency"),
+        ("latency_p90 <= 100ms", "available: latency_p50, latency_p95, latency_p99"),
         ("latency_p99 >= 100ms", "write 'latency_p99 <= 100ms'"),
         ("error_rate <= 5", "write '5 %'"),
-        ("error_rate <= 101 %", "a share of at most 100 %"),
+        ("error_rate <= 101 %", "use at most 100 %"),
         ("error_rate <= 5 ms", "write '5 %'"),
         ("availability <= 99 %", "write 'availability >= 99 %'"),
-        ("error_rate <= baseline + 0.1", "a baseline knows no calls; write a limit, as in 'error_rate <= 0.1 %'"),
+        ("error_rate <= baseline + 0.1", "a baseline does not contain calls; use a limit, as in 'error_rate <= 0.1 %'"),
         ("precision >= 95 %", "write 0.95"),
     ],
 )

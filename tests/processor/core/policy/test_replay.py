@@ -62,7 +62,9 @@ def test_nothing_is_said_of_false_alarms_where_no_outcome_tells_that_nothing_was
     moved = [window(day, features={"temp": column()}) for day in range(40)]
     assert len(replayed(moved, "features drift").firings) == 1
     assert replayed(moved, "features drift").quiet.a_month is None
-    assert quiet_sentence(replayed(moved, "features drift").quiet).startswith("cannot be told: of no window")
+    assert quiet_sentence(replayed(moved, "features drift").quiet).startswith(
+        "cannot be estimated: outcomes confirm no window"
+    )
     told = quiet_sentence(replayed(moved, "features drift", quiet=True).quiet)
     assert told == "0.75 a month (0.019 to 4.2): it fired once in 40 quiet days"
 
@@ -72,7 +74,7 @@ def test_windows_that_cannot_tell_are_no_time_without_false_alarms() -> None:
     assert (quiet.windows, quiet.untold, quiet.a_month, quiet.share) == (0, 40, None, None)
     assert (
         quiet_sentence(quiet)
-        == "cannot be told: in none of 40 quiet windows is known what it asks for; precision is not known"
+        == "cannot be estimated: its condition is inconclusive in all 40 quiet windows; precision has no value"
     )
 
 
@@ -95,7 +97,7 @@ def test_a_model_that_was_at_risk_is_found_though_its_windows_are_quiet_again() 
     [fired] = found.firings
     assert (fired.since, fired.fired, fired.until) == (JULY + 3 * DAY, JULY + 5 * DAY, JULY + 7 * DAY)
     assert found.quiet.a_month is None
-    assert "the verdict itself says" in quiet_sentence(found.quiet)
+    assert "the verdict itself decides" in quiet_sentence(found.quiet)
 
 
 def test_a_wrong_model_whose_outcomes_stop_stays_wrong() -> None:

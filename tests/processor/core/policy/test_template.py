@@ -21,11 +21,11 @@ HOSTILE = '{model} "} ${env:HOME} {{x}}'
         ("{model[0]}", "asks for more than a name"),
         ("{model!r}", "asks for more than a name"),
         ("{model:>99999999}", "asks for more than a name"),
-        ("{0}", "{0} is no fact of a message"),
+        ("{0}", "{0} is not a placeholder"),
         ("{}", "asks for more than a name"),
-        ("{model", "has a brace without its other"),
+        ("{model", "has an unmatched brace"),
         ({"a": [{"b": "{modl}"}]}, "did you mean 'model'?"),
-        ({1: "x"}, "the key 1 is no text"),
+        ({1: "x"}, "the key 1 is not a string"),
     ],
 )
 def test_what_is_no_fact_is_an_error(template: Any, said: str) -> None:

@@ -133,11 +133,11 @@ def test_a_service_that_clearly_fails_counts_at_once_in_an_hour_too() -> None:
 def test_what_hours_show_and_do_not_prove_says_how_many_more_it_takes() -> None:
     risk = verdict_of_model([hour(0, "healthy"), hour(1, "degraded", clear=True)])
     assert "one window alone may be chance" in verdict_sentence(risk)
-    assert verdict_certainty(risk).endswith("The next ones have to bear it out.")
+    assert verdict_certainty(risk).endswith("The next ones have to confirm it.")
     back = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy")])
-    assert verdict_certainty(back).endswith("The newest window looks healthy again; 2 more have to bear that out.")
+    assert verdict_certainty(back).endswith("The newest window looks healthy again; 2 more have to confirm that.")
     nearly = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy"), hour(4, "healthy")])
-    assert verdict_certainty(nearly).endswith("The newest 2 windows look healthy again; one more has to bear that out.")
+    assert verdict_certainty(nearly).endswith("The newest 2 windows look healthy again; one more has to confirm that.")
 
 
 def test_what_is_not_borne_out_yet_says_so() -> None:
@@ -149,21 +149,23 @@ def test_what_is_not_borne_out_yet_says_so() -> None:
     assert verdict_next(verdict).startswith(
         "Look again in the next window; if it shows the same: recalibrate its score"
     )
-    assert verdict_certainty(verdict).endswith("A second window has to bear it out.")
+    assert verdict_certainty(verdict).endswith("A second window has to confirm it.")
     chance = verdict_of_model([right(0), wrong(1)])
     assert verdict_certainty(chance).endswith(
-        "In the newest window that tells its log loss rose by 0.2 (0.02 to 0.38) to 0.5: that may be chance, unless "
+        "In the newest conclusive window its log loss rose by 0.2 (0.02 to 0.38) to 0.5: that may be chance, unless "
         "the next shows it."
     )
     back = verdict_of_model([wrong(0), right(1)])
-    assert verdict_certainty(back).endswith("The newest window looks healthy again; one more has to bear that out.")
+    assert verdict_certainty(back).endswith("The newest window looks healthy again; one more has to confirm that.")
 
 
 def test_a_right_model_says_up_to_when_that_is_known() -> None:
     verdict = verdict_of_model([right(0), window(1, **YOUNG)])
-    assert verdict_certainty(verdict).endswith("That is known up to 2 July 2013; later windows do not tell yet.")
+    assert verdict_certainty(verdict).endswith(
+        "That is known up to 2 July 2013; later windows are inconclusive so far."
+    )
     risk = verdict_of_model([right(0), window(1, **YOUNG, **CLEAR)])
-    assert verdict_certainty(risk).endswith("The last outcomes that tell, up to 2 July 2013, showed it healthy.")
+    assert verdict_certainty(risk).endswith("The last conclusive outcomes, up to 2 July 2013, showed it healthy.")
 
 
 def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> None:
@@ -194,12 +196,13 @@ def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Tra
 def test_silence_and_backlog_say_since_when_and_how_much() -> None:
     silent = Traffic(now=day(9), silent_since=day(8), pause=HOUR)
     assert verdict_sentence(verdict_of_model([right()], silent)) == (
-        "The model has had no data since 9 July 2013: no prediction came, and in its usual hours it pauses for "
+        "The model has had no data since 9 July 2013: no prediction arrived, and in its regular hours it pauses for "
         "1h at most; look whether its service runs."
     )
     behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
     assert verdict_sentence(verdict_of_model([right()], behind)) == (
-        "Whether the model is healthy has been unknown since 9 July 2013: 1 window waits to be evaluated; wait, or "
+        "Whether the model is healthy has been unknown since 9 July 2013: 1 window is waiting to be evaluated; "
+        "wait, or "
         "give the processor more CPU."
     )
 
@@ -274,9 +277,8 @@ def test_outcomes_that_nothing_is_compared_with_came_all_the_same() -> None:
     days = [window(day, outcome_rows=4_000, coverage=0.8) for day in range(3)]
     found = verdict_of_model(days)
     assert found.state == "unknown"
-    assert (
-        verdict_certainty(found)
-        == "Nothing here shows that it is degraded, or healthy. Outcomes came, but nobody said what is good enough."
+    assert verdict_certainty(found) == (
+        "Nothing here shows that it is degraded, or healthy. Outcomes arrived, but nothing defines what is good enough."
     )
-    assert "nobody said what is good enough" in verdict_sentence(found)
-    assert verdict_certainty(verdict_of_model([window(0)])).endswith("No window before it has outcomes that tell.")
+    assert "nothing defines what is good enough" in verdict_sentence(found)
+    assert verdict_certainty(verdict_of_model([window(0)])).endswith("No window before it has conclusive outcomes.")

@@ -196,7 +196,7 @@ def test_several_causes_are_the_first_and_how_many_more() -> None:
     )
     left = Cause(("age",), "out_of_range", 1.0, finding=BEYOND)
     beyond = {"findings": (BEYOND,), "explanation": explained(left, COLD)}
-    assert "likely because age left its usual range (57 % above 45, 0 % before) and temp moved;" in said(**beyond)
+    assert "likely because age left its normal range (57 % above 45, 0 % before) and temp moved;" in said(**beyond)
 
 
 def test_an_input_that_left_its_range_is_checked_before_the_model_is_retrained() -> None:

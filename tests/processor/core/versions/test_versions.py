@@ -204,7 +204,7 @@ def test_few_rows_without_a_bound_say_nothing() -> None:
 
 @pytest.mark.parametrize("confidence", [0.0, 0.5, 1.0])
 def test_a_confidence_must_be_one(confidence: float) -> None:
-    with pytest.raises(ValueError, match=r"confidence is between 0\.5 and 1"):
+    with pytest.raises(ValueError, match=r"confidence must be between 0\.5 and 1"):
         compare("error", both(10, 1, 2), ERRORS, confidence)
 
 
@@ -413,7 +413,7 @@ def test_a_sentence_says_what_the_verdict_rests_on() -> None:
     assert said.startswith("version 2 is worse than version 1: error rate ")
     assert "in 3,000 requests that both scored, a difference of +" in said
     champion, challenger, pairs = sides((0.2, 0.22), 400)
-    assert "cannot be told from version 1 yet" in (said := sentence(side_by_side(champion, challenger, pairs)))
+    assert "cannot be distinguished from version 1 yet" in (said := sentence(side_by_side(champion, challenger, pairs)))
     assert "requests are needed to decide" in said
 
 

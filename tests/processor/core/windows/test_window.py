@@ -100,12 +100,12 @@ def test_a_window_closes_two_panes_after_its_end() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("25", "'25' has no unit; write '25h' or '25m'"),
-        ("7m", "'7m' is not a whole number of 5-minute panes; write '5m' or '10m'"),
-        ("3m", "'3m' is not a whole number of 5-minute panes; write '5m'"),
+        ("25", "'25' has no unit; use '25h' or '25m'"),
+        ("7m", "'7m' is not a whole number of 5-minute panes; use '5m' or '10m'"),
+        ("3m", "'3m' is not a whole number of 5-minute panes; use '5m'"),
         ("0h", "'0h' is out of range; a window has 1 to 10000 units, as in '1h'"),
-        ("1y", "'1y' is not a window; write a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
-        ("", "'' is not a window; write a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
+        ("1y", "'1y' is not a window; use a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
+        ("", "'' is not a window; use a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
     ],
 )
 def test_a_bad_name_says_the_rule_and_the_fix(name: str, message: str) -> None:
@@ -116,5 +116,5 @@ def test_a_bad_name_says_the_rule_and_the_fix(name: str, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "../etc/passwd"])
 def test_an_unknown_time_zone_says_the_fix(name: str) -> None:
-    with pytest.raises(ValueError, match="is not a time zone; write an IANA name"):
+    with pytest.raises(ValueError, match="is not a time zone; use an IANA name"):
         time_zone(name)

@@ -46,7 +46,7 @@ def test_it_says_what_it_built_and_what_is_next(run: Run, files: Path) -> None:
     options = ("--model", "churn", "--task", "binary", "-o", output)
     result = run("baseline", "build", files / "reference.parquet", *options)
     assert result.stdout == (
-        f"{output}: 4 features of 4,000 rows; next: driftline evaluate DATA... --baseline {output}\n"
+        f"{output}: 4 features of 4,000 rows; next, run: driftline evaluate DATA... --baseline {output}\n"
     )
 
 
@@ -92,7 +92,7 @@ def test_without_scores_only_features_are_compared(run: Run, tmp_path: Path) -> 
     options = ("--model", "m", "--task", "binary", "-o", tmp_path / "b.json")
     result = run("baseline", "build", tmp_path / "rows.csv", *options)
     assert result.exit_code == 0
-    assert result.stderr == "driftline: neither a score nor a predicted class: only features are compared\n"
+    assert result.stderr == "driftline: there is no score and no predicted class: only features are compared\n"
     assert list(Baseline.load(tmp_path / "b.json").bins.features) == ["a", "b"]
 
 
@@ -126,10 +126,13 @@ def test_importance_is_read_from_a_file(run: Run, files: Path) -> None:
     assert known is not None
     assert known.by_feature == {"age": 0.7, "region": 0.2}
     for text, sentence in (
-        ('{"agee": 1}', "driftline: --importance: 'agee' is no feature; the features are age, region, vip, income\n"),
+        (
+            '{"agee": 1}',
+            "driftline: --importance: 'agee' is not a feature; the features are age, region, vip, income\n",
+        ),
         (
             "[1]",
-            f"driftline: --importance: {written} must be a JSON object of names and numbers, as ",
+            f"driftline: --importance: {written} must be a JSON object of names and numbers, such as ",
         ),
         ("oops", f"driftline: --importance: {written} cannot be read: "),
     ):

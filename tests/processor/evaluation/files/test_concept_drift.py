@@ -37,7 +37,7 @@ def concept(run: Run, *arguments: object) -> Any:
 def test_concept_drift_fails_a_pipeline(run: Run, worse: list[object]) -> None:
     result = run(*worse, "--fail-on", "concept.rise > 0.1")
     assert result.exit_code == 3
-    assert "--fail-on 'concept.rise > 0.1': true of all rows, where it is 0.3" in result.stderr
+    assert "--fail-on 'concept.rise > 0.1': true for all rows, where the value is 0.3" in result.stderr
     assert "concept drift: the error rate rose from 9.22 % to 40.6 %" in result.stdout
 
 

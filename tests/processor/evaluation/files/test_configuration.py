@@ -132,8 +132,8 @@ def test_a_key_without_a_meaning_for_files_is_named_once(
         *("--outcomes", files / "outcomes.csv", "--config", files / "driftline.yaml"),
     )
     assert json.loads(result.stdout) == without
-    said = f"of no meaning for files: models.churn.{name} ({NOT_FOR_FILES[name]}), storage\n"
-    assert result.stderr.count("of no meaning") == 1
+    said = f"has no effect for files: models.churn.{name} ({NOT_FOR_FILES[name]}), storage\n"
+    assert result.stderr.count("has no effect for files") == 1
     assert said in result.stderr
 
 
@@ -182,7 +182,7 @@ def test_a_task_that_is_not_the_baselines_is_refused(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("models: {}", "it names no model"),
+        ("models: {}", "it contains no model"),
         ("models: {a: {}, b: {}}", "it names 2 models; choose one with --model, such as a"),
         ("models: {a: {windows: [3x]}}", "models.a.windows"),
     ],

@@ -96,10 +96,10 @@ def test_one_that_fails_is_left_out_and_said_once(run: Run, files: Path, site: P
         assert not {"broken", "endless", "gone"} & window["performance"]["realized"].keys()
     lines = [line for line in done.stderr.splitlines() if "the metric '" in line]
     assert len(lines) == 4
-    assert "the metric 'accuracy' (our_metrics:broken) is left out: Driftline has one of that name" in done.stderr
+    assert "the metric 'accuracy' (our_metrics:broken) is not used: Driftline already has a metric" in done.stderr
     assert "the metric 'gone' (our_metrics:gone) cannot be loaded: AttributeError" in done.stderr
-    assert "the metric 'broken' is left out where it fails: IndexError" in done.stderr
-    assert "the metric 'endless' is left out where it fails: its value is inf" in done.stderr
+    assert "the metric 'broken' has no value where it fails: IndexError" in done.stderr
+    assert "the metric 'endless' has no value where it fails: its value is inf" in done.stderr
 
 
 @pytest.mark.slow
@@ -140,8 +140,8 @@ def test_a_metric_object_may_be_asked_for_in_the_file(site: Path, tmp_path: Path
     assert load(file).models["m"].performance.asked.metrics == ("youden", "youden")
     file.write_text("models: {m: {task: regression, performance: {metrics: [youden]}}}")
     (problem,) = [*map(str, validate_file(file))]
-    assert problem.startswith("models.m.performance.metrics: 'youden' is no metric of a regression model")
-    assert misnamed("youdn", "binary") == "'youdn' is no metric of a binary model; did you mean 'youden'?"
+    assert problem.startswith("models.m.performance.metrics: 'youden' is not a metric of a regression model")
+    assert misnamed("youdn", "binary") == "'youdn' is not a metric of a binary model; did you mean 'youden'?"
 
 
 METRIC = """
@@ -154,19 +154,22 @@ def made(**keys):
     return Metric(**{**said, **keys})
 """
 WRONG = {
-    "number = 7": "(our_metrics:own) cannot be loaded: TypeError: it is a int; write a Metric, or a function of a pane",
-    "made(name='other')": "cannot be loaded: ValueError: its METRIC is called 'other'; give both one name",
-    "made(tasks={'binari'})": "is left out: its task 'binari' is not known; write some of binary, multiclass, ranking",
-    "made(tasks=set())": "is left out: it names no task; write some of binary, multiclass, ranking, regression",
-    "made(direction=2)": "is left out: its direction is 2; write 1 = higher is better, -1 = lower is better, or 0",
-    "made(unit='euro')": "is left out: its unit 'euro' is not known; write one of fraction, score, nats, target",
-    "made(title='')": "is left out: it has no title; write what pages call it",
-    "made(least=1.0, greatest=1.0)": "is left out: its least value 1 is not below its greatest, 1",
+    "number = 7": "(our_metrics:own) cannot be loaded: TypeError: it is a int; use a Metric, or a function of a pane",
+    "made(name='other')": "cannot be loaded: ValueError: its METRIC is called 'other'; use the same name for both",
+    "made(tasks={'binari'})": "is not used: its task 'binari' does not exist; use one or more of binary, "
+    "multiclass, ranking",
+    "made(tasks=set())": "is not used: it has no task; add one or more of binary, multiclass, ranking, regression",
+    "made(direction=2)": "is not used: its direction is 2; use 1 = higher is better, -1 = lower is better, or 0",
+    "made(unit='euro')": "is not used: its unit 'euro' is not supported; use one of fraction, score, nats, target",
+    "made(title='')": "is not used: it has no title; add the title that pages show",
+    "made(least=1.0, greatest=1.0)": "is not used: its lower bound 1 must be below its upper bound 1",
     "made(tasks=None)": "cannot be loaded: TypeError: ",
-    "made(value=lambda sums, name: 1 / 0)": "'own' is left out where it fails: ZeroDivisionError: division by zero",
-    "made(value=lambda sums, name: 0.5)": "'own' is left out where it fails: TypeError: its value is a float; return a",
-    "made(value=lambda sums, name: MetricValue(float('nan'), 3, 'panes'))": "left out where it fails: its value is nan",
-    "made(usual=lambda task: 1 / 0)": "'own' is left out where it fails: ZeroDivisionError: division by zero",
+    "made(value=lambda sums, name: 1 / 0)": "'own' has no value where it fails: ZeroDivisionError: division by zero",
+    "made(value=lambda sums, name: 0.5)": "'own' has no value where it fails: TypeError: its value is a float; "
+    "return a",
+    "made(value=lambda sums, name: MetricValue(float('nan'), 3, "
+    "'panes'))": "has no value where it fails: its value is nan",
+    "made(usual=lambda task: 1 / 0)": "'own' has no value where it fails: ZeroDivisionError: division by zero",
 }
 
 
@@ -207,7 +210,7 @@ def test_an_interval_a_gradient_and_an_estimate_that_raise_cost_themselves_alone
     assert found["guessed"].estimate.of_scores(np.ones(2), np.ones(2), np.ones(2)) is None
     assert found["guessed"].estimate.of_decisions is not None
     assert found["guessed"].estimate.of_decisions(np.ones((2, 2)))[0] is None
-    assert [sentence.partition(" is left out")[0] for sentence in said] == ["the metric 'own'", "the metric 'guessed'"]
+    assert [sentence.partition(" has no value")[0] for sentence in said] == ["the metric 'own'", "the metric 'guessed'"]
 
 
 def test_a_file_may_name_a_metric_that_cannot_be_loaded_and_nothing_else_that_is_none(
@@ -219,7 +222,7 @@ def test_a_file_may_name_a_metric_that_cannot_be_loaded_and_nothing_else_that_is
     model = load(file, None).models["m"]  # the processor starts, and says at the start what is wrong
     assert model.performance.asked.metrics == ("accuracy",)
     file.write_text("models: {m: {performance: {metrics: [gonne]}}}")
-    assert "'gonne' is no metric" in next(map(str, validate_file(file)))
+    assert "'gonne' is not a metric" in next(map(str, validate_file(file)))
 
 
 def test_metrics_that_stay_are_there_while_they_are_installed_anew(site: Path) -> None:
@@ -269,4 +272,4 @@ def whole(pane, task):
     }
     assert "missed" not in realized(pane, Task("binary", ("0", "1"), "1"))
     assert realized(Pane(), Task()) == {}
-    assert said == ["the metric 'spoil' is left out where it fails: ValueError: assignment destination is read-only"]
+    assert said == ["the metric 'spoil' has no value where it fails: ValueError: assignment destination is read-only"]

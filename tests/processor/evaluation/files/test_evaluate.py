@@ -34,7 +34,7 @@ def test_two_files_and_nothing_else(run: Run, files: Path) -> None:
     window = answer["windows"][0]
     assert window["rows"] == 3_000
     assert set(window["drift"]["features"]) == {"age", "region", "vip", "income", "score"}
-    assert "compared as features: score; with --task they are what the model gave" in result.stderr
+    assert "compared as features: score; with --task, they are predictions of the model" in result.stderr
     assert window["performance"]["estimated"] == {}
     assert window["performance"]["realized"] == window["performance"]["slices"] == {}
     assert window["performance"]["weak_slices"] is None
@@ -343,15 +343,16 @@ def test_chosen_methods_have_columns_and_may_be_conditions(run: Run, files: Path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--method", "kss"], "--method kss: 'kss' is no method; write one of anderson_darling, chi2,"),
-        (["--method", "js"], "--method js: 'js' has no p-value, so it cannot decide; write it under methods"),
+        (["--method", "kss"], "--method kss: 'kss' is not a drift method; use one of anderson_darling, chi2,"),
+        (["--method", "js"], "--method js: 'js' has no p-value, so it cannot decide; put it under methods"),
         (["--methods", "aeg=js"], "--methods aeg=js: no feature 'aeg'; did you mean 'age'?"),
-        (["--methods", "region=ks"], "ks does not compare it, since it is a category in the baseline; write one of"),
+        (["--methods", "region=ks"], "ks cannot compare this column, which is a category in the baseline; use one of"),
         (
             ["--method", "age=chi2"],
-            "--method age=chi2: chi2 does not compare it, since it is a number in the baseline; write one of anderson",
+            "--method age=chi2: chi2 cannot compare this column, which is a number in the baseline; "
+            "use one of anderson",
         ),
-        (["--methods", "vip=wasserstein"], "it is compared as a category of at most two values in the baseline"),
+        (["--methods", "vip=wasserstein"], "it is compared as a category with at most two values in the baseline"),
         (["--method", "chi2"], ""),
         (["--methods", "age=wasserstein"], ""),
         (
@@ -402,7 +403,7 @@ def test_exact_values_need_rows(run: Run, files: Path, reference: pd.DataFrame) 
     data = ("evaluate", files / "week.parquet", "--baseline", built, "--json", "--exact")
     missing = run(*data)
     assert missing.exit_code == 2
-    assert "churn.baseline.json holds no rows, and there is no churn.baseline.rows.parquet" in missing.stderr
+    assert "churn.baseline.json contains no rows, and there is no churn.baseline.rows.parquet" in missing.stderr
     same = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", "--exact",
                "--task", "binary")  # fmt: skip
     expected = json.loads(same.stdout)["windows"]
@@ -473,7 +474,7 @@ def test_each_step_of_the_work_is_heard_from_its_beginning_to_its_end(files: Pat
         "Reading rows",
         "Counting rows",
         "Judging windows",
-        "Looking for concept drift",
+        "Detecting concept drift",
     ]
     rows = 2 * 4_000  # the reference is read twice
     assert [said for said in heard if said[2] == "Building the baseline"][-1][:2] == (rows, rows)

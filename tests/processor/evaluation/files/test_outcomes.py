@@ -98,10 +98,10 @@ def test_what_cannot_be_used_is_named_and_the_rest_is_kept(run: Run, folder: Pat
     (folder / "o.csv").write_text("id,actual,weight\n2,1,\n,1,\n3,,\n0,0,-1\n1,0,inf\n99999,1,\n3,maybe,\n")
     window, said = evaluate(run, "o.csv")
     assert said == [
-        "driftline: o.csv: 1 outcome left out, id is missing: the first is row 2",
-        "driftline: o.csv: 1 outcome left out, actual is missing: the first is row 3",
-        f"driftline: o.csv: 2 outcomes left out, weight is not {WEIGHTS}: the first is row 4",
-        "driftline: o.csv: 1 outcome with an actual that is none of the classes 0, 1 left out: the first is row 7",
+        "driftline: o.csv: left out 1 outcome, because id is missing: the first is row 2",
+        "driftline: o.csv: left out 1 outcome, because actual is missing: the first is row 3",
+        f"driftline: o.csv: left out 2 outcomes, because weight is not {WEIGHTS}: the first is row 4",
+        "driftline: o.csv: left out 1 outcome with an actual that is none of the classes 0, 1: the first is row 7",
         "driftline: o.csv: 1 outcome of an id that no row has in 'id', such as '99999'",
     ]
     assert window["outcomes"]["rows"] == 1
@@ -111,7 +111,7 @@ def test_a_value_that_is_no_number_in_a_regression(run: Run, folder: Path) -> No
     (folder / "o.csv").write_text("id,actual\n2,0.5\n3,many\n")
     window, said = evaluate(run, "o.csv", task="regression")
     assert window["performance"]["realized"]["mae"]["value"] == pytest.approx(0.3, abs=1e-12)
-    assert said == ["driftline: o.csv: 1 outcome with an actual that is no number left out: the first is row 2"]
+    assert said == ["driftline: o.csv: left out 1 outcome with an actual that is no number: the first is row 2"]
 
 
 def test_a_later_word_that_cannot_be_used_leaves_the_one_before(run: Run, folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_later_word_that_cannot_be_used_leaves_the_one_before(run: Run, folder
 @pytest.mark.parametrize(
     ("header", "sentence"),
     [
-        ("key,actual", "o.csv: no column 'id'; there are key, actual"),
+        ("key,actual", "o.csv: no column 'id'; available: key, actual"),
         ("id,Actual", "o.csv: no column 'actual'; did you mean 'Actual'?"),
     ],
 )
@@ -146,7 +146,9 @@ def test_what_is_taken_back_is_not_known_until_it_is_said_again(run: Run, folder
     window, said = evaluate(run, "o.csv")
     assert window["outcomes"]["rows"] == 2  # 1 and 3; 2 was taken back, and of 0 nothing was said
     assert window["performance"]["realized"]["accuracy"]["value"] == 1.0
-    assert said == ["driftline: o.csv: 1 outcome left out, retracted is a text; send true or false: the first is row 5"]
+    assert said == [
+        "driftline: o.csv: left out 1 outcome, because retracted is a string; send true or false: the first is row 5"
+    ]
 
 
 def test_a_correction_of_the_worth_or_of_a_slice_alone_is_one(run: Run, folder: Path) -> None:

@@ -74,7 +74,7 @@ def test_corrections_by_time_retractions_and_weights(run: Run, folder: Path) -> 
     assert found["ctr"] == pytest.approx(2 / 8)  # a list that was chosen for review weighs the same after a click
     assert found["mrr@5"] == pytest.approx(1 / 3)
     assert said == [
-        "o.csv: 1 outcome with an actual that is neither a number nor a set of items left out: the first is row 5"
+        "o.csv: left out 1 outcome with an actual that is neither a number nor a set of items: the first is row 5"
     ]
 
 
@@ -133,7 +133,7 @@ def test_a_column_that_holds_no_lists_is_named(run: Run) -> None:
         rows.to_parquet(f"{name}.parquet")
         result = run("evaluate", f"{name}.parquet", "--baseline", "was.parquet", "--task", "ranking")
         assert result.exit_code == 2
-        assert "items: a ranking is a list of items" in result.stderr
+        assert "items: a ranking must be a list of items" in result.stderr
 
 
 def test_silence_is_an_outcome_where_the_model_says_so(run: Run, folder: Path) -> None:

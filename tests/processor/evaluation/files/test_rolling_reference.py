@@ -79,18 +79,18 @@ def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table(frame), path)
     rolling = Rolling("12h")
-    with pytest.raises(BadInput, match=r"--baseline is missing: name a built one .*--reference-last 30d"):
+    with pytest.raises(BadInput, match=r"--baseline is missing: use a built baseline .*--reference-last 30d"):
         evaluate(path, None)
     with pytest.raises(BadInput, match=r"--exact: .*--reference-last"):
         evaluate(path, rolling, exact=True)
     with pytest.raises(BadInput, match=r"--reference-last: .*--window-rows"):
         evaluate(path, rolling, window_rows=10)
-    with pytest.raises(BadInput, match=r"--reference-last: '30' has no unit; write '30h' or '30m'"):
+    with pytest.raises(BadInput, match=r"--reference-last: '30' has no unit; use '30h' or '30m'"):
         read_rolling("30", "")
     with pytest.raises(BadInput, match=r"--reference-without: '7m' is not a whole number of 5-minute panes"):
         read_rolling("30d", "7m")
     with pytest.raises(BadInput, match=r"--reference-without: without what\?"):
         read_rolling("", "24h")
     pq.write_table(pa.table({"age": frame["age"]}), path)
-    with pytest.raises(BadInput, match=r"--reference-last needs a time; name it with --time"):
+    with pytest.raises(BadInput, match=r"--reference-last needs a time; set its column with --time"):
         evaluate_files(EvaluationInputs([path]), EvaluationOptions(reference_last="12h"), lambda _: None)

@@ -103,7 +103,7 @@ def test_values_beyond_twenty_are_other_and_too_many_windows_are_refused(files: 
               "--slices", "shop", "--window", "5m"],
     )  # fmt: skip
     assert result.exit_code == 2
-    assert "windows of 21 slices each are more than 10,000; take longer windows, or fewer columns" in result.stderr
+    assert "windows with 21 slices each are more than 10,000; use longer windows, or fewer columns" in result.stderr
 
 
 def test_slices_are_in_the_text_in_json_and_decide_exit_codes(files: Path) -> None:
@@ -127,7 +127,7 @@ def test_slices_are_in_the_text_in_json_and_decide_exit_codes(files: Path) -> No
     assert "unknown in 1 of 1 window" in unknown.stderr
     for wrong, why in (
         ("drift.slices.plan=a.fraction > 0", "there are no slices by 'plan'; "),
-        ("drift.slices.country=NL.state > 0", "is no value of a slice"),
+        ("drift.slices.country=NL.state > 0", "is not a value of a slice"),
         ("drift.slices.country=NL.features.x.rows > 0", "no feature 'x'"),
     ):
         refused = run(sliced, "--fail-on", wrong)
@@ -173,4 +173,4 @@ def test_objectives_of_slices_are_judged_and_decide_exit_codes(tmp_path: Path) -
     assert run("--slices", "country", "--fail-on", "slices.country=NL.accuracy < 0.8").exit_code == 3
     wrong = run("--objectives", "accuracy >= 0.9 in contry", "--slices", "country")
     assert wrong.exit_code == 2
-    assert "no column and no slice of an outcome is called 'contry'; did you mean 'country'?" in wrong.stderr
+    assert "there is no column and no slice of outcomes 'contry'; did you mean 'country'?" in wrong.stderr

@@ -51,7 +51,7 @@ def test_texts_drift_by_their_descriptors(run: Run, folder: Path, ending: str) -
     )
     assert built.exit_code == 0, built.stderr
     assert built.stderr == (
-        "driftline: message: read as texts: compared by length, words and script; say --text-features none if not\n"
+        "driftline: message: read as text, and compared by length, words and script; say --text-features none if not\n"
     )
     assert states(run, folder / f"same.{ending}", "--baseline", folder / "b.json") == {
         "amount": "ok",
@@ -116,4 +116,4 @@ def test_what_makes_no_sense_is_named(run: Run, folder: Path) -> None:
     run("baseline", "build", folder / "reference.csv", "--model", "m", "--task", "binary", "-o", folder / "b.json")
     twice = run("evaluate", folder / "same.csv", "--baseline", folder / "b.json", "--text-features", "message")
     assert twice.exit_code == 2
-    assert "knows which features are texts; leave the option out" in twice.stderr
+    assert "already contains which features are text; remove the option" in twice.stderr

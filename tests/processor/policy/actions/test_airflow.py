@@ -32,7 +32,7 @@ def test_a_message_starts_one_run_also_where_it_comes_twice(api: int) -> None:
         answers = sent(there, api, order(NAME), order(NAME), conf={"model": "{model}", "tier": "{tier}"})
     assert [(one.result, one.detail) for one in answers] == [
         ("delivered", RUN),
-        ("delivered", f"{RUN} is there already"),
+        ("delivered", f"{RUN} already exists"),
     ]
     assert airflow.runs == {RUN: {"model": 'ch"urn {state}/eu', "tier": 1}}
 
@@ -88,7 +88,7 @@ def test_a_conflict_that_is_another_one_is_tried_again() -> None:
 
     with service(answers) as there:
         (answer,) = sent(there, 2, order(NAME))
-    assert (answer.result, answer.detail) == ("put_off", f"HTTP 409, though there is no run {RUN}: other")
+    assert (answer.result, answer.detail) == ("put_off", f"HTTP 409, but there is no run {RUN}: other")
 
 
 def test_a_dag_that_there_is_not_is_refused() -> None:

@@ -105,7 +105,7 @@ def test_a_message_starts_one_run_also_where_it_comes_twice(what: dict[str, str]
     first = "HTTP 204" if "event" in what else ADDRESS
     assert [(one.result, one.detail) for one in answers] == [
         ("delivered", first),
-        ("delivered", f"{ADDRESS} is there already"),
+        ("delivered", f"{ADDRESS} already exists"),
     ]
     assert github.runs == [f"retrain for {ID}"]
 
@@ -162,7 +162,7 @@ def test_a_run_is_found_behind_the_first_page() -> None:
     github = GitHub(*["other"] * 65, f"retrain for {ID}", "other")
     with service(github) as there:
         (answer,) = sent(there, order(NAME), workflow="retrain.yml")
-    assert answer.detail == f"{ADDRESS} is there already"
+    assert answer.detail == f"{ADDRESS} already exists"
     assert [one.query["page"] for one in there.asked] == ["1", "2", "3"]
 
 

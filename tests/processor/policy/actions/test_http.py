@@ -59,7 +59,7 @@ def test_a_model_whose_name_is_a_step_up_leads_to_no_other_place(model: str) -> 
     if "%" in model:  # it is a name as any other, since its percent signs are escaped
         assert [asked.path for asked in there.asked] == ["/models/%252e%252E/rollback"]
     else:
-        said = "a part of the path is '.' or '..', which leads to another place"
+        said = "a part of the path is '.' or '..', which would change the target of the request"
         assert (answer.result, answer.detail, there.asked) == ("refused", said, [])
 
 
@@ -171,5 +171,5 @@ def test_the_report_is_a_part_of_the_form_beside_the_message() -> None:
 
 def test_a_message_goes_without_a_report_that_there_is_not() -> None:
     with service(answered(200)) as there, action(NAME, url=there.url, attach="report") as made:
-        assert made.send(order(NAME)).detail == "HTTP 200, without a report: there is none"
+        assert made.send(order(NAME)).detail == "HTTP 200, without a report, because there is none"
     assert [*there.asked[0].form] == ["message"]

@@ -142,7 +142,8 @@ def test_a_dry_run_says_what_it_would_make_and_asks_nothing() -> None:
         answers = sent(there, 3, order(NAME), order(NAME, "over"), dry_run=True, transition="Done")
     assert there.asked == []
     assert [one.detail for one in answers] == [
-        f"would make an issue in PAY, unless one has the label driftline-{ALERT}: churn is degraded since "
+        f"would create an issue in PAY, unless an issue with the label driftline-{ALERT} exists: "
+        "churn is degraded since "
         "4 November 2026",
         f"would comment on the issue with the label driftline-{ALERT}, and move it to Done: churn is degraded since "
         "4 November 2026",
@@ -198,5 +199,5 @@ def test_a_report_that_jira_refuses_takes_nothing_from_the_issue() -> None:
         (none,) = sent(there, 3, order(NAME), attach="report")
     assert large.detail.endswith(', without its report: HTTP 413 {"errorMessages": ["no"]}')
     assert (large.result, away.result, none.result) == ("delivered", "put_off", "delivered")
-    assert none.detail.endswith(", without a report: there is none")
+    assert none.detail.endswith(", without a report, because there is none")
     assert jira.issues == {"PAY-1": "To Do"}

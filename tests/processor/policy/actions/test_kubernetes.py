@@ -195,7 +195,7 @@ def test_a_name_that_is_none_of_kubernetes_is_refused_and_nothing_is_asked(name:
         ((result, said),) = sent(there, order(NAME, model=name), kind="Rollout", name="{model}")
         ((other, _),) = sent(there, order(NAME, model=name), kind="Rollout", namespace="{model}")
     assert (result, other, there.asked) == ("refused", "refused", [])
-    assert "is no name of a resource" in said
+    assert "is not a name of a resource" in said
 
 
 def test_a_kind_that_the_server_does_not_know_is_put_off() -> None:
@@ -224,7 +224,7 @@ def test_a_pod_finds_its_server_and_reads_its_token_each_time(tmp_path: Path, mo
             (tmp_path / "token").write_text("secret-7\n")
             assert made.send(order(NAME)).result == "delivered"
             (tmp_path / "token").write_text("no token\n")
-            assert made.send(order(NAME)).detail == f"{tmp_path}/token: holds no token"
+            assert made.send(order(NAME)).detail == f"{tmp_path}/token: contains no token"
 
 
 def test_outside_of_a_cluster_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -232,7 +232,10 @@ def test_outside_of_a_cluster_it_says_what_is_missing(monkeypatch: pytest.Monkey
     monkeypatch.setattr(kubernetes, "ACCOUNT", tmp_path)
     with action(NAME, kind="Rollout", namespace="models", name="churn") as made:
         answer = made.send(order(NAME))
-    assert (answer.result, answer.detail) == ("put_off", "this is no pod of Kubernetes; write server and token")
+    assert (answer.result, answer.detail) == (
+        "put_off",
+        "Driftline does not run in a pod of Kubernetes; set server and token",
+    )
 
 
 def test_a_dry_run_says_the_patch_and_whose_schema_it_fits() -> None:
@@ -251,7 +254,7 @@ def test_a_dry_run_says_the_patch_and_whose_schema_it_fits() -> None:
         '{"status": {"abort": true}}',
         "would patch SeldonDeployment churn in models (as of machinelearning.seldon.io/v1 at commit 00908a96): traffic "
         '{"main": 100}',
-        "would patch Deployment churn in models (a kind whose schema is not known here): merge patch "
+        "would patch Deployment churn in models (its schema is not available here): merge patch "
         '{"spec": {"paused": true}}',
     ]
 

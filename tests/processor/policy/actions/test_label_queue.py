@@ -61,7 +61,7 @@ def test_the_rows_are_one_file_for_a_message_also_where_it_comes_twice(tmp_path:
     answers = sent(queue, order(NAME), order(NAME), directory=str(folder), rows=50)
     assert [(one.result, one.detail) for one in answers] == [
         ("delivered", f"2 rows to label: {folder / FILE}"),
-        ("delivered", f"{folder / FILE} is there already"),
+        ("delivered", f"{folder / FILE} already exists"),
     ]
     assert queue.asked == [50]
     assert [one.name for one in folder.iterdir()] == [FILE]
@@ -136,7 +136,7 @@ def test_rows_are_sent_with_the_key_of_the_message(form: str, kind: str | None, 
 
 def test_nothing_to_label_writes_nothing(tmp_path: Path) -> None:
     (answer,) = sent(Queue(batch()), order(NAME), directory=str(tmp_path))
-    assert (answer.result, answer.detail) == ("delivered", "no prediction waits for its label")
+    assert (answer.result, answer.detail) == ("delivered", "no prediction is waiting for a label")
     assert [*tmp_path.iterdir()] == []
 
 

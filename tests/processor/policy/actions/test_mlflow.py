@@ -111,7 +111,7 @@ def test_an_alias_that_points_to_another_version_than_the_alert_is_left_alone() 
     registry = Registry({"champion": 8}, ready(6, 7, 8))
     with service(registry) as there:
         answers = sent(there, order(NAME))
-    assert answers == [("delivered", "left alone: champion points to version 8, and the alert is about 7")]
+    assert answers == [("delivered", "not moved: champion points to version 8, but the alert is about 7")]
     assert (registry.aliases, registry.tags) == ({"champion": 8}, {})
 
 
@@ -122,7 +122,7 @@ def test_an_alias_that_somebody_moved_before_the_move_is_left_alone() -> None:
         sent(there, order(NAME))
         registry.aliases["champion"] = 8
         answers = sent(there, order(NAME))
-    assert answers == [("delivered", "left alone: champion was moved to version 8, and the alert is about 7")]
+    assert answers == [("delivered", "not moved: champion was moved to version 8, but the alert is about 7")]
     assert registry.aliases == {"champion": 8}
 
 

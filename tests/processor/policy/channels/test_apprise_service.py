@@ -73,7 +73,7 @@ def test_a_service_that_does_not_take_the_report_gets_the_message_without_it() -
 
 
 def test_an_address_that_is_none_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no service of Apprise"):
+    with pytest.raises(ValueError, match="Apprise does not accept this address"):
         AppriseService("slak://a/b/c")
 
 

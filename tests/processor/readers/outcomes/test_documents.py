@@ -174,9 +174,9 @@ def test_odd_cells_cost_their_row_and_nothing_else() -> None:
     body = "id,actual,value,retracted,slice.x\n" + "".join(f"{i},1,{v},{r},{s}\n" for i, v, r, s in rows)
     parsed = parse_csv(body.encode(), "m", None)
     assert parsed.rejected == [
-        (0, "value is a text; send a number"),
-        (1, "value is a text; send a number"),
-        (2, "retracted is a text; send true or false"),
+        (0, "value is a string; send a number"),
+        (1, "value is a string; send a number"),
+        (2, "retracted is a string; send true or false"),
         (3, "slices.x has more than 1,024 characters"),
     ]
     assert parsed.rows.id.to_pylist() == ["e"]
@@ -206,10 +206,10 @@ def test_a_parquet_file_may_hold_any_type_that_means_a_class(column: pa.Array) -
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        (pa.table({"id": ["a"], "truth": [1]}), "the header has no column 'actual'; it needs id and actual"),
-        (pa.table({"id": ["a"], "actual": [{"p": 1}]}), "column 'actual' holds struct<p: int64>"),
-        (pa.table({"id": ["a"], "actual": [1], "wieght": [1]}), "column 'wieght' is not known"),
-        (pa.table({"id": ["a"], "actual": [1], "slices": ["{}"]}), "name a column slice.NAME for each"),
+        (pa.table({"id": ["a"], "truth": [1]}), "the header has no column 'actual'; id and actual are required"),
+        (pa.table({"id": ["a"], "actual": [{"p": 1}]}), "column 'actual' has the type struct<p: int64>"),
+        (pa.table({"id": ["a"], "actual": [1], "wieght": [1]}), "unknown column 'wieght'"),
+        (pa.table({"id": ["a"], "actual": [1], "slices": ["{}"]}), "use a column slice.NAME for each"),
         (pa.table({"id": ["a"], "actual": [1]} | {f"slice.{i}": [1] for i in range(65)}), "there are 65 slices"),
     ],
 )
@@ -324,9 +324,7 @@ def test_relevant_items_of_a_ranking_come_as_lists_and_objects() -> None:
     lines = b"\n".join(json.dumps(row).encode() for row in rows)
     for parsed in (parse_json(document, None, None), parse_ndjson(lines, "shelf", None)):
         assert parsed.rows.text.to_pylist() == RELEVANT[:2]
-        assert parsed.rejected == [
-            (2, "actual is a list, and it names something that is no item id: a text or a number")
-        ]
+        assert parsed.rejected == [(2, "actual is a list, and it has an item id that is neither a string nor a number")]
 
 
 def test_relevant_items_of_a_ranking_come_in_columns() -> None:
@@ -351,5 +349,5 @@ def test_a_column_without_the_mark_keeps_its_apostrophes() -> None:
 
 
 def test_a_column_that_is_there_with_and_without_the_mark_is_refused() -> None:
-    with pytest.raises(MalformedOutcomes, match="the header has 'id' and \"'id\", which is the same; keep one"):
+    with pytest.raises(MalformedOutcomes, match="the header has 'id' and \"'id\", which are the same column; keep one"):
         parse_csv(b"id,'id,actual\na,a,1\n", "churn", None)

@@ -60,7 +60,7 @@ def test_a_line_that_nests_deeply_is_rejected_alone(lines: str) -> None:
 
 
 def test_a_document_that_nests_deeply_is_refused() -> None:
-    with pytest.raises(MalformedOutcomes, match="it nests 60,001 deep; at most 100 are read"):
+    with pytest.raises(MalformedOutcomes, match="it has 60,001 levels of nesting; the maximum is 100"):
         parse_json(b'{"model": "m", "outcomes": ' + b"[" * 60_000, None, None)
 
 
@@ -74,7 +74,7 @@ def test_a_key_of_its_own_in_every_line_makes_no_column_for_each() -> None:
 def test_a_line_of_megabytes_is_rejected_alone() -> None:
     line = b'{"id": "b", "actual": [' + b"[]," * (MAX_LINE // 3) + b"1]}\n"
     parsed = parse_ndjson(GOOD + line + GOOD, "m", None)
-    reason = f"the line has {len(line) - 1:,} bytes; at most {MAX_LINE:,} are read"
+    reason = f"the line has {len(line) - 1:,} bytes, but at most {MAX_LINE:,} are allowed"
     assert (len(parsed.rows), parsed.rejected) == (2, [(1, reason)])
 
 
@@ -120,7 +120,7 @@ def test_rejections_are_counted_and_only_the_first_are_kept() -> None:
     [
         (b"," * 300_000, "the header has more than 262,144 bytes"),
         (b'"' + b"x" * 300_000 + b'",1\n', "field larger than field limit"),
-        (b"\n" + b",".join(b"a%d" % i for i in range(MAX_COLUMNS + 1)) + b"\n", "the header names 201 columns"),
+        (b"\n" + b",".join(b"a%d" % i for i in range(MAX_COLUMNS + 1)) + b"\n", "the header has 201 columns"),
     ],
     ids=["commas", "quoted", "columns"],
 )
@@ -172,9 +172,9 @@ def views() -> pa.Array:
     [
         (lambda: arrow(nothing(), "zstd"), "more than 1,000,000 rows"),
         (lambda: arrow(long_list(pa.null())), "more than 33,554,432 cells"),
-        (lambda: arrow(zeros(), "zstd"), "come to more than 256 MiB"),
-        (lambda: arrow(codes()), "come to more than 256 MiB"),
-        (lambda: arrow(pa.table({"id": views(), "actual": [1] * 200_000})), "come to more than 256 MiB"),
+        (lambda: arrow(zeros(), "zstd"), "are larger than 256 MiB"),
+        (lambda: arrow(codes()), "are larger than 256 MiB"),
+        (lambda: arrow(pa.table({"id": views(), "actual": [1] * 200_000})), "are larger than 256 MiB"),
     ],
     ids=["rows", "list of nothing", "zeros", "dictionary", "views"],
 )
@@ -202,8 +202,8 @@ def lying_footer() -> bytes:
             "more than 33,554,432",
         ),
         (lambda: parquet(zeros(), use_dictionary=False), "more than 256 MiB"),
-        (lambda: parquet(codes()), "come to more than 256 MiB"),
-        (lying_footer, "come to more than 256 MiB"),
+        (lambda: parquet(codes()), "are larger than 256 MiB"),
+        (lying_footer, "are larger than 256 MiB"),
     ],
     ids=["rows", "list", "zeros", "dictionary", "lying footer"],
 )
@@ -223,13 +223,13 @@ def nested(depth: int) -> pa.DataType:
     ("schema", "sentence"),
     [
         # reading a struct took 2^depth steps: 50 deep for ever
-        (pa.schema([("id", pa.string()), ("actual", nested(50))]), "column 'actual' nests too many types"),
-        (pa.schema([("id", pa.string()), ("slices", nested(50))]), "column 'slices' nests too many types"),
+        (pa.schema([("id", pa.string()), ("actual", nested(50))]), "column 'actual' has too many nested types"),
+        (pa.schema([("id", pa.string()), ("slices", nested(50))]), "column 'slices' has too many nested types"),
         (
             pa.schema([("id", pa.string()), ("slices", pa.struct([(f"k{i}", pa.int64()) for i in range(50_000)]))]),
-            "column 'slices' nests too many types",
+            "column 'slices' has too many nested types",
         ),
-        (pa.schema([(f"slice.{i}", pa.int64()) for i in range(50_000)]), "there are 50,000 columns; at most 200"),
+        (pa.schema([(f"slice.{i}", pa.int64()) for i in range(50_000)]), "there are 50,000 columns, but at most 200"),
     ],
     ids=["deep actual", "deep slices", "wide slices", "columns"],
 )
@@ -248,7 +248,7 @@ def test_offsets_and_codes_beyond_their_texts_are_refused_before_memory_is_read_
         body.replace(offsets, struct.pack("<iii", 0, -7, 5)),
         arrow(pa.table({"id": codes, "actual": [1, 2]})),
     ):
-        with pytest.raises(MalformedOutcomes, match="this is no Arrow stream that can be read"):
+        with pytest.raises(MalformedOutcomes, match="this is not a valid Arrow stream"):
             parse_arrow(lying, "m", None)
 
 
@@ -275,10 +275,15 @@ EMPTY = gzip.compress(b"", mtime=0)
 @pytest.mark.parametrize(
     ("pack", "encoding", "status", "sentence"),
     [
-        (lambda: EMPTY * 20_000, "gzip", 400, "the gzip stream has more than 10,000 members; pack the body as one"),
+        (
+            lambda: EMPTY * 20_000,
+            "gzip",
+            400,
+            "the gzip stream has more than 10,000 members; compress the body as a single stream",
+        ),
         (lambda: gzip.compress(b" " * (129 * 2**20), 1), "gzip", 413, "the request is larger than 128 MiB"),
         (lambda: gzip.compress(GOOD) + b"rest", "gzip", 400, "the gzip stream is damaged"),
-        (lambda: GOOD, "br", 415, "content encoding 'br' is not known; send gzip, deflate or none"),
+        (lambda: GOOD, "br", 415, "content encoding 'br' is not supported; use gzip, deflate or none"),
     ],
     ids=["members", "bomb", "rest", "brotli"],
 )

@@ -43,12 +43,22 @@ def test_the_reference_lists_every_key_of_an_alert_and_of_its_messages(tmp_path:
 @pytest.mark.parametrize(
     ("alert", "form", "status", "said"),
     [
-        ("", {"action": ACTION, "why": "x"}, 400, "by: say who approves it"),
-        ("", {"action": ACTION, "by": "ann", "why": " "}, 400, "why: say why"),
-        ("", {"by": "ann", "why": "x"}, 400, "action: name the action"),
+        ("", {"action": ACTION, "why": "x"}, 400, "by: add your name"),
+        ("", {"action": ACTION, "by": "ann", "why": " "}, 400, "why: add the reason"),
+        ("", {"by": "ann", "why": "x"}, 400, "action: add the action"),
         ("", {"action": ACTION, "by": "ann", "why": "x" * 501}, 400, "why: has more than 500 characters"),
-        ("", {"action": "http/other", "by": "ann", "why": "x"}, 404, "no such action of this alert awaits an approval"),
-        ("none", {"action": ACTION, "by": "ann", "why": "x"}, 404, "no such action of this alert awaits an approval"),
+        (
+            "",
+            {"action": "http/other", "by": "ann", "why": "x"},
+            404,
+            "this action is not waiting for an approval of this alert",
+        ),
+        (
+            "none",
+            {"action": ACTION, "by": "ann", "why": "x"},
+            404,
+            "this action is not waiting for an approval of this alert",
+        ),
     ],
 )
 def test_what_lacks_a_name_or_a_reason_or_an_action_approves_nothing(

@@ -84,7 +84,7 @@ def test_it_may_be_packed(client: TestClient) -> None:
             "/v1/baselines/churn/v1",
             b"\xff\xfe",
             400,
-            "a baseline is JSON in UTF-8; send the file that 'driftline ",
+            "a baseline must be JSON in UTF-8; send the file that 'driftline ",
         ),
         (
             "/v1/baselines/churn/v2",
@@ -112,14 +112,18 @@ def test_what_cannot_be_put_is_refused_in_a_sentence(
 def test_the_configuration_wins(client: TestClient) -> None:
     answer = client.put("/v1/baselines/named/v1", content=baseline("named", shift=1.0).to_json())
     assert answer.status_code == 409
-    assert answer.json()["error"].startswith("driftline.yaml names the baseline of named, and that one holds;")
+    assert answer.json()["error"].startswith("driftline.yaml sets the baseline of named, which takes precedence;")
 
 
 def test_what_is_not_there(client: TestClient) -> None:
     for path, status, sentence in (
-        ("/v1/baselines/churn/v9", 404, "churn v9 has no baseline; put one here, or name it in YAML"),
-        ("/v1/baselines/churn/v9?since=2026-01-01", 400, "until is a time, as in ?until=2026-03-01T"),
-        ("/v1/baselines/churn/v9?since=x&until=2026-01-01", 400, "since is a time, as in ?since=2026-03-01T"),
+        (
+            "/v1/baselines/churn/v9",
+            404,
+            "churn v9 has no baseline; send one to this address, or set it in driftline.yaml",
+        ),
+        ("/v1/baselines/churn/v9?since=2026-01-01", 400, "until must be a time, as in ?until=2026-03-01T"),
+        ("/v1/baselines/churn/v9?since=x&until=2026-01-01", 400, "since must be a time, as in ?since=2026-03-01T"),
         ("/v1/baselines/churn/v9?since=2026-01-01&until=2026-02-01", 404, "no rows of churn v9 were counted over"),
     ):
         answer = client.get(path)
@@ -166,7 +170,7 @@ def test_the_commands_push_and_build_from_production(state: State, tmp_path: Pat
         pushed = run("push", tmp_path / "b.json", "--url", url, "--version", "v1")
         assert (pushed.exit_code, pushed.stdout) == (
             0,
-            f"churn version v1 is compared with these 2,000 rows from now on; digest {baseline().digest}\n",
+            f"churn version v1 will be compared with these 2,000 rows from now on; digest {baseline().digest}\n",
         )
         state.offer(Request(b"1" * 16, [predictions_by_minute(ROWS, 0.0)], ["batch"])).result(60)
         options = ("--since", now.isoformat(), "--until", later.isoformat(), "--url", url, "-o", tmp_path / "p.json")
@@ -179,9 +183,12 @@ def test_the_commands_push_and_build_from_production(state: State, tmp_path: Pat
             True,
         )
         wrong = run("build", tmp_path / "rows.csv", "--from-production", "churn", *options)
-        assert wrong.stderr == "driftline: --from-production takes no files: it asks the processor at --url\n"
+        assert wrong.stderr == (
+            "driftline: --from-production does not accept files: it reads from the processor at --url\n"
+        )
     silent = run("push", tmp_path / "b.json", "--url", "127.0.0.1:1")
     assert (silent.exit_code, silent.stderr) == (
         2,
-        "driftline: nothing answers at http://127.0.0.1:1; start 'driftline up', or name a running one with --url\n",
+        "driftline: no response from http://127.0.0.1:1; start 'driftline up', "
+        "or use --url with the URL of a running one\n",
     )

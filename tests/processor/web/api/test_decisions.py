@@ -42,14 +42,14 @@ def test_a_version_that_nobody_has_seen_is_kept_with_a_warning_that_names_the_ne
     made = client(store).post(PATH, data=said).json()
     store.close()
     assert made["version"] == "wintre"
-    assert made["warning"] == "nobody has seen version 'wintre' of flights; did you mean 'winter'?"
+    assert made["warning"] == "there are no predictions of version 'wintre' of flights; did you mean 'winter'?"
 
 
 @pytest.mark.parametrize(
     ("path", "form", "status", "said"),
     [
-        (PATH, {"kind": "retirement", "why": "x"}, 400, "by: say who decides it"),
-        (PATH, {"kind": "retirement", "by": "ann"}, 400, "why: say why"),
+        (PATH, {"kind": "retirement", "why": "x"}, 400, "by: add your name"),
+        (PATH, {"kind": "retirement", "by": "ann"}, 400, "why: add the reason"),
         (PATH, {"kind": "retirment", "by": "ann", "why": "x"}, 400, "did you mean 'retirement'?"),
         (PATH, {"kind": "retirement", "by": "ann", "why": "x" * 501}, 400, "why: has more than 500 characters"),
         (PATH.replace("flights", "none"), {"kind": "retirement", "by": "a", "why": "x"}, 404, "no model 'none'"),

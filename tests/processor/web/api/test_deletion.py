@@ -58,7 +58,9 @@ def test_a_subject_is_deleted_where_the_model_has_one(state: Opened, tmp_path: P
     assert answer.json() == {"predictions": 1, "outcomes": 1, "joined": 1}
     refused = client.delete("/v1/predictions?model=fraud&subject=anna")
     assert refused.status_code == 400
-    assert refused.json()["error"].startswith("models.fraud.subject says nothing; name the feature or slice that says")
+    assert refused.json()["error"].startswith(
+        "models.fraud.subject is not set; set it in driftline.yaml to the feature or slice"
+    )
     assert found_on_disk(tmp_path, "anna") != []  # of the model that nobody asked about
 
 
@@ -66,12 +68,12 @@ def test_a_subject_is_deleted_where_the_model_has_one(state: Opened, tmp_path: P
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("id=a", "no model is named; add ?model=NAME"),
-        ("model=churn", "say what to delete: ?id=… or ?subject=…"),
-        ("model=churn&id=%20", "say what to delete: ?id=… or ?subject=…"),
-        ("model=churn&id=a&subject=b", "say what to delete: ?id=… or ?subject=…"),
-        ("model=churn&id=a&versoin=1", "'versoin' is not known; say model, id or subject, and environment"),
-        ("model=churn" + "&id=a" * 1001, "these are 1001; 1000 are the most at once"),
+        ("id=a", "the model is missing; add ?model=NAME"),
+        ("model=churn", "nothing to delete is given; use ?id=… or ?subject=…"),
+        ("model=churn&id=%20", "nothing to delete is given; use ?id=… or ?subject=…"),
+        ("model=churn&id=a&subject=b", "nothing to delete is given; use ?id=… or ?subject=…"),
+        ("model=churn&id=a&versoin=1", "'versoin' is not supported; use model, id or subject, and environment"),
+        ("model=churn" + "&id=a" * 1001, "the request contains 1001 values; the maximum is 1000"),
     ],
 )
 def test_what_is_not_said_clearly_deletes_nothing(state: Opened, query: str, sentence: str) -> None:
@@ -88,9 +90,9 @@ def test_a_model_is_deleted_with_all_that_is_known_of_it(state: Opened, tmp_path
     assert (answer.status_code, answer.json()) == (200, {"predictions": 2, "outcomes": 2, "joined": 2})
     assert [one["model"] for one in client.get("/api/v1/models").json()["models"]] == ["churn"]
     assert client.delete("/v1/models", params={"model": "fraud"}).status_code == 404
-    assert client.delete("/v1/models").json() == {"error": "no model is named; add ?model=NAME"}
+    assert client.delete("/v1/models").json() == {"error": "the model is missing; add ?model=NAME"}
     unknown = client.delete("/v1/models?model=churn&id=a")
-    assert unknown.json() == {"error": "'id' is not known; say model, and version or environment"}
+    assert unknown.json() == {"error": "'id' is not supported; use model, and version or environment"}
     assert found_on_disk(tmp_path, "fraud") == []
     state.send(predictions(["new"], NOON, model="fraud"), outcomes(["new"], [1], model="fraud"))
     wait_until(lambda: [view.outcomes for view in state.state.publish().models if view.key.model == "fraud"] == [1])
@@ -104,17 +106,15 @@ def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None
             result = CliRunner().invoke(commands, ["forget", "--url", url, *arguments])
             return result.exit_code, result.output
 
-        done = "2 predictions and 2 outcomes of fraud are deleted, from the disk, too\n"
+        done = "2 predictions and 2 outcomes of fraud were deleted, also from the disk\n"
         assert forget("--model", "fraud", "--id", MARK, "--id", "b") == (0, done)
         assert forget("--model", "churn", "--subject", "anna")[0] == 0
         code, said = forget("--model", "fraud", "--subject", "anna")
-        assert (code, "models.fraud.subject says nothing" in said) == (2, True)
+        assert (code, "models.fraud.subject is not set" in said) == (2, True)
         assert forget("--model", "fraud", "--subject", "a", "--id", "b")[0] == 2
         code, said = forget("--model", "fraud", "--version", "2")
-        assert (code, "nothing is known of fraud 2; GET /api/v1/models lists what there is" in said) == (2, True)
-        done = (
-            "0 predictions and 0 outcomes of fraud are deleted, from the disk, too; nothing is known any more of fraud"
-        )
+        assert (code, "there is no data of fraud 2; GET /api/v1/models lists all models" in said) == (2, True)
+        done = "0 predictions and 0 outcomes of fraud were deleted, also from the disk; no data of fraud is left"
         assert forget("--model", "fraud") == (0, f"{done}\n")
         assert forget("--model", "fraud")[0] == 2
         assert [view.key.model for view in state.state.publish().models] == ["churn"]
@@ -131,7 +131,7 @@ def test_a_deletion_that_cannot_be_finished_says_so_and_is_finished_later(
     with monkeypatch.context() as patched:
         patched.setattr(state.state._store, "rewrite", full)
         answer = pages(state).delete(f"/v1/predictions?model=churn&id={MARK}")
-    assert (answer.status_code, "No space left on device; it is tried again" in answer.json()["error"]) == (503, True)
+    assert (answer.status_code, "No space left on device; Driftline retries" in answer.json()["error"]) == (503, True)
     assert found_on_disk(tmp_path) != []
     pages(state).delete(f"/v1/predictions?model=fraud&id={MARK}")
     assert found_on_disk(tmp_path) == []

@@ -100,27 +100,27 @@ def test_without_a_window_the_first_configured_one_is_meant(browse: Browse) -> N
 @pytest.mark.parametrize(
     ("address", "status", "sentence"),
     [
-        ("/api/v1/models/nobody/evaluations", 404, "no model 'nobody' has been seen; / lists those that have"),
-        ("/api/v1/models/flihgts/evaluations", 404, "no model 'flihgts' has been seen; did you mean 'flights'?"),
+        ("/api/v1/models/nobody/evaluations", 404, "no model 'nobody' has sent data; / lists all models"),
+        ("/api/v1/models/flihgts/evaluations", 404, "no model 'flihgts' has sent data; did you mean 'flights'?"),
         (
             "/api/v1/models/flights/evaluations?version=summer",
             404,
-            "model 'flights' has no version 'summer'; /models/flights shows what it has",
+            "model 'flights' has no version 'summer'; /models/flights shows its versions and environments",
         ),
         (
             "/api/v1/models/flights/evaluations?window=3h",
             404,
-            "'3h' is no window of this model; it has 1d, 1mo",
+            "'3h' is not a window of this model; it has 1d, 1mo",
         ),
         (
             "/api/v1/models/flights/evaluations?limit=all",
             400,
-            "limit is a number from 1 to 1000, as in ?limit=100",
+            "limit must be a number from 1 to 1000, as in ?limit=100",
         ),
         (
             f"/api/v1/models/flights/evaluations?limit={'9' * 5_000}",
             400,
-            "limit is a number from 1 to 1000, as in ?limit=100",
+            "limit must be a number from 1 to 1000, as in ?limit=100",
         ),
         ("/api/v1/nothing", 404, "there is nothing at /api/v1/nothing; start at /"),
     ],

@@ -86,13 +86,13 @@ def test_policies_are_replayed_over_the_windows_in_memory(client: TestClient) ->
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [
-        (b"no json", 400, "the body is no JSON"),
-        (b"\xff", 400, "the body is no JSON"),
-        (b"[" * 5_000, 400, "the body is no JSON"),
-        (b"[]", 400, "a replay is"),
-        (b'{"policy": {}}', 400, "a replay is"),
-        (b'{"policies": {}, "all_quiet": 1}', 400, "all_quiet is neither true nor false"),
-        (b'{"policies": {"low": {"when": "acuracy < 1"}}}', 400, "policies.low.when: 'acuracy' is no metric"),
+        (b"no json", 400, "the body is not JSON"),
+        (b"\xff", 400, "the body is not JSON"),
+        (b"[" * 5_000, 400, "the body is not JSON"),
+        (b"[]", 400, "the body must be"),
+        (b'{"policy": {}}', 400, "the body must be"),
+        (b'{"policies": {}, "all_quiet": 1}', 400, "all_quiet must be true or false"),
+        (b'{"policies": {"low": {"when": "acuracy < 1"}}}', 400, "policies.low.when: 'acuracy' is not a metric"),
         (b'{"policies": {"low": {"wen": 1}}}', 400, "did you mean 'when'"),
         (b" " * (MAX_POLICIES + 1), 413, "larger than 256 KiB"),
     ],
@@ -108,6 +108,6 @@ def test_what_cannot_be_replayed_is_refused_with_a_sentence(
 def test_an_unknown_model_and_too_much_at_once_are_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.post(f"{PATH}?model=no", json={"policies": LOW}).status_code == 404
     many: dict[str, Any] = {f"low{number}": LOW["low"] for number in range(101)}
-    assert "100 are the most" in client.post(PATH, json={"policies": many}).json()["error"]
+    assert "the maximum is 100" in client.post(PATH, json={"policies": many}).json()["error"]
     monkeypatch.setattr(policies, "MOST_STEPS", 10)
     assert "too many windows" in client.post(PATH, json={"policies": LOW}).json()["error"]

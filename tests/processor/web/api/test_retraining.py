@@ -85,14 +85,14 @@ def test_what_is_said_wins_over_what_is_known(model: Retrained, query: str, answ
 @pytest.mark.parametrize(
     ("query", "status", "said"),
     [
-        ("value=cheap", 400, "value is a number from 0 to 1e+15, as in ?value=0.25"),
+        ("value=cheap", 400, "value must be a number from 0 to 1e+15, as in ?value=0.25"),
         ("cost=nan", 400, "cost is a number"),
-        ("recovered=1.5", 400, "recovered is a number from 0 to 1"),
-        ("horizon=soon", 400, "horizon is a time in hours, days or weeks"),
-        ("horizon=0d", 400, "horizon is a time"),
-        ("metric=roc_auc", 400, "metric is a mean over predictions: cost_per_prediction"),
-        ("currency=" + "x" * 99, 400, "currency is a short text"),
-        ("window=3h", 404, "'3h' is no window of this model; it has 1d"),
+        ("recovered=1.5", 400, "recovered must be a number from 0 to 1"),
+        ("horizon=soon", 400, "horizon must be a number of hours, days or weeks"),
+        ("horizon=0d", 400, "horizon must be a number"),
+        ("metric=roc_auc", 400, "metric must be a mean over predictions: one of cost_per_prediction"),
+        ("currency=" + "x" * 99, 400, "currency must be a short text"),
+        ("window=3h", 404, "'3h' is not a window of this model; it has 1d"),
         ("version=9", 404, "has no version '9'"),
     ],
 )
@@ -125,7 +125,7 @@ def test_the_command_cannot_tell_without_the_worth_of_the_loss(url: str) -> None
     done = CliRunner().invoke(commands, ["retrain-check", "--model", "churn", "--url", url, "--json"])
 
     assert done.exit_code == 11
-    assert "nobody said what a unit of the loss costs (value)" in json.loads(done.stdout)["sentence"]
+    assert "missing: what a unit of the loss costs (value)" in json.loads(done.stdout)["sentence"]
 
 
 def test_a_price_sheet_prices_what_past_runs_used(url: str, tmp_path: Path) -> None:
@@ -137,15 +137,15 @@ def test_a_price_sheet_prices_what_past_runs_used(url: str, tmp_path: Path) -> N
     unpriced = CliRunner().invoke(commands, [*command, "--price-sheet", str(sheet)])
 
     assert json.loads(done.stdout)["cost"] == {"amount": 5.0, "currency": "USD", "source": "price sheet", "runs": 1}
-    assert "a run costs 5.00 USD, the median of 1" in done.stderr
-    assert (unpriced.exit_code, "no training run of churn is known that it prices" in unpriced.stderr) == (2, True)
+    assert "a training run costs 5.00 USD (median; number of past runs: 1)" in done.stderr
+    assert (unpriced.exit_code, "it has prices for no recorded training run of churn" in unpriced.stderr) == (2, True)
 
 
 def test_a_processor_that_is_not_there_is_bad_input() -> None:
     done = CliRunner().invoke(commands, ["retrain-check", "--model", "churn", "--url", "http://127.0.0.1:1"])
 
     assert done.exit_code == 2
-    assert "nothing answers at http://127.0.0.1:1" in done.output
+    assert "no response from http://127.0.0.1:1" in done.output
 
 
 def test_the_page_of_versions_shows_past_runs_with_cost_and_gain(model: Retrained) -> None:

@@ -11,7 +11,7 @@ from tests.support.fake_view import FakeView, app_of, flights
 @pytest.mark.parametrize(
     ("start", "rule"),
     [
-        ("", "is there yet; they close when their time has passed"),
+        ("", "exists yet; a window closes after its end"),
         ("&start=2013-03-01T00:00:00Z", "begins there; /evaluations lists them"),
     ],
 )

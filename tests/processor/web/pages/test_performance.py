@@ -379,6 +379,6 @@ def test_fairness_has_the_interval_of_policies_and_says_what_a_small_group_canno
     text = page(browse(FakeView([model])), "/models/flights/performance?window=1mo").text
     assert "furthest apart, as policies judge it" in text
     assert (
-        "15 points (2 to 45); cannot tell whether it is more than 10: only 23 points or more would be; "
+        "15 points (2 to 45); inconclusive whether it is more than 10: only 23 points or more would be; "
         "gender=F has 31 rows for its true positive rate"
     ) in text

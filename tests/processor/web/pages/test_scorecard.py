@@ -41,7 +41,7 @@ def test_the_period_is_a_quarter_or_days_and_anything_else_is_one_sentence(tmp_p
     )
     assert refused.status_code == 400
     assert "<script>" not in refused.text
-    assert "is no quarter; write one like 2026Q3" in Page(refused.text).text
+    assert "is not a quarter; use for example 2026Q3" in Page(refused.text).text
     assert both.status_code == 400
 
 

@@ -108,7 +108,7 @@ def test_what_to_compare_with_is_chosen_from_a_list_that_keeps_the_place(browse:
 @pytest.mark.parametrize(
     ("compare", "status", "sentence"),
     [
-        ("summer", 400, "compare is version: and a version, or at: and a moment"),
+        ("summer", 400, "compare must be version: and a version, or at: and a time"),
         ("at:soon", 400, "is a time"),
         ("version:autumn", 404, "this model has no other version &#39;autumn&#39;"),
     ],
@@ -122,7 +122,7 @@ def test_what_cannot_be_compared_is_a_sentence(browse: Browse, compare: str, sta
 def test_of_a_moment_without_a_window_the_nearest_is_compared_and_said_once(browse: Browse) -> None:
     client, asked = browse(both()), f"{AT}&compare=at:2020-01-01"
     text, answer = page(client, asked).text, client.get(f"{asked}&format=json").json()
-    said = "No window with predictions holds 1 January 2020; the nearest is December 2013."
+    said = "No window with predictions contains 1 January 2020; the nearest is December 2013."
     assert text.count(said) == 1
     assert (answer["compared_instead"], answer["instead"]) == (said, None)
     assert client.get(f"{AT}&compare=at:2013-03-05&format=json").json()["compared_instead"] is None

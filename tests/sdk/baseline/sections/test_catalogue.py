@@ -40,9 +40,12 @@ def test_importance_is_given_by_name_or_in_the_order_of_the_features() -> None:
 @pytest.mark.parametrize(
     ("importance", "message"),
     [
-        ({"agee": 1.0}, "importance: 'agee' is no feature; the features are age, plan, income"),
+        ({"agee": 1.0}, "importance: 'agee' is not a feature; the features are age, plan, income"),
         ([1.0], "importance has 1 numbers for 3 features"),
-        ({"age": float("nan")}, "importance: that of 'age' is nan; leave the feature out where it is unknown"),
+        (
+            {"age": float("nan")},
+            "importance: 'age' has the value nan; leave the feature out if its importance is unknown",
+        ),
     ],
 )
 def test_importance_that_fits_no_feature_is_refused(importance: Any, message: str) -> None:

@@ -321,14 +321,14 @@ def test_an_object_in_a_frame_that_changes_later_is_no_part_of_it() -> None:
 @pytest.mark.parametrize(
     ("value", "said", "reason"),
     [
-        (pl.LazyFrame({"x": [1.0]}), "a LazyFrame is not collected; give the function a DataFrame", "not_collected"),
+        (pl.LazyFrame({"x": [1.0]}), "a LazyFrame is not collected; pass a DataFrame to the function", "not_collected"),
         (
             pa.RecordBatchReader.from_batches(pa.schema([]), []),
-            "a RecordBatchReader is not read here; give the function a Table",
+            "a RecordBatchReader is not supported; pass a Table to the function",
             "not_collected",
         ),
-        (np.zeros((2, 2, 2)), "say what they are", "unsupported_input"),
-        (np.zeros(2, complex), "say what they are", "unsupported_input"),
+        (np.zeros((2, 2, 2)), "specify the features", "unsupported_input"),
+        (np.zeros(2, complex), "specify the features", "unsupported_input"),
         (np.zeros(100_001), "a row has at most 100,000 features", "too_large"),
         (dict.fromkeys(range(100_001), 0.0), "a row has at most 100,000 features", "too_large"),
         ([0.0] * 100_001, "a row has at most 100,000 features", "too_large"),
@@ -359,7 +359,7 @@ def test_a_batch_that_is_too_large_keeps_its_scores(caplog: pytest.LogCaptureFix
     assert not any(table.features for table in tables)
     assert tables[-1].scores is not None
     assert tables[-1].scores[-1, 0] == rows - 1
-    assert f"at most 24 MiB of features are recorded; predict {rows - 1:,} rows at a time" in caplog.text
+    assert f"at most 24 MiB of features are recorded per call; predict {rows - 1:,} rows at a time" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -109,10 +109,20 @@ def test_no_frame_is_changed_and_the_same_rows_give_the_same() -> None:
     ("X", "task", "predict", "message"),
     [
         ([{"x": 1.0}], "regression", chance, "predict: the columns of a list cannot be shuffled; pass a DataFrame"),
-        ({"x": [1.0]}, "ranking", chance, "importance by permutation is not known for rankings; pass importance="),
+        ({"x": [1.0]}, "ranking", chance, "permutation importance is not supported for rankings; pass importance="),
         ({"x": [1.0]}, "regression", lambda X: X["y"], "'y'"),
-        ({"x": [1.0]}, "regression", lambda _: ["late"], "predict: it gives no numbers; pass what returns scores"),
-        ({"x": [1.0]}, "regression", lambda _: np.zeros((1, 2, 3)), "predict: it gives no scores for these features"),
+        (
+            {"x": [1.0]},
+            "regression",
+            lambda _: ["late"],
+            "predict: does not return numbers; pass a function that returns scores",
+        ),
+        (
+            {"x": [1.0]},
+            "regression",
+            lambda _: np.zeros((1, 2, 3)),
+            "predict: does not return scores for these features",
+        ),
     ],
 )
 def test_what_cannot_be_shuffled_is_refused_with_the_fix(X: Any, task: str, predict: Any, message: str) -> None:

@@ -137,7 +137,7 @@ def test_what_is_no_key_is_refused() -> None:
         built(frame(), slices=["region"])
     with pytest.raises(ValueError, match="must be a name without '='"):
         built(frame(), slices={"a=b": frame()["country"]})
-    with pytest.raises(ValueError, match=r"pass a list of them, as \['country'\]"):
+    with pytest.raises(ValueError, match=r"pass a list of names, such as \['country'\]"):
         built(frame(), slices="country")
 
 
