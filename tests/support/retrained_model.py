@@ -62,7 +62,7 @@ class Retrained:
         }
         body = logs([record("driftline.training.run", values, time_unix_nano=MIDNIGHT + int(end * DAY))], "training")
         self.state.submit("logs", body).result(60)
-        self.state.catch_up()
+        self.state.settle()
 
 
 @contextmanager

@@ -90,7 +90,9 @@ def _is_field(name: str) -> bool:
 def split_outcomes(path: Path, columns: OutcomeColumns, say: Say, rows: int = ROWS) -> Iterator[UploadPart]:
     """Yield the parts of a file of ``rows`` rows each. Raises :class:`BadInput` where it cannot be read."""
     check_path(path)
-    read = {"parquet": _parquet, "csv": _csv, "ndjson": _ndjson}[format_of(path)]
+    read = {"parquet": _parquet, "csv": _csv, "ndjson": _ndjson}.get(format_of(path))
+    if read is None:
+        raise BadInput(f"{path}: outcomes are sent from Parquet, CSV, JSON and NDJSON; export the table to one of them")
     with readable(path):
         first = 0
         for number, (count, kind, body, models) in enumerate(read(path, columns, say, rows)):

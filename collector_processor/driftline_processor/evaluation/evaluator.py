@@ -1,4 +1,7 @@
-"""Decide which windows are judged, and when: those that rows, outcomes or the clock have touched."""
+"""Find the windows that rows, outcomes or the clock have touched, evaluate those that are due, and store the results.
+
+Which window is due, and which is next, :mod:`.window_queue` decides.
+"""
 
 from __future__ import annotations
 

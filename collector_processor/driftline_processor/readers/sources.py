@@ -226,10 +226,12 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat) ->
             from .delimited import CsvSource
 
             source = CsvSource(path, text, say, numbers)
-        else:
+        elif kind == "ndjson":
             from .json_rows import NdjsonSource
 
             source = NdjsonSource(path, say, text)
+        else:
+            raise NotImplementedError(f"{kind} has a suffix in format_of and no source here")
     if not source.rows:
         raise BadInput(f"{path}: the file has columns but no rows")
     return source

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import NamedTuple
 
@@ -402,7 +403,7 @@ class StoredSteps:
     def __init__(self, connection: Connection, table: str = PANES) -> None:
         """Know nothing yet; ``table``: which panes are read."""
         self._connection, self._table = connection, table
-        self._kept: dict[_Step, dict[str, F64]] = {}
+        self._kept: OrderedDict[int, dict[_Step, dict[str, F64]]] = OrderedDict()
 
     def clear(self) -> None:
         """Forget all steps."""
@@ -410,10 +411,10 @@ class StoredSteps:
 
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Forget the steps that hold panes, by their starts, which were touched."""
-        starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
-        for key in [key for key in self._kept if key[0] == series]:
+        starts, kept = np.sort(np.fromiter(panes, np.int64, len(panes))), self._kept.get(series, {})
+        for key in [*kept]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
-                del self._kept[key]
+                del kept[key]
 
     def until(
         self, series: int, baseline: Baseline, window: Window, timezone: str, parts: Collection[str], fold: str = ""
@@ -425,17 +426,23 @@ class StoredSteps:
         cells = cells_of_parts(baseline, parts)
         steps, over = steps_of(window, timezone), fold or baseline.fold
         keys: list[_Step] = [(series, over, step.start, step.end) for step in steps]
-        lacking = [key for key in keys if any(part not in self._kept.get(key, {}) for part in cells)]
+        kept = self._kept.setdefault(series, {})
+        self._kept.move_to_end(series)
+        lacking = [key for key in keys if any(part not in kept.get(key, {}) for part in cells)]
         if lacking and cells:
-            self._read(lacking, cells)
-        counts = {part: np.stack([self._kept[key][part] for key in keys]) for part in cells}
+            self._read(kept, lacking, cells)
+        counts = {part: np.stack([kept[key][part] for key in keys]) for part in cells}
+        while len(kept) > 1_000:
+            del kept[next(iter(kept))]
         # 10_000: steps in memory, a hundred bytes for each feature that drifted: 184 of 50 models
-        while len(self._kept) > 10_000:
-            del self._kept[next(iter(self._kept))]
+        while sum(map(len, self._kept.values())) > 10_000:
+            self._kept.popitem(last=False)
         starts, ends = (np.array([key[side] for key in keys], np.int64) for side in (2, 3))
         return steps_with_rows(starts, ends, counts, cells)
 
-    def _read(self, keys: Sequence[_Step], cells: dict[str, np.typing.NDArray[np.int64]]) -> None:
+    def _read(
+        self, kept: dict[_Step, dict[str, F64]], keys: Sequence[_Step], cells: dict[str, np.typing.NDArray[np.int64]]
+    ) -> None:
         series, fold, start, _ = keys[0]
         steps = pa.table(
             {
@@ -461,7 +468,7 @@ class StoredSteps:
             place=place,
         )
         for key in keys:
-            counted = self._kept.setdefault(key, {})
+            counted = kept.setdefault(key, {})
             counted |= {part: np.zeros(int(cell.max()) + 1) for part, cell in cells.items()}
         for row in rows.to_pylist():
-            self._kept[keys[row["step"]]][row["part"]][row["cell"]] = row["value"]
+            kept[keys[row["step"]]][row["part"]][row["cell"]] = row["value"]

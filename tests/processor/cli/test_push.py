@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -330,6 +331,14 @@ def test_a_file_in_utf_16_says_what_to_do(tmp_path: Path) -> None:
     path.write_text("id,actual\na,1\n", encoding="utf-16")
     with pytest.raises(BadInput, match="UTF-16; save it as UTF-8"):
         list(split_outcomes(path, OutcomeColumns({}), quietly))
+
+
+def test_a_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "outcomes.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE outcomes (id TEXT, actual TEXT)")
+    with pytest.raises(BadInput, match="export"):
+        list(split_outcomes(Path(f"sqlite:///{file}?table=outcomes"), OutcomeColumns({}), quietly))
 
 
 def test_a_model_of_the_command_wins_over_a_column_of_that_name(

@@ -7,7 +7,7 @@ from msgspec import Struct
 from driftline_processor.core.windows.window import PANE
 
 PATIENCE = 2 * PANE
-"""How long windows may wait, unix nanoseconds: a window is judged anew each time a pane of it changes."""
+"""Nanoseconds that windows may wait if no deadline of their length is given."""
 
 
 class Traffic(Struct, frozen=True):

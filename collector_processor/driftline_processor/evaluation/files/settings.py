@@ -1,4 +1,7 @@
-"""The options of an evaluation of files, and how a model's windows are judged by them."""
+"""The settings of a model, from the options of an evaluation of files, the configuration and the baseline.
+
+The options themselves, with their descriptions, are in :mod:`.options`.
+"""
 
 from __future__ import annotations
 

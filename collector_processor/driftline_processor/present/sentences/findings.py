@@ -118,8 +118,10 @@ def _fault(finding: Finding) -> tuple[str, str]:
             new = "were never seen in the baseline"
             new = new if finding.numbers else "are categories that the baseline did not have, or only in a few rows"
             return f"{share} of {values} {new}", before
-        case _:
+        case "out_of_range":
             return _out_of_range(finding, values)
+        case check:
+            raise LookupError(f"the check {check!r} has no words")
 
 
 def _missing(now: float, was: float) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Importance-weighted estimates of files: right under a covariate shift, and silent where nothing is like a window."""
+"""`driftline evaluate --classifier`: rows of the window against rows of the reference."""
 
 from __future__ import annotations
 
@@ -9,78 +9,94 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline_processor.core.drift.multivariate.classifier import Points
-from driftline_processor.core.estimate.importance_weighting import ratios
-from sklearn.metrics import accuracy_score, roc_auc_score
-from typer.testing import Result
 
 from tests.support.churn_files import Run
 
 
-def rows(n: int, seed: int, shift: float) -> pd.DataFrame:
-    """The model is good where ``a`` is high; a shift takes it there, and its scores say nothing of that."""
-    rng = np.random.default_rng(seed)
-    a, b, c = rng.normal(shift, 1, n), rng.normal(0, 1, n), rng.normal(0, 1, n)
-    p = 1 / (1 + np.exp(-2 * b))
-    sure = 1 / (1 + np.exp(-2 * a))
-    actual = np.where(rng.random(n) < sure, p >= 0.5, rng.random(n) < 0.5)
-    return pd.DataFrame({"a": a, "b": b, "c": c, "score": p, "actual": actual.astype(int)})
-
-
-def window(run: Run, *arguments: object) -> dict[str, Any]:
-    done: Result = run("evaluate", *arguments, "--task", "binary", "--json")
-    assert done.exit_code == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)["windows"][0]
+def joint(run: Run, *arguments: object) -> dict[str, Any]:
+    result = run("evaluate", *arguments, "--json", "--classifier")
+    assert result.exit_code == 0, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)["windows"][0]["drift"]["multivariate"]
     return found
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Path:
-    rows(8_000, 1, 0.0).to_parquet(tmp_path / "reference.parquet")
-    rows(5_000, 2, 1.0).drop(columns="actual").to_parquet(tmp_path / "shifted.parquet")
-    rows(5_000, 3, 30.0).drop(columns="actual").to_parquet(tmp_path / "elsewhere.parquet")
+def turned(tmp_path: Path, reference: pd.DataFrame) -> Path:
+    """The rows of the reference, half of them, with ages and points against each other."""
+    every = reference.assign(points=reference["score"])
+    rows = every.iloc[::2].copy()
+    rows["age"] = np.round(2 * rows["age"].mean()) - rows["age"]
+    rows.to_parquet(tmp_path / "turned.parquet")
+    every.iloc[1::2].to_parquet(tmp_path / "other.parquet")
     return tmp_path
 
 
-def test_weights_see_a_shift_that_the_scores_do_not(run: Run, files: Path) -> None:
-    truth = rows(5_000, 2, 1.0)
-    reference = files / "reference.parquet"
-    found = window(run, files / "shifted.parquet", "--baseline", reference, "--importance-weighted")["performance"]
-    weighted, by_scores = found["importance_weighted"], found["estimated"]
-    real = {
-        "accuracy": accuracy_score(truth["actual"], truth["score"] >= 0.5),
-        "roc_auc": roc_auc_score(truth["actual"], truth["score"]),
-    }
-    for name, value in real.items():
-        one = weighted[name]
-        assert one["low"] <= value <= one["high"], name
-        assert abs(one["value"] - value) < 0.03 < abs(by_scores[name]["value"] - value), name
-        assert (one["method"], one["source"], one["assumes"]) == ("importance_weighted", "rows", "P(y|x) unchanged")
+@pytest.mark.parametrize("built", [False, True])
+def test_a_classifier_tells_turned_rows_from_the_reference_and_names_the_features(
+    run: Run, turned: Path, built: bool
+) -> None:
+    reference = turned / "other.parquet"
+    features = ("--features", "age,region,vip,income,points")
+    if built:
+        options = ("--model", "churn", "--task", "binary", "--score", "score", "--keep-rows", "--version", "1")
+        reference = turned / "churn.json"
+        result = run("baseline", "build", turned / "other.parquet", *options, *features, "-o", reference)
+        assert result.exit_code == 0, result.stderr
+    found = joint(run, turned / "turned.parquet", "--baseline", reference, *features)
+    one = found["domain_classifier"]
+    assert one["state"] == "drift"
+    assert one["value"] > 0.7
+    assert {told["features"][0] for told in one["contributors"][:2]} == {"age", "points"}
+    assert found["correlation"]["contributors"][0]["features"] == ["age", "points"]
+    assert found["pca"]["state"] == "drift"
 
 
-def test_kept_rows_beside_a_baseline_are_enough(run: Run, files: Path) -> None:
-    built = run(
-        "baseline", "build", files / "reference.parquet", "--model", "m", "--task", "binary", "--score", "score",
-        "--actual", "actual", "--keep-rows", "-o", files / "m.baseline.json",
-    )  # fmt: skip
-    assert built.exit_code == 0, built.stderr
-    found = window(run, files / "shifted.parquet", "--baseline", files / "m.baseline.json", "--importance-weighted")
-    assert found["performance"]["importance_weighted"]["accuracy"]["value"] == pytest.approx(0.9, abs=0.05)
+def test_rows_of_one_distribution_are_not_told_apart(run: Run, turned: Path, reference: pd.DataFrame) -> None:
+    reference.assign(points=reference["score"]).iloc[::2].to_parquet(turned / "same.parquet")
+    one = joint(run, turned / "same.parquet", "--baseline", turned / "other.parquet")["domain_classifier"]
+    assert one["state"] == "ok"
+    assert one["value"] == pytest.approx(0.5, abs=0.03)
 
 
-def test_nothing_is_told_where_no_labelled_row_is_like_the_window(run: Run, files: Path) -> None:
-    reference = files / "reference.parquet"
-    done = run("evaluate", files / "elsewhere.parquet", "--baseline", reference, "--task", "binary",
-               "--importance-weighted", "--json")  # fmt: skip
-    assert json.loads(done.stdout)["windows"][0]["performance"]["importance_weighted"] == {}
-    assert "too few labelled rows are like those of a window" in done.stderr
+def test_a_file_evaluated_twice_has_one_answer(run: Run, turned: Path) -> None:
+    arguments = (turned / "turned.parquet", "--baseline", turned / "other.parquet")
+    assert joint(run, *arguments) == joint(run, *arguments)
 
 
-def test_weights_that_few_rows_of_a_window_taught_are_not_held_back_by_the_many_of_the_reference() -> None:
-    rng = np.random.default_rng(5)
-    was, now = rng.normal(0, 1, (6_000, 2)), rng.normal(0, 1, (200, 2)) + np.array([1.0, 0.0])
-    reference, window = (Points(("a", "b"), z, np.zeros(z.shape, bool)) for z in (was, now))
-    held = ratios(reference, window, rng)
-    assert held is not None
-    assert held.without.shape == (20, 6_000)
-    assert float(held.whole @ was[:, 0]) / 6_000 == pytest.approx(now[:, 0].mean(), abs=0.1)
+@pytest.mark.slow
+def test_every_window_has_its_own_rows(run: Run, files: Path) -> None:
+    options = ("--baseline", files / "reference.parquet", "--window", "1d", "--classifier", "--json")
+    result = run("evaluate", files / "week.parquet", *options)
+    windows = json.loads(result.stdout)["windows"]
+    assert len(windows) == 7
+    for window in windows:
+        one = window["drift"]["multivariate"]["domain_classifier"]
+        assert one["state"] == "drift"
+        worth = max(column["design_effect"] for column in window["drift"]["features"].values())
+        assert one["rows"] == pytest.approx(window["rows"] / worth, abs=1)
+
+
+def test_without_rows_of_the_reference_there_is_no_classifier(run: Run, files: Path) -> None:
+    options = ("--model", "churn", "--task", "binary", "--version", "1", "-o", files / "churn.json")
+    assert run("baseline", "build", files / "reference.parquet", *options).exit_code == 0
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "churn.json", "--classifier")
+    assert result.exit_code == 2
+    assert "--classifier: " in result.stderr
+    assert "churn.rows.parquet" in result.stderr
+
+
+def test_a_baseline_without_a_space_has_no_classifier_and_says_so(run: Run, files: Path) -> None:
+    pd.DataFrame({"age": range(300)}).to_parquet(files / "few.parquet")
+    result = run("evaluate", files / "few.parquet", "--baseline", files / "few.parquet", "--classifier", "--json")
+    assert result.exit_code == 0
+    assert "--classifier: left out" in result.stderr
+    assert json.loads(result.stdout)["windows"][0]["drift"]["multivariate"] == {}
+
+
+def test_a_condition_may_be_on_the_features_together(run: Run, turned: Path) -> None:
+    arguments = ("evaluate", turned / "turned.parquet", "--baseline", turned / "other.parquet")
+    assert run(*arguments, "--fail-on", "drift.multivariate.pca.value > 0.1").exit_code == 3
+    assert run(*arguments, "--fail-on", "drift.multivariate.pca.p_value > 0.1").exit_code == 0
+    wrong = run(*arguments, "--fail-on", "drift.multivariate.pcs.value > 0.1")
+    assert "no method 'pcs'; did you mean 'pca'?" in wrong.stderr
+    assert run(*arguments, "--fail-on", "drift.multivariate.pca.state > 0.1").exit_code == 2

@@ -45,7 +45,7 @@ def test_the_api_lists_runs_with_what_they_brought(model: Retrained) -> None:
         *("accuracy", "2", "training"),
         *(40.0, 7200.0),
     )
-    assert (run["outcomes_before"], run["outcomes_after"], run["not_told"]) == (1600, 800, None)
+    assert (run["outcomes_before"], run["outcomes_after"], run["reason"]) == (1600, 800, None)
     before, after, reference = (run[f"loss_{name}"] for name in ("before", "after", "reference"))
     assert run["recovered_share"] == pytest.approx((after - before) / (reference - before))
     assert 0.55 < run["recovered_share"] < 0.8
