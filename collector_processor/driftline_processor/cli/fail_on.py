@@ -427,7 +427,7 @@ def _written(fired: Mapping[str, float | str]) -> str:
 def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> bool:
     value = condition.values(answer)[""]
     if value is None:
-        why = (answer[condition.keys[0]] or {}).get("reason")
+        why = ((answer[condition.keys[0]] or {}).get("reason") or "").replace("_", " ")
         say(
             f"--fail-on {condition.text!r}: the value is unknown{f' ({why})' if why else ''}, so "
             "the condition never fires"

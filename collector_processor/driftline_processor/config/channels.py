@@ -191,7 +191,7 @@ def parse_quiet(value: object) -> QuietHours:
 
 
 class Escalation(Section):
-    """Who else is told where nobody takes an alert on."""
+    """Who else is notified if nobody acknowledges an alert."""
 
     after: Days = Field(
         description="How long to wait for an acknowledgement, in wall-clock time, after the message was accepted.",

@@ -14,9 +14,9 @@ ADDRESS: Final = "/runbooks"
 
 RUNBOOKS: Mapping[str, str] = {
     "pipeline-break": "What do I do when a pipeline breaks?",
-    "unit-change": "What do I do when an input comes in another unit?",
+    "unit-change": "What do I do when an input is in another unit?",
     "concept-change": "What do I do when the world has changed?",
-    "label-delay": "What do I do when outcomes come late, or wrong?",
+    "label-delay": "What do I do when outcomes arrive late, or wrong?",
     "attack": "What do I do when somebody probes or attacks the model?",
     "slow-or-failing-model": "What do I do when a model is slow, or its calls fail?",
 }

@@ -166,7 +166,7 @@ def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
     [
         ({"state": "drift", "rise": 0.1}, True, "true for all rows, where the value is 0.1"),
         ({"state": "ok", "rise": 0.0}, False, None),
-        ({"state": "unknown", "rise": None, "reason": "no outcome has come"}, False, "(no outcome has come)"),
+        ({"state": "unknown", "rise": None, "reason": "no_outcomes"}, False, "(no outcomes)"),
         (None, False, "the value is unknown, so the condition never fires"),
     ],
 )

@@ -29,8 +29,8 @@ class ConceptDrift(Struct, frozen=True):
     ``after``: the level since the last change, up to now; ``changes``: the newest, oldest first. ``measure``: what the
     levels are; an absolute error more than four standard deviations from the reference's counts as lying there.
     ``outcomes``: the number fed; ``unusable``: those that cannot show right from wrong; ``corrected``: those that
-    replaced another one or lost their prediction, and were not fed. ``reason``: why nothing is known. ``slices``: the
-    same of the outcomes of each slice, ``key=value``.
+    replaced another one or lost their prediction, and were not fed. ``reason``: why nothing is known, ``no_outcomes``
+    or "". ``slices``: the same of the outcomes of each slice, ``key=value``.
     """
 
     state: ConceptState

@@ -370,7 +370,7 @@ class Stream:
 WHOLE = ""
 """The slice that is all rows."""
 
-NO_OUTCOME = ConceptDrift("unknown", reason="no outcome has come")
+NO_OUTCOME = ConceptDrift("unknown", reason="no_outcomes")
 
 
 class FirstLosses(NamedTuple):

@@ -91,21 +91,6 @@ TOO_FEW = Interval(None, None, "too_few_rows")
 UNREVIEWED = Interval(None, None, "unreviewed")
 NONE = Interval(None, None, "")
 
-METHODS = {
-    "clopper_pearson": "exact, by Clopper and Pearson",
-    "wilson": "Wilson's",
-    "mover": "from the exact limits of its parts",
-    "normal": "by Student's t",
-    "log": "by Student's t, on the logarithm",
-    "logit": "on the logit scale",
-    "blocks": "from how blocks of time differ",
-    "order": "between two of the ordered calls",
-    "too_few_rows": "too few rows",
-    "unreviewed": "there are no reviewed rows of a decision",
-}
-"""Sentence for each value of ``Metric.interval``."""
-
-
 CONFIDENCE = 0.95
 """What intervals are sure of where nobody says: as usual (Fisher 1925)."""
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.drift import slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricChange, MetricValue, ObjectiveState
-from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import UNKNOWN, change, count, ends, many, number, percent
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall, rank, state_word
@@ -26,6 +25,21 @@ COMPLETE = 0.99
 
 MOST_REMARKS = 5
 """Columns that are explained one by one."""
+
+
+_INTERVALS = {
+    "clopper_pearson": "exact, by Clopper and Pearson",
+    "wilson": "Wilson's",
+    "mover": "from the exact limits of its parts",
+    "normal": "by Student's t",
+    "log": "by Student's t, on the logarithm",
+    "logit": "on the logit scale",
+    "blocks": "from how blocks of time differ",
+    "order": "between two of the ordered calls",
+    "too_few_rows": "too few rows",
+    "unreviewed": "there are no reviewed rows of a decision",
+}
+"""How an interval is known, by the value of ``MetricValue.interval``."""
 
 
 def drift_words(evaluation: Evaluation) -> str:
@@ -127,7 +141,7 @@ def interval(metric: MetricValue) -> str:
     >>> interval(bounded), interval(MetricValue(0.9, 20, "rows"))
     ('0.7 to 0.98, from how blocks of time differ', '–')
     """
-    how = INTERVALS.get(metric.interval, metric.interval)
+    how = _INTERVALS.get(metric.interval, metric.interval)
     if metric.low is None or metric.high is None:
         return how or UNKNOWN
     return f"{ends(metric.low, metric.high)}, {how}"

@@ -192,7 +192,7 @@ def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
     model.concept = ConceptDrift("drift", outcomes=9, since=change.since, before=0.17, after=0.274, changes=(change,))
     line = "concept drift: the error rate rose from 17 % to 27.4 % since 20 June 2013."
     assert keep_units(f'<p class="bad" id="concept">{line}</p>') in browse(FakeView([model])).get(address).text
-    model.concept = ConceptDrift("unknown", reason="no outcome has come")
+    model.concept = ConceptDrift("unknown", reason="no_outcomes")
     assert "concept: unknown, no outcome has come" in browse(FakeView([model])).get(address).text
 
 
