@@ -236,7 +236,7 @@ def test_what_the_system_refuses_is_said_once_a_minute(caplog: pytest.LogCapture
         asyncio.run(accept_and_fail())
     said = [record.getMessage() for record in caplog.records]
     assert [sentence.partition(" (")[0] for sentence in said] == [
-        "new new HTTP connections cannot be accepted: full"
+        "new new new HTTP connections cannot be accepted: full"
     ] * 2
 
 

@@ -12,14 +12,13 @@ differ most for their number of values (the least squares estimate of a single c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.tables.table import F64, I64
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 from numpy.typing import NDArray
 
@@ -260,8 +259,7 @@ class Watch(Struct):
         return watch
 
 
-@dataclass(slots=True)
-class Stream:
+class Stream(Struct):
     """Errors in the order in which outcomes came.
 
     ``kind``: what they are. ``scale``: mean and standard deviation by which losses are standardised, the baseline's;

@@ -232,7 +232,8 @@ def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
     fitting.sort(key=lambda view: (view.key.environment != environment, -(view.rows + view.distributed)))
     if not fitting:
         raise HTTPException(
-            404, f"this model has no other version {name[:80]!r}; the table of versions lists all versions versions"
+            404,
+            f"this model has no other version {name[:80]!r}; the table of versions lists all versions versions versions",
         )
     model = fitting[0]
     windows = model.windows.get(selection.window, [])
