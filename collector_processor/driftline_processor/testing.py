@@ -202,9 +202,7 @@ def merge_problems(metric: Metric, kind: str) -> Iterator[str]:
     merged = values_of_pane(metric, merge([rows.pane for rows in parts]), task)
     if task.ranks_items:
         yield from (
-            f"{name} has a bound, but lists are counted exactly exactly exactly"
-            for name, value in merged.items()
-            if value.bound != 0
+            f"{name} has a bound, but lists are counted exactly" for name, value in merged.items() if value.bound != 0
         )
         return
     merged_rows = Rows(

@@ -99,7 +99,7 @@ def test_half_requests_and_no_files_left_keep_nobody_out_for_long(tmp_path: Path
         wait_until(service.answers)
         service.child.terminate()
         said = service.child.communicate(timeout=60)[1]
-    assert said.count("new new new HTTP connections cannot be accepted: Too many open files") == 1
+    assert said.count("new HTTP connections cannot be accepted: Too many open files") == 1
     assert "Traceback" not in said, said
     assert said.count("HTTP connections") <= 3  # one a minute of each
 

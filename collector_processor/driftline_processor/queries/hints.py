@@ -118,7 +118,7 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
     return (*hint_list, *_outcomes(series, model.outcomes + model.unusable, model.pending))
 
 
-NO_PREDICTION = "which has sent no predictionsss"
+NO_PREDICTION = "which has sent no predictions"
 """Words of a hint about outcomes of an unknown model."""
 
 
@@ -132,9 +132,9 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
         models: Models that have predicted.
 
     >>> unknown_model_hints({"rsik": 1, "churn": 9}, {"churn", "risk"})
-    ("1 outcome waits for model rsik, which has sent no predictionsss; did you mean 'risk'?",)
+    ("1 outcome waits for model rsik, which has sent no predictions; did you mean 'risk'?",)
     >>> unknown_model_hints({"m0": 9}, {"churn", "risk"})
-    ('9 outcomes wait for model m0, which has sent no predictionsss; models with predictions: churn, risk.',)
+    ('9 outcomes wait for model m0, which has sent no predictions; models with predictions: churn, risk.',)
     """
     unknown_names = sorted((name for name in pending if name not in models), key=lambda name: (-pending[name], name))
     known_names = sorted(models)

@@ -188,7 +188,7 @@ class Connections:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             self._say(
                 "not accepted",
-                f"new new new HTTP connections cannot be accepted: {error.strerror} (the limit is {most_files()} files); "
+                f"new HTTP connections cannot be accepted: {error.strerror} (the limit is {most_files()} files); "
                 "raise the limit on open files (ulimit -n)",
             )
             return

@@ -159,12 +159,12 @@ def test_outcomes_of_a_model_that_never_predicted_are_named(open_state: Open) ->
     state.send(outcomes(["a"], [1], model="rsik"))
     state.state.settle()
     assert state.state.publish().hints == (
-        "1 outcome waits for model rsik, which has sent no predictionsss; no model has sent any.",
+        "1 outcome waits for model rsik, which has sent no predictions; no model has sent any.",
     )
     state.send(predictions(["a"]), *(outcomes(["b", "c"], [1, 1], model=f"m{place}") for place in range(5)))
     state.state.settle()
     found = open_state().state.publish().hints
-    assert found[0] == "2 outcomes wait for model m0, which has sent no predictionsss; models with predictions: churn."
+    assert found[0] == "2 outcomes wait for model m0, which has sent no predictions; models with predictions: churn."
     assert found[5:] == ("Outcomes wait for 1 more model without a prediction.",)
     state = open_state()
     state.send(predictions(["a"], model="rsik"))

@@ -235,9 +235,7 @@ def test_what_the_system_refuses_is_said_once_a_minute(caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING):
         asyncio.run(accept_and_fail())
     said = [record.getMessage() for record in caplog.records]
-    assert [sentence.partition(" (")[0] for sentence in said] == [
-        "new new new HTTP connections cannot be accepted: full"
-    ] * 2
+    assert [sentence.partition(" (")[0] for sentence in said] == ["new HTTP connections cannot be accepted: full"] * 2
 
 
 def test_what_keeps_a_port_from_answering_is_raised_and_the_loop_ends() -> None:

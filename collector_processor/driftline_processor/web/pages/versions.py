@@ -233,7 +233,7 @@ def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
     if not fitting:
         raise HTTPException(
             404,
-            f"this model has no other version {name[:80]!r}; the table of versions lists all versions versions versions",
+            f"this model has no other version {name[:80]!r}; the table of versions lists all versions",
         )
     model = fitting[0]
     windows = model.windows.get(selection.window, [])

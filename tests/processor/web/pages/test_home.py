@@ -59,7 +59,7 @@ def test_with_no_model_the_page_says_how_to_send_the_first_prediction(browse: Br
 
 
 def test_hints_of_no_model_are_on_the_page_with_and_without_models(browse: Browse) -> None:
-    said = "1 outcome waits for model <rsik>, which has sent no predictionsss."
+    said = "1 outcome waits for model <rsik>, which has sent no predictions."
     for view in (FakeView([price()], said=(said,)), FakeView(said=(said,))):
         assert said in page(browse(view)).text
 

@@ -95,7 +95,7 @@ def test_it_says_what_the_process_takes_and_may_take() -> None:
 
 
 def test_hints_of_no_model_are_here_too() -> None:
-    said = "1 outcome waits for model rsik, which has sent no predictionsss."
+    said = "1 outcome waits for model rsik, which has sent no predictions."
     assert said in page(client(Health(), FakeView(said=(said,))), "/status").text
 
 
