@@ -79,7 +79,9 @@ def _metric_of(point: EntryPoint) -> Metric:
             return replace(metric, usual=usual_for(*metric.tasks, names=(metric.name,)))
         return metric
     if not callable(metric):
-        raise TypeError(f"it is a {type(metric).__name__}; use a Metric, or a function of a pane and a task")
+        raise TypeError(
+            f"it is a {type(metric).__name__}; use a Metric, or a function with the arguments pane and task"
+        )
     return metric_of_function(point.name, metric)
 
 

@@ -132,7 +132,8 @@ def _place(model: Model, loaded: Any, **options: Any) -> RecordingPlan:
     if not model._identity.task.kind:
         raise TypeError(
             f"{model.name} is not recorded: the task of an MLflow model of this flavor is unknown; set the task: "
-            f"driftline.Model({model.name!r}, task='binary'), or task in [models.{model.name}] of DRIFTLINE_CONFIG"
+            f"driftline.Model({model.name!r}, task='binary'), or the key task of [models.{model.name}] in the file "
+            "that DRIFTLINE_CONFIG names"
         )
     schema = loaded.metadata.get_input_schema()
     names = tuple(schema.input_names()) if schema is not None and schema.has_input_names() else None

@@ -99,7 +99,8 @@ def _place(
     if not task.kind:
         raise TypeError(
             f"{model.name} is not recorded: an ONNX graph does not contain the task; set the task: "
-            f"driftline.Model({model.name!r}, task='binary'), or task in [models.{model.name}] of DRIFTLINE_CONFIG"
+            f"driftline.Model({model.name!r}, task='binary'), or the key task of [models.{model.name}] in the file "
+            "that DRIFTLINE_CONFIG names"
         )
     names = tuple(output.name for output in session.get_outputs())
     recorder = Recorder(

@@ -47,9 +47,8 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
     plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
     if not callable(plain):
         raise TypeError(
-            f"{name}.predict is a decorator for the function that predicts and does not make predictions: put "
-            f"@{name}.predict above that function, and call the function; it was called with "
-            f"{describe(function).text}"
+            f"{name}.predict is a decorator and does not make predictions itself: put @{name}.predict above the "
+            f"function that predicts, and call that function; the decorator was called with {describe(function).text}"
         )
     if not identity.task.kind:
         raise TypeError(

@@ -163,39 +163,40 @@ def evaluate(
         time: Column of the time of the prediction.
         id: Column of the prediction id, by which outcomes are joined.
         classes: Classes, in the order of the score columns.
-        positive_class: Class whose probability the score is.
-        threshold: Score from which the positive class is predicted.
+        positive_class: The score is the probability of this class.
+        threshold: The positive class is predicted if the score is at least this threshold.
         quantiles: Quantiles that a regression predicts, in the order of the score columns.
         features: Features. Default: all other columns.
-        text_features: Features that are documents, or 'none'. Default: detected from the values.
+        text_features: Features that contain free text, or 'none'. Default: detected from the values.
         slices: Columns whose values are also evaluated separately, such as a country or a plan.
-        seasonality: Compare with the same hours, weekdays or hours of the week; 'none' compares with all. Default: the
-            seasons found in the reference.
+        seasonality: Compare only with baseline rows of the same hour, weekday or hour of the week; 'none' compares with
+            all baseline rows. Default: the seasons found in the baseline.
         timezone: Time zone of days and hours, such as 'Europe/Paris'. Default: the baseline's, or UTC.
-        ignore_time: Treat the reference rows as independent, without differences between days and hours.
-        items: Column of the items of a ranking, best first: lists, or their JSON.
-        version_column: Column of the version that predicted: with outcomes, versions are compared.
+        ignore_time: Treat the baseline rows as independent, and ignore differences between days and hours.
+        items: Column of the ranked items, best first; each value is a list, or a list written as JSON.
+        version_column: Column of the version that made the prediction. If there are outcomes, versions are compared.
         latency: Column of the duration of the call in seconds, or in milliseconds if it ends in _ms.
         error: Column of the error of the call; empty, 0 or false if the call succeeded.
         decimal: Decimal mark of numbers in a CSV: '.' or ','. Default: '.'.
         thousands: Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none.
         date_format: Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'.
-        cluster: Column whose equal values mark dependent rows, such as a customer or a machine.
+        cluster: Rows with the same value in this column are dependent, such as rows of one customer or machine.
         window: Length of the windows, such as '1d'. Default: one window of all rows.
         window_rows: Number of rows of a window, instead of a length.
-        reference_last: Compare each window with this much time before it.
-        reference_without: How long before the end of the window that time ends. Default: at its beginning.
+        reference_last: Compare each window with the rows of this period before it (the reference period).
+        reference_without: Time from the end of the reference period to the window's end. Default: the window's length.
         objectives: Objective of a metric, such as 'recall >= 0.8'.
         metrics: Metric to compute in addition, such as 'fbeta@0.5'.
-        method: Drift method that decides.
+        method: Drift method that decides whether there is drift.
         methods: Drift methods that are shown in addition.
-        exact: Compute drift methods from the rows instead of bins.
-        classifier: Train a classifier to distinguish the rows from those of the baseline, and show how it does.
-        importance_weighted: Estimate the performance also from weighted labelled rows of the baseline.
-        mispredictions: Number of the most wrong rows of each window to return.
-        curves: Include the points of curves and the confusion matrix in the JSON.
-        config: driftline.yaml with the model; its keys are used if an option is not given.
-        expect: driftline.yaml with the expectations of the data.
+        exact: Compute the values of drift methods from rows instead of bins; states are still computed from bins.
+        classifier: Train a classifier to distinguish the rows from the baseline rows, and show how well it does so.
+        importance_weighted: Also estimate the performance from the baseline rows with outcomes, weighted like the
+            window's rows.
+        mispredictions: For each window, return this number of rows, those with the most wrong predictions.
+        curves: Include the confusion matrix and the points of curves, such as ROC, in the JSON.
+        config: driftline.yaml that configures the model; used for each option that is not given.
+        expect: driftline.yaml with expectations: the rules that the data must satisfy.
         performance: driftline.yaml with the performance settings and objectives.
         progress: Whether a bar shows how far the work is. Default: on a terminal or in a notebook, after two seconds.
         **unknown: Nothing: another name is an error that says which name is meant.
@@ -231,5 +232,6 @@ def _evaluator() -> Any:
         cause = error
     lacks = f" ({cause.name} is missing)" if cause is not None else ""
     raise ImportError(
-        f"evaluate() requires more than the SDK{lacks}; in a clone, run: pip install '.[notebook]'"
+        f"evaluate() requires more packages than the SDK{lacks}; "
+        "in a clone of Driftline, run: pip install '.[notebook]'"
     ) from cause

@@ -167,7 +167,8 @@ def test_sessions_that_nobody_named_are_recorded_where_their_model_is_declared(
     assert sum(map(len, service.tables())) == 4
     assert [line for line in caplog.messages if "not recorded" in line] == [
         "driftline: graph is not recorded: an ONNX graph does not contain the task; set the task: "
-        "driftline.Model('graph', task='binary'), or task in [models.graph] of DRIFTLINE_CONFIG"
+        "driftline.Model('graph', task='binary'), or the key task of [models.graph] in the file that "
+        "DRIFTLINE_CONFIG names"
     ]
 
 

@@ -13,7 +13,7 @@ from driftline import evaluation
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "entry_points", lambda **_: EntryPoints())
-    with pytest.raises(ImportError, match=r"evaluate\(\) requires more than the SDK; in a clone, run: pip install"):
+    with pytest.raises(ImportError, match=r"evaluate\(\) requires more packages than the SDK; in a clone of"):
         driftline.evaluate({"age": [1]}, {"age": [1]})
 
 

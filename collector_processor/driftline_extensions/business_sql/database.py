@@ -138,7 +138,8 @@ def _fetch(rows: Iterable[Sequence[object]], limit: int) -> list[Sequence[object
         size += sum(map(getsizeof, row))
         if size > MOST_MEMORY:
             raise SqlError(
-                f"its rows need more than {MOST_MEMORY >> 20} MiB; select only the columns that distinguish rows"
+                f"its rows need more than {MOST_MEMORY >> 20} MiB; select only time, value, weight, and the columns "
+                "that distinguish rows of the same time"
             )
         rows_read.append(row)
     return rows_read

@@ -240,7 +240,7 @@ class _DatabaseReader:
         self._hung = [thread for thread in self._hung if thread.is_alive()]
         if len(self._hung) >= MOST_HUNG:
             raise SqlError(
-                f"{len(self._hung)} queries of the database do not end; the next one starts when one of them ends"
+                f"{len(self._hung)} database queries have not ended; the next query starts when one of them ends"
             )
         answer: Future[SqlResult] = Future()
 

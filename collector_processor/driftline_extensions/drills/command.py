@@ -34,7 +34,9 @@ def drill(
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="driftline.yaml. Default: the default configuration with one channel."),
+        typer.Option(
+            metavar="FILE", help="driftline.yaml. Default: the default configuration with one notification channel."
+        ),
     ] = None,
     records: Annotated[
         list[Path] | None,
@@ -55,7 +57,8 @@ def drill(
         typer.Option(metavar="FILE", help="Baseline file (.json). Default: the baseline of the configuration."),
     ] = None,
     size: Annotated[
-        float | None, typer.Option(metavar="N", help="Size of the fault, in the unit of the fault.")
+        float | None,
+        typer.Option(metavar="N", help="Size of the fault, in the unit of the fault, such as a factor or days."),
     ] = None,
     fraction: Annotated[
         float, typer.Option(metavar="F", min=0.0, max=1.0, help="Fraction of the rows that have the fault.")
@@ -71,16 +74,24 @@ def drill(
     ] = None,
     rows: Annotated[int, typer.Option(metavar="N", help="Number of simulated rows per day.")] = 500,
     seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the simulated rows.")] = 1,
-    within: Annotated[str, typer.Option(metavar="3d", help="A fault that is found later counts as not found.")] = "",
-    style: Annotated[Format, typer.Option("--format", help="Format of the results.")] = Format.TEXT,
+    within: Annotated[
+        str,
+        typer.Option(
+            metavar="3d", help="Time limit from the start of the fault; a fault found later counts as not found."
+        ),
+    ] = "",
+    style: Annotated[
+        Format, typer.Option("--format", help="Format of the results: text, json, junit or markdown.")
+    ] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as --format json does.")] = False,
     *,
     columns: ColumnOptions,
 ) -> None:
     """Inject a fault into traffic, and report whether this configuration finds it, how soon, and who is notified.
 
-    Nothing is sent: a shadow processor with its own store evaluates the traffic. Exit code 0: found with its cause,
-    1: not found, found without its cause, or found too late, 2: bad input.
+    No notifications are sent: a separate processor with its own storage evaluates the traffic. Exit code 0: the fault
+    was found, and its cause was identified; 1: it was not found, its cause was not identified, or it was found later
+    than --within; 2: bad input.
     """
     with report_bad_input():
         from driftline_processor.config.values import parse_duration

@@ -365,9 +365,7 @@ def partner_of(traffic: Traffic, name: str) -> str:
     ]
     if not candidates:
         kind = "number" if number else "category"
-        raise BadInput(
-            f"{traffic.key.model}: there is no other input that is a {kind} to swap with '{short(name, 40)}'"
-        )
+        raise BadInput(f"{traffic.key.model}: no other input is a {kind}, so '{short(name, 40)}' cannot be swapped")
     if not number:
         return candidates[0]
     quantiles = _quantiles(traffic.features[name])

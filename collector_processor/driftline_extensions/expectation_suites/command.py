@@ -52,7 +52,7 @@ def import_(
             raise BadInput(f"{file}: {error}") from error
         name = model or imported.name
         if not name:
-            raise BadInput(f"{file}: the file does not name its data; use --model NAME to name the model")
+            raise BadInput(f"{file}: the file contains no dataset name to use as the model name; use --model NAME")
         for left_out in imported.left_out:
             say(left_out.sentence(str(file)))
         yaml_text = to_yaml(imported, name, file.name)

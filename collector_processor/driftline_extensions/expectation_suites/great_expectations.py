@@ -108,7 +108,10 @@ def _null(imported: ImportedSuite, kwargs: Kwargs) -> None:
 
 def _unique(imported: ImportedSuite, kwargs: Kwargs) -> None:
     if _mostly(kwargs) < 1:
-        raise Unsupported("with 'mostly', values that occur once are counted, but Driftline counts distinct values")
+        raise Unsupported(
+            "'mostly' is not supported: Great Expectations counts values that occur once, "
+            "but Driftline counts distinct values"
+        )
     imported.expect(_column(kwargs), "unique", True)
 
 
@@ -137,7 +140,9 @@ def _type(imported: ImportedSuite, kwargs: Kwargs) -> None:
     if len(kinds) > 1:
         kinds = {"number"} if kinds == {"whole", "number"} else kinds
     if len(kinds) != 1:
-        raise Unsupported(f"the types are of several kinds: {', '.join(map(str, type_names))}")
+        raise Unsupported(
+            f"the types must be of one kind, such as only numbers, but are {', '.join(map(str, type_names))}"
+        )
     imported.expect(_column(kwargs), "type", share_rule(kinds.pop(), share(_mostly(kwargs))))
 
 
@@ -179,7 +184,7 @@ def _columns(imported: ImportedSuite, kwargs: Kwargs) -> None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Unsupported("column_set must be a list of names")
     if kwargs.get("exact_match", True) is not False:
-        raise Unsupported("Driftline does not check that there are no other columns; use exact_match: false")
+        raise Unsupported("Driftline does not check for additional columns; use exact_match: false")
     for name in names:
         imported.expect(name, "exists", True)
 

@@ -188,10 +188,12 @@ def _expression(condition: Condition, scope: Scope) -> str:
         case BurnRate():
             return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long))
         case DataFaulty():
-            raise NoQueryError("the metric of faults also counts minor faults; use the alert DataFault for all of them")
+            raise NoQueryError(
+                "the metric of data faults also counts minor faults; use the alert DataFault, which includes them"
+            )
         case _:
             raise NoQueryError(
-                f"'{condition.written}' cannot be a query of the derived metrics; let Driftline notify you of it"
+                f"'{condition.written}' cannot be a query of the derived metrics; let Driftline send the notification"
             )
 
 

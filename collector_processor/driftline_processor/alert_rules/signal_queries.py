@@ -64,14 +64,14 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
         NoQueryError: It is no metric.
     """
     if end != "value" and not has_interval(signal):
-        raise NoQueryError(f"the interval of {_named(signal)} is not a metric; remove significant")
+        raise NoQueryError(f"the confidence interval of {_named(signal)} is not a metric; remove 'significant'")
     label_values: Wanted = {a.DRIFTLINE_WINDOW: window}
     if signal.is_business:
         raise NoQueryError(
-            f"{_named(signal)} is one of your own metrics; query it directly, or let Driftline notify you of it"
+            f"{_named(signal)} is one of your own metrics; query it directly, or let Driftline send the notification"
         )
     if signal.name == "predictions":
-        raise NoQueryError("the number of predictions per window is not a metric; let Driftline notify you of it")
+        raise NoQueryError("the number of predictions per window is not a metric; let Driftline send the notification")
     if signal.name == "coverage":
         return series(m.DRIFTLINE_OUTCOME_COVERAGE, models, label_values)
     if signal.name in _WEIGHTINGS:

@@ -30,7 +30,8 @@ Rows = Annotated[
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
 Left = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="State directory of a stopped processor, instead of --url.")
+    Path | None,
+    typer.Option(metavar="DIR", help="State directory of a `driftline up` that is not running, instead of --url."),
 ]
 ImportanceFile = Annotated[
     Path | None,
@@ -40,7 +41,10 @@ KeepRows = Annotated[
     bool, typer.Option("--keep-rows", help="Also save up to 10,000 rows next to the baseline, as .rows.parquet.")
 ]
 Production = Annotated[
-    str, typer.Option(metavar="MODEL", help="Build from the rows that the processor counted, instead of from files.")
+    str,
+    typer.Option(
+        metavar="MODEL", help="Build from the rows of this model that `driftline up` received, instead of from files."
+    ),
 ]
 Since = Annotated[
     str,
@@ -69,7 +73,7 @@ def build(
     url: Url = PAGES,
     state: Left = None,
 ) -> None:
-    """Build a baseline from rows the model was not trained on, or from a window of production."""
+    """Build a baseline from rows the model was not trained on, or from a period of production data."""
     with report_bad_input():
         from driftline_processor.evaluation.files.baseline import kept_rows_path
 
@@ -136,7 +140,7 @@ def diff(
         bool, typer.Option("--json", help="Print JSON in the format of `driftline evaluate --json`.")
     ] = False,
 ) -> None:
-    """Compare the rows of a baseline with another baseline, as a window is compared with its baseline."""
+    """Compare the rows of NEW with OLD, in the same way as `driftline evaluate` compares rows with a baseline."""
     with report_bad_input():
         from driftline_processor.present.evaluation_json import evaluations_to_json
         from driftline_processor.terminal.baseline import changes, compare_baselines, show_diff

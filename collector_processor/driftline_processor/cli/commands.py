@@ -95,7 +95,8 @@ def demo(
             metavar="N",
             min=1,
             max=65_532,
-            help="Listen on port N and the next three ports. Default: the usual ports, or free ones.",
+            help="Listen on port N and the next three ports. "
+            "Default: 8780, 4318, 4317 and 8000, or a free port instead of each that is in use.",
         ),
     ] = None,
 ) -> None:
@@ -126,10 +127,11 @@ def snapshot(
     labelled: Annotated[bool, typer.Option("--labelled", help="Only rows with an outcome.")] = False,
     url: Url = "http://127.0.0.1:8780",
     state: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="State directory of a stopped processor, instead of --url.")
+        Path | None,
+        typer.Option(metavar="DIR", help="State directory of a `driftline up` that is not running, instead of --url."),
     ] = None,
 ) -> None:
-    """Write the kept rows of a model as Parquet: features, predictions and outcomes, ready for training."""
+    """Write the stored rows of a model as Parquet: features, predictions and outcomes, ready for training."""
     with report_bad_input():
         from . import client
 

@@ -37,14 +37,19 @@ def evaluate(
         bool, typer.Option("--all", help="Show all features, metrics, slices and windows, instead of the first few.")
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show the statistics: p-values, other methods, estimates and their basis.")
+        bool,
+        typer.Option(
+            "--explain",
+            help="Show the statistics: p-values, other drift methods, and estimates with the data they are based on.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             metavar='"PATH OP VALUE"',
-            help="Exit with code 3 if the condition is true in any window or for the verdict; repeatable.",
+            help="Exit with code 3 if the condition is true in any window or for the verdict on all rows; "
+            'PATH is a path in the JSON, as in "drift.fraction > 0.3"; repeatable.',
         ),
     ] = None,
     write: Annotated[

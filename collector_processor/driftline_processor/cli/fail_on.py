@@ -281,7 +281,7 @@ def _keys(
         return ("performance", "realized", metric["name"], metric["leaf"])
     if parts[0] == "concept" and len(parts) == 2:
         if parts[1] not in _CONCEPT_LEAVES:
-            raise LookupError(f"no number '{parts[1]}' in the concept; available: {', '.join(_CONCEPT_LEAVES)}")
+            raise LookupError(f"concept has no number '{parts[1]}'; available: {', '.join(_CONCEPT_LEAVES)}")
         return parts
     if parts[:2] == ("drift", "multivariate") and len(parts) == 4:
         if parts[2] not in JOINT:
@@ -300,7 +300,7 @@ def _keys(
         "slices.KEY=VALUE.METRIC, service.latency_p99, service.error_rate, outcomes.rows, outcomes.coverage, "
         "quality.found, quality.critical, quality.broken, "
         "performance.broken, performance.inconclusive_windows, performance.overdue; "
-        "and, of all rows, concept.rise and verdict.state"
+        "and, for all rows together, concept.rise and verdict.state"
     )
 
 

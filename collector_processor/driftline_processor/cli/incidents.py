@@ -32,7 +32,7 @@ def list_incidents(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """List the open alerts: the model, the start, the notified channels and who acknowledged them."""
+    """List the open alerts: the model, the start, the notified channels and who acknowledged the alert."""
     with report_bad_input():
         from . import client
 
@@ -59,7 +59,7 @@ def ack(
     ] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Acknowledge an alert and the other alerts of its thread, so that they are not escalated.
+    """Acknowledge an alert and the other alerts of the same message thread, so that they are not escalated.
 
     Exit code 0: acknowledged, 1: another person has already acknowledged it, 2: bad input.
     """
@@ -103,7 +103,9 @@ def audit(
     kind: Annotated[
         str,
         typer.Option(
-            metavar="KIND", help="Only entries of this kind: fired, told, ordered, answered, approved, decided, ..."
+            metavar="KIND",
+            help="Only entries of this kind: fired, over, told (a notification was sent), ordered (an action was "
+            "started), answered (its result), approved, taken_on (acknowledged), decided or silenced.",
         ),
     ] = "",
     limit: Annotated[

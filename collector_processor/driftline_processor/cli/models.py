@@ -29,7 +29,7 @@ def retire(model: Model, by: By, why: Why, version: Version = "", url: Url = "ht
 
 @app.command(name="approve-retrain")
 def approve_retrain(model: Model, by: By, why: Why, version: Version = "", url: Url = "http://127.0.0.1:8780") -> None:
-    """Record that the retraining of a model is approved, by whom and why."""
+    """Record that the retraining of a model is approved, by whom and why. This does not start a training run."""
     _decide(url, model, version, "retraining", by, why)
 
 

@@ -92,7 +92,10 @@ def split_outcomes(path: Path, columns: OutcomeColumns, say: Say, rows: int = RO
     check_path(path)
     read = {"parquet": _parquet, "csv": _csv, "ndjson": _ndjson}.get(format_of(path))
     if read is None:
-        raise BadInput(f"{path}: outcomes are sent from Parquet, CSV, JSON and NDJSON; export the table to one of them")
+        raise BadInput(
+            f"{path}: outcomes can be sent only from Parquet, CSV, JSON or NDJSON files; "
+            "export the table to one of these formats"
+        )
     with readable(path):
         first = 0
         for number, (count, kind, body, models) in enumerate(read(path, columns, say, rows)):

@@ -25,7 +25,19 @@ Files = Annotated[
     list[Path],
     typer.Argument(metavar="FILE", help="Files of outcomes, or glob patterns: CSV, Parquet, NDJSON or JSON."),
 ]
-Column = Annotated[str, typer.Option(metavar="COLUMN", help="Column of this field, if it has another name.")]
+Column = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Column of this field. Default: the column with the name of the option.")
+]
+ItemColumn = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Column of the ranked item that the outcome is about. Default: item.")
+]
+ValueColumn = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Column of the value of the prediction, such as euros. Default: value.")
+]
+RetractedColumn = Annotated[
+    str,
+    typer.Option(metavar="COLUMN", help="Column that is true if earlier outcomes are withdrawn. Default: retracted."),
+]
 
 
 @app.callback()
@@ -46,9 +58,9 @@ def push(
     time: Column = "",
     prediction_time: Column = "",
     weight: Column = "",
-    item: Column = "",
-    value: Column = "",
-    retracted: Column = "",
+    item: ItemColumn = "",
+    value: ValueColumn = "",
+    retracted: RetractedColumn = "",
     slices: Annotated[
         list[str] | None,
         typer.Option("--slice", metavar="NAME=COLUMN", help="Name of a slice and its column; repeatable."),
@@ -112,7 +124,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = PAGES,
 ) -> None:
-    """Show all outcomes of a prediction, and which of them count."""
+    """Show all outcomes of a prediction, and which of them are used in the evaluation."""
     with report_bad_input():
         from .client import fetch_outcomes
 
@@ -166,7 +178,11 @@ def forget(
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
     id: Annotated[list[str] | None, typer.Option(metavar="ID", help="A prediction's id; repeatable.")] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(metavar="VALUE", help="Subject of the rows (models.NAME.subject); repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Subject of the rows, such as a customer, in the column that models.NAME.subject sets; repeatable.",
+        ),
     ] = None,
     version: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Delete all data of this version; repeatable.")
@@ -175,7 +191,10 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Delete a whole model without asking for confirmation.")] = False,
     url: Url = PAGES,
 ) -> None:
-    """Delete predictions by id or by subject, or the whole model, from all tables and from the disk."""
+    """Delete stored predictions by id or by subject, all data of a version, or all data of a model.
+
+    Without --id, --subject and --version, all data of the model are deleted.
+    """
     with report_bad_input():
         from .client import delete_model, delete_predictions
 

@@ -49,14 +49,20 @@ def replay(
         typer.Option(metavar="FILE", help="Baseline file (.json), or rows to compare with.", parser=file_or_address),
     ] = None,
     window: Annotated[
-        str, typer.Option(metavar="1d", help="Length of the windows of rows. Default: the windows of the model.")
+        str,
+        typer.Option(metavar="1d", help="Length of the windows of --rows. Default: the windows of the model."),
     ] = "",
     url: Annotated[
         str,
-        typer.Option(metavar="URL", help="URL of a running `driftline up` whose windows are replayed, without --rows."),
+        typer.Option(
+            metavar="URL", help="URL of a running `driftline up` whose windows are replayed, if --rows is not given."
+        ),
     ] = "",
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="The model was healthy in all windows, so every alert is a false alarm.")
+        bool,
+        typer.Option(
+            "--quiet", help="Assume that the model was healthy in all windows, and count every alert as a false alarm."
+        ),
     ] = False,
     fail_on_fire: Annotated[
         bool, typer.Option("--fail-on-fire", help="Exit with code 3 if a notification would have been sent.")
@@ -73,7 +79,7 @@ def replay(
         from driftline_processor.readers.errors import BadInput
 
         if rows and url:
-            raise BadInput("--rows and --url: windows come from only one of them; remove the other")
+            raise BadInput("--rows and --url: windows can come from only one of the two; remove one option")
         if not rows and (outcomes or baseline or window):
             raise BadInput("--rows is missing: --outcomes, --baseline and --window need rows in files; add --rows")
         config = _configuration(file)

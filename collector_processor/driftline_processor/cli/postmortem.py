@@ -30,11 +30,17 @@ def postmortem(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="driftline.yaml with the policy, which is also tried with other settings."),
+        typer.Option(
+            metavar="FILE",
+            help="driftline.yaml with the policy, which is then replayed with other settings for comparison.",
+        ),
     ] = None,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Write a postmortem of an alert: onset, messages, actions, recovery, cause, loss, and how to detect it sooner."""
+    """Write a postmortem of an alert.
+
+    It contains the onset, messages, actions, recovery, cause and cost, and shows how to detect such a problem sooner.
+    """
     with report_bad_input():
         from driftline_processor.present.postmortem import postmortem as written_postmortem
         from driftline_processor.readers.errors import BadInput

@@ -33,7 +33,9 @@ def retrain_check(
     data: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[DATA]", help=f"Rows to evaluate, instead of a processor: {ROWS}.", parser=file_or_address
+            metavar="[DATA]",
+            help=f"Rows to evaluate, instead of the data of a running `driftline up`: {ROWS}.",
+            parser=file_or_address,
         ),
     ] = None,
     baseline: Annotated[
@@ -51,23 +53,32 @@ def retrain_check(
     config: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="driftline.yaml with costs, which convert the loss to money. Only with files."
+            metavar="FILE",
+            help="driftline.yaml with the costs of wrong predictions, to convert the loss to money. Only with files.",
         ),
     ] = None,
-    url: Annotated[str, typer.Option(metavar="URL", help="URL of a running `driftline up`. Only without files.")] = "",
-    environment: Annotated[str, typer.Option(metavar="NAME", help="Only this environment. Only without files.")] = "",
+    url: Annotated[str, typer.Option(metavar="URL", help="URL of a running `driftline up`. Not with files.")] = "",
+    environment: Annotated[
+        str, typer.Option(metavar="NAME", help="Use only rows of this environment. Not available with files.")
+    ] = "",
     metric: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Metric of the loss: a mean over predictions, such as accuracy, mae or log_loss."
+            metavar="NAME",
+            help="Metric that measures the degradation: a mean over predictions, such as accuracy, mae or log_loss.",
         ),
     ] = "",
     window: Annotated[
-        str, typer.Option(metavar="7d", help="Length of the windows. Default: the longest length, or all rows.")
+        str,
+        typer.Option(
+            metavar="7d",
+            help="Length of the windows. Default: the longest length of the model; for files without one, all rows.",
+        ),
     ] = "",
     horizon: Annotated[str, typer.Option(metavar="30d", help="How long a new version would be in use.")] = "30d",
     value: Annotated[
-        float | None, typer.Option(metavar="MONEY", help="Cost of one unit of the loss, per prediction.")
+        float | None,
+        typer.Option(metavar="MONEY", help="Cost of one wrong prediction (accuracy), or of one unit of error (mae)."),
     ] = None,
     predictions: Annotated[
         float | None,
@@ -86,7 +97,7 @@ def retrain_check(
         float | None,
         typer.Option(metavar="FRACTION", help="Fraction of the degradation that retraining recovers."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every factor.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all numbers of the calculation.")] = False,
     *,
     columns: ColumnOptions,
 ) -> None:
@@ -104,7 +115,7 @@ def retrain_check(
         if wrong := [f"{name} {number:g}" for name, number, limit in numbers if not 0 <= number <= limit]:
             raise BadInput(f"{wrong[0]}: must be at least 0, and --recovered at most 1")
         if cost is not None and price_sheet is not None:
-            raise BadInput("--cost and --price-sheet: the cost comes from only one of them; remove the other")
+            raise BadInput("--cost and --price-sheet: the cost can come from only one of the two; remove one option")
         if data and (url or environment or price_sheet):
             raise BadInput(
                 "files contain no past training runs; remove --url, --environment and --price-sheet, or the files"
@@ -230,7 +241,7 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
     )
     costs = [cost.amount for usage in used if (cost := prices.cost(usage)) is not None]
     if not costs:
-        raise BadInput(f"--price-sheet {sheet}: it has prices for no recorded training run of {model}; use --cost")
+        raise BadInput(f"--price-sheet {sheet}: it has no price for any recorded training run of {model}; use --cost")
     return RetrainCost(median(costs), prices.currency, "price sheet", len(costs))
 
 

@@ -13,14 +13,16 @@ from .options import Url, report_bad_input
 
 def review(
     quarter: Annotated[str, typer.Option(metavar="2026Q3", help="Quarter to review, in UTC.")] = "",
-    since: Annotated[str, typer.Option("--from", metavar="2026-07-01", help="First day, or for example -30d.")] = "",
+    since: Annotated[
+        str, typer.Option("--from", metavar="2026-07-01", help="First day: a date, or how long ago, such as -30d.")
+    ] = "",
     until: Annotated[str, typer.Option("--to", metavar="2026-10-01", help="Day after the last day.")] = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Output file. Default: standard output.")
     ] = None,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Write the review of a period: models by tier, trends, incidents, decisions and costs."""
+    """Write the review of a period: models by tier (importance), trends, incidents, decisions and costs."""
     with report_bad_input():
         from driftline_processor.readers.errors import BadInput
 

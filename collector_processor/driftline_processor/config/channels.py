@@ -82,7 +82,7 @@ def parse_digest(value: object) -> DigestTimes:
         return DigestTimes((_time_of_day(text.removeprefix("daily at ")),))
     hours = parse_duration(text, "h") / timedelta(hours=1)
     if hours not in (1, 2, 3, 4, 6, 8, 12, 24):
-        raise ValueError(f"'{text:.40}' is not a whole fraction of a day; use 24h, 12h, or 'daily at 09:00'")
+        raise ValueError(f"'{text:.40}' does not divide a day into equal parts; use 24h, 12h, or 'daily at 09:00'")
     return DigestTimes(tuple(time(hour) for hour in range(0, 24, int(hours))))
 
 

@@ -46,7 +46,10 @@ def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Fil
         for key, value in included.items():
             if key not in INCLUDED:
                 problems.append(
-                    Problem("include", f"{path.name}: '{key}' is allowed only in the including file; move it there")
+                    Problem(
+                        "include",
+                        f"{path.name}: '{key}' is allowed only in the file with the key include; move it there",
+                    )
                 )
                 continue
             if value is None:
@@ -115,7 +118,10 @@ def _files(patterns: Sequence[str], folder: Path, problems: list[Problem]) -> li
         files = [path for path in matching if path.is_file()]
         if not files:
             problems.append(
-                Problem("include", f"there is no file '{pattern:.80}'; patterns are relative to the including file")
+                Problem(
+                    "include",
+                    f"there is no file '{pattern:.80}'; patterns are relative to the file with the key include",
+                )
             )
         paths |= dict.fromkeys(files)
     if len(paths) > MOST_FILES:

@@ -90,7 +90,7 @@ class ExporterKeys(Section):
             yield Problem(
                 "",
                 f"sends nothing; add forward: [{forwarded_signals}] or derived: [{derived_signals}], "
-                "or a part of these",
+                "or some of these values",
             )
         yield from self._own_problems(listeners)
 

@@ -131,7 +131,7 @@ class Model(Section):
     )
     positive_class: ClassText | None = Field(
         default=None,
-        description="The class whose probability the score is. Only for binary models.",
+        description="The score is the probability of this class. Only for binary models.",
         examples=['"1"'],
         json_schema_extra={"default": "the value from the sender", "shown": True},
     )
@@ -200,7 +200,7 @@ class Model(Section):
     )
     cluster: Text | None = Field(
         default=None,
-        description="The slice or feature whose equal values mark dependent rows, which [count with their "
+        description="A slice or feature; rows with the same value are dependent, and [count with their "
         "effective sample size](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
         examples=["customer"],
     )
@@ -409,8 +409,8 @@ def _baseline(model: Model) -> Iterator[Problem]:
         yield (
             Problem(
                 "baseline",
-                f"there is no file {model.baseline} (the path is relative to this one); build it with 'driftline "
-                "baseline build'",
+                f"there is no file {model.baseline} (the path is relative to the main configuration file); build the "
+                "baseline with 'driftline baseline build'",
             )
         )
         return

@@ -116,7 +116,9 @@ GREATEST_COST = 1e15
 def _costs(value: object) -> object:
     """Classes as they are compared: true, 1 and "1" are one."""
     if not isinstance(value, Mapping):
-        raise ValueError("costs must map the actual class to the predicted class, as in {1: {0: 500}, 0: {1: 20}}")
+        raise ValueError(
+            "costs must map each actual class to the costs by predicted class, as in {1: {0: 500}, 0: {1: 20}}"
+        )
     read: dict[str, dict[str, float]] = {}
     for actual, row in value.items():
         if not isinstance(row, Mapping):

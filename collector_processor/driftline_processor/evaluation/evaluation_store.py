@@ -290,7 +290,7 @@ class EvaluationStore:
             except Exception as error:
                 if is_of_all(error) or is_of_memory(error):
                     raise
-                _log.exception("windows of %s of series %d could not be continued", name, series)
+                _log.exception("windows of %s of series %d could not be compared with earlier windows", name, series)
                 changed = {}
             del self._arrived[series, name]
             if changed:

@@ -234,7 +234,7 @@ class Evaluator:
             if is_of_all(error):
                 raise  # all of them go on waiting
             if len(windows) > 1:
-                _log.debug("windows are evaluated one by one: %r", error)
+                _log.debug("windows could not be evaluated together and are evaluated one by one: %r", error)
                 for series_window in windows:
                     self._evaluate([series_window])
                 return

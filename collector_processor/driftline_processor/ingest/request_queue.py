@@ -168,7 +168,7 @@ class RequestQueue:
                 with self._writing:
                     self._commit(waiting)
             except Exception as error:
-                _log.exception("the writer of requests failed; it continues")
+                _log.exception("requests could not be written; the writer continues to run")
                 for _, _, future in waiting:
                     if not future.done():
                         future.set_exception(error)

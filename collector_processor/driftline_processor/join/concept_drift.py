@@ -80,7 +80,9 @@ class ConceptWatch:
                 self._streams.setdefault(row["series"], {})[row["slice"]] = stream
                 if why := stream.watch.anew:
                     _log.warning(
-                        "concept drift of %s starts again, and keeps the changes it detected: %s", series.key.model, why
+                        "detection of concept drift of %s starts again; the detected changes are kept: %s",
+                        series.key.model,
+                        why,
                     )
 
     def feed(self, series: Series, rows: pa.Table) -> None:
@@ -111,7 +113,7 @@ class ConceptWatch:
 
     def _restart(self, series: Series, streams: ModelStreams, name: str) -> None:
         """Begin a stream anew, in which something went wrong."""
-        _log.exception("concept drift of %s could not be computed; it starts again", series.key.model)
+        _log.exception("concept drift of %s could not be computed; its detection starts again", series.key.model)
         streams.streams.pop(name, None)
         streams.stream(name)
         self._changed.add((series.number, name))

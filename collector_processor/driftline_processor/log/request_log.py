@@ -364,7 +364,7 @@ class RequestLog:
             try:
                 going = self._turn(group, letting_go)
             except Exception as error:
-                _log.exception("the writer of the log failed; it continues")
+                _log.exception("the request log could not be written; the writer continues to run")
                 with self._changed:
                     self._pace.give_up()
                 self._refuse([future for _, future in group], f"a request could not be written ({error})")
@@ -512,7 +512,7 @@ class RequestLog:
         if self.outage is not None:
             self.outage = None
             if not self._quiet:
-                _log.warning("driftline: storage.directory: %s is used again", self._folder)
+                _log.warning("driftline: storage.directory: %s can be written again", self._folder)
 
     def _probe(self) -> None:
         """Write a blank after an outage: where nobody sends to a processor that is not ready, nothing else would."""
@@ -590,7 +590,11 @@ class RequestLog:
             labels = {attributes.DRIFTLINE_DESTINATION: reader.name, attributes.DRIFTLINE_SIGNAL: signal}
             self._counters.add(metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS, requests, labels)
         if lost:
-            _log.warning("%s: is lagging too far; its oldest %s requests are dropped", reader.name, f"{lost.total():,}")
+            _log.warning(
+                "%s: is too far behind the incoming requests; its oldest %s requests are dropped",
+                reader.name,
+                f"{lost.total():,}",
+            )
 
     def _remove_before(self, position: int) -> None:
         """Remove files that hold nothing from a position on; the one that is appended to stays."""

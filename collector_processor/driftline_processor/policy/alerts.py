@@ -486,7 +486,7 @@ def _alert(row: dict[str, Any]) -> Alert:
     if alert.severity not in SEVERITIES:
         raise ValueError(f"{alert.severity!r} is not a severity of an alert")
     if not {alert.state, alert.said} <= {*_STATES, ""}:
-        raise ValueError(f"the state {alert.state!r} or the notified state {alert.said!r} is not a state of a model")
+        raise ValueError(f"the state {alert.state!r} or the notified state {alert.said!r} is not a valid state")
     return alert
 
 

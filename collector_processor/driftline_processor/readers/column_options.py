@@ -90,8 +90,10 @@ class ColumnOptions(Struct, frozen=True):
     time: Annotated[str, Option("Column of the time of the prediction", "COL")] = ""
     id: Annotated[str, Option("Column of the prediction id, by which outcomes are joined", "COL")] = ""
     classes: Annotated[tuple[str, ...], Option("Classes, in the order of the score columns", "X,Y", values=True)] = ()
-    positive_class: Annotated[str, Option("Class whose probability the score is", "X", values=True)] = ""
-    threshold: Annotated[float | None, Option("Score from which the positive class is predicted", "T")] = None
+    positive_class: Annotated[str, Option("The score is the probability of this class", "X", values=True)] = ""
+    threshold: Annotated[
+        float | None, Option("The positive class is predicted if the score is at least this threshold", "T")
+    ] = None
     quantiles: Annotated[
         tuple[str, ...],
         Option("Quantiles that a regression predicts, in the order of the score columns", "0.1,0.5,0.9", values=True),
@@ -99,7 +101,7 @@ class ColumnOptions(Struct, frozen=True):
     features: Annotated[tuple[str, ...], Option("Features. Default: all other columns", "COL,COL")] = ()
     text_features: Annotated[
         tuple[str, ...],
-        Option("Features that are documents, or 'none'. Default: detected from the values", "COL,COL"),
+        Option("Features that contain free text, or 'none'. Default: detected from the values", "COL,COL"),
     ] = ()
     slices: Annotated[
         tuple[str, ...],
@@ -108,8 +110,8 @@ class ColumnOptions(Struct, frozen=True):
     seasonality: Annotated[
         str,
         Option(
-            "Compare with the same hours, weekdays or hours of the week; 'none' compares with all. "
-            "Default: the seasons found in the reference",
+            "Compare only with baseline rows of the same hour, weekday or hour of the week; "
+            "'none' compares with all baseline rows. Default: the seasons found in the baseline",
             "hour|weekday|hour_of_week|none",
         ),
     ] = ""
@@ -117,11 +119,14 @@ class ColumnOptions(Struct, frozen=True):
         str, Option("Time zone of days and hours, such as 'Europe/Paris'. Default: the baseline's, or UTC", "ZONE")
     ] = ""
     ignore_time: Annotated[
-        bool, Option("Treat the reference rows as independent, without differences between days and hours")
+        bool, Option("Treat the baseline rows as independent, and ignore differences between days and hours")
     ] = False
-    items: Annotated[str, Option("Column of the items of a ranking, best first: lists, or their JSON", "COL")] = ""
+    items: Annotated[
+        str, Option("Column of the ranked items, best first; each value is a list, or a list written as JSON", "COL")
+    ] = ""
     version_column: Annotated[
-        str, Option("Column of the version that predicted: with outcomes, versions are compared", "COL")
+        str,
+        Option("Column of the version that made the prediction. If there are outcomes, versions are compared", "COL"),
     ] = ""
     latency: Annotated[
         str, Option("Column of the duration of the call in seconds, or in milliseconds if it ends in _ms", "COL")
@@ -137,7 +142,8 @@ class ColumnOptions(Struct, frozen=True):
         str, Option("Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'", "FORMAT")
     ] = ""
     cluster: Annotated[
-        str, Option("Column whose equal values mark dependent rows, such as a customer or a machine", "COL")
+        str,
+        Option("Rows with the same value in this column are dependent, such as rows of one customer or machine", "COL"),
     ] = ""
 
     @property

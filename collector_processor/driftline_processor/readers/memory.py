@@ -122,7 +122,9 @@ def _of_mapping(name: str, values: Any) -> Any:
 
 
 def _too_large(name: str) -> ValueError:
-    return ValueError(f"column {name!r}: an integer has more than 64 bits; cast the column to leave it out")
+    return ValueError(
+        f"column {name!r}: an integer has more than 64 bits; cast the column to another type, or leave it out"
+    )
 
 
 def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:

@@ -231,7 +231,7 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat) ->
 
             source = NdjsonSource(path, say, text)
         else:
-            raise NotImplementedError(f"{kind} has a suffix in format_of and no source here")
+            raise NotImplementedError(f"{kind} is a format of format_of, but has no source class")
     if not source.rows:
         raise BadInput(f"{path}: the file has columns but no rows")
     return source

@@ -206,7 +206,10 @@ def named_part(query_params: QueryParams) -> tuple[str, int] | None:
     if upload is None and part is None:
         return None
     if not upload or len(upload) > MAX_UPLOAD or part is None or not _NUMBER.fullmatch(part):
-        raise UnusableField(f"a part needs ?upload=NAME&part=0: a name of 1 to {MAX_UPLOAD} characters and a number")
+        raise UnusableField(
+            "a part of an upload needs ?upload=NAME&part=0: the name of the upload with "
+            f"1 to {MAX_UPLOAD} characters, and the number of the part"
+        )
     return upload, int(part)
 
 

@@ -406,9 +406,7 @@ class State:
     def close(self) -> None:
         """Close the file, after :meth:`finish`; it opens as well if something still works on it."""
         if self._working():
-            _log.warning(
-                "a database statement does not end, so the state is left as after a crash; no stored data is lost"
-            )
+            _log.warning("a database statement is still running, so the database is not closed; no stored data is lost")
             return
         self.log.stop()
         self.parts.close()

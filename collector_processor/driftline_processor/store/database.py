@@ -443,7 +443,9 @@ class Store:
         self.outage = None
         if self._told:
             lasted = time.monotonic() - self._since
-            _log.warning("driftline: storage.directory: %s is used again, after %.0f s", self.path.parent, lasted)
+            _log.warning(
+                "driftline: storage.directory: %s can be written again, after %.0f s", self.path.parent, lasted
+            )
 
     def _check_room(self) -> None:
         """Write what the log needs to become part of the file; OSError where there is no room for it."""
@@ -528,7 +530,7 @@ class Store:
         try:
             if not idle:
                 raise StorageError(
-                    f"storage.directory: {self.path} was in use for {_PATIENCE} s without a pause; try again"
+                    f"storage.directory: {self.path} was in use by other queries for {_PATIENCE} s; try again"
                 )
             self._exchange(fresh)
         finally:
@@ -544,7 +546,7 @@ class Store:
         try:
             log = self.path.with_name(f"{self.path.name}.wal")
             if log.exists():
-                raise StorageError(f"storage.directory: {log} still exists; the database file is not replaced")
+                raise StorageError(f"storage.directory: {log} still exists, so the database file is not replaced")
             fresh.chmod(0o600)
             os.replace(fresh, self.path)
             synced(self.path.parent)
@@ -591,7 +593,7 @@ def left_behind(directory: Path) -> Iterator[Store]:
     Raises StorageError when there is none, or a processor that runs has it open.
     """
     if not (directory / _FILE).exists():
-        raise StorageError(f"{directory}: contains no state of a processor; use its storage.directory")
+        raise StorageError(f"{directory}: contains no state of a processor; use the processor's storage.directory")
     store = Store(directory)
     try:
         yield store

@@ -148,8 +148,7 @@ class MappedRoutes:
         near = difflib.get_close_matches(route, served, 3, 0.65)
         logger.warning(
             "driftline: %s: no application in this process has the route %r, so its requests are not recorded; %s: "
-            "use the method and the path that clients of the application call, including prefixes and mounts, "
-            "such as %r",
+            "in the route, use the method and the path that clients call, including prefixes and mounts, such as %r",
             plan.model.name,
             route,
             f"similar routes are {', '.join(map(repr, near))}" if near else "there is no similar route",

@@ -125,7 +125,7 @@ class Baseline(Document):
             version: Version of the model.
             classes: Classes in the order of the score columns. Default: the values in ``actual`` and ``predicted``.
             positive_class: Positive class. Default: the last class of (0, 1), (False, True) or ("0", "1").
-            threshold: Score from which the positive class is predicted, 0 to 1.
+            threshold: The positive class is predicted if the score is at least this threshold, 0 to 1.
             quantiles: Levels that a regression predicts, in the order of its score columns.
             features: Names of the features; for a 2-D array, names of its columns. Default: all columns without another
                 role and without times.
@@ -176,11 +176,17 @@ class Baseline(Document):
         columns = FrameColumns(score, predicted, actual, time, id, features, slices)
         if callable(X):
             if predict is not None:
-                raise ValueError("predict: importance by permutation needs a frame in memory; pass importance=")
+                raise ValueError(
+                    "predict: permutation importance needs all rows in memory; pass the importance of each feature "
+                    "with importance="
+                )
             names: Columns = {}
             built = build(lambda: _rows_of_batches(X(), description, columns, names), description)
             if not built.pane.rows:
-                raise ValueError("the batches can be read only once, and two passes are needed; open them in X() anew")
+                raise ValueError(
+                    "the batches can be read only once, but they are read twice; "
+                    "let the function X open the batches again at each call"
+                )
             baseline = cls(
                 *(model, version, built.task, built.bins, built.pane, names), texts=built.texts, extras=built.extras
             )

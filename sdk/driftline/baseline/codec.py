@@ -232,14 +232,18 @@ def _entries(
     shape: list[int] = lengths.tolist()
     # the product of Python's integers does not overflow
     if lengths.ndim != 1 or (lengths < 0).any() or math.prod(shape) > MOST_ENTRIES:
-        raise _error(_at(path, "shape"), f"must be lengths of at most {MOST_ENTRIES:,} entries together")
+        raise _error(_at(path, "shape"), f"must be lengths with a product of at most {MOST_ENTRIES:,} entries")
     if steps.ndim != 1 or steps.shape != values.shape:
         raise _error(path, f"has {steps.size} steps but {values.size} values")
     if (steps < 0).any() or (steps[1:] == 0).any() or (steps >= max(math.prod(shape), 1)).any():
-        raise _error(_at(path, "steps"), f"must lead from entry to entry of {math.prod(shape)}")
+        raise _error(
+            _at(path, "steps"), f"must be steps that lead from one of the {math.prod(shape)} entries to a later one"
+        )
     positions = np.cumsum(steps)
     if len(positions) and positions[-1] >= math.prod(shape):
-        raise _error(_at(path, "steps"), f"must lead from entry to entry of {math.prod(shape)}")
+        raise _error(
+            _at(path, "steps"), f"must be steps that lead from one of the {math.prod(shape)} entries to a later one"
+        )
     return shape, positions, values
 
 

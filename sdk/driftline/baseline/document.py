@@ -81,7 +81,8 @@ def parse(kind: type[T], text: str, where: str) -> T:
         raise ValueError(f"{where}: this is not a baseline: it is nested too deeply; {_REBUILD}") from None
     if isinstance(root, dict) and "schema" not in root:
         raise ValueError(
-            f"{where}: this is not a baseline, for it has no 'schema'; rows in JSON are a list, or one per line"
+            f"{where}: this is not a baseline, because it has no 'schema'; if the file contains rows, "
+            "write them as a JSON list, or as one JSON object per line"
         )
     schema = root.get("schema") if isinstance(root, dict) else None
     if schema != SCHEMA:
@@ -125,7 +126,8 @@ def _check_task(task: Task) -> None:
     classes = task.classes
     if task.has_threshold and (len(classes) > 2 or (len(classes) == 2 and task.positive_class not in ("", *classes))):
         raise ValueError(
-            f"task.positive_class: must be one of two classes, but is {task.positive_class!r} of {classes}"
+            f"task.positive_class: must be one of two classes, but is {task.positive_class!r}, "
+            f"and the classes are {classes}"
         )
     if not 0 <= task.threshold <= 1:
         raise ValueError("task.threshold: must be a number between 0 and 1")
@@ -150,7 +152,7 @@ def _check_lengths(pane: Pane, bins: ModelBins, task: Task) -> None:
         if unbinned is not None:
             width_by_part[name] = unbinned
         if values.ndim != 1 or (name in width_by_part and len(values) != width_by_part[name]):
-            raise ValueError(f"pane.parts.{name}: has {values.size} entries where {width_by_part.get(name)} belong")
+            raise ValueError(f"pane.parts.{name}: has {values.size} entries, but needs {width_by_part.get(name)}")
         if name.startswith("feature:") and name not in width_by_part:
             raise ValueError(f"pane.parts.{name}: counts a feature that has no bins")
     for name in ("rows", *(f"feature:{feature}" for feature in bins.features)):

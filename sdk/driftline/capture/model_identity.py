@@ -143,8 +143,8 @@ def most_features(requested: bool | None, capture: Capture) -> int:
     if capture != "features":
         if requested is False:
             raise ValueError(
-                f"capture={capture!r} keeps features in the process, so drift is detected only in their distributions; "
-                "remove distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
+                f"capture={capture!r} does not send features, so drift can be detected only from their distributions, "
+                "which are turned off; remove distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
             )
         return MOST_FEATURES
     if requested is None:

@@ -115,7 +115,8 @@ class ModelDistributions:
         model = block.identity.name
         if FAULTS.once(f"features {model}"):
             logger.info(
-                "driftline: %s: the distributions of %d features are sent as metrics, but not of %s and others (%s)",
+                "driftline: %s: the distributions of %d features are sent as metrics, "
+                "but those of %s and other features are not (%s)",
                 model,
                 len(self.features),
                 name,

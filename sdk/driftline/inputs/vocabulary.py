@@ -121,7 +121,7 @@ class Vocabulary:
     def check(self) -> None:
         """Raise ``ValueError`` for hashes of another width, or too many of them."""
         if len(self.hashes) % _WIDTH or len(self.hashes) > _WIDTH * MOST_WORDS:
-            raise ValueError(f"hashes must be at most {MOST_WORDS:,}, of {_WIDTH} bytes each")
+            raise ValueError(f"there must be at most {MOST_WORDS:,} hashes, of {_WIDTH} bytes each")
 
 
 def sample(texts: Sequence[str]) -> Sequence[str]:

@@ -126,9 +126,12 @@ class Projection:
         if self.bandwidth <= 0:
             raise ValueError("bandwidth must be a finite number above 0")
         if len(self.spectrum) > WIDTH or not all(0 < variance <= 1 for variance in self.spectrum):
-            raise ValueError(f"spectrum must hold at most {WIDTH} numbers above 0, at most 1")
+            raise ValueError(f"spectrum must have at most {WIDTH} numbers, each above 0 and at most 1")
         if len(self.axes) > min(AXES, len(self.spectrum)) or any(len(axis) != WIDTH for axis in self.axes):
-            raise ValueError(f"axes must be at most {AXES}, no more than spectrum has, of {WIDTH} numbers each")
+            raise ValueError(
+                f"there must be at most {AXES} axes, not more than spectrum has numbers, "
+                f"and each axis must have {WIDTH} numbers"
+            )
 
 
 @lru_cache(maxsize=16)

@@ -107,7 +107,7 @@ def merge(panes: Iterable[Pane]) -> Pane:
             elif total[name].shape != values.shape:
                 raise ValueError(
                     f"panes cannot be merged: part {name!r} has {len(total[name])} and {len(values)} entries; "
-                    "only panes that were folded over the same bins can be merged"
+                    "only panes that were counted with the same bins can be merged"
                 )
             else:
                 total[name] += values

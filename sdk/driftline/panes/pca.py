@@ -105,9 +105,9 @@ class Space:
         """Raise ``ValueError`` for too few features, and for components of another number of them."""
         d = len(self.places)
         if d < 2:
-            raise ValueError("places must be those of two features or more")
+            raise ValueError("places must contain two features or more")
         if self.components.ndim != 2 or not 0 < len(self.components) < d or self.components.shape[1] != d:
-            raise ValueError(f"components must be fewer rows than features, of {d} numbers each")
+            raise ValueError(f"components must have fewer rows than there are features, and {d} numbers in each row")
 
 
 def rest_of(components: F64) -> F64:

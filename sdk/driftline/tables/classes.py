@@ -175,7 +175,7 @@ def resolve_task(
         if not positive:
             raise ValueError(
                 f"classes are {texts}, and the positive class is unknown; "
-                f"pass positive_class={texts[0]!r} or {texts[1]!r}, the class whose probability the score is"
+                f"pass positive_class={texts[0]!r} or {texts[1]!r}, the class whose probability is the score"
             )
         if positive not in texts:
             raise ValueError(f"positive_class is {positive!r}, which is not one of the classes {texts}")

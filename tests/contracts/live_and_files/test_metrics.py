@@ -167,7 +167,7 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
         ('metrics: ["recall[*]"]', "'recall[*]' is not computed per class"),
         ("costs: {2: {0: 1}}", "2 is not in classes (0, 1); use one of them"),
         ("costs: {1: {0: dear}}", "the cost of predicting 0 for the class 1 is 'dear'; use a number"),
-        ("costs: 500", "costs must map the actual class to the predicted class, as in"),
+        ("costs: 500", "costs must map each actual class to the costs by predicted class, as in"),
         ("costs: {1: 500}", "the costs of 1 must be given by predicted class, as in"),
     ],
 )

@@ -391,7 +391,7 @@ def test_a_query_that_hangs_is_given_up_and_few_hang_at_a_time(
             series.turn()
         assert (hanging.begun, hanging.cancelled) == (MOST_HUNG, MOST_HUNG)
         assert str(series.queries.sentence()).endswith(
-            f"{MOST_HUNG} queries of the database do not end; the next one starts when one of them ends"
+            f"{MOST_HUNG} database queries have not ended; the next query starts when one of them ends"
         )
         hanging.go_on.set()
         for thread in reader._hung:

@@ -76,7 +76,7 @@ def test_a_swap_is_with_the_input_that_lies_farthest() -> None:
 def test_a_number_has_no_label_to_be_swapped_with() -> None:
     sent = traffic()
     alone = replace(sent, features={name: sent.features[name] for name in ("age", "plan")})
-    with pytest.raises(BadInput, match="there is no other input that is a number to swap with 'age'"):
+    with pytest.raises(BadInput, match="no other input is a number, so 'age' cannot be swapped"):
         broken("swapped-columns", alone, "age")
 
 

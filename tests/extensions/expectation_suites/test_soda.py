@@ -47,7 +47,7 @@ checks for orders:
 
 LEFT_OUT = [
     ("missing_percent(mail) < 5%:\n      missing values: [N/A]", "'missing values' is not supported"),
-    ("missing_count(mail) < 5", "a number of rows depends on the size of the data"),
+    ("missing_count(mail) < 5", "a limit in rows depends on the size of the data"),
     ("duplicate_count(a, b) = 0", "it has several columns"),
     ("duplicate_percent(a) < 1%", "only '= 0' is supported"),
     ("values in (country) must exist in countries (code)", "it compares with another dataset"),

@@ -27,7 +27,7 @@ from tests.support.service import Service
 
 MAPPED: dict[str, Any] = {"POST /predict": {"score": "p"}}
 FIX = (
-    "use the method and the path that clients of the application call, including prefixes and mounts, such as "
+    "in the route, use the method and the path that clients call, including prefixes and mounts, such as "
     "'POST /v1/predict'"
 )
 SILENT = (

@@ -229,13 +229,17 @@ def test_what_promql_cannot_say_is_left_out_with_the_reason() -> None:
         }
     )
     assert reasons(known) == {
-        "policies.traffic.when": "the number of predictions per window is not a metric; let Driftline notify you of it",
+        "policies.traffic.when": (
+            "the number of predictions per window is not a metric; let Driftline send the notification"
+        ),
         "policies.missing.when": "the fraction of missing values of age is not a metric; use the alert DataFault",
-        "policies.grave.when": "the metric of faults also counts minor faults; use the alert DataFault for all of them",
-        "policies.sure.when": "the interval of recall in country=NL is not a metric; remove significant",
+        "policies.grave.when": (
+            "the metric of data faults also counts minor faults; use the alert DataFault, which includes them"
+        ),
+        "policies.sure.when": "the confidence interval of recall in country=NL is not a metric; remove 'significant'",
         "policies.no-baseline.when": "the baseline has no drift_fraction to compare with; use a number",
         "policies.hovers.resolve": "PromQL does not know which alerts fired; "
         "the alert is over when the condition has not held for cool_down",
     }
-    assert "# policies.grave.when: is not exported: the metric of faults" in rules_of_models(known).text
+    assert "# policies.grave.when: is not exported: the metric of data faults" in rules_of_models(known).text
     assert len(alerts(known)) == 1

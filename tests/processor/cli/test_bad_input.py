@@ -92,7 +92,7 @@ def test_a_directory(run: Run, folder: Path) -> None:
          "task is 'bin'; it must be 'binary', 'multiclass', 'regression' or 'ranking'"),
         (["--task", "binary", "--score", "x", "--classes", "stays,leaves"],
          "classes are ('stays', 'leaves'), and the positive class is unknown; "
-         "pass --positive-class 'stays' or 'leaves', the class whose probability the score is"),
+         "pass --positive-class 'stays' or 'leaves', the class whose probability is the score"),
         (["--task", "multiclass", "--score", "x"],
          "--classes is missing: list the classes, in the order of the score columns"),
         (["--window", "1x"],

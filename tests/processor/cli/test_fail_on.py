@@ -108,7 +108,7 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("drift.score.state == 1", "'state' is text; compare a number, such as methods.psi.value or drift.fraction"),
         ("drift.features.temp.size > 1", "'size' is text; " + COMPARE),
         ("drift.features.temp.methods.kss.value > 1", "no method 'kss'; did you mean 'ks'?"),
-        ("concept.state > 1", "no number 'state' in the concept; available: rise, before, after, outcomes"),
+        ("concept.state > 1", "concept has no number 'state'; available: rise, before, after, outcomes"),
         ("drift.features.temp > 1", "'temp' " + NO_VALUE),
         ("drift.score.temp.rows > 1", "'temp.rows' " + NO_VALUE),
         ("performance.realized.auc.value > 1", "'auc' is not a metric of a binary model; did you mean 'roc_auc'?"),

@@ -123,7 +123,7 @@ policies:
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--rows", "a.csv", "--url", "x"], "--rows and --url: windows come from only one of them"),
+        (["--rows", "a.csv", "--url", "x"], "--rows and --url: windows can come from only one of the two"),
         (["--baseline", "b.json"], "--rows is missing"),
         (["--rows", "nowhere.csv", "--baseline", "nowhere.json"], "nowhere.json: no such file"),
         (["--url", "127.0.0.1:9"], "no response from http://127.0.0.1:9"),

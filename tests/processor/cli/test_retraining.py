@@ -51,7 +51,7 @@ def test_files_are_weighed_as_a_processor_weighs(tmp_path: Path, wrong: float, c
         (["--metric", "roc_auc"], "--metric roc_auc: must be a mean over predictions; available: cost_per_prediction"),
         (["--horizon", "soon"], "--horizon soon: use hours, days or weeks, such as 30d"),
         (["--url", "http://127.0.0.1:1"], "files contain no past training runs; remove --url"),
-        (["--cost", "1", "--price-sheet", "p.json"], "--cost and --price-sheet: the cost comes from only one of them"),
+        (["--cost", "1", "--price-sheet", "p.json"], "--cost and --price-sheet: the cost can come from only one"),
     ],
 )
 def test_options_that_contradict_are_named(tmp_path: Path, options: list[str], said: str) -> None:

@@ -141,7 +141,7 @@ def problems(folder: Path, text: str) -> list[str]:
         (
             "kubernetes/a",
             ROLLOUT.replace("Rollout", "rollout"),
-            "kind: 'rollout' is not a kind of Kubernetes; did",
+            "kind: 'rollout' is not a kind of Kubernetes resource; did",
         ),
         ("kubernetes/a", ROLLOUT.replace("Rollout", "Rolout"), "api_version: is required for Rolout; use for example"),
         ("kubernetes/a", OTHER, "actions.kubernetes/a.patch: is missing, and Driftline has no default rollback"),
@@ -154,7 +154,7 @@ def problems(folder: Path, text: str) -> list[str]:
         ("kubernetes/a", f"{SELDON}, traffic: {{a: 60, b: 50}}", "traffic: is 110 % in total; the percentages must"),
         ("kubernetes/a", f"{ROLLOUT}, traffic: {{a: 100}}", "traffic: works only with a SeldonDeployment; use patch"),
         ("kubernetes/a", f"{ROLLOUT}, subresource: scale", "patch: is missing, but subresource and patch_type"),
-        ("kubernetes/a", f"{ROLLOUT}, server: https://h", "token: is missing, and the token of a pod is not valid for"),
+        ("kubernetes/a", f"{ROLLOUT}, server: https://h", "token: is missing; the token of Driftline's own pod is not"),
         ("kubernetes/a", f"{ROLLOUT}, server: http://h, token: x", "server: is not encrypted, so others could read"),
         ("kubernetes/a", f"{ROLLOUT}, token: x, token_file: y", "token: is set together with token_file"),
         ("kubernetes/a", f"{ROLLOUT}, patch: {{spec: {{pausd: true}}}}", "a.patch.spec.pausd: there is no such field;"),

@@ -147,7 +147,7 @@ def test_keys_that_do_not_go_together_are_an_error_at_start(keys: dict[str, Any]
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"digest": "5h"}, "'5h' is not a whole fraction of a day; use 24h, 12h, or 'daily at 09:00'"),
+        ({"digest": "5h"}, "'5h' does not divide a day into equal parts; use 24h, 12h, or 'daily at 09:00'"),
         ({"digest": "daily at 25:00"}, "'25:00' is not a time of day; use HH:MM, for example 09:00"),
         ({"quiet": {"from": "22:00"}}, "must have both from and to, as in {from: 22:00, to: 07:00}"),
         (

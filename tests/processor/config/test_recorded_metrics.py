@@ -92,14 +92,14 @@ def test_one_metric_says_how_many_rows_there_were(tmp_path: Path, text: str, row
             "b: contains x, but a contains the same, so every row would count twice; remove one of",
         ),
         ("{a: {feature: x, rows: y}}", "a.rows: 'y' is a feature, which works only with feature_attribute; use 'row"),
-        ("{a: {feature_attribute: f}}", "a.rows: no metric gives the number of rows; set it to the feature whose"),
+        ("{a: {feature_attribute: f}}", "a.rows: no metric gives the number of rows; set it to a feature that"),
         (
             "{a: {feature_attribute: f, rows: true}}",
-            "a.rows: is true, but the metric has several features; use the one whose values",
+            "a.rows: is true, but the metric has several features; use the name of a feature",
         ),
         (
             "{a: {duration: true, gauge: true}}",
-            "a.gauge: a gauge has one value for many rows, so it cannot give every duration",
+            "a.gauge: a gauge has one value for many rows, so it cannot give the duration",
         ),
         ("{a: {score: true}}", "a.score: needs the model's task; add it next to metrics"),
         (

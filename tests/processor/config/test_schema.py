@@ -63,7 +63,7 @@ def test_methods_are_chosen_per_model_and_per_feature(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("{method: kss}", "models.churn.method: 'kss' is not a drift method; use one of anderson_darling, chi2,"),
-        ("{method: hellinger}", "models.churn.method: 'hellinger' has no p-value, so it cannot decide; put it under"),
+        ("{method: hellinger}", "models.churn.method: 'hellinger' has no p-value, so it cannot decide"),
         ("{methods: [5]}", "models.churn.methods: '5' is not a string; put it in quotes"),
         (
             "{features: {age: {methods: [emd]}}}",
@@ -110,7 +110,7 @@ ONE_PROBLEM = [
     ("models: {churn: {windows: [25]}}", "models.churn.windows: '25' has no unit; use '25h' or '25m'"),
     (
         "models: {churn: {windows: [7m]}}",
-        "models.churn.windows: '7m' is not a whole number of 5-minute panes; use '5m' or '10m'",
+        "models.churn.windows: '7m' is not a multiple of 5 minutes; use '5m' or '10m'",
     ),
     (
         "models: {churn: {windows: []}}",
@@ -213,7 +213,7 @@ ONE_PROBLEM = [
     (
         "exporters: {otlp/a: {endpoint: 'a:1'}}",
         "exporters.otlp/a: sends nothing; add forward: [traces, metrics, logs, records] or derived: [metrics, "
-        "traces, logs], or a part of these",
+        "traces, logs], or some of these values",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [spans]}}",
@@ -446,11 +446,11 @@ def test_a_baseline_is_looked_for_beside_the_file_and_must_load(tmp_path: Path) 
     problems = [*map(str, validate_file(write(tmp_path, "models: {churn: {baseline: churn.baseline.json}}")))]
     assert problems == [
         f"models.churn.baseline: there is no file {tmp_path / 'churn.baseline.json'} "
-        "(the path is relative to this one); build it with 'driftline baseline build'"
+        "(the path is relative to the main configuration file); build the baseline with 'driftline baseline build'"
     ]
     (tmp_path / "churn.baseline.json").write_text("{}")
     [problem] = [*map(str, validate_file(tmp_path / "driftline.yaml"))]
-    said = f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: this is not a baseline, for it has no 'schema'"
+    said = f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: this is not a baseline, because it has no"
     assert problem.startswith(said)
 
 
@@ -672,7 +672,8 @@ def test_links_are_as_they_are_written(tmp_path: Path) -> None:
         ),
         (
             "trace_url: 'http://localhost:16686/{trace_id!r}'",
-            "trace_url: 'http://localhost:16686/{trace_id!r}' has a format after {trace_id}; use only {trace_id}",
+            "trace_url: 'http://localhost:16686/{trace_id!r}' has a format inside the braces of {trace_id}; "
+            "use only {trace_id}",
         ),
         (
             "trace_url: 'http://localhost:16686/{trace_id'",

@@ -527,7 +527,7 @@ def test_windows_that_cannot_be_continued_take_no_others_with_them(
     for _ in range(2):
         evaluations.write(patient=False)
     assert [len(evaluations.history(series)) for series in (1, 2)] == [0, 1]
-    assert caplog.text.count("could not be continued") == 1
+    assert caplog.text.count("could not be compared with earlier windows") == 1
     store.close()
 
 

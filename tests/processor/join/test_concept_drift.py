@@ -230,7 +230,7 @@ def test_a_detector_whose_state_cannot_be_read_begins_anew_and_the_log_says_so(
     with caplog.at_level(logging.WARNING, "driftline_processor.join.concept_drift"):
         state = open_state()
     assert (
-        "concept drift of churn starts again, and keeps the changes it detected: "
+        "detection of concept drift of churn starts again; the detected changes are kept: "
         "the state of ADWIN cannot be read" in caplog.text
     )
     tell(state, clock, 300, N)

@@ -299,7 +299,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(
         assert everything(reader, log) == ["a", "b", "c"]
     assert [record.getMessage() for record in caplog.records] == [
         f"driftline: {said}, and driftline continues by itself",
-        f"driftline: storage.directory: {tmp_path} is used again",
+        f"driftline: storage.directory: {tmp_path} can be written again",
     ]
     with opened(tmp_path) as (log, counters):
         assert everything(log.reader("slow", 0), log) == ["a", "b", "c"]
@@ -340,7 +340,7 @@ def test_a_destination_that_is_too_far_behind_loses_its_oldest_and_they_are_coun
         assert kept == numbered(40)[-len(kept) :]
         assert 4 <= len(kept) < 20
         assert counted(counters, m.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 40 - len(kept)
-    assert "otlp/slow: is lagging too far; its oldest" in caplog.text
+    assert "otlp/slow: is too far behind the incoming requests; its oldest" in caplog.text
 
 
 def test_a_reader_that_may_lose_nothing_makes_senders_wait(tmp_path: Path) -> None:

@@ -204,5 +204,5 @@ def test_the_state_that_was_left_behind_tells_the_same(tmp_path: Path) -> None:
     assert left is not None
     assert left.to_json() == running.to_json()
     assert production_of_state(tmp_path / "state", ModelKey("risk"), NOON - DAY, NOON + DAY) is None
-    with pytest.raises(StorageError, match=r"contains no state of a processor; use its storage\.directory"):
+    with pytest.raises(StorageError, match=r"contains no state of a processor; use the processor's storage\.directory"):
         production_of_state(tmp_path / "none", KEY, 0, NOON)

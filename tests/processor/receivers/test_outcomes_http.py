@@ -126,7 +126,7 @@ BAD: list[tuple[object, str]] = [
     ({"id": "a", "actual": 1, "weight": "2"}, "weight is a string; send a number"),
     (
         {"id": "a", "actual": 1, "time": "noon"},
-        "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262",
+        "time is 'noon'; send a time from 1970 to 2262 as ISO 8601 (2026-11-20T08:00:00Z) or as unix seconds, ms or ns",
     ),
     ({"id": "a", "actual": 1, "time": -5}, "time is not a time between 1970 and 2262"),
     ({"id": "a", "actual": 1, "time": 10**30}, "time is not a time between 1970 and 2262"),
@@ -199,7 +199,8 @@ def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
         {"index": 4, "reason": "the line does not have 5 cells, as the header has"},
         {
             "index": 5,
-            "reason": "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262",
+            "reason": "time is 'noon'; send a time from 1970 to 2262 as ISO 8601 (2026-11-20T08:00:00Z) "
+            "or as unix seconds, ms or ns",
         },
         {"index": 6, "reason": "weight is not a number from 1e-12 to 1e12 (1 / the probability of review)"},
         {"index": 8, "reason": "the line does not have 5 cells, as the header has"},

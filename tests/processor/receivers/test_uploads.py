@@ -83,7 +83,7 @@ def test_a_part_is_named_by_both_its_upload_and_its_number(running: StateWithRou
     headers = {"content-type": "text/csv"}
     answer = running.client.post(f"/v1/outcomes?model=m&{query}", content="id,actual\na,1\n", headers=headers)
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith("a part needs ?upload=NAME&part=0")
+    assert answer.json()["error"].startswith("a part of an upload needs ?upload=NAME&part=0")
 
 
 @pytest.mark.slow

@@ -296,7 +296,7 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
     ("change", "place"),
     [
         (_set("schema", to="driftline.baseline/2"), "schema: 'driftline.baseline/2'"),
-        (lambda root: root.pop("schema"), "this is not a baseline, for it has no 'schema'"),
+        (lambda root: root.pop("schema"), "this is not a baseline, because it has no 'schema'"),
         (_set("schema", to=None), "schema: None"),
         (_set("model", to=7), "model: "),
         (lambda root: root.pop("version"), "version: is missing"),

@@ -291,7 +291,7 @@ def test_a_function_without_parameters_is_refused(service: Service) -> None:
 def test_predict_is_told_apart_from_predicting(service: Service) -> None:
     churn: Any = service.model()
 
-    with pytest.raises(TypeError, match="is a decorator for the function that predicts and does not make predictions"):
+    with pytest.raises(TypeError, match="is a decorator and does not make predictions itself"):
         churn.predict({"amount": 1.0})
 
 

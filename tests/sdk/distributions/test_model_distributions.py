@@ -501,7 +501,7 @@ def test_a_process_counts_no_more_features_than_it_has_room_for(
     found = arrived(service)
     assert len([point for point in found if point.name == "driftline.feature.distribution"]) == 30
     assert sum(sums(found, "ml.predict.duration").values()) == 15
-    assert "driftline: second: the distributions of 10 features are sent as metrics, but not of f10" in caplog.text
+    assert "driftline: second: the distributions of 10 features are sent as metrics, but those of f10" in caplog.text
 
 
 def test_a_setting_that_is_neither_true_nor_false_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ class Adwin:
         adwin.newest = np.array(state["newest"], np.float64)
         values = sum(len(level) << size for size, level in enumerate(adwin.buckets))
         if values != adwin.n:
-            raise ValueError(f"buckets of ADWIN hold {values} values, and it counted {adwin.n}")
+            raise ValueError(f"buckets of ADWIN contain {values} values, but ADWIN counted {adwin.n}")
         return adwin
 
 

@@ -86,7 +86,7 @@ chi2, cramer_von_mises, domain_classifier, ks, mean_shift, mmd, proportion, psi
             raise ValueError(f"'{name}' is not a drift method; use one of {', '.join(known)}")
         if deciding and name not in DECIDING:
             fix = f"put it under methods, or use one of {', '.join(DECIDING)}"
-            raise ValueError(f"'{name}' has no p-value, so it cannot decide; {fix}")
+            raise ValueError(f"'{name}' has no p-value, so it cannot decide whether there is drift; {fix}")
 
 
 WORDS: dict[Kind, str] = {

@@ -747,13 +747,16 @@ def _read_unfair(text: str, match: re.Match[str]) -> Condition:
             f"'{text:.80}' has no limit; use '{measure} of {attribute:.80} {sign} {limit.replace('%', ' %')}'"
         )
     raise ValueError(
-        f"'{text:.80}': criteria of fairness exclude each other if the actual rates of the groups differ; "
+        f"'{text:.80}': the measure of fairness is missing, and measures can contradict each other; "
         f"use the measure that your team agreed on, such as 'equal_opportunity_difference of {attribute:.80} > 10 %'"
     )
 
 
 def _read_pause(text: str, _: re.Match[str]) -> Condition:
-    raise ValueError(f"'{text:.80}': Driftline learns from the model's traffic how long a pause may be; use 'no data'")
+    raise ValueError(
+        f"'{text:.80}': a duration is not allowed: Driftline learns from the traffic how long a pause may be; "
+        "use 'no data'"
+    )
 
 
 def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:

@@ -105,7 +105,7 @@ def parse(name: str) -> Length:
     if unit == "m" and count % 5:
         below = count - count % 5
         fix = f"'{below}m' or '{below + 5}m'" if below else "'5m'"
-        raise ValueError(f"'{name}' is not a whole number of 5-minute panes; use {fix}")
+        raise ValueError(f"'{name}' is not a multiple of 5 minutes; use {fix}")
     return Length(count, unit)  # type: ignore[arg-type]  # the pattern admits exactly the literals
 
 

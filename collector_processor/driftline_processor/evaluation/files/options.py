@@ -20,9 +20,12 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
 
     window: Annotated[str, Option("Length of the windows, such as '1d'. Default: one window of all rows", "1d")] = ""
     window_rows: Annotated[int | None, Option("Number of rows of a window, instead of a length", "N")] = None
-    reference_last: Annotated[str, Option("Compare each window with this much time before it", "30d")] = ""
+    reference_last: Annotated[
+        str, Option("Compare each window with the rows of this period before it (the reference period)", "30d")
+    ] = ""
     reference_without: Annotated[
-        str, Option("How long before the end of the window that time ends. Default: at its beginning", "24h")
+        str,
+        Option("Time from the end of the reference period to the window's end. Default: the window's length", "24h"),
     ] = ""
     objectives: Annotated[
         tuple[str, ...], Option("Objective of a metric, such as 'recall >= 0.8'", '"METRIC >= NUMBER"', repeated=True)
@@ -30,23 +33,37 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     metrics: Annotated[
         tuple[str, ...], Option("Metric to compute in addition, such as 'fbeta@0.5'", "NAME", repeated=True)
     ] = ()
-    method: Annotated[tuple[str, ...], Option("Drift method that decides", "[FEATURE=]NAME", repeated=True)] = ()
+    method: Annotated[
+        tuple[str, ...], Option("Drift method that decides whether there is drift", "[FEATURE=]NAME", repeated=True)
+    ] = ()
     methods: Annotated[
         tuple[str, ...], Option("Drift methods that are shown in addition", "[FEATURE=]NAME,NAME", repeated=True)
     ] = ()
-    exact: Annotated[bool, Option("Compute drift methods from the rows instead of bins")] = False
+    exact: Annotated[
+        bool,
+        Option("Compute the values of drift methods from rows instead of bins; states are still computed from bins"),
+    ] = False
     classifier: Annotated[
-        bool, Option("Train a classifier to distinguish the rows from those of the baseline, and show how it does")
+        bool,
+        Option("Train a classifier to distinguish the rows from the baseline rows, and show how well it does so"),
     ] = False
     importance_weighted: Annotated[
-        bool, Option("Estimate the performance also from weighted labelled rows of the baseline")
+        bool,
+        Option("Also estimate the performance from the baseline rows with outcomes, weighted like the window's rows"),
     ] = False
-    mispredictions: Annotated[int, Option("Number of the most wrong rows of each window to return", "N")] = 0
-    curves: Annotated[bool, Option("Include the points of curves and the confusion matrix in the JSON")] = False
+    mispredictions: Annotated[
+        int, Option("For each window, return this number of rows, those with the most wrong predictions", "N")
+    ] = 0
+    curves: Annotated[
+        bool, Option("Include the confusion matrix and the points of curves, such as ROC, in the JSON")
+    ] = False
     config: Annotated[
-        Path | None, Option("driftline.yaml with the model; its keys are used if an option is not given", "FILE")
+        Path | None,
+        Option("driftline.yaml that configures the model; used for each option that is not given", "FILE"),
     ] = None
-    expect: Annotated[Path | None, Option("driftline.yaml with the expectations of the data", "FILE")] = None
+    expect: Annotated[
+        Path | None, Option("driftline.yaml with expectations: the rules that the data must satisfy", "FILE")
+    ] = None
     performance: Annotated[
         Path | None, Option("driftline.yaml with the performance settings and objectives", "FILE")
     ] = None

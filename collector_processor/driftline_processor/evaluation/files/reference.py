@@ -70,7 +70,7 @@ def baseline_of(
     _check_seasons(baseline, reference, options)
     if options.text_features:
         raise BadInput(
-            f"the baseline {reference} already contains which features are text; remove the option", "text_features"
+            f"the baseline {reference} already defines which features are text; remove the option", "text_features"
         )
     bins = baseline.bins
     if options.features:

@@ -71,7 +71,7 @@ def check_options(options: EvaluationOptions, past: Rolling | None, reference: R
     need_rows = [name for name in ("exact", "classifier", "importance_weighted") if getattr(options, name)]
     if past is not None and need_rows:
         last = option_text("reference_last")
-        raise BadInput(f"needs rows, but {last} keeps only counts; use one of the two", need_rows[0])
+        raise BadInput(f"needs rows, but {last} keeps only counts; use only one of the two options", need_rows[0])
     if reference is not None:
         for name in need_rows:
             reference_rows_path(reference, name)
@@ -178,7 +178,7 @@ def check_objective_slices(settings: PerformanceSettings, keys: Collection[str])
         if objective.key and objective.key not in keys:
             hint = f"; {near(objective.key, tuple(keys))}" if keys else ""
             raise BadInput(
-                f"objective '{objective.rule}': there is no column and no slice of outcomes '{objective.key}'{hint}"
+                f"objective '{objective.rule}': '{objective.key}' is neither a column nor a slice of the outcomes{hint}"
             )
 
 

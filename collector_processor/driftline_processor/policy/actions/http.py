@@ -57,7 +57,7 @@ class Http(HttpAction):
             yield Problem("attach", f"a {self.method} has no body; set method: POST")
         for header in self.headers:
             if self.attach is not None and header.lower() == "content-type":
-                yield Problem(f"headers.{header}", "is set by the form; remove it")
+                yield Problem(f"headers.{header}", "is set by Driftline, because attach sends a form; remove it")
 
     def request(self, message: Message) -> Request:
         """Return the request of the keys, with the key of the message."""

@@ -147,7 +147,7 @@ class Kubernetes(HttpAction):
         kind = known_kinds().get(self.kind) if self.is_known else None
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", self.kind):
             fix = near(self.kind, [*known_kinds()])
-            yield Problem("kind", f"'{self.kind:.40}' is not a kind of Kubernetes; {fix}")
+            yield Problem("kind", f"'{self.kind:.40}' is not a kind of Kubernetes resource; {fix}")
         elif self.api_version is None and kind is None:
             yield Problem("api_version", f"is required for {self.kind}; use for example 'apps/v1'")
         if self.api_version is not None and not re.fullmatch(
@@ -164,7 +164,9 @@ class Kubernetes(HttpAction):
             yield Problem("server", "is not encrypted, so others could read the token; use https://")
         if self.server and self.token is None and self.token_file is None:
             yield Problem(
-                "token", "is missing, and the token of a pod is not valid for another server; set token or token_file"
+                "token",
+                "is missing; the token of Driftline's own pod is not valid for another server, "
+                "so set token or token_file",
             )
         if self.traffic:
             yield from self._traffic_problems()
@@ -200,7 +202,9 @@ class Kubernetes(HttpAction):
                     )
                 elif str(operation["path"]).endswith("/-"):
                     yield Problem(
-                        f"patch.{index}.path", "appends to a list again at every run; use an index, and test it first"
+                        f"patch.{index}.path",
+                        "appends to the list again at every run; use an index instead of '-', "
+                        "and put a test operation before it",
                     )
             if not isinstance(self.patch, list | tuple) or not self.patch:
                 yield Problem(

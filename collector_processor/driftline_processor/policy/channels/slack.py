@@ -163,7 +163,7 @@ class Slack:
                 self._reacts = False
                 _log.info(
                     "channel slack: give the bot the scope reactions:write, "
-                    "so that it can mark resolved alerts with a tick"
+                    "so that it can add a check mark to messages of resolved alerts"
                 )
 
     def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -228,7 +228,8 @@ def _iso(value: str, name: str) -> int:
         time = 0
     if not 0 < time < LAST:
         raise UnusableField(
-            f"{name} is {value[:80]!r}; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262"
+            f"{name} is {value[:80]!r}; send a time from 1970 to 2262 as ISO 8601 (2026-11-20T08:00:00Z) "
+            "or as unix seconds, ms or ns"
         )
     return time
 

@@ -101,7 +101,7 @@ def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
     if of_then is None:
         raise _Refused(
             404,
-            f"no rows of {_words(key.model, key.version)} were counted over the bins of its baseline in this period; "
+            f"no rows of {_words(key.model, key.version)} were counted in the bins of its baseline in this period; "
             "'driftline top' shows what arrived",
         )
     return Response(of_then.to_json(), media_type="application/json")

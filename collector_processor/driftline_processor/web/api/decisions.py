@@ -47,7 +47,9 @@ def routes(site: Site) -> list[BaseRoute]:
         form = await read_form(request, ("kind", "by", "why", "version"), needed)
         kind = next((kind for kind in KINDS if kind == form["kind"]), None)
         if kind is None:
-            raise HTTPException(400, f"kind: there is no decision {form['kind'][:40]!r}; {near(form['kind'], KINDS)}")
+            raise HTTPException(
+                400, f"kind: {form['kind'][:40]!r} is not a kind of decision; {near(form['kind'], KINDS)}"
+            )
         try:
             decision = await run_in_threadpool(
                 state.decide, model.key.model, form["version"], kind, form["by"], form["why"]

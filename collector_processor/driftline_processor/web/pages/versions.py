@@ -176,9 +176,7 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
         other_evaluation = selection.known[nearest]
         right = Side(selection.model, other_evaluation, window_name(other_evaluation.window, tz))
     else:
-        raise HTTPException(
-            400, "compare must be version: and a version, or at: and a time, as in ?compare=at:2026-03-01"
-        )
+        raise HTTPException(400, "compare must have the form version:VERSION or at:TIME, as in ?compare=at:2026-03-01")
     same_model = right.model is selection.model
     left = Side(
         selection.model,

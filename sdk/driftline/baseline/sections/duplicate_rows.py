@@ -42,7 +42,7 @@ class Repeats(Section):
     def check(self) -> None:
         """Raise ``ValueError`` for impossible numbers."""
         if not 0 < self.distinct <= self.rows:
-            raise ValueError("must have the whole numbers rows and distinct, with 0 < distinct <= rows")
+            raise ValueError("must have the whole numbers 'rows' and 'distinct', with 0 < distinct <= rows")
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it where all features leave as they are; rows without some of them repeat more often."""

@@ -41,7 +41,8 @@ class FeatureKinds(Section):
         for name, kind in self.by_feature.items():
             if kind not in self.KINDS or name not in bins.features:
                 raise ValueError(
-                    f"that of {name!r} must be {' or '.join(map(repr, self.KINDS))}, and {name!r} a feature"
+                    f"the entry of {name!r} must be {' or '.join(map(repr, self.KINDS))}, "
+                    f"and {name!r} must be a feature"
                 )
 
     def leaving(self, features: FeatureFilter) -> Self | None:

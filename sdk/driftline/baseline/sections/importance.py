@@ -70,7 +70,7 @@ class Importance(Section):
     def check(self) -> None:
         """Raise ``ValueError`` for a weight below 0."""
         if negative := [name for name, weight in self.by_feature.items() if weight < 0]:
-            raise ValueError(f"that of {negative[0]!r} must not be negative")
+            raise ValueError(f"the entry of {negative[0]!r} must not be negative")
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it for the features that leave: it says nothing of their values."""
@@ -116,7 +116,10 @@ def permutation_importance(
     (17, 0.0)
     """
     if task.ranks_items:
-        raise ValueError("predict: permutation importance is not supported for rankings; pass importance=")
+        raise ValueError(
+            "predict: permutation importance is not supported for rankings; pass the importance of each feature "
+            "with importance="
+        )
     n = _rows(X)
     rows = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
     frame = _selected(X, features, rows)

@@ -87,7 +87,7 @@ class Trees:
         """Raise ``ValueError`` for trees of different shapes."""
         shape = self.feature.shape
         if len(shape) != 2 or not 1 <= shape[1] <= 8 or self.place.shape != shape or (self.feature < 0).any():
-            raise ValueError("feature and place must be lists of one length from 1 to 8, one for each tree")
+            raise ValueError("for each tree, feature and place must be lists of the same length, from 1 to 8")
         if not len(self.base) or self.leaves.shape != (shape[0], 2 ** shape[1], len(self.base)):
             raise ValueError(f"leaves must be {2 ** shape[1]} lists of {len(self.base)} numbers for each tree")
 
@@ -287,7 +287,7 @@ class LossTrees(Section):
             if name not in self.inputs or order.shape != (over[name].size + 2,):
                 raise ValueError(f"the order of {name!r} must have an entry for each of its bins")
         if (self.trees.feature >= len(self.inputs)).any():
-            raise ValueError("trees must ask for known inputs")
+            raise ValueError("trees must use only known inputs")
         if not len(self.spread) == len(self.trees.base) == len(OUTPUTS) or (self.spread < 0).any():
             raise ValueError(f"there must be {len(OUTPUTS)} outputs, each with a spread")
 

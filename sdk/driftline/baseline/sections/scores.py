@@ -108,14 +108,17 @@ class ScoreMeans:
         """Raise ``ValueError`` where the means are not those of the cells."""
         cells = (len(self.first) + 1,)
         if not self.mean.shape == self.rows.shape == cells:
-            raise ValueError("needs a mean and a number of rows for each cell and one more")
+            raise ValueError("needs a mean and a number of rows for each cell, and for one extra cell")
         labelled = self.labelled is not None
         outcomes = [self.outcome] if self.outcome is not None else []
         outcomes += [*self.classes] if self.classes is not None else []
         if (self.outcome is not None) + (self.classes is not None) != labelled or any(
             means.shape != cells for means in (*outcomes, self.rows if self.labelled is None else self.labelled)
         ):
-            raise ValueError("needs labelled and outcome or classes, for each cell and one more, or none")
+            raise ValueError(
+                "must have 'labelled' and either 'outcome' or 'classes', each with a value for each cell and for one "
+                "extra cell, or must have none of them"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -138,7 +138,9 @@ class Seasons(Section):
         for name, size in sizes(self.blocks, bins):
             first = self.blocks[name].first
             if isinstance(columns[name], CategoryBins) != (first is not None):
-                raise ValueError(f"blocks: that of {name!r} needs first bins of categories, and none of numbers")
+                raise ValueError(
+                    f"blocks: the entry of {name!r} must have first bins for categories, and none for numbers"
+                )
             if first is not None:
                 check_first(first, size, name)
 

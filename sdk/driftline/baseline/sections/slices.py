@@ -256,7 +256,7 @@ class SliceOutcomes(Section):
     def check(self) -> None:
         """Raise ``ValueError`` for unknown parts, and for sums outside their width and stretches."""
         if self.length < 0 or not 1 <= self.count <= MOST_BLOCKS + 1:
-            raise ValueError(f"length must not be negative, and count be 1 to {MOST_BLOCKS + 1}")
+            raise ValueError(f"length must not be negative, and count must be 1 to {MOST_BLOCKS + 1}")
         for name, parts in self.by_slice.items():
             if "outcomes" not in parts or not parts.keys() <= {*PARTS, *ERRORS}:
                 raise ValueError(f"{name!r} must have outcomes, and no other parts than those of a slice")
@@ -264,7 +264,7 @@ class SliceOutcomes(Section):
                 groups, width = 1 if part == "spread" else self.count, sums.width
                 inside = (sums.group >= 0) & (sums.group < groups) & (sums.index >= 0) & (sums.index < width)
                 if not 0 < width <= MOST_CLASSES**2 or not inside.all():
-                    raise ValueError(f"{part!r} of {name!r} must have places below its width in each stretch")
+                    raise ValueError(f"{part!r} of {name!r} must have positions below its width in each block")
 
     def without(self, keys: Collection[str]) -> Self | None:
         """Return those of the other keys."""

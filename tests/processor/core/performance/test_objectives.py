@@ -451,7 +451,7 @@ def test_an_objective_is_written_as_it_is_read(text: str) -> None:
     ["precision", "precision > 0.95", "precision >= high", ">= 0.9", "mae <= 3 over 7m", "mae <= 3 in country="],
 )
 def test_what_is_no_objective_says_how_one_is_written(text: str) -> None:
-    with pytest.raises(ValueError, match=r"use|remove|whole number of 5-minute panes"):
+    with pytest.raises(ValueError, match=r"use|remove|multiple of 5 minutes"):
         read_objective(text)
 
 

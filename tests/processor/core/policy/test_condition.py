@@ -214,7 +214,8 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
         ("latency_p99 > 200 MS", "latency_p99: 'MS' is not a unit of a latency; use '200ms' or '200s'"),
         (
             "no data for 2h",
-            "'no data for 2h': Driftline learns from the model's traffic how long a pause may be; use 'no data'",
+            "'no data for 2h': a duration is not allowed: Driftline learns from the traffic how long a pause may be; "
+            "use 'no data'",
         ),
         ("latency_p99 > 200", "latency_p99: '200' has no unit; use '200ms' or '200s'"),
         ("accuracy < baseline - 5 %", "the percentage is ambiguous; use '0.95 * baseline', or 'baseline - 0.05'"),

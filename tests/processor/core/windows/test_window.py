@@ -101,8 +101,8 @@ def test_a_window_closes_two_panes_after_its_end() -> None:
     ("name", "message"),
     [
         ("25", "'25' has no unit; use '25h' or '25m'"),
-        ("7m", "'7m' is not a whole number of 5-minute panes; use '5m' or '10m'"),
-        ("3m", "'3m' is not a whole number of 5-minute panes; use '5m'"),
+        ("7m", "'7m' is not a multiple of 5 minutes; use '5m' or '10m'"),
+        ("3m", "'3m' is not a multiple of 5 minutes; use '5m'"),
         ("0h", "'0h' is out of range; a window has 1 to 10000 units, as in '1h'"),
         ("1y", "'1y' is not a window; use a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
         ("", "'' is not a window; use a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),

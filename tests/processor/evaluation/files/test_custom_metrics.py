@@ -154,7 +154,7 @@ def made(**keys):
     return Metric(**{**said, **keys})
 """
 WRONG = {
-    "number = 7": "(our_metrics:own) cannot be loaded: TypeError: it is a int; use a Metric, or a function of a pane",
+    "number = 7": "(our_metrics:own) cannot be loaded: TypeError: it is a int; use a Metric, or a function with",
     "made(name='other')": "cannot be loaded: ValueError: its METRIC is called 'other'; use the same name for both",
     "made(tasks={'binari'})": "is not used: its task 'binari' does not exist; use one or more of binary, "
     "multiclass, ranking",

@@ -344,7 +344,7 @@ def test_chosen_methods_have_columns_and_may_be_conditions(run: Run, files: Path
     ("options", "said"),
     [
         (["--method", "kss"], "--method kss: 'kss' is not a drift method; use one of anderson_darling, chi2,"),
-        (["--method", "js"], "--method js: 'js' has no p-value, so it cannot decide; put it under methods"),
+        (["--method", "js"], "--method js: 'js' has no p-value, so it cannot decide whether there is"),
         (["--methods", "aeg=js"], "--methods aeg=js: no feature 'aeg'; did you mean 'age'?"),
         (["--methods", "region=ks"], "ks cannot compare this column, which is a category in the baseline; use one of"),
         (

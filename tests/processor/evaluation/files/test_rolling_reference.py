@@ -87,7 +87,7 @@ def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
         evaluate(path, rolling, window_rows=10)
     with pytest.raises(BadInput, match=r"--reference-last: '30' has no unit; use '30h' or '30m'"):
         read_rolling("30", "")
-    with pytest.raises(BadInput, match=r"--reference-without: '7m' is not a whole number of 5-minute panes"):
+    with pytest.raises(BadInput, match=r"--reference-without: '7m' is not a multiple of 5 minutes"):
         read_rolling("30d", "7m")
     with pytest.raises(BadInput, match=r"--reference-without: without what\?"):
         read_rolling("", "24h")

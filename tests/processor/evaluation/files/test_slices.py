@@ -173,4 +173,4 @@ def test_objectives_of_slices_are_judged_and_decide_exit_codes(tmp_path: Path) -
     assert run("--slices", "country", "--fail-on", "slices.country=NL.accuracy < 0.8").exit_code == 3
     wrong = run("--objectives", "accuracy >= 0.9 in contry", "--slices", "country")
     assert wrong.exit_code == 2
-    assert "there is no column and no slice of outcomes 'contry'; did you mean 'country'?" in wrong.stderr
+    assert "'contry' is neither a column nor a slice of the outcomes; did you mean 'country'?" in wrong.stderr

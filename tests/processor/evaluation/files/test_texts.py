@@ -116,4 +116,4 @@ def test_what_makes_no_sense_is_named(run: Run, folder: Path) -> None:
     run("baseline", "build", folder / "reference.csv", "--model", "m", "--task", "binary", "-o", folder / "b.json")
     twice = run("evaluate", folder / "same.csv", "--baseline", folder / "b.json", "--text-features", "message")
     assert twice.exit_code == 2
-    assert "already contains which features are text; remove the option" in twice.stderr
+    assert "already defines which features are text; remove the option" in twice.stderr

@@ -138,7 +138,10 @@ def test_a_price_sheet_prices_what_past_runs_used(url: str, tmp_path: Path) -> N
 
     assert json.loads(done.stdout)["cost"] == {"amount": 5.0, "currency": "USD", "source": "price sheet", "runs": 1}
     assert "a training run costs 5.00 USD (median; number of past runs: 1)" in done.stderr
-    assert (unpriced.exit_code, "it has prices for no recorded training run of churn" in unpriced.stderr) == (2, True)
+    assert (unpriced.exit_code, "it has no price for any recorded training run of churn" in unpriced.stderr) == (
+        2,
+        True,
+    )
 
 
 def test_a_processor_that_is_not_there_is_bad_input() -> None:

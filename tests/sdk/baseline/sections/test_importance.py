@@ -109,7 +109,7 @@ def test_no_frame_is_changed_and_the_same_rows_give_the_same() -> None:
     ("X", "task", "predict", "message"),
     [
         ([{"x": 1.0}], "regression", chance, "predict: the columns of a list cannot be shuffled; pass a DataFrame"),
-        ({"x": [1.0]}, "ranking", chance, "permutation importance is not supported for rankings; pass importance="),
+        ({"x": [1.0]}, "ranking", chance, "permutation importance is not supported for rankings; pass the importance"),
         ({"x": [1.0]}, "regression", lambda X: X["y"], "'y'"),
         (
             {"x": [1.0]},

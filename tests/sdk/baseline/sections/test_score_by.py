@@ -79,8 +79,8 @@ def test_features_whose_values_a_rule_changes_are_left_out() -> None:
     ("damage", "place"),
     [
         ({"feature:agee": {"first": [0], "mean": [0, 0], "rows": [0, 0]}}, ": 'feature:agee'"),
-        ({"feature:plan": {"first": [0, 99], "mean": [0] * 3, "rows": [0] * 3}}, ": that of 'feature:plan'"),
-        ({"feature:plan": {"first": [1], "mean": [0, 0], "rows": [0, 0]}}, ": that of 'feature:plan'"),
+        ({"feature:plan": {"first": [0, 99], "mean": [0] * 3, "rows": [0] * 3}}, ": the entry of 'feature:plan'"),
+        ({"feature:plan": {"first": [1], "mean": [0, 0], "rows": [0, 0]}}, ": the entry of 'feature:plan'"),
         ({"feature:plan": {"first": [0], "mean": [0], "rows": [0]}}, ".by_part.feature:plan: "),
         ({"feature:plan": {"first": [0], "mean": [0, 0], "rows": [0, 0], "labelled": [0, 0]}}, ".by_part.feature:plan"),
     ],

@@ -152,7 +152,7 @@ def test_blocks_survive_json() -> None:
         ({"rows": [[1, 1, 1]]}, ": rows"),
         ({"by_part": {"feature:y": {"first": [0], "counts": [[1]] * 20}}}, ": 'feature:y'"),
         ({"by_part": {"score": {}}}, ".by_part.score.first: is missing"),
-        ({"by_part": {"score": {"first": [1], "counts": [[1]] * 20}}}, ": that of 'score'"),
+        ({"by_part": {"score": {"first": [1], "counts": [[1]] * 20}}}, ": the entry of 'score'"),
         ({"by_part": {"score": {"first": [0], "counts": [[1, 2]] * 20}}}, ".by_part.score: counts"),
         ({"by_part": {"score": {"first": [0], "counts": [[1]] * 20, "missing": [1]}}}, ".by_part.score: missing"),
     ],

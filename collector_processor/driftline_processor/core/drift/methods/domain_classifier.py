@@ -62,7 +62,7 @@ def from_counts(counts: Counts) -> Measured:
     """
     sums = counts.sums
     if sums is None:
-        raise ValueError("domain_classifier compares embeddings, but this column has no embedding sums")
+        raise ValueError("domain_classifier compares embeddings, but this column has no embedding statistics")
     apart, variances = _along(sums)
     base = 1 / sums.n + 1 / sums.m
     area = domain_classifier(apart, variances, base)

@@ -72,7 +72,7 @@ def from_counts(counts: Counts) -> Measured:
     """Measure k embeddings by their sums. Raises ``ValueError`` where there are none."""
     sums = counts.sums
     if sums is None:
-        raise ValueError("mmd compares embeddings, but this column has no embedding sums")
+        raise ValueError("mmd compares embeddings, but this column has no embedding statistics")
     distance = mmd(sums.reference, sums.current, sums.n, sums.m)
     return Measured(distance, mmd_p_value(sums), distance)
 
