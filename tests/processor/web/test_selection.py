@@ -42,11 +42,11 @@ def test_at_takes_any_moment_of_the_window() -> None:
 @pytest.mark.parametrize(
     ("at", "begins", "sentence"),
     [
-        ("2013-09-18", "2013-09-17", "holds 18 September 2013; the nearest is 17 September 2013."),  # a gap
-        ("2013-09-18T11:59:00Z", "2013-09-17", "holds 18 September 2013, 11:59; the nearest is 17 September 2013."),
-        ("2013-09-18T12:00:00Z", "2013-09-19", "holds 18 September 2013, 12:00; the nearest is 19 September 2013."),
-        ("0", "2013-09-01", "holds 1 January 1970; the nearest is 1 September 2013."),
-        ("2014-01-02", "2014-01-01", "holds 2 January 2014; the nearest is 1 January 2014."),
+        ("2013-09-18", "2013-09-17", "contains 18 September 2013; the nearest is 17 September 2013."),  # a gap
+        ("2013-09-18T11:59:00Z", "2013-09-17", "contains 18 September 2013, 11:59; the nearest is 17 September 2013."),
+        ("2013-09-18T12:00:00Z", "2013-09-19", "contains 18 September 2013, 12:00; the nearest is 19 September 2013."),
+        ("0", "2013-09-01", "contains 1 January 1970; the nearest is 1 September 2013."),
+        ("2014-01-02", "2014-01-01", "contains 2 January 2014; the nearest is 1 January 2014."),
     ],
 )
 def test_where_no_window_stands_the_nearest_is_chosen(at: str, begins: str, sentence: str) -> None:
@@ -108,7 +108,7 @@ def test_a_range_may_begin_so_long_before_the_newest_window_ends() -> None:
 
 @pytest.mark.parametrize("since", ["-3x", "-0d", "--1d", "-9999999d", "soon", " ", "-1", "1969-12-31"])
 def test_a_range_that_nobody_can_read_is_refused(since: str) -> None:
-    with pytest.raises(HTTPException, match="from is a time"):
+    with pytest.raises(HTTPException, match="^400: from "):
         select(Place("flights", window="1d", since=since), [flights()])
 
 

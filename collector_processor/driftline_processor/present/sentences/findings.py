@@ -121,7 +121,7 @@ def _fault(finding: Finding) -> tuple[str, str]:
         case "out_of_range":
             return _out_of_range(finding, values)
         case check:
-            raise LookupError(f"the check {check!r} has no sentence")
+            return f"{share} of {values} are reported by the check {check!r}", before
 
 
 def _missing(now: float, was: float) -> tuple[str, str]:
