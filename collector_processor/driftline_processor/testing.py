@@ -151,7 +151,7 @@ def metric_problems(metric: Metric) -> list[str]:
     Args:
         metric: The metric, of Driftline or of your own. It need not be installed.
 
-    >>> from dataclasses import replace
+    >>> from msgspec.structs import replace
     >>> metric_problems(METRICS["mcc"])
     []
     >>> metric_problems(replace(METRICS["mcc"], name="my_mcc", greatest=0.2))[0]

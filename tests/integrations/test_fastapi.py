@@ -713,7 +713,7 @@ def test_a_plain_starlette_application_works_too(service: Service) -> None:
         (
             {"POST /p": {"slices": {"region": "cookie:r"}}},
             "routes.'POST /p'.slices.region: 'cookie:r' is not one of body, path, query, header, baggage; "
-            "write 'body' or 'body:name'",
+            "use 'body' or 'body:name'",
         ),
     ],
 )

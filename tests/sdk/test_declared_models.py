@@ -153,7 +153,7 @@ def test_every_mistake_of_a_model_is_named(tmp_path: Path) -> None:
         "models.churn.privacy: Privacy(round=): the step of 'income' must be a positive number or a timedelta, not -1",
         "models.churn: threshold is 7; it must be a probability between 0 and 1",
         "models.churn: task is 'guess'; it must be 'binary', ",
-        "models.churn: text_features: 'note' is to be 'read'; ",
+        "models.churn: text_features: 'note': 'read' is not valid; ",
         "models.kind.classes: must be a list of classes, in the order of the scores, not 'ab'",
         f"models.kind: {tmp_path / 'none.json'}: no such file; ",
         "models.kind: threshold is 7; it must be a probability between 0 and 1",

@@ -71,7 +71,7 @@ def test_a_time_in_any_spelling(service: Service, time: Any) -> None:
         ("A-1", [1], {}, "its actual must be a string, a number or a bool, not a list of 1"),
         ("A-1", 1, {"time": "yesterday"}, "its time must be a datetime, an ISO 8601 string or a unix time, not a str"),
         ("A-1", 1, {"time": -5}, "its time must be a datetime, an ISO 8601 string or a unix time, not an int"),
-        ("A-1", 1, {"prediction_time": "then"}, "its prediction_time is no datetime"),
+        ("A-1", 1, {"prediction_time": "then"}, "its prediction_time must be a datetime, an ISO 8601 string or"),
         ("A-1", 1, {"weight": "heavy"}, "its weight must be a number, not a str"),
     ],
 )

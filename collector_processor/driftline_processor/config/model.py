@@ -137,8 +137,8 @@ class Model(Section):
     )
     threshold: Share | None = Field(
         default=None,
-        description="The score from which the positive class is predicted. Only for binary models. It may [differ "
-        "from the threshold of the baseline](baselines.md#another-threshold).",
+        description="The positive class is predicted if the score is at least this threshold. Only for binary models. "
+        "It may [differ from the threshold of the baseline](baselines.md#another-threshold).",
         examples=["0.5"],
         json_schema_extra={"default": "the value from the sender, otherwise `0.5`", "shown": True},
     )

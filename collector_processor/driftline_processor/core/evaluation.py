@@ -992,7 +992,7 @@ class WeakSlice(Struct, frozen=True):
         """Name the slice by its conditions.
 
         >>> condition = SliceCondition("age", "below 25", high=25.0)
-        >>> WeakSlice("error", (condition,), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "").name
+        >>> WeakSlice("error", (condition,), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1).name
         'age below 25'
         """
         return " and ".join(f"{condition.feature} {condition.text}" for condition in self.conditions)

@@ -65,7 +65,7 @@ WORDS = (
         also=("descriptor",),
     ),
     Word("score", "the number the model gave: the probability of the positive class, one per class, or the value"),
-    Word("threshold", "the score from which on the positive class is predicted"),
+    Word("threshold", "the smallest score for which the positive class is predicted"),
     Word("positive class", "the class whose probability a binary score is"),
     Word("quantile", "a level that a regression predicts, such as 0.9: the actual value is lower in 90 of 100 rows"),
     Word(

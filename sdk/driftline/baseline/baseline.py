@@ -274,7 +274,9 @@ class Baseline(Document):
                 "or 'driftline baseline build'"
             ) from None
         except UnicodeDecodeError:
-            raise ValueError(f"{path}: this is not a baseline: it is not text; build it anew") from None
+            raise ValueError(
+                f"{path}: this is not a baseline: it is not UTF-8 text; build the baseline again"
+            ) from None
         return cls.from_json(text, where=str(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -87,7 +87,7 @@ def parse(kind: type[T], text: str, where: str) -> T:
     schema = root.get("schema") if isinstance(root, dict) else None
     if schema != SCHEMA:
         newer = isinstance(schema, str) and schema.startswith("driftline.baseline/")
-        fix = "another version of driftline wrote it; use that one, or build the baseline anew" if newer else _REBUILD
+        fix = "another version of driftline wrote it; use that one, or build the baseline again" if newer else _REBUILD
         raise ValueError(f"{where}: schema: {schema!r} is not {SCHEMA!r}; {fix}")
     try:
         order = from_json(list[str], root.get("feature_order"), "feature_order")

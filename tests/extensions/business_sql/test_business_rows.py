@@ -125,10 +125,13 @@ def test_a_weight_is_how_many_things_a_value_is_the_mean_of() -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (("day", "value"), "its columns are day, value; name one of them 'time', as in 'SELECT ... AS time'"),
-        (("time", "total"), "its columns are time, total; name one of them 'value', as in 'SELECT ... AS value'"),
+        (("day", "value"), "its columns are day, value; one of them must be named 'time', as in 'SELECT ... AS time'"),
+        (
+            ("time", "total"),
+            "its columns are time, total; one of them must be named 'value', as in 'SELECT ... AS value'",
+        ),
         ((), "its columns are none"),
-        (("time", "value", "Value"), "give each a name of its own"),
+        (("time", "value", "Value"), "give each column a different name"),
     ],
 )
 def test_columns_that_are_missing_are_named(columns: Sequence[str], said: str) -> None:

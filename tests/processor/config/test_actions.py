@@ -91,7 +91,7 @@ def problems(folder: Path, text: str) -> list[str]:
             "actions.http/a.body: '{model.x...' has more than a name",
         ),
         ("http/a", "url: https://h/, attach: report, method: GET", "attach: a GET has no body; set method: POST"),
-        ("http/a", "url: https://h/, attach: report, headers: {Content-Type: x}", "headers.Content-Type: is that of"),
+        ("http/a", "url: https://h/, attach: report, headers: {Content-Type: x}", "headers.Content-Type: is set by"),
         ("cloudevents/a", "mode: binary", "actions.cloudevents/a.url: set either url, or brokers and topic"),
         ("cloudevents/a", f"{KAFKA}, url: https://h/", "actions.cloudevents/a.url: set either url, or brokers and"),
         ("cloudevents/a", "url: 'https://h/{model}/secret-7'", "actions.cloudevents/a.url: contains a brace, but"),
@@ -163,7 +163,7 @@ def problems(folder: Path, text: str) -> list[str]:
         (
             "kubernetes/a",
             f"{ROLLOUT}, patch: {{spec: {{}}}}, patch_type: strategic",
-            "patch_type: Rollout takes no",
+            "patch_type: Rollout is a custom resource, ",
         ),
         (
             "kubernetes/a",
@@ -178,7 +178,7 @@ def problems(folder: Path, text: str) -> list[str]:
         (
             "kubernetes/a",
             f"{OTHER}, patch: [{{op: add, path: /a/-}}], patch_type: json",
-            "patch.0.path: adds to",
+            "patch.0.path: appends to the list again",
         ),
         (
             "kubernetes/a",

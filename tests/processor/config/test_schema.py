@@ -150,7 +150,7 @@ ONE_PROBLEM = [
         "receivers: {otlp: {protocols: {grpc: {endpoit: x}}}}",
         "receivers.otlp.protocols.grpc.endpoit: there is no such key; did you mean 'endpoint'?",
     ),
-    ("web: 8780", "web: '8780' must be a mapping of keys to values; indent the keys below it, or put them in braces"),
+    ("web: 8780", "web: '8780' is not a mapping of keys to values; indent the keys below it, or put them in braces"),
     (
         "web: {endpoint: 8780}",
         "web.endpoint: '8780' is not an address; use only 'host:port', as in '127.0.0.1:4318'",
@@ -208,7 +208,7 @@ ONE_PROBLEM = [
     ),
     (
         "exporters: {otlp/a: 5}",
-        "exporters.otlp/a: '5' must be a mapping of keys to values; indent the keys below it, or put them in braces",
+        "exporters.otlp/a: '5' is not a mapping of keys to values; indent the keys below it, or put them in braces",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1'}}",

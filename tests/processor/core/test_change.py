@@ -73,7 +73,7 @@ def test_without_outcomes_scores_and_features_tell_which_and_the_sentence_says_w
     found = kind(draw, outcomes=False).change_kind
     assert found is not None
     assert found.kind == named
-    assert "without outcomes this cannot be told from a change of what inputs mean" in change_sentence(found)
+    assert "without outcomes this cannot be distinguished from a change of what inputs mean" in change_sentence(found)
 
 
 def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
@@ -81,7 +81,7 @@ def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
     assert found is not None
     assert change_sentence(found).startswith("what inputs mean changed: ")
     assert change_sentence(found).endswith(
-        "a world that changed and outcomes that are recorded in another way look alike in the data"
+        "a world that changed and outcomes that are recorded in another way look identical in the data"
     )
 
 

@@ -32,8 +32,8 @@ def test_days_may_be_named_or_counted_back() -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (("2026Q0", "", ""), "no quarter"),
-        (("9999Q4", "", ""), "no quarter"),
+        (("2026Q0", "", ""), "'2026Q0' is not a quarter"),
+        (("9999Q4", "", ""), "'9999Q4' is not a quarter"),
         (("2026Q1", "2026-01-01", ""), "remove one of the two"),
         (("", "yesterday", ""), "from: 'yesterday' is not a day"),
         (("", "", "<script>" * 20), "to: '<script>"),

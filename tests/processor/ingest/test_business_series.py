@@ -72,4 +72,4 @@ def test_a_condition_compares_a_series_with_its_own_past(tmp_path: Path) -> None
     condition = read_condition("business conversion < 0.8 * average of 3")
     judged = [condition.judge(Finding(windows, at, lambda _: None, {})) for at in (2, 3)]  # type: ignore[arg-type, return-value]
     assert [one.holds for one in judged] == [None, True]
-    assert found_words(judged[1].facts) == "business conversion is 0.01, below 0.024, in the 3 windows before"
+    assert found_words(judged[1].facts) == "business conversion is 0.01, below 0.024, by the 3 windows before"

@@ -118,7 +118,7 @@ def test_what_is_not_known_cannot_be_forgotten(open_state: Open) -> None:
         ErasureOrder("stays", "model", ("9",)),
         ErasureOrder("stays", "model", environment="test"),
     ):
-        with pytest.raises(UnknownModel, match="nothing is known of"):
+        with pytest.raises(UnknownModel, match=f"no data of {order.model}"):
             state.state.erase(order)
     assert state.view("stays").rows == 1100
 

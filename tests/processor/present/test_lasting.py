@@ -36,7 +36,7 @@ def test_what_was_found_is_told_the_surest_first_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "why"), [("no_times", "has no times"), ("too_few_days", "fewer than 5 stretches of 1d")]
+    ("reason", "why"), [("no_times", "has no times"), ("too_few_days", "fewer than 5 periods of 1d")]
 )
 def test_where_the_reference_cannot_tell_that_is_said_once(reason: str, why: str) -> None:
     evaluation = Evaluation(ModelKey("churn", "1"), Window("1d", 1, 2), 9, True)

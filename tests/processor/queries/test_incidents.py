@@ -148,7 +148,7 @@ def verdict(state: VerdictState, since: int) -> Verdict:
 def test_what_the_verdict_says_now_is_open_and_a_right_or_unknown_one_is_none() -> None:
     (found,) = incidents_of(model(day(1), verdict=verdict("no_data", 2 * DAY)))
     assert (found.subject, times(found), found.open) == ("no_data", (2, None), True)
-    assert found.sentence.startswith("No prediction came")
+    assert found.sentence.startswith("No prediction arrived")
     assert incidents_of(model(day(1), verdict=verdict("healthy", DAY))) == []
     assert incidents_of(model(day(1), verdict=verdict("unknown", DAY))) == []
     assert incidents_of(model(day(1), verdict=verdict("degraded", DAY), in_use=False)) == []

@@ -247,7 +247,7 @@ def test_what_nobody_drew_stands_for_itself(open_state: Open) -> None:
     [
         ({"limit": "0"}, "limit must be a number from 1 to 10000"),
         ({"by": "moon"}, "by=moon is not supported"),
-        ({"since": "x"}, "since is a time"),
+        ({"since": "x"}, "since must be a time"),
     ],
 )
 def test_what_cannot_be_asked_is_said(open_state: Open, asked: dict[str, str], said: str) -> None:

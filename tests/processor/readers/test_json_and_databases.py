@@ -237,7 +237,7 @@ def test_ids_as_keys_are_bad_input() -> None:
         ("sqlite:///log.db?table=prediction", "log.db: no table 'prediction'; did you mean 'predictions'?"),
         ("sqlite:///no.db?table=predictions", "no.db: no such file"),
         ("sqlite:///log.db?tabel=predictions", "use sqlite:///FILE?table=NAME or sqlite:///FILE?query=SELECT..."),
-        ("sqlite:///log.jsonl?table=predictions", "log.jsonl: it cannot be read: file is not a database"),
+        ("sqlite:///log.jsonl?table=predictions", "log.jsonl: the database cannot be read: file is not a database"),
         ("sqlite:///log.db?query=DELETE FROM predictions", "the query 'DELETE FROM predictions' cannot be read"),
         ("sqlite:///log.db?query=ATTACH 'x.db' AS x", "cannot be read: not authorized"),
         ("sqlite:///log.db?query=SELECT load_extension('x')", "cannot be read: not authorized"),

@@ -198,7 +198,7 @@ def test_a_column_that_is_not_of_numbers_is_named_with_an_example_and_the_option
     [sentence] = [line for line in result.stderr.splitlines() if "now.csv: a:" in line]
     first = next(f"{value:,.2f}" for value in values[N:] if value >= 1_000)
     assert repr(first) in sentence
-    assert "--thousands comma reads it" in sentence
+    assert "use --thousands comma to read it" in sentence
     result = run("evaluate", tmp_path / "now.csv", "--baseline", tmp_path / "ref.csv", "--thousands", ",", "--json")
     column = json.loads(result.stdout)["windows"][0]["drift"]["features"]["a"]
     assert (column["rows"], column["missing"]) == (N, {"was": 0.0, "now": 0.0})
@@ -209,7 +209,7 @@ def test_a_baseline_names_the_option_of_a_column_that_looks_like_numbers(tmp_pat
     frame = pd.DataFrame({"a": ["1,5", "2,25", "3,0", "4,5"] * N, "b": range(4 * N)})
     frame.to_csv(tmp_path / "rows.csv", index=False)
     build_from_files([tmp_path / "rows.csv"], ColumnOptions("m", features=("a", "b")), said.append)
-    assert any("'1,5'" in sentence and "--decimal , reads it" in sentence for sentence in said)
+    assert any("'1,5'" in sentence and "use --decimal , if needed" in sentence for sentence in said)
     options = ColumnOptions("m", features=("a", "b"), decimal=",")
     assert isinstance(build_from_files([tmp_path / "rows.csv"], options, silent).bins.features["a"], NumberBins)
 
@@ -221,7 +221,7 @@ def test_a_time_that_cannot_be_read_names_the_option(run: Run, tmp_path: Path) -
     command = ("evaluate", tmp_path / "now.csv", "--baseline", tmp_path / "now.csv", "--time", "time")
     result = run(*command)
     assert result.exit_code == 2
-    assert "'13/04/2026'; --date-format %d/%m/%Y reads it" in result.stderr
+    assert "'13/04/2026'; use --date-format %d/%m/%Y to read it" in result.stderr
     result = run(*command, "--date-format", "%d/%m/%Y", "--json")
     assert json.loads(result.stdout)["windows"][0]["start"] == "2026-04-13T00:00:00Z"
 

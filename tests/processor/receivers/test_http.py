@@ -407,7 +407,7 @@ def test_the_likely_holder_of_a_well_known_port_is_named(
     monkeypatch.setattr("driftline_processor.servers.ports._taken", lambda _: True)
     message = str(PortInUse(Address("127.0.0.1", port), "some.key", "taken"))
     assert message.startswith(f"127.0.0.1:{port} is in use, probably by {holder}")
-    assert message.endswith(f"change some.key, as in '127.0.0.1:{port + 10000}' (0: any free port)")
+    assert message.endswith(f"change some.key, for example to '127.0.0.1:{port + 10000}' (0: any free port)")
 
 
 def test_an_address_of_another_machine_cannot_be_listened_on() -> None:

@@ -279,8 +279,8 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
         ('{"outcomes": [{"id": 1, "actual": 1}]}', "application/json", "", "no model is named"),
         ('{"model": {}, "outcomes": []}', "application/json", "", "model is an object"),
         ("{\nid,actual", "application/x-ndjson", "?model=m", "no line is JSON; the first error: this is not JSON"),
-        ('{"id": 1, "actual": 1}', "application/x-ndjson", "", "no model is named"),
-        ("id,actual\na,1\n", "text/csv", "", "no model is named"),
+        ('{"id": 1, "actual": 1}', "application/x-ndjson", "", "the model is missing"),
+        ("id,actual\na,1\n", "text/csv", "", "the model is missing"),
         ("id,truth\na,1\n", "text/csv", "?model=m", "the header has no column 'actual'"),
         (
             "id;actual\na;1\n",

@@ -267,7 +267,7 @@ def test_a_directory_with_files_of_others_keeps_its_mode(tmp_path: Path) -> None
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"storage.directory: .*file/below cannot be written \(.*\); name another"):
+    with pytest.raises(StorageError, match=r"storage.directory: .*file/below cannot be written \(.*\); use another"):
         Store(tmp_path / "file" / "below")
 
 

@@ -159,5 +159,5 @@ def test_pages_of_models_are_one_document_and_lead_nowhere_else() -> None:
     assert (found["models"], found["verdicts"]) == ([{"rows": 9}, {"rows": 1}], {"a": 1, "b": 2})
     for next_one in ("http://elsewhere.example.com/api/v1/models?", "/api/v1/models?cursor=a", 7):
         answers["/api/v1/models?cursor=a"] = {**last, "next": next_one}
-        with pytest.raises(ValueError, match="no list of models"):
+        with pytest.raises(ValueError, match="not a list of models"):
             fetch_models(get)

@@ -97,8 +97,8 @@ def test_a_slice_a_window_a_time_and_a_limit_choose(client: TestClient) -> None:
     [
         ("?slice=NL", "slice must be a key and a value"),
         ("?limit=0", "limit must be a number from 1 to 1000"),
-        ("?since=noon", "since is a time"),
-        ("?window=1y", "is no window of this model"),
+        ("?since=noon", "since must be a time"),
+        ("?window=1y", "'1y' is not a window of this model"),
     ],
 )
 def test_what_cannot_be_asked_is_a_sentence(client: TestClient, query: str, sentence: str) -> None:

@@ -323,8 +323,8 @@ def test_what_was_relevant_is_said_of_an_item_or_of_the_whole_list(service: Serv
     ("actual", "options", "reason"),
     [
         (["p4", None], {}, "its actual is a list of 2, and it has an item id that is neither a string nor a number"),
-        ([["p4"]], {}, "no item id"),
-        ([True], {}, "no item id"),
+        ([["p4"]], {}, "its actual is a list of 1, and it has an item id that is neither a string nor a number"),
+        ([True], {}, "its actual is a list of 1, and it has an item id that is neither a string nor a number"),
         ({"p4": "much"}, {}, "it has a relevance that is not a finite number"),
         ({"p4": float("nan")}, {}, "it has a relevance that is not a finite number"),
         (list(range(1001)), {}, "it has more than 1,000 items"),

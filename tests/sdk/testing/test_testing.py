@@ -576,7 +576,7 @@ def test_counts_and_outcomes_that_differ_are_named(service: Service) -> None:
         score(ROW)
         churn.outcome("A-1", 0)
     assert said(lambda: captured.assert_counted("churn", 2, predicted=True)) == (
-        "1 prediction of 'churn' with predicted '1' was counted, not 2; all that were:\n  1 of churn, predicted '1'"
+        "1 prediction of 'churn' with predicted '1' was counted, not 2; all counts:\n  1 of churn, predicted '1'"
     )
     assert said(lambda: captured.assert_outcome("churn", id="A-1", actual=1)).splitlines()[:2] == [
         "no outcome of 'churn' has id 'A-1', actual 1; 1 was captured:",

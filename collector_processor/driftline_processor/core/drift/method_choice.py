@@ -77,8 +77,8 @@ def check_names(names: Iterable[str], *, deciding: bool) -> None:
     >>> check_names(["hellinger"], deciding=True)
     Traceback (most recent call last):
     ...
-    ValueError: 'hellinger' has no p-value, so it cannot decide; put it under methods, or use one of anderson_darling, \
-chi2, cramer_von_mises, domain_classifier, ks, mean_shift, mmd, proportion, psi
+    ValueError: 'hellinger' has no p-value, so it cannot decide whether there is drift; put it under methods, or use \
+one of anderson_darling, chi2, cramer_von_mises, domain_classifier, ks, mean_shift, mmd, proportion, psi
     """
     for name in names:
         if name not in METHODS:

@@ -51,7 +51,7 @@ class Interval(NamedTuple):
     Attributes:
         low: Lower limit; None where unknown.
         high: Upper limit; None where unknown.
-        method: Method of :data:`METHODS`, "" without an interval.
+        method: Name of the method, such as ``clopper_pearson``; "" without an interval.
     """
 
     low: float | None

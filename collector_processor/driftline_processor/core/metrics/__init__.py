@@ -65,7 +65,7 @@ def install_metrics(metrics: Iterable[Metric]) -> None:
 def declaration_problems(metric: Metric) -> Iterator[str]:
     """Yield what a metric of a user says of itself and cannot be, a sentence each.
 
-    >>> from dataclasses import replace
+    >>> from msgspec.structs import replace
     >>> list(declaration_problems(replace(METRICS["mcc"], name="my_mcc", tasks=frozenset({"binari"}))))
     ["its task 'binari' does not exist; use one or more of binary, multiclass, ranking, regression"]
     """

@@ -138,7 +138,7 @@ def read_limit(metric: str, number: float, unit: str) -> float:
             raise ValueError(f"{metric}: '{number:g} {unit}' is not a fraction; use '{number:g} %'")
         share = round(number / 100, 12) if unit else number
         if not 0 <= share <= 1:
-            fix = f"write '{number:g} %'" if not unit and number <= 100 else "use at most 100 %"
+            fix = f"use '{number:g} %'" if not unit and number <= 100 else "use at most 100 %"
             raise ValueError(f"{metric}: '{number:g}{' %' if unit else ''}' is more than 100 % of the calls; {fix}")
         return share
     if metric.startswith("latency"):

@@ -14,18 +14,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import ChangeKind, Evaluation, MetricValue
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.windows.window import DAY
 
 from .past import RecoveredShare, RetrainGain, gains_of_runs, recovered_share
+
+if TYPE_CHECKING:
+    # opentelemetry.proto, which files do not need
+    from driftline_processor.core.decode.training_runs import TrainingRun
 
 ASSUMED_SHARE = 0.5
 """The share of a worsening that retraining takes back where no past one is known: a round number between nothing and

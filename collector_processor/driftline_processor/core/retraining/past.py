@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
+
+if TYPE_CHECKING:
+    # opentelemetry.proto, which files do not need
+    from driftline_processor.core.decode.training_runs import TrainingRun
 
 MOST_WINDOWS = 7
 """Windows before and after a retraining that are taken together: a week of days, which has each weekday once."""

@@ -90,7 +90,7 @@ def parse(name: str) -> Length:
     ValueError: '25' has no unit; use '25h' or '25m'
     >>> parse("7m")
     Traceback (most recent call last):
-    ValueError: '7m' is not a whole number of 5-minute panes; use '5m' or '10m'
+    ValueError: '7m' is not a multiple of 5 minutes; use '5m' or '10m'
     """
     match = _NAME.fullmatch(name)
     if match is None:

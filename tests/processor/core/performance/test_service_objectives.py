@@ -64,13 +64,13 @@ def test_a_limit_has_the_unit_of_its_metric_and_reads_again(rule: str, again: st
         ("latency_p99 <= 100 h", "'h' is not a unit of a latency"),
         ("latency_p99 <= 100 %", "'%' is not a unit of a latency"),
         ("latency_p90 <= 100ms", "available: latency_p50, latency_p95, latency_p99"),
-        ("latency_p99 >= 100ms", "write 'latency_p99 <= 100ms'"),
-        ("error_rate <= 5", "write '5 %'"),
+        ("latency_p99 >= 100ms", "use 'latency_p99 <= 100ms'"),
+        ("error_rate <= 5", "use '5 %'"),
         ("error_rate <= 101 %", "use at most 100 %"),
-        ("error_rate <= 5 ms", "write '5 %'"),
-        ("availability <= 99 %", "write 'availability >= 99 %'"),
+        ("error_rate <= 5 ms", "'5 ms' is not a fraction; use '5 %'"),
+        ("availability <= 99 %", "use 'availability >= 99 %'"),
         ("error_rate <= baseline + 0.1", "a baseline does not contain calls; use a limit, as in 'error_rate <= 0.1 %'"),
-        ("precision >= 95 %", "write 0.95"),
+        ("precision >= 95 %", "use 0.95"),
     ],
 )
 def test_what_calls_cannot_answer_is_refused_with_the_fix(rule: str, fix: str) -> None:

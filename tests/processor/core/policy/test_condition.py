@@ -197,7 +197,7 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
     ]
     assert told == [
         "accuracy is 80 % (78 % to 82 %), below 85 %",
-        "accuracy is 80 % (78 % to 82 %), above 78 %, in the baseline",
+        "accuracy is 80 % (78 % to 82 %), above 78 %, by the baseline",
     ]
 
 

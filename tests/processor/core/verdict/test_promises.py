@@ -22,9 +22,7 @@ from tests.support.any_object import Builder
 from tests.support.paths import ROOT
 from tests.support.verdict_windows import COLD, DAY, JULY, MISSING, column, explained, objective, right, window, wrong
 
-JARGON = re.compile(
-    r"p-value|p_value|\bPSI\b|\bKS\b|Kolmogorov|chi-sq|null hypoth|at_risk|not_worse|bootstrap"
-)
+JARGON = re.compile(r"p-value|p_value|\bPSI\b|\bKS\b|Kolmogorov|chi-sq|null hypoth|at_risk|not_worse|bootstrap")
 PAGE = ROOT / "docs/explanation/verdict.md"
 METRICS = (
     "log_loss",

@@ -183,7 +183,7 @@ def test_a_task_that_is_not_the_baselines_is_refused(
     ("text", "problem"),
     [
         ("models: {}", "it contains no model"),
-        ("models: {a: {}, b: {}}", "it names 2 models; choose one with --model, such as a"),
+        ("models: {a: {}, b: {}}", "it contains 2 models; choose one with --model, such as a"),
         ("models: {a: {windows: [3x]}}", "models.a.windows"),
     ],
 )

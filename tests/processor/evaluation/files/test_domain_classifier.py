@@ -89,7 +89,7 @@ def test_a_baseline_without_a_space_has_no_classifier_and_says_so(run: Run, file
     pd.DataFrame({"age": range(300)}).to_parquet(files / "few.parquet")
     result = run("evaluate", files / "few.parquet", "--baseline", files / "few.parquet", "--classifier", "--json")
     assert result.exit_code == 0
-    assert "--classifier: left out" in result.stderr
+    assert "--classifier: skipped" in result.stderr
     assert json.loads(result.stdout)["windows"][0]["drift"]["multivariate"] == {}
 
 

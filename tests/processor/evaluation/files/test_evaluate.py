@@ -352,7 +352,10 @@ def test_chosen_methods_have_columns_and_may_be_conditions(run: Run, files: Path
             "--method age=chi2: chi2 cannot compare this column, which is a number in the baseline; "
             "use one of anderson",
         ),
-        (["--methods", "vip=wasserstein"], "it is compared as a category with at most two values in the baseline"),
+        (
+            ["--methods", "vip=wasserstein"],
+            "compared as a category with at most two values in the baseline; use one of chi2,",
+        ),
         (["--method", "chi2"], ""),
         (["--methods", "age=wasserstein"], ""),
         (
@@ -449,12 +452,12 @@ def test_the_most_wrong_rows_are_told_with_their_traces(run: Run, files: Path, w
     rows = week.head(2_400)[lambda rows: rows["time"] < week["time"].min().normalize() + pd.Timedelta(days=1)]
     chance = rows["score"].where(rows["actual"] == 1, 1 - rows["score"])
     wrong = (1 - chance)[chance < 0.5].nlargest(3)
-    assert (first["outcomes"], first["degraded"]) == (len(rows), int((chance < 0.5).sum()))
+    assert (first["outcomes"], first["wrong"]) == (len(rows), int((chance < 0.5).sum()))
     assert [row["id"] for row in first["rows"]] == [str(id) for id in rows.loc[wrong.index, "id"]]
     assert [row["loss"] for row in first["rows"]] == pytest.approx(wrong.tolist())
     assert [row["trace_id"] for row in first["rows"]] == [f"{at:032x}" for at in wrong.index]
     assert "trace_id" not in found[0]["drift"]["features"]
-    assert found[-1]["performance"]["mispredictions"] == {"outcomes": 0, "degraded": 0, "rows": []}
+    assert found[-1]["performance"]["mispredictions"] == {"outcomes": 0, "wrong": 0, "rows": []}
     assert run("evaluate", *asked, "--mispredictions", 3).stdout.count("000000000000000") == 3
     assert "mispredictions" not in windows(run, *asked)[0]["performance"]
 

@@ -73,7 +73,7 @@ def test_nothing_is_told_where_no_labelled_row_is_like_the_window(run: Run, file
     done = run("evaluate", files / "elsewhere.parquet", "--baseline", reference, "--task", "binary",
                "--importance-weighted", "--json")  # fmt: skip
     assert json.loads(done.stdout)["windows"][0]["performance"]["importance_weighted"] == {}
-    assert "too few labelled rows are like those of a window" in done.stderr
+    assert "too few labelled rows are similar to those of a window" in done.stderr
 
 
 def test_weights_that_few_rows_of_a_window_taught_are_not_held_back_by_the_many_of_the_reference() -> None:

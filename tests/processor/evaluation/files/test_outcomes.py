@@ -64,7 +64,7 @@ def test_an_id_made_to_have_the_number_of_another_does_not_take_its_outcome(run:
     (folder / "o.csv").write_text(f"id,actual\n{made},1\n0,0\n1,0\n")
     window, said = evaluate(run, "o.csv", data="few.parquet")
     assert window["outcomes"]["rows"] == 2
-    assert said == [f"driftline: o.csv: 1 outcome of an id that no row has in 'id', such as {made!r}"]
+    assert said == [f"driftline: o.csv: 1 outcome with an id that no row has in 'id', such as {made!r}"]
 
 
 @pytest.mark.parametrize("actual", ["1", "1.0", "true", "True", '"1"'])
@@ -102,7 +102,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_is_kept(run: Run, folder: Pat
         "driftline: o.csv: left out 1 outcome, because actual is missing: the first is row 3",
         f"driftline: o.csv: left out 2 outcomes, because weight is not {WEIGHTS}: the first is row 4",
         "driftline: o.csv: left out 1 outcome with an actual that is none of the classes 0, 1: the first is row 7",
-        "driftline: o.csv: 1 outcome of an id that no row has in 'id', such as '99999'",
+        "driftline: o.csv: 1 outcome with an id that no row has in 'id', such as '99999'",
     ]
     assert window["outcomes"]["rows"] == 1
 
@@ -190,7 +190,7 @@ def test_an_id_that_was_scored_often_has_its_outcome_at_the_named_time_or_at_the
     )
     found = {window["start"][:10]: window["outcomes"]["rows"] for window in json.loads(result.stdout)["windows"]}
     assert found == {"2026-01-01": 1, "2026-01-05": 1, "2026-01-09": 0}
-    assert "1 outcome of an id and prediction_time that no row has in 'id', such as 'b'" in result.stderr
+    assert "1 outcome with an id and prediction_time that no row has in 'id', such as 'b'" in result.stderr
 
 
 def test_the_time_of_a_prediction_is_enough_to_name_it(run: Run, folder: Path) -> None:

@@ -47,7 +47,7 @@ def test_clicks_in_a_file_of_outcomes(run: Run, folder: Path) -> None:
     found, said = evaluate(run, "rows.parquet", "--outcomes", "o.csv")
     assert {name: found[name] for name in EXPECTED} == pytest.approx(EXPECTED)
     assert found["mrr@5"] == pytest.approx((0.5 + 1) / 2)
-    assert said == ["o.csv: 1 outcome of an id that no row has in 'id', such as 'nobody'"]
+    assert said == ["o.csv: 1 outcome with an id that no row has in 'id', such as 'nobody'"]
 
 
 @pytest.mark.parametrize("name", ["o.parquet", "o.ndjson", "o.csv"])

@@ -250,10 +250,10 @@ def test_a_dry_run_says_the_patch_and_whose_schema_it_fits() -> None:
         ]
     assert there.asked == []
     assert found == [
-        "would patch Rollout churn in models (as of argoproj.io/v1alpha1 at commit 009ba6ba): merge patch "
+        "would patch Rollout churn in models (schema of argoproj.io/v1alpha1 at commit 009ba6ba): merge patch "
         '{"status": {"abort": true}}',
-        "would patch SeldonDeployment churn in models (as of machinelearning.seldon.io/v1 at commit 00908a96): traffic "
-        '{"main": 100}',
+        "would patch SeldonDeployment churn in models (schema of machinelearning.seldon.io/v1 at commit 00908a96): "
+        'traffic {"main": 100}',
         "would patch Deployment churn in models (its schema is not available here): merge patch "
         '{"spec": {"paused": true}}',
     ]

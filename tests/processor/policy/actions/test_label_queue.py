@@ -142,7 +142,7 @@ def test_nothing_to_label_writes_nothing(tmp_path: Path) -> None:
 
 def test_a_model_that_is_gone_is_refused(tmp_path: Path) -> None:
     (answer,) = sent(Queue(None), order(NAME), directory=str(tmp_path))
-    assert (answer.result, answer.detail) == ("refused", 'nothing is kept of ch"urn {state}/eu')
+    assert (answer.result, answer.detail) == ("refused", 'there are no stored rows of ch"urn {state}/eu')
 
 
 def test_a_folder_that_cannot_be_written_puts_it_off(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_version_that_is_none_of_mlflow_holds_nothing_back() -> None:
     [
         ({}, {}, 'ch"urn {state}/eu has no alias champion'),
         ({"champion": 7}, {}, 'ch"urn {state}/eu has no version before 7 that is ready'),
-        ({"champion": 7}, {"previous": "fallback"}, "the alias fallback is not there"),
+        ({"champion": 7}, {"previous": "fallback"}, "the alias fallback does not exist"),
         ({"champion": 7, "fallback": 7}, {"previous": "fallback"}, "the alias fallback points to version 7, too"),
     ],
 )

@@ -96,7 +96,7 @@ def test_it_may_be_packed(client: TestClient) -> None:
             "/v1/baselines/a/b/c",
             None,
             404,
-            "a baseline is at /v1/baselines/{model}/{version}, each",
+            "a baseline is at /v1/baselines/{model}/{version}, both percent-encoded",
         ),
         ("/v1/baselines/", None, 404, "a baseline is at /v1/baselines/{model}/{version}"),
     ],

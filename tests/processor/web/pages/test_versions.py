@@ -109,7 +109,7 @@ def test_what_to_compare_with_is_chosen_from_a_list_that_keeps_the_place(browse:
     ("compare", "status", "sentence"),
     [
         ("summer", 400, "compare must have the form version:VERSION or at:TIME"),
-        ("at:soon", 400, "is a time"),
+        ("at:soon", 400, "compare=at: must be a time"),
         ("version:autumn", 404, "this model has no other version &#39;autumn&#39;"),
     ],
 )

@@ -98,7 +98,7 @@ def test_optional_fields_that_are_missing_have_their_defaults() -> None:
 def test_a_damaged_section_is_named(key: str, value: object, place: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"churn.json: extras.{place}")) as raised:
         Baseline.from_json(broken(key, value), where="churn.json")
-    assert str(raised.value).endswith("build the baseline anew")
+    assert str(raised.value).endswith("build the baseline again")
 
 
 def test_nothing_that_tells_a_value_leaves_of_a_feature_under_a_rule() -> None:

@@ -45,7 +45,7 @@ def test_they_survive_json_and_other_models_have_none() -> None:
     ("value", "place"),
     [
         ({"dog": [[0] * 20] * 2}, ": 'dog'"),
-        ({"bee": [[1.0]]}, ": those of 'bee'"),
+        ({"bee": [[1.0]]}, ": the entry of 'bee'"),
         ({"bee": 1}, ".by_class.bee: "),
     ],
 )
