@@ -201,7 +201,7 @@ def lying_footer() -> bytes:
             lambda: parquet(long_list(pa.int8())),
             "more than 33,554,432",
         ),
-        (lambda: parquet(zeros(), use_dictionary=False), "more than 256 MiB"),
+        (lambda: parquet(zeros(), use_dictionary=False), "are larger than 256 MiB"),
         (lambda: parquet(codes()), "are larger than 256 MiB"),
         (lying_footer, "are larger than 256 MiB"),
     ],
