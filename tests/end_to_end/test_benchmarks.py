@@ -22,7 +22,7 @@ from tests.support.paths import ROOT
 BENCHMARKS = sorted(file.stem for file in (ROOT / "benchmarks").glob("bench_*.py"))
 
 SMALL: dict[str, dict[str, Any]] = {
-    "bench_concept": {"ROWS": 50, "STEPS": 1, "VALUES": 200, "DEAR_VALUES": 200},
+    "bench_concept": {"ROWS": 50, "STEPS": 1, "VALUES": 200},
     "bench_convert": {"ROWS": 20, "ROUNDS": 1},
     "bench_decode": {"ROWS": 20, "best": lambda work: work() is None or 1e-3},
     "bench_distributions": {"FEATURES": 2, "BLOCKS": 2, "ROUNDS": 1},
