@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from driftline.baseline.baseline import Baseline
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.semconv import attributes as a
@@ -16,7 +17,6 @@ from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, Performance
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
-from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
@@ -246,10 +246,11 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     )
     before.save(tmp_path / "baseline.json")
     files = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", tmp_path / "outcomes.parquet")
-    settings = ModelSettings(performance=FAIR.asked)
-    [in_file] = evaluate_files(
-        EvaluationInputs(*files, settings=settings), EvaluationOptions(slices=("country",), window="1d"), print
-    ).evaluations
+    declared = tmp_path / "driftline.yaml"
+    fair = {"fairness": {"attributes": ["gender"], "reference": {"gender": "M"}}, "objectives": [*OBJECTIVES]}
+    declared.write_text(yaml.safe_dump({"models": {"churn": {"performance": fair}}}))
+    options = EvaluationOptions(slices=("country",), window="1d", performance=declared)
+    [in_file] = evaluate_files(EvaluationInputs(*files), options, print).evaluations
 
     assert list(live.performance_slices) == list(in_file.performance_slices)
     assert len(live.performance_slices) == 5

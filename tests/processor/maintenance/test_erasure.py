@@ -297,7 +297,7 @@ def test_a_value_of_a_slice_that_few_rows_are_left_of_is_counted_among_the_other
     (day, _) = state.view().windows["1d"]
     assert set(day.performance_slices) == {"region=north", "region=other"}
     ((text,),) = state.rows("SELECT json FROM baselines")
-    assert set(json.loads(str(text))["extras"]["slices"]["region"]) == {"north", "other"}
+    assert set(json.loads(str(text))["extras"]["slices"]["by_key"]["region"]) == {"north", "other"}
     state = open_state(churn=sliced)
     assert set(state.view().windows["1d"][0].performance_slices) == {"region=north", "region=other"}
 

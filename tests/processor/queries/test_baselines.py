@@ -161,7 +161,7 @@ def test_production_as_a_baseline_is_the_fold_of_its_rows(open_state: Open, cloc
     assert blocks.rows[:, 0].sum() == 300
     assert blocks.length == DAY
     values = table.features["x"].numbers[which]  # type: ignore[index]
-    least, greatest = found.extras.ranges.of["x"]  # type: ignore[union-attr]
+    least, greatest = found.extras.ranges.by_feature["x"]  # type: ignore[union-attr]
     assert 0 <= least <= values.min()
     assert values.max() <= greatest <= 1
     assert found.extras.repeats == Repeats(300, 300)

@@ -36,7 +36,11 @@ def test_delays_are_restated_and_judged(open_state: Open, clock: Clock) -> None:
     assert first.label_sla is not None
     assert (first.label_sla.state, first.label_sla.low) == ("met", 2 / 3)
     shown = {
-        (p.metric, dict(p.attributes).get("state"), dict(p.attributes).get("driftline.outcome.quantile")): p.value
+        (
+            p.metric,
+            dict(p.attributes).get("driftline.state"),
+            dict(p.attributes).get("driftline.outcome.quantile"),
+        ): p.value
         for p in points(state.state)
     }
     assert shown["driftline.outcome.sla.status", "met", None] == 1.0

@@ -193,7 +193,7 @@ def test_the_route_answers_with_the_file_or_a_sentence(open_state: Open, tmp_pat
     assert json.loads(answer.headers[SAID]) == {"rows": 3, "labelled": 2, "features": 2, "renamed": []}
     assert len(pq.read_table(tmp_path / "rows.parquet")) == 3
     assert client.get("/v1/snapshots/nobody", params=span).status_code == 404
-    assert "since is a time" in client.get("/v1/snapshots/churn").json()["error"]
+    assert "since must be a time" in client.get("/v1/snapshots/churn").json()["error"]
 
 
 @pytest.mark.slow

@@ -297,7 +297,7 @@ def test_kill_9_amid_a_silence_leaves_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _DIES, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "silent\n"
+        assert process.stdout.readline() == "no_data\n"
         process.send_signal(signal.SIGKILL)
     clock = Clock(NOON + 32 * HOUR)
     state = State(config(tmp_path, churn=Model(windows=("1h",))), clock=clock)

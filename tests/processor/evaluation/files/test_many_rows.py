@@ -351,7 +351,7 @@ def test_many_outcomes_apart_join_as_few_do(
     monkeypatch.setattr(sources, "BATCH", 700)
     parts = evaluated(said_of_many)
     assert said_of_many == said
-    assert any("2 outcomes of an id that no row has in 'id', such as " in one for one in said)
+    assert any("2 outcomes with an id that no row has in 'id', such as " in one for one in said)
     assert [repr(one) for one in parts.evaluations] == [repr(one) for one in whole.evaluations]
     assert repr(parts.concept) == repr(whole.concept)
     assert parts.delay == whole.delay

@@ -37,7 +37,7 @@ def test_expectations_of_a_file_are_judged_by_its_rows(run: Run, files: Path) ->
         "--expect", files / "driftline.yaml", "--json", "--fail-on", "quality.broken > 1",
     )  # fmt: skip
     assert result.exit_code == 3
-    assert "--expect: absent: no such feature in the baseline, so nothing is told of it" in result.stderr
+    assert "--expect: absent: the baseline has no such feature; not checked" in result.stderr
     [window] = json.loads(result.stdout)["windows"]
     found = expected(window)
     for rule, share in (("income missing: < 5%", 0.155), ("region values: [north, south]", 0.5)):
