@@ -13,17 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from driftline_processor.config.model import Model
-from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files import weak_slices
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions
-from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers import json_rows, row_store, sources, spool
 from driftline_processor.readers.row_store import RowStore
+from msgspec import structs
 from msgspec.structs import replace
 from pyarrow import csv
 
@@ -333,14 +331,14 @@ def test_many_outcomes_apart_join_as_few_do(
     )
     build_from_files([tmp_path / REFERENCE], options, _silent).save(tmp_path / "b.json")
     files = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
-    settings = settings_of(Model(performance=Performance(outcomes="sampled"))) if sampled else None
+    declared = tmp_path / "driftline.yaml"
+    declared.write_text("models: {m: {performance: {outcomes: sampled}}}")
 
     def evaluated(said: list[str]) -> EvaluationResult:
         rows = EvaluationOptions(time="time", id="id", slices=("country", "segment"), window="12h")
+        rows = structs.replace(rows, performance=declared if sampled else None)
         return evaluate_files(
-            EvaluationInputs(files, tmp_path / "b.json", tmp_path / f"outcomes.{form}", settings=settings),
-            rows,
-            said.append,
+            EvaluationInputs(files, tmp_path / "b.json", tmp_path / f"outcomes.{form}"), rows, said.append
         )
 
     said, said_of_many = list[str](), list[str]()

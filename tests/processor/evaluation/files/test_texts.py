@@ -51,7 +51,8 @@ def test_texts_drift_by_their_descriptors(run: Run, folder: Path, ending: str) -
     )
     assert built.exit_code == 0, built.stderr
     assert built.stderr == (
-        "driftline: message: read as text, and compared by length, words and script; if they are categories, use --text-features none\n"
+        "driftline: message: read as text, and compared by length, words and script; "
+        "if they are categories, use --text-features none\n"
     )
     assert states(run, folder / f"same.{ending}", "--baseline", folder / "b.json") == {
         "amount": "ok",
