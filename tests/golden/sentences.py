@@ -52,6 +52,7 @@ from driftline_processor.present.verdicts import verdict_certainty, verdict_next
 from msgspec import structs
 from msgspec.structs import replace
 
+from tests.golden.messages import message_lines
 from tests.support.verdict_examples import examples
 from tests.support.window_verdict_cases import WINDOWS
 
@@ -438,6 +439,12 @@ QUESTIONS = (
 
 def lines() -> Iterator[str]:
     """Yield the lines of the file: what it is, and the words for it."""
+    yield from fact_lines()
+    yield from message_lines()
+
+
+def fact_lines() -> Iterator[str]:
+    """Yield the lines of facts."""
     for column in COLUMNS:
         yield f"column {column.state}: {column_sentence(column)}"
     for slice_drift in (SLICE, structs.replace(SLICE, features={}, state="ok"), structs.replace(SLICE, features={})):
