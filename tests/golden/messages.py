@@ -8,7 +8,15 @@ from typing import Any, get_args
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_extensions.drills.texts import drill_lines, first_sentence, summary
-from driftline_processor.core.evaluation import Evaluation, Judgement, ObjectiveState, ServiceLevel, SlaResult, Verdict
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Judgement,
+    MetricChange,
+    ObjectiveState,
+    ServiceLevel,
+    SlaResult,
+    Verdict,
+)
 from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import StepOutcome
 from driftline_processor.core.windows.window import DAY, HOUR, Window
@@ -25,6 +33,7 @@ from driftline_processor.present.alerts import (
 from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.pages.performance import blocks_of
 from msgspec.structs import replace
 
 from tests.support.drill_results import FOUND, HEALTH, LATER, MISSED, NONE, THIN, UNNAMED
@@ -86,6 +95,9 @@ def message_lines() -> Iterator[str]:
     )
     for kind in ("digest", "summary"):
         yield from _message(kind, collected_facts(kind, LINES, JULY + DAY, "UTC", ""))
+    for chosen in _compared():
+        for block in blocks_of(chosen, chosen.reference, [*chosen.realized]):
+            yield f"difference {block.state}: {block.meaning}"
     for untold, words in _untold():
         yield f"not notified, {untold}: {words}"
     for outcome in get_args(StepOutcome):
@@ -123,6 +135,31 @@ def _untold() -> Iterator[tuple[policies.Untold, str]]:
     yield "approval", policies.approval_words("http/rollback")
 
 
+CHANGES = (
+    *(None, MetricChange("worse", 0.2, 0.1, 0.3), MetricChange("inconclusive", 0.2, -0.05, 0.45)),
+    MetricChange("not_worse", 0.02, 0.005, 0.035, p_value=0.02, least=0.04),
+    MetricChange("not_worse", -0.02, -0.035, -0.005, p_value=1.0),
+    MetricChange("inconclusive", 0.06, 0.02, 0.2, p_value=0.002, reason="too_few_days"),
+    MetricChange("inconclusive", 0.06, 0.02, 0.2, reason="too_few_rows"),
+    MetricChange("inconclusive", -0.2, -0.35, -0.05, p_value=1.0, reason="too_few_rows"),
+    MetricChange("inconclusive", 0.185, 0.05, 0.35, p_value=0.024, reason="too_few_days"),
+)
+
+
+def _compared() -> Iterator[Evaluation]:
+    """Yield windows whose metrics differ from the baseline, each in another way."""
+    metrics, accuracy = {"log_loss": value(0.7, 0.6, 0.8)}, {"accuracy": MetricChange("not_worse", 0.01, -0.01, 0.03)}
+    for change in CHANGES:
+        changes = {} if change is None else {"log_loss": change}
+        yield _day(0, realized=metrics, reference={"log_loss": value(0.5)}, realized_changes=changes)
+    last = {"log_loss": CHANGES[-1], **accuracy}
+    yield _day(0, realized=metrics, reference={"log_loss": value(0.5)}, realized_changes=last)
+    yield _day(0, realized=metrics, reference={}, realized_changes={})
+    yield _day(0, realized={"mean_score": value(0.135), "actual_rate": value(0.315)}, reference={})
+    yield _day(0, realized={"mean_score": value(0.135)}, reference={})
+    yield _day(0, realized=metrics, reference=metrics, realized_changes=last, maturity="immature")
+
+
 def _model() -> ModelView:
     """Return a model with an incident of each kind that lasts, and one of each kind that is over."""
     late = SlaResult("broken", 7 * DAY, 0.95, 0.5, 0.6, 500)
@@ -131,6 +168,7 @@ def _model() -> ModelView:
         days[at] = _measured(at, 0.9)
     days[5] = _measured(5, 0.4, incident={"feature:age": JULY + 5 * DAY}, label_sla=late)
     days[6] = _measured(6, 0.4, label_sla=replace(late, state="met"))
+    days[8] = _day(8, service=_served(0, 0.5))
     days[9] = _day(9, service=_served(300, 0.0007))
     days[11] = _day(11, incident={"score": JULY + 11 * DAY}, label_sla=late, service=_served(0, 0.5))
     return ModelView(
