@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.model import Model
-from driftline_processor.demo.findings import findings_of
+from driftline_processor.demo.runner import findings_of
 from driftline_processor.terminal.top import run as run_top
 from rich.console import Console
 from starlette.testclient import TestClient

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from driftline_processor.demo import data, replay
+from driftline_processor.demo import data, runner
 from driftline_processor.demo.runner import Finding, play
 from rich.console import Console
 
@@ -30,7 +30,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Finding, 
     screen = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "EVERY", EVERY)
-        patch.setattr(replay, "BATCH_HOURS", BATCH_HOURS)
+        patch.setattr(runner, "BATCH_HOURS", BATCH_HOURS)
         with play(tmp_path_factory.mktemp("demo"), Console(file=screen, width=160)) as finding:
             yield finding, screen.getvalue()
 

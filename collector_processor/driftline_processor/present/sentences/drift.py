@@ -1,14 +1,49 @@
-"""Words for drift: of one column, of a slice, and of all features together."""
+"""Words for drift: of one column, of a slice, and of all features together.
+
+Words for why two versions cannot be compared.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import ColumnDrift, JointDrift, SliceDrift
 from driftline_processor.present.wording import short
 
-from .catalogue import worded
+from .catalogue import worded, words_of
+from .outcomes import unreviewed_words
+
+
+@words_of("tasks_differ")
+def _tasks_differ(champion: str, challenger: str) -> str:
+    return f"one is {champion or 'of no task yet'}, the other {challenger or 'of no task yet'}"
+
+
+@words_of("task_not_compared")
+def _task_not_compared(task: str) -> str:
+    return f"versions of a {task or 'model whose task is unknown'} are not compared"
+
+
+@words_of("version_unreviewed")
+def _version_unreviewed(version: str, predictions: Mapping[str, int]) -> str:
+    return f"{unreviewed_words(predictions)} (version {version or 'without a name'})"
+
+
+@words_of("version_without_outcomes")
+def _version_without_outcomes(version: str) -> str:
+    return f"no outcome of version {version or 'without a name'} is known in this time"
+
+
+@words_of("no_request_of_both")
+def _no_request_of_both() -> str:
+    return "no request that both scored has an outcome yet"
+
+
+@words_of("no_hour_of_both")
+def _no_hour_of_both() -> str:
+    return "in no hour the outcomes of both are known"
+
 
 NAMED = 4
 """Columns of a slice that are named, as many as its line has room for; of the others there is a number."""

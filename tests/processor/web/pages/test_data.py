@@ -9,8 +9,7 @@ from driftline_processor.core.evaluation import Delay, Evaluation, Expected, Fin
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.units import keep_units
-from driftline_processor.present.wording import iso_time
+from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
 from msgspec.structs import replace
