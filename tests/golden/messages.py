@@ -77,8 +77,19 @@ ALERTS = (
     (replace(ALERT, kind="passed", until=JULY + DAY, severity="info"), "at_risk"),
 )
 LINE = AlertLine(
-    *("a1", "low", "churn", "eu", "critical", "degraded"),
-    *(1, JULY, None, True, "accuracy is 70 %", "ann", 2_500.0, "EUR 2,500 a day"),
+    alert="a1",
+    policy="low",
+    model="churn",
+    environment="eu",
+    severity="critical",
+    state="degraded",
+    tier=1,
+    since=JULY,
+    until=None,
+    began=True,
+    words="accuracy is 70 %",
+    taken_by="ann",
+    loss_words="EUR 2,500 a day",
 )
 LINES = (LINE, replace(LINE, state="", loss_words="", taken_by="", tier=None), replace(LINE, until=JULY + DAY))
 
@@ -130,8 +141,9 @@ def _untold() -> Iterator[tuple[policies.Untold, str]]:
     yield "quiet_hours", policies.held_words("team", until, digest=False, timezone="UTC")
     yield "digest", policies.held_words("team", until, digest=True, timezone="UTC")
     yield "grouped", policies.grouped_words("team", "a1")
-    for result in ("not_taken", "refused", "expired", "held_back", "dry_run"):
-        yield result, policies.failed_words("team", result, "HTTP 403")  # type: ignore[misc]
+    results: tuple[policies.Untold, ...] = ("not_taken", "refused", "expired", "held_back", "dry_run")
+    for result in results:
+        yield result, policies.failed_words("team", result, "HTTP 403")
     yield "approval", policies.approval_words("http/rollback")
 
 
