@@ -232,7 +232,7 @@ def test_a_database_that_goes_and_comes_back_is_said_twice(
             series.turn()
             pauses.append(series._reader.series[0].due - series._now)
         assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0, 300.0]
-        assert lacking(series.queries.sentence(), "business.revenue.sql:", "shop.db") == []
+        assert lacking(str(series.queries.sentence()), "business.revenue.sql:", "shop.db") == []
         series.databases.failing = None
         shop.sell(2, 20.0)
         series.turn()
@@ -248,7 +248,9 @@ def test_columns_that_are_missing_are_said(tmp_path: Path, shop: Shop) -> None:
     with reading(tmp_path, shop, "SELECT day, amount AS value FROM orders") as series:
         series.turn()
         assert (
-            lacking(series.queries.sentence(), "business.revenue.sql:", "shop.db", "'time'", "'SELECT ... AS time'")
+            lacking(
+                str(series.queries.sentence()), "business.revenue.sql:", "shop.db", "'time'", "'SELECT ... AS time'"
+            )
             == []
         )
 
