@@ -16,8 +16,10 @@ def failure_clause(
 ) -> str:
     """Return what is wrong with the calls of a window, and what was usual before."""
     measured, ends = measured_text(metric, value), measured_ends(metric, low, high)
-    before = "" if usual is None else f"; in no window before more than {measured_text(metric, usual)}"
+    highest = "" if usual is None else f"at most {measured_text(metric, usual)}"
     if metric != ERROR_RATE:
+        before = f"; in earlier windows, this time was {highest}" if highest else ""
         return f"{_SLOW[metric]} took longer than {measured} ({ends}){before}"
     by = f", most of them with {error}" if error else ""
-    return f"{measured} of {calls:,} calls failed ({ends}){by}{f'{before} did' if before else ''}"
+    before = f"; in earlier windows, {highest} failed" if highest else ""
+    return f"{measured} of {calls:,} calls failed ({ends}){by}{before}"

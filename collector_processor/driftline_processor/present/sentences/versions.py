@@ -10,7 +10,12 @@ from .outcomes import unreviewed_words
 
 @words_of("tasks_differ")
 def _tasks_differ(champion: str, challenger: str) -> str:
-    return f"one is {champion or 'of no task yet'}, the other {challenger or 'of no task yet'}"
+    known = [task for task in (champion, challenger) if task]
+    if len(known) == 2:
+        return f"one is {champion}, the other {challenger}"
+    return (
+        f"one is {known[0]}, and the task of the other is not known yet" if known else "their tasks are not known yet"
+    )
 
 
 @words_of("task_not_compared")
@@ -25,14 +30,14 @@ def _version_unreviewed(version: str, predictions: Mapping[str, int]) -> str:
 
 @words_of("version_without_outcomes")
 def _version_without_outcomes(version: str) -> str:
-    return f"no outcome of version {version or 'without a name'} is known in this time"
+    return f"no outcome of {f'version {version}' if version else 'the version without a name'} is known in this period"
 
 
 @words_of("no_request_of_both")
 def _no_request_of_both() -> str:
-    return "no request that both scored has an outcome yet"
+    return "no request scored by both versions has an outcome yet"
 
 
 @words_of("no_hour_of_both")
 def _no_hour_of_both() -> str:
-    return "in no hour the outcomes of both are known"
+    return "there is no hour in which the outcomes of both versions are known"
