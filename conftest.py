@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
-from driftline.capture.live_objects import LiveObjects
+from driftline.capture.call_plan import LiveObjects
 from driftline.export import lifecycle
 from driftline.export.pipeline import SILENT
 from driftline.loss_counters import UNRECORDED, UNUSABLE

@@ -28,7 +28,7 @@ from driftline.tables.table import F64, I64, Column, ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.performance import realized
-from driftline_processor.core.performance.curves import curves
+from driftline_processor.core.performance.judge import curves
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import PANE, Window

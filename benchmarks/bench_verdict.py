@@ -26,7 +26,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.verdict import pace_of, verdict_of_window
 from driftline_processor.core.windows.window import DAY, PANE, Window
 from driftline_processor.evaluation.window_queue import Backlog
-from driftline_processor.ingest.arrivals import Arrivals
+from driftline_processor.ingest.transaction import Arrivals
 from driftline_processor.queries.verdicts import Known, Verdicts
 from driftline_processor.store.database import Store
 from msgspec.structs import replace

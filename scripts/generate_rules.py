@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from driftline_processor.alert_rules.prometheus import ANY_MODEL, rules_of_any_model
+from driftline_processor.alert_rules.files import ANY_MODEL, rules_of_any_model
 
 RULES = Path(__file__).resolve().parents[1] / "otel-config" / ANY_MODEL
 

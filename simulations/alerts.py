@@ -24,7 +24,7 @@ from driftline_processor.core.policy.replay import MONTH
 from driftline_processor.core.policy.rule import MOST_WINDOWS
 from driftline_processor.core.verdict import Traffic, VerdictContext, pace_of, verdict_of_model
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
-from driftline_processor.ingest.arrivals import KEPT
+from driftline_processor.ingest.transaction import KEPT
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import PolicyWatch, no_links

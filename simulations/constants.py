@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from driftline_processor.core import change
 from driftline_processor.core.estimate import label_shift
-from driftline_processor.core.verdict import pace
+from driftline_processor.core.verdict import model as pace
 from driftline_processor.core.weak_slices import search
 from driftline_processor.core.windows.window import DAY, HOUR
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from driftline.semconv import attributes, metrics
-from driftline_processor.alert_rules.prometheus import rules_of_any_model
+from driftline_processor.alert_rules.files import rules_of_any_model
 
 from tests.support.paths import ROOT
 from tests.support.promtool import PROMTOOLS, Fires, check_firing, selector

@@ -13,9 +13,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from driftline_extensions.business_sql.business_rows import business_rows
 from driftline_extensions.business_sql.database import SqlError, SqlResult, open_database
 from driftline_extensions.business_sql.keys import SqlQuery
+from driftline_extensions.business_sql.queries import business_rows
 
 from .peers import free_ports
 

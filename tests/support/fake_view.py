@@ -24,13 +24,13 @@ from driftline.tables.table import F64, Column, ModelKey, OutcomeTable
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, MetricValue, Size, State
 from driftline_processor.core.performance import realized
-from driftline_processor.core.performance.curves import confused, curves
+from driftline_processor.core.performance.judge import confused, curves
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.core.windows.window import Window
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import BaselineView, ModelView
-from driftline_processor.queries.rows import Queries
 from driftline_processor.queries.state_snapshot import StateSnapshot
+from driftline_processor.queries.weak_slices import Queries
 from driftline_processor.receipts import Receipt
 from driftline_processor.web.app import create_app
 from driftline_processor.web.site import Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from driftline_processor.alert_rules.prometheus import OF_MODELS, rules_of_models
+from driftline_processor.alert_rules.files import OF_MODELS, rules_of_models
 from driftline_processor.config.schema import Config
 
 

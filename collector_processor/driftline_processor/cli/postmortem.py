@@ -54,7 +54,7 @@ def postmortem(
             typer.echo(text)
             return
         if output.suffix.lower() == ".html":
-            from driftline_processor.web.postmortem_file import postmortem_html
+            from driftline_processor.web.file_report import postmortem_html
 
             client.write_text(output, postmortem_html(text))
         else:

@@ -18,9 +18,9 @@ from driftline_processor.core.drift.normal_variation import rows_of_a_block, sha
 from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.drift.rule import Rules, weighted_fraction
 from driftline_processor.core.drift.slices import WHOLE, SlicedDrift, SlicedWindow, drift_of_windows
-from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
 from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
+from driftline_processor.core.estimate.track_record import estimated_changes
 from driftline_processor.core.expectations.judge import judge_expectations
 from driftline_processor.core.facts import fact
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows

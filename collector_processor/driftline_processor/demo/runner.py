@@ -1,8 +1,17 @@
-"""Set the scene, run the replay, show the result: ``driftline demo``."""
+"""Set the scene, run the replay, show the result: ``driftline demo``.
+
+Send the flights to the service over HTTP, in event time, and each outcome when its flight has landed.
+
+Findings of the replay: the processor's own verdicts, and one experiment that only the demo can make.
+
+Nothing here knows the answer: months are chosen by rules over the verdicts, and a finding whose condition does not hold
+is not told. ``tests/end_to_end/demo`` recomputes the numbers with pandas and scikit-learn alone.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -10,25 +19,166 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pandas as pd
 import yaml
 from msgspec import Struct
 from msgspec.structs import astuple
 from rich.console import Console, Group
+from sklearn.metrics import log_loss
 
-from driftline_processor.present.numbers import count, many
+from driftline_processor.present.numbers import count, many, number
 from driftline_processor.terminal.console import Text
 from driftline_processor.terminal.model_view import decode_sections
 from driftline_processor.terminal.sections import section_views
 
-from . import data, findings, replay, train
+from . import data, train
+from .data import FEATURES, replayed_rows, training_rows
 from .steps import Steps
+
+LARGE_PSI = 0.25
+
+
+class Month(Struct, frozen=True):
+    """One evaluated month, out of the JSON of ``/api``.
+
+    Attributes:
+        name: Its name.
+        state: The state of its verdict.
+        sentence: The verdict's sentence.
+        advice: What the verdict says to do.
+        score_psi: How far the scores are from the winter's.
+        over_constant: Log loss of the model less that of a constant.
+    """
+
+    name: str
+    state: str
+    sentence: str
+    advice: str
+    score_psi: float
+    over_constant: float
+
+
+def month_of(window: Mapping[str, Any]) -> Month | None:
+    """Read one window; None while it lacks what the findings need."""
+    realized, score, verdict = window["performance"]["realized"], window["drift"]["score"], window["verdict"]
+    loss, constant = ((realized.get(name) or {}).get("value") for name in ("log_loss", "log_loss_constant"))
+    if verdict is None or score is None or loss is None or constant is None or not window["closed"]:
+        return None
+    # Windows start at local midnight and are given in UTC; a day later it is the same month everywhere.
+    start = pd.Timestamp(window["start"]) + pd.Timedelta(days=1)
+    return Month(
+        name=start.strftime("%B"),
+        state=verdict["state"],
+        sentence=verdict["sentence"],
+        advice=verdict["next"],
+        score_psi=score["methods"]["psi"]["value"],
+        over_constant=loss - constant,
+    )
+
+
+def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[str], float]) -> list[str]:
+    """Return the verdict on the model, then on the months that show most.
+
+    Args:
+        answer: What ``/api`` answers about the months.
+        loss_with_frozen_weather: Name of a month → the model's log loss in it with the weather of the winter.
+    """
+    verdict = answer["verdict"]
+    sentences = [] if verdict is None else [f"{verdict['sentence']} {verdict['next']}"]
+    months = [month for window in answer["windows"] if (month := month_of(window)) is not None]
+    warned = [month for month in months if month.state == "at_risk"]
+    wrong = [month for month in months if month.state == "degraded"]
+    if warned and wrong and months.index(warned[0]) < months.index(wrong[0]):
+        sentences.append(f"{warned[0].name} gave a warning before the performance dropped. {warned[0].sentence}")
+    if wrong:
+        worst = max(wrong, key=lambda month: month.over_constant)
+        sentences.append(f"{worst.name} was the worst month. {worst.sentence} {worst.advice}")
+        mended = loss_with_frozen_weather(worst.name)
+        sentences.append(
+            f"For {worst.name}, with temp and dewp set to their training means, the same model has a log loss of "
+            f"{number(mended)}: the cause was weather that was not in the training data."
+        )
+    calm = [month for month in months if month.state == "healthy" and month.score_psi >= LARGE_PSI]
+    if calm:
+        furthest = max(calm, key=lambda month: month.score_psi)
+        sentences.append(f"{furthest.name} shows drift without a drop of performance. {furthest.sentence}")
+    unseen = [month for month in wrong if month.score_psi < LARGE_PSI / 2]
+    if unseen:
+        nearest = min(unseen, key=lambda month: month.score_psi)
+        sentences.append(f"{nearest.name} shows a drop of performance without drift of the scores. {nearest.sentence}")
+    return sentences
+
+
+def log_loss_with_frozen_weather(model: Any, flights: pd.DataFrame, month: str) -> float:
+    """Ask the model again about one month, with ``temp`` and ``dewp`` held at their training means."""
+    rows = replayed_rows(flights)
+    rows = rows[rows["late"].notna() & (rows["time"].dt.month_name() == month)]
+    means = training_rows(flights)[["temp", "dewp"]].mean()
+    frozen = rows[FEATURES].assign(temp=means["temp"], dewp=means["dewp"])
+    return float(log_loss(rows["late"], model.predict_proba(frozen)[:, 1]))
+
+
+SINGLE_EVERY = 10
+"""Every so many requests one flight travels alone, as a single prediction."""
+BATCH_HOURS = 6
+"""The flights scheduled within these hours travel as one batch."""
+
+
+class Progress(Struct, frozen=True):
+    """Progress of the replay: event time, predictions and outcomes sent so far."""
+
+    time: pd.Timestamp
+    predictions: int
+    outcomes: int
+
+
+def _payload(rows: pd.DataFrame) -> list[dict[str, object]]:
+    table = rows[["id", *FEATURES]].assign(time=rows["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    parsed: list[dict[str, object]] = json.loads(table.to_json(orient="records"))
+    return parsed
+
+
+def _send(client: httpx.Client, path: str, body: object) -> None:
+    client.post(path, json=body).raise_for_status()
+
+
+def replay(flights: pd.DataFrame, client: httpx.Client) -> Iterator[Progress]:
+    """Replay the rows of :func:`data.replayed_rows`; yields after each request.
+
+    Before a batch is predicted, everything that had landed by then is reported. Raises ``httpx.HTTPError`` when the
+    service fails a request.
+    """
+    landings = flights.dropna(subset=["landed"]).sort_values("landed", kind="stable")
+    landed_at = landings["landed"].to_numpy(dtype="datetime64[ns]")
+    reports = (
+        landings[["id"]].assign(late=landings["late"] == 1.0, time=landings["landed"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    ).to_dict(orient="records")
+    slot = flights["time"].dt.floor(f"{BATCH_HOURS}h")
+    reported = predicted = 0
+    for index, (_, batch) in enumerate(flights.groupby(slot, sort=True)):
+        first = batch["time"].iloc[0].tz_localize(None).to_datetime64()
+        due = int(np.searchsorted(landed_at, first, side="right"))
+        if due > reported:
+            _send(client, "/landed", reports[reported:due])
+            reported = due
+        rows = _payload(batch)
+        if index % SINGLE_EVERY == 0:
+            _send(client, "/predict", rows.pop(0))
+        if rows:
+            _send(client, "/predict/batch", rows)
+        predicted += len(batch)
+        yield Progress(batch["time"].iloc[-1], predicted, reported)
+    if reported < len(reports):
+        _send(client, "/landed", reports[reported:])
+    yield Progress(flights["time"].iloc[-1], predicted, len(reports))
+
 
 START_SECONDS = 60
 SETTLE_SECONDS = 300
@@ -258,7 +408,7 @@ def play(directory: Path, console: Console, forward: str | None = None, port: in
                 settled = _settle(pages, len(replayed), int(replayed["late"].notna().sum()), steps)
                 sections = pages.get(f"/api/v1/models/{train.MODEL_NAME}/sections", params={"window": "1mo"})
             steps.begin("Evaluating the worst month again")
-            sentences = findings.findings_of(settled, partial(findings.log_loss_with_frozen_weather, model, flights))
+            sentences = findings_of(settled, partial(log_loss_with_frozen_weather, model, flights))
         laid_out = decode_sections(sections.raise_for_status().content).sections
         console.print(Group(*section_views(section for section in laid_out if section.key == "windows")))
         console.print("\n[bold]Findings[/]")
@@ -272,7 +422,7 @@ def play(directory: Path, console: Console, forward: str | None = None, port: in
 
 def _replay(replayed: pd.DataFrame, client: httpx.Client, steps: Steps) -> None:
     steps.begin("Replaying", len(replayed))
-    for step in replay.replay(replayed, client):
+    for step in replay(replayed, client):
         day = f"{step.time.tz_convert(TIMEZONE):%-d %B}"
         steps.go_on(step.predictions, f"Replaying {day}, {count(step.outcomes)} flights landed")
 

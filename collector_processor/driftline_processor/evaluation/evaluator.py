@@ -31,8 +31,7 @@ from driftline_processor.store.series import Series, SeriesRegister
 
 from .evaluation_store import EvaluationStore
 from .judge import TOGETHER, judge_together
-from .outcome_delays import OutcomeDelays
-from .settings import settings_of
+from .settings import OutcomeDelays, settings_of
 from .store_source import StoreReaders, StoreSource
 from .window_queue import Counts, WaitingWindows
 

@@ -1,15 +1,68 @@
-"""The settings by which windows are judged, from a model's section of ``driftline.yaml``."""
+"""The settings by which windows are judged, from a model's section of ``driftline.yaml``.
+
+Learn from the store how long the outcomes of each model take.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from driftline_processor.core.labels.delay import OutcomeDelay
+import numpy as np
+from driftline.tables.table import F64
+
+from driftline_processor.core.labels.delay import PART, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
 from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.store.database import Connection, read
+from driftline_processor.store.panes import OUTCOMES, performance_fold, read_sums
+from driftline_processor.store.pruning import Condition
+from driftline_processor.store.series import Series, SeriesRegister
 
 if TYPE_CHECKING:
     from driftline_processor.config.model import Model
+
+
+class OutcomeDelays:
+    """Learns from all versions of a model in an environment together: their outcomes come the same way.
+
+    One thread learns; any may ask.
+    """
+
+    def __init__(self, connection: Connection, series: SeriesRegister) -> None:
+        self._connection, self._series = connection, series
+        self._learned: dict[tuple[str, str], OutcomeDelay] = {}
+        self._joined = -1
+
+    def of(self, series: Series) -> OutcomeDelay:
+        """Return how long the outcomes of a model may take; what driftline.yaml says wins."""
+        configured = configured_delay(self._series.settings(series.key.model))
+        return configured or self._learned.get((series.key.environment, series.key.model), UNKNOWN_DELAY)
+
+    def learn(self, joined: int, idle: bool) -> None:
+        """Learn anew where enough outcomes have come. ``joined``: the sequence number of the last one that joined."""
+        more = joined - self._joined
+        # 50: learned anew when the outcomes have become more by a fiftieth, or when nothing else is to be done
+        if more > 0 and (idle or more >= self._joined // 50):
+            self._joined = joined
+            self._learned = self._read(self._series)
+
+    def _read(self, serieses: Iterable[Series]) -> dict[tuple[str, str], OutcomeDelay]:
+        counts_by_model: dict[tuple[str, str], F64] = {}
+        counted = read(
+            self._connection,
+            "SELECT series, fold, idx, sum(value) AS value FROM sums GROUP BY ALL",
+            sums=read_sums(
+                self._connection, Condition("starts_with(fold, ?)", (OUTCOMES,)), wanted=lambda _, part: part == PART
+            ),
+        ).to_pylist()
+        by_number = {series.number: series for series in serieses}
+        for row in counted:
+            series = by_number.get(row["series"])
+            if series is not None and row["fold"] == performance_fold(series.task):
+                counts = counts_by_model.setdefault((series.key.environment, series.key.model), np.zeros(WIDTH))
+                counts[row["idx"]] += row["value"]
+        return {key: learn_outcome_delay(counts) for key, counts in counts_by_model.items()}
 
 
 def settings_of(model: Model) -> ModelSettings:

@@ -2,12 +2,16 @@
 
 The way in only adds rows. What it knows of the state by heart (series, digests, watermarks, totals) changes as it
 works; when a transaction fails, all of that is read again from the store, which never saw the failed one.
+
+When rows of each series arrived: the five-minute panes of wall time of the last four weeks, which tell a pace.
+
+The watermark: how far event time has come per model and environment, which closes windows.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -28,8 +32,10 @@ from driftline_processor.core.business import BusinessKeys, BusinessPoint, Busin
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.decode.untrusted_json import check_json
+from driftline_processor.core.outcomes.coverage import DISTRIBUTED
 from driftline_processor.core.service_level.sums import bounded_errors, weight_by_error
 from driftline_processor.core.stable_hash import U64
+from driftline_processor.core.windows.window import DAY, PANE
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import share_of_caches
 from driftline_processor.receipts import Receipt
@@ -37,6 +43,7 @@ from driftline_processor.store.arrow_tables import (
     MOST_RANKED,
     Rows,
     concatenate_predictions,
+    integers_of,
     numbers_of_ids,
     outcome_rows,
     prediction_rows,
@@ -49,14 +56,14 @@ from driftline_processor.store.baselines import NEEDED, Baselines
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.business_streams import BusinessStreams
 from driftline_processor.store.cumulative_streams import Streams
-from driftline_processor.store.database import Connection, Store, insert, mark, number, read, transaction
+from driftline_processor.store.database import Connection, Store, insert, mark, number, read, set_mark, transaction
 from driftline_processor.store.feature_rows import KeptFeatures
-from driftline_processor.store.panes import SLICED, PaneChanges
+from driftline_processor.store.panes import SLICED, PaneChanges, read_sums
+from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
 from driftline_processor.store.slices import HOUR, Cutting, SliceValues
 from driftline_processor.store.training_runs import TrainingRuns
 
-from .arrivals import Arrivals
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
 from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, Seen, StoredPart, UploadPart, Uploads, digest_of
@@ -78,7 +85,150 @@ from .pane_sums import (
 )
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .row_keys import MOST_BYTES, RowKeys, keys_of
-from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_watermarks
+
+ROWS = 1_000
+"""The newest rows whose event times count."""
+
+AHEAD = 300 * 10**9
+"""Nanoseconds by which a watermark may be ahead of the wall clock: five minutes."""
+
+SILENCE = 120 * 10**9
+"""After two minutes without a row event time is taken to pass as wall time does."""
+
+
+class Watermark:
+    """The 99th percentile of the event time of the last 1,000 rows; it never goes back.
+
+    One sender with a fast clock moves it only when it sends more than one row in a hundred, and never beyond the wall
+    clock plus five minutes. When nothing arrives for two minutes it advances by the wall time elapsed since the last
+    row, so that the last window of a model that fell silent closes too. All times are unix nanoseconds.
+
+    >>> watermark = Watermark()
+    >>> watermark.observe(np.array([100, 200], dtype=np.int64), now=1000)
+    >>> watermark.at(now=1000), watermark.at(now=1000 + SILENCE)
+    (100, 120000000100)
+    """
+
+    def __init__(self, value: int = 0, received: int = 0, times: I64 | None = None) -> None:
+        """Begin anew, or go on from ``value``, reached with the last row at wall time ``received``."""
+        self.value, self.received = value, received
+        self._times = np.empty(0, dtype=np.int64) if times is None else times[-ROWS:]
+
+    def observe(self, times: I64, now: int) -> None:
+        """Take in the event times of rows that arrived at wall time ``now``."""
+        if not len(times):
+            return
+        advanced = self.at(now)
+        self._times = np.concatenate([self._times, times[-ROWS:]])[-ROWS:]
+        rank = (len(self._times) - 1) * 99 // 100  # of two neighbours the lower: what closes late loses nothing
+        percentile = int(np.partition(self._times, rank)[rank])
+        self.value = max(advanced, min(percentile, now + AHEAD))
+        self.received = now
+
+    def at(self, now: int) -> int:
+        """Return the watermark at wall time ``now``; 0 when no row has come."""
+        silence = now - self.received
+        if not self.received or silence < SILENCE:
+            return self.value
+        return max(self.value, min(self.value + silence, now + AHEAD))
+
+
+Watermarks = dict[tuple[str, str], Watermark]
+"""(environment, model) → its watermark."""
+
+
+def read_watermarks(connection: Connection) -> Watermarks:
+    """Read all watermarks, with the event times of their newest rows."""
+    reached = read(
+        connection,
+        "SELECT environment, model, max(watermark) AS watermark, max(received) AS received"
+        " FROM watermarks GROUP BY environment, model",
+    )
+    newest = (
+        "SELECT time FROM predictions JOIN models USING (series) WHERE environment = ? AND model = ?"
+        " ORDER BY seq DESC LIMIT ?"
+    )
+    watermarks: Watermarks = {}
+    for row in reached.to_pylist():
+        key = (row["environment"], row["model"])
+        times = read(connection, newest, *key, ROWS).column(0).to_numpy()[::-1]
+        watermarks[key] = Watermark(row["watermark"], row["received"], times)
+    return watermarks
+
+
+def write_watermarks(connection: Connection, watermarks: Mapping[tuple[str, str], Watermark]) -> None:
+    """Append watermarks, inside the caller's transaction; the greatest counts, see :func:`forget_old_watermarks`."""
+    rows = [(*key, reached.value, reached.received) for key, reached in watermarks.items()]
+    if rows:
+        places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
+        connection.execute(f"INSERT INTO watermarks VALUES {places}", [value for row in rows for value in row])
+
+
+def forget_old_watermarks(connection: Connection) -> None:
+    """Delete all rows but the newest of each model."""
+    connection.execute(
+        "DELETE FROM watermarks AS w WHERE EXISTS (SELECT 1 FROM watermarks n WHERE n.environment = w.environment"
+        " AND n.model = w.model AND n.received > w.received)"
+    )
+
+
+KEPT = 28 * DAY
+"""Nanoseconds for which arrivals are known: each hour of the week four times."""
+
+_LISTENED = "listened"
+
+_ROWS = (
+    f"SELECT DISTINCT series, received - received % {PANE} AS pane FROM predictions WHERE received >= ? ORDER BY ALL"
+)
+"""The rows are stored already: another insert for each request would cost more than to look at them once."""
+
+_DISTRIBUTIONS = "SELECT DISTINCT series, pane FROM sums ORDER BY series, pane"
+"""Of distributions the time of arrival is not stored; services send them every minute."""
+
+
+class Arrivals:
+    """The panes of wall time in which anything of a series arrived. One thread writes; any may read.
+
+    Attributes:
+        away: When the processor was last known to listen before it started, and when it began again, unix nanoseconds;
+            both 0 where it was never started before.
+    """
+
+    def __init__(self, connection: Connection, now: int) -> None:
+        """Read what is stored; ``now``: the wall clock, unix nanoseconds, from when on it listens."""
+        oldest = now - KEPT
+        self._panes: dict[int, list[int]] = {}
+        of_distributions = Condition("fold = '' AND span = ? AND pane >= ?", (PANE, oldest))
+        sums = read_sums(connection, of_distributions, wanted=lambda _, part: part == DISTRIBUTED)
+        for row in (
+            read(connection, _ROWS, oldest),
+            read(connection, _DISTRIBUTIONS, sums=sums),
+        ):
+            series, panes = integers_of(row, "series"), integers_of(row, "pane")
+            for identifier in np.unique(series).tolist():
+                first, last = np.searchsorted(series, [identifier, identifier + 1])
+                self._panes.setdefault(identifier, []).extend(panes[first:last].tolist())
+        listened = mark(connection, _LISTENED)
+        self.away = (listened, now) if 0 < listened < now else (0, 0)
+
+    def add(self, series: int, now: int) -> None:
+        """Note that something of a series arrived at ``now``, unix nanoseconds."""
+        pane, arrival_panes = now - now % PANE, self._panes.setdefault(series, [])
+        if not arrival_panes or arrival_panes[-1] != pane:
+            arrival_panes.append(pane)
+            if arrival_panes[0] < now - KEPT - DAY:  # a day's worth at a time
+                self._panes[series] = [arrival_pane for arrival_pane in arrival_panes if arrival_pane >= now - KEPT]
+
+    def of(self, series: Iterable[int]) -> I64:
+        """Return the panes in which anything of these series arrived, ascending: int64 (n,), unix nanoseconds."""
+        arrivals_by_series = [np.array(self._panes.get(number, ()), np.int64) for number in series]
+        return np.unique(np.concatenate(arrivals_by_series)) if arrivals_by_series else np.empty(0, np.int64)
+
+
+def note_listening(connection: Connection, now: int) -> None:
+    """Write down that the processor listens at ``now``, unix nanoseconds, inside the caller's transaction."""
+    set_mark(connection, _LISTENED, now)
+
 
 LATEST = 366 * 86_400 * 10**9
 """An event time before 1970, or more than a year beyond the wall clock, is no time."""

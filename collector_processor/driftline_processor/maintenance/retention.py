@@ -20,13 +20,11 @@ from driftline_processor.core.windows.window import closed_until
 from driftline_processor.evaluation.evaluation_store import expire_evaluations
 from driftline_processor.evaluation.version_comparison import cuts_of
 from driftline_processor.health import Counters
-from driftline_processor.ingest.arrivals import note_listening
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.completeness import forget_old_balances
 from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT, forget_old_uploads
 from driftline_processor.ingest.queue_offsets import forget_old_offsets
-from driftline_processor.ingest.transaction import forget_old_positions
-from driftline_processor.ingest.watermark import forget_old_watermarks
+from driftline_processor.ingest.transaction import forget_old_positions, forget_old_watermarks, note_listening
 from driftline_processor.join.matching import note_successors
 from driftline_processor.store.business_points import forget_old_points
 from driftline_processor.store.business_streams import forget_streams

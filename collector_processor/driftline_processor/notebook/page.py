@@ -18,8 +18,7 @@ from driftline_processor.present.sections import sections_of
 from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_name
-from driftline_processor.present.units import keep_units_of_page
-from driftline_processor.present.wording import printable, short
+from driftline_processor.present.wording import keep_units_of_page, printable, short
 from driftline_processor.web.charts.drawings import drawn
 
 MOST_WINDOWS = 12

@@ -14,8 +14,8 @@ from .message import Message
 
 if TYPE_CHECKING:
     from driftline_processor.queries.label_queue import LabelBatch
-    from driftline_processor.queries.rows import Queries
     from driftline_processor.queries.state_snapshot import StateSnapshot
+    from driftline_processor.queries.weak_slices import Queries
 
     from .alerts import AlertStore
 

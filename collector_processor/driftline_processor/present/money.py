@@ -41,9 +41,9 @@ def loss_sentence(loss: DailyLoss, currency: str, timezone: str = "UTC") -> str:
 
     >>> loss = DailyLoss("cost_per_prediction", 1234.5, 310.0, 2150.0, 900.0, 0.62, 0, 86_400 * 10**9)
     >>> sentence = loss_sentence(loss, "EUR")
-    >>> sentence[:88]
+    >>> sentence[:92]
     "It loses EUR 1,230 a day (310 to 2,150) through decisions that cost more than the baseline's"
-    >>> sentence[106:]
+    >>> sentence[110:]
     'The outcomes of 62 % of the predictions are known; the others are assumed to be like them.'
     """
     when = span_words(loss.start, loss.end, timezone)

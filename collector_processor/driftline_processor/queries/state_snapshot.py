@@ -22,7 +22,7 @@ from driftline_processor.core.business import values_in
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import parts_in_use
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.evaluation.outcome_delays import OutcomeDelays
+from driftline_processor.evaluation.settings import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch
 from driftline_processor.evaluation.window_queue import (
     Backlog,
@@ -34,8 +34,7 @@ from driftline_processor.evaluation.window_queue import (
 )
 from driftline_processor.health import Labels
 from driftline_processor.ingest.changes import SeriesTotals
-from driftline_processor.ingest.transaction import Intake
-from driftline_processor.ingest.watermark import Watermark
+from driftline_processor.ingest.transaction import Intake, Watermark
 from driftline_processor.join.concept_drift import ConceptWatch
 from driftline_processor.join.outcome_join import Join
 from driftline_processor.maintenance.retention import Upkeep

@@ -28,7 +28,7 @@ from driftline_processor.core.verdict import (
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.core.windows.window import HOUR, PANE
 from driftline_processor.evaluation.window_queue import Backlog
-from driftline_processor.ingest.arrivals import Arrivals
+from driftline_processor.ingest.transaction import Arrivals
 from driftline_processor.store.database import Connection, insert, read, transaction
 
 from .interruptions import Interruption, Interruptions, SeenTraffic

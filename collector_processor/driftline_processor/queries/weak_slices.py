@@ -1,6 +1,8 @@
 """Weak slices of what the state keeps: of rows whose features and outcome are both known, when somebody asks.
 
 Not with every evaluation: late labels restate a window every second, and a search reads all of its rows.
+
+One interface for what is read from the state file when somebody asks: rows, histories, searches, baselines.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import pyarrow as pa
 from driftline.panes.bins import assign
 from driftline.tables.table import ModelKey
+from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.weak_slices.search import losses_of, rows_to_search, weak_slices
@@ -16,6 +19,41 @@ from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Store, read
 from driftline_processor.store.feature_rows import SAMPLE, read_features, sample_parameters
 from driftline_processor.store.series import SeriesRegister
+
+from .baselines import BaselineShelf
+from .feature_history import FeatureHistories
+from .history import History
+from .label_queue import LabelQueue
+from .mispredictions import Mispredictions
+from .predictions import KeptPredictions
+from .snapshot import Snapshots
+
+
+class Queries(Struct, frozen=True, kw_only=True):
+    """What pages, the API and policies read from the state file. Any thread may use it.
+
+    Attributes:
+        baselines: Baselines in force, and those built from production.
+        predictions: Single predictions.
+        mispredictions: The most wrong predictions.
+        history: Outcomes and evaluations of earlier times.
+        features: The values of features, window by window.
+        labels: Which predictions to label next.
+        weak_slices: Searches slices in which a model is weak.
+        weak_slices_of_windows: The same search, remembered for pages that stay open.
+        exports: Rows as one Parquet file.
+    """
+
+    baselines: BaselineShelf
+    predictions: KeptPredictions
+    mispredictions: Mispredictions
+    history: History
+    features: FeatureHistories
+    labels: LabelQueue
+    weak_slices: WeakSliceSearch
+    weak_slices_of_windows: WeakSlicesOfWindows
+    exports: Snapshots
+
 
 _ROWS = (
     f"SELECT j.* FROM joined j SEMI JOIN ({SAMPLE}) k ON k.prediction = j.prediction"

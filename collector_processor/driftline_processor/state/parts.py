@@ -31,11 +31,10 @@ from driftline_processor.queries.history import History
 from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.predictions import KeptPredictions
-from driftline_processor.queries.rows import Queries
 from driftline_processor.queries.snapshot import Snapshots
 from driftline_processor.queries.state_snapshot import SnapshotPublisher
 from driftline_processor.queries.verdicts import Verdicts
-from driftline_processor.queries.weak_slices import WeakSliceSearch, WeakSlicesOfWindows
+from driftline_processor.queries.weak_slices import Queries, WeakSliceSearch, WeakSlicesOfWindows
 from driftline_processor.store.database import Connection, Store
 from driftline_processor.store.panes import KEEP_PANES
 from driftline_processor.store.series import Series

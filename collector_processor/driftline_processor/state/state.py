@@ -47,9 +47,9 @@ from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.maintenance.erasure import ErasureOrder, ErasureResult
 from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.policy.alerts import AlertStore
-from driftline_processor.queries.rows import Queries
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.queries.verdicts import VerdictChange
+from driftline_processor.queries.weak_slices import Queries
 from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOutage
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
@@ -275,7 +275,7 @@ class State:
         return self.parts.intake.uploads.found(upload)
 
     def offsets(self) -> QueueProgress:
-        """Return how far queues have been read, see :mod:`driftline_processor.ingest.queue_offsets`."""
+        """Return how far queues have been read, see :mod:`driftline_processor.ingest.decoding`."""
         return dict(self.parts.intake.offsets)
 
     def points(self) -> BusinessPoints:

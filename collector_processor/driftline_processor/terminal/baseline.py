@@ -12,7 +12,7 @@ from driftline.tables.table import F64, ModelKey
 from rich.console import Console, Group, RenderableType
 
 from driftline_processor.core.drift.display_cells import cells
-from driftline_processor.core.estimate.calibration import calibration
+from driftline_processor.core.estimate.sums import calibration
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.performance import realized

@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text as RichText
 
-from driftline_processor.present.units import keep_units
+from driftline_processor.present.wording import keep_units
 
 LONGEST_NAME = 28
 

@@ -1,8 +1,14 @@
-"""The report of `driftline evaluate`: what was judged of files, on the pages that a running processor has."""
+"""The report of `driftline evaluate`: what was judged of files, on the pages that a running processor has.
+
+A postmortem as one file of HTML, which needs nothing beside itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
+
+from markdown_it import MarkdownIt
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
@@ -10,8 +16,21 @@ from driftline_processor.queries.overview import BaselineView, ModelView, import
 
 from .pages import data, drift, feature, overview, performance, versions
 from .place import place_of
-from .report import MakePage, report
+from .report import MakePage, content_security_policy, report, style
 from .selection import select
+
+
+def postmortem_html(text: str) -> str:
+    """Return a postmortem, which is Markdown, as a document of HTML; mark-up in it stays text."""
+    title = text.partition("\n")[0].removeprefix("# ").replace("\\", "")
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(content_security_policy())}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<style>{style()}</style></head><body><main class="card">\n{body}</main></body></html>\n'
+    )
+
 
 PAGES: Mapping[str, MakePage] = {
     "": overview.page,

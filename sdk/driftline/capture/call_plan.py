@@ -1,19 +1,22 @@
-"""The plan of a call: all that is worked out once, at decoration, so that no call needs to."""
+"""The plan of a call: all that is worked out once, at decoration, so that no call needs to.
+
+The living pipelines and call plans of a process, and listeners for new ones.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from driftline.faults import FAULTS, logger
 from driftline.outputs import rankings, result_copy
 from driftline.outputs.output import Unread, describe
 from driftline.semconv import attributes as a
 
-from .live_objects import LiveObjects
 from .row_schema import RowSchema
 from .signature import Inputs, Selector
 
@@ -23,6 +26,30 @@ if TYPE_CHECKING:
     from driftline.tables.task import Task
 
     from .model_identity import Identity
+
+
+T = TypeVar("T")
+
+
+class LiveObjects(Generic[T]):
+    """Objects that live for as long as somebody else needs them.
+
+    ``listeners``: called with each one that is made from now on.
+    """
+
+    def __init__(self) -> None:
+        self._objects: weakref.WeakSet[T] = weakref.WeakSet()
+        self.listeners: list[Callable[[T], object]] = []
+
+    def add(self, target: T) -> None:
+        """Remember one."""
+        self._objects.add(target)
+        for listener in self.listeners:
+            listener(target)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._objects))
+
 
 _MOST_NAMES = 200_000
 _MOST_KNOWN = 10_000

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Protocol
 
-from driftline.capture.live_objects import LiveObjects
+from driftline.capture.call_plan import LiveObjects
 from driftline.faults import FAULTS
 from driftline.tables.ids import IDS
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from driftline_processor.demo import data, replay
+from driftline_processor.demo import data, runner
 from driftline_processor.demo.runner import Finding, play
 from rich.console import Console
 
@@ -30,7 +30,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Finding, 
     screen = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "EVERY", EVERY)
-        patch.setattr(replay, "BATCH_HOURS", BATCH_HOURS)
+        patch.setattr(runner, "BATCH_HOURS", BATCH_HOURS)
         with play(tmp_path_factory.mktemp("demo"), Console(file=screen, width=160)) as finding:
             yield finding, screen.getvalue()
 
@@ -107,7 +107,8 @@ def test_the_demo_quotes_the_verdicts_of_the_processor(
     july, true = months["July"]["verdict"], expected["July"]
     assert july["state"] == "degraded"
     assert july["sentence"].startswith("In the rows of 1 to 31 July 2013 the model is degraded: ")
-    assert f"it says {100 * true.mean_score:.2g} % late, {100 * true.actual_rate:.2g} % were (" in july["sentence"]
+    level = f"{100 * true.mean_score:.2g} % late, but {100 * true.actual_rate:.2g} % were ("
+    assert level in july["sentence"]
     assert f"July was the worst month. {july['sentence']} {july['next']}" in finding.sentences
     assert july["next"].startswith("Recalibrate its score on the outcomes since 1 July 2013: it ranks as before")
     assert months["April"]["verdict"]["state"] == "at_risk"

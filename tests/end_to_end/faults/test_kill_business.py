@@ -48,7 +48,7 @@ def sell(folder: Path, *orders: tuple[int, float | None]) -> None:
 def wait_for_bad_row(child: subprocess.Popen[str]) -> None:
     """Wait until an order without amount is named: that is said when its neighbours are on disk."""
     assert child.stderr is not None
-    while "left out: value is NULL" not in (line := child.stderr.readline()):
+    while "ignored: value is NULL" not in (line := child.stderr.readline()):
         assert line, "the process ended"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from driftline.capture.live_objects import LiveObjects
+from driftline.capture.call_plan import LiveObjects
 from driftline.export import lifecycle, pipeline
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from driftline_extensions.business_sql.business_rows import BusinessRows, business_rows, query_digest
+from driftline_extensions.business_sql.queries import BusinessRows, business_rows, query_digest
 from driftline_processor.core.business import BusinessPoint
 
 DAY = 86_400 * 10**9

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from driftline_processor.alert_rules.alertmanager import alertmanager_config
+from driftline_processor.alert_rules.files import alertmanager_config
 from driftline_processor.config.schema import Config
 
 from tests.support.rule_files import config

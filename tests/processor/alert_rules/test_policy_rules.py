@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from driftline.semconv import metrics as m
-from driftline_processor.alert_rules.prometheus import rules_of_models
+from driftline_processor.alert_rules.files import rules_of_models
 from driftline_processor.config.schema import Config
 
 from tests.support.promtool import PROMTOOLS, Fires, check_firing, check_rules, selector

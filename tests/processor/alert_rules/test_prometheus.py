@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from driftline.semconv import attributes, metrics
-from driftline_processor.alert_rules.prometheus import rules_of_any_model, rules_of_models
+from driftline_processor.alert_rules.files import rules_of_any_model, rules_of_models
 
 from tests.support.paths import ROOT
 from tests.support.promtool import PROMTOOLS, check_rules

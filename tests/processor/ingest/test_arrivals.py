@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.windows.window import PANE
-from driftline_processor.ingest.arrivals import KEPT
+from driftline_processor.ingest.transaction import KEPT
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, NOON, Clock, Opened, predictions

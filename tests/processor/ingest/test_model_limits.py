@@ -7,9 +7,8 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
-from driftline_processor.config.model import Model
+from driftline_processor.config.model import Model, Versions
 from driftline_processor.config.schema import Limits
-from driftline_processor.config.versions import Versions
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.histogram import Explicit
 from driftline_processor.exporters.derived_metrics import points

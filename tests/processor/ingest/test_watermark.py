@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline_processor.ingest.watermark import AHEAD, SILENCE, Watermark
+from driftline_processor.ingest.transaction import AHEAD, SILENCE, Watermark
 from hypothesis import given
 from hypothesis import strategies as st
 

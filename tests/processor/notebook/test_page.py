@@ -9,7 +9,7 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline_processor.present.units import keep_units
+from driftline_processor.present.wording import keep_units
 
 
 def html_of(report: driftline.EvaluationReport) -> str:

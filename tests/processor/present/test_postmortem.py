@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.present.postmortem import ASKED, Incident, first_firing, postmortem
-from driftline_processor.web.postmortem_file import postmortem_html
+from driftline_processor.web.file_report import postmortem_html
 
 ALERT: dict[str, Any] = {
     "id": "abc",

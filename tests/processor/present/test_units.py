@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driftline_processor.present.units import NO_BREAK, keep_units, keep_units_of_page
+from driftline_processor.present.wording import NO_BREAK, keep_units, keep_units_of_page
 
 
 @pytest.mark.parametrize("unit", ["%", "points", "ms", "h", "MiB", "σ"])

@@ -19,6 +19,8 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import Reading, VerdictContext, read_outcomes
 from driftline_processor.core.windows.window import DAY, HOUR, Window
+from driftline_processor.present.figures import capital
+from driftline_processor.present.sentences import clause
 from driftline_processor.queries import incidents
 from driftline_processor.queries.incidents import Incident, IncidentLog, incidents_of
 from driftline_processor.queries.interruptions import Interruption
@@ -104,7 +106,7 @@ def test_late_outcomes_are_an_incident_until_they_come_in_time() -> None:
     ]
     (found,) = incidents_of(model(*windows))
     assert (found.kind, times(found)) == ("labels", (1, 3))
-    assert found.sentence == "Outcomes are late: at most 60 % of the outcomes arrived in time, 95 % were agreed."
+    assert found.sentence == f"Outcomes are late: {clause(fact('outcomes_in_time', at_most=0.6, agreed=0.95))}."
 
 
 def served(number: int, failed: int) -> Evaluation:
@@ -231,7 +233,7 @@ def test_a_log_sees_when_an_open_window_shows_a_drift_or_late_outcomes() -> None
     assert [one.kind for one in log.of([model(day(1), structs.replace(opened, label_sla=late))])] == ["labels"]
     assert log.of([model(day(1), structs.replace(opened, label_sla=structs.replace(late, state="met")))]) == []
     (told,) = log.of([model(day(1), structs.replace(opened, label_sla=structs.replace(late, high=0.5)))])
-    assert told.sentence == "Outcomes are late: at most 50 % of the outcomes arrived in time, 95 % were agreed."
+    assert told.sentence == f"Outcomes are late: {clause(fact('outcomes_in_time', at_most=0.5, agreed=0.95))}."
 
 
 WRONG = verdict("degraded", 2 * DAY)
@@ -279,7 +281,7 @@ def test_silence_and_backlog_of_the_past_are_incidents_beside_those_of_windows()
         ("drift", "feature:age", (2, 3), False, "It is not measured any more."),
     ]
     assert found[0].sentence == "Its windows waited longer than they may to be evaluated."
-    assert found[1].sentence == "No prediction came, and in its usual hours it pauses for 2h at most."
+    assert found[1].sentence == f"{capital(clause(fact('no_prediction', pause=2 * HOUR)))}."
 
 
 def test_a_silence_that_lasts_is_one_incident_with_the_words_of_the_verdict() -> None:

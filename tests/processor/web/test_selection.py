@@ -8,9 +8,8 @@ from collections.abc import Callable
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricChange, SlicePerformance
-from driftline_processor.present.units import keep_units
 from driftline_processor.present.verdicts import verdict_sentence
-from driftline_processor.present.wording import iso_time
+from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.web.place import Place, place_of
 from driftline_processor.web.selection import select
 from msgspec import structs

@@ -23,7 +23,7 @@ from driftline_processor.core.intervals.time_blocks import FEWEST as FEWEST_BLOC
 from driftline_processor.core.intervals.time_blocks import FEWEST_DAYS, counting_as_one
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.special_functions import stdtr
-from driftline_processor.core.weak_slices.confirmation import fisher
+from driftline_processor.core.weak_slices.search import fisher
 
 FAST = ("<1h", "<1d", "<7d", "<30d")
 """Cohorts that the fast half may end with."""

@@ -4,39 +4,305 @@ Labels that come fast differ from those that come late: a fraud that is noticed 
 window is *immature* until its outcomes had the time that they take (:mod:`~driftline_processor.core.labels.delay`),
 and as long as too few of
 them are known.
+
+Whether a binary model is worse than a constant: than always saying the baseline's rate of positives.
+
+Its log loss less that of the constant, on the same rows: what a row of each score and class adds to it is known from
+the score grid, so the interval is that of a mean of paired differences, by rows and by blocks of time. The two are
+alike row by row, and the difference is far surer than either.
+
+How far a binary model's scores lie above what happens, beside how far they do in its baseline.
+
+The mean score less the actual rate, on the same rows: a day with more positives that the model foresaw moves neither.
+What a day adds unseen differs from day to day; the baseline's days say how much, and widen the interval.
+
+The curves of a classifier, a few points each, and its confusion matrix, from the sums of a pane.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import hypot, log
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
 from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import score_centers
+from driftline.panes.outcome_sums import CALIBRATION_BINS
 from driftline.panes.pane import Pane
+from driftline.tables.table import F64
 from driftline.tables.task import Task
 from msgspec.structs import replace
 
-from driftline_processor.core.evaluation import Evaluation, Maturity, MetricChange, MetricValue
+from driftline_processor.core.evaluation import (
+    BaselineComparison,
+    Curve,
+    Evaluation,
+    InconclusiveReason,
+    Maturity,
+    MetricChange,
+    MetricValue,
+)
 from driftline_processor.core.facts import Fact, fact
-from driftline_processor.core.intervals.day_spread import FEW
+from driftline_processor.core.intervals import confidence as limits_of
+from driftline_processor.core.intervals.confidence import (
+    CONFIDENCE,
+    FEWEST_TELLING,
+    Interval,
+    WeightSums,
+    clopper_pearson,
+    student,
+)
+from driftline_processor.core.intervals.day_spread import FEW, FEWEST_LENDING, DaySpread, day_spread
+from driftline_processor.core.intervals.gradients import LossMean
+from driftline_processor.core.intervals.score_curves import influence_of_scores
 from driftline_processor.core.intervals.time_blocks import MOST, has_day_blocks
 from driftline_processor.core.labels.delay import delay_of, judge_sla
+from driftline_processor.core.metrics.log_loss import losses_of
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
+from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
+from driftline_processor.core.outcomes.sums import confusion
 from driftline_processor.core.windows.window import DAY
 
-from .changes import Compared, judge_changes
-from .constant import against_constant
-from .curves import confused, curves
+from .changes import LEVEL, MATTERS, Compared, judge_changes
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
-from .level import level_change
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .realized import realized, realized_from_panes_alone
-from .reference import lent_days, reference_of
+from .reference import blocks_of_baseline, lent_days, reference_of
 from .service_objectives import judge_service
 from .settings import PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
 from .window_outcomes import WindowOutcomes
+
+POINTS = 40
+"""Most points of a curve: it is drawn in a few hundred pixels."""
+
+MOST_CLASSES = 50
+"""Classes whose confusion is drawn: of more a cell is smaller than its number."""
+
+_DIGITS = 6
+"""Digits of a point: more than a drawing shows, and than intervals leave certain."""
+
+
+def curves(pane: Pane, task: Task, confidence: float = CONFIDENCE) -> dict[str, Curve]:
+    """Return roc, precision_recall, gain and calibration of a binary classifier; {} of anything else.
+
+    roc: false positive rate → recall. precision_recall: recall → precision. gain: share of the rows, highest scores
+    first → share of the positives among them. Each point is the threshold at an edge of the score grid, so it is exact.
+    calibration: mean score → share of positives, by ten bins of the score, with the weight of each and the limits of
+    that share, as if rows were independent.
+
+    >>> from driftline.panes.outcome_sums import fold_outcomes
+    >>> from driftline.tables.table import Column
+    >>> task = Task("binary", ("0", "1"), "1")
+    >>> pane = fold_outcomes(task, np.array([[0.9], [0.4], [0.2]]), None, Column(numbers=np.array([1.0, 1.0, 0.0])))
+    >>> curves(pane, task)["roc"].points.tolist()
+    [[0.0, 0.0], [0.0, 0.5], [0.0, 1.0], [1.0, 1.0]]
+    """
+    intervals: dict[str, Curve] = {}
+    if not task.has_threshold:
+        return intervals
+    ranked = ScoreOrder.of_pane(pane)
+    if ranked is not None and ranked.weight > 0:
+        true, false = (np.cumsum(side[::-1]) for side in (ranked.positive, ranked.negative))
+        if true[-1] > 0:
+            recall, precision, share = true / true[-1], true / (true + false), (true + false) / ranked.weight
+            intervals["precision_recall"] = Curve("recall", "precision", _few(recall, precision))
+            intervals["gain"] = Curve("share", "recall", _few(_from(0.0, share), _from(0.0, recall)))
+            if false[-1] > 0:
+                rate = false / false[-1]
+                intervals["roc"] = Curve("false_positive_rate", "recall", _few(_from(0.0, rate), _from(0.0, recall)))
+    held = pane.parts.get("calibration")
+    if held is not None and held.any():
+        weight, scores, positives = held.reshape(CALIBRATION_BINS, 3).T
+        there = weight > 0
+        points = np.column_stack([scores[there] / weight[there], positives[there] / weight[there]])
+        limits = _share_limits(positives[there], weight[there], pane.parts.get("outcomes"), confidence)
+        intervals["calibration"] = Curve("mean_score", "actual_rate", np.round(points, _DIGITS), weight[there], limits)
+    return intervals
+
+
+def _share_limits(positives: F64, weight: F64, outcomes: F64 | None, confidence: float) -> F64:
+    """Return the exact interval of each share of positives, float64 (m, 2); every weighted row has the mean weight."""
+    each = 1.0 if outcomes is None or outcomes[1] <= 0 else float(outcomes[2] / outcomes[1])
+    found = []
+    for hits, rows in zip(positives.tolist(), weight.tolist(), strict=True):
+        right, wrong = (WeightSums(one, one * each, each) for one in (hits, max(rows - hits, 0.0)))
+        found.append(clopper_pearson(right, wrong, confidence))
+    return np.array([[one.low, one.high] for one in found], np.float64).reshape(-1, 2).round(_DIGITS)
+
+
+def confused(pane: Pane, task: Task) -> F64 | None:
+    """Return the weight per actual (row) and predicted (column) class, of up to 50 classes; else None."""
+    return confusion(pane, len(task.classes)) if 0 < len(task.classes) <= MOST_CLASSES else None
+
+
+def _from(start: float, values: F64) -> F64:
+    return np.concatenate([[start], values])
+
+
+def _few(x: F64, y: F64) -> F64:
+    """At most so many of the points, evenly along the curve, its ends among them: float64 (m, 2)."""
+    if len(x) > POINTS:
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+        at = np.unique(np.searchsorted(along, np.linspace(0, along[-1], POINTS)).clip(0, len(x) - 1))
+        x, y = x[at], y[at]
+    return np.column_stack([x, y]).round(_DIGITS)
+
+
+OFF = 1.5
+"""How many half lengths of 95 % intervals what a model says lies from what happens: 3 standard errors, by chance in
+0.3 % of windows."""
+
+
+def gap(sums: PerformanceSums) -> LossMean | None:
+    """Return the mean score less the actual rate; None where scores are no probabilities, or nothing is known."""
+    if not {"score", "positive", "brier"} <= set(sums.task.losses):
+        return None
+    score, came, squared = (sums.loss_mean(name) for name in ("score", "positive", "brier"))
+    if score is None or came is None or squared is None:
+        return None
+    value = score.value - came.value
+    alone = came.value * (1 - came.value)
+    if alone <= 0 or came.telling < FEWEST_TELLING:
+        return None
+    times = max(squared.value - value**2, 0.0) / alone  # the variance of a row's gap, in that of its outcome
+    moved = came.moved._replace(
+        variance=came.moved.variance * times,
+        influence=score.moved.influence - came.moved.influence,
+        expected=came.moved.expected * times,
+    )
+    return came._replace(value=value, moved=moved)
+
+
+class _OfBaseline(NamedTuple):
+    """The gap of a baseline, half of its interval, and how days differ in it; None where too few days tell."""
+
+    value: float
+    half: float
+    lent: DaySpread | None
+
+
+_KNOWN: WeakKeyDictionary[Baseline, _OfBaseline | None] = WeakKeyDictionary()
+
+
+def level_change(
+    sums: PerformanceSums, settings: PerformanceSettings, baseline: Baseline, *, final: bool, lends: bool
+) -> MetricChange | None:
+    """Return the gap of a window less that of its baseline; the smaller of both changes where the window's is smaller.
+
+    ``worse`` where it is off by a quarter of the actual rate and by three standard errors, and further than before.
+
+    Args:
+        sums: Sums of the window.
+        settings: Confidence.
+        baseline: The baseline whose outcomes are the usual ones.
+        final: Whether the outcomes have had their time.
+        lends: Whether days of the baseline say how this window's day differs.
+    """
+    own, usual = gap(sums), _of_baseline(baseline, settings)
+    if own is None or usual is None:
+        return None
+    sums.confidence, sums.lent = settings.confidence, (usual.lent,) if lends else ()
+    sums.asked.clear()
+    half = _half(sums, own)
+    if half is None:
+        return None
+    since = own.value - usual.value
+    off = min(own.value, since, key=abs) if own.value * since > 0 else 0.0
+    half = hypot(half, usual.half) if abs(since) <= abs(own.value) else half
+    came = float(sums.pane.parts["losses"][sums.task.losses.index("positive")] / sums.pane.parts["losses"][0])
+    worse = final and off != 0 and abs(off) >= max(MATTERS * came, OFF * half)
+    return MetricChange("worse" if worse else "inconclusive", off, off - half, off + half)
+
+
+def _of_baseline(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline | None:
+    if baseline not in _KNOWN:
+        _KNOWN[baseline] = _measured(baseline, settings)
+    return _KNOWN[baseline]
+
+
+def _measured(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline | None:
+    blocks, length = blocks_of_baseline(baseline)
+    days = length >= DAY
+    sums = performance_sums(baseline.pane, blocks, baseline.task, settings, None, days=days)
+    sums.tested = False
+    found = gap(sums)
+    half = None if found is None else _half(sums, found)
+    if found is None or half is None:
+        return None
+    spread = day_spread(found.moved.influence, found.moved.expected, found.rows) if days else None
+    told = spread is not None and spread.freedom >= FEWEST_LENDING - 1
+    return _OfBaseline(found.value, half, spread.of_days(length / DAY) if told and spread is not None else None)
+
+
+def _half(sums: PerformanceSums, loss_mean: LossMean) -> float | None:
+    (low, high, _), _ = sums.interval_by_gradient(loss_mean.value, loss_mean.moved, student, loss_mean.rows)
+    return None if low is None or high is None else float(high - low) / 2
+
+
+def against_constant(
+    evaluation: Evaluation, sums: PerformanceSums, settings: PerformanceSettings, lent: DaySpreads
+) -> MetricChange | None:
+    """Return the log loss less that of a constant; None where either, or the scores, are not known.
+
+    Args:
+        evaluation: The window, with its metrics and those of the baseline.
+        sums: Sums of the window, with its blocks of time.
+        settings: Confidence.
+        lent: How days of the baseline differ.
+    """
+    loss, constant = (evaluation.realized.get(name) for name in ("log_loss", "log_loss_constant"))
+    said = evaluation.reference.get("actual_rate")
+    if loss is None or constant is None or loss.value is None or constant.value is None or said is None:
+        return None
+    change, rate = loss.value - constant.value, said.value or 0.0
+    limits = _limits(change, rate, sums, lent)
+    if limits is None:
+        return MetricChange("inconclusive", change, reason="too_few_rows")
+    shown, strict = limits(settings.confidence), limits(1 - 2 * LEVEL)
+    if shown.low is None or shown.high is None or strict.low is None:
+        return MetricChange("inconclusive", change, reason="too_few_rows")
+    state: BaselineComparison = "inconclusive"
+    reason: InconclusiveReason = ""
+    if evaluation.maturity == "mature":
+        state = "worse" if strict.low > 0 else "not_worse" if shown.high < 0 else "inconclusive"
+        if state == "inconclusive":
+            reason = "too_few_days" if shown.method == "blocks" else "too_few_rows"
+    return MetricChange(state, change, shown.low, shown.high, reason=reason)
+
+
+def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads) -> Callable[[float], Interval] | None:
+    """Return what gives the interval of a confidence; None of too few rows, or rows that few great losses decide."""
+    curve, mean = sums.curve(), sums.loss_mean("log_loss")
+    if curve is None or mean is None or mean.telling < FEWEST_TELLING or not 0 < rate < 1:
+        return None
+    held = _held(sums.pane)
+    of_positive, of_negative = (one[held] for one in losses_of(score_centers()))
+    apart = of_negative + log(1 - rate), of_positive + log(rate)
+    weights = [side.weight for side in curve]
+    total = float(sum(weight.sum() for weight in weights))
+    middle = sum(float(weight @ one) for weight, one in zip(weights, apart, strict=True)) / total
+    moves = [(one - middle) / total for one in apart]
+    rows = sum(side.rows for side in curve)
+    moved = influence_of_scores(curve, moves, [rows / max(rows - 1, 1.0)] * 2)
+
+    def limits(confidence: float) -> Interval:
+        sums.confidence, sums.lent = confidence, lent.get("log_loss", ())
+        sums.asked.clear()
+        return sums.interval_by_gradient(change, moved, limits_of.student, rows)[0]
+
+    return limits
+
+
+def _held(pane: Pane) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+    """Return the bins of the score grid that hold rows, those that a curve has."""
+    return np.flatnonzero((pane.parts["score_negative"] > 0) | (pane.parts["score_positive"] > 0))
 
 
 def judge_performance(

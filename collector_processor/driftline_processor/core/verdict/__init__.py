@@ -5,11 +5,19 @@ May import every other room of core.
 """
 
 from .context import NO_CONTEXT, VerdictContext, coming_windows
-from .fold import ModelPart, fold_verdicts, order_of_need, parts_in_use
-from .model import StateSpan, state_spans, verdict_of_model
-from .pace import Pace, pace_of
+from .model import (
+    ModelPart,
+    Pace,
+    StateSpan,
+    Traffic,
+    fold_verdicts,
+    order_of_need,
+    pace_of,
+    parts_in_use,
+    state_spans,
+    verdict_of_model,
+)
 from .states import ORDER, rank_state
-from .traffic import Traffic
 from .window import Reading, read_outcomes, read_window, verdict_of_window, with_verdicts
 
 __all__ = [

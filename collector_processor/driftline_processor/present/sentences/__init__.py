@@ -1,11 +1,11 @@
 """Sentences about facts, made here alone: by kind of fact, each through the one voice of :mod:`.catalogue`.
 
 A verdict (:mod:`.verdict`) takes its words from :mod:`.evidence`, :mod:`.causes`,
-:mod:`.certainty` and :mod:`.advice`. :mod:`.findings` has the faults of the data, :mod:`.service` the calls that fail,
+:mod:`.certainty` and :mod:`.advice`. :mod:`.findings` has the faults of the data,
 :mod:`.changes` the kinds of changes, :mod:`.drift` columns, slices and all features together, :mod:`.objectives`,
 :mod:`.expectations` and :mod:`.outcomes` what came of them, :mod:`.policies` what policies find,
 :mod:`.conditions` what they claim, :mod:`.references` what a window is compared with, :mod:`.retraining`
-whether it pays, :mod:`.versions` why two are not compared, and :mod:`.window` a whole window.
+whether it pays, and :mod:`.window` a whole window.
 """
 
 from . import (
@@ -21,8 +21,6 @@ from . import (
     policies,
     references,
     retraining,
-    service,
-    versions,
 )
 from .catalogue import clause, forms, kinds
 
@@ -42,6 +40,4 @@ __all__ = [
     "policies",
     "references",
     "retraining",
-    "service",
-    "versions",
 ]

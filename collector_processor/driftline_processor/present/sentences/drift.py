@@ -1,14 +1,54 @@
-"""Words for drift: of one column, of a slice, and of all features together."""
+"""Words for drift: of one column, of a slice, and of all features together.
+
+Words for why two versions cannot be compared.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import ColumnDrift, JointDrift, SliceDrift
 from driftline_processor.present.wording import short
 
-from .catalogue import worded
+from .catalogue import worded, words_of
+from .outcomes import unreviewed_words
+
+
+@words_of("tasks_differ")
+def _tasks_differ(champion: str, challenger: str) -> str:
+    known = [task for task in (champion, challenger) if task]
+    if len(known) == 2:
+        return f"one is {champion}, the other {challenger}"
+    return (
+        f"one is {known[0]}, and the task of the other is not known yet" if known else "their tasks are not known yet"
+    )
+
+
+@words_of("task_not_compared")
+def _task_not_compared(task: str) -> str:
+    return f"versions of a {task or 'model whose task is unknown'} are not compared"
+
+
+@words_of("version_unreviewed")
+def _version_unreviewed(version: str, predictions: Mapping[str, int]) -> str:
+    return f"{unreviewed_words(predictions)} (version {version or 'without a name'})"
+
+
+@words_of("version_without_outcomes")
+def _version_without_outcomes(version: str) -> str:
+    return f"no outcome of {f'version {version}' if version else 'the version without a name'} is known in this period"
+
+
+@words_of("no_request_of_both")
+def _no_request_of_both() -> str:
+    return "no request scored by both versions has an outcome yet"
+
+
+@words_of("no_hour_of_both")
+def _no_hour_of_both() -> str:
+    return "there is no hour in which the outcomes of both versions are known"
+
 
 NAMED = 4
 """Columns of a slice that are named, as many as its line has room for; of the others there is a number."""
@@ -50,11 +90,8 @@ def _distance(column: ColumnDrift) -> str:
     return ", ".join(filter(None, [f"{METHODS[shown].symbol} {value:.3g}", column.size]))
 
 
-def _similar_windows(column: ColumnDrift) -> str:
-    """Return how many windows of the reference differ as much, as a clause; "" where nobody knows."""
-    if column.alike is None:
-        return ""
-    similar, windows = column.alike
+def _similar_windows(similar: int, windows: int) -> str:
+    """Return how many windows of the reference differ as much, as a clause."""
     count, differ = similar or "none", "differ" if similar > 1 else "differs"
     return f"{count} of the {windows} windows of this length in the reference {differ} as much"
 
@@ -76,19 +113,18 @@ def _drift(column: ColumnDrift) -> str:
     drifts = f"drifts ({_distance(column)})"
     if column.reason == "too_few_days":
         return f"{drifts}; {_TOO_SHORT}"
-    windows = _similar_windows(column)
-    if not windows or column.alike is None:
+    if column.alike is None:
         return drifts
-    return f"{drifts}, {'although' if column.alike[0] else 'and'} {windows}"
+    return f"{drifts}, {'although' if column.alike[0] else 'and'} {_similar_windows(*column.alike)}"
 
 
 def _within_normal_variation(column: ColumnDrift) -> str:
-    far, windows = f"is far from the reference ({_distance(column)})", _similar_windows(column)
-    if not windows or column.alike is None:
+    far = f"is far from the reference ({_distance(column)})"
+    if column.alike is None:
         return f"{far}, but within its normal variation"
     if column.alike[0]:
-        return f"{far}, but {windows}"
-    return f"{far}, but still within its normal variation, although {windows}"
+        return f"{far}, but {_similar_windows(*column.alike)}"
+    return f"{far}, but still within its normal variation, although {_similar_windows(*column.alike)}"
 
 
 def _ok(column: ColumnDrift) -> str:

@@ -15,8 +15,14 @@ from driftline.tables.column_codec import encode_column, strings, texts
 from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.decode import prediction_batches
-from driftline_processor.core.decode.message_count import count_messages
-from driftline_processor.core.decode.requests import MAX_MESSAGES, Decoded, Malformed, TooManyMessages, decode_logs
+from driftline_processor.core.decode.requests import (
+    MAX_MESSAGES,
+    Decoded,
+    Malformed,
+    TooManyMessages,
+    count_messages,
+    decode_logs,
+)
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest

@@ -21,7 +21,6 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import cause_sentence
-from driftline_processor.present.sentences.drift import slice_sentence
 from msgspec.structs import replace
 
 HOUR = 3_600 * 10**9
@@ -108,7 +107,6 @@ def test_a_slice_that_the_baseline_does_not_know_is_shown_beside_all_rows_and_de
     assert income.methods["ks"].value is not None
     assert income.methods["ks"].value > 0.3
     assert found.explanation is None
-    assert slice_sentence(france) == "the baseline does not know it"
 
 
 def test_other_values_are_compared_only_with_the_same_other_values() -> None:

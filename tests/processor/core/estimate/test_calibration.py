@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.pane import Pane
-from driftline_processor.core.estimate.calibration import calibration, score_edges
+from driftline_processor.core.estimate.sums import calibration, score_edges
 from sklearn.isotonic import IsotonicRegression
 
 

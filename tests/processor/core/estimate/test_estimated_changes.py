@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline_processor.core.estimate.changes import estimated_changes
+from driftline_processor.core.estimate.track_record import estimated_changes
 from driftline_processor.core.evaluation import Estimate, TrackRecord
 from msgspec import structs
 from msgspec.structs import replace

@@ -7,8 +7,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.codec import to_json
 from driftline_processor.core.estimate.class_shift import ClassShift
-from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
-from driftline_processor.core.estimate.target_shift import TargetShift
+from driftline_processor.core.estimate.estimator import TargetShift, estimate_metrics, explain_label_shift
 
 from simulations.outcome_shift import CLASSES, ROWS, built, classes, estimated, in_shares, seen, target, tilted
 

@@ -12,7 +12,7 @@ from driftline.panes.bins import CategoryBins, count, number_bins
 from driftline.panes.fold import fold
 from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.explain.region import region_changes
+from driftline_processor.core.explain.causes import region_changes
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.time_before import steps_of

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
+from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.verdicts import verdict_certainty, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
@@ -133,7 +134,7 @@ def test_a_service_that_clearly_fails_counts_at_once_in_an_hour_too() -> None:
 def test_what_hours_show_and_do_not_prove_says_how_many_more_it_takes() -> None:
     risk = verdict_of_model([hour(0, "healthy"), hour(1, "degraded", clear=True)])
     assert "one window alone may be chance" in verdict_sentence(risk)
-    assert verdict_certainty(risk).endswith("The next ones have to confirm it.")
+    assert risk.certainty[-1] == fact("to_be_confirmed", by_one=False)
     back = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy")])
     assert verdict_certainty(back).endswith("The newest window looks healthy again; 2 more have to confirm that.")
     nearly = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy"), hour(4, "healthy")])
@@ -142,19 +143,14 @@ def test_what_hours_show_and_do_not_prove_says_how_many_more_it_takes() -> None:
 
 def test_what_is_not_borne_out_yet_says_so() -> None:
     verdict = verdict_of_model([right(0), wrong(1, stands_out=True)])
-    assert verdict_sentence(verdict) == (
-        "The model has been at risk since 2 July 2013: its log loss rose by 0.2 (0.1 to 0.3) to 0.5; one window "
-        "alone may be chance; look again in the next window."
-    )
-    assert verdict_next(verdict).startswith(
-        "Look again in the next window; if it shows the same: recalibrate its score"
-    )
-    assert verdict_certainty(verdict).endswith("A second window has to confirm it.")
+    assert (verdict.state, verdict.since) == ("at_risk", day(1))
+    assert [one.kind for one in verdict.reasons] == ["metric_moved", "chance_possible"]
+    assert verdict.advice is not None
+    assert (verdict.advice.kind, verdict.advice.values["then"].kind) == ("look_again", "recalibrate")
+    assert verdict.certainty[-1] == fact("to_be_confirmed", by_one=True)
     chance = verdict_of_model([right(0), wrong(1)])
-    assert verdict_certainty(chance).endswith(
-        "In the newest conclusive window its log loss rose by 0.2 (0.02 to 0.38) to 0.5: that may be chance, unless "
-        "the next shows it."
-    )
+    assert chance.certainty[-1].kind == "newest_may_be_chance"
+    assert chance.certainty[-1].values["shown"].values["metric"] == "log_loss"
     back = verdict_of_model([wrong(0), right(1)])
     assert verdict_certainty(back).endswith("The newest window looks healthy again; one more has to confirm that.")
 
@@ -165,7 +161,7 @@ def test_a_right_model_says_up_to_when_that_is_known() -> None:
         "That is known up to 2 July 2013; later windows are inconclusive so far."
     )
     risk = verdict_of_model([right(0), window(1, **YOUNG, **CLEAR)])
-    assert verdict_certainty(risk).endswith("The last conclusive outcomes, up to 2 July 2013, showed it healthy.")
+    assert risk.certainty[-1] == fact("healthy_until", end=day(1), timezone="UTC")
 
 
 def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> None:
@@ -195,10 +191,9 @@ def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Tra
 
 def test_silence_and_backlog_say_since_when_and_how_much() -> None:
     silent = Traffic(now=day(9), silent_since=day(8), pause=HOUR)
-    assert verdict_sentence(verdict_of_model([right()], silent)) == (
-        "The model has had no data since 9 July 2013: no prediction arrived, and in its regular hours it pauses for "
-        "1h at most; look whether its service runs."
-    )
+    no_data = verdict_of_model([right()], silent)
+    assert (no_data.state, no_data.since, no_data.advice) == ("no_data", day(8), fact("check_service"))
+    assert no_data.reasons == (fact("no_prediction", pause=HOUR),)
     behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
     assert verdict_sentence(verdict_of_model([right()], behind)) == (
         "Whether the model is healthy has been unknown since 9 July 2013: 1 window is waiting to be evaluated; "
@@ -277,8 +272,6 @@ def test_outcomes_that_nothing_is_compared_with_came_all_the_same() -> None:
     days = [window(day, outcome_rows=4_000, coverage=0.8) for day in range(3)]
     found = verdict_of_model(days)
     assert found.state == "unknown"
-    assert verdict_certainty(found) == (
-        "Nothing here shows that it is degraded, or healthy. Outcomes arrived, but nothing defines what is good enough."
-    )
-    assert "nothing defines what is good enough" in verdict_sentence(found)
-    assert verdict_certainty(verdict_of_model([window(0)])).endswith("No window before it has conclusive outcomes.")
+    assert found.certainty == (fact("nothing_shows_either"), fact("outcomes_without_objective"))
+    assert fact("no_objective") in found.reasons
+    assert verdict_of_model([window(0)]).certainty[-1] == fact("no_window_before")

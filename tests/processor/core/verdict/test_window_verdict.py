@@ -15,7 +15,8 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences import clause
+from driftline_processor.present.verdicts import verdict_cause, verdict_certainty, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.verdict_windows import (
@@ -160,7 +161,8 @@ def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:
     kind = KindOfChange("data_fault", "data_faulty", ())
     found = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": column("ok")})
     told = verdict_of_window(found)
-    assert verdict_next(told).startswith("Repair age where it is made")
+    assert told.advice is not None
+    assert (told.advice.kind, told.advice.values["columns"]) == ("repair_columns", ("age",))
     assert "look as before" not in verdict_sentence(told)
     assert told.kind == "data_fault"
 
@@ -206,13 +208,12 @@ def test_an_input_that_left_its_range_is_checked_before_the_model_is_retrained()
         "explanation": explained(Cause(("age",), "out_of_range", 1.0, finding=BEYOND)),
     }
     verdict = verdict_of_window(known(findings=(BEYOND,), **left))
-    assert verdict_sentence(verdict).endswith("; check age first.")
-    assert verdict_next(verdict).startswith(
-        "See first whether age is right where it is made: 57 % of its values lie where the model learned nothing. "
-        "If it is, retrain it with the outcomes since"
-    )
-    few = known(findings=(replace(BEYOND, now=0.49),), **left)
-    assert verdict_sentence(verdict_of_window(few)).endswith("; retrain it.")
+    assert verdict.advice is not None
+    assert verdict.advice.kind == "check_column_first"
+    assert (verdict.advice.values["column"], round(verdict.advice.values["outside"], 2)) == ("age", 0.57)
+    few = verdict_of_window(known(findings=(replace(BEYOND, now=0.49),), **left))
+    assert few.advice is not None
+    assert few.advice.kind == "retrain"
 
 
 def said(**more: Any) -> str:
@@ -222,8 +223,10 @@ def said(**more: Any) -> str:
 def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> None:
     recall = {"recall": change("worse", -0.1, -0.13, -0.07), "balanced_accuracy": change("worse", -0.1, -0.13, -0.07)}
     wide = {"mean_score": value(0.14, 0.13, 0.15), "actual_rate": value(0.36, 0.1, 0.7), "recall": value(0.013)}
-    told = verdict_sentence(verdict_of_window(known(realized=wide, changes=recall)))
-    assert "it says 14 % positive, 36 % were (10 % to 70 %), and its recall fell by 10 points (7 to 13 points)" in told
+    moved = verdict_of_window(known(realized=wide, changes=recall)).reasons[0]
+    assert (moved.kind, moved.values["metric"], moved.values["change"]) == ("metric_moved", "recall", -0.1)
+    level = moved.values["level"].values
+    assert [level[name] for name in ("predicted", "actual", "low", "high")] == [0.14, 0.36, 0.1, 0.7]
     both = {**recall, "accuracy": change("worse", -0.1, -0.13, -0.07)}
     assert "its accuracy fell by 10 points" in verdict_sentence(verdict_of_window(known(changes=both)))
     near = {"mean_score": value(0.34, 0.33, 0.35), "actual_rate": value(0.36, 0.1, 0.7)}
@@ -233,16 +236,18 @@ def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> N
 def test_a_certain_loss_says_in_the_same_sentence_which_drift_stays_open() -> None:
     few = {"age": replace(column(), name="age", state="inconclusive", reason="too_few_days")}
     verdict = verdict_of_window(replace(wrong(), features=few))
-    assert verdict_certainty(verdict) == (
-        "Certain: even the best that the outcomes allow is worse than before, from 4,000 outcomes (80 % of the rows); "
-        "whether age drifted stays open: too few days."
-    )
+    certain, still_open = verdict.certainty
+    assert (certain.kind, certain.values) == ("certainly_worse", {"outcomes": 4_000, "coverage": 0.8})
+    assert (still_open.values["features"], still_open.values["missing"]) == (("age",), ("too_few_days",))
+    assert verdict_certainty(verdict).endswith(f"; {clause(still_open)}")
     score = replace(column(), column="score", name="", state="inconclusive", reason="too_few_rows")
     both = verdict_of_window(replace(wrong(), features=few, score=score))
-    assert verdict_certainty(both).endswith(
-        "; whether its score and age drifted stays open: too few days and too few rows."
-    )
-    assert "open" not in verdict_certainty(verdict_of_window(wrong()))
+    assert both.certainty[1].values == {
+        "outputs": ("score",),
+        "features": ("age",),
+        "missing": ("too_few_days", "too_few_rows"),
+    }
+    assert [one.kind for one in verdict_of_window(wrong()).certainty] == ["certainly_worse"]
 
 
 def test_what_a_regression_predicts_is_no_score() -> None:

@@ -11,8 +11,15 @@ from driftline.panes.bins import Bins, CategoryBins, Index, assign, number_bins
 from driftline.tables.table import F64, I64, Column
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import WeakSlice
-from driftline_processor.core.weak_slices.confirmation import difference, fisher, pearson
-from driftline_processor.core.weak_slices.search import halves, losses_of, sample_evenly, weak_slices
+from driftline_processor.core.weak_slices.search import (
+    difference,
+    fisher,
+    halves,
+    losses_of,
+    pearson,
+    sample_evenly,
+    weak_slices,
+)
 from scipy import stats
 
 HOUR = 3_600 * 10**9

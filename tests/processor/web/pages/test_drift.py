@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from driftline_processor.core.evaluation import Evaluation, JointDrift, LastingDrift, SliceDrift
 from driftline_processor.present.sentences.drift import joint_sentence
-from driftline_processor.present.units import keep_units
+from driftline_processor.present.wording import keep_units
 from msgspec import structs
 from msgspec.structs import replace
 from starlette.testclient import TestClient

@@ -27,8 +27,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.units import keep_units
-from driftline_processor.present.wording import iso_time
+from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.pages import overview
 from driftline_processor.web.pages.overview import Words, figures, linked, told_window
@@ -310,7 +309,7 @@ def test_what_nobody_reviewed_is_said(browse: Browse) -> None:
     client = browse(FakeView([model]))
     assert 'id="unreviewed"' not in client.get(address).text
     chosen.unreviewed = {"late": 9_500}
-    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: precision is'
+    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: '
     assert said in client.get(address).text
 
 

@@ -23,8 +23,7 @@ from driftline_processor.core.evaluation import (
     WeakSlice,
 )
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.present.units import keep_units
-from driftline_processor.present.wording import iso_time
+from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from starlette.testclient import TestClient
 

@@ -12,7 +12,7 @@ from driftline_processor.core.evaluation import DriftContributor
 from driftline_processor.core.special_functions import ndtr
 
 from .method import ALPHA, JointMethod, JointResult, PanePair
-from .second_moments import Correlations, correlations, pairs_of
+from .pca import Correlations, correlations, pairs_of
 
 MOST_SKEWED, MOST_PEAKED = 0.1, 0.1
 """A mean of products of two features is about normal over n rows while the product of their skewnesses is below 0.1 √n

@@ -19,8 +19,7 @@ from driftline.tables.table import F64, PredictionTable
 from driftline_processor.core.drift.multivariate import JOINT, PanePair
 from driftline_processor.core.drift.multivariate.classifier import Points, auc, classify
 from driftline_processor.core.drift.multivariate.correlation import correlation_shift
-from driftline_processor.core.drift.multivariate.pca import Errors, errors_of, pca
-from driftline_processor.core.drift.multivariate.second_moments import correlations
+from driftline_processor.core.drift.multivariate.pca import Errors, correlations, errors_of, pca
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
