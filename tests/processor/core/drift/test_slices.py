@@ -21,6 +21,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import cause_sentence
+from driftline_processor.present.sentences.drift import slice_sentence
 from msgspec.structs import replace
 
 HOUR = 3_600 * 10**9

@@ -111,7 +111,7 @@ def test_a_window_that_is_not_final_says_that_its_outcomes_are_those_so_far(brow
     chosen.coverage, chosen.delay = 0.5, Delay(400, DAY, 5 * DAY, None)
     found = page(browse(FakeView([model])), address).text
     assert "This window, so far : Half of its outcomes came within 1d" in found
-    assert "A window is final when that time is over, and more outcomes of this one may come until then." in found
+    assert "may come until then" in found
 
 
 def test_the_share_of_known_outcomes_is_drawn_for_each_window_and_stands_in_a_table(browse: Browse) -> None:
@@ -159,8 +159,8 @@ def test_rows_that_were_lost_are_counted_against_what_services_counted(browse: B
 
 
 def test_a_model_that_is_still_learning_says_that_nothing_can_be_checked(browse: Browse) -> None:
-    text = page(browse(FakeView([learning()])), "/models/churn/data").text
-    assert "Nothing could be checked: there is no baseline yet, or no feature arrived." in text
+    shown = page(browse(FakeView([learning()])), "/models/churn/data")
+    assert "no baseline" in shown.part("fine")
 
 
 def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(browse: Browse) -> None:
@@ -169,4 +169,4 @@ def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_base
     client = browse(FakeView([model]))
     assert 'id="compared"' not in client.get(address).text
     newest.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
-    assert "Compared with the same hours." in client.get(address).text
+    assert "the same hours" in page(client, address).part("compared")
