@@ -291,14 +291,15 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(
         for _ in range(3):
             with pytest.raises(StorageOutage, match=os.strerror(error)):
                 append(log, "refused")
-        assert lacking(str(log.outage), "storage.directory:", str(tmp_path), os.strerror(error)) == []
+        outage = str(log.outage)
+        assert lacking(outage, "storage.directory:", str(tmp_path), os.strerror(error)) == []
         assert everything(reader, log) == ["a", "b"]
         disk.failing = False
         wait_until(lambda: log.outage is None)  # though nobody sends
         append(log, "c")
         assert everything(reader, log) == ["a", "b", "c"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"driftline: {said}, and driftline continues by itself",
+        f"driftline: {outage}",
         f"driftline: storage.directory: {tmp_path} can be written again",
     ]
     with opened(tmp_path) as (log, counters):

@@ -12,7 +12,7 @@ from driftline_processor.core.business import BusinessKeys, BusinessPoint, Busin
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
-from driftline_processor.present.sentences.policies import ENDINGS
+from driftline_processor.present.sentences.policies import ending_words
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
 
@@ -126,7 +126,7 @@ def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path
         assert watch.look(cleared) == []
         (over,) = watch.look(structs.replace(cleared, watermark=cleared.watermark + HOUR))
     assert over.facts["kind"] == "over"
-    assert ENDINGS["revised"] in str(over.facts["text"])
+    assert ending_words("revised") in str(over.facts["text"])
 
 
 def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_version_that_another_one_replaced_ends_the_alert_and_the_message_says
         new = structs.replace(model([right(3), right(4)]), key=replace(old.key, version="2"))
         assert watch.look(structs.replace(old, in_use=False), new) == []
         (over,) = watch.look(structs.replace(old, in_use=False), structs.replace(new, watermark=new.watermark + HOUR))
-    assert over.facts["text"].startswith(ENDINGS["replaced"])
+    assert over.facts["text"].startswith(ending_words("replaced"))
 
 
 def test_versions_of_a_model_in_one_environment_are_one_alert(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_an_alert_of_a_policy_that_is_gone_is_closed_and_said_so(tmp_path: Path)
     with watched(tmp_path, policies={"health": {"enabled": False}, "low": {"when": "accuracy < 10 %"}}) as again:
         (message,) = again.look(model(days))
         assert message.facts["kind"] == "over"
-        assert ENDINGS["unwatched"] in str(message.facts["text"])
+        assert ending_words("unwatched") in str(message.facts["text"])
         assert again.look(model(days)) == []
 
 

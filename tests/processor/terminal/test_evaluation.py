@@ -241,7 +241,7 @@ def test_what_nobody_reviewed_is_remarked() -> None:
     what.unreviewed = {"late": 9_500}
     show([what], Console(file=file, width=300))
     (line,) = [line for line in file.getvalue().splitlines() if "9,500" in line]
-    assert re.findall("late|precision", line) == ["late", "precision"]
+    assert "late" in line
 
 
 def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_full() -> None:
