@@ -98,7 +98,8 @@ def most_p(counts: Counts, method: str) -> F64:
     """Return what p-values are at most: the limit errs to the large side, and one rare bin suffices."""
     if method == "ks":
         root = np.sqrt(counts.n * counts.m / (counts.n + counts.m))
-        return kolmogorov(root * np.abs(counts.distances).max(axis=-1))
+        limit: F64 = kolmogorov(root * np.abs(counts.distances).max(axis=-1))
+        return limit
     return counts.coarse.p_rare
 
 
