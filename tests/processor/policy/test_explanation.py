@@ -48,7 +48,7 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
     assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "quiet")
     assert [(one["condition"], one["holds"], one["found"], one["measured"]) for one in checked["parts"]] == [
         ("features drift", True, "temp drifts", "temp: ks 0.9, p 1e-09, a large shift"),
-        ("accuracy < 0.95 * baseline", False, "accuracy is 79 %, above 76 %, by the baseline", None),
+        ("accuracy < 0.95 * baseline", False, "accuracy is 79 %, above 76 %, the limit from the baseline", None),
     ]
 
 

@@ -12,7 +12,7 @@ from driftline_processor.core.business import BusinessKeys, BusinessPoint, Busin
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
-from driftline_processor.present.sentences.policies import ENDINGS
+from driftline_processor.present.sentences.policies import ENDINGS, ending_words
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
 
@@ -127,7 +127,7 @@ def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path
         assert watch.look(cleared) == []
         (over,) = watch.look(structs.replace(cleared, watermark=cleared.watermark + HOUR))
     assert over.facts["kind"] == "over"
-    assert "arrived later no longer show it" in str(over.facts["text"])
+    assert ending_words("revised") in str(over.facts["text"])
 
 
 def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> None:

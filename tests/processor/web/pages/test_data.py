@@ -9,6 +9,7 @@ from driftline_processor.core.evaluation import Delay, Evaluation, Expected, Fin
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.ingest.completeness import Balance
+from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
@@ -60,8 +61,9 @@ def test_broken_expectations_stand_open_and_those_that_are_met_behind_one_line(b
     )
     section = client.get(address).text.partition('<section id="expectations">')[2].partition("</section>")[0]
     broken, _, met = section.partition("<details")
-    for said in ("broken", "temp", "range: [-40, 120]", "temp: 90 % of values lie within"):
-        assert keep_units(f">{said}</t") in broken
+    measured = expectation_sentence(newest.expected[1])
+    for text in ("broken", "temp", "range: [-40, 120]", measured):
+        assert keep_units(f">{text}</t") in broken
     assert "<summary>1 expectation is met</summary>" in met
     assert "<td>rows: &gt;= 10</td>" in met
     rows = list(csv.DictReader(client.get(f"{address}&format=csv&table=expectations").text.splitlines()))
@@ -128,7 +130,7 @@ def test_what_nobody_reviewed_is_said(browse: Browse) -> None:
     client = browse(FakeView([model]))
     assert 'id="unreviewed"' not in client.get(address).text
     chosen.unreviewed = {"late": 9_500}
-    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: precision is'
+    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: '
     assert said in client.get(address).text
 
 
