@@ -73,7 +73,9 @@ def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clo
     command = ("evaluate", FILES / "lastweek.parquet", "--baseline", FILES / "reference.parquet", *NAMED)
     of_file: dict[str, Any] = json.loads(run(*command, "--window", "1w", "--json").stdout)["verdict"]
     sentence = of_file["sentence"]
-    assert sentence.startswith("In the rows of 8 to 14 July 2013 the model is degraded: it says 14 % late, 36 % were (")
+    assert sentence.startswith(
+        "In the rows of 8 to 14 July 2013 the model is degraded: it predicts 14 % late, but 36 % were ("
+    )
     assert shown(run(*command, "--window", "1w").stdout).startswith(f"{sentence} {of_file['next']} {of_file['sure']}")
 
     app = app_of(lived.state, clock)

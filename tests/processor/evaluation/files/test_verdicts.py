@@ -132,7 +132,8 @@ def test_a_feature_that_is_gone_is_a_fault_of_the_data(answer: Answer) -> None:
     gone["age"] = np.full(len(gone["age"]), np.nan)
     verdict = answer(gone)["verdict"]
     assert (verdict["state"], verdict["kind"]) == ("at_risk", "data_fault")
-    assert verdict["next"].startswith("Repair age where it is made")
+    assert verdict["advice"] == "repair_columns"
+    assert verdict["next"].startswith("Repair age ")
 
 
 def test_the_terminal_prints_the_same_sentence_first_and_a_condition_reads_it(run: Run, tmp_path: Path) -> None:

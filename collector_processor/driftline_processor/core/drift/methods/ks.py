@@ -8,7 +8,6 @@ import numpy as np
 from driftline.tables.table import F64
 
 from driftline_processor.core.drift.p_values import ks_p_values
-from driftline_processor.core.special_functions import kolmogorov
 
 from .method import Counts, Measured, Method
 
@@ -34,25 +33,6 @@ def ks(reference: F64, current: F64) -> F64:
     now = np.cumsum(current, axis=-1) / current.sum(axis=-1, keepdims=True)
     distance: F64 = np.abs(was - now).max(axis=-1)
     return distance
-
-
-def ks_p_value(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
-    """Return the asymptotic probability of a distance this large without drift: K(sqrt(nm / (n + m)) D).
-
-    It is too large for small samples and for ties; the deciding p-value is exact, see :func:`from_counts`. The same as
-    ``scipy.stats.kstwobign.sf``; ``ks_2samp(method="asymp")`` uses the slightly different ``kstwo``. Evidently decides
-    at p <= 0.05 of ``ks_2samp``, NannyML by a threshold on the distance; neither corrects for the number of features.
-
-    Args:
-        distance: float64 (...), distance of :func:`ks`.
-        n: float64 (...), effective rows of the reference.
-        m: float64 (...), effective rows of the window.
-
-    >>> float(ks_p_value(0.05, 100_000, 1_000).round(4))
-    0.0142
-    """
-    p: F64 = kolmogorov(np.sqrt(n * m / (n + m)) * distance)
-    return p
 
 
 def ks_effect(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
