@@ -1,15 +1,15 @@
 """The special functions of scipy, loaded with the first call of one of them: a start needs none.
 
-``scipy.special`` takes longer to import than numpy, nearly all of it for other array libraries and for documentation. The
-functions are compiled in one of its modules, which loads in a tenth of the time, and are the same objects there.
+``scipy.special`` takes longer to import than numpy, nearly all of it for other array libraries and for documentation.
+The functions are compiled in one of its modules, which loads in a tenth of the time, and are the same objects there.
 """
 
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -48,32 +48,33 @@ def _compiled() -> ModuleType:
     """Return the module of the compiled functions, or the package if there is no such module."""
     if _PACKAGE not in sys.modules:
         finder = _CompiledOnly()
+        finder.active.set(True)
         sys.meta_path.insert(0, finder)
         try:
-            with suppress(_CompiledLoaded):
+            with suppress(_CompiledLoadedError):
                 import_module(_PACKAGE)
         finally:
             sys.meta_path.remove(finder)
     return sys.modules.get(_COMPILED) or import_module(_PACKAGE)
 
 
-class _CompiledLoaded(ImportError):
+class _CompiledLoadedError(ImportError):
     """Raised to end the import of the package after its compiled functions; the next import loads the package."""
 
 
 class _CompiledOnly(MetaPathFinder, Loader):
-    """Imports the compiled functions in place of the package, for the thread that made it.
+    """Imports the compiled functions in place of the package, for the thread that made it ``active``.
 
     It does so as an import of the package that fails, so that other threads that import the package wait for its end.
     """
 
     def __init__(self) -> None:
-        self._thread = threading.get_ident()
+        self.active: ContextVar[bool] = ContextVar("active", default=False)  # each thread has its own value
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _PACKAGE or threading.get_ident() != self._thread:
+        if fullname != _PACKAGE or not self.active.get():
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None:
@@ -84,7 +85,7 @@ class _CompiledOnly(MetaPathFinder, Loader):
         del module
         with suppress(ImportError):  # a scipy without that module
             import_module(_COMPILED)
-        raise _CompiledLoaded
+        raise _CompiledLoadedError
 
 
 bdtrc: Final = SpecialFunction("bdtrc")
