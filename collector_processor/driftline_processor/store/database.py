@@ -361,7 +361,7 @@ class Store:
         return root
 
     def _look_for_gap(self) -> None:
-        """Set :attr:`gap` if the file and its log lack acknowledged requests."""
+        """Set ``gap`` if the file and its log lack acknowledged requests."""
         last = self._acknowledged_last()
         if last > self._stamp:
             self.gap = (
