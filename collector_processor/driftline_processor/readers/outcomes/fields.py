@@ -121,8 +121,7 @@ def instant_of(value: object, name: str) -> int:
     The unit of a number follows from its size: seconds below 1e11 (the year 5138), then milliseconds, microseconds and
     nanoseconds, a factor of 1,000 each.
 
-    >>> instant_of("2026-11-20T08:00:00Z", "time") == instant_of(1795161600, "time") == instant_of(1795161600e3,
-    "time")
+    >>> instant_of("2026-11-20T08:00:00Z", "time") == instant_of(1795161600, "time") == instant_of(1795161600e3, "time")
     True
     """
     if value is None or value == "":
