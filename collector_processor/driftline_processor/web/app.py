@@ -1,4 +1,4 @@
-"""The web application: pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz``, ``POST /v1/outcomes`` and baselines."""
+"""The web application: pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz``, outcomes and baselines."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from .forms import read_form
 
 
 def _warning(decision: Decision, model_views: Sequence[ModelView]) -> str | None:
-    """Return a warning if no predictions of the decision's version exist; else None. The decision is stored either way."""
+    """Return a warning if no predictions of the decision's version exist, else None; the decision is stored anyway."""
     versions = list(dict.fromkeys(view.key.version for view in model_views))
     if not decision.version or decision.version in versions:
         return None

@@ -105,7 +105,7 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
 
 
 def model(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer ``GET /api/v1/models/{name}``: the overall verdict of a model, and each of its versions and environments."""
+    """Answer ``GET /api/v1/models/{name}``: the overall verdict of a model, and its versions and environments."""
     name = find_model(request, snapshot).key.model
     same = snapshot.named(handle(name))
     parts = list(map(MODEL_SHAPES.writer(ModelView), same))

@@ -95,7 +95,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def _asked(data: bytes) -> tuple[Mapping[str, Any], bool]:
-    """Return the policies of a body and whether all windows count as windows without drift. Raises 400 with a sentence."""
+    """Return the policies of a body and whether to treat all windows as free of drift. Raises 400 with a sentence."""
     try:
         check_json(data)
         document = json.loads(data)

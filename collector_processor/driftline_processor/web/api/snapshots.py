@@ -52,7 +52,7 @@ def routes(site: Site) -> list[BaseRoute]:
             headers={
                 SAID: json.dumps(finished.told()),
                 "Content-Encoding": "identity",
-            },  # Parquet is already compressed
+            },
             background=BackgroundTask(path.unlink, missing_ok=True),
         )
 

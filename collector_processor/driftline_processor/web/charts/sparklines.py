@@ -74,9 +74,7 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
         x = left + place * step
         marks.append(f'<path class="interval" d="M{x:.1f} {y(value[1]):.1f}V{y(value[2]):.1f}"/>')
         joined = place and values[place - 1] is not None
-        line += (
-            f"L{x:.1f} {y(value[0]):.1f}" if joined else f"M{x:.1f} {y(value[0]):.1f}h.01"
-        )  # an isolated value is a dot
+        line += f"L{x:.1f} {y(value[0]):.1f}" if joined else f"M{x:.1f} {y(value[0]):.1f}h.01"  # isolated: a dot
     marks.append(f'<path class="line" d="{line}"/>')
     newest = next(value for value in reversed(values) if value is not None)
     windows = many(len(shown_evaluations), "window")

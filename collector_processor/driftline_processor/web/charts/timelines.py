@@ -252,9 +252,7 @@ def _plain_windows(row: TimelineRow, frame: Plot, chosen: Evaluation, model: Mod
     windows, bottom = frame.windows, frame.bottom
     covered, last = [], frame.left
     for places, (begin, end) in frame.columns():
-        coverage = min(
-            *(windows[place].coverage or 0.0 for place in places), 1.0
-        )  # the smallest, so that a loss is visible
+        coverage = min(*(windows[place].coverage or 0.0 for place in places), 1.0)  # so that a loss is visible
         if begin - last > 0.05:
             covered.append(((last, begin), bottom + 22))
         last = end

@@ -1,4 +1,4 @@
-"""The page of an alert: its condition, the condition's result per window, and the notifications or why there were none."""
+"""The page of an alert: its condition, the result per window, and the notifications or why there were none."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def fine_sentence(evaluation: Evaluation) -> str:
 
 
 def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
-    """Return the features whose fraction of missing values changed by at least :data:`CHANGED`, the most changed first."""
+    """Return the features whose fraction of missing values changed by :data:`CHANGED` or more, largest change first."""
     missing = []
     drifts = [one.drift for one in evaluations]
     for name in dict.fromkeys(name for drift in drifts for name in drift.places):

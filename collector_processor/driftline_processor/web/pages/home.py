@@ -132,7 +132,7 @@ class ModelRow(Struct, frozen=True):
         return Place(names.handle(self.model.key.model)).address()
 
     def holds(self, words: str) -> bool:
-        """Return True if the model's name, its team and its versions' names contain all words, which are in lower case."""
+        """Return True if the names of model, team and versions contain all words, which are in lower case."""
         texts = [self.model.key.model, self.team]
         texts += [part for version in self.versions for part in (version.key.version, version.key.environment)]
         text = " ".join(texts).lower()

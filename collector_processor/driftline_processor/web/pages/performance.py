@@ -78,7 +78,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "objectives": None if chosen is None else objectives(chosen, selection.model.timezone).on_surface(PAGE),
     }
     if find_weak and weak is not None and chosen is not None and chosen.closed:
-        # not the selected window itself, because each page has its own copy of it with the track records of its estimates
+        # not the selected window: each page has its own copy of it with the track records of its estimates
         stored = next(
             evaluation for evaluation in selection.model.windows[selection.window] if evaluation.window == chosen.window
         )
