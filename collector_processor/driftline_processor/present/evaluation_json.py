@@ -77,7 +77,7 @@ CURVES, SLICES = "curves", "slices"
 
 
 class BaselineOfWindow(Evaluation):
-    """The baseline that a window was compared with. ``own``: whether it was built for this version; "" = any version."""
+    """The baseline that a window was compared with. ``own``: whether it is this version's; "" = any version."""
 
 
 class ChangeOfErrors(concept_result.Change, frozen=True):

@@ -14,8 +14,7 @@ _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
 def drifting_since(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> int | None:
-    """Return the begin of a feature's drift, unix nanoseconds: its incident, else its current run of windows with
-    drift.
+    """Return the begin of a feature's drift, unix nanoseconds: its incident, else its run of windows with drift.
 
     An inconclusive window does not end a run.
 

@@ -20,8 +20,7 @@ def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> l
 
 
 def what_lacks(evaluation: Evaluation) -> str:
-    """Return why persistent shifts are inconclusive for all columns; "" if they are not, or for windows without
-    sequence.
+    """Return why persistent shifts are inconclusive for all columns; "" if they are not or windows have no sequence.
 
     >>> from types import SimpleNamespace as Some
     >>> from driftline_processor.core.evaluation import LastingDrift

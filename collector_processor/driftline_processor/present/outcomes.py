@@ -49,9 +49,7 @@ def delay_sentence(delay: OutcomeDelay) -> str:
 
 
 def _came(delay: Delay) -> str:
-    within = dict(
-        zip((delay.median, delay.p90, delay.p99), QUANTILES, strict=True)
-    )  # with equal delays the largest fraction
+    within = dict(zip((delay.median, delay.p90, delay.p99), QUANTILES, strict=True))  # ties: the largest
     beyond = within.pop(None, None) is not None
     shares = {0.5: "half", 0.9: "90 %", 0.99: "99 %"}
     parts = [

@@ -1,4 +1,4 @@
-"""Words for the kind of a change, and for what shows it."""
+"""Words for the kind of a change and its evidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from driftline_processor.present.wording import format_percent, printable, short
 from .catalogue import clause, worded, words_of
 
 NAMED = 3
-"""Features that a sentence names."""
+"""Features that a sentence lists."""
 
 CAVEAT = "a world that changed and outcomes that are recorded in another way look identical in the data"
 OPEN = "without outcomes this cannot be distinguished from a change of what inputs mean"
@@ -18,7 +18,7 @@ OPEN = "without outcomes this cannot be distinguished from a change of what inpu
 
 @worded
 def change_sentence(change: KindOfChange) -> str:
-    """Return the kind of a change in words, with what data alone cannot tell apart."""
+    """Return the kind of a change in words, with the alternatives that data alone cannot distinguish."""
     first = clause(next(iter(change.evidence), None))
     match change.reason:
         case "service_changed":
@@ -107,7 +107,7 @@ def _label_shift(
     quantity: str,
     known: bool,
 ) -> str:
-    """Return what explains that scores moved; ``class_name``: the class whose fraction it is, "" = the positive one."""
+    """Return the explanation of a shift of scores; ``class_name``: the class of the fraction, "" = the positive class."""
     if not known:
         return (
             "the decisions moved; they tell classes apart too badly to say whether new shares of the classes explain it"
