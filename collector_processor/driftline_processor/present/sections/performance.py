@@ -175,9 +175,7 @@ def estimates(
     lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
     if sentence := estimate_words.sentence(evaluation.estimated, came=realized_metrics):
         lines.append(Line(sentence, "quiet", surfaces="explain"))
-    shifted = (
-        evaluation.score is not None and evaluation.score.state == "drift"
-    )  # scores also vary a little between days
+    shifted = evaluation.score is not None and evaluation.score.state == "drift"  # not mere daily variation
     shift = evaluation.label_shift
     before = []
     if shift is not None and (shifted or shift.explains == "labels"):

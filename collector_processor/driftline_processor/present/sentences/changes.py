@@ -107,7 +107,7 @@ def _label_shift(
     quantity: str,
     known: bool,
 ) -> str:
-    """Return the explanation of a shift of scores; ``class_name``: the class of the fraction, "" = the positive class."""
+    """Return the explanation of a shift of scores; ``class_name``: the class of the fraction, "" = the positive one."""
     if not known:
         return (
             "the decisions moved; they tell classes apart too badly to say whether new shares of the classes explain it"
