@@ -9,12 +9,13 @@
 0.25
 >>> churn.outcome("A-1001", actual=1)
 
-``Model`` (``model.py``) decorates. A call (``capture/``) takes snapshots of its input (``inputs/``) and result
-(``outputs/``), ends a span, and appends one entry to a buffer. A background thread (``export/pipeline.py``) turns
-entries into columns (``batch/``), counts them (``distributions/``), and sends records to the endpoint (``export/``).
+``Model`` (``model.py``) decorates a function. A call (``capture/``) takes snapshots of its input (``inputs/``) and its
+result (``outputs/``), ends a span, and appends one entry to a buffer. A background thread (``export/pipeline.py``)
+converts entries to columns (``batch/``), counts them (``distributions/``), and sends records to the endpoint
+(``export/``).
 
-Importing this module imports nothing else: what a name needs loads when it is asked for, and numpy and an exporter with
-the first Model. So a test runner that loads our plugin (testing/plugin.py) in every project pays a millisecond.
+Importing this module imports nothing else. The module of a name loads when the name is first used, and numpy and an
+exporter load with the first Model: a test runner that loads our plugin (testing/plugin.py) in every project pays 1 ms.
 """
 
 from __future__ import annotations
@@ -71,12 +72,12 @@ _HOMES = {
 
 
 def __dir__() -> list[str]:
-    """Return all public names, also of modules that are not loaded yet: for completion and documentation."""
+    """Return all public names, including those of modules that are not loaded yet."""
     return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name from its home."""
+    """Import a public name from its module when it is first used."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'driftline' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Set up OpenTelemetry in one line: providers of traces and metrics, over OTLP, for programs that have none."""
+"""Set up OpenTelemetry in one line: providers of traces and metrics over OTLP, for programs without providers."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def _grpc(signal: str, target: Endpoint | None) -> bool:
 
 
 def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
-    """Return the arguments of an exporter of OpenTelemetry.
+    """Return the keyword arguments of an OpenTelemetry exporter.
 
     Args:
         signal: "TRACES" or "METRICS".
         target: Destination. Default: the environment's.
 
     Returns:
-        Keyword arguments: the endpoint where ``target`` is given, and no proxy for a destination on this machine.
+        The endpoint if ``target`` is given, and no proxy if the destination is on this machine.
 
     >>> from driftline.export.endpoint import resolve
     >>> destination("TRACES", resolve("http://driftline:4318", {}))
@@ -112,14 +112,14 @@ def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
 
 
 class FallbackHandler(logging.StreamHandler[Any]):
-    """Write log lines to stderr where the program has no log handler.
+    """Log handler that writes to stderr if the program has no log handler.
 
-    Without logging set up, as with uvicorn and most scripts, Python shows no INFO: the lines that tell how Driftline
-    reads a model would be lost.
+    Without it, Python shows no INFO lines in a program that did not set up logging (uvicorn, most scripts), and the
+    lines that describe how Driftline reads a model are lost.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record, unless the root logger has handlers by now.
+        """Write the record, unless the root logger has a handler now.
 
         Args:
             record: Record to write.
@@ -136,12 +136,12 @@ def configure(
     environment: str | None = None,
     resource_attributes: Mapping[str, str] | None = None,
 ) -> None:
-    """Set up traces and metrics over OTLP where the program has no providers, and name the endpoint of records.
+    """Set up traces and metrics over OTLP if the program has no providers, and set the endpoint of records.
 
-    Leave the call out where OpenTelemetry is already set up: Driftline never replaces a provider. Else call once,
-    before the first prediction. Driftline logs to stderr where logging is not set up. The end of the process waits for
-    these providers no longer than for records. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and
-    ``OTEL_METRICS_EXPORTER=none`` hold.
+    Do not call this function if OpenTelemetry is already set up: Driftline never replaces a provider. Otherwise, call
+    it once, before the first prediction. If logging is not set up, Driftline logs to stderr. At the end of the process,
+    these providers are flushed within the same time limit as the records. ``OTEL_SDK_DISABLED``,
+    ``OTEL_TRACES_EXPORTER=none`` and ``OTEL_METRICS_EXPORTER=none`` are obeyed.
 
     Args:
         service_name: Name of the service. Default: ``OTEL_SERVICE_NAME``.
@@ -183,7 +183,7 @@ def configure(
 
 
 def show_log_lines() -> None:
-    """Show the log lines of Driftline where logging is not set up: for programs, never for libraries."""
+    """Show Driftline's log lines if logging is not set up. For programs, never for libraries."""
     if not any(isinstance(handler, FallbackHandler) for handler in logger.handlers):
         logger.addHandler(FallbackHandler())
     if logger.level == logging.NOTSET:

@@ -1,4 +1,4 @@
-"""Read the TOML file that declares models, for a program instrumented without a line of code.
+"""Read the TOML file that declares models, for programs that are instrumented without a code change.
 
 ::
 
@@ -6,8 +6,8 @@
     task = "binary"
     version = "2026-11-01"
     baseline = "churn.baseline.json"        # relative to this file
-    estimator = "sklearn.pipeline.Pipeline" # for integrations of estimators: which class this model is
-    outcomes = "/outcomes"                  # for web integrations: a route that takes outcomes
+    estimator = "sklearn.pipeline.Pipeline" # for integrations of estimators: the class of this model
+    outcomes = "/outcomes"                  # for web integrations: a route that accepts outcomes
 
     [models.churn.privacy]
     deny = ["ssn"]
@@ -17,8 +17,8 @@
     score = "probability"
 
 The SDK reads the models; the integrations read their own keys. A file that cannot be read never stops the program: each
-mistake is one line in the log. A model with a mistake is left out. Its predictions are not recorded under another name
-either: nobody would look there, and its privacy rules would not hold.
+mistake is one line in the log. A model with a mistake is skipped. Its predictions are not recorded under another name
+either, because its privacy rules would not apply there.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class DeclaredModel:
 
     Attributes:
         model: The model.
-        estimator: Dotted name of a class, "" without one.
-        outcomes: Path of a route that takes outcomes, "" without one.
+        estimator: Dotted name of a class; "" if not given.
+        outcomes: Path of a route that accepts outcomes; "" if not given.
         routes: Table of each route, such as "POST /predict".
         source: Path of the file, for messages.
     """
@@ -89,11 +89,11 @@ class DeclaredModel:
 
 @dataclass(frozen=True)
 class SkippedModel:
-    """A model that is left out for its mistakes. No other model may take its name or its estimator.
+    """A model that is skipped because of its mistakes. No other model may use its name or its estimator.
 
     Attributes:
-        name: Name of the model, "" where the file cannot be read: then every name is claimed.
-        estimator: Dotted name of a class, "" for every class that no other model claims.
+        name: Name of the model; "" if the file cannot be read, which reserves every name.
+        estimator: Dotted name of a class; "" for every class that no other model names.
         reason: Sentence for the log.
     """
 
@@ -108,7 +108,7 @@ class Declarations:
 
     Attributes:
         declared: Models without mistakes.
-        left_out: Models with mistakes; their names and classes belong to no other model.
+        left_out: Models with mistakes. No other model may use their names and classes.
         mistakes: All mistakes of the file.
     """
 
@@ -117,10 +117,10 @@ class Declarations:
     mistakes: tuple[Mistake, ...] = ()
 
     def leave_out(self, declared: DeclaredModel) -> None:
-        """Leave out a model in which an integration found a mistake.
+        """Skip a model in which an integration found a mistake.
 
         Args:
-            declared: Model to leave out.
+            declared: Model to skip.
         """
         self.declared = tuple(other for other in self.declared if other is not declared)
         self.left_out += (_left_out(declared.model.name, {"estimator": declared.estimator}, declared.source),)
@@ -135,7 +135,7 @@ def declared() -> tuple[DeclaredModel, ...]:
     The file is read once per process. Never raises; each mistake is logged once.
 
     Returns:
-        The models without mistakes; none where the variable is not set or the file cannot be read.
+        The models without mistakes; () if the variable is not set or the file cannot be read.
 
     >>> declared()
     ()
@@ -174,14 +174,14 @@ def _load(path: str) -> Declarations:
 
 
 def contents_of(path: str) -> Declarations:
-    """Return the models of a file, its mistakes, and the models that are left out.
+    """Return the models of a file, its mistakes, and the skipped models.
 
     Args:
         path: Path of the file.
 
     Raises:
         OSError: The file cannot be read.
-        tomllib.TOMLDecodeError: The file is no TOML.
+        tomllib.TOMLDecodeError: The file is not valid TOML.
     """
     with open(path, "rb") as file:
         document = tomllib.load(file)
@@ -233,7 +233,7 @@ def _beside(path: str, relative_path: str) -> Path:
 
 
 def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
-    """Yield every mistake of a model, in its keys and in its values."""
+    """Yield every mistake in the keys and values of a model."""
     key = f"models.{name}"
     if not isinstance(table, dict):
         yield Mistake(f"{key}: must be a table, [{key}]")

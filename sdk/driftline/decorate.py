@@ -1,4 +1,4 @@
-"""Decorate a function that predicts: its call plan is worked out once, before the first call."""
+"""Decorate a function that predicts. The call plan is computed once, before the first call."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
 
     Args:
         identity: Name, version and task of the model.
-        pipeline: Buffer and background thread that take the record.
-        selectors: Sources of features, id, score and the rest; see :meth:`driftline.Model.predict`.
+        pipeline: Buffer and background thread that receive the record.
+        selectors: Sources of features, id, score and other fields; see :meth:`driftline.Model.predict`.
         span_features: Put features on sampled spans.
         function: Function, coroutine function, generator function, static or class method, or callable object.
 
@@ -72,14 +72,14 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
 
 
 def tracer_for(identity: Identity, pipeline: Pipeline) -> trace.Tracer:
-    """Return the tracer of a model; one without spans where ``OTEL_SDK_DISABLED`` is set."""
+    """Return the tracer of a model; a no-op tracer if ``OTEL_SDK_DISABLED`` is set."""
     if pipeline is SILENT:
         return trace.NoOpTracer()
     return trace.get_tracer(SCOPE, VERSION, identity.tracer_provider, SCHEMA_URL)
 
 
 def _says(test: Callable[[Any], bool], function: Any) -> bool:
-    """Return True where a function, or the ``__call__`` of an instance, passes a test of ``inspect``."""
+    """Return True if a function, or the ``__call__`` of an instance, passes a test of ``inspect``."""
     while isinstance(function, functools.partial):
         function = function.func
     return test(function) or test(getattr(type(function), "__call__", None))  # noqa: B004 - not whether, but which

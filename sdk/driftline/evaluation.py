@@ -1,6 +1,6 @@
-"""Evaluate tables or files in Python, as `driftline evaluate` does: the door to what the extra ``notebook`` brings.
+"""Evaluate tables or files in Python, as `driftline evaluate` does. Requires the extra ``notebook``.
 
-The SDK stays small: what evaluates is found by an entry point, when it is called for the first time.
+The evaluator is found through an entry point at the first call, so the SDK does not import the processor.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Table: TypeAlias = Any
 
 
 class ModelVerdict(Protocol):
-    """Whether a model is healthy, in a word and in a sentence."""
+    """The health of a model: a state and its explanation."""
 
     @property
     def state(self) -> str:
@@ -27,19 +27,19 @@ class ModelVerdict(Protocol):
 
     @property
     def sentence(self) -> str:
-        """Sentence that says it."""
+        """Sentence that explains the state."""
 
     @property
     def next(self) -> str:
-        """Sentence that says what to do."""
+        """Recommended action, as a sentence."""
 
     @property
     def sure(self) -> str:
-        """Sentence that says how sure that is."""
+        """Confidence of the verdict, as a sentence."""
 
 
 class EvaluationReport(Protocol):
-    """What :func:`driftline.evaluate` found. A notebook shows it as a page; ``print`` shows its verdict."""
+    """The result of :func:`driftline.evaluate`. A notebook shows it as a page; ``print`` shows its verdict."""
 
     @property
     def verdict(self) -> ModelVerdict:
@@ -51,20 +51,20 @@ class EvaluationReport(Protocol):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences about what was guessed, left out or could not be used."""
+        """Sentences about values that were guessed, left out or not usable."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``driftline evaluate --json`` prints."""
+        """Return the object that ``driftline evaluate --json`` prints."""
 
     def to_frame(self, kind: FrameKind = "drift") -> Any:
-        """Return a table: of polars where the rows were, else of pandas.
+        """Return a DataFrame: of polars if the rows were polars, else of pandas.
 
         Args:
             kind: "drift": a row per window and column. "performance": a row per window and metric. "windows": a row per
                 window.
 
         Raises:
-            ImportError: Neither library is installed; :meth:`to_arrow` needs none.
+            ImportError: Neither library is installed; :meth:`to_arrow` requires neither.
         """
 
     def to_arrow(self, kind: FrameKind = "drift") -> Any:
@@ -75,14 +75,14 @@ class EvaluationReport(Protocol):
         """
 
     def to_html(self) -> str:
-        """Return one file of HTML to send, with all features: what ``driftline evaluate --html`` writes."""
+        """Return a self-contained HTML page with all features, as ``driftline evaluate --html`` writes it."""
 
     def plot(self, feature: str | None = None) -> Any:
         """Return a ``matplotlib.figure.Figure``.
 
         Args:
-            feature: Feature whose values are drawn beside those of the baseline. Default: what drifted most, and the
-                performance.
+            feature: Feature whose values are drawn next to those of the baseline. Default: the feature with the largest
+                drift, and the performance.
 
         Raises:
             ImportError: matplotlib is not installed.
@@ -142,18 +142,18 @@ def evaluate(
     progress: bool | None = None,
     **unknown: Never,
 ) -> EvaluationReport:
-    """Say whether a model is still healthy: compare rows with a baseline, as ``driftline evaluate`` does.
+    """Evaluate the health of a model: compare rows with a baseline, as ``driftline evaluate`` does.
 
-    Tables are pandas or polars DataFrames, Arrow tables, mappings of columns, and whatever has ``__arrow_c_stream__``
-    or ``__dataframe__``. The index of a DataFrame is no column. A path is read as the command reads it. Each option
-    has the name and the meaning of the command's (``driftline evaluate --help``).
+    Tables are pandas or polars DataFrames, Arrow tables, mappings of columns, and objects with ``__arrow_c_stream__``
+    or ``__dataframe__``. The index of a DataFrame is not a column. Paths are read as by the command. Each option
+    has the name and meaning of the option of the command (``driftline evaluate --help``).
 
     Args:
-        current: Rows to judge: a table, a path, or a list of these.
-        baseline: What they are compared with: a table or a path of rows, a :class:`driftline.Baseline`, or the path of
-            a built one.
-        outcomes: What really happened: a table or a path with ``id``, ``actual``,
-            and perhaps ``time``, ``weight``.
+        current: Rows to evaluate: a table, a path, or a list of these.
+        baseline: Rows to compare with: a table or a path of rows, a :class:`driftline.Baseline`, or the path of
+            a built baseline.
+        outcomes: Actual values: a table or a path with ``id``, ``actual``,
+            and optionally ``time`` and ``weight``.
         model: Name of the model.
         version: Version of the model.
         task: What the model predicts.
@@ -199,12 +199,12 @@ def evaluate(
         expect: driftline.yaml with expectations: the rules that the data must satisfy.
         performance: driftline.yaml with the performance settings and objectives.
         progress: Whether a bar shows how far the work is. Default: on a terminal or in a notebook, after two seconds.
-        **unknown: Nothing: another name is an error that says which name is meant.
+        **unknown: Not accepted: any other name raises an error with the closest option.
 
     Raises:
         ImportError: The extra is not installed.
         TypeError: There is no such option.
-        ValueError: A table, a column or an option cannot be made sense of; the sentence says why, and what helps.
+        ValueError: A table, a column or an option is not valid; the message names the rule and the fix.
 
     >>> import driftline
     >>> before = {"age": [20 + row % 40 for row in range(500)], "plan": ["basic", "pro"] * 250}
@@ -222,7 +222,7 @@ _NO_OPTIONS = ("current", "baseline", "outcomes", "progress", "unknown")
 
 
 def _evaluator() -> Any:
-    """Return what evaluates. Raises ``ImportError`` where it, or what it needs, is not installed."""
+    """Return the evaluator from its entry point. Raises ``ImportError`` if it or a dependency is not installed."""
     points = tuple(entry_points(group=GROUP))
     try:
         if points:

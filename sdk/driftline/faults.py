@@ -1,10 +1,10 @@
-"""The error policy: a fault inside Driftline never reaches the program, and one bad row never its neighbours.
+"""The error policy: an error inside Driftline never reaches the program, and a bad row never affects other rows.
 
-An internal error is swallowed, counted by its type, and logged once per step and kind. The log names its type and its
-place in our code, never its message or a traceback, which often hold a value of somebody's row ("could not convert
-string to float: '078-05-1120'"). Driftline's own tests raise instead, so that no bug hides behind the policy.
+An internal error is caught, counted by its type, and logged once per step and type. The log line contains the type and
+the position in Driftline's code, never the message or a traceback, which often contain a value of a row ("could not
+convert string to float: '078-05-1120'"). Driftline's own tests raise the error instead.
 
-What fails as a whole is done again in halves, down to the one bad row.
+If a batch fails, it is processed again in halves, down to the bad row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger("driftline")
 
 
 class Faults:
-    """Count internal errors; log the first of each kind; raise them all while ``raising`` is set.
+    """Counts of internal errors. The first error of each kind is logged; all are raised while ``raising`` is set.
 
     >>> faults = Faults()
     >>> faults.swallow("snapshot", ValueError("odd"))
@@ -34,7 +34,7 @@ class Faults:
         self._logged: set[tuple[str, type[BaseException]]] = set()
 
     def swallow(self, step: str, error: BaseException) -> None:
-        """Deal with an error caught in ``step`` (a fixed word); call it in the ``except`` block."""
+        """Count and log an error that was caught in ``step`` (a constant); call it in the ``except`` block."""
         self._counts.add(type(error).__name__)
         if self.raising:
             raise error
@@ -49,11 +49,11 @@ class Faults:
             )
 
     def drain(self) -> Counter[str]:
-        """Return the counts since the last call: type → errors."""
+        """Return the counts since the last call: type → number of errors."""
         return self._counts.drain()
 
     def once(self, kind: str) -> bool:
-        """Return True the first time it is asked for ``kind``: lines that are logged once per process."""
+        """Return True for the first call with ``kind`` in this process: for lines that are logged once."""
         key = (kind, BaseException)
         if key in self._logged:
             return False
@@ -61,13 +61,13 @@ class Faults:
         return True
 
     def reset(self) -> None:
-        """Forget what was counted and logged: a forked child starts anew."""
+        """Clear the counts and the set of logged kinds, in a forked child."""
         self._counts.drain()
         self._logged = set()
 
 
 def position(error: BaseException) -> str:
-    """Return the innermost line of Driftline that an error passed, as ``driftline.convert:57``.
+    """Return the innermost line of Driftline in an error's traceback, as ``driftline.convert:57``.
 
     >>> position(ValueError("raised nowhere"))
     'an unknown line'
@@ -89,14 +89,15 @@ T = TypeVar("T")
 Result = TypeVar("Result")
 
 MOST_FAILURES = 500
-"""Failures of one flush after which what fails is given up whole. One bad row of 5,000 costs 14, twenty cost 190; where
-all are bad there is nothing to be found, and to look for it would keep the background busy for seconds."""
+"""Failures per flush after which a failing part is dropped as a whole. One bad row of 5,000 costs 14 failures, twenty
+cost 190; if all rows are bad, the search would block the background thread for seconds.
+"""
 
 
 def retry_in_halves(rows: Sequence[T], make: Callable[[Sequence[T]], Result], step: str) -> list[Result]:
-    """Return what ``make`` gives for all rows at once, or else for as many of them at once as it can.
+    """Return the result of ``make`` for all rows, or for the largest parts of them for which it does not raise.
 
-    A row for which it raises alone is left out. Whatever it raises is a fault in ``step``.
+    A row for which ``make`` raises alone is left out. Each error is a fault in ``step``.
 
     >>> retry_in_halves([4, 2, 0, 1], lambda rows: [8 // row for row in rows], "division")
     [[2, 4], [8]]

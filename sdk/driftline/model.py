@@ -1,4 +1,4 @@
-"""A model that predicts and later learns its outcomes: the object that people hold."""
+"""The model: records predictions and sends their outcomes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Model:
     """A model under one name: record its predictions, and send their outcomes.
 
-    Make a model where the process starts, and decorate the function that predicts. All models of one name in a process
+    Make a model when the process starts, and decorate the function that predicts. All models of one name in a process
     share one buffer. A process that only sends outcomes needs no more than ``driftline.Model("churn")``.
 
     Args:
@@ -47,11 +47,11 @@ class Model:
         feature_names: Features to record, or names of the columns of arrays. Default: the features of the baseline,
             else all features.
         text_features: Features that are documents. Driftline records their length, words and script. A mapping such as
-            ``{"message": "keep"}`` records the text, too.
+            ``{"message": "keep"}`` also records the text.
         capture: Values that leave the process per row: "features" (and scores), "scores" or "none". The other values
-            leave as distributions. Default: ``DRIFTLINE_CAPTURE``.
-        privacy: Rules per feature, for every signal. Rules of the environment hold beside them.
-        distributions: Send features, scores and durations as metrics, too. Default: ``DRIFTLINE_DISTRIBUTIONS``, else
+            are sent as distributions only. Default: ``DRIFTLINE_CAPTURE``.
+        privacy: Rules per feature, for every signal. The rules of the environment also apply.
+        distributions: Also send features, scores and durations as metrics. Default: ``DRIFTLINE_DISTRIBUTIONS``, else
             true for models of up to 64 features.
         tracer_provider: Provider of the spans, for tests. Default: the global provider.
         meter_provider: Provider of the counters, for tests. Default: the global provider.
@@ -179,9 +179,9 @@ class Model:
     def completed(
         self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None
     ) -> Model:
-        """Return a copy of this model, its task completed from a fitted estimator.
+        """Return a copy of this model with the task of a fitted estimator.
 
-        Arguments of the model win over those of the estimator. This model stays as it is.
+        Arguments of the model win over those of the estimator. This model does not change.
 
         Args:
             task: Task of the estimator: "binary", "multiclass", "regression" or "ranking".
@@ -211,7 +211,8 @@ class Model:
     def learn(self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None) -> Model:
         """Complete the task of this model in place; see :meth:`completed`.
 
-        Blocks ``with model.prediction()`` use the new task from now on. Decorated functions keep theirs.
+        Blocks ``with model.prediction()`` use the new task from now on. Functions that are already decorated keep the
+        old task.
 
         Args:
             task: Task of the estimator.
@@ -278,25 +279,24 @@ class Model:
     ) -> Any:
         """Decorate the function, coroutine function, generator or method that predicts.
 
-        A selector is a name or a function. The result and the exceptions of the decorated function stay as they are,
-        even when recording fails.
+        A selector is a name or a function. The decorated function returns and raises the same as before, even if
+        recording fails.
 
         Args:
-            function: Function to decorate; None where the decorator is called with options first.
+            function: Function to decorate; None if the decorator is called with options first.
             id: Selector of the prediction's id: the name of an argument, else of a field of the input, or a function of
-                the call's arguments. Default: Driftline makes an id.
+                the call's arguments. Default: Driftline generates an id.
             features: Selector of the features. Several names of arguments make one row. Default: the only argument that
-                can hold features.
+                can be the features.
             score: Selector of the score: the name of a field of the result, or a function of the result.
             predicted: Selector of the predicted class or value, as for ``score``.
             slices: Selector of the slices, as for ``id``; several names are several slices.
             time: Selector of the prediction's time, as for ``id``, for replays and nightly jobs: a datetime (UTC if
-                naive), ISO 8601 or unix time; for a batch one per row. Default: now, also where the time cannot be
-                read.
+                naive), ISO 8601 or unix time; for a batch one per row. Default: now, also if the time cannot be read.
             span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else true.
 
         Returns:
-            The decorated function, or the decorator where ``function`` is None.
+            The decorated function, or the decorator if ``function`` is None.
 
         Raises:
             TypeError: ``function`` is not callable, the model has no task, or several arguments can be the features.
@@ -325,13 +325,13 @@ class Model:
         slices: Mapping[str, Any] | None = None,
         span_features: bool | None = None,
     ) -> Iterator[Prediction]:
-        """Record the prediction of a ``with`` block, where there is no function to decorate.
+        """Record the prediction of a ``with`` block, if there is no function to decorate.
 
         Args:
-            features: One row or a batch, in any form that a decorated function can take.
+            features: One row or a batch, in any form that a decorated function accepts.
             id: Id of the prediction. For a batch of n rows: n ids, or the name of their column. Default: Driftline
-                makes an id.
-            slices: Values by slice, such as ``{"country": "NO"}``. For a batch n values each.
+                generates an id.
+            slices: Values by slice, such as ``{"country": "NO"}``. For a batch, n values per slice.
             span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else true.
 
         Yields:
@@ -378,7 +378,7 @@ class Model:
     def instrument(self, target: Any, **options: Any) -> Any:
         """Record the predictions of an application, an estimator or a network without a change to its code.
 
-        The package of the target's type names the integration.
+        The package of the target's type selects the integration.
 
         Args:
             target: FastAPI or Flask application, fitted estimator, ``torch.nn.Module``, booster or ONNX session.
@@ -409,7 +409,7 @@ class Model:
     ) -> None:
         """Record the outcome of one prediction, in any process, seconds or months later. Never raises.
 
-        Of several outcomes of one prediction the newest ``time`` wins.
+        If a prediction has several outcomes, the outcome with the newest ``time`` wins.
 
         Args:
             id: Id of the prediction.
@@ -417,11 +417,11 @@ class Model:
             time: Time at which the outcome was known: a datetime (UTC if naive), ISO 8601 or unix time. Default: now.
             prediction_time: Time of the prediction, in the same forms. A known time makes the join cheaper.
             weight: 1 / the probability with which the row was chosen for labelling. Default: 1.
-            item: Item of a ranking that the outcome is about.
+            item: Item of a ranking that the outcome describes.
             value: Worth of the prediction, in your unit, such as euros.
-            slices: Slices that are known only now, such as an attribute that no prediction may carry. ``privacy`` holds
-                for them.
-            retracted: Take back all earlier outcomes of the prediction. A retraction needs no ``actual``.
+            slices: Slices that are known only now, such as an attribute that the prediction may not contain.
+                ``privacy`` applies to them.
+            retracted: Retract all earlier outcomes of the prediction. A retraction needs no ``actual``.
 
         >>> Model("churn").outcome("A-1001", actual=1, value=-40.0, slices={"age_group": "60+"})
         >>> Model("churn").outcome("A-1001", retracted=True)
@@ -444,11 +444,11 @@ class Model:
         )
 
     def _declared_classes(self) -> tuple[str, ...]:
-        """Return the classes that the code names, () for the default classes of a binary model."""
+        """Return the classes that the code passes; () for the default classes of a binary model."""
         return () if self._given["classes"] is None else self._identity.task.classes
 
     def outcomes(self, outcomes: Any) -> Accepted:
-        """Send many outcomes and wait until the receiver has stored them: for jobs that load categories.
+        """Send many outcomes and wait until the receiver has stored them: for jobs that load labels.
 
         Args:
             outcomes: DataFrame or mapping of columns ``id`` and ``actual``; optionally ``time``, ``prediction_time``,
@@ -456,10 +456,10 @@ class Model:
                 such mappings, or of tuples in that order without slices. :meth:`outcome` explains each column.
 
         Returns:
-            The number of accepted outcomes, and the rejected ones with their reasons.
+            The number of accepted outcomes, and the rejected outcomes with their reasons.
 
         Raises:
-            driftline.Undelivered: The receiver did not take the outcomes. No other call of Driftline raises for the
+            driftline.Undelivered: The outcomes could not be delivered. No other call of Driftline raises because of the
                 network.
             ValueError: The columns lack ``id``, or lack both ``actual`` and ``retracted``.
         """
@@ -473,7 +473,10 @@ def _restore(name: str, arguments: dict[str, Any]) -> Model:
 
 
 def _load(baseline: Baseline | str | os.PathLike[str] | None) -> Baseline | None:
-    """Return the baseline, read from its file where a path is given; else nothing of ``baseline/`` loads."""
+    """Return the baseline, read from its file if a path is given.
+
+    If there is no path, no module of ``baseline/`` is loaded.
+    """
     if not isinstance(baseline, str | os.PathLike):
         return baseline
     from driftline.baseline.baseline import Baseline

@@ -38,13 +38,13 @@ _MOST_CLASSES = 12
 def record_outcome(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], **fields: Any) -> None:
     """Buffer an outcome; log missing fields and unknown classes. Never raises.
 
-    Driftline sends an outcome of an unknown class all the same: the processor may know other classes, and counts the
-    outcomes that it cannot use.
+    An outcome of an unknown class is sent anyway: the processor may have other classes, and counts the outcomes that it
+    cannot use.
 
     Args:
         identity: Name, version and privacy rules of the model.
-        pipeline: Buffer and background thread that take the outcome.
-        classes: Function that returns the declared classes, () where none are declared.
+        pipeline: Buffer and background thread that receive the outcome.
+        classes: Function that returns the declared classes; () if no classes are declared.
         **fields: Arguments of :func:`outcome_of`.
     """
     try:
@@ -73,13 +73,13 @@ def buffer_outcome(
 
     Args:
         identity: Name, version and privacy rules of the model.
-        pipeline: Buffer and background thread that take the outcome.
+        pipeline: Buffer and background thread that receive the outcome.
         classes: Declared classes; () accepts every class.
         refuse: Do not buffer an outcome of an unknown class.
         **fields: Arguments of :func:`outcome_of`.
 
     Returns:
-        The sentence about a class that is not in ``classes``, "" for any other.
+        The sentence about a class that is not in ``classes``; "" for a class in it.
 
     Raises:
         UnusableOutcome: The outcome lacks its id, or both ``actual`` and ``retracted``.
@@ -92,7 +92,7 @@ def buffer_outcome(
 
 
 def _unknown_class(classes: Sequence[str], actual: object) -> str:
-    """Return the sentence for an actual outside of the classes, "" for any other."""
+    """Return the sentence about an actual that is not one of the classes; "" for an actual that is."""
     if class_text(actual) in classes:
         return ""
     class_names = ", ".join(map(repr, classes[:_MOST_CLASSES]))
@@ -105,8 +105,8 @@ class Rejection:
     """Outcomes that the receiver rejected for one reason.
 
     Attributes:
-        index: Position of the outcome among those sent; None where the receiver tells only the number.
-        reason: Sentence that names the field and the rule.
+        index: Position of the outcome among those sent; None if the receiver returns only the number.
+        reason: Sentence with the field and the rule.
         rows: Number of outcomes.
     """
 
@@ -129,7 +129,7 @@ class Accepted:
 
 
 class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, not of the program
-    """The receiver did not take the outcomes. Send them again: outcomes that had arrived are not counted twice.
+    """Outcomes could not be delivered. Send all of them again: outcomes that had arrived are not counted twice.
 
     Attributes:
         sent: Answer to the outcomes that were delivered before.
@@ -151,11 +151,11 @@ def rows_of(
         outcomes: DataFrame, mapping of columns, or iterable of mappings or tuples. Tuples are (id, actual) and
             optionally the other ``FIELDS`` in order. Slices are columns or keys ``slice.NAME``, or a mapping under
             ``slices``.
-        hash_id: Function that hashes an id under the privacy rules; None where ids leave as they are.
+        hash_id: Function that hashes an id under the privacy rules; None if ids are exported unchanged.
         protect: Function that applies the privacy rules to slices.
 
     Yields:
-        The row of each outcome, as ``POST /v1/outcomes`` takes it.
+        The row of each outcome, in the format of ``POST /v1/outcomes``.
 
     Raises:
         ValueError: The columns lack ``id``, or lack both ``actual`` and ``retracted``.
@@ -179,7 +179,7 @@ def rows_of(
 
 
 def _listed(values: Any) -> Any:
-    """Return the values of Arrow as Python values; any other values as they are."""
+    """Return the values of an Arrow array as Python values; any other values unchanged."""
     return values.to_pylist() if hasattr(values, "to_pylist") else values
 
 
@@ -188,7 +188,7 @@ def _row(
     hash_id: Callable[[str], str] | None,
     protect: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return the row of one outcome. The receiver reports a bad value, and keeps the other rows."""
+    """Return the row of one outcome. A bad value is left in: the receiver reports it and accepts the other rows."""
     actual, text = _listed_truth(given.get("actual"), hash_id), id_text(given.get("id"))
     text = hash_id(text) if text and hash_id is not None else text
     row: dict[str, Any] = {"id": text, "actual": None if actual != actual else actual}
@@ -232,13 +232,13 @@ def send_outcomes(identity: Identity, outcomes: Any) -> Accepted:
 
     Args:
         identity: Name and privacy rules of the model.
-        outcomes: Outcomes in any form that :func:`rows_of` takes.
+        outcomes: Outcomes in any form that :func:`rows_of` accepts.
 
     Returns:
         The receiver's answer.
 
     Raises:
-        Undelivered: The receiver did not take the outcomes.
+        Undelivered: The outcomes could not be delivered.
     """
     from driftline.export import pipeline as pipelines  # a pipeline knows what an outcome is
 
@@ -264,14 +264,14 @@ def post_outcomes(
         channel: Connection to the receiver.
         url: URL of ``/v1/outcomes``.
         identity: Name and privacy rules of the model.
-        environment: Deployment environment, "" without one.
-        outcomes: Outcomes in any form that :func:`rows_of` takes.
+        environment: Deployment environment; "" if unset.
+        outcomes: Outcomes in any form that :func:`rows_of` accepts.
 
     Returns:
         The sum of all answers.
 
     Raises:
-        Undelivered: The receiver refused a chunk, or did not take it in five attempts.
+        Undelivered: The receiver refused a chunk, or did not accept it in five attempts.
     """
     accepted, start = 0, 0
     rejected: list[Rejection] = []

@@ -1,6 +1,6 @@
 """The ``DRIFTLINE_*`` environment variables of the SDK. An argument in code wins over the variable.
 
-docs/reference/settings.md shows this table. A test compares both, and finds every variable that is read elsewhere.
+docs/reference/settings.md shows this table. A test compares both, and fails if a variable is read elsewhere.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Setting:
 
     Attributes:
         variable: Name of the variable.
-        argument: Argument in code that wins over the variable, "" without one.
-        default: Value where neither argument nor variable is given.
+        argument: Argument in code that wins over the variable; "" if there is none.
+        default: Value if neither argument nor variable is given.
         meaning: Description for docs/reference/settings.md.
     """
 
@@ -140,7 +140,7 @@ def switch(variable: str) -> bool:
         variable: Name of a variable in :data:`SETTINGS`.
 
     Raises:
-        ValueError: The value is another text; the message names the fix.
+        ValueError: The value is neither true nor false; the message names the fix.
 
     >>> switch("DRIFTLINE_SPAN_FEATURES")
     True
@@ -152,7 +152,7 @@ def switch(variable: str) -> bool:
 
 
 def names(variable: str) -> tuple[str, ...]:
-    """Return the names in a variable, separated by commas.
+    """Return the names in a variable, which are separated by commas.
 
     Args:
         variable: Name of a variable in :data:`SETTINGS`.

@@ -52,6 +52,7 @@ from driftline_processor.present.verdicts import verdict_certainty, verdict_next
 from msgspec import structs
 from msgspec.structs import replace
 
+from tests.golden.messages import message_lines
 from tests.support.verdict_examples import examples
 from tests.support.window_verdict_cases import WINDOWS
 
@@ -127,6 +128,12 @@ COSTS: tuple[tuple[float, Any], ...] = (
 UNKNOWN = (
     *("no_value", "no_row", "no_whole_rows", "no_times", "no_feature", "values_not_stored", "one_value"),
     *("values_too_close", "not_counted", "not_counted_without_baseline"),
+)
+NOT_CONFIRMED = (
+    fact("known_until", end=JULY, timezone="UTC"),
+    fact("newest_may_be_chance", shown=MOVED),
+    fact("drift_open", outputs=("score",), features=("age",), missing=("too_few_days", "too_few_rows")),
+    fact("newest_healthy_again", windows=1, left=2),
 )
 OBJECTIVES = (
     OBJECTIVE,
@@ -402,9 +409,13 @@ METHODS = {"ks": MethodValue(0.41, 1e-9), "psi": MethodValue(0.6)}
 TEMP = ColumnDrift("feature", "temp", "drift", "ks", 900, METHODS, size="large", alike=(7, 60), detectable_change=0.3)
 COLUMNS = (
     TEMP,
+    structs.replace(TEMP, alike=(0, 60)),
+    structs.replace(TEMP, state="within_normal_variation"),
     structs.replace(TEMP, state="within_normal_variation", alike=(0, 60)),
     structs.replace(TEMP, reason="too_few_days"),
-    structs.replace(TEMP, state="ok", column="score", name="", decided_by="chi2"),
+    structs.replace(TEMP, state="ok", column="score", name="", size="small", methods={"ks": MethodValue(0.02, 0.4)}),
+    structs.replace(TEMP, state="ok", decided_by="chi2", methods={"chi2": MethodValue(90.0, 1e-9), **METHODS}),
+    structs.replace(TEMP, state="inconclusive", reason="too_few_rows", size="small"),
     *(
         structs.replace(TEMP, state="inconclusive", reason=reason, p_normal_variation=p)
         for reason, p in (("not_comparable", None), ("too_few_rows", None), ("too_few_days", None), ("", 0.1))
@@ -432,6 +443,12 @@ QUESTIONS = (
 
 def lines() -> Iterator[str]:
     """Yield the lines of the file: what it is, and the words for it."""
+    yield from fact_lines()
+    yield from message_lines()
+
+
+def fact_lines() -> Iterator[str]:
+    """Yield the lines of facts."""
     for column in COLUMNS:
         yield f"column {column.state}: {column_sentence(column)}"
     for slice_drift in (SLICE, structs.replace(SLICE, features={}, state="ok"), structs.replace(SLICE, features={})):
@@ -479,7 +496,22 @@ def verdicts() -> Iterator[Verdict]:
     yield from (verdict_of_window(evaluation) for evaluation, *_ in WINDOWS)
     known = [verdict for _, verdict in examples()]
     yield from known
-    for verdict in known[:3]:
+    healthy, harmless, degraded, *_ = known
+    yield structs.replace(healthy, of_window=False, certainty=(*healthy.certainty, *NOT_CONFIRMED[:2]))
+    yield structs.replace(degraded, of_window=False, certainty=(*degraded.certainty, *NOT_CONFIRMED[2:]))
+    yield structs.replace(
+        degraded,
+        state="at_risk",
+        of_window=False,
+        reasons=(MOVED, fact("chance_possible", windows=1)),
+        certainty=(*degraded.certainty, fact("to_be_confirmed", by_one=True)),
+        advice=fact("look_again", then=fact("recalibrate", roc_auc=0.7, baseline=0.71, **CLOCK)),
+    )
+    yield structs.replace(healthy, since=None, window_start=None, window_end=None)
+    for zone in ("UTC", "America/New_York"):
+        yield structs.replace(healthy, timezone=zone)
+        yield structs.replace(healthy, timezone=zone, window_end=JULY + HOUR, of_days=False)
+    for verdict in (healthy, harmless, degraded):
         yield structs.replace(verdict, version="7", environment="eu")
         yield structs.replace(verdict, version="", of_window=False)
         yield structs.replace(verdict, environment="eu", slice="country=NL")

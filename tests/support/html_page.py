@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 
 class Page(HTMLParser):
-    """A page as its elements: all ids, all addresses, all text, and whether every element is closed."""
+    """A page as its elements: all ids with their classes, all addresses, all text, and whether all are closed."""
 
     VOID = frozenset({"meta", "link", "img", "br", "input", "hr"})
 
@@ -20,7 +20,9 @@ class Page(HTMLParser):
         self.styles: list[str] = []
         self.tags: list[str] = []
         self.words: list[str] = []
-        self._open: list[str] = []
+        self.classes: dict[str, list[str]] = {}
+        self._parts: dict[str, list[str]] = {}
+        self._open: list[tuple[str, str]] = []
         self.feed(html)
         self.close()
         assert self._open == []
@@ -28,11 +30,14 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.tags.append(tag)
-        self.ids += [given["id"] or ""] if "id" in given else []
+        name = given.get("id") or ""
+        self.ids += [name] if "id" in given else []
+        self.classes.setdefault(name, (given.get("class") or "").split())
+        self._parts.setdefault(name, [])
         self.links += [given["href"] or ""] if "href" in given else []
         self.styles += [name for name in given if name == "style" or name.startswith("on")]
         if tag not in self.VOID:
-            self._open.append(tag)
+            self._open.append((tag, name))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -40,10 +45,16 @@ class Page(HTMLParser):
             self._open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
+        assert self._open.pop()[0] == tag
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        for name in {name for _, name in self._open}:
+            self._parts[name].append(data)
+
+    def part(self, name: str) -> str:
+        """Return the text of the element with an id."""
+        return " ".join(" ".join(self._parts[name]).split())
 
     @property
     def targets(self) -> set[str]:

@@ -19,7 +19,7 @@ def lateness(evaluation: Evaluation) -> str:
     >>> day = 86_400
     >>> said = lateness(Evaluation(ModelKey("churn"), Window("1d", 0, day * 10**9), 500, True,
     ...     delay=Delay(400, day, 5 * day, None), label_sla=SlaResult("met", 7 * day * 10**9, 0.7, 0.78, 0.78, 500)))
-    >>> print(said.replace(". ", ".\\n"))
+    >>> print(said.replace(". ", ".\n"))
     Half of its outcomes came within 1d, 90 % within 5d, some later than 730d.
     Label SLA met: 78 % of predictions had their outcome within 7d; at least 70 % must.
     """

@@ -89,7 +89,7 @@ def format_value(number: float) -> str:
 def printable(text: str) -> str:
     r"""Replace invisible characters and terminal control characters by a dot.
 
-    >>> printable("a\\x1b[31mb")
+    >>> printable("a\x1b[31mb")
     'a·[31mb'
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
@@ -98,7 +98,7 @@ def printable(text: str) -> str:
 def short(name: str, length: int = SHOWN) -> str:
     r"""Shorten a name for a page and make it printable.
 
-    >>> short("x" * 1_000_000, 5), short("a\\u202eb")
+    >>> short("x" * 1_000_000, 5), short("a\u202eb")
     ('xxxx…', 'a·b')
     """
     shortened = printable(name[: length + 1])

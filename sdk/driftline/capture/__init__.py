@@ -1,1 +1,1 @@
-"""The hot path: from a call to an entry in the buffer, and its span. Imports outputs, privacy and what is below."""
+"""The hot path: from a call to an entry in the buffer and its span. Imports outputs, privacy and lower layers."""

@@ -1,8 +1,8 @@
-"""The value of what nobody said."""
+"""The marker for a value that was not given."""
 
 from __future__ import annotations
 
 from typing import Any
 
 ABSENT: Any = object()
-"""Nothing was said. None is no such mark: a model may return it."""
+"""The value was not given. None cannot be the marker, because a model may return it."""

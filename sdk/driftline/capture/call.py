@@ -1,7 +1,8 @@
-"""Begin and end a recorded call of any kind; ``fast_call.py`` writes the common call out.
+"""Begin and end a recorded call of any kind; ``fast_call.py`` inlines the common call.
 
-A call takes a snapshot of the input, starts a span if one is sampled, runs, and appends one entry. Everything else
-happens on the background thread. Each step of ours is guarded, so none changes what the function returns or raises.
+A call takes a snapshot of the input, starts a span if it is sampled, runs the function, and appends one entry. All
+other work runs on the background thread. Each of our steps is guarded, so the function returns and raises the same as
+before.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _clock = time.perf_counter_ns
 def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, current: bool = True) -> Prediction:
     """Open a prediction: take the snapshot, start the span and the clock. Never raises.
 
-    ``args``: of the call, None where nothing is known yet. ``current``: whether it and its span are the current ones
-    until :func:`end`; an iteration makes them so step by step.
+    ``args``: arguments of the call; None if they are not known yet. ``current``: whether the prediction and its span
+    are the current ones until :func:`end`; an iteration makes them current for each step instead.
     """
     try:
         outer = open_prediction()
@@ -65,9 +66,9 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
 
 
 def end(prediction: Prediction, result: Any, error: BaseException | str | None) -> None:
-    """Close a prediction: keep the result, finish the span, hand the row over. Never raises.
+    """Close a prediction: keep the result, finish the span, append the row to the buffer. Never raises.
 
-    ``error``: what was raised, or the type of what went wrong, such as the status of a response.
+    ``error``: the exception, or an error type, such as the status of a response.
     """
     if prediction.closed:  # or it was never open
         return
@@ -98,12 +99,15 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
 
 
 def elapsed_of(prediction: Prediction) -> int:
-    """Return the nanoseconds since it was opened."""
+    """Return the nanoseconds since the prediction was opened."""
     return _clock() - prediction.started
 
 
 def abandon(prediction: Prediction, error_type: str) -> None:
-    """Close a prediction that never came to be: its span says why, and nothing is counted or recorded. Never raises."""
+    """Close a prediction without a result. Never raises.
+
+    Its span has the error type, and nothing is counted or recorded.
+    """
     if prediction.closed:
         return
     prediction.closed = True
@@ -124,7 +128,7 @@ def abandon(prediction: Prediction, error_type: str) -> None:
 
 
 def leave(prediction: Prediction) -> None:
-    """Make current what was before it, unless somebody else does that. Never raises."""
+    """Restore the previously current prediction and span, if this prediction replaced them. Never raises."""
     try:
         if prediction.open_token is not None:
             OPEN.reset(prediction.open_token)
@@ -137,7 +141,7 @@ def leave(prediction: Prediction) -> None:
 def finish(
     prediction: Prediction, span: trace.Span, result: Any, elapsed: int, error: BaseException | str | None
 ) -> None:
-    """Keep the result, and say everything on the span."""
+    """Keep the result, and set all attributes of the span."""
     try:
         take_result(prediction, result)
     except Exception as fault:
@@ -159,14 +163,14 @@ def finish(
 
 
 def let_go(prediction: Prediction) -> None:
-    """Hold on to nothing that only an open prediction needs."""
+    """Release the references that only an open prediction needs."""
     if prediction.exchange is not None:  # the answer names it; made here, not by two threads at once
         prediction._id = prediction.id
     prediction.outer = prediction.span_token = prediction.open_token = prediction.exchange = None
 
 
 def _open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
-    """Return the open prediction around this call that it only fills in, if there is one."""
+    """Return the enclosing open prediction that this call only completes; None if there is none."""
     while outer is not None:
         if not outer.closed and (plan.joins or outer.plan.identity.name == plan.identity.name):
             return outer
@@ -175,7 +179,7 @@ def _open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
 
 
 def _say_error(span: trace.Span, error: Exception, kind: str, discreet: bool) -> None:
-    """Put an exception on a span; its type alone where a message, which often holds a value, may not leave."""
+    """Record an exception on a span; only its type if ``discreet``, because a message often contains a value."""
     if discreet:
         span.add_event("exception", {EXCEPTION_TYPE: kind})
         span.set_status(Status(StatusCode.ERROR, type(error).__name__))

@@ -1,7 +1,4 @@
-"""The plan of a call: all that is worked out once, at decoration, so that no call needs to.
-
-The living pipelines and call plans of a process, and listeners for new ones.
-"""
+"""The plan of a call, computed once at decoration, and the living pipelines and plans of a process."""
 
 from __future__ import annotations
 
@@ -32,9 +29,9 @@ T = TypeVar("T")
 
 
 class LiveObjects(Generic[T]):
-    """Objects that live for as long as somebody else needs them.
+    """Weak set of objects, with listeners for new ones.
 
-    ``listeners``: called with each one that is made from now on.
+    ``listeners``: functions that are called with each new object.
     """
 
     def __init__(self) -> None:
@@ -42,7 +39,7 @@ class LiveObjects(Generic[T]):
         self.listeners: list[Callable[[T], object]] = []
 
     def add(self, target: T) -> None:
-        """Remember one."""
+        """Add an object and call the listeners."""
         self._objects.add(target)
         for listener in self.listeners:
             listener(target)
@@ -54,21 +51,23 @@ class LiveObjects(Generic[T]):
 _MOST_NAMES = 200_000
 _MOST_KNOWN = 10_000
 _MOST_SHAPES = 1000
-"""Names that change with every call are values in disguise; remembering them would be a leak."""
+"""Row schemas kept per plan. Names that change with every call are values in disguise, and keeping them would be a
+leak.
+"""
 _MOST_REMEMBERED = 1000
 
 
 class EntrySink(Protocol):
-    """Takes what calls record: the pipeline of the model.
+    """Receiver of the entries of calls: the pipeline of the model.
 
     Attributes:
-        recording: True where entries reach a record; spans say so in ``driftline.prediction.recorded``.
+        recording: True if entries reach a record; exported on spans as ``driftline.prediction.recorded``.
     """
 
     recording: bool
 
     def append(self, entry: Any, cost: int, rows: int, /) -> bool:
-        """Take an entry of about ``cost`` bytes and as many rows; False where the sink is closed."""
+        """Append an entry of about ``cost`` bytes and ``rows`` rows; return False if the sink is closed."""
 
 
 @dataclass(eq=False)
@@ -76,22 +75,22 @@ class CallPlan:
     """One decorated function, or one ``with model.prediction()``, of one model.
 
     Attributes:
-        name: Of the function, for people.
-        score: Selectors of the result, if any.
-        predicted: Selectors of the result, if any.
-        first_input: What the first call was given and returned, in words.
-        first_result: What the first call was given and returned, in words.
-        quick: True where ``fast_call.py`` may take a call. ``selective``: whether score or class are selected from the
-            result. ``score_type``: float where a returned one is the score.
-        by_class: True where scores came as one column per class. ``no_features``: the shape of a call that has none;
-            ``newest``: that of the last row. ``position``: of the argument that is the row, where there is one.
-            ``last_tracer_check``: when a request found that the tracer makes no span at all, unix nanoseconds.
-        has_logged_reading: True where the log has told how that was read, and of a class that the model does not have.
-        has_logged_unread: As ``has_logged_reading``.
-        has_logged_unknown_class: As ``has_logged_reading``.
-        joins: True where it only fills in an open prediction of any model, where there is one.
-        names: Of the features of an input that names none, where the one who predicts knows them.
-        fix: What to write where a result cannot be read, given the selectors; None for a decorator.
+        name: Name of the function, for messages.
+        score: Selector of the score in the result; None if not given.
+        predicted: Selector of the class or value in the result; None if not given.
+        first_input: Description of the first call's input.
+        first_result: Description of the first call's result.
+        quick: True if ``fast_call.py`` can process a call. ``selective``: whether score or class are selected from the
+            result. ``score_type``: float if a returned float is the score.
+        by_class: True if the scores had one column per class. ``no_features``: the schema of a call without features;
+            ``newest``: the schema of the last row. ``position``: the position of the argument that is the row.
+            ``last_tracer_check``: time in unix nanoseconds at which a request found that the tracer creates no spans.
+        has_logged_reading: True after the log line that describes how the call is read.
+        has_logged_unread: True after the warning about a result that cannot be read.
+        has_logged_unknown_class: True after the warning about a class that the model does not have.
+        joins: True if the call only completes an open prediction of any model, if there is one.
+        names: Names for the features of an input without names, if the caller knows them.
+        fix: Returns the code that fixes an unreadable result, from the selectors; None for a decorator.
     """
 
     identity: Identity
@@ -135,19 +134,19 @@ class CallPlan:
         PLANS.add(self)
 
     def for_task(self, task: Task) -> CallPlan:
-        """Return this plan for a model that was told no task and has learned it from what predicts."""
+        """Return this plan with a task, for a model without a task that an estimator has provided."""
         plan = self._plan_by_task.get(task)
         if plan is None:
             plan = self._plan_by_task[task] = replace(self, identity=replace(self.identity, task=task), shapes={})
         return plan
 
     def note_result(self, result: Any) -> None:
-        """Remember what the first call returned. From then on a returned float may be the score without a look."""
+        """Describe the first result. Later calls can treat a returned float as the score without a check."""
         self.first_result = describe(result)
         self.quick = self.inputs.plain and not self.selective and not self.identity.task.ranks_items
 
     def is_feature(self, name: str) -> bool:
-        """Return True where an input field of that name is a feature: allowed by the model, and neither id nor time."""
+        """Return True if an input field is a feature: allowed by the model, and neither the id nor the time."""
         is_feature = self._is_feature_by_name.get(name)
         if is_feature is None:
             if len(self._is_feature_by_name) >= _MOST_KNOWN:
@@ -163,15 +162,15 @@ class CallPlan:
         return name in self.identity.text_features or self.identity.privacy.allows(name)
 
     def cuts(self, name: str) -> bool:
-        """Return True where an input field may be a slice: no document is."""
+        """Return True if an input field can be a slice. Text features cannot."""
         return self.identity.privacy.allows(name) and name not in self.identity.text_features
 
     def _rides(self, name: str) -> bool:
-        """Return True where a feature goes on spans: no text does, and neither do its descriptors."""
+        """Return True if a feature is put on spans. Text features and their descriptors are not."""
         return self.is_feature(name) and name not in self.identity.text_features
 
     def shape_of(self, names: tuple[str, ...]) -> RowSchema:
-        """Return the shape of a row with those names; made once per set of names."""
+        """Return the schema of a row with these names, created once per tuple of names."""
         shape = self.shapes.get(names)
         if shape is None:
             self.name_count += len(names)
@@ -185,7 +184,7 @@ class CallPlan:
         return shape
 
     def _span_attributes(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what every span says; what only an analysis of spans needs, where the row is in no record."""
+        """Return the attributes of a span whose row is in a record, and of a span whose row is not."""
         record = self.identity.record_attributes()
         names = (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.ML_MODEL_TASK)
         first = {a.ML_OPERATION_NAME: "predict"}
@@ -200,7 +199,7 @@ class CallPlan:
         )
 
     def default_names(self, width: int) -> tuple[str, ...]:
-        """Return names for an input without any: those that are known, if they are as many, else f0, f1, ..."""
+        """Return names for an input without names: the known names if their number is ``width``, else f0, f1, ..."""
         for names in (self.names, self.identity.features):
             if names is not None and len(names) == width:
                 return names
@@ -218,7 +217,7 @@ PLANS: LiveObjects[CallPlan] = LiveObjects()
 
 
 def _permitted(inputs: Inputs, identity: Identity) -> Inputs:
-    """Return the inputs without an id or a time that comes from a field which the privacy rules are about."""
+    """Return the inputs without an id or a time whose field has a privacy rule."""
     if withholds_id(identity, inputs.id_name):
         inputs = replace(inputs, id=None, id_field="", id_name="")
     if inputs.time_name and identity.privacy.withholds(inputs.time_name):
@@ -228,7 +227,7 @@ def _permitted(inputs: Inputs, identity: Identity) -> Inputs:
 
 
 def withholds_id(identity: Identity, name: str) -> bool:
-    """Return True where a value of that name may be no id, since a privacy rule is about it; if so, tell once."""
+    """Return True if a privacy rule forbids a field as the id; log it once."""
     if not name or identity.privacy.hash_id or not identity.privacy.withholds(name):
         return False
     _tell_withheld(identity.name, "id", name, "ids are generated instead", ", or hash the ids with hash_id=True")

@@ -1,7 +1,7 @@
-"""Predictions that are read on the background thread, such as those of web requests: until then they are bytes.
+"""Predictions that are read on the background thread, such as those of web requests. Until then, they are bytes.
 
-To parse a request and its response and to end its span costs 20 µs, one prediction after the other. In the middle of a
-request it costs several times that, since the processor's caches are full of other code.
+Parsing a request and its response and ending the span costs 20 µs in a loop, and several times that in the middle of
+a request, when the CPU caches contain other code.
 """
 
 from __future__ import annotations
@@ -23,52 +23,51 @@ if TYPE_CHECKING:
     from .call_plan import CallPlan
 
 Plain = tuple[RowSchema, tuple[Any, ...], Any, str]
-"""A prediction that was read, in its most common form: shape and values of the row, score, and class ("" for none)."""
+"""A prediction in its most common form: schema and values of the row, score, and class ("" without a class)."""
 
 
 class DeferredReader(Protocol):
-    """The reader of the predictions of one place, each from its input and its result."""
+    """Reads the predictions of one route from their inputs and results."""
 
     plan: CallPlan
 
     def plain(self, request: Any, response: Any) -> Plain | None:
-        """Return what a prediction says that is one row with a score, None where it takes a closer look."""
+        """Return a prediction of one row with a score; None if it requires the general reader."""
         ...
 
     def defer(self, prediction: Prediction, request: Any, response: Any) -> DeferredReading:
-        """Return what takes that look."""
+        """Return the general reader of this request and response."""
         ...
 
 
 class UnmadePrediction(tuple[Any, ...]):
-    """A closed prediction that was never made, as compact as it waits.
+    """A closed prediction for which no :class:`Prediction` was created, as a compact tuple.
 
-    Its :class:`DeferredReader`, about how many bytes it holds, time (unix nanoseconds), duration (nanoseconds), id,
-    span or
-    None, and what was given and returned.
+    The fields are its :class:`DeferredReader`, approximate size in bytes, time (unix nanoseconds), duration
+    (nanoseconds), id, span or None, input, and result.
     """
 
     __slots__ = ()
 
     @property
     def plan(self) -> CallPlan:
-        """Call plan of the place that made the prediction."""
+        """Call plan of the reader."""
         plan: CallPlan = self[0].plan
         return plan
 
     @property
     def cost(self) -> int:
-        """Bytes that it holds, about."""
+        """Approximate size in bytes."""
         return int(self[1])
 
     @property
     def elapsed(self) -> int:
-        """Nanoseconds that it took."""
+        """Duration of the call in nanoseconds."""
         return int(self[3])
 
 
 def read_unmade(late: UnmadePrediction) -> Prediction | BufferedRow:
-    """Read a prediction that was never made, and end its span. Never raises."""
+    """Read a prediction from its tuple, and end its span. Never raises."""
     reader, _, time, elapsed, id, span, request, response = late
     plan = late.plan
     plain = None
@@ -94,7 +93,7 @@ def read_unmade(late: UnmadePrediction) -> Prediction | BufferedRow:
 
 
 def make_prediction(late: UnmadePrediction) -> Prediction:
-    """Return a prediction that was never made, as one that was, still to be read."""
+    """Return a :class:`Prediction` from its tuple; its input and result are not read yet."""
     reader, _, time, elapsed, id, span, request, response = late
     prediction = Prediction(late.plan, None)
     prediction.closed = True
@@ -107,7 +106,7 @@ def make_prediction(late: UnmadePrediction) -> Prediction:
 
 
 def _read_closely(late: UnmadePrediction) -> Prediction:
-    """Read it in the steps that fit all. Never raises."""
+    """Read a prediction with the general reader. Never raises."""
     try:
         prediction = make_prediction(late)
     except Exception as fault:
@@ -118,7 +117,7 @@ def _read_closely(late: UnmadePrediction) -> Prediction:
 
 
 def end_deferred(prediction: Prediction, deferred_reading: DeferredReading) -> None:
-    """Close a prediction now, and read it later. Its span ends then too, with the time of now. Never raises."""
+    """Close a prediction now and read it later. Its span ends later, with the current time. Never raises."""
     elapsed = elapsed_of(prediction)
     try:
         if prediction.fills is not None:  # the prediction around it is about to ask for what this one knows
@@ -153,9 +152,10 @@ def read_deferred(prediction: Prediction) -> None:
 
 
 def abandon_deferred(prediction: Prediction) -> None:
-    """End the span of a prediction that was closed before and will not be read. Never raises.
+    """End the span of a closed prediction that will not be read. Never raises.
 
-    It says the model and that the prediction is counted elsewhere; its id, its score and its features nobody knows.
+    The span has the model and ``recorded``, because the prediction is counted elsewhere; id, score and features are
+    unknown.
     """
     if prediction.deferred_reading is None:
         return
@@ -169,7 +169,7 @@ def abandon_deferred(prediction: Prediction) -> None:
 
 
 def _end_span(prediction: Prediction) -> None:
-    """End its span, if it was not. Never raises."""
+    """End the span if it has not ended. Never raises."""
     try:
         span, prediction.span = prediction.span, INVALID_SPAN
         span.end(prediction.time + prediction.elapsed)

@@ -1,4 +1,4 @@
-"""Log lines that tell people how their function is read: one full sentence each, from the background."""
+"""Log lines that describe how a function is read, one full sentence each, from the background thread."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .call_plan import CallPlan
 _SCORE_WORDS = ("prob", "score", "confidence", "p_")
 _CLASS_WORDS = ("label", "class", "pred", "decision", "outcome")
 _MOST_LETTERS = 100
-"""Characters of a class in a message: by mistake it may be a whole document."""
+"""Characters of a class name in a message; it could be a whole document by mistake."""
 _MOST_CLASSES = 12
-"""More than these are counted instead of named."""
+"""Classes named in a message; the others are counted."""
 _MOST_FIELDS = 12
 
 
 def log_first_call(plan: CallPlan, rows: int | None, *, scored: bool, decided: bool, unread: Unread | None) -> None:
-    """Log how the first recorded call of a function was read, and the fix where its result could not be.
+    """Log how the first recorded call of a function was read, and the fix if its result could not be read.
 
-    ``rows``: of a batch; None for one row. ``scored``, ``decided``: whether the result said a score, or a class.
+    ``rows``: rows of a batch; None for one row. ``scored``, ``decided``: whether the result had a score, or a class.
     """
     if unread is not None and not plan.has_logged_unread:
         plan.has_logged_unread = True
@@ -42,7 +42,7 @@ def log_first_call(plan: CallPlan, rows: int | None, *, scored: bool, decided: b
 
 
 def unread_line(plan: CallPlan, unread: Unread) -> str:
-    """Return the sentence for a result that could not be read, with the line that helps."""
+    """Return the sentence for a result that could not be read, with the code that fixes it."""
     name = plan.identity.name
     fix = "score=lambda result: ..., predicted=lambda result: ..."
     if unread.fields and not plan.identity.discreet:
@@ -53,12 +53,12 @@ def unread_line(plan: CallPlan, unread: Unread) -> str:
 
 
 def _line(plan: CallPlan, selectors: str) -> str:
-    """Return the code that would give selectors: the decorator, or its replacement."""
+    """Return the code that sets selectors: the decorator, or its replacement."""
     return f"@{plan.identity.name}.predict({selectors})" if plan.fix is None else plan.fix(selectors)
 
 
 def warn_unrecorded(plan: CallPlan, value: Any, unrecorded: Unrecorded) -> None:
-    """Count an input whose features cannot be recorded, and warn once per function and kind of it, with the fix."""
+    """Count an input whose features cannot be recorded, and warn once per function and kind of input, with the fix."""
     UNRECORDED.add((plan.identity.name, unrecorded.reason), 1 if unrecorded.rows is None else unrecorded.rows)
     if FAULTS.once(f"unrecorded {plan.name} {type(value).__name__} {unrecorded.reason}"):
         logger.warning(
@@ -72,7 +72,7 @@ def warn_unrecorded(plan: CallPlan, value: Any, unrecorded: Unrecorded) -> None:
 
 
 def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
-    """Warn once where scores of a binary model are no probabilities, as logits are. ``scores``: float64 (n, 1)."""
+    """Warn once if scores of a binary model are not probabilities, such as logits. ``scores``: float64 (n, 1)."""
     if ((scores < 0) | (scores > 1)).any() and FAULTS.once(f"improbable {plan.identity.name} {plan.name}"):
         logger.warning(
             "driftline: %s.%s returns scores outside 0 to 1, which are not probabilities: these rows have a predicted "
@@ -84,11 +84,11 @@ def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
 def warn_absent_fields(
     plan: CallPlan, names: tuple[str, ...], rows: int, *, ids: bool = True, fields: Collection[str] | None = None
 ) -> None:
-    """Warn once of each field that is to hold an id, a time or a slice and is none of the input's.
+    """Warn once per field that is selected as id, time or slice but missing in the input.
 
-    Times and slices of such rows are counted; an id may be said in another way. ``names``: of the input's fields.
-    ``ids``: whether ids are to be found there. ``fields``: the fields that were found there or in an argument; where
-    arguments are looked through, too, nobody else knows.
+    Rows without their time or slice are counted; a missing id can still be given in another way. ``names``: fields of
+    the input. ``ids``: whether the id is expected in the input. ``fields``: fields that were found in the input or in
+    an argument; required if arguments are searched too.
     """
     inputs = plan.inputs
     if fields is None:
@@ -133,9 +133,9 @@ def _warn_absent(plan: CallPlan, names: tuple[str, ...], kind: str, field: str, 
 
 
 def warn_unknown_class(plan: CallPlan, decided: Iterable[str]) -> None:
-    """Warn once where a function decides for a class that its model does not have, and say how to name the classes.
+    """Warn once if a function predicts a class that its model does not have, and how to name the classes.
 
-    ``decided``: the distinct classes of some calls.
+    ``decided``: the distinct predicted classes of some calls.
     """
     if plan.has_logged_unknown_class:
         return
@@ -159,7 +159,7 @@ def _guess(fields: tuple[str, ...], words: tuple[str, ...]) -> str:
 
 
 def _words(plan: CallPlan, result: Unread) -> str:
-    """Return what a result was; its keys are counted where values may not leave: ``{customer: score}`` has some."""
+    """Return the description of a result. Keys are only counted if values may not be exported: they can be values."""
     if not plan.identity.discreet or not result.fields:
         return result.text
     kind, _, rest = result.text.partition(" with ")

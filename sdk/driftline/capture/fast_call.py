@@ -1,9 +1,8 @@
-"""Record the most common calls quickly: one dict in; a number, a class or a row of probabilities out.
+"""Record the most common calls quickly: one dict as input; a number, a class or a row of probabilities as result.
 
-Most predictions of most services look like this. ``call.py`` has the same steps for every kind of call. Step by step a
-call costs 4 µs more on a span of 20, because Python pays for each function and property: 1.3 times a bare span instead
-of 1.1. A coroutine function has two halves, with calls of other tasks between them. Keep all three alike:
-``tests/sdk`` runs every case through each.
+``call.py`` has the same steps for every kind of call, at 4 µs more per call on a span of 20 µs, because Python pays for
+each function and property: 1.3 times a bare span instead of 1.1. A coroutine function has two halves, with calls of
+other tasks between them. Keep the three variants equal: ``tests/sdk`` runs every case through each.
 """
 
 from __future__ import annotations
@@ -30,8 +29,9 @@ from .prediction import OPEN, Draft, Prediction, drafted
 from .prediction_span import scored_attributes
 
 PATIENCE = 1_000_000
-"""Nanoseconds after which a tracer that made no span at all (the program has no provider, so far) is asked again.
-So a provider that is set later is noticed within a millisecond; asking costs 1 µs."""
+"""Nanoseconds between checks of a tracer that creates no spans (the program has no provider yet). A provider that is
+set later is noticed within 1 ms; a check costs 1 µs.
+"""
 _DRAFTED = 5
 _clock = time.perf_counter_ns
 _open, _set_open = OPEN.get, OPEN.set
@@ -39,9 +39,9 @@ SAMPLED = TraceFlags.SAMPLED
 
 
 def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that does what ``function`` does, and records each call.
+    """Return a function that calls ``function`` and records each call.
 
-    A plain closure: it costs 0.1 µs, binds to instances as any function does, and pickles by its name.
+    It is a closure: it costs 0.1 µs, binds to instances as any function does, and is pickled by its name.
     """
     position, argument, get_id = plan.position, plan.inputs.argument, plan.inputs.id
     before = position - 1
@@ -152,7 +152,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
         return result
 
     def any_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call it, in steps. Never raises but what it raises."""
+        """Record a call with the general steps. Raises only what the function raises."""
         prediction = begin(plan, args, kwargs)
         try:
             result = function(*args, **kwargs)
@@ -171,7 +171,7 @@ def _all(first: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def answer_of(plan: CallPlan, readers: Mapping[type, row_result.Reader], result: Any) -> row_result.Answer | None:
-    """Return the score and class of a result that can be read at once, else None. Never raises."""
+    """Return the score and class of a result that can be read immediately, else None. Never raises."""
     if type(result) is plan.score_type:
         return result, ""
     try:
@@ -183,10 +183,7 @@ def answer_of(plan: CallPlan, readers: Mapping[type, row_result.Reader], result:
 
 
 def _taken_over(draft: Draft, span: Any, span_token: Any, open_token: Any, started: int) -> Prediction:
-    """Return the prediction of a call that turned out to be none of the common ones, as ``call.py`` has it.
-
-    Never raises.
-    """
+    """Return the :class:`Prediction` of a call that is not one of the common ones, for ``call.py``. Never raises."""
     try:
         prediction = drafted(draft) or Prediction.detached()
         prediction.take_over(span, span_token, open_token, started)
@@ -198,7 +195,7 @@ def _taken_over(draft: Draft, span: Any, span_token: Any, open_token: Any, start
 
 
 def _let_go(open_token: Any, span_token: Any, span: Any) -> Prediction:
-    """Make current what was before a call that cannot be recorded. Never raises."""
+    """Restore the state before a call that cannot be recorded. Never raises."""
     try:
         OPEN.reset(open_token)
         if span is not None:
@@ -214,7 +211,7 @@ Finish = Callable[[Prediction, Any], None]
 
 
 def recorded_async(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a coroutine function that does what ``function`` does, and records each call."""
+    """Return a coroutine function that calls ``function`` and records each call."""
     start, finish = _halves(plan)
 
     @functools.wraps(function)
@@ -232,7 +229,7 @@ def recorded_async(plan: CallPlan, function: Callable[..., Any]) -> Callable[...
 
 
 def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
-    """Return the functions that begin a call, and that end it where it returns. Neither raises."""
+    """Return the functions that begin a call and that end a call that returned. Neither raises."""
     position, argument, get_id = plan.position, plan.inputs.argument, plan.inputs.id
     shapes, start_span, span_name, append = plan.shapes, plan.start_span, plan.span_name, plan.pipeline.append
     readers = row_result.readers(plan.identity.task)

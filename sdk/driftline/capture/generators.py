@@ -1,8 +1,7 @@
 """Wrap a generator that predicts: one prediction from its first step to the end of the iteration.
 
-Nothing of ours is current while the caller runs. A generator runs in the context of whoever asks for its next value,
-today one thread and tomorrow another. So the prediction and its span become current when a step begins, and stop being
-so when it ends. What a ``with`` block of the generator has made current comes back with its next step.
+The prediction and its span are current only during a step: each step can run in another thread or context. The context
+of a ``with`` block inside the generator is restored at the next step.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 MOST_BYTES = 4 * 2**20
-"""Bytes kept of the values of one iteration, 58,000 floats; a longer one, such as a download, is unread."""
+"""Bytes kept of the values of one iteration, 58,000 floats. A longer iteration, such as a download, is unread."""
 _PER_VALUE = 48  # bytes that a value costs in a list beside its own, about
 _PER_OBJECT = 4096  # what an object is taken to hold that only a selector can read
 
 
 def recorded_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a generator function that does what ``function`` does, and records each iteration."""
+    """Return a generator function that calls ``function`` and records each iteration."""
 
     @functools.wraps(function)
     def predict(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
@@ -70,7 +69,7 @@ def recorded_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable
 
 
 def recorded_async_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an async generator function that does what ``function`` does, and records each iteration."""
+    """Return an async generator function that calls ``function`` and records each iteration."""
 
     @functools.wraps(function)
     async def predict(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
@@ -100,11 +99,10 @@ def recorded_async_generator(plan: CallPlan, function: Callable[..., Any]) -> Ca
 
 
 def _first_step(iterator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
-    """Return the first step of an async generator that the event loop is not to know of.
+    """Return the first step of an async generator, hidden from the event loop. Never raises.
 
-    A loop that ends closes all generators it knows of at once, and ours, which closes the inner one, would find that
-    one closing. The hooks are asked when the first step is made.
-    Never raises.
+    A loop that ends closes all its generators at once; ours, which closes the inner generator, would find it already
+    closing. The hooks are read when the first step is created.
     """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
@@ -115,7 +113,7 @@ def _first_step(iterator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
 
 
 class RecordedIteration:
-    """The steps of one iteration, and what they yielded."""
+    """The steps of one iteration, and the values that they yielded."""
 
     __slots__ = ("_context", "_open_token", "_prediction", "_room", "_span_token", "_values")
 
@@ -141,7 +139,7 @@ class RecordedIteration:
             FAULTS.swallow("step", fault)
 
     def leave(self) -> None:
-        """Put back what was current before the step, in the same thread and context. Never raises."""
+        """Restore the prediction and span that were current before the step. Never raises."""
         open_token, span_token = self._open_token, self._span_token
         self._open_token = self._span_token = None
         try:
@@ -154,7 +152,7 @@ class RecordedIteration:
             FAULTS.swallow("step", fault)
 
     def keep(self, value: Any) -> None:
-        """Keep a yielded value until it is known whether it is the result. Never raises."""
+        """Keep a yielded value, which may be the result. Never raises."""
         if self._room < 0 or self._prediction.closed:
             return
         try:
@@ -168,9 +166,9 @@ class RecordedIteration:
             FAULTS.swallow("yielded", fault)
 
     def close(self, returned: Any, error: BaseException | None) -> None:
-        """Close the prediction: with the value returned, else with what was yielded. Never raises.
+        """Close the prediction with the returned value, else with the yielded values. Never raises.
 
-        An iteration that is given up half-way (``break``, ``close()``, a client that left) is no error.
+        An iteration that is stopped early (``break``, ``close()``, a client that disconnected) is not an error.
         """
         if isinstance(error, GeneratorExit):
             returned = error = None

@@ -1,4 +1,4 @@
-"""The identity of a model: what every span, record and count of a model says about it."""
+"""The identity of a model: the attributes that all its spans, records and counts share."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ _SCORES = PerKind(
 
 @dataclass(frozen=True)
 class Identity:
-    """A model as its handles describe it; equal handles share records and counts.
+    """The parameters of a model; models with equal identities share records and counts.
 
     Attributes:
-        features: The allow-list, and the names of inputs that have none, in order; None = every feature.
-        capture: What leaves per row: "features" and scores, "scores" alone, or "none".
+        features: Allow-list, and the names for inputs without names, in order; None = every feature.
+        capture: Values exported per row: "features" (and scores), "scores" or "none".
         privacy: Rules per feature.
-        text_features: Features that are documents, of which only descriptors leave; but for ``stored_texts``.
-        distributions: Of how many features the distribution is sent as metrics, at most; 0 = of none, nor of scores.
+        text_features: Features that are documents. Only their descriptors are exported, except for ``stored_texts``.
+        distributions: Maximum number of features whose distributions are sent as metrics; 0 = no distributions, not
+            even of scores.
         vocabularies: Text features of the baseline, with the words of its texts.
-        score_attribute: The name under which this task's score travels.
-        derive_class: The class that a score decides for, as :meth:`Task.derive_class`.
-        discreet: True where values may leave only as the rules say, so that no message of an exception and no log line
-            may hold one.
-        hash_id: What makes an id fit to leave, None where it is so already.
+        score_attribute: Attribute of the score for this task.
+        derive_class: Class that a score implies, as :meth:`Task.derive_class`.
+        discreet: True if rules restrict which values are exported; then no exception message and no log line contains a
+            value.
+        hash_id: Function that hashes an id before export; None if ids are exported unchanged.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Identity:
     hash_id: Callable[[str], str] | None = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Work out what the hot path asks: a plain attribute is read five times as fast as a property."""
+        """Compute the values that the hot path reads: a plain attribute is five times as fast as a property."""
         score = a.DRIFTLINE_PREDICTION_SCORES if self.task.quantiles else _SCORES.of(self.task)
         object.__setattr__(self, "score_attribute", score)
         object.__setattr__(self, "derive_class", self.task.of_kind.derive_class)
@@ -72,7 +73,7 @@ class Identity:
         object.__setattr__(self, "hash_id", self.privacy.id if self.privacy.hash_id else None)
 
     def records(self, feature: str) -> bool:
-        """Return True where anything may leave under the name of a feature, or of a text's descriptor.
+        """Return True if values may be exported under the name of a feature or of a text's descriptor.
 
         >>> churn = Identity("churn", features=("age", "message"), text_features=frozenset({"message"}))
         >>> churn.records("message.words"), churn.records("income")
@@ -103,10 +104,10 @@ class Identity:
 def declared_texts(
     given: Sequence[str] | Mapping[str, str], known: Sequence[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of text features, and of those whose text is kept, from what was said and what is known.
+    """Return the names of text features, and the names of those whose text is kept.
 
-    ``given``: names, or a mapping of names to "describe" or "keep". Raises ``TypeError`` or ``ValueError``, with the
-    fix, for anything else.
+    ``given``: names, or a mapping of names to "describe" or "keep". ``known``: text features of the baseline. Raises
+    ``TypeError`` or ``ValueError``, with the fix, for anything else.
 
     >>> declared_texts({"message": "keep"}, ["title"])[1]
     frozenset({'message'})
@@ -126,14 +127,15 @@ MOST_FEATURES = 1024
 
 
 FEW_FEATURES = 64
-"""Unless asked for, as on a span. On a baseline's bins a feature is a hundred series in Prometheus, per process."""
+"""Default limit of features with distributions, as on a span. A feature has a hundred series per process in Prometheus.
+"""
 
 
 def most_features(requested: bool | None, capture: Capture) -> int:
-    """Return of how many features the distributions are sent. ``requested``: what code says, else the environment.
+    """Return the number of features whose distributions are sent.
 
-    Raises ``ValueError`` where they are turned off, though they are all that leaves, and where the environment says
-    neither true nor false.
+    ``requested``: the argument of the model; None for the setting of the environment. Raises ``ValueError`` if
+    distributions are turned off but no rows are exported, and if the environment's value is neither true nor false.
 
     >>> most_features(None, "features"), most_features(True, "features"), most_features(None, "none")
     (64, 1024, 1024)

@@ -1,4 +1,4 @@
-"""One outcome of a prediction: read from what people say, and as attributes of its log record."""
+"""One outcome of a prediction: read from arguments, and as attributes of its log record."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ SCALARS = (str, int, float, type(None))
 
 
 SLICE = "slice."
-"""Prefix of columns that hold one slice each."""
+"""Prefix of columns that contain one slice each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One outcome.
 
-    Times are unix nanoseconds, 0 = not said.
+    Times are unix nanoseconds, 0 = not given.
 
     Attributes:
-        actual: Text, number or bool, None where it is retracted.
-        event: The name of its log record.
-        slices: As they may leave.
+        actual: Text, number or bool; None if retracted.
+        event: Name of its log record.
+        slices: Slices after the privacy rules.
     """
 
     event: ClassVar[str] = events.ML_OUTCOME
@@ -57,7 +57,7 @@ class Outcome:
     slices: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def attributes(self) -> dict[str, Any]:
-        """Return the attributes of its log record."""
+        """Return the attributes of the log record."""
         attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.identity.name, a.ML_PREDICTION_ID: self.id}
         if self.actual is not None:
             attributes[a.ML_OUTCOME_ACTUAL] = self.actual
@@ -77,7 +77,7 @@ class Outcome:
 
 
 class UnusableOutcome(ValueError):  # noqa: N818 - the outcome is, not the program
-    """An outcome lacks what it needs. The text says what, and holds no value."""
+    """An outcome lacks a required field or has an invalid one. The text names the field and contains no value."""
 
 
 def outcome_of(
@@ -94,7 +94,7 @@ def outcome_of(
     retracted: object = False,
     slices: object = None,
 ) -> Outcome:
-    """Read one outcome. Raises :class:`UnusableOutcome` when it has no id, no actual, an odd time or an odd number."""
+    """Read one outcome. Raises :class:`UnusableOutcome` if id or actual is missing, or a time or number is invalid."""
     text, truth, taken_back = id_text(id), _truth(identity, actual, item), _flag(retracted)
     if not text:
         raise UnusableOutcome("it has no id")
@@ -119,7 +119,7 @@ def outcome_of(
 
 
 def _truth(identity: Identity, actual: object, item: object) -> Any:
-    """Return an actual as it is sent: of a ranking, relevant items are JSON (:mod:`~driftline.outputs.rankings`)."""
+    """Return an actual as it is sent. Relevant items of a ranking are JSON (:mod:`~driftline.outputs.rankings`)."""
     if isinstance(actual, SCALARS) or not identity.task.may_rank_items:
         return clean_value(actual)
     try:
@@ -141,7 +141,7 @@ def _flag(retracted: object) -> bool:
 
 
 def protect_slices(protect: Callable[[Mapping[str, Any]], Mapping[str, Any]], slices: object) -> dict[str, Any]:
-    """Return slices as they may leave, without those that are missing."""
+    """Apply the privacy rules to slices, and remove missing values."""
     if not isinstance(slices, Mapping):
         raise UnusableOutcome(f"its slices must be a mapping of names to values, not {describe(slices).text}")
     cleaned = {str(name): clean_value(value) for name, value in protect(slices).items()}
@@ -149,7 +149,7 @@ def protect_slices(protect: Callable[[Mapping[str, Any]], Mapping[str, Any]], sl
 
 
 def _read(name: str, rule: str, read: Callable[[Any], T], value: object) -> T:
-    """Read an argument; the error tells its type, never its value: it may be somebody's birthday."""
+    """Read an argument. The error contains its type, never its value, which may be personal data."""
     try:
         return read(value)
     except Exception:

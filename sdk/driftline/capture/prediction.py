@@ -1,4 +1,4 @@
-"""The prediction that is being made: what ``driftline.current()`` and ``with model.prediction()`` give."""
+"""The open prediction: the object of ``driftline.current()`` and ``with model.prediction()``."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from .row_schema import RowSchema
 
 Draft = list[Any]
-"""A prediction that ``fast_call.py`` opened and nobody has asked for: plan, shape, values, time, and the id or None.
+"""A prediction of ``fast_call.py`` for which no object was requested: plan, shape, values, time, and the id or None.
 
-It costs 0.05 µs, a :class:`Prediction` 0.25. It is empty when the call is over, and stays current: to make nothing
-current again would cost 0.1 µs."""
+It costs 0.05 µs, a :class:`Prediction` 0.25 µs. After the call it is empty and stays current: resetting the context
+variable would cost 0.1 µs.
+"""
 
 OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
-"""A prediction, a draft, or None: :func:`open_prediction` tells which; false where none is open."""
+"""The current prediction, draft or None; an empty draft if the call is over. Read it with :func:`open_prediction`."""
 _MATERIALIZED = 6
 
 _UNSET: dict[str, Any] = {
@@ -63,7 +64,7 @@ class DeferredReading(Protocol):
     """The input and the result of a closed prediction, to be read on the background thread.
 
     Attributes:
-        cost: Bytes that it holds, about.
+        cost: Approximate size in bytes.
     """
 
     cost: int
@@ -73,32 +74,32 @@ class DeferredReading(Protocol):
 
 
 class RequestScope(Protocol):
-    """The web request in which predictions are made."""
+    """The web request during which predictions are made."""
 
     def admit(self, prediction: Prediction, /) -> None:
-        """Offer the id of the request to a prediction that opens."""
+        """Offer the id of the request to a new prediction."""
 
     def forget(self, prediction: Prediction, /) -> None:
-        """Let go of a prediction that came to nothing."""
+        """Drop a prediction that was abandoned."""
 
 
 class LazyPrediction(Protocol):
-    """A prediction of a web request, made only where somebody asks for it."""
+    """A prediction of a web request that is created on first use."""
 
     def make(self) -> Prediction | None:
-        """Return the prediction; None where the request is over and never made it."""
+        """Return the prediction; None if the request is over and no prediction was created."""
 
 
 class Prediction:
     """One prediction, open while the model predicts.
 
-    A change after the call has no effect; the log says so once.
+    A change after the call has no effect and is logged once.
 
     Attributes:
-        id: Text id of the prediction, or the common prefix of a batch's ids. Readable, and settable while open.
-        score: Score that the model gives; for a binary model the probability of the positive class. Settable while
-            open.
-        predicted: Predicted class or value. Settable while open.
+        id: Text id of the prediction, or the common prefix of a batch's ids. Can be set while the prediction is open.
+        score: Score of the model; for a binary model, the probability of the positive class. Can be set while the
+            prediction is open.
+        predicted: Predicted class or value. Can be set while the prediction is open.
 
     >>> from driftline import Model
     >>> with Model("churn", task="binary").prediction(features={"amount": 17.5}) as prediction:
@@ -165,9 +166,9 @@ class Prediction:
         self.outer = outer
         self.closed = False
         self.is_assigned = False
-        """True where the code set ``score`` or ``predicted``: then the returned value is not the result."""
+        """True if the code set ``score`` or ``predicted``: then the returned value is not the result."""
         self.quick = False
-        """True where ``fast_call.py`` opened the prediction for a coroutine, and may close it."""
+        """True if ``fast_call.py`` opened the prediction for a coroutine, and may close it."""
         self.fills: Prediction | None = None
         self.shape: RowSchema | None = None
         self.values: tuple[Any, ...] | None = None
@@ -177,7 +178,7 @@ class Prediction:
 
     @classmethod
     def detached(cls) -> Prediction:
-        """Return a prediction that accepts every value and is recorded nowhere."""
+        """Return a prediction that accepts every value and is not recorded."""
         prediction = cls.__new__(cls)
         prediction.closed = True
         prediction.quick = prediction.is_assigned = False
@@ -185,7 +186,7 @@ class Prediction:
         return prediction
 
     def __getattr__(self, name: str) -> Any:
-        """Return the default of an unset field: most calls set ten of them, and each costs 20 ns.
+        """Return the default of an unset field: setting all ten defaults per call would cost 20 ns each.
 
         Never raises for a field of the class.
         """
@@ -197,7 +198,7 @@ class Prediction:
     def take_over(
         self, span: Span | None, span_token: Token[Context] | None, open_token: Token[Any], started: int
     ) -> None:
-        """Take over the span and the start time from the fast path, when the call needs the general path.
+        """Set the span and the start time of the fast path, if the call requires the general path.
 
         Args:
             span: Span of the call; None without a span.
@@ -215,24 +216,24 @@ class Prediction:
 
     @property
     def identified(self) -> bool:
-        """True where an id was given or made."""
+        """True if an id was given or generated."""
         return self._id is not None
 
     @property
     def scored(self) -> bool:
-        """True where the code set a score."""
+        """True if the code set a score."""
         return self._score is not ABSENT
 
     @property
     def decided(self) -> bool:
-        """True where the code set a predicted class or value."""
+        """True if the code set a predicted class or value."""
         return self._predicted is not ABSENT
 
     @property
     def id(self) -> str:
-        """Text by which outcomes find this prediction.
+        """Id that joins outcomes to this prediction.
 
-        A web request can offer the id; else Driftline makes one on first use.
+        Default: the id that the web request offers, else an id that is generated on first use.
         """
         text = self._id
         if text is None:
@@ -252,7 +253,7 @@ class Prediction:
             FAULTS.swallow("id", fault)
 
     def identify(self, value: object) -> None:
-        """Take an id from the input or the result, also after the call. Never raises.
+        """Set the id from the input or the result, also after the call. Never raises.
 
         Args:
             value: Id of any type; a value without a text is ignored.
@@ -288,7 +289,7 @@ class Prediction:
             self.is_assigned = True
 
     def say(self, score: Any = ABSENT, predicted: Any = ABSENT) -> None:
-        """Take score and predicted class from the result, also after the call.
+        """Set score and predicted class from the result, also after the call.
 
         Args:
             score: Score; ``ABSENT`` without a score.
@@ -301,9 +302,9 @@ class Prediction:
         self.is_assigned = True
 
     def _is_nowhere(self, action: str) -> bool:
-        """Return True for a detached prediction; else log once that a value came after the call. Never raises.
+        """Return True for a detached prediction; otherwise log once that a value was set after the call.
 
-        The span has ended, and the record must hold the same values.
+        Never raises. The span has ended by then, and the record must contain the same values.
         """
         try:
             model = self.plan.identity.name
@@ -351,7 +352,7 @@ def open_prediction() -> Prediction | None:
 def current() -> Prediction | None:
     """Return the open prediction of this thread or task, or None.
 
-    Inside a function decorated with ``@model.predict`` this is the running call. Read or set its ``id`` there.
+    Inside a function decorated with ``@model.predict``, this is the running call. Its ``id`` can be read and set there.
 
     Returns:
         The innermost open prediction; None outside of any prediction.

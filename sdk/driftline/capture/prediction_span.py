@@ -1,4 +1,4 @@
-"""The attributes of a prediction's span: what a person reads in Jaeger."""
+"""The attributes of a prediction's span, as shown in Jaeger."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from .row_schema import RowSchema
 from .snapshot import read_one
 
 MOST_ITEMS = 64
-"""Items of a ranking on a span, as many as features; ``driftline.prediction.item.count`` is the number of all."""
+"""Maximum number of ranked items on a span, as for features; ``driftline.prediction.item.count`` is the total number.
+"""
 
 
 def scored_attributes(
     plan: CallPlan, shape: RowSchema, values: tuple[Any, ...], id: str, score: Any, decided: str
 ) -> dict[str, Any]:
-    """Return the attributes of one row whose result was read at once: what most spans are."""
+    """Return the attributes of one row whose result was read immediately, as for most spans."""
     identity = plan.identity
     attributes = (shape.recorded if plan.pipeline.recording else shape.unrecorded).copy()
     attributes[a.ML_PREDICTION_ID] = id if identity.hash_id is None else identity.hash_id(id)
@@ -47,7 +48,7 @@ def scored_attributes(
 
 
 def span_attributes(prediction: Prediction) -> dict[str, Any]:
-    """Return all attributes at once: one ``set_attributes`` costs half of twenty ``set_attribute``."""
+    """Return all attributes as one dict: ``set_attributes`` costs half of twenty calls of ``set_attribute``."""
     plan, values, shape = prediction.plan, prediction.values, prediction.shape
     identity = plan.identity
     if values is None or shape is None:
@@ -72,12 +73,15 @@ def span_attributes(prediction: Prediction) -> dict[str, Any]:
 
 
 def abandoned_attributes(plan: CallPlan, error_type: str) -> dict[str, Any]:
-    """Return the attributes of a span that is no prediction: ``recorded``, so that no analysis counts it."""
+    """Return the attributes of a span that is not a prediction. ``recorded`` is true, so that no analysis counts it."""
     return {**unknown_attributes(plan), a.ERROR_TYPE: error_type}
 
 
 def unknown_attributes(plan: CallPlan) -> dict[str, Any]:
-    """Return what holds for all predictions: ``recorded``, since this one is counted elsewhere, or none."""
+    """Return the attributes that hold for all predictions of a plan.
+
+    ``recorded`` is true: the prediction is counted elsewhere, or must not be counted.
+    """
     attributes = plan.no_features.recorded.copy()
     for name in (a.ML_PREDICTION_ID, plan.identity.score_attribute, a.ML_PREDICTION_CLASS):
         attributes.pop(name, None)
@@ -91,10 +95,10 @@ def _remove_missing(attributes: dict[str, Any], shape: RowSchema, values: tuple[
 
 
 def _set_ranking(attributes: dict[str, Any], ranked: Any, fit: Callable[[str], str] | None) -> Any:
-    """Put the ranked items and their number on a span; return the given scores, None without any.
+    """Put the ranked items and their number on a span, and return the scores; None without scores.
 
-    ``ranked``: None where nothing was; a float where only the first item's score is known. ``fit``: what makes an id
-    fit to leave.
+    ``ranked``: None without a ranking; a float if only the first item's score is known. ``fit``: function that hashes
+    an id before export.
     """
     if ranked.__class__ is not tuple:
         return None if ranked is None else (ranked,)

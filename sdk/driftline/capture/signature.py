@@ -1,6 +1,6 @@
-"""The features, id, time and slices among the parameters of any callable, found once, at decoration.
+"""Find features, id, time and slices among the parameters of a callable, once, at decoration.
 
-A callable need not be a function: instances, ``functools.partial``, bound methods and builtins are decorated, too.
+A callable can be a function, an instance, a ``functools.partial``, a bound method or a builtin.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .absent import ABSENT
 
 
 def name_of(function: Any) -> str:
-    """Return a callable's name for people: of an instance that of its class, of a partial that of its function.
+    """Return a callable's display name: the class name of an instance, the function name of a partial.
 
     >>> name_of(functools.partial(str.upper)), name_of(print)
     ('str.upper', 'print')
@@ -34,10 +34,10 @@ def name_of(function: Any) -> str:
 
 
 def callable_like(target: Any, call: Callable[..., Any]) -> Any:
-    """Return an object that is like the given one in all (type, attributes, equality) but calls ``call``.
+    """Return an object with the type, attributes and equality of ``target`` that calls ``call``.
 
-    Its pickle and its copies are those of the object, which records nothing. It binds to instances where the object
-    does, as functions do and bound methods, partials and builtins do not.
+    Its pickle and its copies are those of the original object, which records nothing. It binds to instances if the
+    original does: functions do; bound methods, partials and builtins do not.
 
     >>> class Scorer:
     ...     threshold = 0.5
@@ -77,7 +77,7 @@ def _deepcopy(self: Any, memo: dict[int, Any]) -> Any:
 
 Selector = str | Callable[..., Any]
 Getter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
-"""Takes the call's arguments, ``self`` and all, and gives a value, or ``ABSENT``."""
+"""Returns a value from the call's arguments, including ``self``, or ``ABSENT``."""
 
 _SCALARS = {bool, int, float, str, complex, bytes}
 _SCALAR_NAMES = {"bool", "int", "float", "str", "Decimal", "date", "datetime", "Literal"}
@@ -85,7 +85,7 @@ _SCALAR_NAMES = {"bool", "int", "float", "str", "Decimal", "date", "datetime", "
 
 @dataclass(frozen=True, slots=True)
 class Selectors:
-    """The selectors of :meth:`driftline.Model.predict`; None where nobody gave one."""
+    """The selectors of :meth:`driftline.Model.predict`; None if not given."""
 
     id: Selector | None = None
     features: Selector | Sequence[str] | None = None
@@ -100,16 +100,16 @@ class Inputs:
     """The sources of a call's features, id and slices.
 
     Attributes:
-        features: One getter; or, for a row of several scalars, ``scalars``: its names and getters.
-        argument: The parameter's name, also the feature's where the input is one scalar.
-        id: Getters; ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead.
-        id_name: What the id and the time were called, argument or field, "" where they have no name.
+        features: One getter; or, for a row of several scalars, ``scalars``: their names and getters.
+        argument: Name of the parameter; also the name of the feature if the input is one scalar.
+        id: Getters; ``id_field``, ``time_field`` and ``slice_fields`` are fields of the input instead.
+        id_name: Name of the argument or field of the id; "" without a name.
         time: As ``id``.
         time_name: As ``id_name``.
         slices: As ``id``.
-        as_given: The features are what a function makes of the arguments, so fields are looked for in the arguments
-            first.
-        plain: The features are the argument at ``position``, and nothing but that and the id is needed.
+        as_given: True if a function computes the features from the arguments: then fields are first looked up in the
+            arguments.
+        plain: True if the features are the argument at ``position``, and only the id is needed in addition.
     """
 
     features: Getter | None
@@ -132,9 +132,9 @@ class Inputs:
 def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs:
     """Decide which parameters are features, id, time and slices.
 
-    A selector that names no parameter names a field of the input. Without ``features=``, the one parameter that is
-    left is the features; several that are annotated as scalars are a row. Raises ``TypeError`` when several could be
-    the features, naming them.
+    A selector that is not the name of a parameter is the name of a field of the input. Without ``features=``, the one
+    remaining parameter is the features; several parameters that are annotated as scalars are one row. Raises
+    ``TypeError`` if several parameters can be the features, with their names.
     """
     name = name_of(function)
     id, features, slices, time = selectors.id, selectors.features, selectors.slices, selectors.time
@@ -184,7 +184,7 @@ def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs
 
 
 def _parameters(name: str, function: Callable[..., Any], features: object) -> list[inspect.Parameter]:
-    """Return a function's parameters; none of one that does not tell, if it is said what the features are."""
+    """Return a function's parameters; [] if they cannot be inspected but the features are given by a function."""
     try:
         return list(inspect.signature(function).parameters.values())
     except ValueError:  # a builtin of C
@@ -217,7 +217,7 @@ def _select(selector: Selector | None, getters: dict[str, Getter], first_argumen
 
 
 def _field_getter(name: str, first_argument: int) -> Getter:
-    """Return the functions that look for a field in each of the call's arguments, in order."""
+    """Return a getter that looks for a field in each of the call's arguments, in order."""
 
     def get(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name in kwargs:
@@ -229,7 +229,7 @@ def _field_getter(name: str, first_argument: int) -> Getter:
 
 
 def field_of(given: Any, name: str) -> Any:
-    """Return a field of one row, or a column of a batch; ``ABSENT`` where there is none of that name. Never raises.
+    """Return a field of one row, or a column of a batch; ``ABSENT`` if there is no such field. Never raises.
 
     >>> field_of({"id": "A-1"}, "id"), field_of([{"id": "A-1"}, {"id": "A-2"}], "id")
     ('A-1', ['A-1', 'A-2'])
@@ -292,11 +292,11 @@ def _is_scalar(annotation: Any) -> bool:
 
 
 def recorder_inputs(id_field: str, time_field: str) -> Inputs:
-    """Return the inputs of a recorder, whose arguments are features, id, slices and time, ``ABSENT`` where not given.
+    """Return the inputs of a recorder, whose arguments are features, id, slices and time; ``ABSENT`` if not given.
 
     Args:
-        id_field: Fields or columns of the features that hold them, "" where there is none.
-        time_field: As ``id_field``.
+        id_field: Field or column of the features with the id; "" if there is none.
+        time_field: As ``id_field``, for the time.
     """
     return Inputs(
         features=lambda args, _: args[0],
@@ -312,7 +312,7 @@ def recorder_inputs(id_field: str, time_field: str) -> Inputs:
 
 
 def column_named(features: Any, name: object) -> str:
-    """Return the name if it is that of a column of a batch, else ""."""
+    """Return ``name`` if a batch has a column of that name, else ""."""
     if isinstance(name, str) and isinstance(features, list | tuple) and features and isinstance(features[0], Mapping):
         return name if name in features[0] else ""
     return name if isinstance(name, str) and hasattr(features, "columns") and name in column_names(features) else ""

@@ -1,4 +1,4 @@
-"""From arguments and results to a prediction's fields: snapshots only, nothing is computed here."""
+"""Copy arguments and results to the fields of a prediction. Nothing is computed here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], k
 
 
 def _tell_absent(prediction: Prediction) -> None:
-    """Warn of each field that neither an argument nor what was made of the arguments has."""
+    """Warn about each field that is neither in the arguments nor in the features."""
     batch, plan = prediction.batch, prediction.plan
     names = (prediction.names if batch is None else batch.names()) or ()
     field_names = [*names, *(prediction.slices or {})]
@@ -80,7 +80,7 @@ def take_features(prediction: Prediction, value: Any) -> None:
 
 
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
-    """Keep a row: its id, and of its values what the privacy rules let through."""
+    """Keep a row: its id, and its values after the privacy rules."""
     shape = prediction.shape = prediction.plan.shape_of(names)
     if shape.id_index is not None:
         prediction.identify(values[shape.id_index])
@@ -88,7 +88,7 @@ def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any,
 
 
 def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any, ...]] | None:
-    """Return the shape and the values of a row that was parsed, None for any other input, or for too much of it."""
+    """Return the schema and the values of a parsed row; None for any other input and for a row that is too large."""
     if row.__class__ is not dict or not 0 < len(row) <= MOST_VALUES:
         return None
     shape = plan.newest
@@ -104,7 +104,7 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
 
 
 def take_id(prediction: Prediction, value: Any) -> None:
-    """Take the id of one row or of a batch; or n ids, one per row of a batch."""
+    """Set the id of one row or of a batch, or n ids, one per row of a batch."""
     if value is ABSENT:
         return
     if prediction.batch is None or isinstance(value, SCALARS):
@@ -127,7 +127,7 @@ def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str
 
 
 def take_slices(prediction: Prediction, slices: Mapping[str, Any]) -> None:
-    """Keep slices beside those that are there: of one row, or of a batch also n values; as the privacy rules say."""
+    """Add slices: one value per row, or n values for a batch. The privacy rules apply."""
     kept_slices = prediction.plan.identity.privacy.slices(slices)
     if prediction.batch is None:
         kept_slices = {name: clean_value(value) for name, value in kept_slices.items()}
@@ -140,7 +140,7 @@ def take_slices(prediction: Prediction, slices: Mapping[str, Any]) -> None:
 
 
 def take_result(prediction: Prediction, result: Any) -> None:
-    """Take the snapshot of what was returned, and of the score and class that were said."""
+    """Take the snapshot of the returned value, and of the assigned score and class."""
     plan = prediction.plan
     if result is not ABSENT:
         # what was set in code is all that is read
@@ -163,13 +163,13 @@ def take_result(prediction: Prediction, result: Any) -> None:
 
 
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
-    """Return the value of a selector; ``ABSENT`` where it finds nothing and an inner layer has the value."""
+    """Return the value of a selector; ``ABSENT`` if it finds nothing but an inner prediction has a value."""
     selected = select(selector, result)
     return ABSENT if selected.__class__ is Unread and prediction.inner is not None else selected
 
 
 def select(selector: Selector, result: Any) -> Any:
-    """Apply a selector to a result: a function, or a name of its fields; of a list of results, of each of them."""
+    """Apply a selector (a function, or the name of a field) to a result; for a list of results, to each of them."""
     if callable(selector):
         return selector(result)
     if isinstance(result, Mapping):
@@ -187,7 +187,7 @@ def _without(result: Any, name: str) -> Unread:
 
 
 def fill(outer: Prediction, inner: Prediction) -> None:
-    """Give the open prediction what its own layer left empty: features, id, slices now; the result when it ends."""
+    """Complete the outer prediction from an inner one: features, id and slices now, the result at the end."""
     if outer.values is None and outer.batch is None:
         _fill_features(outer, inner)
     if not outer.identified and inner.identified:
@@ -204,7 +204,7 @@ def fill(outer: Prediction, inner: Prediction) -> None:
 
 
 def learn(prediction: Prediction, task: Task) -> None:
-    """Let a prediction of a model without a task be one of that task: an estimator inside it says what it predicts."""
+    """Set the task of a prediction whose model has none, from an estimator inside the call."""
     if prediction.plan.identity.task.kind or not task.kind:
         return
     plan = prediction.plan = prediction.plan.for_task(task)
@@ -213,9 +213,9 @@ def learn(prediction: Prediction, task: Task) -> None:
 
 
 def _joined(first: Prediction, second: Prediction) -> Prediction:
-    """Return the later of two inner layers, with the score or class that only the earlier one said.
+    """Return the later of two inner predictions, completed with the score or class of the earlier one.
 
-    A service asks an estimator for its probabilities and for its decision: both belong to one prediction.
+    A service may call ``predict_proba`` and ``predict`` of an estimator: both belong to one prediction.
     """
     if second.count == first.count:
         if first.scored and not second.scored and (second.decided or second.result is ABSENT):
@@ -226,7 +226,7 @@ def _joined(first: Prediction, second: Prediction) -> Prediction:
 
 
 def _fill_features(outer: Prediction, inner: Prediction) -> None:
-    """Take the inner layer's features, which are as its own rules left them; if the outer's are others, both hold."""
+    """Copy the inner prediction's features, after its privacy rules; if the outer model has other rules, both apply."""
     inner_rules, outer_rules = inner.plan.identity.privacy, outer.plan.identity.privacy
     outer.values, outer.batch, outer.count = inner.values, inner.batch, inner.count
     if inner.shape is not None:
@@ -238,7 +238,7 @@ def _fill_features(outer: Prediction, inner: Prediction) -> None:
 
 
 def read_output(prediction: Prediction) -> Output:
-    """Read the result of a prediction of n rows, and note whether its scores came as one column per class."""
+    """Read the result of a prediction of n rows, and note whether its scores had one column per class."""
     try:
         output = _read_output(prediction)
     except Exception as fault:  # such as an int of more digits than Python writes; its row is recorded all the same
@@ -282,7 +282,7 @@ def _read(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
 
 
 def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
-    """Read the result of a prediction of one row, once: score (float, tuple of k, or ranking), class, why unread."""
+    """Read the result of one row, once: score (float, tuple of k, or ranking), class, and the reason if unread."""
     if prediction.output is None:
         if type(prediction.result) is prediction.plan.score_type and not prediction.is_assigned:
             prediction.output = prediction.result, "", None
@@ -294,7 +294,7 @@ def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
 
 
 def _said_plainly(prediction: Prediction) -> tuple[float, str, None] | None:
-    """Return what was said in plain values, as most web responses do; None where it takes a closer look: 5 µs more."""
+    """Return a result of plain values, as in most web responses; None if it requires the general reader (5 µs more)."""
     plan, score, decided = prediction.plan, prediction.score, prediction.predicted
     if score.__class__ is not plan.score_type:
         return None
@@ -304,6 +304,6 @@ def _said_plainly(prediction: Prediction) -> tuple[float, str, None] | None:
 
 
 def is_plain_class(plan: CallPlan, decided: Any) -> bool:
-    """Return True where a decision that was said can be taken as it is."""
+    """Return True if a predicted class can be used without conversion."""
     plain = decided.__class__ in (str, bool) or (decided.__class__ is int and decided.bit_length() < 64)
     return plain and plan.identity.task.has_threshold

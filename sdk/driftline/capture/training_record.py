@@ -1,4 +1,4 @@
-"""The record of one training run, as it waits in the buffer."""
+"""The record of one training run in the buffer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .model_identity import Identity
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """A training run that is over.
+    """A completed training run.
 
     Attributes:
-        event: The name of its log record.
-        size: Bytes that it takes in the buffer, about.
-        recorded: Unix nanoseconds at which it ended.
-        values: The attributes of its record.
+        event: Name of its log record.
+        size: Approximate size in the buffer in bytes.
+        recorded: Time at which it ended, unix nanoseconds.
+        values: Attributes of its log record.
     """
 
     event: ClassVar[str] = events.DRIFTLINE_TRAINING_RUN
@@ -30,5 +30,5 @@ class TrainingRecord:
     values: Mapping[str, Any] = field(hash=False)
 
     def attributes(self) -> Mapping[str, Any]:
-        """Return the attributes of its log record."""
+        """Return the attributes of the log record."""
         return self.values

@@ -106,10 +106,11 @@ def test_the_demo_quotes_the_verdicts_of_the_processor(
     assert all(sentence in told for sentence in finding.sentences)
     july, true = months["July"]["verdict"], expected["July"]
     assert july["state"] == "degraded"
-    assert july["sentence"].startswith("In the rows of 1 to 31 July 2013 the model is degraded: ")
-    assert f"it says {100 * true.mean_score:.2g} % late, {100 * true.actual_rate:.2g} % were (" in july["sentence"]
-    assert f"July was the worst month. {july['sentence']} {july['next']}" in finding.sentences
-    assert july["next"].startswith("Recalibrate its score on the outcomes since 1 July 2013: it ranks as before")
+    assert re.findall(r"\d+ to \d+ July 2013|\d+ %", july["sentence"])[:3] == [
+        *("1 to 31 July 2013", f"{100 * true.mean_score:.2g} %", f"{100 * true.actual_rate:.2g} %")
+    ]
+    assert any(sentence.endswith(f" {july['sentence']} {july['next']}") for sentence in finding.sentences)
+    assert (july["advice"], "1 July 2013" in july["next"]) == ("recalibrate", True)
     assert months["April"]["verdict"]["state"] == "at_risk"
     assert months["September"]["verdict"]["state"] in ("healthy", "at_risk")
     assert "with temp and dewp set to their training means" in told

@@ -188,9 +188,8 @@ def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp
     assert found.score is not None
     assert found.score.state == "ok"
     assert state.view().baseline.source == "config"  # type: ignore[union-attr]
-    assert state.view().hints == (
-        "No outcomes yet: send driftline.Model('churn').outcome(id, actual) or POST /v1/outcomes.",
-    )
+    (hint,) = state.view().hints
+    assert "driftline.Model('churn').outcome(" in hint
 
 
 def test_the_hint_on_outcomes_is_a_line_of_python_whatever_the_models_name(open_state: Open) -> None:
@@ -220,7 +219,9 @@ def test_the_hint_on_missing_features_names_its_window_in_the_zone_of_the_model(
     midnight = 1_725_116_400 * 10**9  # 2024-09-01 00:00 in Tokyo, still August in UTC
     state.send(baselines=[reference.to_json()])
     state.send(predictions(["a"], midnight, features={"age": [1.0]}))
-    assert "September 2024: of 2 baseline features 1 arrives; missing: income." in state.view().hints
+    (hint,) = [hint for hint in state.view().hints if "income" in hint]
+    assert hint.startswith("September 2024")
+    assert re.findall(r"\b\d\b", hint) == ["2", "1"]
 
 
 def test_a_feature_of_the_wrong_type_is_counted_as_invalid_and_spoils_nothing(open_state: Open) -> None:

@@ -22,6 +22,7 @@ from driftline_processor.terminal.api_tables import models_table
 from rich.console import Console
 from starlette.testclient import TestClient
 
+from tests.support.facts import lacking
 from tests.support.fake_view import app_of
 from tests.support.html_page import page as page_of
 from tests.support.state_fixtures import Open
@@ -97,7 +98,7 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     assert model["outcome_delay"] == {"seconds": 172_800, "source": "learned", "outcomes": len(labelled)}
     assert model["windows"]["1d"]["measured"]["performance"]["roc_auc"]["value"] == pytest.approx(area)
     words, page = page_of(client, "/models/churn").text, client.get("/models/churn").text
-    assert f"Outcomes take up to 2d: 95 % of {len(labelled):,} came within that time." in words
+    assert lacking(words, "2d", "95 %", f"{len(labelled):,}") == []
     assert "The newest window whose outcomes had that time is <a href=" in page
     console = Console(width=140, color_system=None)
     with console.capture() as shown:
@@ -128,11 +129,8 @@ def test_without_a_mature_window_a_hint_says_what_is_waited_for(open_state: Open
     state.send(predictions([f"next-{row}" for row in range(2 * ROWS)], MIDNIGHT + 2 * DAY + 1_800 * 10**9))
     some = rows.iloc[:60]
     state.send(outcomes(some["id"].tolist(), some["actual"].tolist(), some["known"].tolist()))
-    assert state.view().hints[-1] == (
-        "No performance of churn counts yet: for no closed window has the outcome delay passed. Outcomes take up to "
-        "2d: "
-        "the latest of 60 came within that time; set models.churn.outcome_delay to change it."
-    )
+    hint = state.view().hints[-1]
+    assert [part for part in ("2d", "of 60 ", "models.churn.outcome_delay") if part not in hint] == []
 
 
 @pytest.mark.slow

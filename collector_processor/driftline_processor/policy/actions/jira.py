@@ -271,7 +271,7 @@ def wiki(text: str, links: Mapping[str, str]) -> str:
     r"""Return a text and its links in the markup of version 2 of the API; markup in names is escaped.
 
     >>> wiki("{noformat} [~admin] fires.", {"page": "http://127.0.0.1:8780/models/churn"})
-    '{noformat}(noformat) [~admin] fires.{noformat}\\n[page|http://127.0.0.1:8780/models/churn]'
+    '{noformat}(noformat) [~admin] fires.{noformat}\n[page|http://127.0.0.1:8780/models/churn]'
     """
     escaped = text.replace("{noformat}", "(noformat)")
     return "\n".join(["{noformat}" + escaped + "{noformat}", *(f"[{name}|{link}]" for name, link in links.items())])

@@ -160,7 +160,7 @@ def body(facts: Mapping[str, Any]) -> str:
     r"""Return the text of a message followed by its links.
 
     >>> body({"text": "It fires.", "links": {"page": "http://127.0.0.1:8780/models/churn"}})
-    'It fires.\\npage: http://127.0.0.1:8780/models/churn'
+    'It fires.\npage: http://127.0.0.1:8780/models/churn'
     """
     return "\n".join([harmless(facts["text"]), *(f"{name}: {address}" for name, address in facts["links"].items())])
 

@@ -178,7 +178,7 @@ def text_of(facts: Mapping[str, Any]) -> str:
     r"""Return the text of a message with its links; mentions and links in names are escaped.
 
     >>> text_of({"title": "<!channel> is wrong", "text": "It errs.", "links": {"page": "https://d/m?a=1&b=2"}})
-    '&lt;!channel&gt; is wrong\\nIt errs.\\n<https://d/m?a=1&amp;b=2|page>'
+    '&lt;!channel&gt; is wrong\nIt errs.\n<https://d/m?a=1&amp;b=2|page>'
     """
     links = [f"<{escape(href)}|{escape(name)}>" for name, href in facts["links"].items()]
     text = escape(f"{facts['title']}\n{facts['text']}")

@@ -25,9 +25,8 @@ def quiet_sentence(quiet: QuietTime) -> str:
     rate = quiet.a_month
     if quiet.circular:
         return (
-            "cannot be estimated from these windows: the verdict itself decides which of them are quiet; "
-            "if nothing was "
-            "wrong in these rows, add --quiet"
+            "cannot be estimated from these windows: the quiet ones are chosen by the verdict, which is also the "
+            "condition of this policy; if you know that nothing was wrong in these rows, add --quiet"
         )
     if rate is None and quiet.untold:
         why = f"; {found_words(quiet.why)}" if quiet.why else ""
@@ -49,7 +48,7 @@ def quiet_sentence(quiet: QuietTime) -> str:
 
 
 ENDINGS: Mapping[str, str] = {
-    "revised": "Outcomes or rows that arrived later no longer show it",
+    "revised": "With outcomes or rows that arrived later, the condition is no longer true",
     "unwatched": "It is no longer evaluated: its policy or its model was removed",
     "replaced": "Another version has taken over",
 }
@@ -107,10 +106,11 @@ def _signal_compared(
     def write(number: float) -> str:
         return format_percent(number, 3) if is_fraction else format_value(number)
 
-    before = {"": "", "baseline": ", by the baseline", "last week": ", by the week before"}
+    sources = {"": "", "baseline": "the baseline", "last week": "the week before"}
+    source = sources.get(of, f"the {windows} windows before")
     interval = "" if low is None or high is None else f" ({write(low)} to {write(high)})"
-    by = before.get(of, f", by the {windows} windows before")
-    return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{by}"
+    from_source = f", the limit from {source}" if source else ""
+    return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{from_source}"
 
 
 @words_of("drift_evaluated")
@@ -194,19 +194,19 @@ def _groups_compared(
     if apart is None:
         return words
     rate, lowest, group, highest, other = apart
-    ends = f"{format_percent(lowest, 3)} of {short(group, 40)} and {format_percent(highest, 3)} of {short(other, 40)}"
-    return f"{words}: {rate.replace('_', ' ')} {ends}"
+    ends = f"{format_percent(lowest, 3)} for {short(group, 40)} and {format_percent(highest, 3)} for {short(other, 40)}"
+    return f"{words}: {rate.replace('_', ' ')} is {ends}"
 
 
 @words_of("outcome_agreement_unknown")
 def _outcome_agreement_unknown() -> str:
-    return "the agreement of reviewers is inconclusive"
+    return "it is inconclusive whether enough outcomes arrived in time"
 
 
 @words_of("outcomes_in_time")
 def _outcomes_in_time(at_most: float, agreed: float) -> str:
     within = f"at most {format_percent(at_most)} of the outcomes arrived in time"
-    return f"{within}, {format_percent(agreed)} were agreed"
+    return f"{within}, but the agreed minimum is {format_percent(agreed)}"
 
 
 @words_of("no_grave_fault")

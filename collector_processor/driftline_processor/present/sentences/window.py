@@ -82,8 +82,10 @@ def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
 
     >>> ok = ColumnDrift("feature", "age", "ok", "ks", 100, {}, detectable_change=0.31)
     >>> few = ColumnDrift("feature", "temp", "inconclusive", "ks", 20, {}, reason="too_few_rows")
-    >>> drift_remarks([ok, few])
-    ['temp is inconclusive: 20 rows are too few; use a longer window', 'would have seen a shift of 0.31 σ: age']
+    >>> for remark in drift_remarks([ok, few]):
+    ...     print(remark)
+    temp is inconclusive: 20 rows are too few; use a longer window
+    a shift of 0.31 σ or more would have been detected in age
     """
     lines, sizes = [], []
     for column in columns:
@@ -95,10 +97,12 @@ def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
         lines = [*lines[:MOST_REMARKS], f"likewise {many(len(lines) - MOST_REMARKS, 'more column')}"]
     if sizes:
         (smallest, _), (greatest, name) = min(sizes), max(sizes)
-        shift = (
-            f"{number(smallest)} σ: {name}" if len(sizes) == 1 else f"{ends(smallest, greatest)} σ (the last: {name})"
-        )
-        lines.append(f"would have seen a shift of {shift}")
+        detected = "or more would have been detected"
+        if len(sizes) == 1:
+            lines.append(f"a shift of {number(greatest)} σ {detected} in {name}")
+        else:
+            sizes_by_column = f"depending on the column (the largest in {name})"
+            lines.append(f"a shift of {ends(smallest, greatest)} σ {detected}, {sizes_by_column}")
     return lines
 
 
@@ -278,4 +282,4 @@ def _worse_than_a_constant(evaluation: Evaluation) -> str:
     )
     if loss is None or constant is None or loss <= constant:
         return ""
-    return f"; its log loss of {number(loss)} is worse than the {number(constant)} of a constant"
+    return f"; its log loss of {number(loss)} is worse than the {number(constant)} of a constant prediction"

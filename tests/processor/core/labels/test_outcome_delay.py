@@ -42,7 +42,6 @@ def test_of_few_outcomes_the_latest_decides_and_of_many_all_but_a_twentieth(
 def test_without_outcomes_nothing_is_known() -> None:
     assert learn_outcome_delay(np.zeros(WIDTH)) == UNKNOWN_DELAY
     assert json_of(UNKNOWN_DELAY) == {"seconds": None, "source": "unknown", "outcomes": None}
-    assert delay_sentence(UNKNOWN_DELAY) == "The outcome delay is unknown so far: no outcome with a time has arrived."
 
 
 def test_what_came_later_than_the_last_bound_counts_as_that_bound() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
+from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
@@ -130,42 +130,39 @@ def test_a_service_that_clearly_fails_counts_at_once_in_an_hour_too() -> None:
     assert (verdict.state, verdict.metric) == ("degraded", "error_rate")
 
 
-def test_what_hours_show_and_do_not_prove_says_how_many_more_it_takes() -> None:
+def test_what_hours_show_and_do_not_prove_has_how_many_more_it_takes() -> None:
     risk = verdict_of_model([hour(0, "healthy"), hour(1, "degraded", clear=True)])
-    assert "one window alone may be chance" in verdict_sentence(risk)
-    assert verdict_certainty(risk).endswith("The next ones have to confirm it.")
+    assert risk.reasons[1] == fact("chance_possible", windows=1)
+    assert risk.certainty[-1] == fact("to_be_confirmed", by_one=False)
     back = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy")])
-    assert verdict_certainty(back).endswith("The newest window looks healthy again; 2 more have to confirm that.")
+    assert back.certainty[-1] == fact("newest_healthy_again", windows=1, left=2)
     nearly = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy"), hour(4, "healthy")])
-    assert verdict_certainty(nearly).endswith("The newest 2 windows look healthy again; one more has to confirm that.")
+    assert nearly.certainty[-1] == fact("newest_healthy_again", windows=2, left=1)
 
 
-def test_what_is_not_borne_out_yet_says_so() -> None:
+def test_a_state_that_is_not_confirmed_yet_has_what_would_confirm_it() -> None:
     verdict = verdict_of_model([right(0), wrong(1, stands_out=True)])
-    assert verdict_sentence(verdict) == (
-        "The model has been at risk since 2 July 2013: its log loss rose by 0.2 (0.1 to 0.3) to 0.5; one window "
-        "alone may be chance; look again in the next window."
-    )
-    assert verdict_next(verdict).startswith(
-        "Look again in the next window; if it shows the same: recalibrate its score"
-    )
-    assert verdict_certainty(verdict).endswith("A second window has to confirm it.")
-    chance = verdict_of_model([right(0), wrong(1)])
-    assert verdict_certainty(chance).endswith(
-        "In the newest conclusive window its log loss rose by 0.2 (0.02 to 0.38) to 0.5: that may be chance, unless "
-        "the next shows it."
-    )
+    assert (verdict.state, verdict.since, verdict.of_window) == ("at_risk", day(1), False)
+    moved, chance_possible = verdict.reasons
+    assert moved.kind == "metric_moved"
+    assert [moved.value(name) for name in ("change", "low", "high", "value")] == pytest.approx([0.2, 0.1, 0.3, 0.5])
+    assert chance_possible == fact("chance_possible", windows=1)
+    assert verdict.advice is not None
+    assert (verdict.advice.kind, verdict.advice.value("then").kind) == ("look_again", "recalibrate")
+    assert verdict.certainty[-1] == fact("to_be_confirmed", by_one=True)
+    chance = verdict_of_model([right(0), wrong(1)]).certainty[-1]
+    shown = chance.value("shown")
+    assert (chance.kind, shown.kind) == ("newest_may_be_chance", "metric_moved")
+    assert [shown.value(name) for name in ("change", "low", "high", "value")] == [0.2, 0.02, 0.38, 0.5]
     back = verdict_of_model([wrong(0), right(1)])
-    assert verdict_certainty(back).endswith("The newest window looks healthy again; one more has to confirm that.")
+    assert back.certainty[-1] == fact("newest_healthy_again", windows=1, left=1)
 
 
-def test_a_right_model_says_up_to_when_that_is_known() -> None:
+def test_a_healthy_model_has_up_to_when_that_is_known() -> None:
     verdict = verdict_of_model([right(0), window(1, **YOUNG)])
-    assert verdict_certainty(verdict).endswith(
-        "That is known up to 2 July 2013; later windows are inconclusive so far."
-    )
+    assert verdict.certainty[-1] == fact("known_until", end=day(1), timezone="UTC")
     risk = verdict_of_model([right(0), window(1, **YOUNG, **CLEAR)])
-    assert verdict_certainty(risk).endswith("The last conclusive outcomes, up to 2 July 2013, showed it healthy.")
+    assert risk.certainty[-1] == fact("healthy_until", end=day(1), timezone="UTC")
 
 
 def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> None:
@@ -193,18 +190,13 @@ def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Tra
     assert verdict_of_model([wrong()], traffic).state == "degraded"
 
 
-def test_silence_and_backlog_say_since_when_and_how_much() -> None:
-    silent = Traffic(now=day(9), silent_since=day(8), pause=HOUR)
-    assert verdict_sentence(verdict_of_model([right()], silent)) == (
-        "The model has had no data since 9 July 2013: no prediction arrived, and in its regular hours it pauses for "
-        "1h at most; look whether its service runs."
-    )
-    behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
-    assert verdict_sentence(verdict_of_model([right()], behind)) == (
-        "Whether the model is healthy has been unknown since 9 July 2013: 1 window is waiting to be evaluated; "
-        "wait, or "
-        "give the processor more CPU."
-    )
+def test_silence_and_backlog_have_since_when_and_how_much() -> None:
+    silent = verdict_of_model([right()], Traffic(now=day(9), silent_since=day(8), pause=HOUR))
+    assert (silent.since, silent.reasons) == (day(8), (fact("no_prediction", pause=HOUR),))
+    assert silent.advice == fact("check_service")
+    lagging = verdict_of_model([right()], Traffic(now=day(9), waiting=1, waiting_since=day(8)))
+    assert (lagging.since, lagging.reasons) == (day(8), (fact("windows_wait", windows=1),))
+    assert lagging.advice == fact("wait_or_add_processor")
 
 
 def test_a_drift_that_lasts_puts_at_risk_from_its_beginning_or_from_the_last_window_that_was_right() -> None:
@@ -229,7 +221,7 @@ def test_what_the_outcomes_showed_to_be_harmless_is_no_risk_while_it_lasts() -> 
     later = [window(at, **YOUNG, **lasting) for at in (1, 2)]
     known_harmless = verdict_of_model([right(0, **lasting), *later])
     assert known_harmless.state == "healthy"
-    assert "that did no harm" in verdict_sentence(known_harmless)
+    assert known_harmless.reasons[-1].kind == "harmless_cause"
     assert verdict_of_model([right(0), *later]).state == "at_risk"
     other: dict[str, Any] = {"features": {**CLEAR["features"], "wind": column(name="wind", p=1e-12)}}
     assert verdict_of_model([right(0, **lasting), window(1, **YOUNG, **other)]).state == "at_risk"
@@ -247,7 +239,7 @@ def test_calls_that_fail_more_than_in_the_windows_before_make_it_wrong_for_as_lo
     assert verdict_of_model(usual).state == "healthy"
     verdict = verdict_of_model([*usual, served(6, 100)])
     assert verdict.state == "degraded"
-    assert "2.00 % of 5,000 calls failed" in verdict_sentence(verdict)
+    assert [verdict.reasons[0].value(name) for name in ("value", "calls")] == [0.02, 5_000]
     assert verdict_of_model([served(6, 100)]).state == "healthy", "no window before says what is usual"
     later = [*usual, *(served(at, 100) for at in range(6, 14))]
     assert (verdict_of_model(later).state, verdict_of_model(later).since) == ("degraded", day(6))
@@ -275,10 +267,7 @@ def lasting(seconds: float) -> ServiceLevel:
 
 def test_outcomes_that_nothing_is_compared_with_came_all_the_same() -> None:
     days = [window(day, outcome_rows=4_000, coverage=0.8) for day in range(3)]
-    found = verdict_of_model(days)
-    assert found.state == "unknown"
-    assert verdict_certainty(found) == (
-        "Nothing here shows that it is degraded, or healthy. Outcomes arrived, but nothing defines what is good enough."
-    )
-    assert "nothing defines what is good enough" in verdict_sentence(found)
-    assert verdict_certainty(verdict_of_model([window(0)])).endswith("No window before it has conclusive outcomes.")
+    uncompared = verdict_of_model(days)
+    assert (uncompared.state, uncompared.reasons) == ("unknown", (fact("no_objective"),))
+    assert uncompared.certainty == (fact("nothing_shows_either"), fact("outcomes_without_objective"))
+    assert verdict_of_model([window(0)]).certainty[-1] == fact("no_window_before")

@@ -1,4 +1,4 @@
-"""The verdict of one window: every branch, in the words that a reader gets."""
+"""The verdict of one window: every branch, as facts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.verdict_windows import (
@@ -86,9 +85,9 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
     context = VerdictContext(concept=RISE)
     verdict = verdict_of_window(window(), context)
     assert (verdict.state, verdict.since) == ("degraded", RISE.since)
-    assert verdict_sentence(verdict) == (
-        "The model has been degraded since 1 July 2013: its error rate rose from 18 % to 66 %; retrain it."
-    )
+    assert verdict.reasons == (fact("errors_rose", metric="error_rate", before=0.18, after=0.66),)
+    assert verdict.advice is not None
+    assert verdict.advice.kind == "retrain"
     assert verdict_of_window(window(day=-1), context).state == "unknown"
     fine = known(changes={"log_loss": change("not_worse"), "accuracy": change("not_worse")})
     assert verdict_of_window(fine, context).state == "healthy"
@@ -126,14 +125,12 @@ def test_a_lower_r2_alone_is_no_loss() -> None:
     assert verdict_of_window(known(changes=alone)).state == "degraded"
 
 
-def test_the_date_is_that_of_the_clock_of_the_model() -> None:
-    told = verdict_of_window(window(), VerdictContext(timezone="America/New_York"))
-    assert "in the rows of 30 June to 1 July 2013 is" in verdict_sentence(told)
-    hour = replace(window(), window=Window("1h", JULY, JULY + DAY // 24))
-    assert "of 1 July 2013, 00:00 to 01:00 is" in verdict_sentence(verdict_of_window(hour))
-    assert "of 30 June 2013, 20:00 to 21:00 is" in verdict_sentence(
-        verdict_of_window(hour, VerdictContext(timezone="America/New_York"))
-    )
+def test_the_clock_and_the_length_of_the_window_are_those_of_the_model() -> None:
+    verdict = verdict_of_window(window(), VerdictContext(timezone="America/New_York"))
+    assert (verdict.timezone, verdict.of_window, verdict.of_days) == ("America/New_York", True, True)
+    hour = verdict_of_window(replace(window(), window=Window("1h", JULY, JULY + DAY // 24)))
+    assert (hour.timezone, hour.of_window, hour.of_days) == ("UTC", True, False)
+    assert (hour.window_start, hour.window_end) == (JULY, JULY + DAY // 24)
 
 
 def test_the_kind_is_the_one_that_the_window_shows() -> None:
@@ -158,20 +155,21 @@ def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:
     gaps = Finding("missing", ("age",), "major", 0.02, 0.2, 1e-12)
     cause = Cause(("age",), "missing", 0.2, finding=gaps)
     kind = KindOfChange("data_fault", "data_faulty", ())
-    found = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": column("ok")})
-    told = verdict_of_window(found)
-    assert verdict_next(told).startswith("Repair age where it is made")
-    assert "look as before" not in verdict_sentence(told)
-    assert told.kind == "data_fault"
+    missing = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": column("ok")})
+    verdict = verdict_of_window(missing)
+    assert verdict.advice is not None
+    assert (verdict.advice.kind, verdict.advice.value("columns")) == ("repair_columns", ("age",))
+    assert [reason.kind for reason in verdict.reasons] == ["metric_moved", "likely_cause"]
+    assert verdict.kind == "data_fault"
 
 
 def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> None:
-    cause = replace(COLD, features=("dewp",))
-    assert verdict_cause(verdict_of_window(wrong(explanation=explained(cause, COLD)))).startswith("dewp moved (")
-    assert (
-        verdict_cause(verdict_of_window(wrong(findings=(MISSING,), **DRIFT)))
-        == "age never arrived (before, 2 % of its values were missing)"
-    )
+    first = verdict_of_window(wrong(explanation=explained(replace(COLD, features=("dewp",)), COLD))).cause
+    assert first is not None
+    assert first.value("cause").features == ("dewp",)
+    fault = verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause
+    assert fault is not None
+    assert fault == MISSING.fact
 
 
 def test_every_window_gets_its_verdict() -> None:
@@ -181,22 +179,15 @@ def test_every_window_gets_its_verdict() -> None:
 
 def test_rows_without_times_have_no_since() -> None:
     verdict = verdict_of_window(replace(right(), window=replace(right().window, start=0, end=0)))
-    assert (verdict.since, verdict.window_start, verdict.window_end) == (None, None, None)
-    assert verdict_sentence(verdict).startswith("The model is healthy: its log loss")
+    assert (verdict.state, verdict.since, verdict.window_start, verdict.window_end) == ("healthy", None, None, None)
 
 
-def test_several_causes_are_the_first_and_how_many_more() -> None:
-    two, three = (
-        explained(COLD, replace(COLD, features=("dewp",))),
-        explained(*(replace(COLD, features=(n,)) for n in "abc")),
-    )
-    assert "likely because temp moved (values below 54 went from 99 % to 0 %), as did dewp;" in said(explanation=two)
-    assert "likely because a moved (values below 54 went from 99 % to 0 %), as did 2 more inputs;" in said(
-        explanation=three
-    )
-    left = Cause(("age",), "out_of_range", 1.0, finding=BEYOND)
-    beyond = {"findings": (BEYOND,), "explanation": explained(left, COLD)}
-    assert "likely because age left its normal range (57 % above 45, 0 % before) and temp moved;" in said(**beyond)
+def test_several_causes_are_the_first_and_the_names_of_the_others() -> None:
+    assert causes(explanation=explained(COLD, replace(COLD, features=("dewp",)))) == (("temp",), "", ("dewp",))
+    three = explained(*(replace(COLD, features=(name,)) for name in "abc"))
+    assert causes(explanation=three) == (("a",), "", ("b", "c"))
+    left = explained(Cause(("age",), "out_of_range", 1.0, finding=BEYOND), COLD)
+    assert causes(findings=(BEYOND,), explanation=left) == (("age",), "out_of_range", ("temp",))
 
 
 def test_an_input_that_left_its_range_is_checked_before_the_model_is_retrained() -> None:
@@ -205,47 +196,49 @@ def test_an_input_that_left_its_range_is_checked_before_the_model_is_retrained()
         "changes": worse,
         "explanation": explained(Cause(("age",), "out_of_range", 1.0, finding=BEYOND)),
     }
-    verdict = verdict_of_window(known(findings=(BEYOND,), **left))
-    assert verdict_sentence(verdict).endswith("; check age first.")
-    assert verdict_next(verdict).startswith(
-        "See first whether age is right where it is made: 57 % of its values lie where the model learned nothing. "
-        "If it is, retrain it with the outcomes since"
-    )
-    few = known(findings=(replace(BEYOND, now=0.49),), **left)
-    assert verdict_sentence(verdict_of_window(few)).endswith("; retrain it.")
+    advice = verdict_of_window(known(findings=(BEYOND,), **left)).advice
+    assert advice is not None
+    assert (advice.kind, advice.value("column"), advice.value("outside")) == ("check_column_first", "age", 0.57)
+    assert kind_of_advice(known(findings=(replace(BEYOND, now=0.49),), **left)) == "retrain"
 
 
-def said(**more: Any) -> str:
-    return verdict_sentence(verdict_of_window(wrong(**more)))
+def causes(**more: Any) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """Return the features and the check of the first cause, and the other features."""
+    likely = verdict_of_window(wrong(**more)).reasons[1]
+    assert likely.kind == "likely_cause"
+    cause = likely.value("cause").value("cause")
+    return cause.features, cause.check, likely.value("others")
 
 
 def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> None:
     recall = {"recall": change("worse", -0.1, -0.13, -0.07), "balanced_accuracy": change("worse", -0.1, -0.13, -0.07)}
     wide = {"mean_score": value(0.14, 0.13, 0.15), "actual_rate": value(0.36, 0.1, 0.7), "recall": value(0.013)}
-    told = verdict_sentence(verdict_of_window(known(realized=wide, changes=recall)))
-    assert "it says 14 % positive, 36 % were (10 % to 70 %), and its recall fell by 10 points (7 to 13 points)" in told
+    moved = verdict_of_window(known(realized=wide, changes=recall)).reasons[0]
+    assert [moved.value(name) for name in ("metric", "change", "low", "high")] == ["recall", -0.1, -0.13, -0.07]
+    level = moved.value("level")
+    assert [level.value(name) for name in ("predicted", "actual", "low", "high")] == [0.14, 0.36, 0.1, 0.7]
     both = {**recall, "accuracy": change("worse", -0.1, -0.13, -0.07)}
-    assert "its accuracy fell by 10 points" in verdict_sentence(verdict_of_window(known(changes=both)))
+    assert verdict_of_window(known(changes=both)).reasons[0].value("metric") == "accuracy"
     near = {"mean_score": value(0.34, 0.33, 0.35), "actual_rate": value(0.36, 0.1, 0.7)}
-    assert ": its recall fell by" in verdict_sentence(verdict_of_window(known(realized=near, changes=recall)))
+    near_moved = verdict_of_window(known(realized=near, changes=recall)).reasons[0]
+    assert (near_moved.value("metric"), near_moved.value("level")) == ("recall", None)
 
 
-def test_a_certain_loss_says_in_the_same_sentence_which_drift_stays_open() -> None:
+def test_a_certain_loss_has_which_drift_stays_open() -> None:
     few = {"age": replace(column(), name="age", state="inconclusive", reason="too_few_days")}
-    verdict = verdict_of_window(replace(wrong(), features=few))
-    assert verdict_certainty(verdict) == (
-        "Certain: even the best that the outcomes allow is worse than before, from 4,000 outcomes (80 % of the rows); "
-        "whether age drifted stays open: too few days."
-    )
+    certain = fact("certainly_worse", outcomes=4_000, coverage=0.8)
+    of_days = fact("drift_open", outputs=(), features=("age",), missing=("too_few_days",))
+    assert verdict_of_window(replace(wrong(), features=few)).certainty == (certain, of_days)
     score = replace(column(), column="score", name="", state="inconclusive", reason="too_few_rows")
-    both = verdict_of_window(replace(wrong(), features=few, score=score))
-    assert verdict_certainty(both).endswith(
-        "; whether its score and age drifted stays open: too few days and too few rows."
-    )
-    assert "open" not in verdict_certainty(verdict_of_window(wrong()))
+    of_both = fact("drift_open", outputs=("score",), features=("age",), missing=("too_few_days", "too_few_rows"))
+    assert verdict_of_window(replace(wrong(), features=few, score=score)).certainty == (certain, of_both)
+    assert verdict_of_window(wrong()).certainty == (certain,)
 
 
 def test_what_a_regression_predicts_is_no_score() -> None:
     moved = replace(column(), column="score", name="predicted value")
-    assert "the predicted value moved" in verdict_sentence(verdict_of_window(window(score=moved)))
-    assert "the score moved" in verdict_sentence(verdict_of_window(window(score=replace(moved, name=""))))
+    assert verdict_of_window(window(score=moved)).reasons[0] == fact(
+        "output_moved", column="score", name="predicted value"
+    )
+    unnamed = replace(moved, name="")
+    assert verdict_of_window(window(score=unnamed)).reasons[0] == fact("output_moved", column="score", name="score")

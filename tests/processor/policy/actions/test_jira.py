@@ -9,7 +9,7 @@ import pytest
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Message
 
-from tests.support.ordered_actions import ALERT, REPORT, REPORTING, action, order
+from tests.support.ordered_actions import ALERT, FACTS, REPORT, REPORTING, action, order
 from tests.support.recorded_jira import Jira
 from tests.support.recorded_requests import Asked, Service, service
 
@@ -46,7 +46,7 @@ def test_the_issue_says_what_the_message_says() -> None:
     assert (said["issuetype"], said["priority"]) == ({"name": "Bug"}, {"name": "High"})
     assert said["customfield_10010"] == 'ch"urn {state}/eu'
     lines = ["".join(part["text"] for part in one["content"]) for one in said["description"]["content"]]
-    assert lines == ["The accuracy is 71 %.", 'What to do: Look at "plan".', "page report"]
+    assert lines == [*FACTS["text"].split("\n"), "page report"]
 
 
 @pytest.mark.parametrize("api", [2, 3])

@@ -13,6 +13,7 @@ from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Kind, Message
 from msgspec.structs import replace
 
+from tests.support.ordered_actions import FACTS
 from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told
 
@@ -108,7 +109,7 @@ def test_the_incident_says_what_the_message_says() -> None:
     payload = found["payload"]
     assert payload["summary"] == "churn is degraded since 4 November 2026"
     assert (payload["severity"], payload["source"], payload["class"]) == ("critical", 'ch"urn {state}/eu', "health")
-    assert payload["custom_details"]["text"].startswith("The accuracy is 71 %.")
+    assert payload["custom_details"]["text"].startswith(FACTS["text"].split("\n")[0])
     assert payload["custom_details"]["tier"] == 1
     assert found["links"][0] == {"href": "http://127.0.0.1:8780/models/churn?window=1d", "text": "page"}
 
