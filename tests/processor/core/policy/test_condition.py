@@ -31,6 +31,7 @@ from driftline_processor.core.verdict import verdict_of_window
 from driftline_processor.present.sentences.policies import found_words
 from msgspec.structs import replace
 
+from tests.support.facts import lacking
 from tests.support.verdict_windows import MISSING, column, known, objective, value, window
 
 
@@ -191,14 +192,12 @@ def test_all_needs_every_part_to_be_known_and_any_only_one() -> None:
 
 def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
     finding = Finding([accurate(0, 0.8, 0.78, 0.82)], 0, verdict_of_window, {})
-    told = [
-        found_words(read_condition(text).judge(finding).facts)
-        for text in ("accuracy < 85 %", "accuracy < baseline - 0.02")
-    ]
-    assert told == [
-        "accuracy is 80 % (78 % to 82 %), below 85 %",
-        "accuracy is 80 % (78 % to 82 %), above 78 %, the limit from the baseline",
-    ]
+    texts = ("accuracy < 85 %", "accuracy < baseline - 0.02")
+    compared = [read_condition(text).judge(finding).facts[0] for text in texts]
+    assert [[fact.value(name) for name in ("value", "low", "high")] for fact in compared] == [[0.8, 0.78, 0.82]] * 2
+    limits = [[fact.value(name) for name in ("signal", "side", "limit", "of")] for fact in compared]
+    assert limits == [["accuracy", "below", 0.85, ""], ["accuracy", "above", pytest.approx(0.78), "baseline"]]
+    assert lacking(found_words(compared), "80 % (78 % to 82 %)", "85 %", "78 %") == []
 
 
 @pytest.mark.parametrize(
