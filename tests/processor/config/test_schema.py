@@ -539,7 +539,7 @@ def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, 
         ("{metric: recall, min: 0.9, slice: 7}", ("country=NL",)),
         (
             "{metric: recall, min: 0.9, slice: country, window: 1h, rolling: true}",
-            ("remove",),
+            ("rolling",),
         ),
         (
             "{metric: recall, min: 0.9, slice: a, min_rows: 0}",
