@@ -69,7 +69,15 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(_: Request) -> Page:
         counted, snapshot, process = site.state.counters(), site.state.snapshot, site.process
         problems, addresses = site.health.problems(), site.addresses
-        return page(counted, problems, snapshot.hints, snapshot.models, process, addresses, site.clock())
+        return page(
+            counted=counted,
+            problems=problems,
+            hints=snapshot.hints,
+            models=snapshot.models,
+            process=process,
+            addresses=addresses,
+            now=site.clock(),
+        )
 
     def alive(_: Request) -> Response:
         return JSONResponse(site.health.body(), status_code=200 if site.health.alive else 503)
