@@ -9,7 +9,6 @@ from importlib.metadata import version
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.evaluation.window_queue import LONG
@@ -17,6 +16,7 @@ from driftline_processor.health import Problem
 from driftline_processor.present import numbers
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.probes import probes
 from driftline_processor.web.site import Site
 from driftline_processor.web.status_facts import Counted, Process, evaluated_until, lags_in_seconds
 
@@ -79,14 +79,7 @@ def routes(site: Site) -> list[BaseRoute]:
             now=site.clock(),
         )
 
-    def alive(_: Request) -> Response:
-        return JSONResponse(site.health.body(), status_code=200 if site.health.alive else 503)
-
-    def ready(_: Request) -> Response:
-        body = site.health.body()
-        return JSONResponse(body, status_code=200 if body["ready"] else 503)
-
-    return [Route("/status", site.shows(show)), Route("/healthz", alive), Route("/readyz", ready)]
+    return [Route("/status", site.shows(show)), *probes(site.health)]
 
 
 def page(
