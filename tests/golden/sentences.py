@@ -409,9 +409,13 @@ METHODS = {"ks": MethodValue(0.41, 1e-9), "psi": MethodValue(0.6)}
 TEMP = ColumnDrift("feature", "temp", "drift", "ks", 900, METHODS, size="large", alike=(7, 60), detectable_change=0.3)
 COLUMNS = (
     TEMP,
+    structs.replace(TEMP, alike=(0, 60)),
+    structs.replace(TEMP, state="within_normal_variation"),
     structs.replace(TEMP, state="within_normal_variation", alike=(0, 60)),
     structs.replace(TEMP, reason="too_few_days"),
-    structs.replace(TEMP, state="ok", column="score", name="", decided_by="chi2"),
+    structs.replace(TEMP, state="ok", column="score", name="", size="small", methods={"ks": MethodValue(0.02, 0.4)}),
+    structs.replace(TEMP, state="ok", decided_by="chi2", methods={"chi2": MethodValue(90.0, 1e-9), **METHODS}),
+    structs.replace(TEMP, state="inconclusive", reason="too_few_rows", size="small"),
     *(
         structs.replace(TEMP, state="inconclusive", reason=reason, p_normal_variation=p)
         for reason, p in (("not_comparable", None), ("too_few_rows", None), ("too_few_days", None), ("", 0.1))

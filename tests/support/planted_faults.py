@@ -74,101 +74,116 @@ def swapped(a: str, b: str) -> Change:
     return lambda frame, _: {**frame, a: frame[b], b: frame[a]}
 
 
-PLANTED: dict[str, tuple[str, Change, str]] = {
+def facts(severity: str, features: tuple[str, ...], now: float, was: float, **more: Any) -> dict[str, Any]:
+    """Return what is to be found, as :func:`facts_of` returns it."""
+    return {"severity": severity, "features": features, "now": now, "was": was, **more}
+
+
+def facts_of(finding: Finding) -> dict[str, Any]:
+    """Return the values of a finding of which its sentence is made, fractions with four digits."""
+    details = ("category", "low", "high", "side", "factors", "given", "without_zero", "numbers")
+    values = {name: getattr(finding, name) for name in details}
+    more = {name: round(value, 5) for name, value in values.items() if isinstance(value, float)}
+    more |= {name: value for name, value in values.items() if value and not isinstance(value, float)}
+    now, was = round(finding.now or 0.0, 4), round(finding.was or 0.0, 4)
+    return facts(finding.severity, finding.features, now, was, **more)
+
+
+PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
     "a tenth missing": (
         "missing",
         lambda f, _: some(f, "age", 200, lambda v: np.full(len(v), np.nan)),
-        "[major] age: 10 % of values are missing (was 0 %)",
+        facts("major", ("age",), 0.1, 0.0),
     ),
     "never arrived": (
         "missing",
         lambda f, _: {**f, "plan": np.full(N, None)},
-        "[critical] plan never arrived (before, 0 % of its values were missing)",
+        facts("critical", ("plan",), 1.0, 0.0),
     ),
     "a new category": (
         "unseen",
         lambda f, _: some(f, "plan", 60, lambda v: np.full(len(v), "gold", object)),
-        "[minor] plan: 3 % of values are categories that the baseline did not have, or only in a few rows (was 0 %)",
+        facts("minor", ("plan",), 0.03, 0.0),
     ),
     "a new number between the old ones": (
         "unseen",
         lambda f, _: some(f, "active", 100, lambda v: np.full(len(v), 0.5)),
-        "[major] active: 5 % of values were never seen in the baseline (was 0 %)",
+        facts("major", ("active",), 0.05, 0.0, numbers=True),
     ),
     "beyond the greatest": (
         "out_of_range",
         lambda f, _: some(f, "share", 60, lambda v: v + 3),
-        "[minor] share: 3.1 % of values lie above 0.8161 (before, 0.2 % lay outside 0.00775 to 0.8161)",
+        facts("minor", ("share",), 0.0315, 0.002, low=0.00775, high=0.81607, side="above"),
     ),
     "texts for numbers": (
         "type_change",
         lambda f, _: {**f, "age": np.array([f"{v:.1f}" for v in f["age"]], object)},
-        "[critical] age: 100 % of values are numbers written as texts (was 0 %)",
+        facts("critical", ("age",), 1.0, 0.0, given="number_in_text"),
     ),
     "junk for numbers": (
         "type_change",
         lambda f, _: some({**f, "age": f["age"].astype(object)}, "age", 400, lambda v: np.full(len(v), "?", object)),
-        "[major] age: 20 % of values are texts where numbers belong (was 0 %)",
+        facts("major", ("age",), 0.2, 0.0, given="text"),
     ),
     "numbers for texts": (
         "type_change",
         lambda f, rng: {**f, "plan": rng.integers(0, 3, N).astype(np.float64)},
-        "[critical] plan: 100 % of values are numbers where texts belong (was 0 %)",
+        facts("critical", ("plan",), 1.0, 0.0, given="number"),
     ),
     "one category": (
         "constant",
         lambda f, _: {**f, "plan": np.full(N, "pro", object)},
-        "[critical] plan: every value is 'pro' (in the baseline 30 % were)",
+        facts("critical", ("plan",), 1.0, 0.2983, category="pro"),
     ),
     "one number": (
         "constant",
         lambda f, _: {**f, "visits": np.zeros(N)},
-        "[critical] visits: every value is 0 (in the baseline 4.9 % were)",
+        facts("critical", ("visits",), 1.0, 0.0487, low=0.0, high=0.0),
     ),
     "a hundred times": (
         "unit_change",
         lambda f, _: {**f, "income": f["income"] * 100},
-        "[critical] income: 99.98 % of values are 100 times what they were (unit change?)",
+        facts("critical", ("income",), 0.9998, 0.0, factors=(100.0,)),
     ),
     "years in months": (
         "unit_change",
         lambda f, _: {**f, "age": f["age"] * 12},
-        "[critical] age: 100 % of values are 12 times what they were (unit change?)",
+        facts("critical", ("age",), 1.0, 0.0, factors=(12.0,)),
     ),
     "a thousandth": (
         "unit_change",
         lambda f, _: {**f, "height": f["height"] / 1000},
-        "[critical] height: 100 % of values are a thousandth of what they were (unit change?)",
+        facts("critical", ("height",), 1.0, 0.0, factors=(0.001,)),
     ),
     "ten times, but for zeros": (
         "unit_change",
         lambda f, _: {**f, "visits": f["visits"] * 10},
-        "[critical] visits: 100 % of values other than 0 are 10 times what they were (unit change?)",
+        facts("critical", ("visits",), 1.0, 0.0, factors=(10.0,), without_zero=True),
     ),
     "shares as percent in a third of the rows": (
         "unit_change",
         lambda f, _: some(f, "share", 660, lambda v: v * 100),
-        "[major] share: 33 % of values are 100 times what they were (unit change?)",
+        facts("major", ("share",), 0.3302, 0.0, factors=(100.0,)),
     ),
     "two numbers": (
         "swapped",
         swapped("height", "weight"),
-        "[critical] height and weight: 100 % of values stand in each other's column (swapped?)",
+        facts("critical", ("height", "weight"), 1.0, 0.0),
     ),
     "two categories": (
         "swapped",
         swapped("plan", "region"),
-        "[critical] plan and region: 100 % of values stand in each other's column (swapped?)",
+        facts("critical", ("plan", "region"), 1.0, 0.0),
     ),
     "a number and a category": (
         "swapped",
         swapped("age", "plan"),
-        "[critical] age and plan: 100 % of values stand in each other's column (swapped?)",
+        facts("critical", ("age", "plan"), 1.0, 0.0),
     ),
     "every row twice": (
         "duplicates",
         lambda f, _: {name: np.concatenate([v[: N // 2], v[: N // 2]]) for name, v in f.items()},
-        "[critical] 50 % of rows repeat another row of the window in full (expected: 0 %)",
+        facts("critical", (), 0.5, 0.0),
     ),
 }
 

@@ -268,12 +268,6 @@ def _check_url(value: str, example: str) -> str:
     return host
 
 
-def _confidence(value: object) -> object:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 < value < 1:
-        raise ValueError(f"'{value}' is not a confidence; use a number between 0 and 1, such as 0.002")
-    return value
-
-
 def one_or_several(value: object) -> object:
     """Return a text alone as a list of one."""
     return (value,) if isinstance(value, str) else value
@@ -333,4 +327,3 @@ Share = Annotated[float, Field(ge=0, le=1), Form("number from 0 to 1")]
 Between = Annotated[float, Field(gt=0, lt=1), Form("number between 0 and 1")]
 Levels = Annotated[tuple[float, ...], BeforeValidator(_levels), Form("list of number")]
 Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True), Form("whole number")]
-Confidence = Annotated[float, BeforeValidator(_confidence), Form("number between 0 and 1")]

@@ -1,4 +1,4 @@
-"""Say money: amounts in the currency of the configuration, and what a model loses a day."""
+"""Amounts of money in the configured currency, and a model's loss per day."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from driftline_processor.present.dates import span_words
 from .numbers import MINUS, UNKNOWN, number, percent
 
 _BASES = {
-    "cost_per_prediction": "by what its decisions cost beyond the baseline's",
-    "value_per_prediction": "by what its outcomes are worth less than the baseline's",
-    "": "beside the baselines",
+    "cost_per_prediction": "through decisions that cost more than the baseline's",
+    "value_per_prediction": "through outcomes that are worth less than the baseline's",
+    "": "compared with the baselines",
 }
 
 
 def amount_text(amount: float | None, currency: str) -> str:
-    """Write an amount with three digits, and its currency before it.
+    """Return an amount with three digits after its currency.
 
     >>> amount_text(1234.5, "EUR"), amount_text(-0.5, "EUR"), amount_text(None, "EUR")
     ('EUR 1,230', 'EUR −0.5', '–')
@@ -26,7 +26,7 @@ def amount_text(amount: float | None, currency: str) -> str:
 
 
 def loss_words(loss: DailyLoss, currency: str) -> str:
-    """Write what is lost a day, with its interval, for a cell.
+    """Return a loss per day with its interval, for a table.
 
     >>> one = DailyLoss("cost_per_prediction", 1234.5, 310.0, 2150.0, 900.0, 0.62, 0, 86_400 * 10**9)
     >>> loss_words(one, "EUR")
@@ -37,26 +37,26 @@ def loss_words(loss: DailyLoss, currency: str) -> str:
 
 
 def loss_sentence(loss: DailyLoss, currency: str, timezone: str = "UTC") -> str:
-    """Say what a model loses a day, how sure that is, and of how many predictions nothing is known.
+    """Return a model's loss per day, its certainty, and the fraction of predictions without outcome.
 
-    >>> one = DailyLoss("cost_per_prediction", 1234.5, 310.0, 2150.0, 900.0, 0.62, 0, 86_400 * 10**9)
-    >>> told = loss_sentence(one, "EUR")
-    >>> told[:88]
-    "It loses EUR 1,230 a day (310 to 2,150) by what its decisions cost beyond the baseline's"
-    >>> told[106:]
-    'Outcomes of 62 % of the predictions are known; the others are taken to be like them.'
+    >>> loss = DailyLoss("cost_per_prediction", 1234.5, 310.0, 2150.0, 900.0, 0.62, 0, 86_400 * 10**9)
+    >>> sentence = loss_sentence(loss, "EUR")
+    >>> sentence[:92]
+    "It loses EUR 1,230 a day (310 to 2,150) through decisions that cost more than the baseline's"
+    >>> sentence[110:]
+    'The outcomes of 62 % of the predictions are known; the others are assumed to be like them.'
     """
     when = span_words(loss.start, loss.end, timezone)
-    said = f"{loss_words(loss, currency)} {_BASES.get(loss.metric, _BASES[''])}, {when}"
+    amount = f"{loss_words(loss, currency)} {_BASES.get(loss.metric, _BASES[''])}, {when}"
     if loss.low is None or loss.high is None:
-        sentence = f"It seems to lose {said}; how sure that is, nobody can tell."
+        sentence = f"It seems to lose {amount}; the confidence interval of this amount is unknown."
     elif loss.low > 0:
-        sentence = f"It loses {said}."
+        sentence = f"It loses {amount}."
     elif loss.high < 0:
         gain = DailyLoss(loss.metric, -loss.amount, -loss.high, -loss.low, *_rest(loss))
-        sentence = f"It loses nothing: it gains {loss_words(gain, currency)} beside the baseline, {when}."
+        sentence = f"It loses nothing: it gains {loss_words(gain, currency)} compared with the baseline, {when}."
     else:
-        sentence = f"Whether it loses money cannot be told: {said}."
+        sentence = f"Whether it loses money is inconclusive: {amount}."
     return sentence + _uncovered(loss)
 
 
@@ -66,11 +66,11 @@ def _rest(loss: DailyLoss) -> tuple[float, float | None, int, int]:
 
 def _uncovered(loss: DailyLoss) -> str:
     if loss.coverage is None:
-        return " Of how many predictions the outcome is known, nobody can tell."
+        return " The fraction of predictions with a known outcome is unknown."
     if loss.coverage >= 1:
         return ""
     coverage = percent(loss.coverage)
-    return f" Outcomes of {coverage} of the predictions are known; the others are taken to be like them."
+    return f" The outcomes of {coverage} of the predictions are known; the others are assumed to be like them."
 
 
 def _digits(amount: float) -> str:

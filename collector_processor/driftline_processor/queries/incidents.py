@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
+from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
@@ -26,7 +27,7 @@ from driftline_processor.present.figures import capital
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.verdicts import verdict_reason
-from driftline_processor.present.wording import duration, format_percent, printable, short
+from driftline_processor.present.wording import printable, short
 
 from .interruptions import Interruption
 from .overview import ModelView
@@ -327,10 +328,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
     for interruption in model.interruptions:
         over = interruption.until is not None
         if interruption.kind == "no_data":
-            verb = "came" if over else "has come"
-            sentence = (
-                f"No prediction {verb}, and in its usual hours it pauses for {duration(interruption.pause)} at most."
-            )
+            sentence = f"{capital(clause(fact('no_prediction', pause=interruption.pause)))}."
             end_words = "Predictions came again."
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
@@ -412,8 +410,8 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
         sla = evaluation.label_sla
         if sla is None or sla.state != "broken":
             return {}
-        within = f"at most {format_percent(sla.high)} of the outcomes arrived in time"
-        return {"outcomes": f"Outcomes are late: {within}, {format_percent(sla.coverage)} were agreed."}
+        late = clause(fact("outcomes_in_time", at_most=sla.high, agreed=sla.coverage))
+        return {"outcomes": f"Outcomes are late: {late}."}
 
     def kept(evaluation: Evaluation, _: str) -> bool:
         return evaluation.label_sla is not None and evaluation.label_sla.state == "met"

@@ -23,6 +23,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tests.integrations.quiet import QUIET
+from tests.support.facts import lacking
 from tests.support.service import Service
 
 MAPPED: dict[str, Any] = {"POST /predict": {"score": "p"}}
@@ -278,7 +279,7 @@ def test_one_application_that_has_the_route_speaks_for_all_that_the_file_maps_it
             one.uninstrument()
 
     (line,) = warned()
-    assert "fraud: no application in this process has the route 'POST /score'" in line
+    assert lacking(line, "fraud:", "'POST /score'") == []
 
 
 @pytest.mark.parametrize("on", [on_fastapi, on_flask])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from driftline_processor.config.schema import Config
 from driftline_processor.core.policy import Finding, read_condition
-from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.state import State
 from starlette.testclient import TestClient
 
@@ -72,4 +72,7 @@ def test_a_condition_compares_a_series_with_its_own_past(tmp_path: Path) -> None
     condition = read_condition("business conversion < 0.8 * average of 3")
     judged = [condition.judge(Finding(windows, at, lambda _: None, {})) for at in (2, 3)]  # type: ignore[arg-type, return-value]
     assert [one.holds for one in judged] == [None, True]
-    assert found_words(judged[1].facts) == "business conversion is 0.01, below 0.024, by the 3 windows before"
+    (compared,) = judged[1].facts
+    values = {name: compared.values[name] for name in ("signal", "side", "of", "windows")}
+    assert values == {"signal": "business conversion", "side": "below", "of": "average", "windows": 3}
+    assert (compared.values["value"], compared.values["limit"]) == (pytest.approx(0.01), pytest.approx(0.024))

@@ -20,7 +20,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
-from driftline_processor.present.sentences.drift import joint_sentence
+from driftline_processor.present.sentences.drift import column_sentence, joint_sentence
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 from driftline_processor.present.wording import iso_time
 
@@ -107,7 +107,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "detectable_change": None,
                             "alike": None,
                             "p_normal_variation": None,
-                            "sentence": "age drifts (KS 0.31, large).",
+                            "sentence": column_sentence(AGE),
                         }
                     },
                     "score": {
@@ -124,7 +124,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "detectable_change": None,
                         "alike": None,
                         "p_normal_variation": None,
-                        "sentence": "the score does not drift (KS 0.01).",
+                        "sentence": column_sentence(SCORE),
                     },
                     "class": None,
                     "multivariate": {

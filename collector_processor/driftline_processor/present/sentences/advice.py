@@ -1,4 +1,4 @@
-"""Words for advice: what to do in a few words, for the end of a sentence, and in a sentence of its own."""
+"""Words for advice: a few words for the end of a sentence, and a full sentence."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .catalogue import clause, clauses, voice_of
 
 
 class Advice(NamedTuple):
-    """What to do.
+    """A suggested action.
 
     Attributes:
-        action: In a few words, for the end of a sentence.
-        sentence: In full.
+        action: A few words, for the end of a sentence.
+        sentence: The full sentence.
     """
 
     action: str
@@ -27,7 +27,7 @@ class Advice(NamedTuple):
 
 
 def advise(fact: Fact | None) -> Advice:
-    """Return the words of advice; empty ones of none."""
+    """Return the words of advice; empty words if there is no advice."""
     if fact is None:
         return Advice("", "")
     words = ADVICE[fact.kind](**fact.values)
@@ -49,11 +49,13 @@ def _repair_service(fault: Fact) -> Advice:
 
 def _repair_columns(columns: Sequence[str], fault: Fact | None) -> Advice:
     names = _names(columns)
-    return Advice(f"repair {names}", f"Repair {names} where it is made, then judge again: {printable(clause(fault))}.")
+    source = "its source" if len(columns) == 1 else "their source"
+    sentence = f"Repair {names} at {source}, then evaluate again: {printable(clause(fault))}."
+    return Advice(f"repair {names}", sentence)
 
 
 def _repair_columns_all_the_same(columns: Sequence[str], fault: Fact) -> Advice:
-    action = f"repair {_names(columns)} all the same"
+    action = f"repair {_names(columns)} anyway"
     return Advice(action, f"R{action[1:]}: {clause(fault)}.")
 
 
@@ -67,19 +69,20 @@ def _change_version(
     name, figures = short(version, NAME) or "without a name", ""
     if challenger is not None and champion is not None:
         write = format_percent if loss == "error" else figure
-        figures = f": its {loss.replace('_', ' ')} is {write(challenger)}, {write(champion)} here"
-    return Advice(f"go over to version {name}", f"Go over to version {name}, which is better{figures}.")
+        figures = f": its {loss.replace('_', ' ')} is {write(challenger)}, and {write(champion)} here"
+    return Advice(f"switch to version {name}", f"Switch to version {name}, which is better{figures}.")
 
 
 def _retrain(since: int | None, timezone: str, of_days: bool) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    return Advice("retrain it", f"Retrain it with {rows}, and build its baseline anew.")
+    return Advice("retrain it", f"Retrain it with {rows}, and build a new baseline.")
 
 
 def _retrain_with_slice(slice: str, since: int | None, timezone: str, of_days: bool) -> Advice:
-    action = f"retrain it with more rows of {slice_words(slice)}"
+    name = slice_words(slice)
+    action = f"retrain it with more rows of {name}"
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    return Advice(action, f"R{action[1:]}, from {rows}, and do not rely on it there until then.")
+    return Advice(action, f"R{action[1:]}, from {rows}. Until then, do not rely on it for {name}.")
 
 
 def _recalibrate(roc_auc: float, baseline: float, since: int | None, timezone: str, of_days: bool) -> Advice:
@@ -91,14 +94,15 @@ def _recalibrate(roc_auc: float, baseline: float, since: int | None, timezone: s
 
 def _check_column_first(column: str, outside: float, since: int | None, timezone: str, of_days: bool) -> Advice:
     name = short(column, NAME)
-    first = f"See first whether {name} is right where it is made: {format_percent(outside)} of its"
+    first = f"First check at its source whether {name} is correct: {format_percent(outside)} of its"
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    then = f"retrain it with {rows}, and build its baseline anew."
-    return Advice(f"check {name} first", f"{first} values lie where the model learned nothing. If it is, {then}")
+    then = f"retrain the model with {rows}, and build a new baseline."
+    sentence = f"{first} values are outside the range of the baseline. If {name} is correct, {then}"
+    return Advice(f"check {name} first", sentence)
 
 
 def _check_threshold(moved: Fact) -> Advice:
-    return Advice("look at its threshold", f"Look whether its threshold still fits: {clause(moved)}.")
+    return Advice("check its threshold", f"Check whether its threshold still fits: {clause(moved)}.")
 
 
 def _wait_for_end_of_window(end: int, timezone: str) -> Advice:
@@ -113,14 +117,14 @@ def _wait_for_outcomes(immature: Sequence[Fact]) -> Advice:
 
 def _why_longer(reason: str, needed: int | None, rows: int | None) -> str:
     if reason == "too_few_days":
-        return "one with more days would be conclusive"
-    return f"about {needed:,} outcomes would be conclusive, and this one has {rows:,} rows"
+        return "a window with more days is expected to be conclusive"
+    return f"about {needed:,} outcomes are expected to be conclusive, and this window has {rows:,} rows"
 
 
 def _wait_for_longer_window(start: int, end: int, timezone: str, **why: Any) -> Advice:
     rows, ends = span_words(start, end, timezone, days=end - start >= DAY), date_words(end, timezone)
-    sentence = f"Wait for the window of {rows}: it closes on {ends}, is evaluated once its outcomes have arrived, and "
-    return Advice(f"wait for the window of {rows}, and its outcomes", f"{sentence}{_why_longer(**why)}.")
+    sentence = f"Wait for the window of {rows}: {_why_longer(**why)}. It closes on {ends}, and is evaluated when its "
+    return Advice(f"wait for the window of {rows}, and its outcomes", f"{sentence}outcomes have arrived.")
 
 
 def _evaluate_longer_window(**why: Any) -> Advice:
@@ -132,8 +136,7 @@ def _evaluate_more_rows(**why: Any) -> Advice:
 
 
 def _set_objective() -> Advice:
-    sentence = "Say what is good enough: build the baseline with actual values, or set an objective."
-    return Advice("say what is good enough", sentence)
+    return Advice("set an objective", "Set an objective, or build the baseline with actual values.")
 
 
 def _send_outcomes() -> Advice:
@@ -141,7 +144,8 @@ def _send_outcomes() -> Advice:
 
 
 def _send_outcomes_or_label(needed: int) -> Advice:
-    sentence = f"Send its outcomes, or label {needed:,} of its rows: they would show a relevant degradation."
+    enough = "enough to detect a relevant degradation, if there is one"
+    sentence = f"Send its outcomes, or label {needed:,} of its rows: these are {enough}."
     return Advice(f"send its outcomes, or label {needed:,} rows", sentence)
 
 
@@ -150,14 +154,14 @@ def _send_more_outcomes() -> Advice:
 
 
 def _label_more(more: int, needed: int) -> Advice:
-    sentence = f"Label {more:,} more of its rows: with {needed:,} the window would be conclusive."
+    sentence = f"Label {more:,} more of its rows: {needed:,} labelled rows are expected to be conclusive."
     return Advice(f"label {more:,} more rows", sentence)
 
 
 def _ignore_drift(small: bool) -> Advice:
     if small:
         return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no degradation.")
-    return Advice("nothing to do", "Ignore the drift: outcomes show no degradation. Look again when they do.")
+    return Advice("nothing to do", "Ignore the drift as long as outcomes show no degradation.")
 
 
 def _nothing_to_do() -> Advice:
@@ -166,21 +170,21 @@ def _nothing_to_do() -> Advice:
 
 def _look_again(then: Fact) -> Advice:
     advice = advise(then).sentence
-    sentence = f"Look again in the next window; if it shows the same: {advice[:1].lower()}{advice[1:]}"
-    return Advice("look again in the next window", sentence)
+    sentence = f"Check the next window; if it shows the same: {advice[:1].lower()}{advice[1:]}"
+    return Advice("check the next window", sentence)
 
 
 def _wait_for_first_window() -> Advice:
-    return Advice("wait for one", "Wait until a window closes.")
+    return Advice("wait for the first window", "Wait until the first window closes.")
 
 
 def _check_service() -> Advice:
-    sentence = "Look whether the service runs, and whether it reaches the processor."
-    return Advice("look whether its service runs", sentence)
+    sentence = "Check whether the service runs, and whether it reaches the processor."
+    return Advice("check whether its service runs", sentence)
 
 
 def _wait_or_add_processor() -> Advice:
-    sentence = "Wait until the processor has caught up; if it never does, give it more CPU, or judge fewer windows."
+    sentence = "Wait until the processor has caught up; if it never does, give it more CPU, or evaluate fewer windows."
     return Advice("wait, or give the processor more CPU", sentence)
 
 
@@ -212,4 +216,4 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "check_service": _check_service,
     "wait_or_add_processor": _wait_or_add_processor,
 }
-"""The kinds of advice, each with what says it."""
+"""Kind of advice → the maker of its words."""

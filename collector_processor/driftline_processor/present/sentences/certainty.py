@@ -1,4 +1,4 @@
-"""Words for how certain a verdict is: a sentence for each fact."""
+"""Words for the certainty of a verdict: a sentence per fact."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from .expectations import expectation_sentence
 
 
 def _from(outcomes: int, coverage: float | None) -> str:
-    share_words = "" if coverage is None or coverage > 1 else f" ({format_percent(coverage)} of the rows)"
-    return f"from {outcomes:,} outcomes{share_words}."
+    of_rows = "" if coverage is None or coverage > 1 else f", {format_percent(coverage)} of the rows"
+    return f"({outcomes:,} outcomes{of_rows})."
 
 
 @words_of("objective_certainly_met")
 def _objective_met(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: even the worst that the outcomes allow meets the objective, {_from(outcomes, coverage)}"
+    return f"Certain: even the worst value in the confidence interval meets the objective {_from(outcomes, coverage)}"
 
 
 @words_of("objective_certainly_missed")
 def _objective_missed(rows: int) -> str:
-    return f"Certain: even the best that the rows allow misses the objective, from {rows:,} rows."
+    return f"Certain: even the best value in the confidence interval misses the objective ({rows:,} rows)."
 
 
 @words_of("better_than_baseline")
 def _better(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: even the worst that the outcomes allow is better than before, {_from(outcomes, coverage)}"
+    worst = "even the worst value in the confidence interval"
+    return f"Certain: {worst} is better than in the baseline {_from(outcomes, coverage)}"
 
 
 @words_of("loss_would_show")
@@ -42,42 +43,45 @@ def _loss_would_show(metric: str, least: float | None, outcomes: int, coverage: 
         loss_words = (
             f"a {'rise' if direction(metric) < 0 else 'fall'} of {size_of_change(metric, least, None, None)} or more"
         )
-    return f"Conclusive: {loss_words} would have been detected, {_from(outcomes, coverage)}"
+    return f"Conclusive: {loss_words} would have been detected {_from(outcomes, coverage)}"
 
 
 @words_of("failures_certain")
 def _failures(metric: str, limit: float) -> str:
-    return f"Certain: even the least that the calls allow is more than {metric_value(metric, limit)}."
+    lowest = "even the lowest value in the confidence interval"
+    return f"Certain: {lowest} of the failure rate is more than {metric_value(metric, limit)}."
 
 
 @words_of("constant_certainly_better")
 def _constant(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: row by row a constant errs less, by more than chance, {_from(outcomes, coverage)}"
+    constant = "a constant prediction has a significantly lower log loss on the same rows"
+    return f"Certain: {constant} {_from(outcomes, coverage)}"
 
 
 @words_of("level_certainly_off")
 def _level(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: the outcomes rule out the fraction that it predicts, {_from(outcomes, coverage)}"
+    return f"Certain: the outcomes rule out the fraction that it predicts {_from(outcomes, coverage)}"
 
 
 @words_of("certainly_worse")
 def _worse(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: even the best that the outcomes allow is worse than before, {_from(outcomes, coverage)}"
+    best = "even the best value in the confidence interval"
+    return f"Certain: {best} is worse than in the baseline {_from(outcomes, coverage)}"
 
 
 @words_of("rise_detected")
 def _rise(outcomes: int) -> str:
-    return f"The detector of change found the rise among {outcomes:,} outcomes."
+    return f"A change detector found the rise in {outcomes:,} outcomes."
 
 
 @words_of("fault_certain")
 def _fault() -> str:
-    return "Certain: by chance, at most one in a thousand windows without a fault shows this."
+    return "Certain: at most one in a thousand windows without a fault would look like this by chance."
 
 
 @words_of("finding_certain")
 def _finding() -> str:
-    return "Certain: by chance, at most one in a thousand windows without drift shows this."
+    return "Certain: at most one in a thousand windows without drift would look like this by chance."
 
 
 @words_of("rows_counted")
@@ -87,28 +91,28 @@ def _rows_counted(expected: Expected) -> str:
 
 @words_of("estimate_assumes")
 def _estimate(inside: float | None) -> str:
-    record = "" if inside is None else f"; so far {format_percent(inside)} of such estimates held"
+    record = "" if inside is None else f"; so far, outcomes confirmed {format_percent(inside)} of such estimates"
     return f"The estimate assumes that equal rows have equal outcomes{record}."
 
 
 @words_of("drift_beyond_chance")
 def _drift(rows: int, size: str) -> str:
-    return f"Chance alone does not move {rows:,} rows that far; the drift is {size}."
+    return f"In {rows:,} rows, a shift of this size is not chance; the drift is {size}."
 
 
 @words_of("drift_with_too_few_days")
 def _drift_with_few_days() -> str:
-    return "The rows differ significantly; the baseline has too few days to show whether time alone causes this."
+    return "The rows differ significantly, but the baseline has too few days to show whether this is normal variation."
 
 
 @words_of("joint_drift_beyond_chance")
 def _joint(rows: int) -> str:
-    return f"Chance does not do this in {rows:,} rows."
+    return f"In {rows:,} rows, such a change is not chance."
 
 
 @words_of("nothing_shows_either")
 def _nothing() -> str:
-    return "Nothing here shows that it is degraded, or healthy."
+    return "The data show neither that it is healthy nor that it is degraded."
 
 
 @words_of("drift_open")
@@ -118,12 +122,13 @@ def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequen
         feature_names if len(feature_names) == 1 else [f"{len(feature_names)} features"] if feature_names else []
     )
     few = " and ".join(reason.replace("_", " ") for reason in missing)
-    return f"whether {listed([*(f'its {name}' for name in outputs), *feature_names])} drifted stays open: {few}."
+    columns = listed([*(f"its {name}" for name in outputs), *feature_names])
+    return f"it is inconclusive whether {columns} drifted: {few}."
 
 
 @words_of("to_be_confirmed")
 def _to_be_confirmed(by_one: bool) -> str:
-    return f"{'A second window has' if by_one else 'The next ones have'} to confirm it."
+    return f"{'A second window has' if by_one else 'The next windows have'} to confirm it."
 
 
 @words_of("newest_without_drift")
@@ -145,12 +150,12 @@ def _no_objective() -> str:
 
 @words_of("no_window_before")
 def _no_window_before() -> str:
-    return "No window before it has conclusive outcomes."
+    return "No earlier window has conclusive outcomes."
 
 
 @words_of("healthy_until")
 def _healthy_until(end: int, timezone: str) -> str:
-    return f"The last conclusive outcomes, up to {date_words(end, timezone)}, showed it healthy."
+    return f"The last conclusive outcomes, up to {date_words(end, timezone)}, showed that it was healthy."
 
 
 @words_of("known_until")
@@ -160,7 +165,9 @@ def _known_until(end: int, timezone: str) -> str:
 
 @words_of("newest_may_be_chance")
 def _newest_may_be_chance(shown: Fact) -> str:
-    return f"In the newest conclusive window {clause(shown)}: that may be chance, unless the next shows it."
+    return (
+        f"In the newest conclusive window, {clause(shown)}; this may be chance, unless the next window shows it, too."
+    )
 
 
 @words_of("nothing_known")
@@ -170,9 +177,9 @@ def _nothing_known() -> str:
 
 @words_of("pause_unlikely")
 def _pause_unlikely() -> str:
-    return "Its own traffic of four weeks makes so long a pause unlikely; a holiday may be one."
+    return "Its traffic of the last four weeks makes such a long pause unlikely; a holiday can explain it."
 
 
 @words_of("shown_is_old")
 def _shown_is_old() -> str:
-    return "What is shown of the model is older than its rows."
+    return "The results shown for the model do not include its newest rows yet."

@@ -1,4 +1,4 @@
-"""Words for the kind of a change, and for what shows it."""
+"""Words for the kind of a change and its evidence."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from driftline_processor.present.wording import format_percent, printable, short
 from .catalogue import clause, worded, words_of
 
 NAMED = 3
-"""Features that a sentence names."""
+"""Features that a sentence lists."""
 
-CAVEAT = "a world that changed and outcomes that are recorded in another way look identical in the data"
-OPEN = "without outcomes this cannot be distinguished from a change of what inputs mean"
+CAVEAT = "the data cannot show whether the world changed, or outcomes are recorded in another way"
+OPEN = "without outcomes, this cannot be distinguished from a change of the relation between inputs and outcomes"
 
 
 @worded
 def change_sentence(change: KindOfChange) -> str:
-    """Return the kind of a change in words, with what data alone cannot tell apart."""
+    """Return the kind of a change in words, with the alternatives that data alone cannot distinguish."""
     first = clause(next(iter(change.evidence), None))
     match change.reason:
         case "service_changed":
             return f"the service itself changed: {first}"
         case "data_faulty":
-            return f"the data are at fault: {first}"
+            return f"the data are faulty: {first}"
         case "meaning_changed":
-            return f"what inputs mean changed: {first}; {CAVEAT}"
+            return f"the relation between inputs and outcomes changed: {first}; {CAVEAT}"
         case "proportions_changed":
             rates = change.evidence[0].values
             side = "more" if rates["observed"] > rates["expected"] else "less"
-            return f"the classes come in new proportions, positives are {side} frequent: {first}"
+            return f"the proportions of the classes changed, positives are {side} frequent: {first}"
         case "proportions_changed_by_scores":
             return f"{first}; {OPEN}"
         case "inputs_moved_as_expected":
-            return f"the inputs moved, and what they mean did not: {clause(change.evidence[-1])}"
+            last = clause(change.evidence[-1])
+            return f"the inputs moved, but their relation to the outcomes did not change: {last}"
         case "inputs_or_proportions_moved":
-            return f"the inputs moved ({first}); a new share of positives explains the scores as well"
+            return f"the inputs moved ({first}); a changed fraction of positives would explain the scores as well"
         case "inputs_moved":
             return f"the inputs moved ({first})"
         case "inputs_moved_without_outcomes":
@@ -45,12 +46,13 @@ def change_sentence(change: KindOfChange) -> str:
 
 @words_of("rule_broken")
 def _rule_broken(rule: str) -> str:
-    return f"{printable(rule)} is broken"
+    return f"the objective '{printable(rule)}' is broken"
 
 
 @words_of("one_answer")
 def _one_answer(part: float) -> str:
-    return f"{format_percent(part)} of the calls got one answer, whatever the inputs, as a default would be given"
+    calls = f"{format_percent(part)} of the calls"
+    return f"{calls} got the same answer whatever the inputs were, which looks like a default value"
 
 
 @words_of("no_input_drifts")
@@ -72,17 +74,17 @@ def _output_drifts(name: str) -> str:
 
 @words_of("positive_rate")
 def _positive_rate(observed: float, expected: float) -> str:
-    return f"{format_percent(observed)} were positive where the scores let one expect {format_percent(expected)}"
+    return f"{format_percent(observed)} were positive, but {format_percent(expected)} were expected from the scores"
 
 
 @words_of("scores_of_classes_hold")
 def _scores_of_classes_hold() -> str:
-    return "the scores of each class lie as they lay"
+    return "the scores within each class are distributed as before"
 
 
 @words_of("outcomes_as_expected")
 def _outcomes_as_expected() -> str:
-    return "outcomes are as the scores let one expect"
+    return "the outcomes are as expected from the scores"
 
 
 @words_of("estimate_missed")
@@ -107,35 +109,44 @@ def _label_shift(
     quantity: str,
     known: bool,
 ) -> str:
-    """Return what explains that scores moved; ``class_name``: the class whose fraction it is, "" = the positive one."""
+    """Return the explanation of a shift of scores; ``class_name``: the class of the fraction, "" = the positive one."""
     if not known:
         return (
-            "the decisions moved; they tell classes apart too badly to say whether new shares of the classes explain it"
+            "the predicted classes moved; they separate the classes too poorly to show whether changed fractions of "
+            "the classes explain it"
         )
     moved = f"{short(features[0])} moved" if features else ""
     if quantity == "mean":
         return _target_shift(explains, moved, f"{now:.4g}", f"{low:.4g}", f"{high:.4g}", f"{was:.4g}")
     of, who = (class_name, f"rows of {class_name}") if class_name else ("positive", "positives")
     rates = (
-        f"{format_percent(now)} of the rows would be {of} (95 %: {format_percent(low)} to {format_percent(high)}), "
-        f"{format_percent(was)} in the baseline"
+        f"an estimated {format_percent(now)} of the rows are {of} (95 %: {format_percent(low)} to "
+        f"{format_percent(high)}), {format_percent(was)} in the baseline"
     )
     if explains == "labels":
         side = "more" if now > was else "less"
-        return f"{who} became {side} frequent: {rates}; scores and features moved as that says"
-    new = "new shares of the classes" if class_name else "a new share of positives"
+        return f"{who} probably became {side} frequent: {rates}; scores and features moved as expected from this"
+    changed = "changed fractions of the classes" if class_name else "a changed fraction of positives"
     if explains == "inputs":
-        what = moved or "the scores moved in another way"
-        return f"inputs explain that the scores moved: {what} more than {new} would move it"
-    return f"the scores moved; inputs explain it, and {new} as well: then {rates}"
+        return f"changed inputs explain why the scores moved: {_beyond(moved, 'the scores', changed)}"
+    return f"the scores moved, because of changed inputs or because of {changed}; in the second case, {rates}"
+
+
+def _beyond(moved: str, outputs: str, explanation: str) -> str:
+    """Return that something moved in a way that an explanation does not cover."""
+    if moved:
+        return f"{moved} more than {explanation} can explain"
+    return f"{outputs} moved in a way that {explanation} cannot explain"
 
 
 def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was: str) -> str:
     if explains == "inputs":
-        what = moved or "they moved in another way"
-        return f"inputs explain that the predictions moved: {what} more than a new target would move it"
-    means = f"the target would be {now} on average (95 %: {low} to {high}), {was} in the baseline"
-    why = "errors at the same inputs would be others, so estimates have no interval; outcomes would tell"
+        return f"changed inputs explain why the predictions moved: {_beyond(moved, 'they', 'a changed target')}"
+    mean = f"estimated mean is {now} (95 %: {low} to {high}), {was} in the baseline"
+    why = (
+        "if the target changed, errors at the same inputs changed, too, so estimates have no interval; only outcomes "
+        "can show it"
+    )
     if explains == "labels":
-        return f"predictions and features moved as a new target moves them: {means}; {why}"
-    return f"the predictions moved; inputs explain it, and a new target as well: then {means}; {why}"
+        return f"predictions and features moved as if the target changed: its {mean}; {why}"
+    return f"the predictions moved, because of changed inputs or because of a changed target, whose {mean}; {why}"

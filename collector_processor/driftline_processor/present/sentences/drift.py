@@ -1,7 +1,4 @@
-"""Words for drift: of one column, of a slice, and of all features together.
-
-Words for why two versions cannot be compared.
-"""
+"""Words for drift of one column, of a slice, and of all features together, and why versions are not comparable."""
 
 from __future__ import annotations
 
@@ -17,7 +14,12 @@ from .outcomes import unreviewed_words
 
 @words_of("tasks_differ")
 def _tasks_differ(champion: str, challenger: str) -> str:
-    return f"one is {champion or 'of no task yet'}, the other {challenger or 'of no task yet'}"
+    known = [task for task in (champion, challenger) if task]
+    if len(known) == 2:
+        return f"one is {champion}, the other {challenger}"
+    return (
+        f"one is {known[0]}, and the task of the other is not known yet" if known else "their tasks are not known yet"
+    )
 
 
 @words_of("task_not_compared")
@@ -32,26 +34,26 @@ def _version_unreviewed(version: str, predictions: Mapping[str, int]) -> str:
 
 @words_of("version_without_outcomes")
 def _version_without_outcomes(version: str) -> str:
-    return f"no outcome of version {version or 'without a name'} is known in this time"
+    return f"no outcome of {f'version {version}' if version else 'the version without a name'} is known in this period"
 
 
 @words_of("no_request_of_both")
 def _no_request_of_both() -> str:
-    return "no request that both scored has an outcome yet"
+    return "no request scored by both versions has an outcome yet"
 
 
 @words_of("no_hour_of_both")
 def _no_hour_of_both() -> str:
-    return "in no hour the outcomes of both are known"
+    return "there is no hour in which the outcomes of both versions are known"
 
 
 NAMED = 4
-"""Columns of a slice that are named, as many as its line has room for; of the others there is a number."""
+"""Columns of a slice that are listed; the others are counted."""
 
 
 @worded
 def column_sentence(column: ColumnDrift) -> str:
-    """Say the state of a column: its size and value, what the reference's own windows do, what would have been seen.
+    """Return the state of a column: size and value, variation of the reference's own windows, detectable change.
 
     Args:
         column: Drift of a feature, the score or the class.
@@ -60,76 +62,94 @@ def column_sentence(column: ColumnDrift) -> str:
     >>> methods = {"ks": MethodValue(0.41, 1e-9)}
     >>> state = "within_normal_variation"
     >>> temp = ColumnDrift("feature", "temp", state, "ks", 900, methods, size="large", alike=(7, 60))
-    >>> column_sentence(temp)
-    'temp is far from the reference (KS 0.41, large), and 7 of its own 60 windows of this length differ as much.'
+    >>> column_sentence(temp)  # doctest: +NORMALIZE_WHITESPACE
+    'temp is far from the reference (KS 0.41, large), but 7 of the 60 windows of this length in the reference differ as
+     much.'
     """
     name = column_words(column)
     return f"{name} {_SAID[column.state](column)}."
 
 
 def column_words(column: ColumnDrift) -> str:
-    """Return what a sentence calls a column: a feature by its name, the others with an article."""
+    """Return the name of a column in a sentence: a feature by its name, the others with an article."""
     return short(column.name) if column.column == "feature" else f"the {column.words}"
 
 
 def _distance(column: ColumnDrift) -> str:
-    """Return the value of the method that decides, and the size: 'KS 0.41, large'."""
+    """Return the value of the deciding method and the size: 'KS 0.41, large'."""
     method = column.methods.get(column.decided_by)
     if method is None or method.value is None:
         return column.size
     shown, value = column.decided_by, method.value
     psi = column.methods.get("psi")
-    if shown == "chi2" and psi is not None and psi.value is not None:  # chi-square grows with the rows
+    if shown == "chi2" and psi is not None and psi.value is not None:  # chi-square grows with the number of rows
         shown, value = "psi", psi.value
     return ", ".join(filter(None, [f"{METHODS[shown].symbol} {value:.3g}", column.size]))
 
 
-def _own(column: ColumnDrift) -> str:
-    """Return how many of the reference's own windows differ as much, with a comma; "" where nobody knows."""
-    if column.alike is None:
-        return ""
-    alike, windows = column.alike
-    if not alike:
-        return f", and none of its own {windows} windows of this length differs as much"
-    differ = "differs" if alike == 1 else "differ"
-    return f", and {alike} of its own {windows} windows of this length {differ} as much"
+def _similar_windows(similar: int, windows: int) -> str:
+    """Return how many windows of the reference differ as much, as a clause."""
+    count, differ = similar or "none", "differ" if similar > 1 else "differs"
+    return f"{count} of the {windows} windows of this length in the reference {differ} as much"
 
 
-def _seen(column: ColumnDrift) -> str:
+_TOO_SHORT = (
+    "the reference is too short to show whether its windows normally differ this much: "
+    "use more days of reference, or a shorter window"
+)
+
+
+def _detectable(column: ColumnDrift) -> str:
+    """Return the smallest shift that would have been detected; "" where it is not known."""
     if column.detectable_change is None:
         return ""
-    return f"a shift of {column.detectable_change:.2g} standard deviations would have been drift"
+    return f"a shift of {column.detectable_change:.2g} standard deviations or more would have been detected"
 
 
 def _drift(column: ColumnDrift) -> str:
+    drifts = f"drifts ({_distance(column)})"
     if column.reason == "too_few_days":
-        few = "the reference is too short to show whether time alone causes this"
-        return f"drifts ({_distance(column)}); {few}: use more days of reference, or a shorter window"
-    return f"drifts ({_distance(column)}){_own(column)}"
+        return f"{drifts}; {_TOO_SHORT}"
+    if column.alike is None:
+        return drifts
+    return f"{drifts}, {'although' if column.alike[0] else 'and'} {_similar_windows(*column.alike)}"
 
 
 def _within_normal_variation(column: ColumnDrift) -> str:
-    return f"is far from the reference ({_distance(column)}){_own(column)}"
+    far = f"is far from the reference ({_distance(column)})"
+    if column.alike is None:
+        return f"{far}, but within its normal variation"
+    if column.alike[0]:
+        return f"{far}, but {_similar_windows(*column.alike)}"
+    return f"{far}, but still within its normal variation, although {_similar_windows(*column.alike)}"
 
 
 def _ok(column: ColumnDrift) -> str:
-    seen = _seen(column)
-    return f"does not drift ({_distance(column)})" + (f"; {seen}" if seen else "")
+    difference = f"difference from the reference: {_distance(column)}"
+    if column.size == "large":  # what is large and certain is ok only where its effect is below this limit
+        difference += ", but below min_effect"
+    detectable = _detectable(column)
+    return f"does not drift ({difference})" + (f"; {detectable}" if detectable else "")
 
 
 def _inconclusive(column: ColumnDrift) -> str:
     if column.reason == "not_comparable":
         return "cannot be compared with the reference"
     if column.reason == "too_few_rows":
-        large = f" ({_distance(column)})" if column.size == "large" else ""
-        only = f": only {_seen(column)}" if column.detectable_change is not None else ""
-        return f"is inconclusive{large}: {column.rows:,} rows are too few{only}; use a longer window"
+        few = f"{column.rows:,} rows are too few"
+        if column.detectable_change is not None:
+            few += f" to detect a shift below {column.detectable_change:.2g} standard deviations"
+        if column.size == "large":
+            return (
+                f"is inconclusive: the difference from the reference ({_distance(column)}) may be chance, "
+                f"because {few}; use a longer window"
+            )
+        return f"is inconclusive: {few}; use a longer window"
     if column.p_normal_variation is None:
-        what = "the reference is too short to show whether time alone causes this"
-        return (
-            f"differs from the reference ({_distance(column)}); {what}: use more days of reference, or a shorter window"
-        )
-    return f"is inconclusive: its days differ so much that only {_seen(column)}; use more days of reference"
+        return f"differs from the reference ({_distance(column)}); {_TOO_SHORT}"
+    detectable = _detectable(column)
+    differ = f"its days differ so much that only {detectable}" if detectable else "its days differ too much"
+    return f"is inconclusive: {differ}; use more days of reference"
 
 
 _SAID: dict[str, Callable[[ColumnDrift], str]] = {
@@ -143,7 +163,7 @@ _SAID: dict[str, Callable[[ColumnDrift], str]] = {
 
 @worded
 def slice_sentence(slice_drift: SliceDrift) -> str:
-    """Return the summary of a slice in a few words.
+    """Return a slice in a few words.
 
     >>> slice_sentence(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
     'none of 12 features drifts'
@@ -155,7 +175,7 @@ def slice_sentence(slice_drift: SliceDrift) -> str:
     if slice_drift.state == "ok":
         return f"none of {slice_drift.evaluated} features drifts" if slice_drift.evaluated else "no drift"
     if slice_drift.compared:
-        return "the baseline does not know it"
+        return "the baseline has no such slice"
     return slice_drift.reason.replace("_", " ") or "inconclusive"
 
 
@@ -167,7 +187,7 @@ def _column_in_slice(column: ColumnDrift) -> str:
 
 @worded
 def joint_sentence(joint_drift: JointDrift) -> str:
-    """Return the sentence about the drift of all features together, by one method.
+    """Return the sentence about the joint drift of all features by one method.
 
     >>> drift = JointDrift("domain_classifier", "drift", 900, 0.62, 1e-9, 0.1, 0.5, 0.62)
     >>> joint_sentence(drift)
@@ -182,40 +202,42 @@ def _names(joint_drift: JointDrift) -> list[str]:
 
 def _classifier(joint_drift: JointDrift) -> str:
     names = _names(joint_drift)
-    most = f", most by {' and '.join(names)}" if names else ""
-    return (
-        f"a classifier distinguishes these rows from the baseline's with an AUC of {joint_drift.now or 0.5:.3f}{most}"
-    )
+    auc = f"{joint_drift.now or 0.5:.3f}"
+    return f"a classifier distinguishes these rows from the baseline's with an AUC of {auc}{_most(names)}"
 
 
 def _correlation(joint_drift: JointDrift) -> str:
-    """Return the pair that changed most, and the number of other pairs that changed."""
+    """Return the pair with the largest change, and the number of other changed pairs."""
     if not joint_drift.contributors:
         return ""
     first, second = joint_drift.contributors[0].features
     others = joint_drift.changed_pairs - 1
     more = f", and {others} more pair{'' if others == 1 else 's'} changed" if others > 0 else ""
     was, now = joint_drift.was or 0, joint_drift.now or 0
-    return f"{first} and {second} are correlated {now:+.2f}, {was:+.2f} in the baseline{more}"
+    return f"the correlation of {first} and {second} is {now:+.2f}, but was {was:+.2f} in the baseline{more}"
 
 
 def _reconstruction(joint_drift: JointDrift) -> str:
-    """Return the two errors, and the features that are reconstructed worse; else why they cannot be compared."""
+    """Return the two errors and the features that are reconstructed worse, or why they are not comparable."""
     if joint_drift.missing:
         largest, left = joint_drift.missing[0], len(joint_drift.missing) - 1
         name, was, now = largest.features[0], largest.was or 0.0, largest.now or 0.0
-        more = f", and of {left} more feature{'' if left == 1 else 's'}" if left else ""
+        more = f", and {left} more feature{' differs' if left == 1 else 's differ'} like this" if left else ""
         return (
-            f"inconclusive: {100 * now:.3g} % of the values of {name} are missing or invalid, {100 * was:.3g} % in "
-            f"the baseline{more}, and what is missing counts as the mean"
+            f"inconclusive: {100 * now:.3g} % of the values of {name} are missing or invalid ({100 * was:.3g} % in "
+            f"the baseline){more}; missing values are replaced by the mean, so the errors cannot be compared"
         )
     is_worse = (joint_drift.value or 0.0) > 0
     worse = [contributor.features[0] for contributor in joint_drift.contributors[:2] if contributor.value > 0]
-    most = f", most by {' and '.join(worse)}" if worse and is_worse else ""
     return (
-        f"the baseline's components reconstruct these rows {'worse' if is_worse else 'better'} than its own: "
-        f"the error is {joint_drift.now or 0:.3g}, {joint_drift.was or 0:.3g} in the baseline{most}"
+        f"the principal components of the baseline reconstruct these rows {'worse' if is_worse else 'better'} than "
+        f"the rows of the baseline: the error is {joint_drift.now or 0:.3g}, but {joint_drift.was or 0:.3g} in the "
+        f"baseline{_most(worse if is_worse else [])}"
     )
+
+
+def _most(names: list[str]) -> str:
+    return f"; {' and '.join(names)} contribute{'' if len(names) > 1 else 's'} most" if names else ""
 
 
 _JOINT: dict[str, Callable[[JointDrift], str]] = {

@@ -1,4 +1,4 @@
-"""Words for what a window shows for or against its model."""
+"""Words for the evidence of a window for or against its model."""
 
 from __future__ import annotations
 
@@ -34,18 +34,16 @@ def _objective_value(
 def _objective_met(
     metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool
 ) -> str:
-    return (
-        f"its {_objective_value(metric, value, low, high, of_change=of_change)} meets the objective {printable(rule)}"
-    )
+    value_words = _objective_value(metric, value, low, high, of_change=of_change)
+    return f"its {value_words} meets the objective '{printable(rule)}'"
 
 
 @words_of("objective_missed")
 def _objective_missed(
     metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool
 ) -> str:
-    return (
-        f"its {_objective_value(metric, value, low, high, of_change=of_change)} misses the objective {printable(rule)}"
-    )
+    value_words = _objective_value(metric, value, low, high, of_change=of_change)
+    return f"its {value_words} misses the objective '{printable(rule)}'"
 
 
 @words_of("objectives_met")
@@ -64,7 +62,7 @@ def _no_worse(metric: str, value: float | None, baseline: float | None, better: 
 def _worse_than_constant(value: float, low: float | None, high: float | None, constant: float) -> str:
     interval = interval_of_value("log_loss", low, high)
     own_loss = f"its log loss of {metric_value('log_loss', value)}{interval}"
-    return f"{own_loss} is worse than a constant's {metric_value('log_loss', constant)}"
+    return f"{own_loss} is worse than the {metric_value('log_loss', constant)} of a constant prediction"
 
 
 @words_of("level_of_scores")
@@ -77,8 +75,9 @@ def _level_of_scores(
     constant_is_better: bool,
 ) -> str:
     interval = "" if low is None or high is None else f" ({percents(low, high)})"
-    says = f"it says {format_percent(predicted)} {short(positive_class, NAME)}, {format_percent(actual)} were{interval}"
-    return says + (", and a constant would do better" if constant_is_better else "")
+    predicts = f"it predicts {format_percent(predicted)} {short(positive_class, NAME)}"
+    level = f"{predicts}, but {format_percent(actual)} were{interval}"
+    return level + (", worse than a constant prediction" if constant_is_better else "")
 
 
 @words_of("metric_moved")
@@ -108,7 +107,7 @@ def _errors_rose(metric: str, before: float, after: float) -> str:
 @words_of("expectation_broken")
 def _expectation_broken(expected: Expected) -> str:
     feature_words = f" of {short(expected.feature, NAME)}" if expected.feature else ""
-    return f"the expectation {printable(expected.rule)}{feature_words} is broken"
+    return f"the expectation '{printable(expected.rule)}'{feature_words} is broken"
 
 
 @words_of("column_moved")
@@ -124,7 +123,7 @@ def _output_moved(column: str, name: str) -> str:
 @words_of("relation_changed")
 def _relation_changed(features: Sequence[str]) -> str:
     names = " and ".join(short(name, NAME) for name in features)
-    return f"the features no longer go together as they did{f', {names} least' if names else ''}"
+    return f"the relations between the features changed{f', most those of {names}' if names else ''}"
 
 
 @words_of("inputs_look_as_before")
@@ -184,14 +183,15 @@ def _comparison_inconclusive(
     baseline: float | None,
 ) -> tuple[str, ...]:
     few = {
-        "too_few_rows": f"its {outcomes:,} outcomes are too few to",
-        "too_few_days": "its days differ too much to",
-    }.get(reason, "its outcomes do not")
+        "too_few_rows": f"its {outcomes:,} outcomes are too few",
+        "too_few_days": "its days differ too much",
+    }.get(reason)
+    show, short_form = (f"{few} to show", few) if few else ("its outcomes do not show", "its outcomes are inconclusive")
     own_metric = f"its {metric_words(metric)}"
     if value is not None:
         own_metric += f" of {metric_value(metric, value)}{interval_of_value(metric, low, high)}"
     than = "the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
-    return f"{few} tell whether {own_metric} is worse than {than}", f"{few} tell"
+    return f"{show} whether {own_metric} is worse than {than}", short_form
 
 
 @words_of("no_objective")
@@ -211,12 +211,12 @@ def _and_inconclusive(reason: Fact) -> tuple[str, ...]:
 
 @words_of("no_window_closed")
 def _no_window_closed() -> str:
-    return "no window of it has closed yet"
+    return "no window has closed yet"
 
 
 @words_of("no_prediction")
 def _no_prediction(pause: int) -> str:
-    return f"no prediction arrived, and in its regular hours it pauses for {duration(pause)} at most"
+    return f"no prediction arrived, and in its regular hours, it pauses for at most {duration(pause)}"
 
 
 @words_of("windows_wait")

@@ -1,4 +1,4 @@
-"""Words for what an expectation measured in a window."""
+"""Words for the measurement of an expectation in a window."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _FRACTION = {
     "missing": "of values are missing",
     "unique": "of values are different",
     "duplicates": "of rows repeat another row in full",
-    "type": "of values have this type",
-    "range": "of values lie within",
-    "values": "of values are among these",
-    "not_values": "of values are none of these",
-    "length": "of values have such a length",
-    "pattern": "of values match",
+    "type": "of values have the expected type",
+    "range": "of values are within the limits",
+    "values": "of values are among the allowed values",
+    "not_values": "of values are none of the forbidden values",
+    "length": "of values have an allowed length",
+    "pattern": "of values match the pattern",
 }
-"""Kind of a rule → what the fraction is of."""
+"""Kind of a rule → the whole of its fraction."""
 
 _UNKNOWN = {
     "no_value": "there is no value",
     "no_row": "there is no row",
     "no_whole_rows": "whole rows are not available",
-    "no_times": "it is open, or its rows have no time",
+    "no_times": "the window is open, or its rows have no time",
     "no_feature": "it is not a feature; values of ids and times are not checked",
     "values_not_stored": "single values are not stored",
     "one_value": "one value has no standard deviation",
@@ -32,13 +32,13 @@ _UNKNOWN = {
     "not_counted": "its rows were not counted for this rule",
     "not_counted_without_baseline": "its rows were not counted for this rule, and no baseline has the feature",
 }
-"""Reason → why nothing is known."""
+"""Reason → why the value is unknown."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 def expectation_sentence(expected: Expected) -> str:
-    """Return what an expectation measured, after the name of its feature.
+    """Return the measurement of an expectation after the name of its feature.
 
     >>> from driftline_processor.core.facts import fact
     >>> share = fact("fraction_of_values", rule="missing", low=0.2, high=0.2)
@@ -80,9 +80,15 @@ def _moment_of_values(moment: str, value: float) -> str:
 
 @words_of("end_of_values")
 def _end_of_values(end: str, rows: float, outside: float, within: float, low: float | None, high: float | None) -> str:
-    least, most = ("anything" if number is None else f"{number:g}" for number in (low, high))
-    beyond, inside = (f"below {least}", f"up to {most}") if end == "min" else (f"above {most}", f"from {least} on")
-    return f"{outside:.0f} of {rows:.0f} values are {beyond}, {within:.0f} {inside}"
+    beyond, limit = ("below", "at most") if end == "min" else ("above", "at least")
+    far, near = (low, high) if end == "min" else (high, low)
+    parts = [] if far is None else [f"{_are(outside)} {beyond} {far:g}"]
+    parts += [] if near is None else [f"{_are(within)} {limit} {near:g}"]
+    return f"of {rows:.0f} values, {' and '.join(parts)}"
+
+
+def _are(values: float) -> str:
+    return f"{values:.0f} {'is' if round(values) == 1 else 'are'}"
 
 
 @words_of("measurement_unknown")

@@ -1,4 +1,4 @@
-"""Words for faults of the data: for a list of findings, and as a clause of a verdict."""
+"""Words for faults of the data: in a list of findings, and as a clause of a verdict."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def finding_sentence(finding: Finding) -> str:
 
 
 def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
-    """Return a finding as a clause that names its features where a sentence expects them.
+    """Return a finding as a clause that contains the names of its features.
 
     Args:
         finding: A fault of the data.
-        numbers: Whether what was, and how much is out of range, follows in brackets.
+        numbers: Whether the old value or the fraction out of range follows in brackets.
 
     >>> fault_clause(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0))
-    '90 % of values are missing in age (was 2 %)'
+    '90 % of values in age are missing (was 2 %)'
     >>> fault_clause(Finding("out_of_range", ("temp",), "critical", 0.0024, 1.0, 0.0, 12.92, 55.04, "above"))
     'temp left its normal range (100 % above 55, at most 0.24 % before)'
     """
@@ -50,9 +50,8 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
         if not numbers:
             return f"{names} left its normal range"
         return f"{names} left its normal range ({share} {_place(finding, figure)}, {before} before)"
-    text, more = _fault(finding)
-    more = more if numbers or not more.startswith(" (") else ""
-    return f"{text} in {names}{more}" if names else f"{text}{more}"
+    text, more = _fault(finding, f" in {names}" if names else "")
+    return f"{text}{more}" if numbers or not more.startswith(" (") else text
 
 
 @words_of("finding")
@@ -66,7 +65,7 @@ def _named_finding(**values: Any) -> str:
 
 
 def factor_words(factor: float) -> str:
-    """Return how many times another value a value is.
+    """Return a ratio in words.
 
     >>> factor_words(1000.0), factor_words(0.01), factor_words(1 / 60)
     ('1,000 times', 'a hundredth of', '1/60 of')
@@ -85,16 +84,16 @@ def _absence(finding: Finding, names: str) -> str:
     return f"{names} never arrived (before, {format_percent(finding.was or 0.0)} of its values were missing{similar})"
 
 
-def _fault(finding: Finding) -> tuple[str, str]:
-    """Return what is so, and in brackets what was."""
+def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
+    """Return the fault and, in brackets, the value before it; ``place``: the columns, such as " in age"."""
     now, was = finding.now or 0.0, finding.was or 0.0
     share, before = format_percent(now), f" (was {format_percent(was)})"
-    values = "lengths (L2 norm)" if finding.lengths else "values"
+    values = f"{'lengths (L2 norm)' if finding.lengths else 'values'}{place}"
     match finding.check:
         case "missing":
-            return _missing(now, was)
+            return _missing(now, was, place)
         case "constant":
-            return _constant(finding, was)
+            return _constant(finding, was, place)
         case "duplicates":
             return f"{share} of rows repeat another row of the window in full", f" (expected: {format_percent(was)})"
         case "stale":
@@ -102,10 +101,10 @@ def _fault(finding: Finding) -> tuple[str, str]:
                 f" (expected: {format_percent(was)}; stale?)"
             )
         case "swapped":
-            return f"{share} of values stand in each other's column", " (swapped?)"
+            return f"{share} of values{place} are in the other column", " (swapped?)"
         case "unit_change":
             times = " or ".join(factor_words(factor) for factor in finding.factors)
-            values_words = "values other than 0" if finding.without_zero else "values"
+            values_words = f"values{place} other than 0" if finding.without_zero else f"values{place}"
             return f"{share} of {values_words} are {times} what they were", " (unit change?)"
         case "type_change":
             given = {
@@ -116,7 +115,7 @@ def _fault(finding: Finding) -> tuple[str, str]:
             return f"{share} of {values} are {given[finding.given]}", before
         case "unseen":
             new = "were never seen in the baseline"
-            new = new if finding.numbers else "are categories that the baseline did not have, or only in a few rows"
+            new = new if finding.numbers else "are categories that the baseline did not have, or had in only a few rows"
             return f"{share} of {values} {new}", before
         case "out_of_range":
             return _out_of_range(finding, values)
@@ -124,45 +123,45 @@ def _fault(finding: Finding) -> tuple[str, str]:
             return f"{share} of {values} are reported by the check {check!r}", before
 
 
-def _missing(now: float, was: float) -> tuple[str, str]:
+def _missing(now: float, was: float, place: str) -> tuple[str, str]:
     if now > was:
-        return f"{format_percent(now)} of values are missing", f" (was {format_percent(was)})"
+        return f"{format_percent(now)} of values{place} are missing", f" (was {format_percent(was)})"
     if was == 1.0:
         presence = f"{format_percent(1 - now)} of rows have a value" if now else "every row has a value"
-        return f"{presence}, in the baseline none has", ": nothing to compare them with"
-    few = f"only {format_percent(now)} of values are" if now else "no value is"
-    return f"{few} missing", f" (was {format_percent(was)}; are they filled in?)"
+        return f"{presence}{place}, but no row of the baseline has", ": there is nothing to compare them with"
+    few = f"only {format_percent(now)} of values{place} are" if now else f"no value{place} is"
+    return f"{few} missing", f" (was {format_percent(was)}; are missing values now replaced by a default?)"
 
 
-def _constant(finding: Finding, was: float) -> tuple[str, str]:
-    before = f" (in the baseline {format_percent(was)} "
+def _constant(finding: Finding, was: float, place: str) -> tuple[str, str]:
+    every, before = f"every value{place} is", f" (in the baseline, {format_percent(was)} were)"
     if finding.category is not None:
-        return f"every value is {short(finding.category)!r}", f"{before}were)"
+        return f"{every} {short(finding.category)!r}", before
     if finding.low is None or finding.high is None:
-        return "every value is the same", f"{before}were)"
+        return f"{every} the same", before
     if finding.low == finding.high:
-        return f"every value is {format_value(finding.low)}", f"{before}were)"
-    return f"every value lies between {format_value(finding.low)} and {format_value(finding.high)}", f"{before}did)"
+        return f"{every} {format_value(finding.low)}", before
+    return f"{every} between {format_value(finding.low)} and {format_value(finding.high)}", before
 
 
 def _out_of_range(finding: Finding, values: str) -> tuple[str, str]:
     if finding.low is None or finding.high is None:
         parts = []
         if finding.infinite:
-            parts.append(f"{format_percent(finding.infinite)} of {values} are infinite (in the baseline none was)")
+            parts.append(f"{format_percent(finding.infinite)} of {values} are infinite (none was in the baseline)")
         if finding.far:
-            share_words = format_percent(finding.far) + ("" if parts else f" of {values} are")
-            parts.append(f"{share_words} more than a million times the largest in the baseline")
-        return ", ".join(parts), ""
-    infinite = f", {format_percent(finding.infinite)} are infinite" if finding.infinite else ""
-    before = f"lay {_usual(finding, format_value)}" if finding.side else "did"
-    text = f"{format_percent(finding.now or 0.0)} of {values} lie {_place(finding, format_value)}{infinite}"
+            share_words = format_percent(finding.far) + ("" if parts else f" of {values}")
+            parts.append(f"{share_words} are more than a million times as large as the largest in the baseline")
+        return ", and ".join(parts), ""
+    infinite = f", and {format_percent(finding.infinite)} are infinite" if finding.infinite else ""
+    before = f"were {_usual(finding, format_value)}" if finding.side else "were"
+    text = f"{format_percent(finding.now or 0.0)} of {values} are {_place(finding, format_value)}{infinite}"
     return text, f" (before, {format_percent(finding.was or 0.0)} {before})"
 
 
 def _usual(finding: Finding, write: Callable[[float], str]) -> str:
     low, high = write(finding.low or 0.0), write(finding.high or 0.0)
-    return f"outside {low} to {high}" if low != high else f"off {low}"
+    return f"outside {low} to {high}" if low != high else f"different from {low}"
 
 
 def _place(finding: Finding, write: Callable[[float], str]) -> str:

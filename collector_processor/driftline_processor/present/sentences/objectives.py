@@ -1,7 +1,4 @@
-"""Words for what came of an objective: the value with its interval, and what keeps it open.
-
-Words for calls that fail or last longer.
-"""
+"""Words for the result of an objective and its remarks, and for failed or slow calls."""
 
 from __future__ import annotations
 
@@ -21,17 +18,19 @@ _SLOW = {"latency_p95": "one call in twenty", "latency_p50": "half of the calls"
 def failure_clause(
     metric: str, value: float, low: float | None, high: float | None, usual: float | None, calls: int, error: str
 ) -> str:
-    """Return what is wrong with the calls of a window, and what was usual before."""
+    """Return the failures or the latency of a window's calls, and the normal value before."""
     measured, ends = measured_text(metric, value), measured_ends(metric, low, high)
-    before = "" if usual is None else f"; in no window before more than {measured_text(metric, usual)}"
+    highest = "" if usual is None else f"at most {measured_text(metric, usual)}"
     if metric != ERROR_RATE:
+        before = f"; in earlier windows, this time was {highest}" if highest else ""
         return f"{_SLOW[metric]} took longer than {measured} ({ends}){before}"
     by = f", most of them with {error}" if error else ""
-    return f"{measured} of {calls:,} calls failed ({ends}){by}{f'{before} did' if before else ''}"
+    before = f"; in earlier windows, {highest} failed" if highest else ""
+    return f"{measured} of {calls:,} calls failed ({ends}){by}{before}"
 
 
 def objective_sentence(state: ObjectiveState) -> str:
-    """Return what came of an objective in a window; "" if nothing is known of it.
+    """Return the result of an objective in a window; "" if nothing is known.
 
     >>> objective_sentence(ObjectiveState("recall", "recall >= 0.9", "met", 0.95, 0.92, 0.97, 900))
     '0.95 (0.92 to 0.97) on 900 rows'
@@ -50,7 +49,7 @@ def _measured(state: ObjectiveState, value: float) -> str:
 
 @worded
 def overdue(state: ObjectiveState) -> str:
-    """Return the sentence about an objective that is inconclusive for too long; "" for any other.
+    """Return the sentence about an objective that is inconclusive for too long; "" for others.
 
     >>> overdue(ObjectiveState("recall", "recall >= 0.9", "inconclusive", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
     'inconclusive in 7 windows in a row: too few rows are reviewed, about 260 rows in a window would be enough'
@@ -67,7 +66,7 @@ def overdue(state: ObjectiveState) -> str:
 
 
 def about_rows(rows: int) -> str:
-    """Return so many rows in words, in two digits: they are an estimate.
+    """Return an estimated number of rows in words with two digits.
 
     >>> about_rows(1421), about_rows(78)
     ('about 1,400 rows', 'about 78 rows')
@@ -83,7 +82,9 @@ def _window_open() -> str:
 
 @words_of("rows_decide")
 def _rows_decide(needed: int | None) -> str:
-    return f"{about_rows(needed)} would be enough" if needed else "it is too close for any number of rows"
+    if needed:
+        return f"{about_rows(needed)} would be enough"
+    return "the value is so close to the limit that no number of rows would be enough"
 
 
 @words_of("more_days_decide")
@@ -93,7 +94,7 @@ def _more_days_decide() -> str:
 
 @words_of("interval_unknown")
 def _interval_unknown() -> str:
-    return "it has no interval"
+    return "the value has no confidence interval"
 
 
 @words_of("no_row_reviewed")
@@ -114,7 +115,7 @@ def _baseline_lacks(metric: str, lacking: str) -> str:
         case "metric":
             return f"the baseline does not contain {metric}"
         case "decisions":
-            return f"the baseline contains {metric} for some decisions only"
+            return f"the baseline contains {metric} for only some predicted classes"
         case "rows":
             return f"the baseline has too few rows for an interval of its {metric}"
         case _:
@@ -141,8 +142,8 @@ def _slice_folded(slice: str, key: str, most: int, other: str) -> str:
 
 @words_of("no_period_ended")
 def _no_period_ended(of_calls: bool) -> str:
-    which = "with calls has ended" if of_calls else "has ended and passed its outcome delay"
-    return f"no such period {which}, or its minutes are no longer stored"
+    which = "with calls has ended" if of_calls else "has ended with its outcome delay over"
+    return f"no period of the objective {which}, or the data of the period are already deleted"
 
 
 @words_of("no_slice_with_rows")
@@ -160,5 +161,7 @@ def _few_predictions_reviewed(rows: int, predictions: int, needed: int) -> str:
 @words_of("slices_of_key")
 def _slices_of_key(key: str, states: Mapping[str, int], few: int, min_rows: int) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in states.items() if count)
-    left = f"; {few} with fewer than {min_rows:,} rows {'is' if few == 1 else 'are'} left out" if few else ""
-    return f"of {sum(states.values())} by {key}: {counts}{left}"
+    more = f"{few} more slice{' is' if few == 1 else 's are'} left out"
+    left = f"; {more}, with fewer than {min_rows:,} rows" if few else ""
+    total = sum(states.values())
+    return f"of {total} slice{'' if total == 1 else 's'} by {key}: {counts}{left}"

@@ -1,4 +1,4 @@
-"""Words for outcomes: fast and slow ones, decisions that nobody reviewed, and rows on which the model does worse."""
+"""Words for outcomes: fast and slow ones, decisions without review, and slices with worse performance."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from driftline_processor.present.wording import duration
 from .catalogue import clause, clauses, voice_of, worded, words_of
 
 NAMED = 3
-"""Decisions that are named."""
+"""Decisions that are listed."""
 
 _WITHIN = {"<1h": "within an hour", "<1d": "within a day", "<7d": "within 7 days", "<30d": "within 30 days"}
 
 _FAST_AND_SLOW = {
-    "actual_rate": "outcomes that came {within} are positive in {fast}, later ones in {slow}",
-    "error_rate": "the model is wrong on {fast} of the outcomes that came {within}, on {slow} of later ones",
-    "mean_actual": "outcomes that came {within} are {fast} on average, later ones {slow}",
-    "mae": "the mean absolute error of outcomes that came {within} is {fast}, of later ones {slow}",
+    "actual_rate": "{fast} of the outcomes that came {within} are positive, but {slow} of later ones",
+    "error_rate": "the model is wrong on {fast} of the outcomes that came {within}, but on {slow} of later ones",
+    "mean_actual": "outcomes that came {within} are {fast} on average, but later ones {slow}",
+    "mae": "the mean absolute error is {fast} for outcomes that came {within}, but {slow} for later ones",
 }
 
 _LOSS = {
@@ -31,10 +31,10 @@ _LOSS = {
 
 
 def fast_labels_sentence(fast_labels: FastLabels) -> str:
-    """Return the comparison of fast outcomes with slow ones in words.
+    """Return the comparison of fast and slow outcomes.
 
-    >>> fast_labels_sentence(FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001)).split(":")[0]
-    'outcomes that came within a day are positive in 12 %, later ones in 31 %'
+    >>> fast_labels_sentence(FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001)).split(";")[0]
+    '12 % of the outcomes that came within a day are positive, but 31 % of later ones'
     """
     return clause(fast_labels.fact)
 
@@ -50,11 +50,11 @@ def _fast_labels(**values: Any) -> str:
         f"{100 * value:.3g} %" if in_percent else f"{value:.4g}" for value in (fast_labels.fast, fast_labels.slow)
     )
     comparison = _FAST_AND_SLOW[fast_labels.metric].format(within=within, fast=fast, slow=slow)
-    return f"{comparison}: performance while some are missing is that of the fast ones"
+    return f"{comparison}; until the later ones arrive, the performance describes only the early ones"
 
 
 def immature_words(evaluation: Evaluation) -> str:
-    """Return why the performance of a window does not count yet; "" if it counts."""
+    """Return why the performance of a window is not final; "" if it is."""
     return "; ".join(clauses(evaluation.immature))
 
 
@@ -79,30 +79,31 @@ def _decisions_unreviewed(predictions: Mapping[str, int]) -> str:
 
 
 def unreviewed_words(predictions: Mapping[str, int]) -> str:
-    """Return the names of decisions without outcomes, those with most predictions first.
+    """Return the decisions without outcomes, those with most predictions first.
 
     >>> unreviewed_words({"0": 9500})
     'none of the 9,500 rows that were predicted 0 has an outcome'
     """
     most = sorted(predictions, key=lambda name: (-predictions[name], name))
     rows = [f"none of the {predictions[name]:,} rows that were predicted {name}" for name in most[:NAMED]]
-    more = f", and so with {len(most) - NAMED} more classes" if len(most) > NAMED else ""
+    left = len(most) - NAMED
+    more = f"; the same is true of {left} more class{'' if left == 1 else 'es'}" if left > 0 else ""
     return f"{', '.join(rows)} has an outcome{more}"
 
 
 def review_advice(evaluation: Evaluation) -> str:
-    """Return what decisions without outcomes mean, and what to do; "" if some rows of every decision were reviewed."""
+    """Return the effect of decisions without outcomes and the advice; "" if every decision has outcomes."""
     if not evaluation.unreviewed:
         return ""
     return voice_of(
-        f"{capital(unreviewed_words(evaluation.unreviewed))}: precision is known, and nothing that needs them. "
+        f"{capital(unreviewed_words(evaluation.unreviewed))}: only metrics that do not need these rows are known. "
         "Review some of these rows, each with the weight 1 / the probability with which it was chosen."
     )
 
 
 @worded
 def weak_slice_sentence(weak_slice: WeakSlice) -> str:
-    """Return a weak slice in words: its loss with the interval, and the loss elsewhere."""
+    """Return a weak slice: its loss with the interval, and the loss elsewhere."""
     template, plain = _LOSS[weak_slice.by]
     value, low, high = template.format(weak_slice.value), plain.format(weak_slice.low), plain.format(weak_slice.high)
     elsewhere = plain.format(weak_slice.rest)

@@ -1,4 +1,4 @@
-"""Words for what a policy found in a window, and for how often it raises a false alarm."""
+"""Words for a policy's finding in a window and for its rate of false alarms."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from .verdict import verdict_sentence
 
 
 def found_words(facts: Iterable[Fact]) -> str:
-    """Return what was found as one clause."""
+    """Return the finding as one clause."""
     return "; ".join(clauses(facts))
 
 
 @worded
 def quiet_sentence(quiet: QuietTime) -> str:
-    """Return how many false alarms a month are to be expected."""
+    """Return the expected number of false alarms per month."""
     rate = quiet.a_month
     if quiet.circular:
         return (
-            "cannot be estimated from these windows: the verdict itself decides which of them are quiet; "
-            "if nothing was "
-            "wrong in these rows, add --quiet"
+            "cannot be estimated from these windows: the quiet ones are chosen by the verdict, which is also the "
+            "condition of this policy; if you know that nothing was wrong in these rows, add --quiet"
         )
     if rate is None and quiet.untold:
         why = f"; {found_words(quiet.why)}" if quiet.why else ""
@@ -37,7 +36,7 @@ def quiet_sentence(quiet: QuietTime) -> str:
             "cannot be estimated: outcomes confirm no window as healthy; if you know that nothing was wrong, "
             "add --quiet"
         )
-    # 30: one false alarm a month may well not be among so few days: it is not in 37 % of such histories
+    # 30: with one false alarm per month, 37 % of such short histories contain none
     few = f"; the history is short, {quiet.days:.3g} quiet days" if quiet.days < 30 else ""
     if not quiet.fired:
         return f"at most {rate.high:.2g} a month: it never fired in {quiet.days:.3g} quiet days{few}"
@@ -49,15 +48,15 @@ def quiet_sentence(quiet: QuietTime) -> str:
 
 
 ENDINGS: Mapping[str, str] = {
-    "revised": "Outcomes or rows that arrived later no longer show it",
+    "revised": "With outcomes or rows that arrived later, the condition is no longer true",
     "unwatched": "It is no longer evaluated: its policy or its model was removed",
     "replaced": "Another version has taken over",
 }
-"""How an alert ended otherwise than by what its windows show, in words."""
+"""Kind of an alert's end that is not due to its windows → words."""
 
 
 def ending_words(ending: str) -> str:
-    """Return how an alert ended, in words."""
+    """Return the end of an alert in words."""
     return voice_of(ENDINGS[ending])
 
 
@@ -102,15 +101,16 @@ def _signal_compared(
     windows: int,
     is_fraction: bool,
 ) -> str:
-    del signal_column  # for code that decides: the name of the signal has it
+    del signal_column  # for code only: the name of the signal contains it
 
     def write(number: float) -> str:
         return format_percent(number, 3) if is_fraction else format_value(number)
 
-    before = {"": "", "baseline": ", by the baseline", "last week": ", by the week before"}
+    sources = {"": "", "baseline": "the baseline", "last week": "the week before"}
+    source = sources.get(of, f"the {windows} windows before")
     interval = "" if low is None or high is None else f" ({write(low)} to {write(high)})"
-    by = before.get(of, f", by the {windows} windows before")
-    return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{by}"
+    from_source = f", the limit from {source}" if source else ""
+    return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{from_source}"
 
 
 @words_of("drift_evaluated")
@@ -194,19 +194,19 @@ def _groups_compared(
     if apart is None:
         return words
     rate, lowest, group, highest, other = apart
-    ends = f"{format_percent(lowest, 3)} of {short(group, 40)} and {format_percent(highest, 3)} of {short(other, 40)}"
-    return f"{words}: {rate.replace('_', ' ')} {ends}"
+    ends = f"{format_percent(lowest, 3)} for {short(group, 40)} and {format_percent(highest, 3)} for {short(other, 40)}"
+    return f"{words}: {rate.replace('_', ' ')} is {ends}"
 
 
 @words_of("outcome_agreement_unknown")
 def _outcome_agreement_unknown() -> str:
-    return "the agreement of reviewers is inconclusive"
+    return "it is inconclusive whether enough outcomes arrived in time"
 
 
 @words_of("outcomes_in_time")
 def _outcomes_in_time(at_most: float, agreed: float) -> str:
     within = f"at most {format_percent(at_most)} of the outcomes arrived in time"
-    return f"{within}, {format_percent(agreed)} were agreed"
+    return f"{within}, but the agreed minimum is {format_percent(agreed)}"
 
 
 @words_of("no_grave_fault")
@@ -221,6 +221,6 @@ def _burn_rate_unknown(signal: str, window: str) -> str:
 
 @words_of("budget_spent")
 def _budget_spent(signal: str, rule: str, short_rate: float, long_rate: float, short: str, long: str) -> str:
-    del signal  # for code that decides: the rule has it
+    del signal  # for code only: the rule contains it
     words = f"the error budget of {rule} is spent {short_rate:.3g} times too fast over {short}"
     return f"{words} and {long_rate:.3g} times over {long}"

@@ -1,4 +1,4 @@
-"""Words for what a window was compared with, if that is not the baseline as it is."""
+"""Words for the reference of a window if it is not the plain baseline."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from driftline_processor.present.dates import date_words
 from .catalogue import clauses, words_of
 
 _SEASONS: Mapping[str, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
+_BY_SEASON: Mapping[str, str] = {"hour": "by hour", "weekday": "by weekday", "hour_of_week": "by hour of the week"}
 _REPEATS: Mapping[str, str] = {
     "hour": "the reference repeats every day",
     "weekday": "the reference repeats every week",
@@ -19,11 +20,11 @@ _REPEATS: Mapping[str, str] = {
 
 
 def compared_words(notes: Iterable[Fact]) -> str:
-    """Return what a window was compared with; "" for the baseline as it is.
+    """Return the reference of a window; "" for the plain baseline.
 
     >>> from driftline_processor.core.facts import fact
     >>> compared_words([fact("own_last_rows", last="30d", without="", rows=9_000), fact("slices_at_season")])
-    'its own last 30d, 9,000 rows; slices with their own rows at these hours, as far as all rows tell'
+    'its own last 30d, 9,000 rows; each slice with its own rows, adjusted for the cycle of all rows'
     """
     notes = [*notes]
     of_slices = [note for note in notes if note.kind == "slices_at_season"]
@@ -46,18 +47,19 @@ def _own_first_rows(covered: int, rows: int, until: int, shift: float) -> str:
 
 @words_of("baseline_decided_again")
 def _baseline_decided_again(threshold: float, baseline_threshold: float) -> str:
-    rows = f"its rows decided at {threshold:g} as these are, not at {baseline_threshold:g}"
-    return f"the baseline, {rows}; its predicted classes are not compared"
+    at = f"at the threshold {threshold:g}, as these rows are, instead of {baseline_threshold:g}"
+    return f"the baseline, its rows decided {at}; predicted classes are not compared"
 
 
 @words_of("baseline_without_decisions")
 def _baseline_without_decisions(baseline_threshold: float, threshold: float, decided_there: bool) -> str:
-    rows = f"at {threshold:g}" if decided_there else f"neither there nor at {threshold:g}"
-    return f"the baseline without its decisions, made at {baseline_threshold:g}: these rows were decided {rows}"
+    rows = f"{threshold:g}" if decided_there else f"neither {baseline_threshold:g} nor {threshold:g}"
+    own = f"because its threshold was {baseline_threshold:g}"
+    return f"the baseline without its predicted classes, {own}, and the threshold of these rows is {rows}"
 
 
 def _last_rows(last: str, without: str) -> str:
-    return f"its own last {last}" + (f" without {without}" if without else "")
+    return f"its own last {last}" + (f" except the latest {without}" if without else "")
 
 
 @words_of("own_last_rows")
@@ -67,30 +69,30 @@ def _own_last_rows(last: str, without: str, rows: int) -> str:
 
 @words_of("last_rows_too_few")
 def _last_rows_too_few(last: str, without: str, rows: int, periods: int, of: int, unit: str) -> str:
-    units = "days" if unit == "1d" else f"stretches of {unit}"
-    return f"the baseline, since {_last_rows(last, without)} has only {rows:,} rows in {periods} of {of} {units}"
+    held = f"on {periods} of {of} days" if unit == "1d" else f"in {periods} of {of} periods of {unit}"
+    return f"the baseline, because {_last_rows(last, without)} have only {rows:,} rows, {held}"
 
 
 @words_of("same_season")
 def _same_season(season: str, thin: int, repeats: str | None) -> str:
     several = f"{thin} of them have" if thin > 1 else "one of them has"
-    few = f" ({several} few rows in the baseline, and the neighbouring ones count, too)" if thin else ""
+    few = f" ({several} few rows in the baseline, so neighbouring ones are used, too)" if thin else ""
     return f"the same {_SEASONS[season]}{few}" + ("" if repeats is None else f": {_REPEATS[repeats]}")
 
 
 @words_of("slices_at_season")
 def _slices_at_season() -> str:
-    return "slices with their own rows at these hours, as far as all rows tell"
+    return "each slice with its own rows, adjusted for the cycle of all rows"
 
 
 @words_of("seasons_unknown")
 def _seasons_unknown(season: str) -> str:
-    return f"all of the baseline: it does not know its {_SEASONS[season]}"
+    return f"all of the baseline: its rows are not counted {_BY_SEASON[season]}"
 
 
 @words_of("seasons_seen_once")
 def _seasons_seen_once(season: str) -> str:
-    return f"all of the baseline: it has seen less than two {'days' if season == 'hour' else 'weeks'}"
+    return f"all of the baseline: it covers less than two {'days' if season == 'hour' else 'weeks'}"
 
 
 @words_of("no_row_with_time")
@@ -101,6 +103,6 @@ def _no_row_with_time() -> str:
 @words_of("repeats_unknown")
 def _repeats_unknown(season: str | None, least: int) -> str:
     if season is None:
-        return "all of the reference: its rows have no times, so how its hours and days differ is not known"
+        return "all of the reference: its rows have no times, so it is not known whether its hours or days differ"
     length = f"{least} {'days' if season == 'hour' else 'weeks'}"
-    return f"all of the reference: of less than {length} it cannot tell whether its {_SEASONS[season]} differ"
+    return f"all of the reference: it covers less than {length}, too few to show whether its {_SEASONS[season]} differ"

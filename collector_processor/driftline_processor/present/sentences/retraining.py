@@ -1,4 +1,4 @@
-"""Words for whether retraining pays: the answer in one sentence, and what it is based on."""
+"""Words for the value of retraining: the answer in one sentence, and its reasons."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from driftline_processor.core.retraining import LossChange, RetrainAnswer, RetrainQuestion
 from driftline_processor.core.retraining.decision import RetrainCost
+from driftline_processor.present.figures import listed
 from driftline_processor.present.wording import format_percent, format_value, short
 
 from .catalogue import clause, voice_of, worded, words_of
 
 _FACTORS = {
-    "value": "what a unit of the loss costs (value)",
+    "value": "what one unit of the metric costs (value)",
     "predictions": "how many predictions the horizon has (predictions)",
     "cost": "what retraining costs (cost, a price sheet, or a recorded training run)",
 }
@@ -25,19 +26,20 @@ def retraining_sentence(answer: RetrainAnswer) -> str:
         return f"{whether}: {clause(answer.reason)}."
     cost = answer.question.cost or RetrainCost(0.0)
     price, gain = _money(cost.amount, cost.currency), _money(answer.gain or 0.0, cost.currency)
-    ends = f"{_money(answer.gain_low or 0.0, '')} to {_money(answer.gain_high or 0.0, cost.currency)}"
+    low, high = _money(answer.gain_low or 0.0, ""), _money(answer.gain_high or 0.0, cost.currency)
     over = f"over {format_value(answer.question.horizon)} days"
     if answer.answer == "retrain":
-        return f"Retrain: it is expected to bring {gain} {over} ({ends}) and costs {price}."
+        return f"Retrain: it is expected to bring {gain} {over} ({low} to {high}) and costs {price}."
     if answer.answer == "wait":
-        return f"Wait: retraining is expected to bring {gain} {over} ({ends}) and costs {price}."
+        return f"Wait: retraining is expected to bring {gain} {over} ({low} to {high}) and costs {price}."
     return (
-        f"It is inconclusive so far whether retraining pays: it would bring between {ends} {over}, and costs {price}."
+        f"It is inconclusive so far whether retraining pays: it would bring between {low} and {high} {over}, and costs "
+        f"{price}."
     )
 
 
 def retraining_reasons(answer: RetrainAnswer) -> list[str]:
-    """Return what the answer is based on, a clause each."""
+    """Return the reasons of the answer, a clause each."""
     if answer.question.loss is None:
         return [clause(answer.reason)]
     return [voice_of(reason) for reason in _reasons(answer, answer.question.loss)]
@@ -55,35 +57,36 @@ def _reasons(answer: RetrainAnswer, loss: LossChange) -> Iterator[str]:
     )
     yield from _factors(answer, answer.question)
     if answer.pays_from is not None and answer.pays_from > 1:
-        yield "it would not pay either if it took back all of the worsening"
+        yield "retraining would not pay even if it recovered all of the degradation"
     elif answer.pays_from is not None:
-        yield f"it could pay if it took back {format_percent(answer.pays_from)} of the worsening or more"
+        yield f"retraining could pay if it recovered {format_percent(answer.pays_from)} of the degradation or more"
 
 
 def _outcomes_needed(needed: int | None, outcomes: int) -> str:
     if needed is None:
         why = "gain and cost are too close, or the baseline's own value is too uncertain"
         return f"no number of outcomes of one window would be enough: {why}"
-    return f"a window of {needed:,} outcomes would be enough, {needed - outcomes:,} more than it has"
+    return f"a window of {needed:,} outcomes would be enough, {needed - outcomes:,} more than this window has"
 
 
 def _factors(answer: RetrainAnswer, question: RetrainQuestion) -> Iterator[str]:
     if question.value_per_unit is not None:
-        yield f"a unit of it costs {format_value(question.value_per_unit)} per prediction"
+        unit = "each unit" if question.loss is None else f"each unit of {_metric_words(question.loss.metric)}"
+        yield f"{unit} costs {format_value(question.value_per_unit)} per prediction"
     if question.predictions is not None:
         yield f"{question.predictions:,.0f} predictions are expected in {format_value(question.horizon)} days"
-    recovered = f"retraining takes back {format_percent(answer.recovered.value)} of the worsening"
+    recovered = f"{format_percent(answer.recovered.value)} of the degradation"
     if question.share is not None:
-        yield f"{recovered}, as was said"
+        yield f"retraining recovers {recovered}, as specified"
     elif answer.recovered.runs:
-        yield f"{recovered}: {_median(answer.recovered.runs, 'past retraining')}"
+        yield f"retraining recovers {recovered}, {_median(answer.recovered.runs, 'past retraining')}"
     else:
-        yield f"{recovered}: assumed, none is known"
+        yield f"retraining is assumed to recover {recovered}, because no past retraining shows how much it recovers"
     if question.cost is not None:
         cost = question.cost
-        source = {"given": "as was said", "price sheet": "by the price sheet"}
+        source = {"given": "as specified", "price sheet": "according to the price sheet"}
         by = source.get(cost.source) or _median(cost.runs, "past run")
-        yield f"retraining costs {_money(cost.amount, cost.currency)}: {by}"
+        yield f"retraining costs {_money(cost.amount, cost.currency)}, {by}"
 
 
 def _median(runs: int, name: str) -> str:
@@ -131,7 +134,7 @@ def _no_window_compared() -> str:
 
 @words_of("loss_not_worse")
 def _loss_not_worse(metric: str) -> str:
-    return f"{_metric_words(metric)} is significantly not worse than the baseline's, so there is nothing to recover"
+    return f"{_metric_words(metric)} is not worse than the baseline's, so there is nothing to recover"
 
 
 @words_of("retraining_does_not_help")
@@ -143,7 +146,7 @@ def _retraining_does_not_help(change: str) -> str:
 
 @words_of("factors_lacking")
 def _factors_lacking(names: Sequence[str]) -> str:
-    return f"missing: {' and '.join(_FACTORS[name] for name in names)}"
+    return f"missing: {listed([_FACTORS[name] for name in names])}"
 
 
 @words_of("factors_too_large")
@@ -153,27 +156,27 @@ def _factors_too_large() -> str:
 
 @words_of("run_failed")
 def _run_failed(error: str) -> str:
-    return f"it failed: {error}"
+    return f"the run failed: {error}"
 
 
 @words_of("no_outcomes_after_run")
 def _no_outcomes_after_run() -> str:
-    return "no window of its version has outcomes yet"
+    return "no window after the run has outcomes yet"
 
 
 @words_of("no_outcomes_before_run")
 def _no_outcomes_before_run() -> str:
-    return "no window before it has outcomes"
+    return "no window before the run has outcomes"
 
 
 @words_of("no_baseline_outcomes_before_run")
 def _no_baseline_outcomes_before_run() -> str:
-    return "the baseline before it has no outcomes"
+    return "before the run, the baseline had no outcomes"
 
 
 @words_of("not_worse_before_run")
 def _not_worse_before_run() -> str:
-    return "the model before it was not significantly worse than its baseline"
+    return "before the run, the model was not significantly worse than its baseline"
 
 
 @words_of("no_outcomes_yet")

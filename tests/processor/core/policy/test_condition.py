@@ -197,7 +197,7 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
     ]
     assert told == [
         "accuracy is 80 % (78 % to 82 %), below 85 %",
-        "accuracy is 80 % (78 % to 82 %), above 78 %, by the baseline",
+        "accuracy is 80 % (78 % to 82 %), above 78 %, the limit from the baseline",
     ]
 
 
@@ -296,14 +296,14 @@ APART = "equal_opportunity_difference of gender > 10 %"
         (
             {"F": (600, 1_000), "M": (900, 1_000)},
             True,
-            "equal opportunity difference of gender is 30 % (24.1 % to 35.7 %), above 10 %: true positive rate 60 % of "
-            "F and 90 % of M",
+            "equal opportunity difference of gender is 30 % (24.1 % to 35.7 %), above 10 %: true positive rate is 60 % "
+            "for F and 90 % for M",
         ),
         (
             {"F": (8_970, 10_000), "M": (9_000, 10_000)},
             False,
-            "equal opportunity difference of gender is 0.3 % (0 % to 1.65 %), at most 10 %: true positive rate 89.7 % "
-            "of F and 90 % of M",
+            "equal opportunity difference of gender is 0.3 % (0 % to 1.65 %), at most 10 %: true positive rate is "
+            "89.7 % for F and 90 % for M",
         ),
         (
             {"F": (18, 31), "M": (900, 1_000)},

@@ -97,7 +97,8 @@ def test_a_model_that_was_at_risk_is_found_though_its_windows_are_quiet_again() 
     [fired] = found.firings
     assert (fired.since, fired.fired, fired.until) == (JULY + 3 * DAY, JULY + 5 * DAY, JULY + 7 * DAY)
     assert found.quiet.a_month is None
-    assert "the verdict itself decides" in quiet_sentence(found.quiet)
+    assert found.quiet.circular
+    assert "--quiet" in quiet_sentence(found.quiet)
 
 
 def test_a_wrong_model_whose_outcomes_stop_stays_wrong() -> None:

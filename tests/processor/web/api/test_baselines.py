@@ -14,7 +14,9 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.cli.commands import app as commands
 from driftline_processor.config.schema import load
+from driftline_processor.core.facts import fact
 from driftline_processor.ingest.transaction import Request
+from driftline_processor.present.sentences import clause
 from driftline_processor.state import State
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -24,7 +26,7 @@ from tests.support.serve import serve
 from tests.support.state_rows import MIDNIGHT, MINUTE, predictions_by_minute
 
 ROWS = 400
-UNDATED = "all of the reference: its rows have no times, so how its hours and days differ is not known"
+UNDATED = clause(fact("repeats_unknown", season=None, least=0))
 
 
 def baseline(model: str = "churn", version: str = "v1", shift: float = 0.0) -> Baseline:
