@@ -69,7 +69,7 @@ def count_messages(body: bytes, most: int, columns: bool = True) -> int:
     ``columns``: whether field 7 is the bytes of a column, which must not be parsed. In metrics it is a sum, or the
     attributes of a point.
 
-    >>> count_messages(b"\\x0a\\x00" * 500_000, 1_000_000)
+    >>> count_messages(b"\x0a\x00" * 500_000, 1_000_000)
     500000
     """
     counted, waiting = 0, [(body, 0)]

@@ -244,9 +244,7 @@ class _Attribute(_Slot):
         self.key, self.cells, self.recorded, self.new = key, cells, recorded, new
 
     def claim(self, reader: RowReader, where: Where, kind: Any) -> None:
-        """Set the kinds of rows; rows that have a value already are left to the general path, where the last value
-        counts.
-        """
+        """Set the kinds of rows; rows that have a value already are left to the general path."""
         if self.cells is not None:
             if not self.new:
                 reader.give_up(where, self.cells.kind[where] != ABSENT)

@@ -72,7 +72,7 @@ def check_pattern(pattern: str) -> None:
 def find_pattern(pattern: str, texts: Sequence[str]) -> NDArray[np.bool_]:
     r"""Return True for texts that contain a match of a regular expression, as by ``re.search``: bool (n,).
 
-    Differs from ``re`` in two respects: a word boundary (``\\b``) uses only letters and digits of ASCII, and if case is
+    Differs from ``re`` in two respects: a word boundary (``\b``) uses only letters and digits of ASCII, and if case is
     ignored, letters of ASCII only match letters of ASCII.
 
     >>> find_pattern("^(a+)+$", ["aaa", "a" * 1000 + "!"]).tolist()
