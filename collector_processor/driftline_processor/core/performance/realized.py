@@ -88,7 +88,15 @@ def from_rows(
     them now. Metrics from sums equal those of a pane; metrics of the score order use all scores, R² uses deviations.
     """
     if pane is None:
-        pane = fold_outcomes(task, scores, predicted, actual, weight, relevance, value)
+        pane = fold_outcomes(
+            task=task,
+            scores=scores,
+            predicted=predicted,
+            actual=actual,
+            weight=weight,
+            relevance=relevance,
+            value=value,
+        )
     there = scores is not None and len(scores) > 0
     usable = None if weight is None else usable_weight(weight)
     ranked, order = None, None
