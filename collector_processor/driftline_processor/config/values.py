@@ -239,7 +239,9 @@ def _trace_url(value: object) -> object:
                 f"'{value:.120}' contains {{{name}}}, which is not a placeholder; use {{trace_id}} or {{span_id}}"
             )
         if form or conversion:
-            raise ValueError(f"'{value:.120}' has a format inside the braces of {{{name}}}; use only {{{name}}}")
+            raise ValueError(
+                f"'{value:.120}' has more than the name inside the braces of {{{name}}}; use only {{{name}}}"
+            )
     if "trace_id" not in {name for _, name, _, _ in parts}:
         raise ValueError(f"'{value:.120}' has no {{trace_id}}; use for example '{_TRACE_EXAMPLE}'")
     if "{" in _check_url(value, _TRACE_EXAMPLE):
@@ -266,12 +268,6 @@ def _check_url(value: str, example: str) -> str:
             "remove the user name"
         )
     return host
-
-
-def _confidence(value: object) -> object:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 < value < 1:
-        raise ValueError(f"'{value}' is not a confidence; use a number between 0 and 1, such as 0.002")
-    return value
 
 
 def one_or_several(value: object) -> object:
@@ -333,4 +329,3 @@ Share = Annotated[float, Field(ge=0, le=1), Form("number from 0 to 1")]
 Between = Annotated[float, Field(gt=0, lt=1), Form("number between 0 and 1")]
 Levels = Annotated[tuple[float, ...], BeforeValidator(_levels), Form("list of number")]
 Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True), Form("whole number")]
-Confidence = Annotated[float, BeforeValidator(_confidence), Form("number between 0 and 1")]

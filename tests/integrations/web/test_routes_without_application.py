@@ -27,7 +27,7 @@ from tests.support.service import Service
 
 MAPPED: dict[str, Any] = {"POST /predict": {"score": "p"}}
 FIX = (
-    "in the route, use the method and the path that clients call, including prefixes and mounts, such as "
+    "write the route as the method and the path that clients call, including prefixes and mounts, such as "
     "'POST /v1/predict'"
 )
 SILENT = (
@@ -103,7 +103,7 @@ def test_a_route_that_is_like_none_is_named_alone(service: Service, warned: Call
 
     ask(app)
 
-    assert warned() == [SILENT + "there is no similar route: " + FIX]
+    assert warned() == [SILENT + "there is no similar route; " + FIX]
 
 
 def test_the_right_path_with_another_method_is_the_nearest(service: Service, warned: Callable[[], list[str]]) -> None:

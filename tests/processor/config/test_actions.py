@@ -90,7 +90,11 @@ def problems(folder: Path, text: str) -> list[str]:
             'url: https://h/, body: {a: "{model.x}"}',
             "actions.http/a.body: '{model.x...' has more than a name",
         ),
-        ("http/a", "url: https://h/, attach: report, method: GET", "attach: a GET has no body; set method: POST"),
+        (
+            "http/a",
+            "url: https://h/, attach: report, method: GET",
+            "attach: needs a request with a body, but GET has none; set method: POST",
+        ),
         ("http/a", "url: https://h/, attach: report, headers: {Content-Type: x}", "headers.Content-Type: is set by"),
         ("cloudevents/a", "mode: binary", "actions.cloudevents/a.url: set either url, or brokers and topic"),
         ("cloudevents/a", f"{KAFKA}, url: https://h/", "actions.cloudevents/a.url: set either url, or brokers and"),

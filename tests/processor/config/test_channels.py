@@ -149,10 +149,10 @@ def test_keys_that_do_not_go_together_are_an_error_at_start(keys: dict[str, Any]
     [
         ({"digest": "5h"}, "'5h' does not divide a day into equal parts; use 24h, 12h, or 'daily at 09:00'"),
         ({"digest": "daily at 25:00"}, "'25:00' is not a time of day; use HH:MM, for example 09:00"),
-        ({"quiet": {"from": "22:00"}}, "must have both from and to, as in {from: 22:00, to: 07:00}"),
+        ({"quiet": {"from": "22:00"}}, "must have both 'from' and 'to', as in {from: 22:00, to: 07:00}"),
         (
             {"quiet": {"from": "7:00", "to": "07:00"}},
-            "from and to are the same time; change one of them, or remove the key",
+            "'from' and 'to' are the same time; change one of them, or remove the key",
         ),
         (
             {"quiet": {"from": "22:00", "to": "07:00", "exept": []}},

@@ -590,7 +590,7 @@ def test_an_objective_of_a_slice_is_read_in_either_form_and_its_key_is_cut_by(tm
         ),
         (
             "limits: {request_bytes: 1MiB}",
-            "limits.request_bytes: is less than 32MiB, which one request of 20MiB needs; use more",
+            "limits.request_bytes: is less than 32MiB, the memory that one request of 20MiB needs; use 32MiB or more",
         ),
         (
             "allowed_hosts: ['http://drift.example.com']",
@@ -672,7 +672,7 @@ def test_links_are_as_they_are_written(tmp_path: Path) -> None:
         ),
         (
             "trace_url: 'http://localhost:16686/{trace_id!r}'",
-            "trace_url: 'http://localhost:16686/{trace_id!r}' has a format inside the braces of {trace_id}; "
+            "trace_url: 'http://localhost:16686/{trace_id!r}' has more than the name inside the braces of {trace_id}; "
             "use only {trace_id}",
         ),
         (

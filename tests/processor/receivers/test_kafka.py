@@ -229,7 +229,7 @@ def test_what_the_file_says_reaches_the_client(open_state: Open) -> None:
         ("kafka/a: {brokers: 'b:1', topics: t, format: xml}", "receivers.kafka/a.format: 'xml' is not allowed; use"),
         (
             "kafka/a: {brokers: 'b:1', topics: t, signal: logs}",
-            "receivers.kafka/a.signal: json contains outcomes; remove the key",
+            "receivers.kafka/a.signal: applies only to OTLP formats, not to json",
         ),
         (
             "kafka/a: {brokers: 'b:1', topics: t, format: otlp_json, model: m}",

@@ -120,7 +120,7 @@ class ParsedDocument(Struct):
 
     Attributes:
         more: How many other rows cannot be used.
-        without_model: How many rows cannot be used because no model is named.
+        without_model: How many rows cannot be used because the model is missing.
     """
 
     rows: OutcomeRows

@@ -245,7 +245,7 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
         ),
         ("verdict is degrade", "'degrade' is not a state of a verdict; did you mean 'degraded'?"),
         ("burn rate of 'mae <= 3' > 2 over 1h and 1d", "'mae <= 3' has no error budget"),
-        ("burn rate of 'precision >= 0.9' > 2 over 1d and 1h", "the shorter window comes first"),
+        ("burn rate of 'precision >= 0.9' > 2 over 1d and 1h", "the longer window must be first"),
         (
             "predictions < 3 in country=NL",
             "'predictions' is computed for all rows, not for 'country=NL'; remove the slice",
