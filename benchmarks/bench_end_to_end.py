@@ -135,7 +135,7 @@ def columns(of: int, rows: int, first: int) -> list[bytes]:
 
 def storing(pipe: Connection) -> None:
     """Serve as ``driftline up`` does, without joining and evaluating."""
-    with patch.object(State, "start", State.start_storing):
+    with patch.object(State, "_join", lambda _: False), patch.object(State, "_evaluate", lambda _: False):
         ours(pipe)
 
 

@@ -132,7 +132,8 @@ def traffic(target: Any, *arguments: object, models: int, seconds: float, featur
 
 def behind(client: httpx.Client, pages: str) -> list[str]:
     """Return the rows that evaluations of each length lack, in words."""
-    document = client.get(f"http://{pages}/api/v1/models", params={"limit": 200}).json()
+    while not (document := client.get(f"http://{pages}/api/v1/models", params={"limit": 200}).json())["models"]:
+        time.sleep(0.1)  # the first snapshot with models is published after a second
     said = [f"hint: {hint}" for hint in document["hints"]]
     for name in LENGTHS:
         lack = [model["rows"] - sum(model["windows"][name]["rows"]) for model in document["models"]]

@@ -16,7 +16,8 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from driftline.tables.timestamps import HOUR, UnknownSeasonality
-from driftline_processor.core.drift.slices import drift_with_slices
+from driftline_processor.core.drift.rule import Rules
+from driftline_processor.core.drift.slices import SlicedWindow, drift_of_windows
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, by_season, same_seasons
 
@@ -132,7 +133,7 @@ def _by_hour(world: SlicedHours) -> Callable[[int, Random], Figures]:
         alarms = found = unsure = 0
         for _ in range(windows):
             pane, slices, against = next(drawn)
-            judged = drift_with_slices(pane, against, slices, span=HOUR, seasonal=True)
+            (judged,) = drift_of_windows([SlicedWindow(pane, against, slices, Rules(), HOUR, seasonal=True)])
             features = [*judged.whole.features.values()]
             features += [column for one in judged.slices.values() for column in one.features.values()]
             alarms += any(one.state == "drift" for one in features)
@@ -152,7 +153,7 @@ def _measured(world: Sliced) -> Callable[[int, Random], Figures]:
         alarms = whole = found = 0
         for _ in range(windows):
             all_rows, slices, against = next(drawn)
-            judged = drift_with_slices(all_rows, against, slices)
+            (judged,) = drift_of_windows([SlicedWindow(all_rows, against, slices, Rules())])
             drifted = {name for name, one in judged.slices.items() if one.state == "drift"}
             shown = any(one.state == "drift" for one in judged.whole.features.values())
             whole += shown

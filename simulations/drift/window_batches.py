@@ -15,7 +15,7 @@ from driftline.tables.table import F64, I64
 from driftline_processor.core.drift.dependence import of_clusters, student_p_value
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.chi2 import chi2
-from driftline_processor.core.drift.methods.ks import ks_effect, ks_p_value
+from driftline_processor.core.drift.methods.ks import ks_effect
 from driftline_processor.core.drift.methods.method import Counts
 from driftline_processor.core.drift.methods.psi import psi, psi_excess
 from driftline_processor.core.drift.p_values import benjamini_hochberg
@@ -97,7 +97,9 @@ EFFECTS: dict[str, Callable[[Counts], F64]] = {
 def most_p(counts: Counts, method: str) -> F64:
     """Return what p-values are at most: the limit errs to the large side, and one rare bin suffices."""
     if method == "ks":
-        return ks_p_value(np.abs(counts.distances).max(axis=-1), counts.n, counts.m)
+        root = np.sqrt(counts.n * counts.m / (counts.n + counts.m))
+        limit: F64 = kolmogorov(root * np.abs(counts.distances).max(axis=-1))
+        return limit
     return counts.coarse.p_rare
 
 

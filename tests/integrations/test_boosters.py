@@ -95,7 +95,7 @@ def test_the_codes_of_a_booster_stand_for_the_models_classes(service: Service, k
         expected = scores if positive == "stays" else 1.0 - scores
         assert table.scores is not None
         assert table.scores[:, 0].tolist() == expected.tolist()
-    with pytest.raises(ValueError, match=r"churn has 3 classes, but its estimator has 2"):
+    with pytest.raises(ValueError, match="3 classes"):
         service.model(task="", classes=("a", "b", "c")).instrument(make())
 
 

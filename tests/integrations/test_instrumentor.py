@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.facts import lacking
 from tests.support.receiver import Receiver
 
 from .process import run, tables
@@ -48,7 +49,4 @@ def test_an_application_and_an_estimator_are_recorded_without_the_package(receiv
     said = " ".join(run(script, receiver))
 
     assert {table.key.model: len(table) for table in tables(receiver)} == {"churn": 1, "named": 1}
-    assert said == (
-        "FastAPIInstrumentor instruments a whole process with a package that is not installed: "
-        "pip install opentelemetry-instrumentation; or instrument one object: Model(...).instrument(object)"
-    )
+    assert lacking(said, "FastAPIInstrumentor") == []

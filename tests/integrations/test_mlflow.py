@@ -114,7 +114,7 @@ def test_a_flavour_that_says_no_task_is_told_what_to_say(service: Service, tmp_p
     mlflow.pyfunc.save_model(tmp_path / "own", python_model=Own(), **PLAIN)
     loaded = mlflow.pyfunc.load_model(str(tmp_path / "own"))
 
-    with pytest.raises(TypeError, match="the task of an MLflow model of this flavor is unknown; set the task"):
+    with pytest.raises(TypeError, match=r"MLflow.*unknown"):
         service.model(task="").instrument(loaded)
 
 

@@ -97,9 +97,7 @@ def test_a_logged_baseline_is_read_by_its_address(tmp_path: Path) -> None:
     result = run("evaluate", tmp_path / "week.csv", "--baseline", address)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.count("no drift") == 4, "two features, the score and the predicted class"
-    with pytest.raises(
-        ValueError, match=r"there is no active run for the baseline; call this inside mlflow\.start_run"
-    ):
+    with pytest.raises(ValueError, match=r"mlflow\.start_run"):
         log_baseline(baseline)
 
 

@@ -11,6 +11,7 @@ import pytest
 from driftline.capture.prediction import current
 from driftline.tables.column_codec import strings
 
+from tests.support.facts import lacking
 from tests.support.onnx_graphs import network, session_of
 from tests.support.service import Service
 
@@ -184,7 +185,5 @@ def test_a_session_whose_model_the_file_leaves_out_is_not_recorded(
     with caplog.at_level(logging.WARNING, "driftline"):
         converted().run(None, {"x": X})
 
-    assert caplog.messages == [
-        "driftline: a model of onnxruntime is not recorded: it may be [models.graph] of driftline.toml, "
-        "which is left out"
-    ]
+    assert len(caplog.messages) == 1
+    assert lacking(caplog.messages[0], "[models.graph]", "driftline.toml") == []

@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.integrations.quiet import QUIET
+from tests.support.facts import lacking
 from tests.support.service import Service
 
 X = np.array([[0.0], [1.0], [2.0], [3.0]])
@@ -160,10 +161,7 @@ def test_a_model_of_a_library_that_is_withheld_is_said_so_and_answers(
     caplog.set_level(logging.WARNING, "driftline")
 
     assert library._place(Somebodys()) is None
-    assert caplog.messages[-1] == (
-        f"driftline: a model of somebodys is not recorded: it may be [models.churn] of {path}, "
-        "which is skipped because of its errors"
-    )
+    assert lacking(caplog.messages[-1], "[models.churn]", f"{path}") == []
 
 
 class Somebodys:

@@ -21,6 +21,7 @@ import wrapt
 from driftline.capture.prediction import current
 from driftline.tables.column_codec import strings
 
+from tests.support.facts import lacking
 from tests.support.service import Service
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
@@ -315,7 +316,7 @@ def test_exporting_and_tracing_are_no_predictions(service: Service, net: Any) ->
 
 def test_script_modules_are_decorated(service: Service) -> None:
     scripted = torch.jit.script(torch.nn.Sequential(torch.nn.Softmax(-1)).eval())
-    with pytest.raises(TypeError, match="RecursiveScriptModule does not support hooks; decorate the function"):
+    with pytest.raises(TypeError, match="RecursiveScriptModule"):
         service.model().instrument(scripted)
 
     @service.model().predict
@@ -340,7 +341,7 @@ def test_features_are_what_somebody_makes_of_the_arguments(service: Service) -> 
     net = service.model().instrument(Net().eval(), features=lambda x: {"sum": float(x.sum())})
     net(X[:1])
     assert service.attributes()["driftline.feature.value.sum"] == 0.0
-    with pytest.raises(TypeError, match=r"Net\.forward has no argument 'y'; it has x, fail"):
+    with pytest.raises(TypeError, match=r"Net\.forward.*'y'.*x, fail"):
         service.model().instrument(Net(), features="y")
 
 
@@ -437,6 +438,5 @@ def test_networks_of_an_older_torch_are_left_alone_with_a_line_that_says_so(
     TorchInstrumentor().uninstrument()
 
     assert made is plain
-    assert caplog.messages == [
-        f"driftline: churn is not recorded: torch {version('torch')} is installed, but torch >= 99 is required"
-    ]
+    assert len(caplog.messages) == 1
+    assert lacking(caplog.messages[0], f"{version('torch')}", "99") == []

@@ -16,6 +16,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+from tests.support.facts import lacking
+
 from .peers import Driftline, eventually, get, post, prometheus
 from .rows import predict, tracer
 
@@ -88,4 +90,4 @@ def test_a_processor_that_is_away_fires(major: int, tmp_path: Path) -> None:
     program = of_debian() if major == 2 else None
     with prometheus(tmp_path, "127.0.0.1:1", program) as url:
         found = eventually(partial(firing, url), lambda alerts: {"DriftlineDown", "DriftlineAbsent"} <= alerts.keys())
-    assert found["DriftlineDown"]["annotations"]["summary"] == "Driftline at 127.0.0.1:1 does not answer"
+    assert lacking(found["DriftlineDown"]["annotations"]["summary"], "127.0.0.1:1") == []

@@ -40,6 +40,14 @@ def model(windows: Sequence[Evaluation], name: str = "late", verdict: Verdict | 
     return ModelView(key, Task("binary"), windows=of_name, verdict=told, **keys)
 
 
+def headline(message: Message) -> str:
+    """Return what a message is about: its kind, the model, the state or the policy, since and until when."""
+    facts = message.facts
+    place = "/".join(name for name in (facts["model"], facts["environment"]) if name)
+    times = (facts[name].removesuffix("T00:00:00Z") for name in ("since", "until") if facts[name])
+    return " ".join((facts["kind"], place, facts["state"] or facts["policy"], *times))
+
+
 class Watched:
     """A watch, with what it has told.
 
@@ -103,9 +111,9 @@ class Watched:
         came = [Delivery(one, self.clock.now, "delivered", reference=reference) for one in taken]
         self.look_again(*models, deliveries=came)
 
-    def titles(self, *models: ModelView) -> list[str]:
-        """Look, and return the titles of what is told."""
-        return [str(one.facts["title"]) for one in self.look(*models)]
+    def headlines(self, *models: ModelView) -> list[str]:
+        """Look, and return what each message that is sent is about."""
+        return [headline(message) for message in self.look(*models)]
 
     def close(self) -> None:
         """Close the store."""

@@ -13,6 +13,7 @@ import pytest
 from driftline.semconv import attributes as a
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.support.facts import lacking
 from tests.support.processes import addresses, has_rows, post_until_taken, process
 
 pytestmark = pytest.mark.heavy
@@ -64,15 +65,13 @@ def test_with_a_backlog_it_ends_in_time_and_keeps_what_it_acknowledged(tmp_path:
         child.send_signal(signal.SIGTERM)
         _, err = child.communicate(timeout=60)
         assert child.returncode == 128 + signal.SIGTERM
-        assert "a second signal (SIGTERM): stopping immediately; all acknowledged data is on disk" in err
+        assert lacking(err, "SIGTERM") == []
     with process(tmp_path, "shutdown: {timeout: 15s}\n") as child:
         _, web = addresses(child)
         assert has_rows(web, REQUESTS * ROWS)
         assert child.stderr is not None
         child.send_signal(signal.SIGHUP)
-        assert child.stderr.readline() == (
-            "driftline: SIGHUP has no effect: the configuration is read only at the start; restart to reload it\n"
-        )
+        assert lacking(child.stderr.readline(), "SIGHUP") == []
         assert rows(web) == REQUESTS * ROWS
         child.send_signal(signal.SIGTERM)
         _, err = child.communicate(timeout=60)

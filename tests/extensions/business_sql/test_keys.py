@@ -10,6 +10,8 @@ from driftline_extensions.business_sql import keys as sql_queries
 from driftline_extensions.business_sql.keys import place_of, secrets_of
 from driftline_processor.config.schema import load, validate_file
 
+from tests.support.facts import lacking
+
 QUERY = "SELECT day AS time, sum(amount) AS value FROM orders WHERE day >= :since GROUP BY day"
 
 
@@ -111,16 +113,16 @@ def test_without_sqlalchemy_the_extra_is_named(tmp_path: Path, monkeypatch: pyte
     (problem,) = [
         *map(str, validate_file(write(tmp_path, f'{{url: "postgresql+psycopg://db/shop", query: "{QUERY}"}}')))
     ]
-    assert problem.endswith('which is not installed; pip install "driftline[sql]"')
+    assert lacking(problem, '"driftline[sql]"') == []
     assert [*map(str, validate_file(write(tmp_path, f'{{url: "sqlite:///shop.db", query: "{QUERY}"}}')))] == []
 
 
 def test_with_sqlalchemy_the_driver_that_is_missing_is_named(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     (problem,) = [*map(str, validate_file(write(tmp_path, f'{{url: "mysql+mysqldb://db/shop", query: "{QUERY}"}}')))]
-    assert problem == "business.revenue.sql.url: the driver of mysql is not installed; pip install MySQLdb"
+    assert lacking(problem, "business.revenue.sql.url:", "MySQLdb") == []
     (problem,) = [*map(str, validate_file(write(tmp_path, f'{{url: "postgress://db/shop", query: "{QUERY}"}}')))]
-    assert problem.endswith("'postgress' is not an installed type of database; did you mean 'postgresql'?")
+    assert lacking(problem, "'postgress'", "'postgresql'") == []
 
 
 @pytest.mark.parametrize(

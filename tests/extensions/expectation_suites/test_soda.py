@@ -109,7 +109,7 @@ def test_checks_of_other_datasets_and_parts_are_not_taken_for_all_rows() -> None
     with pytest.raises(ValueError, match=r"^has checks for orders, customers; choose one dataset with --dataset"):
         read_checks(two)
     assert read_checks(two, "customers").rows == {"rows": [8, None]}
-    with pytest.raises(ValueError, match="has no checks for 'x', only for orders, customers"):
+    with pytest.raises(ValueError, match=r"'x'.*orders, customers"):
         read_checks(two, "x")
 
 

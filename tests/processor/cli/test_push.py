@@ -28,6 +28,7 @@ from driftline_processor.cli.outcome_upload import (
 from driftline_processor.readers.errors import BadInput
 from typer.testing import CliRunner
 
+from tests.support.facts import lacking
 from tests.support.serve import serve
 from tests.support.state_fixtures import StateWithRoutes
 from tests.support.state_rows import HOUR, NOON, Clock, predictions
@@ -83,7 +84,8 @@ def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
     heard: list[str] = []
     pushed = upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, heard.append, quietly, rows=10)
     assert pushed == UploadResult(accepted=25)
-    assert heard == [f"{path}: columns that are not sent: note"]
+    assert len(heard) == 1
+    assert lacking(heard[0], f"{path}:", "note") == []
     stored = "SELECT id, actual, number, time, slices['country'] AS country FROM outcomes ORDER BY seq"
     assert running.rows(stored) == [
         (f"A-{i}", None, float(i % 2), (1_728_000_000 + i) * 10**9, LABELS["country"][i]) for i in range(25)
@@ -224,9 +226,7 @@ def test_a_processor_that_stays_away_is_named_with_what_is_there(
 
     with monkeypatch.context() as patched:
         patched.setattr(httpx.Client, "post", gone)
-        with pytest.raises(
-            BadInput, match="the first 10 rows have arrived; run the command again, and it continues where it stopped"
-        ):
+        with pytest.raises(BadInput, match="10 rows"):
             upload_outcomes(path, patient(url, waited), COLUMNS, quietly, quietly, rows=10)
     assert sum(waited) == 45.5  # 0.5, 1, 2, 4, 8, 15, 15; another 15 would be beyond the minute
     assert upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, quietly, quietly, rows=10) == UploadResult(
@@ -394,9 +394,7 @@ def test_outcomes_of_a_model_that_never_predicted_say_which_name_could_be_meant(
     asked = ["outcomes", "push", str(path), "--endpoint", url, "--model"]
     meant, known = (CliRunner().invoke(commands, [*asked, model]) for model in ("chrun", "churn"))
     assert (meant.exit_code, meant.stdout) == (0, f"{path}: 1 accepted, 0 rejected\n")
-    assert meant.stderr == (
-        "driftline: no model 'chrun' has sent data; did you mean 'churn'? Its outcomes wait for its first prediction.\n"
-    )
+    assert lacking(meant.stderr, "'chrun'", "'churn'") == []
     assert known.stderr == ""
 
 

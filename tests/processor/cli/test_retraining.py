@@ -12,6 +12,8 @@ import pytest
 from driftline_processor.cli.commands import app as commands
 from typer.testing import CliRunner
 
+from tests.support.facts import lacking
+
 COLUMNS = ["--task", "binary", "--score", "score", "--actual", "actual", "--id", "id"]
 
 
@@ -66,5 +68,5 @@ def test_a_baseline_belongs_to_files_and_a_model_to_a_processor() -> None:
     nameless = CliRunner().invoke(commands, ["retrain-check"])
 
     assert (of_files.exit_code, nameless.exit_code) == (2, 2)
-    assert "--baseline, --outcomes and --config work only with files" in of_files.output
+    assert lacking(of_files.output, "--baseline", "--outcomes", "--config") == []
     assert "--model is missing" in nameless.output

@@ -18,6 +18,7 @@ from driftline_processor.custom_metrics import metric_of_function
 from driftline_processor.exporters.types.otlp_grpc import OtlpGrpc
 from driftline_processor.exporters.types.otlp_http import OtlpHttp
 
+from tests.support.facts import lacking
 from tests.support.paths import ROOT
 
 
@@ -444,10 +445,13 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
 
 def test_a_baseline_is_looked_for_beside_the_file_and_must_load(tmp_path: Path) -> None:
     problems = [*map(str, validate_file(write(tmp_path, "models: {churn: {baseline: churn.baseline.json}}")))]
-    assert problems == [
-        f"models.churn.baseline: there is no file {tmp_path / 'churn.baseline.json'} "
-        "(the path is relative to the main configuration file); build the baseline with 'driftline baseline build'"
-    ]
+    assert len(problems) == 1
+    assert (
+        lacking(
+            problems[0], "models.churn.baseline:", f"{tmp_path / 'churn.baseline.json'}", "'driftline baseline build'"
+        )
+        == []
+    )
     (tmp_path / "churn.baseline.json").write_text("{}")
     [problem] = [*map(str, validate_file(tmp_path / "driftline.yaml"))]
     said = f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: this is not a baseline, because it has no"
@@ -480,13 +484,9 @@ def test_certificates_are_there_and_can_be_used(tmp_path: Path) -> None:
     assert problems("ca_file: no.pem") == [
         "exporters.otlp/a.tls.ca_file: there is no file no.pem; the path is relative to this file"
     ]
-    assert problems("cert_file: ca.pem")[0] == (
-        "exporters.otlp/a.tls: cert_file and key_file need each other; set both or neither"
-    )
-    assert problems("ca_file: ca.pem")[0].startswith("exporters.otlp/a.tls: the files cannot be used (")
-    assert problems("insecure: true, ca_file: ca.pem")[-1] == (
-        "exporters.otlp/a.tls.insecure: true means no TLS, but certificates are set; remove one of the two"
-    )
+    assert lacking(problems("cert_file: ca.pem")[0], "exporters.otlp/a.tls:", "cert_file", "key_file") == []
+    assert lacking(problems("ca_file: ca.pem")[0], "exporters.otlp/a.tls:") == []
+    assert lacking(problems("insecure: true, ca_file: ca.pem")[-1], "exporters.otlp/a.tls.insecure:", "TLS") == []
 
 
 @pytest.mark.parametrize(
@@ -513,7 +513,7 @@ def test_forwarding_to_oneself_is_a_loop() -> None:
 
 
 def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
-    with pytest.raises(ConfigError, match="use http://, https://, grpc://, grpcs:// or host:port"):
+    with pytest.raises(ConfigError, match=r"http://.*https://.*grpc://.*grpcs://.*host:port"):
         load(None, "kafka://broker:9092")
 
 
@@ -564,11 +564,9 @@ def test_an_objective_is_of_a_metric_that_the_model_has(
     saved = metric_of_function("saved", lambda *_: 1.0)
     monkeypatch.setattr("driftline_processor.config.schema.load_custom_metrics", lambda: install_metrics([saved]))
     request.addfinalizer(lambda: install_metrics(()))
-    assert "'maee' is not a metric; did you mean 'mae'" in next(map(str, validate_file(write(tmp_path, text))))
+    assert lacking(next(map(str, validate_file(write(tmp_path, text)))), "'maee'", "'mae'") == []
     [second] = [*map(str, validate_file(write(tmp_path, text.replace("maee", "saved"))))]
-    assert second == (
-        "models.churn.performance.objectives: 'rmsee' is not a metric of a regression model; did you mean 'rmse'?"
-    )
+    assert lacking(second, "models.churn.performance.objectives:", "'rmsee'", "'rmse'") == []
     assert load(write(tmp_path, text.replace("maee", "saved").replace("rmsee", "rmse"))).models["churn"].performance
 
 

@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
+from tests.support.facts import lacking
 from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
 from tests.support.otlp_requests import logs, record
 from tests.support.service import HERE, Service
@@ -108,8 +109,8 @@ def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clo
     (model,) = state.state.publish().models
     assert model.balance is not None
     assert model.balance.completeness == 0.75
-    assert model.hints[0].startswith("Of 200 predictions that churn counted ")
-    assert "150 have arrived (75 %): either a buffer of the service was full" in model.hints[0]
+    assert lacking(model.hints[0], "200 predictions") == []
+    assert lacking(model.hints[0], "150", "75 %") == []
     (gauge,) = [point for point in points(state.state) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
     assert gauge.value == 0.75
 
@@ -264,7 +265,7 @@ def test_a_sentence_waits_until_no_edge_explains_what_is_missing(open_state: Ope
     found = state.view().balance
     assert found is not None
     assert (found.rows, found.counted, found.doubt) == (9_800.0, 10_200.0, 200.0)
-    assert state.view().hints[0].startswith("Of 10,200 predictions that churn counted ")
+    assert lacking(state.view().hints[0], "10,200 predictions") == []
     arrived(state, 210, 4.6)
     found = state.view().balance
     assert found is not None

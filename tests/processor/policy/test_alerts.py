@@ -38,8 +38,8 @@ def test_a_row_that_cannot_be_read_keeps_no_other_alert_from_being_told(tmp_path
         late = model([right(0), wrong(1), wrong(2)])
         assert all(isinstance(one.facts, dict) for one in again.alerts.waiting)
         again.look(late, model([right(0)], "other"))
-        told = again.titles(late, model([right(0), wrong(1), wrong(2)], "other"))
-    assert "other is degraded since 2 July 2013" in told
+        told = again.headlines(late, model([right(0), wrong(1), wrong(2)], "other"))
+    assert "opened other degraded 2013-07-02" in told
 
 
 def test_a_message_that_cannot_be_read_keeps_its_number(tmp_path: Path) -> None:

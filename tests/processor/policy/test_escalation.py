@@ -11,7 +11,7 @@ from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.told import alert_histories, alert_json
 
-from tests.support.policy_watch import Watched, model, watched
+from tests.support.policy_watch import Watched, headline, model, watched
 from tests.support.verdict_windows import right, wrong
 
 URL = "json://127.0.0.1:1/"
@@ -50,7 +50,7 @@ def test_the_next_channel_is_told_once_where_nobody_takes_it_on_in_time(tmp_path
         assert watch.look_at("2013-07-04T12:00", WRONG) == []
         assert told(watch.look_at("2013-07-05T10:00", OVER)) == [("team", "over"), ("oncall", "over")]
     assert told([message]) == [("oncall", "escalated")]
-    assert message.facts["title"] == "Nobody has it in hand: late is degraded since 2 July 2013"
+    assert headline(message) == "escalated late degraded 2013-07-02"
     first_line = message.facts["text"].split("\n")[0]
     assert "team" in first_line
     assert "4 July 2013, 10:01" in first_line

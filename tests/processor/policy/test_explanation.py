@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.policy.alerts import Delivery
@@ -47,9 +48,12 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
     (checked,) = found["windows"]
     assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "quiet")
     assert [(one["condition"], one["holds"], one["found"], one["measured"]) for one in checked["parts"]] == [
-        ("features drift", True, "temp drifts", "temp: ks 0.9, p 1e-09, a large shift"),
-        ("accuracy < 0.95 * baseline", False, "accuracy is 79 %, above 76 %, the limit from the baseline", None),
+        ("features drift", True, "temp drifts", ANY),
+        ("accuracy < 0.95 * baseline", False, ANY, None),
     ]
+    features, accuracy = checked["parts"]
+    assert [part for part in ("temp", "ks 0.9", "p 1e-09", "large") if part not in features["measured"]] == []
+    assert [part for part in ("79 %", "76 %", "baseline") if part not in accuracy["found"]] == []
 
 
 def test_one_window_of_two_is_not_yet_borne_out(tmp_path: Path) -> None:
@@ -72,13 +76,13 @@ def test_a_silence_another_policy_and_a_missing_channel_are_named(tmp_path: Path
 
 def test_quiet_hours_and_digests_say_until_when_they_hold_a_message(tmp_path: Path) -> None:
     night = {"night": {"url": "json://127.0.0.1:1/", "quiet": {"from": "00:00", "to": "23:00"}}}
-    assert reasons(tmp_path / "a", low(0), notify="night", channels=night) == {
-        "quiet_hours": "night has quiet hours until 2 July 2013, 23:00."
-    }
+    held = reasons(tmp_path / "a", low(0), notify="night", channels=night)
+    assert [*held] == ["quiet_hours"]
+    assert re.findall("night|2 July 2013, 23:00", held["quiet_hours"]) == ["night", "2 July 2013, 23:00"]
     daily = {"daily": {"url": "json://127.0.0.1:1/", "digest": "daily at 09:00"}}
-    assert reasons(tmp_path / "b", low(0), notify="daily", channels=daily) == {
-        "digest": "daily collects this tier in a digest, which is sent 2 July 2013, 09:00."
-    }
+    held = reasons(tmp_path / "b", low(0), notify="daily", channels=daily)
+    assert [*held] == ["digest"]
+    assert re.findall("daily|2 July 2013, 09:00", held["digest"]) == ["daily", "2 July 2013, 09:00"]
 
 
 def test_a_channel_that_takes_nothing_is_named_with_its_error(tmp_path: Path) -> None:
@@ -86,13 +90,13 @@ def test_a_channel_that_takes_nothing_is_named_with_its_error(tmp_path: Path) ->
         (opened,) = watch.look(model([low(0)]))
         watch.put_off["json"] = "HTTP 503"
         waiting = decided(watch, "low", low(0)).untold
-        assert [(one.kind, one.words) for one in waiting] == [
-            ("not_taken", "json has not accepted it yet; Driftline will retry: HTTP 503.")
-        ]
+        assert [reason.kind for reason in waiting] == ["not_taken"]
+        assert re.findall("json|HTTP 503", waiting[0].words) == ["json", "HTTP 503"]
         refused = Delivery(opened.id, watch.clock.now, "refused", "HTTP 403: invalid_token")
         watch.look_again(model([low(0)]), deliveries=[refused])
         said = decided(watch, "low", low(0)).untold
-        assert [(one.kind, one.words) for one in said] == [("refused", "json refused it: HTTP 403: invalid_token.")]
+        assert [reason.kind for reason in said] == ["refused"]
+        assert re.findall("json|HTTP 403: invalid_token", said[0].words) == ["json", "HTTP 403: invalid_token"]
 
 
 def test_the_second_policy_of_a_model_is_told_in_the_thread_of_the_first(tmp_path: Path) -> None:
@@ -105,16 +109,16 @@ def test_the_second_policy_of_a_model_is_told_in_the_thread_of_the_first(tmp_pat
         first = decided(watch, "low", low(0, 0.67), low(1))
         assert first.history is not None
         said = decided(watch, "lower", low(0, 0.67), low(1)).untold
-        assert [(one.kind, one.words) for one in said] == [
-            ("grouped", f"json received it in the thread of alert {first.history.alert.id}.")
-        ]
+        assert [reason.kind for reason in said] == ["grouped"]
+        assert re.findall(f"json|{first.history.alert.id}", said[0].words) == ["json", first.history.alert.id]
 
 
 def test_an_approval_and_a_limit_hold_an_action_back(tmp_path: Path) -> None:
     action = {"url": "https://models.example.com/rollback", "approval": True}
     policies = {"low": {**LOW["low"], "actions": ["http/rollback"]}}
     found = reasons(tmp_path, low(0), policies=policies, actions={"http/rollback": action})
-    assert found == {"approval": "http/rollback waits for approval."}
+    assert [*found] == ["approval"]
+    assert "http/rollback" in found["approval"]
 
 
 def test_what_holds_no_more_waits_for_its_cool_down(tmp_path: Path) -> None:
@@ -157,10 +161,9 @@ def test_an_alert_of_the_past_shows_the_windows_around_it(tmp_path: Path) -> Non
         assert watch.explanations.of_alert(alert, []) is None
         newest = decided(watch, "low", *windows)
     assert found.standing == "is over"
-    assert [one.outcome for one in reversed(found.windows)] == [
-        *("quiet", "quiet", "quiet", "fires", "still fires", "still fires"),
-        *("no longer holds, in 1 of 2 windows in a row", "is over"),
-    ]
+    decisions = [(decision.holds, decision.fires) for decision in reversed(found.windows)]
+    assert decisions == [*[(False, False)] * 3, *[(True, True)] * 3, (False, True), (False, False)]
+    assert "1 of 2 windows" in found.windows[1].outcome
     assert (len(newest.windows), newest.standing) == (SHOWN, "quiet")
 
 

@@ -9,7 +9,7 @@ import pytest
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.told import alert_histories
 
-from tests.support.policy_watch import DAY, JULY, Watched, model, silence, watched
+from tests.support.policy_watch import DAY, JULY, Watched, headline, model, silence, watched
 from tests.support.verdict_windows import column, known, right, value, window, wrong
 
 HOUR = 3600 * 10**9
@@ -19,11 +19,10 @@ FEW = {"when": "predictions < 100", "severity": "info", "cool_down": "0s"}
 BAD: dict[str, Any] = {"realized": {"accuracy": value(0.7)}}
 
 
-def said(watch: Watched, *models: Any) -> list[tuple[str, str, str, list[str]]]:
-    """Look; return kind, channel, title and policies of each message."""
+def said(watch: Watched, *models: Any) -> list[tuple[str, str, list[str]]]:
+    """Look; return channel, headline and policies of each message."""
     return [
-        (one.kind, one.channel, str(one.facts["title"]), [part["policy"] for part in one.facts["alerts"]])
-        for one in watch.look(*models)
+        (one.channel, headline(one), [part["policy"] for part in one.facts["alerts"]]) for one in watch.look(*models)
     ]
 
 
@@ -38,7 +37,7 @@ def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp
         watch.look(model(days[:1]))
         begun = said(watch, model(days[:3]))
         assert begun == [
-            ("opened", "json", "late is degraded since 2 July 2013, and 2 more", ["health", "low", "few"]),
+            ("json", "opened late degraded 2013-07-02", ["health", "low", "few"]),
         ]
         (first,) = watch.sent
         assert first.facts["severity"] == "critical"
@@ -53,8 +52,7 @@ def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp
     with watched(tmp_path, policies=policies) as again:
         assert said(again, model(days[:4])) == []  # health, the gravest, lasts until a second good day
         ended = said(again, model(days))
-        assert [(kind, names) for kind, _, _, names in ended] == [("over", ["health", "low", "few"])]
-        assert ended[0][2] == "Over: late was degraded from 2 July 2013 until 3 July 2013, and 2 more"
+        assert ended == [("json", "over late degraded 2013-07-02 2013-07-04", ["health", "low", "few"])]
         assert [one.alert for one in again.sent] == [first.alert]
         assert again.sent[0].id == f"{first.alert}-2-json"
         assert said(again, model(days)) == []
@@ -77,12 +75,8 @@ def test_what_joins_is_told_by_itself_in_the_same_thread(tmp_path: Path) -> None
     days = [right(0), known(1, rows=50), known(2, rows=50, **BAD)]
     with watched(tmp_path, policies=policies) as watch:
         watch.look(model(days[:1]))
-        assert said(watch, model(days[:2])) == [
-            ("opened", "json", "late: predictions fell below 100 (few) since 2 July 2013", ["few"])
-        ]
-        assert said(watch, model(days)) == [
-            ("joined", "json", "Also: late: accuracy fell below 75 % (low) since 3 July 2013", ["low"])
-        ]
+        assert said(watch, model(days[:2])) == [("json", "opened late few 2013-07-02", ["few"])]
+        assert said(watch, model(days)) == [("json", "joined late low 2013-07-03", ["low"])]
     first, second = watch.sent
     assert second.alert == first.alert
     assert second.facts["alert"] == first.alert
@@ -101,7 +95,7 @@ def test_that_the_gravest_is_over_is_told_and_the_thread_goes_on(tmp_path: Path)
         ("over", ["few"]),
     ]
     assert len({one.alert for one in watch.sent}) == 1
-    assert watch.sent[1].facts["title"] == "Eased: late: accuracy was below 75 % (low) on 2 July 2013"
+    assert headline(watch.sent[1]) == "eased late low 2013-07-02 2013-07-03"
 
 
 def test_what_ends_while_something_as_grave_lasts_is_said_at_the_end(tmp_path: Path) -> None:
@@ -165,7 +159,7 @@ def test_models_and_environments_are_told_apart(tmp_path: Path) -> None:
     with watched(tmp_path, policies=policies) as watch:
         watch.look(model(days[:1], "a"), model(days[:1], "b"))
         found = said(watch, model(days, "a"), model(days, "b"))
-    assert [title.partition(":")[0] for _, _, title, _ in found] == ["a", "b"]
+    assert [line.split()[1] for _, line, _ in found] == ["a", "b"]
     assert [names for *_, names in found] == [["low", "few"]] * 2
 
 

@@ -14,7 +14,7 @@ from driftline_processor.policy.told import alert_histories, alert_json
 from msgspec.structs import replace
 
 from tests.support.ordered_actions import action
-from tests.support.policy_watch import DAY, JULY, Watched, model, watched
+from tests.support.policy_watch import DAY, JULY, Watched, headline, model, watched
 from tests.support.recorded_airflow import Airflow
 from tests.support.recorded_jira import Jira
 from tests.support.recorded_requests import service
@@ -268,7 +268,7 @@ def test_an_end_within_an_incident_that_lasts_is_said_with_its_end(tmp_path: Pat
     with watched(tmp_path, **both(jira_pay=JIRA)) as watch:
         live(watch, SEVERAL[:5])
         assert of_policies(watch) == [("opened", ["few"]), ("joined", ["low"]), ("over", ["low", "few"])]
-        assert watch.sent[1].facts["title"] == "Also: late: accuracy fell below 75 % (low) since 3 July 2013"
+        assert headline(watch.sent[1]) == "joined late low 2013-07-03"
 
 
 def test_a_policy_out_of_the_group_has_orders_of_its_own(tmp_path: Path) -> None:

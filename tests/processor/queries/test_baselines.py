@@ -102,9 +102,7 @@ def test_a_version_without_one_uses_the_newest_and_says_whose_it_is(open_state: 
 def test_a_baseline_that_the_configuration_names_is_not_pushed_away(open_state: Open, tmp_path: Path) -> None:
     ONE.save(tmp_path / "one.json")
     state = open_state(churn=Model(baseline=tmp_path / "one.json"))
-    with pytest.raises(
-        ConfiguredBaselineError, match=r"driftline\.yaml sets the baseline of churn, which takes precedence; set"
-    ):
+    with pytest.raises(ConfiguredBaselineError, match=r"driftline\.yaml.*set"):
         state.state.queries.baselines.put(TWO)
     put(state, ONE)
     assert in_force(state) == (ONE.digest, "config")
@@ -204,5 +202,5 @@ def test_the_state_that_was_left_behind_tells_the_same(tmp_path: Path) -> None:
     assert left is not None
     assert left.to_json() == running.to_json()
     assert production_of_state(tmp_path / "state", ModelKey("risk"), NOON - DAY, NOON + DAY) is None
-    with pytest.raises(StorageError, match=r"contains no state of a processor; use the processor's storage\.directory"):
+    with pytest.raises(StorageError, match=r"storage\.directory"):
         production_of_state(tmp_path / "none", KEY, 0, NOON)

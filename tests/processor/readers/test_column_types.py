@@ -20,6 +20,7 @@ from driftline_processor.readers.json_rows import NdjsonSource
 from driftline_processor.readers.sources import open_source, open_sources
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 
 N = 400
 
@@ -94,7 +95,8 @@ def test_a_json_column_of_several_types_is_read_by_its_looks(tmp_path: Path, blo
     said: list[str] = []
     baseline = build_from_files([path], ColumnOptions("m", features=("a", "b")), said.append)
     assert (labels(baseline, "a"), labels(baseline, "b")) == (None, ("1",))
-    assert said == [f"{path}: a: 1 of 121 values without a number, treated as missing: the first is row 61, 'x'"]
+    assert len(said) == 1
+    assert lacking(said[0], f"{path}: a:", "1 of 121 values", "row 61", "'x'") == []
 
 
 def test_dates_of_json_are_texts_where_they_are_known_to_be(tmp_path: Path) -> None:
@@ -140,6 +142,5 @@ def test_the_truth_of_a_regression_must_be_numbers(tmp_path: Path) -> None:
     frame.assign(region=["1.5", "?"] * (N // 2)).to_parquet(tmp_path / "rows.parquet")
     built = build_from_files([tmp_path / "rows.parquet"], options, said.append)
     assert built.pane.parts["outcomes"][0] == N / 2
-    assert said == [
-        f"{tmp_path}/rows.parquet: region: 200 rows without a number, treated as missing: the first is row 2, '?'"
-    ]
+    assert len(said) == 1
+    assert lacking(said[0], f"{tmp_path}/rows.parquet: region:", "200 rows", "row 2") == []

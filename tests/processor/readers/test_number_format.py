@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 
 N = 400
 NBSP = "\u00a0"
@@ -198,7 +199,7 @@ def test_a_column_that_is_not_of_numbers_is_named_with_an_example_and_the_option
     [sentence] = [line for line in result.stderr.splitlines() if "now.csv: a:" in line]
     first = next(f"{value:,.2f}" for value in values[N:] if value >= 1_000)
     assert repr(first) in sentence
-    assert "use --thousands comma to read it" in sentence
+    assert lacking(sentence, "--thousands") == []
     result = run("evaluate", tmp_path / "now.csv", "--baseline", tmp_path / "ref.csv", "--thousands", ",", "--json")
     column = json.loads(result.stdout)["windows"][0]["drift"]["features"]["a"]
     assert (column["rows"], column["missing"]) == (N, {"was": 0.0, "now": 0.0})
@@ -221,7 +222,7 @@ def test_a_time_that_cannot_be_read_names_the_option(run: Run, tmp_path: Path) -
     command = ("evaluate", tmp_path / "now.csv", "--baseline", tmp_path / "now.csv", "--time", "time")
     result = run(*command)
     assert result.exit_code == 2
-    assert "'13/04/2026'; use --date-format %d/%m/%Y to read it" in result.stderr
+    assert lacking(result.stderr, "'13/04/2026'", "--date-format", "%d/%m/%Y") == []
     result = run(*command, "--date-format", "%d/%m/%Y", "--json")
     assert json.loads(result.stdout)["windows"][0]["start"] == "2026-04-13T00:00:00Z"
 

@@ -38,6 +38,6 @@ def test_a_process_that_starts_meanwhile_leaves_a_new_folder_alone(
 def test_a_folder_that_cannot_be_locked_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_folder, "BASE", tmp_path)
     monkeypatch.setattr(process_folder, "_try_lock", lambda _: False)
-    with pytest.raises(StorageError, match="storage: memory needs the file system"):
+    with pytest.raises(StorageError, match="storage:"):
         MemoryFolder()
     assert list(tmp_path.iterdir()) == []

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Verdict
 from driftline_processor.core.facts import fact
+from driftline_processor.present.sentences.causes import cause_sentence
+from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.terminal.top import run
 from msgspec.structs import replace
 from rich.console import Console
@@ -30,7 +33,7 @@ def test_in_a_pipe_it_prints_once_with_the_hints(served: tuple[FakeView, str]) -
     assert code == 0
     assert "driftline top  http://127.0.0.1:" in text
     assert "flights winter …" in text
-    assert "fraud: 1 January 2014, 08:00 to 09:00: of 5 baseline features 2 arrive" in text
+    assert "fraud: 1 January 2014, 08:00 to 09:00: of 5 baseline features 2 " in text
 
 
 def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) -> None:
@@ -59,9 +62,11 @@ def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the
     )
     view.known = [flights(), replace(price(), verdict=wrong), replace(fraud(), in_use=False)]
     lines = printed(url)[1].splitlines()
-    assert lines[1].startswith("price eu: The model has been degraded since ")
-    assert lines[1].endswith("a·[2Jge moved.")
-    assert lines[2].startswith("flights winter demo: The model has been at risk since")
+    flights_verdict = flights().verdict
+    assert flights_verdict is not None
+    assert lines[1] == f"price eu: {verdict_sentence(wrong)}"
+    assert "a·[2Jge" in lines[1]
+    assert lines[2].startswith(f"flights winter demo: {verdict_sentence(flights_verdict)[:60]}")
     table = next(at for at, line in enumerate(lines) if line.startswith("model"))
     assert [line.split()[0] for line in lines[table + 1 : table + 4]] == ["price", "flights", "fraud"]
 
@@ -69,7 +74,9 @@ def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the
 def test_one_model_needs_no_name_before_its_sentence(served: tuple[FakeView, str]) -> None:
     view, url = served
     view.known = [flights()]
-    assert printed(url)[1].splitlines()[1].startswith("The model has been at risk since")
+    verdict = flights().verdict
+    assert verdict is not None
+    assert printed(url)[1].splitlines()[1].startswith(verdict_sentence(verdict)[:60])
 
 
 def test_it_says_why_a_model_drifts(served: tuple[FakeView, str]) -> None:
@@ -85,16 +92,16 @@ def test_it_says_why_a_model_drifts(served: tuple[FakeView, str]) -> None:
     closed[-1].explanation = Explanation((why,))
     view.known = [drifting, price()]
     text = " ".join(printed(url)[1].split())
-    assert "amount has drifted: values of 100 or more went from 12 % to 52 %" in text
+    assert cause_sentence(why).rstrip(".") in text
     assert "price eu:" not in text
 
 
 def test_where_nothing_answers_one_sentence_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed("127.0.0.1:1")[0] == 1
-    assert capsys.readouterr().err == (
-        "driftline top: there is no response from http://127.0.0.1:1; start 'driftline up', "
-        "or pass the URL of a running processor: driftline top URL\n"
-    )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.findall("http://127.0.0.1:1;|driftline up|driftline top URL", line) == [
+        *("http://127.0.0.1:1;", "driftline up", "driftline top URL")
+    ]
 
 
 def test_another_server_is_told_from_a_processor(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,10 +109,9 @@ def test_another_server_is_told_from_a_processor(capsys: pytest.CaptureFixture[s
     with serve(Starlette(routes=[Route(path, answer) for path, answer in answers.items()])) as url:
         for address in (url, url + "/page", url + "/nowhere"):
             assert printed(address)[0] == 1
-            assert capsys.readouterr().err == (
-                f"driftline top: the response of {address} is not from Driftline; use the address of its pages "
-                "(web.endpoint)\n"
-            )
+            (line,) = capsys.readouterr().err.splitlines()
+            assert f" {address} " in line
+            assert "web.endpoint" in line
 
 
 @pytest.mark.parametrize(
@@ -123,9 +129,9 @@ def test_garbage_is_one_sentence_and_a_failure(garbage: str, capsys: pytest.Capt
     answer = PlainTextResponse(garbage, media_type="application/json")
     with serve(Starlette(routes=[Route("/api/v1/models", answer)])) as url:
         assert printed(url)[0] == 1
-    assert capsys.readouterr().err == (
-        f"driftline top: the response of {url} is not from Driftline; use the address of its pages (web.endpoint)\n"
-    )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f" {url} " in line
+    assert "web.endpoint" in line
 
 
 def test_garbage_in_a_terminal_starts_no_application(

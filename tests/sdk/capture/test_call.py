@@ -359,7 +359,7 @@ def test_the_function_keeps_its_name_signature_and_pickle() -> None:
 def test_a_wrong_call_raises_what_the_function_raises(service: Service) -> None:
     score: Any = service.model().predict(_half)
 
-    with pytest.raises(TypeError, match=r"_half\(\) missing 1 required positional argument: 'order'"):
+    with pytest.raises(TypeError, match=r"_half\(\).*1 required.*'order'"):
         score()
     with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
         score(wrong=1)

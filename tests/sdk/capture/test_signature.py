@@ -15,6 +15,7 @@ import pytest
 from driftline.batch.conversion import list_of
 from driftline.tables.column_codec import strings
 
+from tests.support.facts import lacking
 from tests.support.service import NOW, Service, returns
 
 
@@ -205,7 +206,7 @@ def test_a_result_without_the_selected_field_is_unread(service: Service, caplog:
 
     assert service.attributes()["driftline.prediction.unread"] is True
     assert list(service.table().features) == ["amount"]
-    assert "returned a dict with keys ['error'] without 'p'; specify how to read the result" in caplog.text
+    assert lacking(caplog.text, "['error']", "'p'") == []
 
 
 def test_the_time_may_be_said(service: Service) -> None:
@@ -230,9 +231,7 @@ def test_several_candidates_for_the_features_are_named(service: Service) -> None
     def score(order: dict[str, Any], customer: dict[str, Any]) -> float:
         return 0.25
 
-    with pytest.raises(
-        TypeError, match=r"score: any of \['order', 'customer'\] could be the features; specify them: features='order'"
-    ):
+    with pytest.raises(TypeError, match=r"score:.*\['order', 'customer'\].*features='order'"):
         service.model().predict(score)
     service.model().predict(score, features="customer")({}, {"amount": 1.0})
     assert service.attributes()["driftline.feature.value.amount"] == 1.0
@@ -264,7 +263,7 @@ def test_a_selector_that_names_no_parameter_is_refused(service: Service) -> None
     def score(order: dict[str, Any]) -> float:
         return 0.25
 
-    with pytest.raises(TypeError, match=r"score has no parameter 'row' for features=; its parameters are \['order'\]"):
+    with pytest.raises(TypeError, match=r"'row'.*features=.*\['order'\]"):
         service.model().predict(score, features="row")
 
 
@@ -298,7 +297,7 @@ def test_predict_is_told_apart_from_predicting(service: Service) -> None:
 def test_a_model_without_a_task_cannot_predict_but_can_learn_outcomes(service: Service) -> None:
     churn = service.model(task="")
 
-    with pytest.raises(TypeError, match="has no task; use task='binary'"):
+    with pytest.raises(TypeError, match="task='binary'"):
         churn.predict(returns(0.5))
     churn.outcome("A-1", 1)
     assert len(service.outcomes()) == 1
@@ -381,7 +380,7 @@ def test_of_many_fields_the_nearest_are_named(service: Service, caplog: pytest.L
     service.flush()
 
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert "reads times from the field 'ordered_at', but was called with the fields 'ordered_on', " in line
+    assert lacking(line, "'ordered_at'", "'ordered_on'") == []
     assert ", ...; the time" in line
 
 

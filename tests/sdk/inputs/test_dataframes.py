@@ -69,9 +69,9 @@ def test_columns_of_every_library_read_the_same(values: Any, read: list[object])
 
 def test_a_column_has_one_dimension_or_is_one_of_vectors() -> None:
     assert column_of(np.array([[3.0, 4.0]])).numbers == [5.0]
-    with pytest.raises(ValueError, match=r"the values have shape \(2, 2, 2\)"):
+    with pytest.raises(ValueError, match=r"shape \(2, 2, 2\)"):
         column_of(np.zeros((2, 2, 2)))
-    with pytest.raises(ValueError, match=r"the values have shape \(2, 4097\)"):
+    with pytest.raises(ValueError, match=r"shape \(2, 4097\)"):
         column_of(np.zeros((2, 4097)))
 
 
@@ -105,7 +105,7 @@ def test_a_frame_of_a_library_that_only_indexes_by_name_is_read_too() -> None:
 
 def test_columns_of_an_array_are_called_by_the_names_given() -> None:
     assert list(columns_of(np.zeros((1, 2)), ["a", "b"])) == ["a", "b"]
-    with pytest.raises(ValueError, match="X has 2 columns, but features has 1 names"):
+    with pytest.raises(ValueError, match=r"2 columns.*1 names"):
         columns_of(np.zeros((1, 2)), ["a"])
 
 
@@ -116,7 +116,7 @@ def test_two_columns_of_one_name_are_refused() -> None:
 
 
 def test_what_holds_no_columns_is_refused_with_what_would() -> None:
-    with pytest.raises(ValueError, match=r"X is a list of 3; pass a DataFrame, a pyarrow Table"):
+    with pytest.raises(ValueError, match="DataFrame"):
         columns_of([1, 2, 3])
 
 

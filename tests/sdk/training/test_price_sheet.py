@@ -110,7 +110,5 @@ def test_yaml_without_its_library_asks_for_json(tmp_path: Path, monkeypatch: pyt
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without_yaml)
-    with pytest.raises(
-        UnusablePriceSheet, match="YAML requires PyYAML; install PyYAML, or write the price sheet as JSON"
-    ):
+    with pytest.raises(UnusablePriceSheet, match=r"YAML.*PyYAML.*JSON"):
         read_price_sheet(path)

@@ -24,6 +24,7 @@ from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metr
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.trace import StatusCode
 
+from tests.support.facts import lacking
 from tests.support.service import NOW, Service
 
 PRICES = {"currency": "EUR", "cpu_hour": 0.36, "gpu_hour": 3.6}
@@ -229,7 +230,7 @@ def test_a_price_sheet_that_cannot_be_read_costs_only_the_cost(
 
     assert run.cost is None
     assert [one.cost for one in runs(service)] == [None]
-    assert f"{missing}: cannot be read: No such file or directory; the run is recorded without its cost" in caplog.text
+    assert lacking(caplog.text, f"{missing}:") == []
 
 
 def test_a_fault_of_ours_never_reaches_the_training(
@@ -240,7 +241,7 @@ def test_a_fault_of_ours_never_reaches_the_training(
     with caplog.at_level(logging.WARNING), driftline.training_run(service.model()) as run:
         run.record(auc=0.5)
 
-    assert "internal error in training run (ZeroDivisionError" in caplog.text
+    assert lacking(caplog.text, "ZeroDivisionError") == []
     assert [dict(one.results) for one in runs(service)] == [{"auc": 0.5}]  # all the same, without what it took
 
 

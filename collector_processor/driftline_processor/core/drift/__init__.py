@@ -1,4 +1,4 @@
-"""Drift of a window: the rule that decides, and its statistics. May import `evaluation` and below."""
+"""Drift of a window: the decision rule and its statistics. May import `evaluation` and the packages below it."""
 
 from .rule import Drift, drift
 

@@ -1,19 +1,14 @@
-"""Coarse bins: fine bins put together until each holds enough rows, with the categories that a sample chose.
+"""Coarse bins: fine bins pooled until each has enough rows, and cells in which windows and periods are compared.
 
-Few bins of enough rows: what statistics over shares are computed on, since they count every bin as much as any.
+Statistics over fractions give every bin the same weight, so they need few bins with enough rows each.
 
-Categories that were chosen from the rows they are compared with: what that does to their counts, and what undoes it.
-
-A category is kept because the reference itself holds 10 rows of it. So of two categories that are equally frequent the
-one that came up more often is kept, and its share is too high; the other one is in ``other``, whose share is too low.
-With 100 categories (Zipf) and 1,000 rows 8 % of windows of 10,000 rows had a p-value below 0.01.
-
-Whether a category is compared by itself must not hang on the reference alone. Here it hangs on the sum of both samples:
-a category that expects so many rows of the reference that it cannot have been dropped stands by itself, all others are
-``other``. Without drift, and given the sums, the rows of the reference are then a random choice among all, as the tests
-suppose.
-
-A dozen cells of a column, by which windows and stretches of time are compared to find when it changed.
+Categories were selected from the reference rows that they are compared with: a category is kept if the reference has 10
+rows of it. Of two equally frequent categories, the one that came up more often is kept. Its fraction is then too high,
+and the fraction of ``other``, which contains the second category, is too low. With 100 categories (Zipf) and 1,000
+rows, 8 % of the windows of 10,000 rows had a p-value below 0.01. Therefore the sum of both samples decides whether a
+category is compared by itself: it is if the reference's expected rows are so many that it cannot have been dropped. All
+other categories join ``other``. Without drift, and given the sums, the rows of the reference are then a random choice
+among all rows, as the tests assume.
 """
 
 from __future__ import annotations
@@ -32,22 +27,22 @@ from numpy.typing import NDArray
 from driftline_processor.core.special_functions import betainc, ndtr
 
 _NORMAL_FROM = 5.0
-"""Rows of either outcome from which on a share is about normal: Cochran's rule (1954)."""
+"""Rows of either outcome from which a fraction is approximately normal: Cochran's rule (1954)."""
 
 SURE = 3.0
-"""Standard deviations. A category that expects 25 rows has 9 or fewer, and is dropped, once in 4,500 times."""
+"""Standard deviations. A category with 25 expected rows has 9 or fewer, and is dropped, once in 4,500 times."""
 
 
 def least_kept(reference: F64, others: I64) -> F64:
-    """Return the least rows of a category that was kept: float64 (k,), 0 where nothing was chosen.
+    """Return the minimum number of rows of a kept category: float64 (k,), 0 for columns without selected categories.
 
-    10; in proportion more where categories were chosen from a sample of the rows; as many as the last one where there
-    was room for no more categories, and beyond doubt more than that where these are other rows. No category with more
-    rows than ``other`` has can be in it.
+    The minimum is 10, or proportionally more if categories were selected from a sample of the rows. If the limit of
+    categories was reached, it is the count of the rarest kept category, plus a safety margin if the rows are not those
+    that the categories were selected from. A category with more rows than ``other`` cannot be part of ``other``.
 
     Args:
         reference: float64 (k, bins).
-        others: int64 (k,), which bin is ``other``, -1 = none.
+        others: int64 (k,), index of the bin ``other``, -1 = none.
     """
     chosen_rows = np.take_along_axis(reference, np.maximum(others, 0)[:, np.newaxis], axis=1)[:, 0]
     fewest_rows = RARE * np.maximum(1.0, reference.sum(axis=1) / MOST_SAMPLED)
@@ -59,7 +54,7 @@ def least_kept(reference: F64, others: I64) -> F64:
 
 
 def sure(least: F64 | float) -> F64:
-    """Return the expected rows of a category that surely has as many as ``least``: float64 (...).
+    """Return the expected rows from which a category almost certainly has at least ``least`` rows: float64 (...).
 
     >>> float(sure(10.0)), float(sure(100.0).round(1))
     (25.0, 134.8)
@@ -69,7 +64,7 @@ def sure(least: F64 | float) -> F64:
 
 
 def unsure(reference: F64, current: F64, others: I64) -> Mask:
-    """Return the categories that could as well be in ``other``: bool (k, bins), nowhere where ``other`` is empty.
+    """Return the categories that could as well be in ``other``: bool (k, bins), all False if ``other`` is empty.
 
     >>> was, now = np.array([[970.0, 20.0, 10.0]]), np.array([[480.0, 5.0, 15.0]])
     >>> unsure(was, now, np.array([2])).tolist()
@@ -79,14 +74,14 @@ def unsure(reference: F64, current: F64, others: I64) -> Mask:
     has_rows = np.take_along_axis(pooled, np.maximum(others, 0)[:, np.newaxis], axis=1) > 0
     n, m = reference.sum(axis=1, keepdims=True), current.sum(axis=1, keepdims=True)
     expected = pooled * (n / (n + m))
-    found: Mask = (
+    in_doubt: Mask = (
         _categories(reference, others) & has_rows & (expected < sure(least_kept(reference, others))[:, np.newaxis])
     )
-    return found & (pooled > 0)
+    return in_doubt & (pooled > 0)
 
 
 def in_other(which: Mask, counts: F64, others: I64) -> F64:
-    """Return the counts with these bins, bool (k, bins), emptied into ``other``.
+    """Return the counts with the rows of the bins ``which``, bool (k, bins), moved to ``other``.
 
     >>> in_other(np.array([[False, True, False]]), np.array([[970.0, 20.0, 10.0]]), np.array([2])).tolist()
     [[970.0, 0.0, 30.0]]
@@ -100,9 +95,9 @@ def in_other(which: Mask, counts: F64, others: I64) -> F64:
 def missed(reference: F64, others: I64) -> tuple[F64, F64]:
     """Return the mean number of rows that ``other`` lacks, and the error of that estimate: float64 (k,) twice.
 
-    The rows of a category are too few in ``other`` by as much as would fall there with one row less: ``least`` times
-    the number of categories with exactly so many rows, which is taken from those with up to a few more. Nothing of a
-    reference of which a category has fewer rows than it takes to be kept: these are not the rows it was chosen from.
+    ``other`` lacks the rows of categories that would be in it with one row less: the minimum number of rows times the
+    number of categories with exactly that many rows, which is estimated from categories with a few more. The result is
+    0 if a category of the reference has fewer rows than the minimum: then these are not the rows it was selected from.
 
     Source: Good, "The population frequencies of species and the estimation of population parameters" (1953).
 
@@ -121,22 +116,23 @@ def missed(reference: F64, others: I64) -> tuple[F64, F64]:
 
 
 def own_rows(reference: F64, others: I64) -> Mask:
-    """Return True where the reference has enough rows of each category, and most of the first, bool (k,).
+    """Return True if the categories were selected from these rows: bool (k,).
 
-    Else these are not the rows that the categories were chosen from: those of one hour or one country, or later ones.
+    That is so if each category has enough rows and the counts descend. Other rows are, for example, those of one hour,
+    of one country or of a later period.
     """
     categories = _categories(reference, others)
     enough = (~categories | (reference >= RARE)).all(axis=1)
     falling = (~categories[:, 1:] | (reference[:, 1:] <= reference[:, :-1] * (1 + 1e-9))).all(axis=1)
-    found: Mask = enough & falling & (others >= 0)
-    return found
+    is_own: Mask = enough & falling & (others >= 0)
+    return is_own
 
 
 def other_moved(reference: F64, current: F64, others: I64) -> F64:
-    """Return the p-value of ``other`` as it is, against all kept categories together: float64 (k,), 1 where not known.
+    """Return the p-value of ``other`` against all kept categories together: float64 (k,), 1 if it is unknown.
 
-    What is left to ask where no category is sure: a tenth of the rows in a new category among 300 rare ones. Both
-    sides, in the limit of many rows, with the error of what was missed.
+    It is the only test left if no category is certain, for example when a tenth of the rows are in a new category among
+    300 rare ones. Two-sided, asymptotic, with the error of :func:`missed`.
     """
     n, m = reference.sum(axis=1), current.sum(axis=1)
     columns = np.maximum(others, 0)[:, np.newaxis]
@@ -153,38 +149,41 @@ def other_moved(reference: F64, current: F64, others: I64) -> F64:
 
 
 def _categories(counts: F64, others: I64) -> Mask:
-    """Return True for bins that are categories, bool (k, bins): those before ``other``."""
-    found: Mask = np.arange(counts.shape[1]) < others[:, np.newaxis]
-    return found
+    """Return True for bins that are categories, which come before ``other``: bool (k, bins)."""
+    is_category: Mask = np.arange(counts.shape[1]) < others[:, np.newaxis]
+    return is_category
 
 
 Mask = NDArray[np.bool_]
 
 CELLS = 10
-"""Cells of a number: deciles, or fewer parts of equal size where a tenth of the smaller sample is too little."""
+"""Cells of a number: deciles, or fewer parts of equal size if a tenth of the smaller sample has too few rows."""
 
 EXPECTED = 4.75
-"""The least expected count of a cell, in both samples: five, as is usual. At 50 rows on 100 Zipf categories the test
-without pooling is 575 times too liberal at p = 5e-5. A little less than five, because a decile of the baseline holds
-exactly a tenth of its rows, and so expects exactly 5 of 50: which are pooled would depend on the window, and PSI would
-alarm five times too often."""
+"""Minimum expected count of a cell in both samples. The usual rule is 5. At 50 rows on 100 Zipf categories, the test
+without pooling is 575 times too liberal at p = 5e-5. The limit is a little below 5 because a decile of the baseline has
+exactly a tenth of its rows, so it expects exactly 5 of 50 rows: whether it is pooled would depend on the window, and
+PSI would alarm five times too often.
+"""
 
 BESIDE = 10.0
-"""Factor on the p-value of a rare bin, which is asked beside another test: it adds a tenth to that level at most."""
+"""Factor on the p-value of a rare bin, which is an additional test: it adds at most a tenth to the level of the main
+test.
+"""
 
 CERTAIN = 0.01
-"""A rare bin less likely than this is shown, and counts in the effect, by itself."""
+"""A rare bin with a p-value up to this is shown, and counts in the effect, as a cell of its own."""
 
 
 class Coarse(NamedTuple):
-    """Counts over few cells, one pair a row; cells beyond those of a pair are empty.
+    """Counts over a few cells, one pair of samples per row; cells beyond those of a pair are empty.
 
     Attributes:
-        reference: float64 (k, cells), rare bins pooled but for those that hold more than chance explains.
-        current: As ``reference``.
-        pooled_reference: The same with all rare bins pooled.
-        pooled_current: The same with all rare bins pooled.
-        p_rare: float64 (k,), the p-value of the least likely rare bin.
+        reference: float64 (k, cells), rare bins pooled except those with more rows than chance explains.
+        current: As ``reference``, of the window.
+        pooled_reference: As ``reference``, with all rare bins pooled.
+        pooled_current: As ``current``, with all rare bins pooled.
+        p_rare: float64 (k,), p-value of the least likely rare bin.
     """
 
     reference: F64
@@ -195,13 +194,11 @@ class Coarse(NamedTuple):
 
 
 def coarse(reference: F64, current: F64, *, ordered: bool, others: I64 | None = None) -> Coarse:
-    """Put bins together: float64 (k, bins) each; ``ordered`` bins first into the deciles of the reference.
+    """Pool the bins of two samples, float64 (k, bins) each, into coarse cells.
 
-    Of fewer than 50 rows into as many equal parts as expect enough: deciles would all be pooled, and nothing be left.
-
-    ``others``: int64 (k,), which bin holds all categories that are not kept, -1 = none; categories that were kept by
-        chance
-    join it first.
+    ``ordered`` bins are first merged into the deciles of the reference. With fewer than 50 rows they are merged into
+    fewer parts of equal size, since all deciles would be pooled into one. ``others``: int64 (k,), index of the bin
+    ``other``, -1 = none; uncertain categories (:func:`unsure`) join it first.
 
     >>> shares = coarse(np.array([[50.0, 40.0, 9.0, 1.0]]), np.array([[50.0, 40.0, 8.0, 2.0]]), ordered=False)
     >>> shares.reference.tolist()
@@ -220,11 +217,11 @@ def coarse(reference: F64, current: F64, *, ordered: bool, others: I64 | None = 
 
 
 def _of_chosen(reference: F64, current: F64, others: I64, by_chance: Mask) -> Coarse:
-    """Return the coarse counts where the categories, bool (k, bins), were kept by chance."""
+    """Return the coarse counts if some categories, ``by_chance``: bool (k, bins), were kept by chance."""
     was, now = (in_other(by_chance, side, others) for side in (reference, current))
     pooled = merged(pool(was, now), was, now)
     is_unexpected, p_rare = unexpected(was, now)
-    # a category by itself is among rivals, too, that are in ``other``: as many as have its rows
+    # rivals of a category include those hidden in ``other``: its rows divided by those of the category
     hidden = np.take_along_axis(reference + current, np.maximum(others, 0)[:, np.newaxis], axis=1)
     unexpected_alone, p_alone = unexpected(reference, current, hidden=hidden, only=by_chance)
     p_moved = np.minimum(1.0, BESIDE * other_moved(reference, current, others))
@@ -241,9 +238,9 @@ def _of_chosen(reference: F64, current: F64, others: I64, by_chance: Mask) -> Co
 
 
 def parts(reference: F64, cells: F64 | float = CELLS) -> I64:
-    """Return the coarse bin of each fine bin: int64 (..., bins), about an equal part of the reference each.
+    """Return the coarse bin of each fine bin: int64 (..., bins), each with about the same part of the reference.
 
-    ``cells``: how many parts, float64 (...). A fine bin belongs to the part in which its middle row lies, so a value
+    ``cells``: number of parts, float64 (...). A fine bin belongs to the part that contains its middle row, so a value
     with more rows than a part keeps a bin of its own.
 
     >>> parts(np.full(100, 10.0))[[0, 9, 10, 99]].tolist()
@@ -252,17 +249,17 @@ def parts(reference: F64, cells: F64 | float = CELLS) -> I64:
     total = np.cumsum(reference, axis=-1)
     middle: F64 = (total - reference / 2) / total[..., -1:]
     many = np.asarray(cells)[..., np.newaxis]
-    # rounded, because a middle of 0.3 must not fall to either side by the order of additions
+    # rounded, so that the cell of a middle of 0.3 does not depend on the order of additions
     cell: I64 = np.minimum(np.floor(np.round(middle * many, 9)), many - 1).astype(np.int64)
     return cell
 
 
 def pool(reference: F64, current: F64) -> I64:
-    """Return the cell of each bin: int64 (..., bins), rare bins together so that each cell expects at least 5.
+    """Return the cell of each bin: int64 (..., bins), with rare bins pooled so that each cell expects at least 5 rows.
 
-    Expected in the smaller sample without drift: (reference + current) × its share of all rows. Bins that expect less
-    share cell 0; while that still expects less, the next smallest bin joins it. The choice depends only on the sums of
-    both samples, so the test stays valid.
+    The expected count is that of the smaller sample without drift: (reference + current) × its fraction of all rows.
+    Bins with a lower expected count share cell 0; until this cell expects 5 rows, the next smallest bin joins it. The
+    choice depends only on the sums of both samples, so the test stays valid.
 
     >>> pool(np.array([50.0, 40.0, 1.0, 2.0]), np.array([50.0, 40.0, 1.0, 2.0])).tolist()
     [1, 0, 0, 0]
@@ -282,7 +279,9 @@ def pool(reference: F64, current: F64) -> I64:
 
 
 def pool_but(apart: Mask, reference: F64, current: F64) -> I64:
-    """Return the cell of each bin as :func:`pool`, but the bins ``apart``, bool (..., bins), have one each, the last.
+    """Return the cell of each bin as :func:`pool`, with a cell of its own, after the others, for each bin ``apart``.
+
+    ``apart``: bool (..., bins).
 
     >>> pool_but(np.array([False, True, False]), np.array([60.0, 0.0, 40.0]), np.array([30.0, 20.0, 20.0])).tolist()
     [0, 2, 1]
@@ -296,16 +295,15 @@ def pool_but(apart: Mask, reference: F64, current: F64) -> I64:
 def unexpected(
     reference: F64, current: F64, *, hidden: F64 | None = None, only: Mask | None = None
 ) -> tuple[Mask, F64]:
-    """Return the rare bins with more rows than chance explains, bool (..., bins), and the p-value of the least likely.
+    """Return the rare bins with more rows than chance explains, bool (..., bins), and the smallest of their p-values.
 
-    Beside a large reference a category that it never had, or a constant that changed, is rare by :func:`pool`, and
-    would hide in a common bin. So a rare bin of which the smaller sample holds at least 5 rows is looked at by itself,
-    and
-    exactly: given the total of the bin, those rows are binomial. The p-value is that tail, times the number of rare
-    bins, times 10: beside another test at level a it adds at most 0.1 a to its errors. 1 where there is none.
+    Compared with a large reference, a category that the reference never had is rare by :func:`pool` and would disappear
+    in a pooled bin. Therefore each rare bin with at least 5 rows in the smaller sample is tested by itself and exactly:
+    given the total of the bin, those rows are binomial. The p-value is the tail, times the number of rare bins, times
+    10: next to another test at level a, it adds at most 0.1 a to the errors. It is 1 if there is no such bin.
 
-    ``hidden``: float64 (..., 1), rows of both samples whose bins are not told apart, and could be bins like this one.
-    ``only``: bool (..., bins), the bins that are looked at.
+    ``hidden``: float64 (..., 1), rows of both samples in bins that are not distinguished and could be like this bin.
+    ``only``: bool (..., bins), the bins that are tested.
 
     >>> apart, p = unexpected(np.array([60_000.0, 40_000.0, 0.0]), np.array([300.0, 190.0, 10.0]))
     >>> apart.tolist(), bool(p < 1e-20)
@@ -332,7 +330,7 @@ def unexpected(
 
 
 def merged(cell: I64, reference: F64, current: F64) -> tuple[F64, F64]:
-    """Add up the bins of each cell: int64 (k, bins) → twice float64 (k, cells).
+    """Sum the bins of each cell: int64 (k, bins) → twice float64 (k, cells).
 
     >>> merged(np.array([[0, 1, 0]]), np.array([[1.0, 2.0, 3.0]]), np.array([[0.0, 1.0, 1.0]]))
     (array([[4., 2.]]), array([[1., 1.]]))
@@ -347,7 +345,7 @@ def merged(cell: I64, reference: F64, current: F64) -> tuple[F64, F64]:
 
 
 def _expected(reference: F64, current: F64) -> F64:
-    """Rows of the smaller sample in each bin, were there no drift."""
+    """Return the expected rows of the smaller sample in each bin without drift."""
     pooled_counts = reference + current
     n, m = reference.sum(axis=-1, keepdims=True), current.sum(axis=-1, keepdims=True)
     total = n + m
@@ -356,14 +354,15 @@ def _expected(reference: F64, current: F64) -> F64:
 
 
 CATEGORIES = 10
-"""The most frequent categories have a cell each; the rest shares one: as many cells as a number has."""
+"""The most frequent categories have a cell each, all others share one: as many cells as a number has."""
 
 
 def grid(bins: Bins, reference: F64) -> I64:
     """Return the cell of each bin, then of missing and of invalid values: int64 (size + 2,).
 
-    Numbers: the deciles of the reference, and what lies beyond its outer edges on either side. Categories: the ten
-    most frequent, the others that are known, those that are not. Missing and invalid values share the last cell.
+    Cells of numbers are the deciles of the reference, and one beyond each of its outer edges. Cells of categories are
+    the ten most frequent, all other categories of the baseline, and new categories. Missing and invalid values share
+    the last cell.
 
     >>> from driftline.panes.bins import CategoryBins
     >>> grid(CategoryBins(("a", "b")), np.array([9.0, 1.0, 0.0, 0.0, 0.0])).tolist()
@@ -384,13 +383,13 @@ def grid(bins: Bins, reference: F64) -> I64:
 
 
 def cells_of_parts(baseline: Baseline, parts: Iterable[str]) -> dict[str, I64]:
-    """Return the cell of each bin, as :func:`grid` has them, of those parts that a baseline has."""
+    """Return the cell of each bin, as :func:`grid`, for those ``parts`` that the baseline has."""
     baseline_parts, bins = baseline.pane.parts, block_columns(baseline.bins)
     return {part: grid(bins[part], baseline_parts[part]) for part in parts if part in bins and part in baseline_parts}
 
 
 def coarsen(counts: F64, cells: I64) -> F64:
-    """Add up the bins of each cell: float64 (..., bins) → float64 (..., cells)."""
+    """Sum the bins of each cell: float64 (..., bins) → float64 (..., cells)."""
     flat = counts.reshape(-1, counts.shape[-1])
     width = int(cells.max()) + 1
     flat_cells = (cells + np.arange(len(flat))[:, np.newaxis] * width).ravel()

@@ -1,9 +1,9 @@
-"""The design effect of clusters: rows of one customer resemble each other.
+"""The design effect of clusters: rows of one customer are correlated.
 
-Twenty rows of one customer say less than as many independent rows. How much less is seen
-in how far the groups differ: more than independent rows would, and the excess is what a window adds of its own. The
-rows of both samples are divided by the design effect, so every method that decides goes by rows that are worth as much
-as independent ones; and since it is estimated from few groups, p-values get the tails of Student's t.
+Twenty rows of one customer carry less information than twenty independent rows. The groups of a window then differ more
+than groups of independent rows would, and the excess is the design effect. The rows of both samples are divided by it,
+so that each method that decides counts rows as independent ones. Because it is estimated from few groups, p-values get
+the tails of Student's t.
 
 Source: Kish, "Survey Sampling" (1965) for the design effect; Rao and Scott, "On chi-squared tests for multiway
 contingency tables" (1984) for tests on counts; Satterthwaite (1946) for the degrees of freedom.
@@ -22,13 +22,13 @@ from driftline.tables.table import F64
 from driftline_processor.core.special_functions import ndtri, stdtr
 
 FEWEST_GROUPS = 1.75
-"""Fewer effective groups do not tell how far groups differ: there are the rows of one customer, or nearly so. With 1.5
-groups, at an intra-class correlation of 0.3, 7 % of quiet windows drift.
+"""Effective groups below which differences between groups cannot be estimated. With 1.5 groups and an intra-class
+correlation of 0.3, 7 % of the windows without drift are reported as drift.
 """
 
 
 class Design(NamedTuple):
-    """The design effect of rows that resemble each other.
+    """The design effect of correlated rows.
 
     Attributes:
         effect: Number of rows that carry the information of one independent row, at least 1.
@@ -40,11 +40,11 @@ class Design(NamedTuple):
 
 
 def of_clusters(window: F64, reference: F64 | None, n: float, *, ordered: bool) -> Design:
-    """Return the design effect by how far groups of clusters differ, whose rows resemble each other.
+    """Return the design effect from the differences between groups of clusters.
 
     ``window``: float64 (groups, cells), (effective) rows of each group; a group is one cluster (one customer) or
-    several. ``reference``: the same of the reference; None = its rows are taken to resemble each other as much.
-    ``n``: its rows. Of too few groups, see :data:`FEWEST_GROUPS`, nobody can tell: each counts as one row.
+    several. ``reference``: the same of the reference; None = its rows are assumed to be correlated as much. ``n``: rows
+    of the reference. With fewer groups than :data:`FEWEST_GROUPS`, each group counts as one row.
 
     >>> customers = np.repeat(np.eye(2), 50, axis=0) * 20  # each has twenty equal rows
     >>> round(of_clusters(customers, None, 1e9, ordered=True).effect, 1)
@@ -81,7 +81,7 @@ def effective_groups(groups: F64) -> float:
 
 
 def student_p_value(p: float, freedom: float) -> float:
-    """Return the p-value when the spread was estimated: that of Student's t at the normal deviate of ``p``.
+    """Return the p-value of Student's t at the normal deviate of ``p``, for a spread that was estimated.
 
     >>> student_p_value(0.01, math.inf), round(student_p_value(0.01, 10), 4)
     (0.01, 0.0276)
@@ -92,28 +92,28 @@ def student_p_value(p: float, freedom: float) -> float:
 
 
 def clustered_design(part: str, bins: int, n: float, pane: Pane, m: float, *, ordered: bool) -> Design:
-    """Return the design effect that the clusters of a window have.
+    """Return the design effect of the clusters of a window for one column.
 
     Args:
-        part: Name of the column.
+        part: Name of the column's part of the pane.
         bins: Number of its bins.
         n: (Effective) rows of the reference.
         pane: The window.
         m: (Effective) rows of the window.
-        ordered: Of a number.
+        ordered: True for a number.
     """
     counts = pane.parts.get(PREFIX + part)
     if counts is None or not counts.any():
         return Design()
     groups = by_group(counts)
-    if effective_groups(groups) < FEWEST_GROUPS:  # one customer's rows count as one, those without a key as they are
+    if effective_groups(groups) < FEWEST_GROUPS:  # rows of one customer count as one, rows without a key individually
         keyed = float(groups.sum() / pane.parts[part][:bins].sum())
         return Design(max(1.0, keyed**2 * m / effective_groups(groups)))
     return of_clusters(groups * (m / groups.sum()), None, n, ordered=ordered)
 
 
 def _robust(groups: F64) -> tuple[F64 | None, float, F64, float]:
-    """Return the covariance of the shares by groups, its degrees of freedom, shares and rows; None for one group."""
+    """Return covariance of fractions over groups (None for one group), its degrees of freedom, fractions and rows."""
     rows = groups.sum(axis=1)
     groups, rows = groups[rows > 0], rows[rows > 0]
     total = float(rows.sum())
@@ -126,20 +126,21 @@ def _robust(groups: F64) -> tuple[F64 | None, float, F64, float]:
 
 
 def _design(share: F64, own: F64, estimated: F64, base: float, freedom: float, *, ordered: bool) -> Design:
-    """Return the design effect of the covariance ``own`` beside the covariance of independent rows; it may be negative.
+    """Return the design effect of the excess covariance ``own`` (may be negative) over that of independent rows.
 
-    ``base``: 1/n + 1/m. ``estimated``: the part of their sum that was estimated with so many degrees of ``freedom``.
+    ``base``: 1/n + 1/m. ``estimated``: the part of the covariance that was estimated with ``freedom`` degrees of
+    freedom.
     """
-    if ordered:  # what decides is where the distribution functions vary most; of independent rows, by a quarter
+    if ordered:  # the distribution functions' greatest variance decides; it is 1/4 for independent rows
         steps = np.tril(np.ones(own.shape))[:-1]
         more, known = (np.einsum("ij,jk,ik->i", steps, one, steps) for one in (own, estimated))
         below = np.cumsum(share)[:-1]
         varies = below * (1 - below) * base + np.maximum(more, 0.0)
         at = int(varies.argmax())
         effect, spread, part = 4 * float(varies[at]) / base, float(varies[at]), float(known[at])
-    else:  # a sum of squares: one direction that varies more than the others counts for more
+    else:  # a sum of squares: a direction with a greater variance has a greater weight
         kept = share > 0
-        if kept.sum() < 2:  # one value alone does not vary
+        if kept.sum() < 2:  # a single value has no variance
             return Design()
         scale = 1 / np.sqrt(np.outer(share[kept], share[kept])) / base
         times = 1 + np.maximum(np.linalg.eigvalsh(own[np.ix_(kept, kept)] * scale)[1:], 0.0)

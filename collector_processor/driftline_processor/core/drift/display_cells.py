@@ -1,4 +1,4 @@
-"""Cells to draw: about twenty shares that a person compares at a glance, labelled in the feature's unit."""
+"""Display cells: about twenty fractions that a reader compares at a glance, labelled in the feature's unit."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 MOST_VALUES = 16
-"""Up to so many distinct values are drawn one by one."""
+"""Limit of distinct values that get a cell each."""
 
 MOST_CATEGORIES = 12
-"""Categories that are drawn one by one, the most frequent of both sides: what a card of the page has room for."""
+"""Limit of categories that get a cell each, the most frequent of both samples: the space of a card on the page."""
 
 WIDTHS = 20
-"""Cells of equal width of a number that is drawn; fewer would hide a second hump, more are noise at 1,000 rows."""
+"""Cells of equal width of a number. Fewer would hide a second mode; more are noise at 1,000 rows."""
 
 _SHOWN = 0.01
-"""Share of the reference at either end that is drawn in one cell: one far value would squeeze all others into
-another."""
+"""Fraction of the reference at either end that shares one cell: otherwise one outlier would squeeze all other values
+into one cell.
+"""
 
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
-"""Round widths of cells, times a power of ten."""
+"""Round cell widths, times a power of ten."""
 
 NOTHING = 1e-12
-"""Shares up to which a cell holds nothing: what is left of a sum by rounding."""
+"""Fractions up to this count as empty: the rounding error of a sum."""
 
 GREATEST = 1e300
-"""Values beyond are drawn here: differences of even greater numbers would overflow."""
+"""Values beyond this limit are drawn at it: differences of greater numbers would overflow."""
 
 
 class Cells(NamedTuple):
-    """Shares over the cells of a chart.
+    """Fractions over the cells of a chart.
 
     Attributes:
-        categories: Category of each cell.
-        was: Share of the reference in each cell, float64 (cells,); adds up to 1.
-        now: Share of the window in each cell, float64 (cells,); adds up to 1.
-
-    ``edges``: of cells of one width, the texts of the edges between them; else empty.
+        categories: Label of each cell.
+        was: Fraction of the reference in each cell, float64 (cells,); the sum is 1.
+        now: Fraction of the window in each cell, float64 (cells,); the sum is 1.
+        edges: Texts of the edges between cells of equal width; empty for other cells.
     """
 
     categories: tuple[str, ...]
@@ -56,7 +56,7 @@ class Cells(NamedTuple):
 
 
 def cells(bins: Bins, reference: F64, current: F64) -> Cells:
-    """Return the cells to draw for counts over bins, missing and invalid left out. An empty side is all zero.
+    """Return the display cells of counts over bins, without missing and invalid values. An empty sample is all zero.
 
     >>> from driftline.panes.bins import number_bins
     >>> drawn = cells(number_bins(np.array([0.0, 1.0])), np.array([0, 3, 0, 1, 0.0]), np.array([0, 1, 0, 1, 2.0]))
@@ -67,9 +67,9 @@ def cells(bins: Bins, reference: F64, current: F64) -> Cells:
 
 
 def drawing(bins: Bins, reference: F64) -> Drawing:
-    """Return how a window's counts are drawn beside a reference.
+    """Return how the counts of a window are drawn next to a reference.
 
-    Where the cells are and what they are called is settled here, once: two thirds of the work.
+    Edges and labels of the cells are computed here, once per reference: two thirds of the work.
     """
     was = shares(reference)
     if isinstance(bins, CategoryBins):
@@ -107,15 +107,15 @@ def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
 
 
 class EqualWidths(Struct, frozen=True, eq=False):
-    """A number over cells of one width, between round numbers.
+    """A number in cells of equal width between round numbers.
 
     Attributes:
-        categories: Category of each cell.
-        texts: Text of each edge between cells; () where all values share a cell.
-        before: intp (edges,), fine bins that lie wholly below each edge.
-        within: intp (edges,), fine bin in which each edge lies.
+        categories: Label of each cell.
+        texts: Text of each edge between cells; () if all values share a cell.
+        before: intp (edges,), number of fine bins completely below each edge.
+        within: intp (edges,), fine bin that contains each edge.
         part: float64 (edges,), part of that bin below the edge.
-        was: float64 (cells,), shares of the reference.
+        was: float64 (cells,), fractions of the reference.
     """
 
     categories: tuple[str, ...]
@@ -127,7 +127,7 @@ class EqualWidths(Struct, frozen=True, eq=False):
 
     @staticmethod
     def spread(drawings: Sequence[EqualWidths], shares: F64) -> list[F64]:
-        """Return shares over fine bins, float64 (k, bins), as shares over the cells of each drawing."""
+        """Return fractions over fine bins, float64 (k, bins), as fractions over the cells of each drawing."""
         sizes = [len(drawing.part) for drawing in drawings]
         row = np.repeat(np.arange(len(drawings)), sizes)
         total = np.zeros((len(shares), shares.shape[1] + 1))
@@ -136,7 +136,7 @@ class EqualWidths(Struct, frozen=True, eq=False):
         within = np.concatenate([drawing.within for drawing in drawings])
         part = np.concatenate([drawing.part for drawing in drawings])
         inner = total[row, before] + part * shares[row, within]
-        # from the lower open end to the upper one of each column, in one row
+        # all columns in one row, each from its lower open end to its upper one
         ends = np.cumsum(np.array(sizes, np.intp) + 2)
         below = np.zeros(int(ends[-1]))
         inside = np.ones(len(below), np.bool_)
@@ -148,14 +148,14 @@ class EqualWidths(Struct, frozen=True, eq=False):
 
     @staticmethod
     def draw(drawings: Sequence[EqualWidths], now: F64) -> list[Cells]:
-        """Draw shares, float64 (k, bins)."""
+        """Draw fractions, float64 (k, bins)."""
         return [
             drawing._cells(spread_counts)
             for drawing, spread_counts in zip(drawings, EqualWidths.spread(drawings, now), strict=True)
         ]
 
     def _cells(self, now: F64) -> Cells:
-        """Leave out an open cell at either end that nobody has."""
+        """Return the cells without an open cell at either end that is empty in both samples."""
         if not self.texts:
             return Cells(self.categories, self.was, now)
         first = 0 if max(self.was[0], now[0]) > NOTHING else 1
@@ -164,7 +164,13 @@ class EqualWidths(Struct, frozen=True, eq=False):
 
 
 class DistinctValues(Struct, frozen=True, eq=False):
-    """A number of few values, one cell each; ``atoms``: their bins, ``was``: their shares of the reference."""
+    """A number with few distinct values, one cell each.
+
+    Attributes:
+        categories: Label of each cell.
+        atoms: intp (cells,), bin of each value.
+        was: float64 (cells,), fractions of the reference.
+    """
 
     categories: tuple[str, ...]
     atoms: Index
@@ -172,7 +178,7 @@ class DistinctValues(Struct, frozen=True, eq=False):
 
     @staticmethod
     def draw(drawings: Sequence[DistinctValues], now: F64) -> list[Cells]:
-        """Draw shares, float64 (k, bins)."""
+        """Draw fractions, float64 (k, bins)."""
         return [drawing._cells(counts) for drawing, counts in zip(drawings, now, strict=True)]
 
     def _cells(self, now: F64) -> Cells:
@@ -184,22 +190,27 @@ class DistinctValues(Struct, frozen=True, eq=False):
 
 
 class FrequentCategories(Struct, frozen=True, eq=False):
-    """The frequent categories of both sides, and the others in one cell; ``was``: shares of the reference by bin."""
+    """The frequent categories of both samples, and all others in one cell.
+
+    Attributes:
+        categories: Categories of the baseline.
+        was: float64 (bins,), fractions of the reference.
+    """
 
     categories: tuple[str, ...]
     was: F64
 
     @staticmethod
     def draw(drawings: Sequence[FrequentCategories], now: F64) -> list[Cells]:
-        """Draw shares, float64 (k, bins)."""
+        """Draw fractions, float64 (k, bins)."""
         width = max(len(drawing.was) for drawing in drawings)
         sizes = np.array([len(drawing.was) - 1 for drawing in drawings])
         greater = np.full((len(drawings), width), -1.0)
         for row, drawing in enumerate(drawings):
             greater[row, : len(drawing.was)] = drawing.was
         np.maximum(greater, np.where(greater < 0, greater, now[:, :width]), out=greater)
-        greater[np.arange(width) >= sizes[:, np.newaxis]] = -1.0  # other categories are no category
-        # in the order of the baseline, so that a picture keeps its shape over time
+        greater[np.arange(width) >= sizes[:, np.newaxis]] = -1.0  # the bin of other categories is not a category
+        # in the order of the baseline, so that a chart keeps its shape over time
         order = np.argsort(-greater, axis=1, kind="stable")[:, :MOST_CATEGORIES]
         cells = []
         for drawing, counts, size, first in zip(drawings, now, sizes.tolist(), order, strict=True):
@@ -219,19 +230,19 @@ Drawing = EqualWidths | DistinctValues | FrequentCategories
 
 
 def _parted(cells: F64, ends: Index) -> list[F64]:
-    """Return the differences within each column, of differences over all of them in one row."""
+    """Return the differences within each column, from the differences over all columns in one row."""
     starts = np.append(0, ends[:-1]).tolist()
     return [cells[start : end - 1] for start, end in zip(starts, ends.tolist(), strict=True)]
 
 
 def shares(counts: F64) -> F64:
-    """Return counts as shares that add up to 1, all 0 where there is nothing to share."""
+    """Return counts as fractions with sum 1; all 0 if the counts are."""
     total = float(counts.sum())
     return counts / total if total > 0 else np.zeros(len(counts))
 
 
 def _narrow(bins: NumberBins, which: Index) -> bool:
-    """Return True for bins of one value each, as narrow as :func:`driftline.panes.bins.number_bins` makes them."""
+    """Return True if each bin contains one value, as narrow as :func:`driftline.panes.bins.number_bins` makes it."""
     low, high = bins.edges[which - 1], bins.edges[which]
     return bool((high - low <= 1e-6 * np.maximum(np.abs(low), np.abs(high)) + 1e-300).all())
 
@@ -259,7 +270,7 @@ def _widths(bins: NumberBins, was: F64) -> EqualWidths:
 
 
 def _nice_edges(edges: F64, was: F64) -> F64:
-    """Edges at round numbers, 10 to 20 of one width, between the 1 % and the 99 % quantile of the reference."""
+    """Return 10 to 20 equidistant edges at round numbers, between the 1 % and the 99 % quantile of the reference."""
     if len(edges) < 2:
         return edges
     total = np.cumsum(was)[:-1]
@@ -276,12 +287,12 @@ def _nice_edges(edges: F64, was: F64) -> F64:
 
 
 def _spread(fine: F64, coarse: F64) -> tuple[Index, Index, F64]:
-    """Return where coarse edges lie among fine bins: how many of these lie below, which one holds it, what part of it.
+    """Return per coarse edge: fine bins below it, the fine bin that contains it, and the part of that bin below it.
 
-    An inner fine bin is spread evenly, open bins go to the open cells.
+    Rows are spread evenly over an inner fine bin. Open bins belong to the open cells.
     """
-    # a little lower, so that an edge does not cut through the bin that number_bins makes around a value; never as far
-    # as the next edge, where values vary by less than a millionth of themselves
+    # slightly lower, so that an edge does not cut the bin that number_bins makes around a value, but by less than the
+    # distance to the next edge, which matters if values vary by less than a millionth of themselves
     step = float(np.diff(coarse).min()) if len(coarse) > 1 else math.inf
     edges = coarse - np.minimum(np.abs(coarse) * 2 * TOLERANCE, step / 4)
     fine_bins = np.searchsorted(fine, edges, side="right") - 1
@@ -296,7 +307,7 @@ def _value_text(value: float) -> str:
     return number_text(rounded)
 
 
-@lru_cache(maxsize=4_096)  # round numbers: those of a reference that rolls on are those of the day before
+@lru_cache(maxsize=4_096)  # a rolling reference has the same round numbers as on the day before
 def _edge_texts(edges: tuple[float, ...]) -> tuple[str, ...]:
     """Return the edges with the fewest digits that distinguish them."""
     for digits in range(3, 17):

@@ -1,9 +1,10 @@
-"""Incidents: the drift that may wake somebody.
+"""Incidents: drift that may trigger a notification.
 
-State *drift* is a statement about one window, and among 24 windows a day of 50 models one in a hundred that is wrong is
-twelve a day. So an incident begins when a column drifts in two windows in a row, or in one beyond doubt, and ends when
-it is quiet in two. At default settings and hourly windows that is far less than one false incident per model in 90 days
-(docs/data/drift-alarms.md has the figures); a drift that lasts is reported one window later, a large one at once.
+State *drift* describes one window. With 24 windows per day and 50 models, one false alarm per hundred windows is twelve
+per day. So an incident begins when a column drifts in two consecutive windows, or in one window with a p-value up to
+:data:`AT_ONCE`, and ends after two windows without drift. At default settings and hourly windows that is far less than
+one false incident per model in 90 days (docs/data/drift-alarms.md); lasting drift is reported one window later, a large
+drift immediately.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from collections.abc import Iterator
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 
 AT_ONCE = 1e-6
-"""Adjusted p-values up to this need no second window: 2,160 hourly windows of 90 days make 0.004 false ones."""
+"""Adjusted p-values up to this need no second window: the 2,160 hourly windows of 90 days give 0.004 false alarms."""
 
 WHERE = " where "
-"""Between the name of a column and that of the slice in which it drifts."""
+"""Separator between the name of a column and that of the slice in which it drifts."""
 
 
 def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]:
-    """Return the columns that are in an incident, and since when: the part of a pane → start of its first window.
+    """Return the columns that are in an incident: part of the pane → start of the incident's first window.
 
-    ``previous``: the window before it, of the same model, version, slice and length, with its own incident; None where
-    there is none. Columns are named as their parts are: ``feature:NAME``, ``score``, ``class``, those of a slice with
-    `` where SLICE`` behind. One that cannot be judged in a window neither begins nor ends an incident, and a window
-    that is still open begins none.
+    ``previous``: the preceding window of the same model, version, slice and length, with its own incident, or None.
+    Columns are named as their parts: ``feature:NAME``, ``score``, ``class``; columns of a slice get the suffix `` where
+    SLICE``. A column that cannot be evaluated in a window neither begins nor ends an incident, and an open window
+    begins none.
     """
     before = {} if previous is None else previous.incident
     drifted_before = set() if previous is None else drifting(previous)
@@ -47,12 +48,12 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
 
 
 def drifting(evaluation: Evaluation) -> set[str]:
-    """Return the columns that drift in a window, also those of slices: an incident goes on from these."""
+    """Return the columns that drift in a window, including those of slices; an incident continues from these."""
     return {name for name, drift in _all(evaluation) if drift.state == "drift"}
 
 
 def columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
-    """Yield every column of all rows by the name of its part: features, then score and class."""
+    """Yield every column, computed over all rows, with the name of its part: features, then score and class."""
     for name, feature in evaluation.features.items():
         yield f"feature:{name}", feature
     for part, column in (("score", evaluation.score), ("class", evaluation.predicted)):
@@ -61,7 +62,7 @@ def columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
 
 
 def _all(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
-    """Yield the drift of all rows, and the drift in slices."""
+    """Yield the drift of all rows, then the drift in slices."""
     yield from columns(evaluation)
     for name, found in evaluation.slices.items():
         for column in found.drifted():
@@ -73,7 +74,7 @@ def _slice(name: str) -> str:
 
 
 def _quiet(name: str, evaluation: Evaluation) -> bool:
-    """Return True where a column without drift was judged in a slice, of which an evaluation keeps only the drift."""
+    """Return True if a column without drift was evaluated in a slice; an evaluation stores only the drift of slices."""
     found = evaluation.slices.get(_slice(name)) if WHERE in name else None
     return found is not None and found.state in ("ok", "within_normal_variation", "drift")
 

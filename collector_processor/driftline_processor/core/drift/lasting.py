@@ -1,27 +1,27 @@
-"""Small shifts that last: evidence over windows that holds at any time, however often somebody looks.
+"""Lasting drift: evidence of small shifts over many windows, with an error level that holds at any time.
 
-A window is judged by itself, and a year of windows that are each just too small for an alarm says nothing. Here the
-windows of a model are added up. By whatever number of windows the evidence against "these windows are as the reference
-was" is looked at, it reaches 1/α with a chance of at most α (Ville 1939), so that all windows of a model's whole life
-together have one chance of α of a false alarm.
+Each window is evaluated by itself, so a year of windows with a shift just below the alarm goes undetected. This module
+adds up the windows of a model. The evidence against "the windows are distributed as the reference" reaches 1/α with a
+probability of at most α, no matter how often it is checked (Ville 1939): over the whole life of a model, the
+probability of a false alarm is α.
 
-Each column has a few score functions: level and spread of numbers, the shares of the commonest categories. A window
-gives each one number, its mean. Numbers of windows and of the reference's own stretches of that length are normal, with
-any mean and variance, and each keeps a share ρ of the deviation of the one before, whatever ρ is. For a known ρ the
-ratio of both likelihoods, with the right Haar prior on mean and variance and a normal prior on the shift, is a
-martingale under the null (Hendriksen, de Heide and Grünwald 2021, Optional stopping with Bayes factors, theorem 2;
-Pérez-Ortiz, Lardy, de Heide and Grünwald 2024, E-statistics, group invariance and anytime-valid testing). ρ is not
-known. So the likelihood with a shift, averaged over ρ, is divided by that without one at the ρ which explains the
-numbers best (Wasserman, Ramdas and Balakrishnan 2020, Universal inference, section 8): never more than the martingale
-of the true ρ.
+Each column has a few score functions: level and spread of numbers, the fractions of the most frequent categories. A
+window contributes the mean of each. These means, and those of the reference's own periods of the same length, are
+normal with unknown mean and variance and with an autocorrelation ρ of neighbours. For a known ρ, the ratio of the
+likelihoods with and without a shift, with the right Haar prior on mean and variance and a normal prior on the shift, is
+a martingale under the null (Hendriksen, de Heide and Grünwald 2021, Optional stopping with Bayes factors, theorem 2;
+Pérez-Ortiz, Lardy, de Heide and Grünwald 2024, E-statistics, group invariance and anytime-valid testing). ρ is unknown,
+so the likelihood with a shift, averaged over ρ, is divided by the likelihood without a shift at the best-fitting ρ
+(Wasserman, Ramdas and Balakrishnan 2020, Universal inference, section 8). This ratio never exceeds the martingale of
+the true ρ.
 
-Why no product of the windows' p-values: all windows share one reference, whose own error they repeat. Given the windows
-before, a p-value is then no p-value any more, and the product finds the error of the reference for sure, in time.
+A product of the windows' p-values would not work: all windows share one reference and so repeat its error. Given the
+earlier windows, such a p-value is not valid, and the product eventually detects the error of the reference.
 
-Where the reference has no times, or few stretches, its own error is not known: then nothing is said.
+If the reference has no times, or too few periods, its own error is unknown and there is no result.
 
-The evidence of a window is a function of what each window up to it adds, its ``scores`` and ``rows``. Where an earlier
-window is restated, that of all later ones is worked out anew.
+The evidence of a window is a function of the ``scores`` and ``rows`` of all windows up to it. If an earlier window is
+revised, the evidence of all later windows is recomputed.
 """
 
 from __future__ import annotations
@@ -49,74 +49,82 @@ from .reference import Reference, effective, references
 Flags = npt.NDArray[np.bool_]
 
 ALPHA = 0.01
-"""The chance of a false alarm over the whole life of a model, over all its columns: the level of a single window."""
+"""Probability of a false alarm over the whole life of a model, over all its columns: the level of a single window."""
 
 PRIOR = 4.0
-"""Variance of the shift under the alternative, in that of a window. What lies three standard deviations of a day away
-after a month of reference is found in half of the runs after 13 days with 4, after 21 with 1, after 12 with 9, which
-finds smaller shifts later (docs/data/lasting-drift.md)."""
+"""Variance of the shift under the alternative, relative to that of a window. After a month of reference, a shift of
+three daily standard deviations is detected in half of the runs after 13 days with 4, after 21 with 1, and after 12 with
+9, which detects smaller shifts later (docs/data/lasting-drift.md).
+"""
 
 KEEPS = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98])
-"""Shares that a stretch may keep of the one before: up to a memory of fifty. A likelihood of sixty stretches differs by
-less than 0.1 between neighbours. What keeps less than nothing has a surer mean than is taken here."""
+"""Autocorrelations ρ of neighbouring periods, up to a memory of fifty. The log-likelihood of sixty periods differs by
+less than 0.1 between neighbouring values. With a negative autocorrelation the mean is more certain than assumed here.
+"""
 
 LITTLE = 4.0
-"""Power of 1 - ρ in the weight of a share under the alternative, a mean share of a sixth: most days keep little. With
-equal weights half of the shifts of two standard deviations after a month are found after 34 days, with 4 after 23. No
-weight changes the level."""
+"""Power of 1 - ρ in the weight of an autocorrelation under the alternative, with a mean of 1/6: most daily
+autocorrelations are small. With equal weights, half of the shifts of two standard deviations after a month are detected
+after 34 days, with power 4 after 23. The weights do not change the level.
+"""
 
 EPOCH = 30
-"""Steps after which evidence begins anew beside that of the whole life: a quiet year would dilute a new shift
-(docs/data/lasting-drift.md has shifts after 200 quiet days)."""
+"""Steps after which an additional evidence starts anew, next to that of the whole life: a year without drift would
+dilute a new shift (docs/data/lasting-drift.md has shifts after 200 days without drift).
+"""
 
 CATEGORIES = 4
-"""Commonest categories whose shares are watched: each more costs all of them evidence, and the rest move with these."""
+"""Number of most frequent categories that are monitored. Each additional one reduces the power for all of them."""
 
 DIGITS = 9
-"""Decimals of sums that go on, a millionth of what a window varies by: the same on every machine."""
+"""Decimals of the running sums, a millionth of the variation of a window: the same on every machine."""
 
 FINE = 100
-"""Parts of a standard error of rows in which the mean score of a window is kept: rounding adds 0.001 % to its variance,
-and a number takes four characters."""
+"""Parts of a standard error in which the mean score of a window is stored: rounding adds 0.001 % to its variance, and a
+number takes four characters.
+"""
 
 REMEMBERED = 30
-"""Windows after which what goes on is stored, and not worked out: so many are followed again in 5 milliseconds."""
+"""Windows after which the running sums are stored instead of recomputed; recomputing this many takes 5 milliseconds."""
 
 LEAST_ROWS = 50.0
-"""Effective rows of a step: of so many the mean of a score within ±3 is normal enough (skewness 0.3 at most)."""
+"""Minimum effective rows of a step: the mean of 50 scores within ±3 is close enough to normal (skewness at most 0.3).
+"""
 
 LEAST_BLOCKS = 5
-"""Stretches of the reference that tell how far such stretches lie apart: of fewer their variance is off by half."""
+"""Minimum number of reference periods for estimating their variance; with fewer it is off by half."""
 
 WHOLE, NEWEST = 0.5, 0.5
-"""The parts of the level for evidence from the whole life, and for all epochs together."""
+"""Parts of the level for the evidence of the whole life and for all epochs together."""
 
 COUNT, SUM, SQUARES, PRODUCTS, FIRST, LAST = range(6)
-"""Columns of a chain of steps: how many, their sum, sum of squares and of products of neighbours; first and last."""
+"""Columns of a chain of steps: count, sum, sum of squares, sum of products of neighbours; first and last step."""
 
 BETWEEN = 6
-"""Column of the facts of score functions behind the chain of the reference's stretches: variance between these beyond
-that of rows."""
+"""Column of the facts after the chain of the reference's periods: variance between periods in excess of that of rows.
+"""
 
 TOTAL, ROWS, LIFE, LIFE_SHIFT, RECENT, LINK, RECENT_SHIFT, WIDTH = 0, 1, 2, 8, 9, 15, 16, 17
-"""Columns of what goes on: sum and rows of the step that is not complete; chain and sum of shifts of the whole life;
-chain of the epoch, the step before it, and the sum of its shifts."""
+"""Columns of the running sums: sum and rows of the incomplete step; chain and sum of shifts of the whole life; chain of
+the epoch, the step before it, and the sum of its shifts.
+"""
 
 TINY = 1e-12
-"""The least sum of squares: a reference whose stretches are all the same is no division by nothing."""
+"""Minimum sum of squares, so that a reference with identical periods does not cause a division by zero."""
 
 
 class Scores(Struct, frozen=True, eq=False):
     """The score functions of a baseline for windows of one length.
 
     Attributes:
-        parts: The parts of a pane, with where their cells begin, and how bins become cells: None = they are cells.
-        place: intp, the cells of each function after each other.
+        parts: For each part of a pane: name, index of its first cell, number of bins, and the first bin of each cell;
+            None = bins are cells.
+        place: intp, cell indices of all functions, concatenated.
         value: float64, their scores.
-        start: intp (s,), where each function begins in them.
-        column: intp (s,), the place of its column among the parts.
-        functions: What they measure, and the reference's own stretches.
-        reason: Columns that cannot be watched: name of the part → ``no_times`` or ``too_few_days``.
+        start: intp (s,), index of each function's first entry in ``place`` and ``value``.
+        column: intp (s,), index of its column among the parts.
+        functions: Measures and the facts of the reference's own periods.
+        reason: Columns that cannot be monitored: name of the part → ``no_times`` or ``too_few_days``.
         size: Number of cells.
     """
 
@@ -134,7 +142,7 @@ _CACHE: WeakKeyDictionary[Baseline, dict[int, Scores]] = WeakKeyDictionary()
 
 
 def score_functions(baseline: Baseline, span: int) -> Scores:
-    """Return the score functions of a baseline for windows of a length (nanoseconds); computed once."""
+    """Return the score functions of a baseline for windows of ``span`` nanoseconds; cached."""
     cached = _CACHE.setdefault(baseline, {})
     if span not in cached:
         cached[span] = _score_functions(baseline, span)
@@ -227,9 +235,9 @@ def _category(reference: Reference, index: int) -> str:
 
 
 def _own(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | None:
-    """Return the mean score and the effective rows of the reference's own stretches: float64 (b,) each.
+    """Return the mean score and the effective rows of the reference's own periods: float64 (b,) each.
 
-    ``many``: blocks in a stretch. None where there are fewer than :data:`LEAST_BLOCKS` with rows enough.
+    ``many``: blocks per period. None if fewer than :data:`LEAST_BLOCKS` periods have enough rows.
     """
     kish = np.divide(rows[:, 1], rows[:, 2], out=np.ones(len(rows)), where=rows[:, 2] > 0)
     weighed = counts * kish[:, np.newaxis]
@@ -244,7 +252,7 @@ def _own(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | No
 
 
 def own_facts(means: F64, rows: F64) -> F64:
-    """Return the facts of the reference's own stretches, from their mean scores and rows: float64 (7,)."""
+    """Return the facts of the reference's own periods, from their mean scores and rows: float64 (7,)."""
     between = max(0.0, float(means.var(ddof=1)) - float((1 / rows).mean()))
     moved = means / np.sqrt(between + 1 / rows)
     products = float(moved[1:] @ moved[:-1])
@@ -252,15 +260,15 @@ def own_facts(means: F64, rows: F64) -> F64:
 
 
 def lasting_sums(pane: Pane, baseline: Baseline, span: int, *, varies: bool = False) -> LastingDrift | None:
-    """Return what a window adds to the evidence; None where times are not known.
+    """Return the contribution of a window to the evidence; None if times are unknown.
 
-    :func:`follow_lasting` adds it to that of the windows before.
+    :func:`follow_lasting` adds it to that of the preceding windows.
 
     Args:
         pane: The sums of the window.
         baseline: The reference.
-        span: Nanoseconds of the window.
-        varies: Whether the reference is another one in each window: then its facts are kept with each.
+        span: Length of the window in nanoseconds.
+        varies: True if each window has another reference; its facts are then stored with each window.
     """
     if span <= 0:
         return None
@@ -296,16 +304,16 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int, *, varies: bool = Fa
 
 
 def _digest(functions: ScoreFunctions, varies: bool) -> str:
-    """Return in a word what windows must share for their evidence to be added up: the facts, too, if these stay."""
+    """Return a digest that windows must share for their evidence to be added up; with the facts unless these vary."""
     described = repr((functions.names, functions.measures, functions.step)).encode()
     return blake2b(described if varies else described + functions.facts.tobytes(), digest_size=6).hexdigest()
 
 
 def follow_lasting(evaluation: Evaluation, before: Evaluation | None) -> LastingDrift | None:
-    """Add what a window says to the evidence of the windows before it.
+    """Add the contribution of a window to the evidence of the preceding windows.
 
-    Evidence begins anew with another reference. An open window adds nothing yet, and one without rows never does: both
-    keep what was known. ``before`` must know what goes on, as :func:`recall_lasting` returns it.
+    Evidence restarts with a new reference. An open window, and one without rows, adds nothing and keeps the evidence as
+    it was. ``before`` must contain the running sums, as :func:`recall_lasting` returns it.
     """
     now = evaluation.lasting
     if now is None or not now.of:
@@ -313,7 +321,7 @@ def follow_lasting(evaluation: Evaluation, before: Evaluation | None) -> Lasting
     was = before.lasting if before is not None and _continues(evaluation, before) else None
     functions = now.functions or (None if was is None else was.functions)
     if functions is None:
-        return now  # stored, and nothing before it counts
+        return now  # stored, without a window to continue from
     if was is None:
         start = evaluation.window.start
         goes_on = replace(
@@ -335,13 +343,13 @@ def follow_lasting(evaluation: Evaluation, before: Evaluation | None) -> Lasting
     if end - began + (end - start) // 2 < functions.step:  # a day has 23 hours when clocks change
         return replace(goes_on, step_began=began)
     take_step(memory, functions.facts)
-    return _told(replace(goes_on, step_began=-1), functions, end)
+    return _update_columns(replace(goes_on, step_began=-1), functions, end)
 
 
 def recall_lasting(evaluation: Evaluation, windows: Sequence[Evaluation]) -> Evaluation | None:
-    """Return the last of some windows with what goes on from it to the window that follows them.
+    """Return the last of ``windows`` with its running sums, to continue with the window that follows them.
 
-    It is worked out from the last of the windows that has it stored. ``windows``: of one name, the oldest first.
+    The sums are recomputed from the last window that has them stored. ``windows``: of one series, the oldest first.
     """
     if not windows:
         return None
@@ -364,33 +372,36 @@ def recall_lasting(evaluation: Evaluation, windows: Sequence[Evaluation]) -> Eva
 
 
 def remembers(evaluation: Evaluation) -> bool:
-    """Return True where the evidence of the next window can be worked out from a window by itself."""
+    """Return True if the evidence of the next window can be computed from this window alone."""
     lasting = evaluation.lasting
     return lasting is None or not lasting.of or lasting.memory.size > 0
 
 
 def stored_lasting(lasting_drift: LastingDrift) -> LastingDrift:
-    """Return what is stored: nothing that the windows before and the baseline tell, but for one window in thirty."""
+    """Return the part to store.
+
+    It leaves out what the baseline contains and, except in every thirtieth window, the running sums.
+    """
     memory = lasting_drift.memory if lasting_drift.number % REMEMBERED == 0 else np.zeros((0, 0))
     return replace(lasting_drift, memory=memory, functions=lasting_drift.functions if lasting_drift.varies else None)
 
 
 def same_lasting(lasting_drift: LastingDrift | None, other: LastingDrift | None) -> bool:
-    """Return True where the windows after either go on alike."""
+    """Return True if both lead to the same evidence in the following windows."""
     if lasting_drift is None or other is None:
         return lasting_drift is other
     return lasting_drift == other and np.array_equal(lasting_drift.memory, other.memory)
 
 
 def _continues(evaluation: Evaluation, before: Evaluation) -> bool:
-    """Return True where both windows were compared with one reference, or with parts or sequels of one."""
+    """Return True if both windows were compared with the same reference, or with parts or continuations of it."""
     now, was = evaluation.lasting, before.lasting
     same = now is not None and was is not None and now.of == was.of != ""
     return same and evaluation.baseline_version == before.baseline_version
 
 
 def take_step(memory: F64, facts: F64) -> None:
-    """Make a step of what has come together, of each function that has rows enough."""
+    """Complete a step from the accumulated rows, for each function with enough rows."""
     ready = memory[:, ROWS] >= LEAST_ROWS
     rows = np.where(ready, memory[:, ROWS], 1.0)
     shift = memory[:, TOTAL] / rows
@@ -409,36 +420,38 @@ def take_step(memory: F64, facts: F64) -> None:
     np.round(memory, DIGITS, out=memory)
 
 
-_AWAY, _FRESH = 1 - KEEPS, 1 - KEEPS**2
-"""What is left of a mean once the share of the step before is taken off, and of the variance: of an AR(1) process."""
+_MEAN_FACTOR, _VARIANCE_FACTOR = 1 - KEEPS, 1 - KEEPS**2
+"""Factors of the mean, 1 - ρ, and of the variance, 1 - ρ², of an AR(1) process given its preceding step."""
 _WEIGHT = np.log((1 - KEEPS) ** LITTLE / ((1 - KEEPS) ** LITTLE).sum())[:, np.newaxis]
-_COLUMN = np.stack([_FRESH, _AWAY**2], axis=1)
-_PRODUCT = np.stack([_AWAY**2, _FRESH - _AWAY, _AWAY * KEEPS], axis=1)
-_SQUARE = np.stack([1 + KEEPS**2, -2 * KEEPS, _FRESH - 1, -(KEEPS**2)], axis=1)
+_COLUMN = np.stack([_VARIANCE_FACTOR, _MEAN_FACTOR**2], axis=1)
+_PRODUCT = np.stack([_MEAN_FACTOR**2, _VARIANCE_FACTOR - _MEAN_FACTOR, _MEAN_FACTOR * KEEPS], axis=1)
+_SQUARE = np.stack([1 + KEEPS**2, -2 * KEEPS, _VARIANCE_FACTOR - 1, -(KEEPS**2)], axis=1)
 """Coefficients of the sums of :func:`_null`: (x - ρy)² and its like, multiplied out."""
-_SHIFTED = np.stack([_FRESH, np.ones(len(KEEPS)), _AWAY**2], axis=1)
-_CENTRE = np.stack([_FRESH, _AWAY, _AWAY**2], axis=1)
-_MOVED = np.stack([_AWAY**2, _FRESH - _AWAY, 1 - _AWAY, _AWAY * KEEPS, -KEEPS], axis=1)
-_WIDE = (PRIOR / _FRESH)[:, np.newaxis]
+_SHIFTED = np.stack([_VARIANCE_FACTOR, np.ones(len(KEEPS)), _MEAN_FACTOR**2], axis=1)
+_CENTRE = np.stack([_VARIANCE_FACTOR, _MEAN_FACTOR, _MEAN_FACTOR**2], axis=1)
+_MOVED = np.stack(
+    [_MEAN_FACTOR**2, _VARIANCE_FACTOR - _MEAN_FACTOR, 1 - _MEAN_FACTOR, _MEAN_FACTOR * KEEPS, -KEEPS], axis=1
+)
+_WIDE = (PRIOR / _VARIANCE_FACTOR)[:, np.newaxis]
 
 
 def _null(chain: F64) -> F64:
-    """Return what a chain adds once what each step keeps of the last one is taken off: float64 (9, s).
+    """Return the sums of a chain that the likelihood without a shift needs: float64 (9, s).
 
-    ``_COLUMN`` makes the mean's column squared of it, ``_PRODUCT`` its product with the steps, ``_SQUARE`` these
-    squared. The first step has the variance 1, the others 1 - ρ²; all are brought to the latter.
+    ``_COLUMN`` turns them into the squared column of the mean, ``_PRODUCT`` into its product with the steps,
+    ``_SQUARE`` into the squared steps. The first step has variance 1, the others 1 - ρ²; all are scaled to the latter.
     """
     count, total, squares, products, first, last = chain.T
     return np.stack([count > 0, np.maximum(count - 1, 0.0), total, first, last, squares, products, first**2, last**2])
 
 
 def _shift(chain: F64, before: F64, linked: F64) -> F64:
-    """Return what a stretch adds to the column of the shift, its product with that of the mean and with the steps.
+    """Return the sums of the shift's column: its square, and its products with the mean's column and with the steps.
 
     Args:
-        chain: float64 (s, 6), of the stretch.
-        before: float64 (s,), the step before it.
-        linked: float64 (s,), 1 where there is one.
+        chain: float64 (s, 6), of the period.
+        before: float64 (s,), the preceding step.
+        linked: float64 (s,), 1 if there is a preceding step.
     """
     count, total, _, _, first, last = chain.T
     has_steps = count > 0
@@ -448,7 +461,7 @@ def _shift(chain: F64, before: F64, linked: F64) -> F64:
 
 
 def _likelihoods(facts: F64, life: F64, shifts: Sequence[F64]) -> tuple[F64, F64]:
-    """Return the logarithms of the likelihoods without a shift, and with each: float64 (g, 1, s) and (g, k, s)."""
+    """Return the log-likelihoods without a shift, and with each of k shifts: float64 (g, 1, s) and (g, k, s)."""
     null, moved = _null(facts[:, : LAST + 1]) + _null(life), np.stack(shifts, axis=1)
     shape = len(KEEPS), len(shifts), len(facts)
     flat = moved.reshape(len(moved), -1)
@@ -462,14 +475,14 @@ def _likelihoods(facts: F64, life: F64, shifts: Sequence[F64]) -> tuple[F64, F64
     explained = np.maximum(squares[:, np.newaxis] - covariance**2 * (_WIDE[..., np.newaxis] / wide), TINY)
     half = 0.5 * (facts[:, COUNT] + life[:, COUNT] - 1)
     chains = 0.5 * (1.0 + (life[:, COUNT] > 0))
-    constant = (chains * np.log(_FRESH)[:, np.newaxis] - 0.5 * np.log(mean))[:, np.newaxis]
+    constant = (chains * np.log(_VARIANCE_FACTOR)[:, np.newaxis] - 0.5 * np.log(mean))[:, np.newaxis]
     return constant - (half * np.log(squares))[:, np.newaxis], constant - 0.5 * np.log(wide) - half * np.log(explained)
 
 
 def log_evidence(memory: F64, facts: F64) -> tuple[F64, F64]:
     """Return the logarithm of the evidence of each function: float64 (s,) of the whole life, and of the epoch.
 
-    The whole life is compared with the reference, an epoch with the reference and all windows before it.
+    The whole life is compared with the reference, an epoch with the reference and all preceding windows.
     """
     life, epoch = memory[:, LIFE : LIFE + 6], memory[:, RECENT : RECENT + 6]
     zeros = np.zeros(len(facts))
@@ -480,7 +493,7 @@ def log_evidence(memory: F64, facts: F64) -> tuple[F64, F64]:
 
 
 def is_back(memory: F64, facts: F64) -> Flags:
-    """Return which functions speak for the reference in an epoch, by its Bayes factor: both average over ρ."""
+    """Return True for functions that agree with the reference in an epoch, by its Bayes factor averaged over ρ."""
     epoch, zeros = memory[:, RECENT : RECENT + 6], np.zeros(len(facts))
     quiet, shifted = _likelihoods(facts, epoch, [_shift(epoch, zeros, zeros)])
     weight = _WEIGHT[:, np.newaxis]
@@ -488,8 +501,8 @@ def is_back(memory: F64, facts: F64) -> Flags:
     return found
 
 
-def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrift:
-    """Say what the evidence shows of each column, and begin the next epoch where this one is over."""
+def _update_columns(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrift:
+    """Update the result of each column from the evidence, and begin the next epoch if the current one is complete."""
     memory, facts = now.memory, functions.facts
     groups = _groups(functions.names)
     functions_per_part = [group.stop - group.start for group in groups.values()]
@@ -497,7 +510,7 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
     life, newest = log_evidence(memory, facts)
     life, newest = life - cost + log(WHOLE), newest - cost + log(NEWEST / (now.epoch * (now.epoch + 1)))
     over = bool(memory[:, RECENT + COUNT].max() >= EPOCH)
-    is_back_again = is_back(memory, facts) if over else np.zeros(len(cost), np.bool_)
+    agrees = is_back(memory, facts) if over else np.zeros(len(cost), np.bool_)
     is_recent = newest > life
     evidence = np.where(is_recent, newest, life)
     count = np.where(is_recent, memory[:, RECENT + COUNT], memory[:, LIFE + COUNT])
@@ -509,7 +522,7 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
         steps_and_evidence = int(count[best]), int(is_recent[best]), round(float(evidence[best]), 2)
         moved = float(f"{shift[best] * functions.unit[best]:.3g}")
         measure = functions.measures[best]
-        if part in lasting_by_part and is_back_again[functions_of_part].all():  # thirty windows speak for the reference
+        if part in lasting_by_part and agrees[functions_of_part].all():  # the epoch agrees with the reference
             memory[functions_of_part, LIFE:RECENT] = 0.0
             del lasting_by_part[part]
             anew[part] = end
@@ -540,7 +553,7 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
 
 @lru_cache(maxsize=256)
 def _groups(names: tuple[str, ...]) -> dict[str, slice]:
-    """Return the functions of each column, which stand beside each other."""
+    """Return the functions of each column, which are adjacent."""
     first = {name: index for index, name in reversed(list(enumerate(names)))}
     ends = [*sorted(first.values())[1:], len(names)]
     return {name: slice(first[name], end) for name, end in zip(dict.fromkeys(names), ends, strict=True)}

@@ -1,8 +1,6 @@
-"""The drift methods chosen for a column, by model and by feature, and whether they fit its kind.
+"""The drift methods of a column: one decides, others are shown as well; chosen per model and per feature.
 
-Which methods compare a column: one decides, some are shown beside it; chosen per model and per feature.
-
-Methods that were chosen for a feature by name and do not compare what it is: a mistake, and nothing to pass over.
+A method that was chosen by name for a feature of a kind that it cannot compare is an error (:class:`Misfit`).
 """
 
 from __future__ import annotations
@@ -18,18 +16,18 @@ from .methods import DECIDING, METHODS, Kind
 from .reference import references
 
 DECIDES: dict[Kind, str] = {"number": "ks", "category": "chi2", "boolean": "chi2", "embedding": "mmd"}
-"""The method that decides where nothing else is chosen."""
+"""Default method that decides, per kind of column."""
 
 SHOWN = ("psi", "js")
-"""Methods that are always shown beside the deciding one; for an embedding those of its L2 norm."""
+"""Methods that are always shown next to the deciding one; for an embedding they compare its L2 norm."""
 
 
 class Choice(Struct, frozen=True):
-    """Names of methods, each of which counts for the kinds it compares.
+    """Names of methods; each applies to the kinds that it compares.
 
     Attributes:
-        deciding: The first that compares a column's kind decides.
-        shown: What else is computed.
+        deciding: The first method that compares a column's kind decides.
+        shown: Additional methods to compute.
 
     >>> Choice(("cramer_von_mises", "proportion")).of("boolean")
     ('proportion', 'psi', 'js')
@@ -39,40 +37,45 @@ class Choice(Struct, frozen=True):
     shown: tuple[str, ...] = ()
 
     def of(self, kind: Kind) -> tuple[str, ...]:
-        """Return the methods for a column of this kind, the one that decides first."""
+        """Return the methods for a column of this kind, the deciding one first."""
         return _fitting(self.deciding, self.shown, kind)
 
 
 @lru_cache(maxsize=1_024)
 def _fitting(deciding: tuple[str, ...], shown: tuple[str, ...], kind: Kind) -> tuple[str, ...]:
-    """Return those of the names that compare a kind, the one that decides first."""
+    """Return the methods that compare a kind, the deciding one first."""
     fit = [name for name in deciding if kind in METHODS[name].kinds]
     beside = (name for name in shown if kind in METHODS[name].kinds)
     return tuple(dict.fromkeys((*fit[:1], *([] if fit else [DECIDES[kind]]), *SHOWN, *beside)))
 
 
 class Choices(Struct, frozen=True):
-    """The choice of a model: ``everywhere``, and ``features`` (by name) that have a choice before that."""
+    """The chosen methods of a model.
+
+    Attributes:
+        everywhere: For all columns.
+        features: Name of a feature → choice that takes precedence.
+    """
 
     everywhere: Choice = Choice()
     features: Mapping[str, Choice] = field(default_factory=dict)
 
     def of(self, feature: str | None, kind: Kind) -> tuple[str, ...]:
-        """Return the methods for a feature (None: the score or the class), the one that decides first."""
+        """Return the methods for a feature (None: the score or the class), the deciding one first."""
         own = self.features.get(feature) if feature is not None else None
         if own is None:
             return self.everywhere.of(kind)
         return _fitting(own.deciding + self.everywhere.deciding, self.everywhere.shown + own.shown, kind)
 
     def names(self) -> tuple[str, ...]:
-        """Return every method that may be computed, each once."""
+        """Return every method that may be computed, without duplicates."""
         chosen = (self.everywhere, *self.features.values())
         named = [name for choice in chosen for name in (*choice.deciding, *choice.shown)]
         return tuple(dict.fromkeys((*DECIDES.values(), *SHOWN, *named)))
 
 
 def check_names(names: Iterable[str], *, deciding: bool) -> None:
-    """Raise ``ValueError``, with the fix, for a name that is no method, or of one that cannot decide.
+    """Raise ``ValueError``, with the fix, for an unknown method, or for a deciding one without a p-value.
 
     >>> check_names(["hellinger"], deciding=True)
     Traceback (most recent call last):
@@ -98,7 +101,7 @@ WORDS: dict[Kind, str] = {
 
 
 class Misfit(NamedTuple):
-    """A chosen method that does not fit a feature.
+    """A chosen method that cannot compare a feature.
 
     Attributes:
         method: Name of the method.
@@ -113,11 +116,11 @@ class Misfit(NamedTuple):
     kind: Kind
 
     def key(self, model: str) -> str:
-        """Return the place in ``driftline.yaml``."""
+        """Return the key in ``driftline.yaml``."""
         return f"models.{model}.features.{self.feature}.{'method' if self.deciding else 'methods'}"
 
     def __str__(self) -> str:
-        """Name the rule and the fix."""
+        """Return the rule and the fix."""
         fits = (name for name in (DECIDING if self.deciding else METHODS) if self.kind in METHODS[name].kinds)
         return (
             f"{self.method} cannot compare this column, which is {WORDS[self.kind]} in the baseline; "
@@ -126,9 +129,9 @@ class Misfit(NamedTuple):
 
 
 def misfits(choices: Choices, baseline: Baseline) -> Iterator[Misfit]:
-    """Find them, by what the rows of the baseline say of each feature; of one without a usable value nothing is said.
+    """Yield the methods chosen for a single feature that cannot compare its kind, according to the baseline.
 
-    What is chosen for all features is for those that it fits.
+    Features without a usable value are skipped. A choice for all features applies only to those that it fits.
     """
     for reference in references(baseline):
         choice = choices.features.get(reference.name) if reference.column == "feature" else None

@@ -21,12 +21,11 @@ from .multivariate import JOINT
 from .p_values import benjamini_hochberg
 
 MIN_ROWS = 100
-"""Fewer (effective) rows, of either side, decide nothing: errors are skewed, and over 60 rows their mean is no normal
-one yet."""
+"""Minimum (effective) rows of either sample for a decision: errors are skewed, and the mean of 60 is not yet normal."""
 
 
 _KNOWN: WeakKeyDictionary[Baseline, dict[str, Any]] = WeakKeyDictionary()
-"""What baselines alone say, which is half the work of a window."""
+"""Cached results of baselines alone, half the work of a window."""
 
 
 def drift_together(
@@ -38,12 +37,12 @@ def drift_together(
     least: float = 0.0,
     blocks: float = 0.0,
 ) -> dict[str, JointDrift]:
-    """Compare a window with the baseline by all methods that its sums, or rows, suffice for.
+    """Compare a window with the baseline by all multivariate methods that its sums, or rows, allow.
 
-    ``features``: what was found of them one at a time, and how many of their rows count as one. ``blocks``: see
-    :func:`~.normal_variation.rows_of_a_block`. ``from_rows``: what methods found that need rows, by name. ``wanted``:
-    the methods that are computed from sums, None for all. ``least``: the least effect that counts, of any method.
-    State *drift* = Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's least.
+    ``features``: their univariate results, with design effects. ``blocks``: see
+    :func:`~.normal_variation.rows_of_a_block`. ``from_rows``: results of methods that need rows, by name. ``wanted``:
+    the methods to compute from sums, None for all. ``least``: the minimum effect of any method. State *drift* =
+    Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's minimum.
     """
     found: dict[str, JointResult] = {}
     space = baseline.bins.space
@@ -64,16 +63,18 @@ def drift_together(
 
 
 def products_design_effect(space: Space, features: Mapping[str, ColumnDrift], blocks: float) -> F64:
-    """Return how many rows count as one for the mean product of two features: float64 (d, d).
+    """Return the design effect of the mean product of two features: float64 (d, d).
 
-    Where days differ, by a variance v of their levels in that of rows, so does the mean of each feature by v, and the
-    mean product of two only by v·v. So a design effect of 21 of both, with 1,000 rows a day, is 1.4 of their product.
-    Of clusters, whose rows are alike in all features, it is as great as that of the features.
+    If days differ, with a variance v of their levels relative to that of rows, the mean of each feature varies by v,
+    but the mean product of two features only by v². For example, a design effect of 21 of both features, with 1,000
+    rows per day, is 1.4 for their product. With clusters, whose rows are correlated in all features, it equals that of
+    the features.
 
     Args:
         space: The features.
-        features: What was found of them one at a time.
-        blocks: By how many rows blocks make a design effect greater; 0 = rows resemble each other by clusters.
+        features: Their univariate results.
+        blocks: Factor from variance between blocks to design effect, see :func:`~.normal_variation.rows_of_a_block`; 0
+            = rows are correlated by clusters.
     """
     alone = np.array([features[name].design_effect if name in features else 1.0 for name in space.names])
     alike: F64 = np.maximum(alone[:, np.newaxis], alone)
@@ -81,7 +82,7 @@ def products_design_effect(space: Space, features: Mapping[str, ColumnDrift], bl
 
 
 def joint_design_effect(space: Space, features: Mapping[str, ColumnDrift]) -> float:
-    """Return the design effect: as many as of the feature whose rows resemble each other most."""
+    """Return the greatest design effect of the features."""
     return max([1.0, *(features[name].design_effect for name in space.names if name in features)])
 
 

@@ -1,22 +1,22 @@
-"""What is usual: how far the reference's own windows are from the rest of it, feature by feature.
+"""Normal variation: how much the reference's own windows differ from the rest of the reference, column by column.
 
-A day is not like all days, and that is no news. So a window is asked in how many ways it differs from the reference: in
-its level, its spread, its skew and the share of each cell (numbers), in the share of each cell (categories). Each way
-is a score function over the coarse cells of the reference's blocks of time, with a variance between blocks of its own:
+Days differ from each other without drift. So a window is compared with the reference in several score functions: level,
+spread, skew and the fraction of each cell for numbers, the fraction of each cell for categories. Each is a function of
+the coarse cells of the reference's time blocks, with its own variance between blocks:
 
-- Features are alike. So variances are moderated over features, and what a day keeps of the day before is learned from
-  the feature's own days and from what the other features keep.
-- For each share that a day may keep, a series of first order says how much days vary, how much less the mean of several
-  blocks varies, and how much the mean of the reference varies: exactly, by its likelihood. How likely each share is
-  weighs them; that nobody knows the share adds to the uncertainty of the variance.
-- Rows of a block are accounted for by their number: what they add by chance is known.
+- Variances are moderated over columns, and the autocorrelation of blocks is estimated from the column's own blocks and
+  from those of the other columns.
+- For each possible autocorrelation, the likelihood of a first-order autoregressive series gives the variance of a
+  block, of the mean of several blocks, and of the mean of the reference. The autocorrelations are weighted by their
+  posterior probability; their uncertainty adds to that of the variance.
+- The sampling variance of the rows of a block is known from their number.
 
-The distance in each way over its standard deviation is Student's t.
+The distance in each score function, divided by its standard deviation, follows Student's t.
 
 Source: Smyth, "Linear models and empirical Bayes methods for assessing differential expression" (2004) for the
 moderation, with unequal degrees of freedom as in limma; Harville, "Maximum likelihood approaches to variance component
-estimation" (1977) for the likelihood beside an unknown mean; Kalman, "A new approach to linear filtering and prediction
-problems" (1960) for working it out; Satterthwaite (1946) where a part of the variance is known.
+estimation" (1977) for the likelihood with an unknown mean; Kalman, "A new approach to linear filtering and prediction
+problems" (1960) for its computation; Satterthwaite (1946) for variances that are partly known.
 """
 
 from __future__ import annotations
@@ -43,69 +43,79 @@ from .methods.psi import psi, psi_null_mean
 Mask = NDArray[np.bool_]
 
 LEAST_WINDOWS = 4
-"""Fewer windows of its length in the reference do not tell what is usual. Four weeks are a month, what most references
-are; their 28 days say how days last, and with that how weeks differ."""
+"""Minimum number of reference windows of the same length for estimating normal variation. Four weeks are the length of
+most references; the autocorrelation of their 28 days shows how weeks differ.
+"""
 
 COUNTED = 5
-"""Of fewer own windows it is not said how many differ as much: one more or less would be a quarter of them."""
+"""Minimum number of the reference's own windows for reporting how many differ as much: with fewer, one window is more
+than a quarter of them.
+"""
 
 BY_CHANCE = 1.6448536269514722
-"""The normal quantile of 0.95: standard errors that tails may be heavier by chance, one time in twenty."""
+"""The 0.95 quantile of the normal distribution: standard errors that are subtracted from the excess kurtosis."""
 
 KEPT: F64 = np.append(np.arange(0.0, 0.95, 0.1), 0.95)
-"""Shares of its deviation that a block may keep in the next. Sixty days that keep more have no two independent ones."""
+"""Possible autocorrelations of neighbouring blocks. With a higher one, sixty days have no two independent ones."""
 
 INDEPENDENT = 0.8
-"""How likely blocks are to keep nothing, before any is seen. With 0.7, fourteen days that keep nothing find what
-Student's t finds 0.03 less often; with 0.9, fourteen that keep 0.5 do."""
+"""Prior probability of an autocorrelation of 0. With 0.7, fourteen independent days have 0.03 less power than Student's
+t; with 0.9, fourteen days with an autocorrelation of 0.5 do.
+"""
 
 LONG = 2 / 3
-"""Exponent of how likely a share is, (1 - share) to that power: how little long memory is believed in. With 1/2,
-fourteen days of ten features that keep 0.5 find 1 sd 0.04 less often; with 1, quiet days drift in more than 3 % of the
-windows beside thirty that keep 0.9."""
+"""Exponent of the prior of an autocorrelation, (1 - autocorrelation) to that power. With 1/2, fourteen days of ten
+features with an autocorrelation of 0.5 have 0.04 less power at 1 sd; with 1, more than 3 % of the windows without drift
+raise a false alarm after thirty days with 0.9.
+"""
 
 BELIEVED: F64 = (1 - INDEPENDENT) * (1 - KEPT) ** LONG / ((1 - KEPT) ** LONG).sum()
 BELIEVED[0] += INDEPENDENT
-"""How likely each share of :data:`KEPT` is, before any block is seen."""
+"""Prior probability of each autocorrelation of :data:`KEPT`."""
 
 ALONE = (0.0, 0.1, 1.0)
-"""Parts of the features whose days keep a share of their own; those of all others keep the same. Few, some or all: what
-the features' days say decides."""
+"""Possible fractions of features with an autocorrelation of their own; all others share one. The likelihood of the
+features' days decides between few, some and all.
+"""
 
 LEVEL, SPREAD, SKEW, CELLS = 0, 1, 2, 3
 """Columns of the score functions: three of numbers, then those of cells, last that of categories that no block has."""
 
 WEIGHTS = (0.88, 0.04, 0.02)
-"""Parts of the level of a test that level, spread and skew get; the cells share the rest. Most changes move the level,
-and Student's t of its day means is what this is measured by: with 0.88 of the level it finds at most 0.02 less."""
+"""Parts of a test's level for level, spread and skew; the cells share the rest. Most changes move the level: with 0.88
+of the test's level, its power is at most 0.02 below that of Student's t of the daily means.
+"""
 
 _LEAST_DAYS = 6
-"""Days from the first block to the last from which on blocks are days: a week of them, the fewest that tell how days
-last."""
+"""Days from the first block to the last from which blocks are merged into days: a week, the fewest days that show their
+autocorrelation.
+"""
 
 NEW = 0.1
-"""Part of the level of a test for categories that the reference never had, out of that of all cells. Data quality has
-them as a finding of its own (``unseen``)."""
+"""Part of the test's level for categories that the reference never had, out of the part of all cells. The data quality
+check ``unseen`` reports them as well.
+"""
 
 GRID: F64 = np.linspace(-8.0, 8.0, 641)
-"""Shifts of a normal feature at which the mean score of its level is worked out, in steps of a
-fortieth: the level is linear between them to 1e-4."""
+"""Shifts of a normal feature at which the mean score of its level is computed, in steps of 1/40; between them, linear
+interpolation has an error of 1e-4.
+"""
 
 
 class OwnDistance(NamedTuple):
-    """How far k columns of w windows are from the reference, beside the reference's own windows: float64 (w, k) each.
+    """Distance of k columns of w windows from the reference, compared with its own windows: float64 (w, k) each.
 
     Attributes:
-        p: That the reference's own windows differ as much; 1 where nothing is known of the column.
-        freedom: Degrees of freedom of the standard deviation of the level, or of the least sure cell.
-        deviation: Its standard deviation over windows of this length, in those of the reference's rows.
-        known: The same if the reference had endless blocks.
-        part: Of the level of the test, what that score function gets.
-        design_effect: How many rows count as one, by the variance of the level.
-        alike: Own windows that differ as much, by PSI.
-        windows: int64 (w,), own windows there are.
-        least: PSI of the own window that is nearest to the rest, less its mean by chance.
-        greatest: PSI of the farthest, likewise.
+        p: p-value of no larger distance among the reference's own windows; 1 if nothing is known of the column.
+        freedom: Degrees of freedom of the level's standard deviation, or of that of the least certain cell.
+        deviation: That standard deviation over windows of this length, in standard deviations of the reference's rows.
+        known: ``deviation`` with an infinite number of reference blocks.
+        part: Part of the test's level for that score function.
+        design_effect: Number of rows that carry the information of one independent row, by the variance of the level.
+        alike: int64 (w, k), number of own windows with at least this distance, by PSI.
+        windows: int64 (w,), number of own windows.
+        least: PSI of the nearest own window, less its mean without drift.
+        greatest: PSI of the farthest own window, less its mean without drift.
     """
 
     p: F64
@@ -121,17 +131,17 @@ class OwnDistance(NamedTuple):
 
 
 class ScoreFunctions(Struct, frozen=True, eq=False):
-    """The score functions of k columns over up to c cells each, by what the reference has in these cells.
+    """The score functions of k columns over up to c cells each, derived from the reference's rows in these cells.
 
     Attributes:
-        whole: float64 (k, c), shares of the reference; 0 beyond the cells of a column.
-        ordered: bool (k,), numbers; others are categories.
+        whole: float64 (k, c), fractions of the reference; 0 beyond the cells of a column.
+        ordered: bool (k,), True for numbers, False for categories.
         borders: float64 (k, c + 1), normal scores of the borders of cells.
-        polynomials: float64 (3, k, c), level, spread and skew by cell; orthonormal but for the level, whose scale is
-            that of the normal scores.
-        levels: float64 (k, grid), mean of the level where a normal feature has shifted as :data:`GRID` says.
-        noise: float64 (k, f), variance that one independent row has in each function.
-        weight: float64 (k, f), part of the level of a test that each function gets; 0 = it does not exist.
+        polynomials: float64 (3, k, c), level, spread and skew per cell; orthogonal, and normalised except for the
+            level, whose scale is that of the normal scores.
+        levels: float64 (k, grid), mean score of the level of a normal feature shifted by :data:`GRID`.
+        noise: float64 (k, f), variance of each function for one independent row.
+        weight: float64 (k, f), part of a test's level for each function; 0 = the function does not exist.
     """
 
     whole: F64
@@ -144,7 +154,7 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
 
     @classmethod
     def of(cls, counts: F64, ordered: Mask) -> Self:
-        """Make them of counts over cells, float64 (k, c); cells that are empty do not exist."""
+        """Derive the score functions from counts over cells, float64 (k, c); empty cells do not exist."""
         k, c = counts.shape
         distribution = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
         below = np.concatenate([np.zeros((k, 1)), np.cumsum(distribution, axis=1)], axis=1)
@@ -158,7 +168,7 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
         means.append(-np.diff((bounded**2 - 1) * density, axis=1))
         polynomials = np.stack(means) / divisor[:, 0]
         polynomials = np.where(distribution > 0, polynomials, 0.0)
-        for index in range(3):  # Gram and Schmidt, beside the constant function
+        for index in range(3):  # Gram-Schmidt, orthogonal to the constant function
             polynomials[index] -= (polynomials[index] * distribution).sum(axis=1, keepdims=True)
             for polynomial in polynomials[1:index] if index > 1 else ():
                 polynomials[index] -= (polynomials[index] * polynomial * distribution).sum(
@@ -177,7 +187,7 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
         exists = np.zeros((k, CELLS + c + 1), np.bool_)
         exists[:, :CELLS] = ordered[:, np.newaxis] & (filled[:, np.newaxis] > 1 + np.arange(3))
         exists[:, CELLS:-1] = (distribution > 0) & (filled > 1)[:, np.newaxis]
-        two = filled == 2  # the other cell says the same
+        two = filled == 2  # the other cell is redundant
         exists[two, CELLS + distribution[two].argmax(axis=1)] = False
         exists[ordered & two, CELLS:] = False
         exists[:, -1] = ~ordered
@@ -190,10 +200,10 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
         noise = np.ones(exists.shape)
         noise[:, LEVEL] = 1 / np.maximum(variance, 1e-12)
         explained = polynomials[0] ** 2 * distribution / np.maximum((1 - distribution) * variance[:, np.newaxis], 1e-12)
-        # 0.05: least part of a cell's variance that its level's shift leaves: a cell that is all level would have no
-        # variance by chance
+        # 0.05: minimum part of a cell's variance that a shift of the level does not explain; otherwise its sampling
+        # variance could be 0
         noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - explained, 0.05), 1.0)
-        levels = np.zeros((k, len(GRID)))  # of categories nobody asks
+        levels = np.zeros((k, len(GRID)))  # not used for categories
         shifted = np.diff(ndtr(borders[ordered][:, :, np.newaxis] - GRID), axis=1)  # float64 (numbers, c, grid)
         levels[ordered] = (polynomials[0][ordered][:, :, np.newaxis] * shifted).sum(axis=1)
         return cls(distribution, ordered, borders, polynomials, levels, noise, weight)
@@ -201,16 +211,16 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
     def scores(self, counts: F64, new: F64) -> F64:
         """Return the score functions of samples: float64 (..., k, f).
 
-        Of numbers the level is the shift of a normal feature with the same mean score; all other functions are what is
-        left beyond that shift. Of cells they are twice the arc sine of the root of a share, which by chance varies by
-        one over the rows whatever the share (Bartlett, 1947).
+        For numbers, the level is the shift of a normal feature with the same mean score; all other functions measure
+        the deviation beyond that shift. Cells are measured by twice the arcsine of the square root of a fraction, whose
+        sampling variance is 1 / rows for any fraction (Bartlett, 1947).
 
         Args:
             counts: float64 (..., k, c).
-            new: float64 (..., k), rows of them with categories that the reference never had.
+            new: float64 (..., k), rows with categories that the reference never had.
         """
         rows = counts.sum(axis=-1, keepdims=True)
-        # half a row as the reference has it: all rows in the last cell are no endless shift
+        # half a row distributed as the reference, so that the shift is finite if all rows are in the last cell
         share = (counts + 0.5 * self.whole) / (rows + 0.5)
         mean = (self.polynomials[0] * share).sum(axis=-1)
         flat = mean.reshape(-1, len(self.whole))
@@ -232,11 +242,11 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
 
 
 class SeriesFactors(NamedTuple):
-    """What a series of first order makes of a sample of its blocks: float64 (...).
+    """Factors of a sample of consecutive blocks of a first-order autoregressive series: float64 (...).
 
     Attributes:
-        variance: Mean of the sample variance over the variance of a block.
-        mean: Variance of the mean over the variance of a block.
+        variance: Mean of the sample variance, relative to the variance of a block.
+        mean: Variance of the sample mean, relative to the variance of a block.
     """
 
     variance: F64
@@ -244,7 +254,7 @@ class SeriesFactors(NamedTuple):
 
 
 def series_factors(keeps: F64, blocks: F64 | float) -> SeriesFactors:
-    """Return the factors of so many blocks, which keep a share of the one before.
+    """Return the factors of a number of blocks with the autocorrelation ``keeps``.
 
     >>> [round(float(one), 3) for one in series_factors(np.array(0.0), 14.0)]
     [1.0, 0.071]
@@ -257,7 +267,7 @@ def series_factors(keeps: F64, blocks: F64 | float) -> SeriesFactors:
 
 
 def mean_variance(keeps: F64, length: float) -> F64:
-    """Return the variance of the mean of so many blocks (1 or more, also between whole numbers), as a share of one's.
+    """Return the variance of the mean of ``length`` blocks (at least 1, may be fractional) relative to one block's.
 
     >>> mean_variance(np.array([0.0, 0.5]), 2.0).tolist()
     [0.5, 0.75]
@@ -267,13 +277,13 @@ def mean_variance(keeps: F64, length: float) -> F64:
 
 
 def moderate_variances(variances: F64, freedom: F64) -> tuple[F64, F64]:
-    """Shrink variances to what they have in common; return them and their degrees of freedom: float64 (k,) each.
+    """Shrink variances towards their common value; return them and their degrees of freedom: float64 (k,) each.
 
-    How much variances differ beyond chance is itself an estimate, and with few of them is taken to be more: by one
-    standard error of it. Variances of zero are left out, and stay.
+    The variation of the variances beyond chance is itself estimated; one standard error is added to it, which matters
+    if there are few. Variances of zero are excluded and stay zero.
 
     Args:
-        variances: float64 (..., k), sample variances; those of each row have something in common.
+        variances: float64 (..., k), sample variances; each row has a common prior.
         freedom: float64 (k,), degrees of freedom of each.
 
     >>> alike, freedom = moderate_variances(np.array([1.0, 1.2, 0.9, 1.1] * 5), np.full(20, 6.0))
@@ -299,7 +309,9 @@ def moderate_variances(variances: F64, freedom: F64) -> tuple[F64, F64]:
 
 
 def inverse_trigamma(value: F64) -> F64:
-    """Return where the trigamma function has a positive value: half the degrees of freedom of so variable a variance.
+    """Return the inverse of the trigamma function at a positive value.
+
+    It is half the degrees of freedom of a variance estimate whose logarithm has this variance.
 
     >>> inverse_trigamma(np.array([np.pi**2 / 6])).round(6).tolist()
     [1.0]
@@ -307,21 +319,22 @@ def inverse_trigamma(value: F64) -> F64:
     y: F64 = 0.5 + 1 / value
     for _ in range(8):  # Newton's method on 1 / trigamma, which is nearly straight
         three = zeta(2.0, y)
-        y = y - three * (1 - three / value) / (2 * zeta(3.0, y))  # polygamma of 1 and 2 are these
+        y = y - three * (1 - three / value) / (2 * zeta(3.0, y))  # the polygamma functions of order 1 and 2
     return y
 
 
 _TOGETHER = 16
-"""Blocks whose variances are multiplied before a logarithm is taken: 16 times the least is 1e-144, a double ends at
-1e-308."""
+"""Blocks whose variances are multiplied before a logarithm is taken: the minimum to the power of 16 is 1e-144, and a
+double ends at 1e-308.
+"""
 
 
 class KeptShares(NamedTuple):
-    """What the blocks of k columns with f score functions say of each share of :data:`KEPT`: float64 (g, k, f).
+    """The fit of each autocorrelation of :data:`KEPT` to blocks of k columns with f functions: float64 (g, k, f).
 
     Attributes:
-        fit: Logarithm of how likely the blocks are, but for a constant.
-        variance: Of a block, over what it is if blocks keep nothing.
+        fit: Log-likelihood of the blocks, up to a constant.
+        variance: Variance of a block relative to the estimate for independent blocks.
     """
 
     fit: F64
@@ -329,15 +342,16 @@ class KeptShares(NamedTuple):
 
 
 def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
-    """Return how likely series are at each share that a block may keep, and how much their blocks then vary.
+    """Return the likelihood of series at each autocorrelation, and the variance of their blocks at it.
 
-    Kalman's filter goes over the blocks once for all series and shares. Each block is compared with what the ones
-    before make of it, and the unknown mean is estimated beside them, by generalised least squares.
+    A Kalman filter processes all series and autocorrelations in one pass over the blocks. The unknown mean is estimated
+    by generalised least squares.
 
     Args:
         series: float64 (b, k, f), deviations of blocks.
-        place: int64 (b,), of each block, ascending.
-        signal: float64 (g, k, f), part of the variance that blocks may keep, for each share; the rest is by chance.
+        place: int64 (b,), position of each block, ascending.
+        signal: float64 (g, k, f), autocorrelated part of the variance for each autocorrelation; the rest is sampling
+            error.
     """
     blocks, many = len(series), signal[0].size
     flat, chance_free = series.reshape(blocks, many), signal.reshape(len(KEPT), many)
@@ -346,11 +360,11 @@ def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
         np.zeros_like(chance_free),
         np.zeros_like(chance_free),
         chance_free.copy(),
-    )  # what is expected of the next block
+    )  # the prediction of the next block
     information, mean, squares, log = (np.zeros_like(chance_free) for _ in range(4))
     scales = np.ones_like(chance_free)
     for index, step in enumerate(np.diff(place, append=place[-1] + 1).tolist()):
-        # 1e-9: least variance of a block beside those before it, in that of a block: less is rounding
+        # 1e-9: minimum conditional variance of a block relative to its variance; less is rounding error
         scale = np.maximum(varies + chance, 1e-9)
         gain, innovation, ones_beyond = varies / scale, flat[index] - ahead, 1 - ones
         weighed = ones_beyond / scale
@@ -373,14 +387,14 @@ def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
 
 
 def share_weights(fit: F64, others: float) -> F64:
-    """Return how likely each column is to keep each share: float64 (k, g).
+    """Return the posterior probability of each autocorrelation per column: float64 (k, g).
 
-    Most columns keep the same share, which nobody knows, and some keep one of their own: how many they are, nobody
-    knows either (:data:`ALONE`). Before any block is seen, :data:`BELIEVED` says how likely each share is.
+    Most columns share an unknown autocorrelation and some have one of their own; the fraction of those is unknown as
+    well (:data:`ALONE`). The prior is :data:`BELIEVED`.
 
     Args:
-        fit: float64 (k, g), logarithm of how likely the blocks of a column are.
-        others: How many independent columns the other ones are worth.
+        fit: float64 (k, g), log-likelihood of the blocks of a column.
+        others: Number of independent columns that the other columns are equivalent to.
 
     >>> fit = np.zeros((3, len(KEPT)))
     >>> fit[:2, 5] = 4.0  # two of three seem to keep a half
@@ -404,15 +418,15 @@ def share_weights(fit: F64, others: float) -> F64:
 
 
 class Lengths(NamedTuple):
-    """What is usual for windows of one length: float64 (k, f) each, and the reference's own windows.
+    """Normal variation of windows of one length: float64 (k, f) each, and the reference's own windows.
 
     Attributes:
-        window: Variance of such a window, with as many rows as it takes in the reference.
+        window: Variance of such a window, with the number of rows that it has in the reference.
         mean: Variance of the mean of the reference.
-        signal: ``window`` without what its rows add by chance.
-        chance: What its rows add in it.
+        signal: ``window`` without the sampling variance of its rows.
+        chance: Sampling variance of its rows.
         freedom: Degrees of freedom of ``window`` and ``mean``.
-        heavy: One over the degrees of freedom of a Student's t with tails as heavy as theirs.
+        heavy: Inverse of the degrees of freedom of a Student's t with equally heavy tails.
         apart: Mean score of own windows less the score of the whole reference: one day spreads less than all days do.
         own: float64 (w, k), PSI of the reference's own windows against the rest, sorted.
     """
@@ -431,8 +445,8 @@ class ColumnSubset(Struct, frozen=True, eq=False):
     """Some of the columns of a reference.
 
     Attributes:
-        at: int64 (k,), their places among all.
-        first: The first bin of each cell, of each column.
+        at: int64 (k,), their positions among all columns.
+        first: First bin of each cell, per column.
         functions: Score functions.
     """
 
@@ -441,13 +455,13 @@ class ColumnSubset(Struct, frozen=True, eq=False):
     functions: ScoreFunctions
 
     def cells(self, reference: F64, current: F64, size: I64, categories: Mask) -> tuple[F64, F64, F64]:
-        """Return counts over the cells, float64 (..., k, c) twice, and rows with categories never seen, (..., k).
+        """Return counts over the cells, float64 (..., k, c) twice, and rows with new categories, float64 (..., k).
 
         Args:
             reference: float64 (..., k, bins), effective rows.
             current: float64 (..., k, bins), effective rows of the window.
-            size: int64 (k,), bins of each column; those beyond are empty.
-            categories: bool (k,), whether bins are categories, of which some may be new.
+            size: int64 (k,), bins of each column; bins beyond are empty.
+            categories: bool (k,), True if bins are categories, of which some may be new.
         """
         first = np.concatenate(
             [
@@ -466,24 +480,24 @@ class ColumnSubset(Struct, frozen=True, eq=False):
 
 
 class OwnWindows(Struct, frozen=True, eq=False):
-    """The blocks of time of a reference as windows of its own.
+    """The time blocks of a reference as windows of its own.
 
     Attributes:
-        parts: Name of a pane's part → its place among the k columns.
-        first: The first bin of each cell, of each column.
+        parts: Name of a pane's part → index among the k columns.
+        first: First bin of each cell, per column.
         functions: Score functions.
         counts: float64 (b, k, c), effective rows.
-        place: int64 (b,), the place of each block, in lengths after the first.
-        each: Nanoseconds of a block.
-        weights: float64 (g, k), how likely a block is to keep each share of :data:`KEPT` in the next.
-        signal: float64 (g, k, f), variance between blocks without chance, moderated, if they keep so much.
+        place: int64 (b,), position of each block, in block lengths after the first.
+        each: Length of a block in nanoseconds.
+        weights: float64 (g, k), posterior probability of each autocorrelation of :data:`KEPT`.
+        signal: float64 (g, k, f), moderated variance between blocks without sampling variance, per autocorrelation.
         freedom: float64 (k, f), its degrees of freedom.
-        chance: float64 (k, f), what rows add to it.
+        chance: float64 (k, f), sampling variance of a block's rows.
         tails: float64 (k, f), excess kurtosis of blocks.
-        short: Variance that a short stretch of each block has beyond the block; None where there are none.
-        short_chance: As ``chance``, of a short stretch.
-        short_counts: float64 (s, k, c), as ``counts``.
-        short_length: Of a short stretch, in blocks.
+        short: float64 (k, f), additional variance of a short period within a block; None without short periods.
+        short_chance: As ``chance``, for a short period.
+        short_counts: float64 (s, k, c), as ``counts``, for short periods.
+        short_length: Length of a short period in blocks.
     """
 
     parts: dict[str, int]
@@ -506,16 +520,16 @@ class OwnWindows(Struct, frozen=True, eq=False):
 
     @classmethod
     def of(cls, blocks: TimeBlocks, baseline: Baseline) -> Self:
-        """Learn what is usual from the blocks of a reference."""
+        """Estimate the normal variation from the blocks of a reference."""
         bins = block_columns(baseline.bins)
-        # in the order of the JSON: sums in another order end in other digits
+        # in the order of the JSON, since sums in another order differ in their last digits
         parts = {part: index for index, part in enumerate(sorted(part for part in blocks.by_part if part in bins))}
         first = [blocks.by_part[part].first for part in parts]
         width = max((len(borders) for borders in first), default=1)
         raw = _stacked(blocks, parts, width)
         starts, length_of_block = blocks.starts, blocks.length
         if length_of_block < DAY and len(starts) and starts[-1] - starts[0] >= _LEAST_DAYS * DAY:
-            length_of_block = DAY  # how days last is seen in days; in pieces of days chance makes it look like less
+            length_of_block = DAY  # parts of days have more sampling error, which lowers the autocorrelation
         place, starts_at = np.unique((starts - starts[0]) // length_of_block, return_index=True)
         counts = np.add.reduceat(raw, starts_at, axis=0)
         filled = np.count_nonzero(counts.sum(axis=0), axis=1)
@@ -526,13 +540,13 @@ class OwnWindows(Struct, frozen=True, eq=False):
         scores = functions.scores(counts, np.zeros(rows.shape))
         deviation, variance, chance, freedom = _variances(scores, trust, rows, functions.noise)
         alike, _ = _moderated(functions, variance, freedom)
-        # a few blocks that keep much vary less than all such blocks do
+        # a short series with a high autocorrelation has a smaller sample variance
         less = series_factors(KEPT, float(len(place))).variance[:, np.newaxis, np.newaxis]
         signal = np.maximum(alike - chance, 0.0) / less
         signal = np.divide(signal, signal + chance, out=np.zeros_like(signal), where=signal > 0)
         shares = fit_kept_shares(trust[..., np.newaxis] * deviation, place, signal)
         weights = _share_weights(functions, shares, deviation, trust)
-        # exact for a share that is known, whatever it is: blocks are as many as there are
+        # exact given an autocorrelation, for any number of blocks
         moderated, freedoms = _moderated(functions, variance * shares.variance, freedom)
         freedom = (weights[..., np.newaxis] * freedoms).sum(axis=0)
         signal = np.maximum(moderated - chance, 0.0)
@@ -555,12 +569,12 @@ class OwnWindows(Struct, frozen=True, eq=False):
         )  # fmt: skip
 
     def length(self, rows: float, reference: float, span: int) -> float:
-        """Return the length of a window in blocks: no more than its rows take in the reference.
+        """Return the length of a window in blocks, limited by its number of rows relative to the reference.
 
         Args:
-            rows: Of the window.
+            rows: Rows of the window.
             reference: Rows of the reference.
-            span: Nanoseconds, 0 = not known: then as long as its rows took in the reference.
+            span: Length of the window in nanoseconds, 0 = unknown: then the time that its rows took in the reference.
         """
         windows = len(self.counts) * rows / max(reference, 1e-300)
         if not span:
@@ -569,11 +583,11 @@ class OwnWindows(Struct, frozen=True, eq=False):
         return max(1.0, min(windows, length)) if length > 1 else length
 
     def windows(self, length: float) -> int:
-        """Return how many windows of a length the reference holds."""
+        """Return the number of windows of this length in the reference."""
         return int(len(self.counts) / max(1.0, length) + 1e-9)
 
     def of_length(self, length: float) -> Lengths:
-        """Return what is usual for windows of a length, computed once."""
+        """Return the normal variation of windows of this length; cached."""
         key = round(max(length, _SHORTEST), 2)
         if (lengths := self._lengths.get(key)) is None:
             if len(self._lengths) >= MOST_LENGTHS:
@@ -599,7 +613,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
         part = trust / np.maximum(trust.sum(axis=0), 1e-300)
         bias = (scores * part[..., np.newaxis]).sum(axis=0) - self.functions.scores(total, np.zeros(len(total)))
         if length > 1:
-            # the spread of a week is that of its days and between them, which no single day shows
+            # the spread within a week includes that between its days, which no single day shows
             beyond = self.functions.ordered[:, np.newaxis] & (np.arange(mean.shape[1]) != LEVEL)
             _, varied, by_rows, of_own = _variances(scores, trust, rows, self.functions.noise)
             varied, of_own = _moderated(self.functions, varied, of_own)
@@ -613,10 +627,11 @@ class OwnWindows(Struct, frozen=True, eq=False):
         return Lengths(window, mean, signal, chance, freedom, heavy, bias, sizes)
 
     def _series(self, length: float, many: float, beside: F64) -> tuple[F64, F64, F64]:
-        """Return the variances of a window of so many blocks and of the mean of the reference, and degrees of freedom.
+        """Return the variances of a window of ``length`` blocks and of the reference's mean, and degrees of freedom.
 
-        Each share that blocks may keep has variances and an uncertainty of its own. Their logarithms are put together,
-        by how likely each share is: as the logarithm of one variance, with as many degrees of freedom as it is sure.
+        Each autocorrelation has its own variances and uncertainty. Their logarithms are averaged by posterior
+        probability into the logarithm of one variance, with degrees of freedom that match its uncertainty. ``beside``:
+        variance to add to the window's.
         """
         of_window, of_mean = mean_variance(KEPT, length), series_factors(KEPT, many).mean
         weights, by_rows = self.weights[..., np.newaxis], self.chance / many
@@ -633,12 +648,12 @@ class OwnWindows(Struct, frozen=True, eq=False):
         return window * part, mean * part, 2 * sure
 
     def _heavy(self, length: float) -> F64:
-        """Return one over the degrees of freedom of a Student's t with as heavy tails; its kurtosis is 6 / (f - 4)."""
+        """Return 1 / f for a Student's t with f degrees of freedom and equally heavy tails: kurtosis 6 / (f - 4)."""
         found: F64 = 1 / (4 + 6 / np.maximum(self.tails / max(1.0, length), 1e-9))
         return found
 
     def _own(self, length: float) -> F64:
-        """Return the reference's own windows of a length: float64 (w, k, c), effective rows."""
+        """Return the reference's own windows of this length: float64 (w, k, c), effective rows."""
         if length < 1 and self.short_counts is not None:
             return self.short_counts
         group = (self.place - self.place[0]) // max(1, round(length))
@@ -647,10 +662,10 @@ class OwnWindows(Struct, frozen=True, eq=False):
         return own
 
     def some(self, parts: tuple[str, ...]) -> ColumnSubset:
-        """Return some of the columns, chosen once.
+        """Return a subset of the columns; cached.
 
         Args:
-            parts: Names of k columns, all of :attr:`parts`.
+            parts: Names of k columns, all in :attr:`parts`.
         """
         if parts not in self._some:
             if len(self._some) >= MOST_LENGTHS:
@@ -664,20 +679,20 @@ class OwnWindows(Struct, frozen=True, eq=False):
     def judge(
         self, column_subset: ColumnSubset, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
     ) -> OwnDistance:
-        """Return how far columns of w windows are from the reference, beside what its own windows as long do.
+        """Return the distance of columns of w windows from the reference, compared with own windows of the same length.
 
         Args:
             column_subset: The k columns.
             reference: float64 (w, k, c), effective rows in the cells.
-            current: float64 (w, k, c), of the windows; with categories that the reference never had in no cell.
+            current: float64 (w, k, c), effective rows of the windows, without categories that the reference never had.
             new: float64 (w, k), rows with such categories.
-            worth: float64 (w, k), how many rows count as one, by clusters.
-            lengths: Of each window, in blocks.
+            worth: float64 (w, k), design effect of clusters.
+            lengths: Length of each window in blocks.
         """
         at, picked, usual = column_subset.at, column_subset.functions, [self.of_length(length) for length in lengths]
         n, m = reference.sum(axis=-1), current.sum(axis=-1) + new
         scores = picked.scores(np.stack([reference, current]), np.stack([np.zeros(new.shape), new]))
-        # the window's cells hold its rows without the new ones, whose share is a function of its own
+        # the window's cells exclude rows with new categories, which have a score function of their own
         rows = picked.noise * (worth * (1 / np.maximum(n, 1e-300) + 1 / np.maximum(m, 1e-300)))[..., np.newaxis]
         window, mean, chance, freedom, heavy, bias, signal = (
             _of_windows([getattr(one, name) for one in usual], at)
@@ -686,7 +701,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
         estimated = window + mean
         beyond = picked.noise * (worth / np.maximum(m, 1e-300))[..., np.newaxis] - chance
         variance = np.maximum(estimated + beyond, rows)
-        variance[..., -1] = rows[..., -1]  # no block had one
+        variance[..., -1] = rows[..., -1]  # no block has new categories
         freedom = freedom * (variance / np.maximum(estimated, 1e-300)) ** 2
         freedom = np.maximum(1.0, 1 / (1 / np.maximum(freedom, 1.0) + heavy))
         freedom[..., -1] = np.inf
@@ -711,24 +726,24 @@ class OwnWindows(Struct, frozen=True, eq=False):
 
 
 def _of_windows(known: Sequence[F64], at: I64) -> F64:
-    """Return what is known of the lengths of w windows for some columns, float64 (w or 1, k, f)."""
+    """Return one field of the lengths of w windows for some columns: float64 (w or 1, k, f)."""
     if all(one is known[0] for one in known):
         return known[0][at][np.newaxis]
     return np.stack(known)[:, at]
 
 
 _SHORTEST = 0.001
-"""Part of a block, a minute and a half of a day: shorter windows count as so long."""
+"""Minimum length of a window in blocks, 1.5 minutes of a day; shorter windows count as this long."""
 
 MOST_LENGTHS = 64
-"""Lengths of windows that are kept for a reference; rows that took as long make lengths of their own."""
+"""Limit of cached window lengths per reference; a length that follows from a number of rows is a new one each time."""
 
 _CACHE: WeakKeyDictionary[TimeBlocks, OwnWindows] = WeakKeyDictionary()
-"""Learned once for all windows; references that are derived for a window share the blocks."""
+"""Shared by all windows; references derived for a window share the blocks."""
 
 
 def own_windows(baseline: Baseline) -> OwnWindows | None:
-    """Return what a baseline's blocks of time say is usual; None where it has none. Cached."""
+    """Return the own windows of a baseline, from its time blocks; None without blocks. Cached."""
     blocks = baseline.extras.blocks
     if blocks is None or not blocks.by_part:
         return None
@@ -739,12 +754,12 @@ def own_windows(baseline: Baseline) -> OwnWindows | None:
 
 
 class ShareDesigns(NamedTuple):
-    """How many rows count as one for shares of rows, which may be otherwise than for values: part → at least 1.
+    """Design effects of fractions of rows, which may differ from those of values: part → at least 1.
 
     Attributes:
-        missing: For the share of missing values.
-        outside: For the share of numbers out of range.
-        level: The share of numbers that days put out of range by their level alone.
+        missing: For the fraction of missing values.
+        outside: For the fraction of numbers out of range.
+        level: The fraction of numbers that normal shifts of the daily level put out of range.
     """
 
     missing: Mapping[str, float]
@@ -753,14 +768,14 @@ class ShareDesigns(NamedTuple):
 
 
 def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
-    """Return how many rows count as one for shares of rows, by how far they differ between the reference's own blocks.
+    """Return the design effects of fractions of rows, from their differences between the reference's own blocks.
 
-    Where no block lacks a value, every row counts. A part whose shares nobody counted is not there.
+    If no block has a missing value, every row counts. Parts without counted fractions are not in the result.
 
     Args:
         baseline: The reference.
         rows: Effective rows of the window.
-        span: Of the window, nanoseconds, 0 = not known.
+        span: Length of the window in nanoseconds, 0 = unknown.
     """
     windows, blocks = own_windows(baseline), baseline.extras.blocks
     if windows is None or blocks is None:
@@ -770,9 +785,9 @@ def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
         shares = _SHARES[blocks] = _shares_of(windows, blocks)
     of_baseline = float(windows.counts.sum(axis=(0, 2)).max(initial=0.0))
     usual = windows.of_length(windows.length(rows, of_baseline, span))
-    # 3.0: standard deviations by which the level of a quiet day is away at most: one day in 400 is farther. Shares out
-    # of range grow as the exponential of it: beside days with a tenth of the variance 2 % of quiet windows had a
-    # finding without.
+    # 3.0: standard deviations within which the level of a day without drift is; one day in 400 is farther away. Without
+    # this term, 2 % of the windows without drift had a finding if the variance of days was a tenth of that of rows,
+    # since fractions out of range grow exponentially with the level.
     days = 3.0 * np.sqrt(usual.signal[shares.at, LEVEL] + usual.mean[shares.at, LEVEL])
     level = ndtr(days - shares.edge) + ndtr(-days - shares.edge)
     missing, outside = (
@@ -782,14 +797,14 @@ def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
 
 
 class _SharesOfBlocks(NamedTuple):
-    """How far a share of rows differs between the blocks of a reference, beyond what rows add by chance.
+    """Variation of a fraction of rows between the blocks of a reference, without sampling variance.
 
     Attributes:
-        parts: The k parts whose share was counted.
-        signal: float64 (k,), variance between blocks, of a share that they keep in the next as they keep values.
-        weights: float64 (g, k), of :class:`OwnWindows`.
+        parts: The k parts with a counted fraction.
+        signal: float64 (k,), variance between blocks, assuming the autocorrelation of the values.
+        weights: float64 (g, k), as in :class:`OwnWindows`.
         held: Rows of the reference.
-        many: Blocks.
+        many: Number of blocks.
     """
 
     parts: tuple[str, ...]
@@ -799,7 +814,7 @@ class _SharesOfBlocks(NamedTuple):
     many: float
 
     def designs(self, own_windows: OwnWindows, rows: float, span: int) -> dict[str, float]:
-        """Return the design effects of the shares of a window, by part."""
+        """Return the design effects of the fractions of a window, by part."""
         if not self.parts:
             return {}
         log_ratio = np.log(
@@ -811,11 +826,13 @@ class _SharesOfBlocks(NamedTuple):
 
 
 class _KnownShares(NamedTuple):
-    """The shares of rows of a reference: those of missing values, and those of numbers out of range.
+    """The fractions of rows of a reference.
 
     Attributes:
-        at: int64 (k,), the places of the parts of ``outside``.
-        edge: float64 (k,), how far out a normal number has such a share of rows.
+        missing: Fractions of missing values.
+        outside: Fractions of numbers out of range.
+        at: int64 (k,), positions of the parts of ``outside``.
+        edge: float64 (k,), normal score beyond which a normal number has this fraction of rows, half of it per side.
     """
 
     missing: _SharesOfBlocks
@@ -828,7 +845,7 @@ _SHARES: WeakKeyDictionary[TimeBlocks, _KnownShares] = WeakKeyDictionary()
 
 
 def _shares_of(own_windows: OwnWindows, blocks: TimeBlocks) -> _KnownShares:
-    """Return what the blocks of a reference say of shares of rows."""
+    """Return the fractions of missing values and of numbers out of range in the blocks of a reference."""
     missing, outside = dict[str, tuple[F64, F64]](), dict[str, tuple[F64, F64]]()
     for part, cells in blocks.by_part.items():
         usable = cells.counts.sum(axis=1)
@@ -843,7 +860,7 @@ def _shares_of(own_windows: OwnWindows, blocks: TimeBlocks) -> _KnownShares:
 
 
 def _share_of_blocks(own_windows: OwnWindows, known: Mapping[str, tuple[F64, F64]]) -> _SharesOfBlocks:
-    """Return how far shares differ; ``known``: cases and all rows in each block, float64 (b,) each."""
+    """Return the variation of fractions; ``known``: cases and all rows of each block, float64 (b,) each."""
     if not known:
         return _SharesOfBlocks((), np.empty(0), np.empty((0, 0)), 0.0, 0.0)
     cases, rows = (np.stack(arrays, axis=1) for arrays in zip(*known.values(), strict=True))
@@ -857,7 +874,7 @@ def _share_of_blocks(own_windows: OwnWindows, known: Mapping[str, tuple[F64, F64
 
 
 def _apart(own_windows: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
-    """Return the variance of a window less the reference of so many blocks, in that of a block: float64 (g,)."""
+    """Return the variance of a window less the reference, relative to a block's, per autocorrelation: float64 (g,)."""
     length = own_windows.length(rows, of_baseline, span)
     window = mean_variance(KEPT, length) if length > 1 else np.ones_like(KEPT)
     apart: F64 = window + series_factors(KEPT, many).mean
@@ -865,13 +882,13 @@ def _apart(own_windows: OwnWindows, rows: float, of_baseline: float, span: int, 
 
 
 def rows_of_a_block(baseline: Baseline, rows: float, of_baseline: float, span: int) -> float:
-    """Return by how many rows blocks that differ as much as rows do make a design effect greater; 0 without blocks.
+    """Return the factor from a variance between blocks, in that of rows, to its design effect; 0 without blocks.
 
     Args:
         baseline: The reference.
         rows: Effective rows of the window.
         of_baseline: Effective rows of the reference.
-        span: Of the window, nanoseconds, 0 = not known.
+        span: Length of the window in nanoseconds, 0 = unknown.
     """
     windows = own_windows(baseline)
     if windows is None or rows <= 0 or of_baseline <= 0:
@@ -895,19 +912,19 @@ def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
 
 
 def _trust(rows: F64) -> F64:
-    """Return how much a block counts beside the others, float64 (b, k), at most 1: one of few rows is unsure itself."""
+    """Return the weight of each block, float64 (b, k), at most 1; blocks with fewer rows than the median have less."""
     ordered = np.sort(np.where(rows > 0, rows, np.inf), axis=0)
     filled_blocks = np.maximum(1, np.count_nonzero(rows > 0, axis=0))
     columns = np.arange(rows.shape[1])
     typical = (
         ordered[(filled_blocks - 1) // 2, columns] + ordered[filled_blocks // 2, columns]
-    ) / 2  # the median of the blocks that hold any
+    ) / 2  # the median of blocks with rows
     trust: F64 = np.minimum(1.0, rows / np.where(np.isfinite(typical), typical, 1.0))
     return trust
 
 
 def _variances(scores: F64, trust: F64, rows: F64, noise: F64) -> tuple[F64, F64, F64, F64]:
-    """Return deviations float64 (b, k, f), and float64 (k, f) variance, what rows add to it, degrees of freedom."""
+    """Return deviations float64 (b, k, f); variance, its sampling part and degrees of freedom float64 (k, f)."""
     total = np.maximum(trust.sum(axis=0), 1e-300)
     part = (trust / total)[..., np.newaxis]
     deviation = scores - (scores * part).sum(axis=0)
@@ -921,7 +938,7 @@ def _variances(scores: F64, trust: F64, rows: F64, noise: F64) -> tuple[F64, F64
 
 
 def _moderated(functions: ScoreFunctions, variance: F64, freedom: F64) -> tuple[F64, F64]:
-    """Return variances and degrees of freedom moderated over all columns, kind of function by kind."""
+    """Return variances and degrees of freedom, moderated over all columns for each kind of score function."""
     moderated, moderated_freedom = variance.copy(), np.broadcast_to(freedom, variance.shape).copy()
     for kind in _kinds(functions):
         moderated[..., kind], moderated_freedom[..., kind] = moderate_variances(variance[..., kind], freedom[kind])
@@ -929,7 +946,7 @@ def _moderated(functions: ScoreFunctions, variance: F64, freedom: F64) -> tuple[
 
 
 def _kinds(functions: ScoreFunctions) -> list[Mask]:
-    """Return which score functions are of one kind: bool (k, f) each, none empty."""
+    """Return the score functions of each kind: bool (k, f) each, none empty."""
     exists = functions.weight > 0
     kinds = [np.zeros(exists.shape, np.bool_) for _ in range(5)]
     for function in (LEVEL, SPREAD, SKEW):
@@ -940,10 +957,10 @@ def _kinds(functions: ScoreFunctions) -> list[Mask]:
 
 
 def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
-    """Return how much heavier the tails of score functions are than a normal's, kind by kind: float64 (k, f).
+    """Return the excess kurtosis of the score functions, kind by kind: float64 (k, f).
 
-    It is the excess kurtosis over blocks and columns, of equal columns without bias, less what chance adds to it one
-    time in twenty. A square of a normal deviate has 12.
+    It is the unbiased excess kurtosis over blocks and columns, less its 95 % quantile by chance. The square of a normal
+    deviate has 12.
 
     Source: Fisher (1930), the unbiased fourth cumulant.
     """
@@ -962,9 +979,9 @@ def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
 
 
 def _share_weights(functions: ScoreFunctions, shares: KeptShares, apart: F64, trust: F64) -> F64:
-    """Return how likely blocks of columns are to keep each share: float64 (g, k).
+    """Return the posterior probability of each autocorrelation per column: float64 (g, k).
 
-    Numbers say so by their level, categories by their cells, which together count as one series.
+    It is estimated from the level of numbers, and from the cells of categories, which together count as one series.
     """
     used = functions.weight > 0
     used[:, SPREAD:CELLS] = False
@@ -977,7 +994,7 @@ def _share_weights(functions: ScoreFunctions, shares: KeptShares, apart: F64, tr
 
 
 def _independent(series: F64) -> float:
-    """Return how many independent series some are worth, float64 (b, k), by how they correlate beyond chance."""
+    """Return the number of independent series that correlated series, float64 (b, k), are equivalent to."""
     blocks, k = series.shape
     if k < 2 or blocks < 3:
         return 1.0
@@ -1001,14 +1018,14 @@ def _picked(functions: ScoreFunctions, at: I64) -> ScoreFunctions:
 
 
 def _least_sure(weight: F64, variance: F64) -> I64:
-    """Return the cell whose distance has to be greatest to be beyond the usual: int64 (..., k)."""
+    """Return the cell that requires the greatest distance to exceed normal variation: int64 (..., k)."""
     cells = np.where(weight[:, CELLS:-1] > 0, variance[..., CELLS:-1], -1.0)
     found: I64 = CELLS + cells.argmax(axis=-1)
     return np.where(cells.max(axis=-1) > 0, found, weight.shape[1] - 1)
 
 
 def _size(reference: F64, current: F64, new: F64 | None = None) -> F64:
-    """Return PSI over the cells less its mean by chance: float64 (..., k)."""
+    """Return PSI over the cells less its mean without drift: float64 (..., k)."""
     if new is not None:
         reference = np.concatenate([reference, np.zeros((*new.shape, 1))], axis=-1)
         current = np.concatenate([current, new[..., np.newaxis]], axis=-1)

@@ -1,8 +1,8 @@
-"""The distribution of a number as stretches of values: bins, and beyond the outer edges powers of two.
+"""The distribution of a number as intervals of values: bins, and powers of two beyond the outer edges.
 
-Inside a stretch values are taken as spread evenly, so that a quantile is off by at most the width of its stretch.
-Sums do not tell how far the outermost power of two that holds rows is filled. It ends at the extreme of rows that are
-known, and is an open end where none is: what lies in it is "at least" so much.
+Values are assumed to be spread evenly within an interval, so a quantile is off by at most the interval's width. The
+outermost power of two with rows ends at the extreme of the known rows; without a known extreme it is open, and a
+quantile in it is a lower (or upper) bound.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from driftline.tables.table import F64, I64
 from msgspec import Struct
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""The quantiles of a fan: the middle, and what half and nine tenths of the rows lie in."""
+"""Quantiles of a fan chart: the median, and the limits of 50 % and 90 % of the rows."""
 
 _GREATEST = 2.0**OCTAVES
 """End of the last power of two, which is open."""
 
 
 class NumberShape(Struct, frozen=True, eq=False):
-    """Stretches of values that hold rows, ascending.
+    """Intervals of values that contain rows, ascending.
 
     Attributes:
-        low: Where each begins, float64 (n,); -inf of an open end below.
-        high: Where it ends, float64 (n,); inf of an open end above.
-        weight: Rows in it, float64 (n,), all above 0.
-        below: Share of the rows below the bins.
-        above: Share of the rows above them.
+        low: Lower end of each, float64 (n,); -inf for an open lower end.
+        high: Upper end of each, float64 (n,); inf for an open upper end.
+        weight: Rows of each, float64 (n,), all above 0.
+        below: Fraction of the rows below the bins.
+        above: Fraction of the rows above the bins.
         edges: The outer edges of the bins.
     """
 
@@ -43,9 +43,9 @@ class NumberShape(Struct, frozen=True, eq=False):
     edges: tuple[float, float] = (-np.inf, np.inf)
 
     def quantiles(self, levels: tuple[float, ...] = LEVELS) -> F64:
-        """Return the quantiles at some levels, float64 (levels,); NaN without rows.
+        """Return the quantiles at ``levels``, float64 (levels,); NaN without rows.
 
-        One in an open end is where that begins, see :meth:`open_ends`.
+        A quantile in an open end is the start of that end, see :meth:`open_ends`.
 
         >>> shape_of(NumberBins(np.array([0.0, 10.0, 20.0])), np.array([0.0, 50.0, 50.0, 0.0])).quantiles((0.25, 0.5))
         array([ 5., 10.])
@@ -59,7 +59,7 @@ class NumberShape(Struct, frozen=True, eq=False):
         return found
 
     def open_ends(self, levels: tuple[float, ...] = LEVELS) -> I64:
-        """Return which quantiles lie in an open end: int64 (levels,); 1 at least so much, -1 at most, 0 neither.
+        """Return which quantiles are in an open end: int64 (levels,); 1 = lower bound, -1 = upper bound, 0 = neither.
 
         >>> shape_of(NumberBins(np.array([0.0, 10.0])), np.array([0.0, 50.0, 50.0])).open_ends((0.25, 0.75))
         array([0, 1])
@@ -70,13 +70,13 @@ class NumberShape(Struct, frozen=True, eq=False):
         return np.isposinf(self.high[at]).astype(np.int64) - np.isneginf(self.low[at])
 
     def steps_beyond(self, share: float) -> list[tuple[float, float]]:
-        """Return the stretches beyond the bins that hold a share of the rows or more: where they begin and end."""
+        """Return the intervals beyond the bins with at least the fraction ``share`` of the rows: (low, high) each."""
         beyond = (self.low >= self.edges[1]) | (self.high <= self.edges[0])
         held = beyond & (self.weight >= share * self.weight.sum())
         return list(zip(self.low[held].tolist(), self.high[held].tolist(), strict=True))
 
     def _places(self, levels: tuple[float, ...]) -> tuple[I64, F64]:
-        """Return the stretch of each quantile, and which part of its rows lies below."""
+        """Return the interval of each quantile, and the part of its rows below the quantile."""
         ends = np.cumsum(self.weight)
         wanted = np.array(levels) * ends[-1]
         at = np.minimum(np.searchsorted(ends, wanted, side="left"), len(ends) - 1)
@@ -89,11 +89,11 @@ def shape_of(
     """Return the shape of counts over bins.
 
     Args:
-        bins: Of the number.
-        counts: float64 (bins.size,) or longer; what follows the bins, missing and invalid values, does not count.
-        tails: Rows beyond the outer edges by powers of two, ``tails:NAME`` of a pane. Rows that it does not tell of lie
-            in an open end from the edge on.
-        seen: Least and greatest value of rows that are known; they end the outermost power of two that holds rows.
+        bins: Bins of the number.
+        counts: float64 (bins.size,) or longer; missing and invalid values, which follow the bins, do not count.
+        tails: Rows beyond the outer edges by powers of two, ``tails:NAME`` of a pane. Rows that it does not contain are
+            in an open end that begins at the edge.
+        seen: Minimum and maximum of the known rows; they end the outermost power of two with rows.
 
     >>> strays = np.zeros(TAILS)
     >>> strays[2 * OCTAVES + 71] = 3  # 64 to 128
@@ -127,22 +127,22 @@ def shape_of(
 
 
 def _end_outermost(near: F64, far: F64, weight: F64, extreme: float, side: int) -> None:
-    """Let the outermost stretch that holds rows end at the extreme that was seen, or be open, in place."""
+    """End the outermost interval with rows at the known extreme, or leave it open; in place."""
     held = np.flatnonzero(weight[:-1] > 0)
     if not len(held):
         return
     at = held[-1] if side > 0 else held[0]
     if side * (extreme - near[at]) <= 0 or not np.isfinite(extreme):
-        far[at] = side * np.inf  # of the rows that are known none lies there
+        far[at] = side * np.inf  # no known row is there
     elif side * (far[at] - extreme) > 0:
         far[at] = extreme
 
 
 def _beyond(low: F64, high: F64, counts: F64, rows: float, cut: np.typing.NDArray[np.bool_]) -> tuple[F64, F64, F64]:
-    """Return the stretches beyond one edge, and as a weight more the rows that none of them holds.
+    """Return the intervals beyond one edge, with one more weight for rows that none of them contains.
 
-    ``cut``: those that the edge cuts or that lie on its other side; the first of these may hold rows of both ends of
-    the bins, and gets what its side still lacks.
+    ``cut``: intervals that the edge cuts or that are on its other side. The first of them may contain rows of both ends
+    of the bins, and gets the rows that its side still lacks.
     """
     there = (high > low) & (counts > 0)
     whole, part = there & ~cut, there & cut
@@ -162,9 +162,9 @@ _END = re.compile(r"^\s*([<≥])\s+(\S+)\s*$")
 
 
 def shape_of_cells(categories: Sequence[str], shares: F64) -> NumberShape | None:
-    """Return the shape that a drawing of a number tells: its cells by their categories, the outer ones open.
+    """Return the shape of the drawn cells of a number, from their labels; the outer cells are open.
 
-    None where a category is no number, as that of all other values.
+    None if a label is not a number, such as that of all other values.
 
     >>> drawn = shape_of_cells(("< 0", "0 – 10", "10 – 20", "≥ 20"), np.array([0.0, 0.5, 0.4, 0.1]))
     >>> drawn.quantiles((0.25, 0.5, 0.95)).tolist(), drawn.above

@@ -1,39 +1,25 @@
-"""P-values: distributions of statistics without drift, exact or in the limit, and the correction for many tests.
+"""P-values: null distributions of drift statistics, exact or asymptotic, and corrections for multiple tests.
 
-What chance alone does to a statistic of counts: exact p-values, without tables and without random draws.
+**Exact walks.** Without drift, and given the rows of both samples in each bin, the rows of the smaller sample are a
+random choice among them. So the null distribution is exact, also with ties and few rows: a walk from bin to bin keeps
+the probability of each number of chosen rows so far (:func:`ks_p_values`: with the distance not reached;
+:func:`sum_p_values`: with each value of the sum so far). The probability of reaching the observed value on the way is
+the p-value; it is a sum of small numbers, so 1e-12 is as exact as 0.1. A Monte Carlo test would be slower, and would
+differ between files and the service. Source: Fisher (1935) for the conditional null; Hodges, "The significance
+probability of the Smirnov two-sample test" (1958), for the walk; Good, Gover and Mitchell, "Exact distributions for X²
+and for the likelihood-ratio statistic for the equiprobable multinomial distribution" (1970), for sums.
 
-Without drift, and given how many rows of both samples together lie in each bin, the rows of the smaller sample are a
-random choice among them. So the null distribution is known exactly, ties and small samples included: one walks from
-bin to bin, and keeps how likely each number of rows chosen so far is (:func:`ks_p_values`: with the distance not
-reached; :func:`sum_p_values`: with each value of the sum so far). What reaches the observed value on the way is the
-p-value, a sum of small numbers, so a p of 1e-12 is as exact as one of 0.1.
+**Cramér-von Mises and Anderson-Darling.** Both limits are weighted sums of squared standard normals, Σ Z_j² / u_j.
+Smirnov's formula turns the tail into integrals between neighbouring u_j (1 and 2, 3 and 4, ...) whose integrands have
+inverse roots at both ends: Gauss-Chebyshev quadrature. So a p-value is a sum of 160 exponentials with a relative error
+of 1e-6 below 0.99. Source: Smirnov, "Sur la distribution de ω²" (1936); Martynov, "Computation of distribution
+functions of quadratic forms of normally distributed random variables" (1975); Anderson and Darling (1952).
 
-Monte Carlo gives the same (tests compare 200,000 draws), more slowly, and not the same for a file and for the service.
+**Sums of few rows drawn from many** (:func:`drawn_sum_p_value`), also skewed. A t-test assumes that the mean of fifty
+rows is normal; with log-normal rows (sigma 1.5) and with a sentinel in three of a hundred rows, it would find a shift
+in 38 and 74 % of the windows without drift (20 features, 50 rows).
 
-Source: Fisher (1935) for the conditional null; Hodges, "The significance probability of the Smirnov two-sample test"
-(1958), for the walk; Good, Gover and Mitchell, "Exact distributions for X² and for the likelihood-ratio statistic for
-the equiprobable multinomial distribution" (1970), for sums.
-
-Both are a weighted sum of squared standard normals, Σ Z_j² / u_j. Smirnov's formula turns its tail into integrals
-between neighbouring u_j, 1 and 2, 3 and 4, ..., whose integrands have inverse roots at both ends: Gauss and Chebyshev's
-rule. So a p-value is a fixed sum of 160 exponentials, exact to 1e-6 of itself wherever it is below 0.99; also in the
-far tail, where scipy's series of the first law and its table of the second, from 0.001 to 0.25, end.
-
-Source: Smirnov, "Sur la distribution de ω²" (1936); Martynov, "Computation of distribution functions of quadratic forms
-of normally distributed random variables" (1975); Anderson and Darling (1952) for both laws.
-
-The tail of a weighted sum of squared standard normals: what many statistics are without drift.
-
-How large the sum of a few rows is by chance, where they are drawn from many: also from skewed ones, and from few.
-
-A t-test takes the mean of fifty rows to be normal. Of log-normal rows (sigma 1.5) it is not, and of a sentinel in three
-rows of a hundred still less: there it would find a shift in 38 and 74 % of quiet windows (20 features, 50 rows).
-
-Correct p-values for looking at many features at once.
-
-Where scipy.special has the law, it is used: Kolmogorov's limit, chi-square, the normal. It has no exact law given ties,
-no law of Cramér and von Mises or of Anderson and Darling, and no tail of a weighted sum of squares; scipy.stats has
-series and tables of some, which end at 0.001 or take a second.
+scipy.special is used for the laws that it has: Kolmogorov's limit, chi-square, the normal.
 """
 
 from __future__ import annotations
@@ -54,7 +40,7 @@ Cell = Callable[[F64, F64], F64]
 
 
 class Samples(NamedTuple):
-    """Two samples of one column: their rows, and how many cells hold any of them."""
+    """Two samples of one column: their rows, and the number of cells with any rows."""
 
     n: float
     m: float
@@ -62,72 +48,76 @@ class Samples(NamedTuple):
 
 
 Term = Callable[[F64, F64, Samples], F64]
-"""Function from the rows of the reference and of the window in a cell to a part of a sum: float64 (k,), never negative.
-"""
+"""Function from the rows of the reference and of the window in a cell to a nonnegative term of a sum: float64 (k,)."""
 
 CLEAR = 0.02
-"""A p-value that is surely larger decides nothing, whatever the correction, and its limit is near enough: so the walk
-is for one quiet feature in thirty, and for those that drift."""
+"""A p-value above this decides nothing after any correction, so the limit law is accurate enough. The walk runs for one
+of thirty features without drift, and for those that drift.
+"""
 
 CERTAIN = 1e-7
-"""A p-value that is surely smaller is that of the limit law, no walk's: it decides alike in families of up to 100,000
-columns at the level 0.01, and pages say "p < 0.0001" of it."""
+"""P-values below this come from the limit law, not from a walk: the decision is the same in families of up to 100,000
+columns at level 0.01, and pages show "p < 0.0001".
+"""
 
 FAR = 1e-30
-"""The same where the p-value is brought to few degrees of freedom (:func:`.dependence.student_p_value`): there 1e-12 of
-a normal is 0.006 of Student's t with three."""
+"""As :data:`CERTAIN`, if the p-value is converted to few degrees of freedom (:func:`.dependence.student_p_value`):
+1e-12 of a normal is 0.006 of Student's t with three.
+"""
 
 EXPECTED = 5.0
-"""Where every cell expects this many rows of the smaller sample, chi-square is near enough for clear cases."""
+"""Minimum expected rows of every cell, in the smaller sample, for using chi-square in clear cases."""
 
 TILTS = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1)
-"""Parts of the best t of Chernoff's bound in the limit at which it is worked out; with few rows in a cell less is best.
+"""Fractions of the limit's optimal t at which Chernoff's bound is computed; with few rows per cell a smaller t is
+optimal.
 """
 
 WIDE, LEFT_OUT = 12.0, 1e-32
-"""Standard deviations, and what is left out of a cell beyond them: exp(-72) of a normal, less of a Poisson and 25 more
-rows."""
+"""Reach of a cell in standard deviations, and a bound on the probability beyond: exp(-72) for a normal, less for a
+Poisson with 25 more rows.
+"""
 
 REACH = 8.0
-"""Standard deviations: what lies farther from the expected number of rows is left out, less than 1e-14 of it all."""
+"""Standard deviations around the expected number of rows; less than 1e-14 of the probability is beyond."""
 
 NEAR = 6.5
-"""Standard deviations of the rows chosen so far, among those whose sum has not been reached: beyond, 1e-10 of them."""
+"""Standard deviations of the chosen rows so far that a walk over sums keeps; 1e-10 of the probability is beyond."""
 
 MOST_ROWS = 2_048
-"""A longer Kolmogorov-Smirnov walk is shortened to so many rows of the smaller sample, the distance stretched."""
+"""Limit of rows of the smaller sample in a Kolmogorov-Smirnov walk; larger samples are scaled down, the distance up."""
 
 _FEW = (0.12, 0.11)
-"""The correction of Kolmogorov's limit for few rows: D (√n + 0.12 + 0.11 / √n) (Stephens 1970)."""
+"""Correction of Kolmogorov's limit for few rows: D (√n + 0.12 + 0.11 / √n) (Stephens 1970)."""
 
 _TABLED = (1.5, 2_048)
-"""How far beyond a value the tail of the common cells is tabled, and at how many places: linear between them."""
+"""Range, relative to the value, and number of points of the table of the common cells' tail; linear between points."""
 
 COMMON = 60.0
-"""Cells of a sum that expect more rows are taken together, and the sum within them as chi-square."""
+"""Cells of a sum that expect more rows than this are pooled, and their part of the sum is chi-square."""
 
 LARGEST = 10**8
-"""With more rows the logarithms of factorials lose digits: the binomial is approximated as Poisson or normal."""
+"""With more rows, the logarithms of factorials lose digits; the binomial is approximated as Poisson or normal."""
 
 MOST_STEPS = 6e7
-"""Products in one walk over a sum, about 0.1 s: beyond, the largest cells are taken together earlier; those that expect
-fewer than 5 rows, which only sums over bins that were not pooled have, at five times as many."""
+"""Limit of products in one walk over a sum, about 0.1 s; beyond it, more of the largest cells are pooled. For cells
+that expect fewer than 5 rows, which only sums over unpooled bins have, the limit is five times as high.
+"""
 
 
 def ks_p_values(distance: F64, reference: F64, current: F64, certain: F64 | float = CERTAIN) -> F64:
-    """Return the exact probability, without drift, that two distribution functions differ so much at some bin edge.
+    """Return the exact probability, without drift, of this distance of two distribution functions at any bin edge.
 
-    Equal to ``scipy.stats.ks_2samp(method="exact")`` where no two values share a bin, and to the permutation test where
-    they do: there the asymptotic p-value is too large, for two values of which one is rare by any factor. Where p
-    is surely above :data:`CLEAR`, or below ``certain``, the limit is returned, K(sqrt(nm / (n + m)) D), which errs to
-    the large side.
+    Equal to ``scipy.stats.ks_2samp(method="exact")`` without ties, and to the permutation test with ties, for which the
+    asymptotic p-value is too large, by any factor if one of two values is rare. If p is certainly above :data:`CLEAR`,
+    or below ``certain``, the limit K(sqrt(nm / (n + m)) D) is returned, which errs to the large side.
 
     Args:
         distance: float64 (k,).
-        reference: float64 (k, bins), counts over the same ordered bins; what is no whole number (weights, effective
-            rows) is rounded.
+        reference: float64 (k, bins), counts over the same ordered bins; fractional counts (weights, effective rows) are
+            rounded.
         current: As ``reference``.
-        certain: float64 (k,), below it a bound is enough.
+        certain: float64 (k,), p-value below which a bound is enough.
 
     >>> ks_p_values(np.array([0.6]), np.array([[10.0, 0.0]]), np.array([[2.0, 3.0]])).round(4)
     array([0.022])
@@ -144,7 +134,7 @@ def ks_p_values(distance: F64, reference: F64, current: F64, certain: F64 | floa
         if drawn_rows > MOST_ROWS:
             shorter = MOST_ROWS / drawn_rows
             pooled, drawn_rows = np.rint(pooled * shorter).astype(np.int64), MOST_ROWS
-            # the lattice of fewer rows is coarser: half a step of it less, so that it is not skipped over
+            # the lattice of fewer rows is coarser: subtract half a step so that the distance is not skipped
             scaled_distance = scaled_distance / math.sqrt(shorter) - 0.5 / MOST_ROWS
         if 0 < drawn_rows < pooled.sum():
             p[index] = _ks_walk(scaled_distance, pooled[pooled > 0].tobytes(), int(pooled.sum()), drawn_rows)
@@ -154,20 +144,20 @@ def ks_p_values(distance: F64, reference: F64, current: F64, certain: F64 | floa
 def sum_p_values(
     value: F64, term: Term, reference: F64, current: F64, unit: F64, certain: F64 | float = CERTAIN
 ) -> F64:
-    """Return the probability, without drift, that a sum over cells is as large as its value.
+    """Return the probability, without drift, that a sum over cells is at least its observed value.
 
-    Where each cell expects 5 rows and p is surely above :data:`CLEAR`, or where p is surely below ``certain``, it is
-    that of chi-square.
+    The p-value is that of chi-square if each cell expects 5 rows and p is certainly above :data:`CLEAR`, or if p is
+    certainly below ``certain``.
 
     Args:
         value: float64 (k,).
-        term: What cells add.
+        term: Term of a cell.
         reference: float64 (k, cells), counts.
         current: float64 (k, cells), counts.
-        unit: float64 (k,), what the sum is divided by to be chi-square in the limit: 1 for chi-square itself, 1/n + 1/m
-            for PSI. Cells that expect up to :data:`COMMON` rows of the smaller sample are walked over, exactly but for
-            a grid of the sums; what the others add is taken as chi-square.
-        certain: float64 (k,), below it the limit is enough.
+        unit: float64 (k,), divisor that makes the sum chi-square in the limit: 1 for chi-square itself, 1/n + 1/m for
+            PSI. Cells that expect up to :data:`COMMON` rows of the smaller sample are walked over, exactly except for a
+            grid of the sums; the contribution of the others is assumed to be chi-square.
+        certain: float64 (k,), p-value below which the limit is enough.
 
     >>> def chi2(was, now, of):
     ...     expected = (was + now) * of.m / (of.n + of.m)
@@ -202,15 +192,15 @@ def sum_p_values(
 
 
 def _sum_bound(value: float, cell: Cell, totals: I64, drawn_rows: int, unit: float) -> float:
-    """Return a bound on the probability that a sum over cells reaches a value, without drift: Chernoff's.
+    """Return Chernoff's bound on the probability, without drift, that a sum over cells reaches a value.
 
-    The rows of the cells are independent binomials, given their sum. So it is at most the mean of exp(t (S - value))
-    of independent cells where their sum is that, over the likelihood of the sum, for any t. A value that is very far
-    out is bounded by a nearer one, which says enough.
+    Given their sum, the rows of the cells are independent binomials. So the probability is at most the mean of exp(t (S
+    - value)) over independent cells with that sum, divided by the likelihood of the sum, for any t. A value far in the
+    tail is replaced by a nearer one, whose bound is sufficient.
     """
     total, share, freedom = int(totals.sum()), drawn_rows / int(totals.sum()), len(totals) - 1
-    # 1e-16: how small the limit of the value is whose probability is bounded instead of one that is farther out: bounds
-    # are up to a million times the limit, where cells expect 5 rows
+    # 1e-16: a value farther in the tail is replaced by the one with this limit p-value; if cells expect 5 rows, bounds
+    # are up to a million times the limit
     value = min(value, float(chdtri(freedom, 1e-16)) * unit)
     first, likely = _choices(totals, share, drawn_rows, WIDE)
     rows = first[:, np.newaxis] + np.arange(likely.shape[1], dtype=np.float64)
@@ -221,7 +211,7 @@ def _sum_bound(value: float, cell: Cell, totals: I64, drawn_rows: int, unit: flo
     tilt = np.array(TILTS) * ((1 - freedom * unit / value) / (2 * unit))
     tilted = np.exp(tilt[:, np.newaxis, np.newaxis] * terms) * likely
     raised = tilted.sum(axis=-1) + LEFT_OUT * np.exp(tilt * value)[:, np.newaxis]
-    # no sum is likelier than the likeliest number of rows of any one cell
+    # no sum is more likely than the most likely number of rows of any single cell
     sure = np.minimum(1.0, tilted.max(axis=-1) / raised + LEFT_OUT * np.exp(tilt * value)[:, np.newaxis]).min(axis=-1)
     log = np.log(raised).sum(axis=-1) - tilt * value + np.log(sure)
     log -= _log_binomial(np.array([float(drawn_rows)]), total, share)
@@ -229,22 +219,22 @@ def _sum_bound(value: float, cell: Cell, totals: I64, drawn_rows: int, unit: flo
 
 
 def _cell(term: Term, samples: Samples) -> Cell:
-    """Return the term as a function of the rows in the smaller sample and in the other."""
+    """Return the term as a function of the rows in the larger sample and in the smaller one."""
     if samples.n < samples.m:
         return lambda kept, chosen: term(chosen, kept, samples)
     return lambda kept, chosen: term(kept, chosen, samples)
 
 
 def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
-    """Return True where the exact p-value is certainly above CLEAR, despite ties and few rows."""
+    """Return True if the exact p-value is certainly above CLEAR, despite ties and few rows."""
     total = both.sum(axis=-1)
     largest = both.max(axis=-1) / total
-    # 0.6: steps by which a walk that is seen at steps stays behind its greatest value: -ζ(1/2) / √(2π) is 0.5826
+    # 0.6: steps by which the maximum of a discrete walk is below that of the continuous one: -ζ(1/2) / √(2π) is 0.5826
     # (Siegmund 1979)
     clear: Mask = kolmogorov(distance * (root + _FEW[0] + _FEW[1] / root) + 0.6 * np.sqrt(largest)) > CLEAR
-    # 0.02: share of one bin from which on ties are looked at: a quantile bin of a baseline has 0.01
+    # 0.02: fraction of one bin from which ties matter; a quantile bin of a baseline has 0.01
     tied = clear & (largest > 0.02)
-    if tied.any():  # one edge alone is less than that any of them is reached
+    if tied.any():  # the probability at one edge is a lower bound
         share = np.cumsum(both[tied], axis=-1)[:, :-1] / total[tied, np.newaxis]
         deviation = np.sqrt(np.clip(share * (1 - share), 0.0, None)).max(axis=-1, initial=0.0)
         beyond = distance[tied] * root[tied] / np.maximum(deviation, 1e-9)
@@ -254,7 +244,7 @@ def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
 
 @lru_cache(maxsize=4_096)
 def _ks_walk(distance: float, bins: bytes, total: int, drawn_rows: int) -> float:
-    """Walk over the bins: the likelihood of each number of chosen rows among those that have stayed near so far."""
+    """Walk over the bins with the likelihood of each number of chosen rows that has stayed within the distance."""
     both: I64 = np.frombuffer(bins, dtype=np.int64)
     reach = distance * (total - drawn_rows) * drawn_rows / total - 1e-9 * drawn_rows
     first, chosen = _choices(both, drawn_rows / total, drawn_rows)
@@ -274,39 +264,41 @@ def _ks_walk(distance: float, bins: bytes, total: int, drawn_rows: int) -> float
     near = float(inside[drawn_rows - low]) if len(inside) else 0.0
     p = 1.0 - near / math.exp(_log_binomial(np.array([float(drawn_rows)]), total, drawn_rows / total)[0])
     if p < SMALL:
-        p = _astray(turned, first.tolist(), lowest, highest, passed, total, drawn_rows)
+        p = _outside_probability(turned, first.tolist(), lowest, highest, passed, total, drawn_rows)
     return min(1.0, p)
 
 
 SMALL = 1e-6
-"""A p-value below is no difference from 1 any more: what goes astray on the walk is added up."""
+"""P-values below this are lost in a difference from 1; the probability of leaving the range is added up instead."""
 
 
-def _astray(
+def _outside_probability(
     turned: F64, first: list[int], lowest: list[int], highest: list[int], passed: I64, total: int, drawn_rows: int
 ) -> float:
-    """Walk once more, and add up the likelihood of all that leaves the way, each where it first does."""
+    """Walk again, and add up the likelihood of all walks that leave the range, each at its first step outside."""
     inside, low = np.ones(1), 0
-    astray_steps = list[tuple[I64, F64, int]]()
+    outside_steps = list[tuple[I64, F64, int]]()
     for index, so_far in enumerate(passed.tolist()):
         inside, low = np.correlate(inside, turned[index], "full"), low + first[index]
         below, above = max(0, lowest[index] - low), max(0, highest[index] + 1 - low)
         high = max(above, below)
-        for start, astray in ((low, inside[:below]), (low + high, inside[high:])):
-            if len(astray):
-                astray_steps.append((np.arange(start, start + len(astray)), astray, so_far))
+        for start, outside in ((low, inside[:below]), (low + high, inside[high:])):
+            if len(outside):
+                outside_steps.append((np.arange(start, start + len(outside)), outside, so_far))
         inside, low = inside[below:above], low + below
         if not len(inside):
             break
-    if not astray_steps:
+    if not outside_steps:
         return 0.0
-    rows = np.concatenate([rows for rows, *_ in astray_steps])
-    after = np.repeat([so_far for *_, so_far in astray_steps], [len(rows) for rows, *_ in astray_steps])
-    return float(np.concatenate([likely for _, likely, _ in astray_steps]) @ _completed(rows, after, total, drawn_rows))
+    rows = np.concatenate([rows for rows, *_ in outside_steps])
+    after = np.repeat([so_far for *_, so_far in outside_steps], [len(rows) for rows, *_ in outside_steps])
+    return float(
+        np.concatenate([likely for _, likely, _ in outside_steps]) @ _completed(rows, after, total, drawn_rows)
+    )
 
 
 def _choices(rows: I64, share: float, drawn_rows: int, reach: float = REACH) -> tuple[I64, F64]:
-    """Return the probability of each number of chosen rows by bin, as if bins were independent."""
+    """Return the probability of each number of chosen rows per bin, as if bins were independent."""
     expected = rows * share
     margin = reach * np.sqrt(expected * (1 - share))
     first = np.maximum(0, (expected - margin - 5).astype(np.int64))
@@ -320,7 +312,7 @@ def _choices(rows: I64, share: float, drawn_rows: int, reach: float = REACH) -> 
 
 
 def _walked(totals: I64, drawn_rows: int) -> int:
-    """Return the number of smallest cells to walk over: those that are not common, as far as the time suffices."""
+    """Return the number of smallest cells to walk over: those below :data:`COMMON`, limited by :data:`MOST_STEPS`."""
     expected = totals * (drawn_rows / totals.sum())
     rare, few = np.searchsorted(expected, (EXPECTED, COMMON)).tolist()
     width = 2 * NEAR * np.sqrt(np.cumsum(expected)) + 20
@@ -330,15 +322,15 @@ def _walked(totals: I64, drawn_rows: int) -> int:
 
 
 def _grid(cells: int) -> int:
-    """Return the steps up to the value: a sum of few cells takes few values, so the cut between them matters."""
+    """Return the number of grid steps up to the value: with few cells a sum has few values, so a fine grid matters."""
     return 1_024 if cells <= 4 else 512 if cells <= 16 else 256
 
 
 def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn_rows: int, unit: float) -> float:
-    """Walk over the first cells: the likelihood of each number of chosen rows and each sum so far; then the others."""
+    """Walk over the smallest cells with the likelihood of each number of chosen rows and sum so far; add the others."""
     total, share = int(totals.sum()), drawn_rows / int(totals.sum())
     grid = _grid(len(totals))
-    top = grid - (2 if len(totals) <= 4 else 1)  # a sum that is equal but for rounding counts as reached
+    top = grid - (2 if len(totals) <= 4 else 1)  # a sum that is equal up to rounding counts as reached
     so_far, low, passed, p = np.zeros((1, top)), 0, 0, 0.0
     so_far[0, 0] = 1.0
     firsts, choices = _choices(totals[:walked], share, drawn_rows)
@@ -346,7 +338,7 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn_rows: in
         chosen = np.trim_zeros(chosen, "b")
         rest = np.arange(first, first + len(chosen), dtype=np.float64)
         steps = np.minimum(cell(rows - rest, rest) * (grid / value), top)
-        if index + 1 == len(totals):  # the last cell holds the rows that are left, and no others
+        if index + 1 == len(totals):  # the last cell contains exactly the remaining rows
             left = _completed(np.array([drawn_rows]), total, total, drawn_rows)
             needed = drawn_rows - low - first - np.arange(len(so_far))
             row = np.flatnonzero((needed >= 0) & (needed < len(chosen)))
@@ -369,14 +361,14 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn_rows: in
 
 
 def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
-    """Add a cell to a walk: return the likelihood of rows and sum after it, and of rows where the value is reached.
+    """Add a cell to a walk: return the likelihood of rows and sum after it, and of rows with the value reached.
 
-    A step between two places on the grid goes to both, so that the mean stays what it is.
+    A step between two grid points is split between both, so that the mean stays the same.
 
     Args:
         so_far: float64 (rows chosen, sum so far).
-        chosen: float64 (c,), the likelihood of each number of rows of the cell.
-        steps: float64 (c,), what each adds to the sum.
+        chosen: float64 (c,), likelihood of each number of rows of the cell.
+        steps: float64 (c,), term of each number of rows.
     """
     (height, top), size = so_far.shape, len(so_far) + len(chosen) - 1
     rows = np.arange(height)[:, np.newaxis] + np.arange(len(chosen))
@@ -386,8 +378,8 @@ def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
     down = steps.astype(np.int64)
     parts = np.stack([chosen * (down + 1 - steps), chosen * (steps - down)])
     row, column = (indices[:, np.newaxis] for indices in np.nonzero(so_far))
-    # 100: where fewer than one in so many sums of a walk is possible, they are spread one by one: numpy takes about so
-    # much longer for one that it has to look up
+    # 100: if fewer than one of 100 sums is possible, they are spread one by one; an indexed element takes numpy about
+    # 100 times longer
     if len(row) * 100 < so_far.size:
         places = [(row + np.arange(len(chosen))) * (top + 1) + np.minimum(column + down + up, top) for up in (0, 1)]
         likely = so_far[row, column] * parts[:, np.newaxis]
@@ -405,14 +397,14 @@ def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
 
 
 def _reaching(so_far: F64, row: I64, chosen: F64, steps: F64, at: I64) -> F64:
-    """Return the likelihood that rows of a walk reach the value with some number of rows of the next cell.
+    """Return the likelihood that walks reach the value with some number of rows of the next cell.
 
     Args:
         so_far: float64 (rows chosen, sum so far).
-        row: int64 (...), the rows of ``so_far``.
+        row: int64 (...), rows of ``so_far``.
         chosen: As for :func:`_spread`.
         steps: As for :func:`_spread`.
-        at: int64 (...), the places in ``chosen``.
+        at: int64 (...), indices into ``chosen``.
     """
     height, top = so_far.shape
     beyond = np.hstack([so_far[:, ::-1].cumsum(axis=1)[:, ::-1], np.zeros((height, 1))])
@@ -423,13 +415,13 @@ def _reaching(so_far: F64, row: I64, chosen: F64, steps: F64, at: I64) -> F64:
 
 
 def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, unit: float, grid: int) -> F64:
-    """Return the probability that the common cells add what is still lacking: float64 (rows chosen, sum so far)."""
+    """Return the probability that the common cells add the missing part: float64 (rows chosen, sum so far)."""
     rows = float(common.sum())
     between = cell(rows - chosen, chosen) if len(common) else np.zeros(len(chosen))
     lacking = value * (1 - np.arange(grid) / grid) - between[:, np.newaxis]
     if len(common) < 2:
         return (lacking <= value / grid).astype(np.float64)
-    # given how many rows they hold together, their spread is that of so many rows
+    # conditional on their total rows, the spread of the common cells scales with that total
     scale = unit * chosen * (rows - chosen) / (rows * share * rows * (1 - share))
     over = np.divide(lacking, scale[:, np.newaxis], out=np.full(lacking.shape, np.inf), where=scale[:, np.newaxis] > 0)
     grid_points = np.linspace(0.0, _TABLED[0] * value / unit, _TABLED[1])
@@ -437,7 +429,7 @@ def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, un
 
 
 def _completed(chosen: I64, passed: I64 | int, total: int, drawn_rows: int) -> F64:
-    """Return the likelihood that the rest of the bins hold the rest of the rows, relative to that of all in all."""
+    """Return the likelihood that the remaining bins contain the remaining rows, relative to that of all rows."""
     left, remaining = (drawn_rows - chosen).astype(np.float64), total - passed
     possible = (left >= 0) & (left <= remaining)
     share = drawn_rows / total
@@ -447,7 +439,7 @@ def _completed(chosen: I64, passed: I64 | int, total: int, drawn_rows: int) -> F
 
 
 FACTORIALS = 65_536
-"""Logarithms of factorials that are kept, half a megabyte: looking one up takes a twentieth of working it out."""
+"""Number of cached logarithms of factorials, half a megabyte: a lookup takes a twentieth of the computation."""
 
 
 @lru_cache(maxsize=1)
@@ -457,7 +449,7 @@ def _log_factorials() -> F64:
 
 
 def _log_factorial(whole: F64 | I64 | int) -> F64:
-    """Return the logarithm of the factorial of whole numbers, 0 or more."""
+    """Return the logarithm of the factorial of whole numbers >= 0."""
     numbers = np.asarray(whole)
     if numbers.max(initial=0) < FACTORIALS:
         return np.asarray(_log_factorials()[numbers.astype(np.int64)], dtype=np.float64)
@@ -478,11 +470,11 @@ def _log_binomial(k: F64, n: F64 | I64 | int, share: float) -> F64:
 
 
 _INTERVALS, _NODES = 8, 20
-"""Intervals of Smirnov's formula, and nodes of each: the tails are exact to 1e-6 of themselves."""
+"""Intervals of Smirnov's formula, and nodes per interval: the tails have a relative error of 1e-6."""
 
 
 def _rule(roots: Callable[[int], float], product: Callable[[F64], F64]) -> tuple[F64, F64]:
-    """Return the rate and weight of each exponential. ``roots(j)``: u_j; ``product(u)``: Π (1 - u / u_j)."""
+    """Return rate and weight of each exponential. ``roots(j)``: u_j; ``product(u)``: Π (1 - u / u_j)."""
     angle = (2 * np.arange(1, _NODES + 1) - 1) / (2 * _NODES) * np.pi
     places, weights = [], []
     for interval in range(_INTERVALS):
@@ -498,11 +490,11 @@ _ANDERSON = _rule(lambda j: j * (j + 1.0), lambda u: np.cos(np.pi / 2 * np.sqrt(
 
 
 _CERTAIN = (0.015, 0.1)
-"""Values of the two statistics below which the tail is 1 to six digits, and the intervals left out would count."""
+"""Values of the two statistics below which the tail is 1 to six digits, and the omitted intervals would matter."""
 
 
 def _limit_tail(rule: tuple[F64, F64], x: F64, certain: float) -> F64:
-    """P(Q > x); 1 up to ``certain``, below which the intervals left out would count."""
+    """Return P(Q > x); 1 up to ``certain``, below which the omitted intervals would matter."""
     places, weights = rule
     tail = np.exp(-np.maximum(x, certain)[..., np.newaxis] * places / 2) @ weights
     return np.where(x <= certain, 1.0, np.clip(tail, 0.0, 1.0))
@@ -527,18 +519,18 @@ def anderson_darling_tail(x: F64) -> F64:
 
 
 _STEPS = 60
-"""Halvings of an interval: each gives a bit, and a double has 53. The most of Newton's steps, too."""
+"""Halvings of an interval, one bit each (a double has 53), and the limit of Newton steps."""
 
 
 def quadratic_tail(x: F64, weights: F64) -> F64:
     """Return P(Σ w_j Z_j² >= x): float64 (k,).
 
-    A saddlepoint approximation: right to 2 % of itself where many weights count, and up to 12 % too large where one
-    does, at 0.05 as at 1e-12, which no fit of moments is.
+    A saddlepoint approximation, with a relative error of 2 % if many weights matter, and up to 12 % too large if one
+    does, at 0.05 as well as at 1e-12; no moment fit achieves this.
 
     Args:
         x: float64 (k,).
-        weights: float64 (k, n), none negative; zeros are nothing.
+        weights: float64 (k, n), none negative; zeros are ignored.
 
     Source: Kuonen, "Saddlepoint approximations for distributions of quadratic forms in normal variables" (1999);
     Lugannani and Rice (1980).
@@ -561,8 +553,8 @@ def quadratic_tail(x: F64, weights: F64) -> F64:
     left = 1 - 2 * t[:, np.newaxis] * scaled
     root = np.sign(t) * np.sqrt(np.maximum(2 * (t * y + 0.5 * np.log(left).sum(axis=-1)), 0.0))
     curved = t * np.sqrt((2 * scaled**2 / left**2).sum(axis=-1))
-    # 1e-4: distance from the mean, in standard deviations, within which the saddlepoint's formula is 0 / 0, and the
-    # tail a half
+    # 1e-4: distance from the mean, in standard deviations, within which the saddlepoint formula is 0 / 0; the tail is
+    # 0.5 there
     far = np.abs(root) > 1e-4
     with np.errstate(divide="ignore", invalid="ignore"):
         moved = np.where(far, root + np.log(curved / np.where(far, root, 1.0)) / np.where(far, root, 1.0), 0.0)
@@ -571,15 +563,16 @@ def quadratic_tail(x: F64, weights: F64) -> F64:
 
 
 _LEVELS = 1_000
-"""More distinct steps than this between least and greatest value are no lattice that would show."""
+"""Limit of steps between minimum and maximum for values on a lattice; the effect of a finer lattice is negligible."""
 
 
 def drawn_sum_p_value(places: F64, both: F64, drawn: float, total: float) -> float:
-    """Return the two-sided probability that so many rows, drawn without replacement, have such a sum.
+    """Return the two-sided probability of a sum this extreme of rows drawn without replacement.
 
-    ``places``: float64 (bins,), the value of each bin's rows. ``both``: float64 (bins,), rows to draw from. ``drawn``:
-    how many are, ``total``: their sum. A double saddlepoint approximation of the permutation distribution, right to a
-    few per cent of itself also far out; where values lie on a lattice, with its continuity correction.
+    ``places``: float64 (bins,), value of each bin's rows. ``both``: float64 (bins,), rows to draw from. ``drawn``:
+    number of drawn rows. ``total``: their sum. A double saddlepoint approximation of the permutation distribution, with
+    a relative error of a few per cent also far in the tail; with a continuity correction if the values are on a
+    lattice.
 
     Source: Robinson, "Saddlepoint approximations for permutation tests and confidence intervals" (1982); Skovgaard,
     "Saddlepoint expansions for conditional distributions" (1987).
@@ -600,7 +593,7 @@ def drawn_sum_p_value(places: F64, both: F64, drawn: float, total: float) -> flo
     tails = []
     for sign in (1.0, -1.0):
         end = int((sign * standardised).argmax())
-        # where all can be of one outermost value: nothing is farther out, and nothing less likely
+        # the probability that all drawn rows have the outermost value is the smallest possible one
         smallest_p = (
             math.exp(float(log_choose(float(both[end]), drawn) - log_choose(rows, drawn)))
             if both[end] >= drawn
@@ -616,7 +609,7 @@ def drawn_sum_p_value(places: F64, both: F64, drawn: float, total: float) -> flo
 
 
 def _drawn_tail(at: F64, both: F64, share: float, aim: float, step: float) -> float:
-    """P(sum of standardised values >= aim), each row drawn with this probability, given how many are."""
+    """Return P(sum of standardised values >= aim), given the number of drawn rows; ``share``: probability of a row."""
     aim -= step / 2
     drawn_rows = share * float(both.sum())
     if aim <= 0:
@@ -653,7 +646,7 @@ def _log_sum(at: F64, both: F64, share: float, tilt: F64) -> float:
 
 
 def _slopes(at: F64, both: F64, share: float, tilt: F64) -> tuple[F64, F64]:
-    """Return the expected rows drawn and their sum, and the covariance of both, under the tilt."""
+    """Return the expected number of drawn rows and their expected sum, and the covariance of both, under the tilt."""
     likely = expit(tilt[0] + tilt[1] * at + math.log(share) - math.log1p(-share))
     varied = both * likely * (1 - likely)
     chosen = both * likely
@@ -665,18 +658,18 @@ def _slopes(at: F64, both: F64, share: float, tilt: F64) -> tuple[F64, F64]:
 
 
 def _lattice(at: F64) -> float:
-    """Return the step of the lattice that holds all values, 0 without a lattice."""
+    """Return the step of the lattice that contains all values, 0 without a lattice."""
     values = np.unique(at)
     if len(values) < 2:
         return 0.0
     step = float(np.diff(values).min())
     steps = (values - values[0]) / step
-    # 1e-3: part of a step by which a value may lie off a lattice: the digits in which features are written
+    # 1e-3: tolerance of a lattice in steps, for features written with few digits
     return step if steps[-1] <= _LEVELS and float(np.abs(steps - np.rint(steps)).max()) < 1e-3 else 0.0
 
 
 def log_choose(n: float, k: F64 | float) -> F64:
-    """Return the logarithm of the number of ways to choose k of n: float64, of the shape of ``k``.
+    """Return the logarithm of the binomial coefficient n over k: float64, with the shape of ``k``.
 
     >>> float(np.exp(log_choose(5, 2)).round(9))
     10.0
@@ -685,7 +678,7 @@ def log_choose(n: float, k: F64 | float) -> F64:
 
 
 def benjamini_hochberg(p: F64) -> F64:
-    """Return adjusted p-values: those <= a are the discoveries whose expected false share is at most a.
+    """Return adjusted p-values: those <= a are discoveries with an expected false discovery rate of at most a.
 
     Evidently and NannyML do not correct.
 
@@ -706,11 +699,11 @@ def benjamini_hochberg(p: F64) -> F64:
 
 
 def adjust_by_family(p: F64, family: I64) -> F64:
-    """Return p-values adjusted as :func:`benjamini_hochberg`, each within its family.
+    """Return p-values adjusted as by :func:`benjamini_hochberg`, within each family.
 
     Args:
         p: float64 (k,), none NaN.
-        family: int64 (k,), which p-values are corrected together; small numbers from 0 on.
+        family: int64 (k,), family of each p-value; small numbers from 0 on.
 
     >>> adjust_by_family(np.array([0.01, 0.04, 0.03, 0.5]), np.array([0, 0, 1, 1])).round(4).tolist()
     [0.02, 0.04, 0.06, 0.5]

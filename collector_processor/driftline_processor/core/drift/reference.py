@@ -1,4 +1,4 @@
-"""The columns of a baseline, worked out once: counts as effective rows, kind, display cells."""
+"""The columns of a baseline, computed once: counts as effective rows, kind, display cells."""
 
 from __future__ import annotations
 
@@ -24,20 +24,25 @@ from .methods import Kind
 Mask = NDArray[np.bool_]
 
 FEW_VALUES = 2
-"""A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
+"""A number with up to this many distinct values in the baseline is compared as a category: with ties, KS has little
+power.
+"""
 
 
 class Reference(Struct, frozen=True, eq=False):
     """One column of a baseline.
 
     Attributes:
-        name: Of a feature, else "".
-        part: Of the pane.
+        column: Role of the column.
+        name: Name of a feature, else "".
+        part: Name of the part of the pane.
+        bins: Bins of the column.
         counts: float64 (bins,), effective rows.
         rows: Their sum.
-        missing: Share of missing and invalid values.
-        drawing: How a window is drawn beside it.
-        embedding: What is known of its vectors, where it is one.
+        kind: Kind of the column.
+        missing: Fraction of missing and invalid values.
+        drawing: How a window is drawn next to it.
+        embedding: Statistics of the vectors, for an embedding.
     """
 
     column: Literal["feature", "score", "class"]
@@ -53,7 +58,7 @@ class Reference(Struct, frozen=True, eq=False):
 
 
 class ReferenceTable(Struct, frozen=True, eq=False):
-    """The k columns of a baseline side by side, over as many bins as the widest has.
+    """The k columns of a baseline side by side, over as many bins as the widest column has.
 
     Attributes:
         columns: Features, then the score, then the class.
@@ -62,10 +67,10 @@ class ReferenceTable(Struct, frozen=True, eq=False):
         rows: float64 (k,), their sums.
         number: bool (k,), compared as numbers.
         embedded: bool (k,), embeddings.
-        edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last; 0 for others.
-        others: int64 (k,), bin of all other categories, -1 for what has no categories.
-        outer: bool (k, bins), bins that the reference hardly fills and that lie beyond it.
-        plans: What is chosen for the columns by the rules of a model; see :mod:`.rule`.
+        edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last; 0 for other columns.
+        others: int64 (k,), index of the bin of all other categories, -1 for columns without categories.
+        outer: bool (k, bins), outermost bins that the reference hardly fills.
+        plans: Cached choices for the columns by the rules of a model; see :mod:`.rule`.
     """
 
     columns: tuple[Reference, ...]
@@ -85,7 +90,7 @@ class ReferenceTable(Struct, frozen=True, eq=False):
 
         Args:
             pane: The window.
-            width: At least as many bins as the widest column has.
+            width: At least the number of bins of the widest column.
         """
         if not self.columns:
             return np.zeros((0, width + 2))
@@ -113,7 +118,7 @@ def references(baseline: Baseline) -> tuple[Reference, ...]:
 def reference_table(baseline: Baseline) -> ReferenceTable:
     """Return the columns of a baseline side by side.
 
-    Kept as long as the baseline lives: a window costs half as much.
+    Cached as long as the baseline exists, which halves the time of a window.
     """
     cached = _CACHE.get(baseline)
     if cached is None:
@@ -132,8 +137,8 @@ def _table(columns: tuple[Reference, ...]) -> ReferenceTable:
             others[row], outer[row, :size] = len(bins.categories), column.counts <= 0
             continue
         ends = [0, size - 1]
-        # 0.005: greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1
-        # % ones
+        # 0.005: maximum fraction of the baseline in an open bin that counts as beyond it; the outer quantiles are at
+        # 0.1 %
         outer[row, ends] = column.counts[ends] <= 0.005 * column.rows
         if size > 1:
             edges[row, : size - 1], edges[row, size - 1 :] = bins.edges, bins.edges[-1]
@@ -151,19 +156,19 @@ def _table(columns: tuple[Reference, ...]) -> ReferenceTable:
 
 
 def effective(pane: Pane, weight: float) -> float:
-    """Return Kish's effective number of usable rows of so much weight: it times Σw / Σw²; without weights it itself."""
+    """Return Kish's effective number of rows of a total weight: times Σw / Σw²; the weight itself without weights."""
     rows = pane.parts.get("rows")
     return weight * float(rows[1] / rows[2]) if rows is not None and rows[2] > 0 else weight
 
 
 def missing_share(counts: F64, bins: Bins) -> float | None:
-    """Return the share of missing and invalid values; None without any row."""
+    """Return the fraction of missing and invalid values; None without rows."""
     total = float(counts.sum())
     return float(counts[bins.size :].sum()) / total if total > 0 else None
 
 
 SCORE_NAMES = PerKind(binary="", multiclass="", regression="predicted value", ranking="", unknown="")
-"""What sentences call the score of a task; "" = score."""
+"""Name of a task's score in sentences; "" = score."""
 
 
 def _columns(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "class"], str, str, Bins]]:

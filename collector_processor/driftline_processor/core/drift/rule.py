@@ -1,17 +1,18 @@
-"""The rule for drift: three things, told apart, of each column.
+"""The rule for drift: size, significance and normal variation of each column.
 
-- *Size*: how far the window is from what the model was built on. PSI less its mean without drift: small < 0.1 <=
-  moderate < 0.25 <= large.
-- *Certain*: rows alone would not differ so much. The p-value of the one method that decides, corrected over the
-  features and slices, is at most 0.01, and the effect at least ``min_effect``. Numbers and the score are decided by
-  Kolmogorov-Smirnov, categories and the predicted class by chi-square, unless another method is chosen.
-- *Usual*: the reference's own windows of this length differ from the rest of it as much (:mod:`.normal_variation`).
+- *Size*: distance of the window from the baseline. PSI less its mean without drift: small < 0.1 <= moderate < 0.25 <=
+  large.
+- *Significant*: rows alone would not differ as much. The p-value of the deciding method, corrected over features and
+  slices, is at most 0.01, and the effect is at least ``min_effect``. Unless another method is chosen,
+  Kolmogorov-Smirnov decides for numbers and the score, chi-square for categories and the predicted class.
+- *Normal variation*: the reference's own windows of this length differ as much (:mod:`.normal_variation`).
 
-What is certain and beyond the usual is drift. What is certain, large and usual is ``within_normal_variation``. Where
-the reference holds too few windows to say what is usual, a large distance is drift, with what would tell, and a smaller
-one cannot be told. What is left is ``ok``, if a shift that matters would have been drift in this window.
+A significant change beyond normal variation is drift. A significant, large change within it is
+``within_normal_variation``. If the reference has too few windows to estimate normal variation, a large change is drift
+with a reason, and a smaller one is inconclusive. Every other column is ``ok`` if a relevant shift would have been
+detected in this window.
 
-Measure many columns at once: stack their counts, call each method once.
+All columns of many windows are stacked, and each method is called once.
 """
 
 from __future__ import annotations
@@ -48,17 +49,17 @@ from .reference import Reference, ReferenceTable, effective, reference_table
 
 
 class SamplePairs(Struct, frozen=True, eq=False):
-    """Two samples each of k columns over their bins, neither of them empty.
+    """Two samples of each of k columns over their bins, none of them empty.
 
     Attributes:
-        reference: float64 (k, bins), (effective) rows; bins that a column does not have are empty.
+        reference: float64 (k, bins), (effective) rows; 0 beyond the bins of a column.
         current: float64 (k, bins), (effective) rows of the window.
         size: int64 (k,), bins of each column.
         number: bool (k,), compared as numbers.
         edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last.
-        others: int64 (k,), bin of all other categories, -1 for what has no categories.
-        certain: float64 (k,), p-values that are surely below may be those of the limit law.
-        vectors: Of embeddings by their place, what is known of the reference, and the mean features of the window.
+        others: int64 (k,), index of the bin of all other categories, -1 for columns without categories.
+        certain: float64 (k,), p-values below this may come from the limit law.
+        vectors: Index of an embedding → statistics of the reference, and mean features of the window.
     """
 
     reference: F64
@@ -71,7 +72,7 @@ class SamplePairs(Struct, frozen=True, eq=False):
     vectors: Mapping[int, tuple[Vectors, F64]]
 
     def counts(self, at: I64) -> Counts:
-        """Return the counts of some columns, all of them numbers, all embeddings, or all others."""
+        """Return the counts of some columns, which must be all numbers, all embeddings, or all others."""
         width = int(self.size[at].max())
         reference, current = self.reference[at, :width], self.current[at, :width]
         if at[0] in self.vectors:
@@ -87,9 +88,9 @@ class Measures(Struct, frozen=True, eq=False):
     """The measures of k columns.
 
     Attributes:
-        values: Method → float64 (k,), NaN for columns that it was not asked for.
-        p_value: float64 (k,), of the method that decides; NaN where it has none.
-        effect: float64 (k,), likewise.
+        values: Name of a method → float64 (k,), NaN for columns that do not use it.
+        p_value: float64 (k,), of the deciding method; NaN if it has none.
+        effect: float64 (k,), of the deciding method; NaN if it has none.
         excess: float64 (k,), PSI less its mean without drift.
     """
 
@@ -100,7 +101,7 @@ class Measures(Struct, frozen=True, eq=False):
 
 
 def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
-    """Measure columns. All numbers are measured together, so are embeddings, and all others.
+    """Measure columns; numbers, embeddings and all others are each measured together.
 
     Args:
         pairs: Pairs of samples.
@@ -118,7 +119,7 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
         counts = pairs.counts(at)
         chosen = [wanted[one] for one in at.tolist()]
         found.excess[at] = psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)
-        every = set(chosen)  # of thousands of columns a few choices
+        every = set(chosen)  # thousands of columns have only a few choices
         for name in dict.fromkeys(name for one in every for name in one):
             measured, asked = METHODS[name].counts(counts), np.array([name in one for one in chosen])
             values.setdefault(name, np.full(k, np.nan))[at[asked]] = measured.value[asked]
@@ -129,12 +130,12 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
 
 
 def _decide(measures: Measures, method: Method, measured: Measured, at: I64, decides: Mask, pairs: SamplePairs) -> None:
-    """Fill in effect and p-value of the columns that a method decides."""
+    """Fill in effect and p-value of the columns for which ``method`` decides."""
     own = at[decides]
     if measured.effect is not None:
         measures.effect[own] = measured.effect[decides]
     if method.p_value is not None:
-        for one in own.tolist():  # whether a limit law holds hangs on the ties of a column, not on those of others
+        for one in own.tolist():  # the limit law depends on the ties of a single column
             measures.p_value[one] = method.p_value(pairs.counts(np.array([one])))[0]
     elif measured.p_value is not None:
         measures.p_value[own] = measured.p_value[decides]
@@ -152,12 +153,12 @@ _SQUARED = ("chi2", "psi")
 """Methods whose effect grows with the square of a shift."""
 
 _USUAL = 0.1
-"""The shift, in standard deviations, that a method's own least effect is worth: 2 Φ(.05) - 1 is KS 0.04."""
+"""Shift, in standard deviations, that corresponds to a method's own minimum effect: 2 Φ(0.05) - 1 is KS 0.04."""
 
 
 @lru_cache(maxsize=256)
 def effect_of(shift: float, decided_by: str) -> float:
-    """Return the effect of a shift by so many standard deviations of a normal distribution.
+    """Return the effect of a shift of a normal distribution, in standard deviations.
 
     >>> round(effect_of(1.0, "ks"), 3), effect_of(1.0, "psi")
     (0.383, 1.0)
@@ -170,7 +171,7 @@ def effect_of(shift: float, decided_by: str) -> float:
 
 
 def share_drifted(features: Mapping[str, ColumnDrift]) -> float | None:
-    """Return the share of features in state drift among those that could be judged; None where none could."""
+    """Return the fraction of evaluated features in state drift; None if none was evaluated."""
     states = [feature.state for feature in features.values()]
     judged_count = sum(states.count(state) for state in ("ok", "within_normal_variation", "drift"))
     return states.count("drift") / judged_count if judged_count else None
@@ -179,9 +180,9 @@ def share_drifted(features: Mapping[str, ColumnDrift]) -> float | None:
 def weighted_fraction(
     features: Mapping[str, ColumnDrift], importance: Importance | None, whole: Mapping[str, str]
 ) -> float | None:
-    """Return the drifted features' share of the importance of those that could be judged; None where none is known.
+    """Return the drifted features' fraction of the importance of the evaluated features; None if importance is unknown.
 
-    ``importance``: to the model, as the baseline knows it. ``whole``: feature → the document whose descriptor it is, or
+    ``importance``: importance to the model, from the baseline. ``whole``: feature → the document that it describes, or
     its own name; a document has drifted as soon as one of its descriptors has.
     """
     if importance is None:
@@ -195,33 +196,37 @@ def weighted_fraction(
 
 
 ALPHA = 0.01
-"""The share of quiet windows in which anything drifts, at most: docs/data/drift-alarms.md holds it to 1.3 %, over one
-to two hundred features. Of 90 days it leaves one false day, which an incident of two windows in a row takes away."""
+"""Maximum fraction of windows without drift in which any column drifts; docs/data/drift-alarms.md measures at most 1.3
+% with one to two hundred features. In 90 days it leaves one false day, which an incident of two consecutive windows
+removes.
+"""
 
 MIN_ROWS = 50
-"""Fewer usable (effective) rows, of either side, decide nothing: of fifty rows one standard deviation is found among
-200 features in 95 % of windows, and half of one is not (docs/data/drift-alarms.md)."""
+"""Minimum usable (effective) rows of either sample for a decision. With fifty rows, a shift of one standard deviation
+is detected among 200 features in 95 % of windows, and half of it is not (docs/data/drift-alarms.md).
+"""
 
 LEAST_INDEPENDENT = 2.0
-"""Rows, of either side, that are worth fewer independent ones decide nothing, however many they are: one customer, or
-one day, has no variance."""
+"""Minimum independent rows of either sample for a decision: one customer, or one day, has no variance."""
 
 
 OUTSIDE = 0.5
-"""Where this share of the rows lies beyond all values of the baseline, it is drift, however days differ. Fourteen days
-of winter could not exclude a July, and the model was not built for a July.
+"""If this fraction of the rows is beyond all values of the baseline, it is drift, regardless of normal variation.
+Fourteen days of winter could not exclude a July, and the model was not built for a July.
 """
 
 SEEN = 1.0
-"""A window in which a shift by so many standard deviations would not have been drift says nothing by ``ok``. It is a
-PSI of 1: a value that two in three rows of the reference exceed is then exceeded by one in three."""
+"""If a shift of this many standard deviations would not have been detected, a window is not ``ok``. It is a PSI of 1: a
+value that two thirds of the reference rows exceed is then exceeded by one third.
+"""
 
 NEARLY = 1.25
-"""Where days differ so much that endless ones would not show :data:`SEEN`, it is enough to see what is so many times as
-far as what they would show: more days are no help, and the state says how far that is."""
+"""If days differ so much that infinitely many could not detect :data:`SEEN`, this multiple of what they could detect is
+sufficient: more days would not help, and the state includes the detectable change.
+"""
 
 DRAWN = 9
-"""Decimals of the shares of a window that are drawn: each is four bytes in the store, and no picture shows so many."""
+"""Decimals of the drawn fractions of a window: each takes four bytes in the store, and no chart shows more."""
 
 
 class Drift(NamedTuple):
@@ -234,13 +239,13 @@ class Drift(NamedTuple):
 
 
 class Rules(Struct, frozen=True):
-    """The choices by which a model's drift is judged.
+    """The settings by which a model's drift is evaluated.
 
     Attributes:
-        min_effect: Feature → the least effect that counts as drift, in the unit of the method that decides, where the
-            method's own (``Method.min_effect``) does not suit.
-        choices: Which methods decide and are shown.
-        shift: In standard deviations, drift is no less than that, whatever the method.
+        min_effect: Feature → minimum effect that counts as drift, in the unit of the deciding method, instead of the
+            method's own (``Method.min_effect``).
+        choices: Methods that decide and methods that are shown.
+        shift: Minimum shift that counts as drift, in standard deviations, for any method.
     """
 
     min_effect: Mapping[str, float] = field(default_factory=dict)
@@ -252,11 +257,11 @@ class Family(NamedTuple):
     """The slices of one window, whose p-values are corrected together.
 
     Attributes:
-        slices: Name → the slice's rows and what they are compared with; all rows are a slice, too.
-        rules: The choices by which the model's drift is judged.
-        span: Length of the window, nanoseconds, 0 = not known.
-        swings: Name → part → how far a cycle that nobody knows may take the column, in standard deviations; less is no
-            drift.
+        slices: Name → rows of the slice and its baseline; all rows are a slice as well.
+        rules: The settings by which the model's drift is evaluated.
+        span: Length of the window in nanoseconds, 0 = unknown.
+        swings: Name → part → possible shift of the column by an unknown cycle, in standard deviations; a smaller shift
+            is not drift.
     """
 
     slices: Mapping[str, tuple[Pane, Baseline]]
@@ -272,9 +277,9 @@ def drift(
     choices: Choices | None = None,
     span: int = 0,
 ) -> Drift:
-    """Compare a window with the baseline it was folded over.
+    """Compare a window with the baseline whose bins it uses.
 
-    ``min_effect``, ``choices``: see :class:`Rules`. ``span``: how long the window is, nanoseconds, 0 = not known.
+    ``min_effect``, ``choices``: see :class:`Rules`. ``span``: length of the window in nanoseconds, 0 = unknown.
     """
     rules = Rules(min_effect or {}, choices or Choices())
     return drift_by_slice({"": (pane, baseline)}, rules, span)[""]
@@ -286,7 +291,7 @@ def drift_by_slice(
     span: int = 0,
     swings: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, Drift]:
-    """Compare every slice of a window with its baseline, all as one family; the arguments are those of :class:`Family`.
+    """Compare all slices of a window with their baselines as one family; the arguments are those of :class:`Family`.
 
     P-values are corrected (Benjamini-Hochberg) over the features of all slices; scores and classes are a family of
     their own.
@@ -295,9 +300,9 @@ def drift_by_slice(
 
 
 def drift_by_family(families: Sequence[Family]) -> list[dict[str, Drift]]:
-    """Compare the slices of many windows with their baselines, all columns of some windows at once.
+    """Compare the slices of many windows with their baselines, with the columns of several windows at once.
 
-    A window is judged as it is alone: nothing of another one counts.
+    The result of a window does not depend on the other windows.
     """
     drifts, batch, columns = list[dict[str, Drift]](), list[Family](), 0
     for family in families:
@@ -311,9 +316,9 @@ def drift_by_family(families: Sequence[Family]) -> list[dict[str, Drift]]:
 
 
 MOST_TARGETS = 2_048
-"""Columns that are compared at once, where they are of more than one window: a hundred bins of each take 1.6 MB an
-array, of which there are some twenty. They are ten windows of 200 features, or ninety of 20: more share no calls that
-would count."""
+"""Limit of columns of several windows that are compared at once. With a hundred bins each they take 1.6 MB per array,
+of which there are about twenty. More windows at once (ten of 200 features, ninety of 20) would not be faster.
+"""
 
 
 def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
@@ -351,7 +356,7 @@ def _drift(columns: Sequence[ColumnDrift]) -> Drift:
 
 
 class _Sample(NamedTuple):
-    """The rows of one slice of a window, and what they are compared with."""
+    """The rows of one slice of a window, and their baseline."""
 
     family: int
     pane: Pane
@@ -363,15 +368,15 @@ class _Sample(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What the rules of a model choose for the k columns of a baseline.
+    """The choices of a model's rules for the k columns of a baseline.
 
     Attributes:
-        methods: Names of the methods of each, the one that decides first.
-        min_effect: float64 (k,), the least effect that counts, in the unit of the method that decides.
+        methods: Names of the methods of each column, the deciding one first.
+        min_effect: float64 (k,), minimum effect that counts, in the unit of the deciding method.
         least_shift: float64 (k,), the same as a shift in standard deviations.
-        declared: bool (k,), the least effect was chosen for this feature.
+        declared: bool (k,), True if the minimum effect was chosen for this feature.
         number: bool (k,), compared as numbers.
-        rules: Kept, so that no others are taken for them.
+        rules: Referenced so that their ids are not reused for other rules.
     """
 
     methods: list[tuple[str, ...]]
@@ -383,7 +388,7 @@ class _Plan(NamedTuple):
 
 
 def _plan(table: ReferenceTable, rules: Rules, plain: Collection[int] = ()) -> _Plan:
-    """Return what is chosen for the columns of a baseline; ``plain``: embeddings that are compared as numbers."""
+    """Return the choices for the columns of a baseline; ``plain``: indices of embeddings compared as numbers."""
     key = id(rules.min_effect), id(rules.choices), rules.shift, tuple(plain)
     stored_plan = table.plans.get(key)
     if isinstance(stored_plan, _Plan):
@@ -422,44 +427,45 @@ def _plan(table: ReferenceTable, rules: Rules, plain: Collection[int] = ()) -> _
 
 
 MOST_PLANS = 16
-"""Choices of methods that are kept for a baseline: those of a model, with and without a least shift."""
+"""Limit of cached plans per baseline: those of a model, with and without a minimum shift."""
 
 
 class _Columns(Struct, eq=False):
-    """N columns of some samples on their way to a verdict, an entry each.
+    """N columns of some samples during their evaluation, one entry each.
 
     Attributes:
-        samples: The samples, and ``starts`` and ``ends`` of the columns of each.
+        samples: The samples, with ``starts`` and ``ends`` of the columns of each.
         row: int64, the sample of each column.
-        family: int64, the family whose p-values are corrected with its own.
-        columns: What each is compared with.
-        methods: Names of its methods, the one that decides first.
+        family: int64, the family with which its p-values are corrected.
+        columns: The reference of each.
+        methods: Names of its methods, the deciding one first.
         reference: float64 (N, bins), effective rows of the reference.
         current: float64 (N, bins), effective rows of the window.
-        counted: float64 (N, bins), weights of the window, and ``rows``, how many rows have a usable value.
+        counted: float64 (N, bins), weights of the window; ``rows``: number of rows with a usable value.
         held: float64 (2, N), (effective) rows of the reference and of the window.
-        missing: Share of missing and invalid values; NaN without any row.
-        paired: There is something to compare.
-        not_comparable: Nothing can be said of it.
-        few: Too few rows, of either side.
-        coarse: Most values lie in buckets that reach over several bins, where they are taken to lie as the reference
-            rows do: a drift that shows nevertheless is one, and that none shows says nothing.
-        vectors: Of embeddings, by their place.
-        design: How many rows count as one, by clusters, and ``freedom`` of that estimate.
-        worth: The same by clusters or by blocks of time.
-        timed: The reference's own windows say something of it.
-        own_p: That the reference's own windows differ as much; NaN where nobody knows.
-        days: float64 (4, N), degrees of freedom and deviation of the level of own windows, what it would be with
-            endless blocks, and its part of the level of a test; NaN where nobody knows.
-        alike: float64 (2, N), own windows that differ as much, and how many there are; NaN where that is not said.
+        missing: Fraction of missing and invalid values; NaN without rows.
+        paired: True if both samples can be compared.
+        not_comparable: True if the reference has nothing to compare with.
+        few: True if either sample has too few rows.
+        coarse: True if most values are in buckets that span several bins; within a bucket they are assumed to be
+            distributed as the reference. Detected drift is valid; its absence is inconclusive.
+        vectors: Index of an embedding → statistics of the reference, and mean features of the window.
+        design: Design effect of clusters; ``freedom``: degrees of freedom of its estimate.
+        worth: Design effect of clusters or time blocks.
+        timed: True if the reference's own windows contain the column.
+        own_p: p-value of no larger distance among the reference's own windows; NaN if it is unknown.
+        days: float64 (4, N), degrees of freedom and deviation of the level of own windows, its deviation with
+            infinitely many blocks, and its part of a test's level; NaN if they are unknown.
+        alike: float64 (2, N), number of own windows with at least this distance, and number of all; NaN if not
+            reported.
         blocks: float64 (2, N), size of the nearest and of the farthest own window.
-        swing: How far a cycle that nobody knows may take it, in standard deviations.
-        values: Method → its values.
-        effect: Of the method that decides; NaN where it has none.
+        swing: Possible shift by an unknown cycle, in standard deviations.
+        values: Name of a method → its values.
+        effect: Effect of the deciding method; NaN if it has none.
         excess: PSI less its mean without drift.
-        p: That rows alone differ so much, corrected over the family; NaN where nothing can be decided.
-        detectable_change: The smallest shift that would have been drift; NaN where nobody knows.
-        state: The verdict, and ``reason``, what would tell.
+        p: p-value by rows alone, corrected over the family; NaN if there is no decision.
+        detectable_change: Smallest shift that would have been drift; NaN if it is unknown.
+        state: State of each column; ``reason``: why it is inconclusive.
     """
 
     samples: Sequence[_Sample]
@@ -522,7 +528,7 @@ class _Columns(Struct, eq=False):
         counts = np.concatenate([sample.table.counts_of(sample.pane, width) for sample in samples])
         counted, absent, total = counts[:, :width], counts[:, width:].copy(), counts.sum(axis=1)
         size = np.concatenate([table.size for table in tables])
-        absent[size == 1, 1] = 0.0  # nobody knows what would be usable
+        absent[size == 1, 1] = 0.0  # usable values are unknown
         missing = np.divide(absent.sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
         weight, n = counted.sum(axis=1), np.concatenate([table.rows for table in tables])
         per_row = [sample.pane.parts.get("rows") for sample in samples]
@@ -538,8 +544,7 @@ class _Columns(Struct, eq=False):
             for place, column in enumerate(sample.table.columns if guessed_parts else ()):
                 if (guessed_rows := sample.pane.parts.get(f"{GUESSED}{column.part}")) is not None:
                     guessed[start + place] = guessed_rows[0]
-        # 0.5: a larger share of the values in buckets that reach over several of the baseline's bins: where they lie is
-        # a guess
+        # 0.5: maximum fraction of values in buckets that span several bins of the baseline, whose position is a guess
         coarse = guessed > 0.5 * weight
         not_comparable = ~(coarse & ~number) & ((n == 0) | (size == 1))
         paired = ~(coarse & ~number) & ~not_comparable & (m > 0)
@@ -595,7 +600,7 @@ class _Columns(Struct, eq=False):
         return columns_of_samples
 
     def _look_at_clusters(self) -> None:
-        """Work out how many rows count as one where some belong to one customer."""
+        """Compute the design effects of columns with clusters."""
         for start, sample in zip(self.starts, self.samples, strict=True):
             if not any(part.startswith(PREFIX) for part in sample.pane.parts):
                 continue
@@ -610,7 +615,7 @@ class _Columns(Struct, eq=False):
         self.few |= self.paired & (self.held.min(axis=0) < LEAST_INDEPENDENT * self.design)
 
     def compare_with_own_windows(self) -> None:
-        """Ask of all columns whether their baseline's own windows, of the length of this one, differ as much."""
+        """Compare all columns with their baseline's own windows of the same length."""
         alike: dict[tuple[int, tuple[str, ...], bytes], list[tuple[_Sample, OwnWindows, I64]]] = {}
         for start, end, sample in zip(self.starts, self.ends, self.samples, strict=True):
             windows = own_windows(sample.baseline)
@@ -620,7 +625,7 @@ class _Columns(Struct, eq=False):
             asked_columns = [columns for columns in paired if self.columns[columns].part in windows.parts]
             if asked_columns:
                 parts = tuple(self.columns[columns].part for columns in asked_columns)
-                number = self.number[asked_columns].tobytes()  # of a slice with two values it is none
+                number = self.number[asked_columns].tobytes()  # a number with two values in a slice is a category
                 alike.setdefault((id(windows), parts, number), []).append((sample, windows, np.array(asked_columns)))
         for (_, parts, _), some in alike.items():
             self._compare_with(
@@ -630,7 +635,7 @@ class _Columns(Struct, eq=False):
     def _compare_with(
         self, own_windows: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64
     ) -> None:
-        """Ask of columns, by their places, int64 (samples, parts), whose own windows are the same."""
+        """Compare columns that share the same own windows; ``at``: int64 (samples, parts), their indices."""
         lengths = [_length(own_windows, sample) for sample in samples]
         enough_windows = np.array([own_windows.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
         subset, first = own_windows.some(parts), at[0]
@@ -640,7 +645,7 @@ class _Columns(Struct, eq=False):
         comparison = own_windows.judge(subset, was, now, new, self.design[at], lengths)
         self.worth[at] = comparison.design_effect
         self.timed[at] = ~embedded
-        # blocks hold the lengths of the vectors of an embedding, which say how alike its rows are
+        # blocks contain the norms of an embedding's vectors, which show how correlated its rows are
         greater = embedded & (comparison.design_effect > self.design[at])
         self.freedom[at] = np.where(greater, comparison.freedom, self.freedom[at])
         self.design[at] = np.where(greater, comparison.design_effect, self.design[at])
@@ -653,10 +658,9 @@ class _Columns(Struct, eq=False):
         self.blocks[:, at] = np.where(has_result, np.stack([comparison.least, comparison.greatest]), np.nan)
 
     def compare(self) -> None:
-        """Fill in what all methods say, of all columns at once.
+        """Compute the results of all methods for all columns.
 
-        Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
-        of a cluster for as many independent ones as they are worth.
+        Values use the rows as they are. P-value, effect and size use the rows divided by the design effect of clusters.
         """
         paired = np.flatnonzero(self.paired)
         if not len(paired):
@@ -693,7 +697,7 @@ class _Columns(Struct, eq=False):
         return spread_values
 
     def decide(self) -> None:
-        """Decide, by p-values corrected over the family: those of rows alone, and those of the reference's windows."""
+        """Decide by corrected p-values: those of rows alone, and those of the reference's own windows."""
         features = np.array([column.column == "feature" for column in self.columns], np.bool_)
         family = 2 * self.family + features
         judged_columns = np.flatnonzero(~np.isnan(self.p))
@@ -723,24 +727,24 @@ class _Columns(Struct, eq=False):
                 )
 
     def _see(self, at: I64, level: F64) -> F64:
-        """Work out the smallest shifts that would have been drift, each alone in its family; return those by rows.
+        """Compute the smallest shifts that would have been drift, each alone in its family; return those by rows alone.
 
-        A distance is then tested at ``level``, all of the family's level over its size.
+        ``level``: level of a single test, that of the family divided by its size.
         """
         by_rows = self._seen_by_rows(at, level)
         freedom, deviation, _, part = self.days[:, at]
         beyond = -stdtrit(np.minimum(freedom, MOST_FREEDOM), level * part / 2) * deviation
         has_deviation = ~np.isnan(deviation)
-        large = np.where(self.timed[at], math.sqrt(MODERATE), 0.0)  # where nobody knows the days only what is large
+        large = np.where(self.timed[at], math.sqrt(MODERATE), 0.0)  # without enough days only a large change is drift
         visible = np.maximum(by_rows, np.where(has_deviation, beyond, large))
         embedded = np.array([column in self.vectors for column in at.tolist()], np.bool_)
         self.detectable_change[at] = np.where(np.isfinite(visible) & ~embedded, visible, np.nan)
         return by_rows
 
     def _seen_by_rows(self, at: I64, level: F64) -> F64:
-        """Return the smallest shifts that rows alone would not show at a level, and that are large enough to count.
+        """Return the smallest shifts that are significant by rows alone, at a level, and large enough to count.
 
-        Of numbers those of a normal feature with such a distance, of categories those with such a PSI.
+        The shift is that of a normal feature with this distance (numbers) or with this PSI (categories).
         """
         (n, m), design, freedom = self.held[:, at], self.design[at], self.freedom[at]
         worth = design * (1 / n + 1 / m)
@@ -754,10 +758,10 @@ class _Columns(Struct, eq=False):
         return np.maximum(np.where(self.number[at], of_number, of_categories), self.least_shift[at])
 
     def _judge(self, at: I64, level: F64, by_rows: F64) -> None:
-        """Fill in the states of columns whose p-values are corrected, and what lacks.
+        """Fill in state and reason of columns whose p-values are corrected.
 
-        A larger shift is never smaller news: ``ok``, then ``inconclusive``, then ``within_normal_variation``, then
-        ``drift``.
+        As a shift grows, the state goes from ``ok`` to ``inconclusive``, ``within_normal_variation`` and ``drift``,
+        never back.
         """
         certain, large = self.p[at] <= ALPHA, self.excess[at] >= MODERATE
         enough = certain & (self.effect[at] >= self.min_effect[at])
@@ -770,9 +774,9 @@ class _Columns(Struct, eq=False):
         drifts = enough & (~timed | outside | (unknown & large) | (~unknown & (own_p <= ALPHA)))
         usual = enough & ~drifts & ~unknown & large
         by_chance = ~enough & large & ~certain
-        short = ~enough & large & certain & ~self.declared[at]  # a reference of hours does not know the other hours
+        short = ~enough & large & certain & ~self.declared[at]  # a reference of some hours lacks the other hours
         open_question = enough & ~drifts & unknown
-        # what is left is ok if a shift that matters would have been drift
+        # all others are ok if a relevant shift would have been detected
         least_shift = np.maximum(SEEN, NEARLY * self.least_shift[at])
         _, _, endless, part = self.days[:, at]
         days = -ndtri(level * part / 2) * endless * NEARLY
@@ -793,23 +797,23 @@ class _Columns(Struct, eq=False):
                 self.reason[column] = "too_few_rows" if by_rows[place] > least_shift[place] else "too_few_days"
 
     def _may_swing(self, column: int) -> bool:
-        """Return True where a cycle that nobody knows may be what differs."""
+        """Return True if an unknown cycle may explain the difference."""
         if float(self.current[column, self.outer[column]].sum()) >= OUTSIDE * float(self.current[column].sum()):
             return False
         effect = float(self.effect[column])
         return math.isnan(effect) or shift_of(effect, self.methods[column][0]) < self._swing_at_most(column)
 
     def _swing_at_most(self, column: int) -> float:
-        """Return how far a cycle that nobody knows may take a column, and what rows add by chance, once in a hundred.
+        """Return the possible shift of a column by an unknown cycle, plus the 99 % quantile of its sampling error.
 
-        A distance between two distributions is where a median is told best: its standard error is that of a median.
+        The standard error is that of a median, where the distance between two distributions is greatest.
         """
         worth = max(float(self.design[column]), float(self.worth[column]))
         error = math.sqrt(math.pi / 2 * worth * float((1 / self.held[:, column]).sum()))
         return float(self.swing[column]) - float(ndtri(ALPHA)) * error
 
     def drifts(self) -> list[list[ColumnDrift]]:
-        """Return the verdicts, by sample."""
+        """Return the result of each column, by sample."""
         drawings = draw([column.drawing for column in self.columns], self.counted)
         unseen = self.coarse & np.array([state != "drift" for state in self.state], np.bool_)
         has_p_value, compared = (~np.isnan(self.p) & ~unseen).tolist(), (self.paired & ~unseen).tolist()
@@ -860,13 +864,13 @@ class _Columns(Struct, eq=False):
 
 
 MOST_FREEDOM = 1e6
-"""Degrees of freedom beyond which Student's t is taken at so many: it is the normal to six digits."""
+"""Limit of degrees of freedom of Student's t, which then equals the normal to six digits."""
 
 
 def _vectors(samples: Mapping[int, _Sample]) -> tuple[dict[int, tuple[Vectors, F64]], dict[int, list[int]]]:
-    """Return embeddings by their place, and those of each sample that are compared as numbers by theirs.
+    """Return embeddings by index, and per sample the embeddings that are compared as numbers.
 
-    Whoever counted these rows as numbers kept no sums of vectors.
+    The latter were counted as numbers, without sums of vectors.
     """
     vectors: dict[int, tuple[Vectors, F64]] = {}
     plain: dict[int, list[int]] = {}
@@ -884,7 +888,7 @@ def _vectors(samples: Mapping[int, _Sample]) -> tuple[dict[int, tuple[Vectors, F
 
 
 def _wide(tables: Sequence[F64] | Sequence[Mask], width: int, *, repeat: bool = False) -> F64:
-    """Return tables below each other, as wide as the widest; ``repeat``: the last column goes on."""
+    """Return tables stacked, as wide as the widest; ``repeat``: pad with the last column instead of 0."""
     if all(table.shape[1] == width for table in tables):
         return np.concatenate(tables)
     mode: Literal["edge", "constant"] = "edge" if repeat else "constant"
@@ -900,7 +904,7 @@ def _length(own_windows: OwnWindows, sample: _Sample) -> float:
 
 
 def optional(values: F64) -> list[float | None]:
-    """Return numbers, None for NaN.
+    """Return numbers as a list, with None for NaN.
 
     >>> optional(np.array([0.5, np.nan]))
     [0.5, None]
@@ -909,7 +913,7 @@ def optional(values: F64) -> list[float | None]:
 
 
 FEWEST_IN_CELL = 5
-"""Rows that a cell of categories expects; those with fewer are pooled (:mod:`.coarse_bins`)."""
+"""Expected rows of a cell of categories; cells with fewer are pooled (:mod:`.coarse_bins`)."""
 
 
 def _shift_of_distance(distance: float) -> float:
@@ -918,7 +922,7 @@ def _shift_of_distance(distance: float) -> float:
 
 @lru_cache(maxsize=256)
 def shift_of(effect: float, decided_by: str) -> float:
-    """Return the shift of a normal distribution that has an effect, in standard deviations; see :func:`effect_of`.
+    """Return the shift of a normal distribution with this effect, in standard deviations; see :func:`effect_of`.
 
     >>> round(shift_of(0.383, "ks"), 2), shift_of(1.0, "psi")
     (1.0, 1.0)

@@ -1,7 +1,7 @@
 """Drift of a window and of its slices: each slice against the same slice of the reference, one family of p-values.
 
-A slice that the reference does not know is shown beside all of its rows and decides nothing: that one country is not
-like all of them together is no drift.
+A slice that the reference does not have is shown compared with all of its rows, without a state: the difference between
+one country and all countries is not drift.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .methods.psi import psi, psi_null_mean
 from .rule import Drift, Family, Rules, drift_by_family, shift_of
 
 WHOLE = ""
-"""The slice that is all rows."""
+"""Name of the slice of all rows."""
 
 
 class SlicedDrift(NamedTuple):
@@ -34,8 +34,8 @@ class SlicedDrift(NamedTuple):
 
     Attributes:
         whole: Drift of all rows.
-        slices: Drift by name of the slice.
-        baselines: Reference of each slice that has one of its own.
+        slices: Name of a slice → its drift.
+        baselines: Name of a slice → its own reference, if it has one.
     """
 
     whole: Drift
@@ -48,9 +48,9 @@ _SWINGS: WeakKeyDictionary[Baseline, dict[str, float]] = WeakKeyDictionary()
 
 
 def of_slice(baseline: Baseline, name: str) -> Baseline | None:
-    """Return the rows of one slice of a baseline, over the same bins; None where it does not know the slice.
+    """Return the rows of one slice of a baseline, over the same bins; None if it does not have the slice.
 
-    How far its blocks of time differ, and what its features count, is taken from all rows.
+    Differences between time blocks, and importance, are those of all rows.
     """
     slices = baseline.extras.slices
     pane = None if slices is None else slices.pane(name)
@@ -64,17 +64,17 @@ def of_slice(baseline: Baseline, name: str) -> Baseline | None:
 
 
 class SlicedWindow(NamedTuple):
-    """A window with its slices, and what it is compared with.
+    """A window with its slices, and its baseline.
 
     Attributes:
         pane: All rows of the window.
-        baseline: What they are compared with.
-        slices: Name → its rows. All other values of a key (``key=other``) are compared with those of the baseline only
-            where both name the same values.
-        rules: The choices by which drift is judged.
-        span: Length of the window, nanoseconds, 0 = not known.
-        seasonal: The baseline is at the window's seasons. What a slice does at these is taken from all rows, so a
-            column of a slice drifts only where it is farther away than another season of all rows would be.
+        baseline: The baseline to compare with.
+        slices: Name → rows of the slice. All other values of a key (``key=other``) are compared with those of the
+            baseline only if both name the same values.
+        rules: The settings by which drift is evaluated.
+        span: Length of the window in nanoseconds, 0 = unknown.
+        seasonal: True if the baseline is that of the window's seasons. It is estimated from all rows, so a column of a
+            slice drifts only if its distance exceeds that of another season of all rows.
     """
 
     pane: Pane
@@ -85,21 +85,8 @@ class SlicedWindow(NamedTuple):
     seasonal: bool = False
 
 
-def drift_with_slices(
-    pane: Pane,
-    baseline: Baseline,
-    slices: Mapping[str, Pane],
-    rules: Rules | None = None,
-    span: int = 0,
-    *,
-    seasonal: bool = False,
-) -> SlicedDrift:
-    """Compare all rows of one window and its slices; the arguments are those of :class:`SlicedWindow`."""
-    return drift_of_windows([SlicedWindow(pane, baseline, slices, rules or Rules(), span, seasonal)])[0]
-
-
 def drift_of_windows(windows: Sequence[SlicedWindow]) -> list[SlicedDrift]:
-    """Compare all rows of windows and of their slices with their baselines, all windows at once."""
+    """Compare all rows of windows, and their slices, with their baselines, all windows at once."""
     families, baselines = list[Family](), list[dict[str, Baseline]]()
     for window in windows:
         slices, baseline = window.slices, window.baseline
@@ -136,7 +123,7 @@ def drift_of_windows(windows: Sequence[SlicedWindow]) -> list[SlicedDrift]:
 def _sliced(
     slices: Mapping[str, Pane], drifts: dict[str, Drift], beside: dict[str, Drift], baselines: dict[str, Baseline]
 ) -> SlicedDrift:
-    """Return the drift of a window; ``beside``: of slices that the baseline does not know, beside all of its rows."""
+    """Return the drift of a window; ``beside``: of slices that the baseline does not have, against all its rows."""
     slice_drifts = {
         name: _slice(rows, beside[name], "all rows") if name in beside else _slice(rows, drifts[name])
         for name, rows in slices.items()
@@ -145,7 +132,7 @@ def _sliced(
 
 
 def rank_drifted_slices(slices: Mapping[str, SliceDrift]) -> list[tuple[str, SliceDrift]]:
-    """Return slices by what matters: those in which something drifts, then those with most rows."""
+    """Return slices by relevance: first those with drift, then by number of rows."""
     return sorted(slices.items(), key=lambda entry: (entry[1].state != "drift", -entry[1].rows, entry[0]))
 
 
@@ -191,14 +178,14 @@ def _plain(column: ColumnDrift, without_state: bool) -> ColumnDrift:
 
 
 def swings(baseline: Baseline) -> dict[str, float]:
-    """Return how far each part of a baseline is from its farthest season: name → standard deviations.
+    """Return the distance of each part of a baseline from its farthest season: name → standard deviations.
 
-    A slice may have no cycle, twice that of all rows, or the same at other hours, as where it lies in another time
-    zone. Then it is as far from where all rows take it as this season is from another one. Parts whose seasons are not
-    known have none. Cached.
+    A slice may have no cycle, twice that of all rows, or the same at other hours, as in another time zone. It may then
+    be as far from the season of all rows as that season is from another one. Parts with unknown seasons are not in the
+    result. Cached.
 
     Args:
-        baseline: At the seasons of a window; it knows all of its seasons, too.
+        baseline: Baseline of a window's seasons, which contains all seasons as well.
     """
     seasons = baseline.extras.seasons
     if seasons is None:
@@ -206,24 +193,23 @@ def swings(baseline: Baseline) -> dict[str, float]:
     if baseline not in _SWINGS:
         weight, squared = seasons.rows[:, 1], seasons.rows[:, 2]
         kish = np.divide(weight, squared, out=np.zeros(len(weight)), where=squared > 0)
-        # 50: (Effective) rows of a season from which on it is asked, as the rule for drift does; where none has them,
-        # all are
-        told = weight * kish >= 50
-        if not told.any():  # chance makes them farther from each other, never nearer
-            told = weight > 0
+        # 50: minimum (effective) rows of a season, as in the rule for drift; if no season has them, all are used
+        usable = weight * kish >= 50
+        if not usable.any():  # chance only increases their distances
+            usable = weight > 0
         found = {}
         for name, over in block_columns(baseline.bins).items():
             now = baseline.pane.parts.get(name)
             if now is None or name not in seasons.by_part:
                 continue
-            each = (seasons.by_part[name][:, : over.size] * kish[:, np.newaxis])[told]
+            each = (seasons.by_part[name][:, : over.size] * kish[:, np.newaxis])[usable]
             found[name] = _farthest(now[: over.size], each, categories=isinstance(over, CategoryBins))
         _SWINGS[baseline] = found
     return _SWINGS[baseline]
 
 
 def _farthest(now: F64, seasons: F64, *, categories: bool) -> float:
-    """Return how far counts are from the farthest season, float64 (seasons, bins), in standard deviations."""
+    """Return the distance of counts from the farthest season, float64 (seasons, bins), in standard deviations."""
     seasons = seasons[seasons.sum(axis=1) > 0]
     if not len(seasons) or now.sum() <= 0:
         return 0.0

@@ -1,6 +1,6 @@
 """The reference of a window: the baseline, or one derived from it by season, threshold or time.
 
-May import `expectations`, `drift` and below.
+May import `expectations`, `drift` and the packages below them.
 """
 
 from .decision_threshold import align_threshold

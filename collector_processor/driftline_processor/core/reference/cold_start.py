@@ -1,8 +1,8 @@
-"""Cold start: a model without a baseline is compared with all of its own past, cautiously at first.
+"""Cold start: a model without a baseline is compared with all of its own past, with a minimum shift at first.
 
-The bins are those of the rows that were learned first; the reference grows with every pane, until it has a week. What
-a reference of two hours has not seen, the night, Sunday, is no drift: what counts as one is a large shift at first, and
-less the more of a day and of a week it has seen.
+The bins are those of the first rows; the reference grows with every pane for a week. A reference of two hours lacks the
+night and Sunday, which are not drift. So only a large shift counts at first; the minimum decreases as the reference
+covers more of a day and of a week.
 """
 
 from __future__ import annotations
@@ -21,30 +21,34 @@ from driftline_processor.core.windows.window import DAY, PANE
 from .reference import Reference, derive_baseline
 
 SETTLED = 7 * DAY
-"""Nanoseconds for which a reference grows: a week has each hour and each weekday once. Then it stays, or a slow drift
-would take it along.
+"""Nanoseconds for which a reference grows: a week contains each hour and each weekday once. Then it stays the same;
+otherwise it would follow a slow drift.
 """
 
 KEPT_OUT = 4
-"""The last fourth of the time before a window is not in its reference yet: a break would be part of it an hour later,
-and no longer be seen. So it is seen in a few windows in a row, which makes it an incident."""
+"""The last quarter of the time before a window is not yet in its reference. Otherwise a sudden change would be part of
+the reference an hour later and no longer be detected; this way it is detected in several consecutive windows, which
+makes it an incident.
+"""
 
 STEPS = 8
-"""References while the time that one covers doubles: windows beside each other are compared with the same rows, which
-are read and laid out once. A reference has at most a ninth less than it could, on average a seventeenth."""
+"""Number of references while the covered time doubles: neighbouring windows are compared with the same rows, which are
+loaded once. A reference has at most a ninth fewer rows than possible, on average a seventeenth.
+"""
 
 OF_A_DAY, OF_A_WEEK = 1.25, 0.5
-"""The least shift, in standard deviations: of a reference that has not seen a day, and at first of one that has, but no
-week. Of a daily cycle of ±0.5 standard deviations night and noon are one apart."""
+"""Minimum shift, in standard deviations, of a reference that covers less than a day, and at first of one that covers
+less than a week. With a daily cycle of ±0.5 standard deviations, night and noon differ by one.
+"""
 
 
 def least_shift(covered: int) -> float:
-    """Return the least shift that counts as drift, in standard deviations, of a reference that covers so much time.
+    """Return the minimum shift that counts as drift, in standard deviations, for a reference that covers this time.
 
-    How few rows it has is in the p-value already.
+    The p-value already accounts for a small number of rows.
 
     Args:
-        covered: Nanoseconds in which it has rows.
+        covered: Nanoseconds with rows.
 
     >>> [round(least_shift(int(days * DAY)), 2) for days in (0, 0.5, 1, 3.5, 7)]
     [1.25, 1.25, 0.43, 0.25, 0.0]
@@ -53,10 +57,10 @@ def least_shift(covered: int) -> float:
 
 
 def reference_span(baseline: Baseline, start: int) -> tuple[int, int] | None:
-    """Return since when and until when rows are in the reference of a window that begins at ``start``.
+    """Return start and end of the rows in the reference of a window that begins at ``start``.
 
-    Unix nanoseconds, ends of panes; None where the rows of ``baseline``, which was learned, have no times. It grows in
-    steps (:data:`STEPS`), and the more it covers, the longer they are.
+    Unix nanoseconds, ends of panes; None if the rows of ``baseline``, a learned one, have no times. The span grows in
+    steps (:data:`STEPS`), which become longer as it does.
     """
     period = baseline.extras.period
     if period is None:
@@ -67,7 +71,7 @@ def reference_span(baseline: Baseline, start: int) -> tuple[int, int] | None:
 
 
 def _stepped(panes: int) -> int:
-    """Return a number of panes, or the one below it that begins a step.
+    """Return the greatest number up to ``panes`` that begins a step.
 
     >>> [_stepped(panes) for panes in (0, 15, 16, 17, 31, 72, 79, 1000)]
     [0, 15, 16, 16, 30, 72, 72, 960]
@@ -76,10 +80,10 @@ def _stepped(panes: int) -> int:
 
 
 def grow_reference(baseline: Baseline, stretches: TimeGrid | None, panes: Sequence[Pane]) -> Reference:
-    """Return a learned baseline with the rows that came since, and how cautiously it is to be used.
+    """Return a learned baseline with later rows, and the minimum shift for its use.
 
-    ``stretches``: of time, that hold the rows of ``baseline`` and of ``panes``, one each, over the same bins; None =
-    nothing came since.
+    ``stretches``: time blocks of the rows of ``baseline`` and of ``panes``, one pane per block, over the same bins;
+    None = without later rows.
     """
     period = baseline.extras.period
     if period is None:
@@ -101,7 +105,7 @@ def grow_reference(baseline: Baseline, stretches: TimeGrid | None, panes: Sequen
 
 
 def _blockless(baseline: Baseline) -> Baseline:
-    """Return the baseline without blocks: within a morning hours rise steadily, and do not tell how hours differ."""
+    """Return the baseline without blocks: hours of one morning rise steadily, and do not show how hours vary."""
     return derive_baseline(baseline, baseline.pane, replace(baseline.extras, blocks=None))
 
 

@@ -1,7 +1,7 @@
-"""The reference at the decision threshold of a window's rows: decisions at two thresholds are never compared.
+"""The reference at the decision threshold of a window: decisions at different thresholds are not compared.
 
-A baseline keeps the scores of its rows by what came true, on the fixed score grid, so what it would have decided at
-another threshold is known to the bin, 1/128 on the logit scale. What is not kept by score is left out, and said to be.
+A baseline keeps the scores of its rows by outcome on the fixed score grid, so its decisions at another threshold are
+known up to a bin, 1/128 on the logit scale. Parts that are not kept by score are removed, with a note.
 """
 
 from __future__ import annotations
@@ -26,25 +26,26 @@ from driftline_processor.core.facts import fact
 from .reference import Reference, derive_baseline
 
 STRAY = 0.01
-"""The share of rows that may be decided otherwise than a threshold says, and it still is the one: they were decided
-while it was changed, or by a rule of their own. Of the rows that tell two thresholds apart, and of the rarer decision:
-where 2 % of all rows are flagged, 1 % of all rows are half of what precision is of."""
+"""Maximum fraction of rows whose decision may contradict a threshold, because they were decided during a change of it
+or by other rules. It applies to the rows between two thresholds, and to the rarer decision: if 2 % of all rows are
+flagged, 1 % of all rows are half of the denominator of precision.
+"""
 
 _BESIDE = (excess_of("confusion"), count_of("confusion"))
 _DECIDED = ("class", "confusion", *_BESIDE, EXPECTED)
-"""Parts of a baseline's panes that its decisions are in."""
+"""Parts of a baseline's panes that depend on decisions."""
 
 _CACHE: WeakKeyDictionary[Baseline, dict[float | None, Reference]] = WeakKeyDictionary()
 
 
 def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
-    """Return the baseline as it would be had its rows been decided at the threshold of a window's rows.
+    """Return the baseline with its rows decided at the threshold of a window's rows.
 
-    ``pane``: of the window; its scores by decision tell at which of two thresholds its rows were decided, that of
-    ``task``, which is the model's now, or the baseline's own: a service may decide by itself, and rows may be older
-    than a threshold. The predicted classes of the baseline, which are not kept by score, are not compared then. Where
-    its scores are not known, or the rows were decided at neither, it is the baseline without its decisions. The notes
-    say which; () = the baseline as it is.
+    ``pane``: pane of the window. Its scores by decision show which of two thresholds was used: that of ``task``, the
+    model's current one, or the baseline's own, since a service may decide by itself and rows may be older than a
+    threshold. The baseline's predicted classes, which are not kept by score, are not compared then. If its scores are
+    unknown, or the rows match neither threshold, the result is the baseline without decisions. The notes contain which;
+    () = the baseline as it is.
 
     >>> p = np.repeat([0.1, 0.4, 0.9], 50)
     >>> built = Baseline.from_frame({"x": p, "p": p, "y": p > 0.5}, score="p", actual="y", model="m", task="binary")
@@ -68,7 +69,7 @@ def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
 
 
 def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
-    """Return the baseline decided at a threshold of the task, or at none."""
+    """Return the baseline decided at a threshold of the task, or without decisions (None)."""
     scores, known, sliced = _scores(baseline.pane), baseline.extras.estimation, baseline.extras.slices
     steps = None if scores is None else IsotonicSteps.of(*scores)
     rates = None if steps is None else steps.rates()
@@ -94,9 +95,9 @@ def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
 
 
 def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | None = None) -> Pane:
-    """Decide the rows of a pane anew where their scores are known, else without what depends on decisions.
+    """Decide the rows of a pane again if their scores are known, else remove the parts that depend on decisions.
 
-    ``rates``: the chance that a row of each bin is positive.
+    ``rates``: probability that a row of each bin is positive.
     """
     parts = {name: sums for name, sums in pane.parts.items() if name not in _DECIDED}
     scores = _scores(pane)
@@ -105,7 +106,7 @@ def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | Non
     counts = parts["confusion"] = _confusion(scores, threshold, task)
     before = float(pane.parts.get("confusion", np.zeros(1)).sum())
     for name in _BESIDE:
-        if name in pane.parts and before > 0:  # that of all rows is known, and not where it lies
+        if name in pane.parts and before > 0:  # only the total is known, not its distribution
             parts[name] = counts * (pane.parts[name].sum() / before)
     if EXPECTED in pane.parts and rates is not None:
         whole = scores[0] + scores[1]
@@ -121,9 +122,9 @@ def _by_decision(pane: Pane, task: Task) -> tuple[F64, F64]:
 
 
 def _decided_by(sides: tuple[F64, F64], threshold: float, other: float) -> float | None:
-    """At which of two thresholds rows were decided, the first where they are the same at both; None = at neither.
+    """Return the threshold of two at which rows were decided, the first if both match, None if neither does.
 
-    Where none lies between, those at the lower one tell: called negative, they are none of its own.
+    If no row is between them, negative decisions in the lower threshold's own bin show that the higher one was used.
     """
     both = (threshold, other)
     found = [one for one, its in zip(both, both[::-1], strict=True) if _follows(sides, one, its)]
@@ -133,7 +134,7 @@ def _decided_by(sides: tuple[F64, F64], threshold: float, other: float) -> float
 
 
 def _follows(sides: tuple[F64, F64], threshold: float, other: float) -> bool:
-    """Return True where decisions are those of a threshold; within its own bin both decisions are possible."""
+    """Return True if decisions match a threshold; within its own bin, both decisions are possible."""
     cut, end = _cut(threshold), _cut(other)
     off = np.concatenate([sides[1][:cut], [0], sides[0][cut + 1 :]])
     between = slice(cut + 1, end + 1) if cut < end else slice(end, cut)
@@ -142,7 +143,7 @@ def _follows(sides: tuple[F64, F64], threshold: float, other: float) -> bool:
 
 
 def _decided_at(baseline: Baseline, threshold: float) -> bool:
-    """Return True where a baseline was decided at another threshold than its own."""
+    """Return True if a baseline was decided at this threshold instead of its own."""
     counts, scores, task = baseline.pane.parts.get("confusion"), _scores(baseline.pane), baseline.task
     if counts is None or scores is None or not np.isclose(counts.sum(), sum(side.sum() for side in scores), rtol=1e-6):
         return False
@@ -162,7 +163,7 @@ def _cut(threshold: float) -> int:
 
 
 def _confusion(scores: tuple[F64, F64], threshold: float, task: Task) -> F64:
-    """Return the part ``confusion`` of rows with these scores; those in the threshold's own bin are at it or above."""
+    """Return the part ``confusion`` of rows with these scores; rows in the threshold's own bin count as positive."""
     cut, positive = _cut(threshold), task.classes.index(task.positive_class)
     counts = np.zeros((2, 2))
     for actual, side in zip((1 - positive, positive), scores, strict=True):

@@ -1,4 +1,4 @@
-"""A provisional baseline of a model that sends only histograms and counts: its bins are their buckets."""
+"""A provisional baseline of a model that sends only histograms and counts; its bins are their buckets."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from msgspec.structs import replace
 from driftline_processor.core.histogram import MOST_IN_TWO, Histogram, cells, spread
 
 MOST_BINS = 102
-"""As many as a baseline of rows has."""
+"""Limit of bins, as for a baseline from rows."""
 
 _QUANTILES = np.concatenate([[0.001], np.arange(1, MOST_BINS - 2) / (MOST_BINS - 2), [0.999]])
-"""Shares of the rows below each edge: hundredths, and the outer 0.1 %, which the bins of a baseline have, too."""
+"""Quantiles of the edges: hundredths, and the outer 0.1 %, as for a baseline from rows."""
 
 
 def baseline_from_histograms(
@@ -37,10 +37,11 @@ def baseline_from_histograms(
     numbers: Mapping[str, Sequence[Histogram]],
     categories: Mapping[str, Mapping[str, float]],
 ) -> Baseline:
-    """Build it. ``numbers``, ``categories``: by part of the pane, ``feature:NAME``, ``score``, ``class``.
+    """Build a baseline from histograms.
 
-    Categories are counts by category, "" = missing. A feature whose buckets cannot see a shift (:func:`edges_of`) has
-    one bin, which makes its state blind.
+    ``numbers``, ``categories``: by part of the pane, ``feature:NAME``, ``score``, ``class``. Categories are counts per
+    category, "" = missing. A feature whose buckets cannot show a shift (:func:`edges_of`) has one bin, which makes its
+    state inconclusive.
     """
     bins: dict[str, Bins] = {}
     parts: dict[str, F64] = {"rows": np.full(3, rows)}
@@ -71,10 +72,10 @@ def _category_counts(bins: CategoryBins, counted: Mapping[str, float]) -> F64:
 
 
 def edges_of(histograms: Sequence[Histogram]) -> F64:
-    """Return the edges of bins: of those buckets that hold something, thinned to :data:`MOST_BINS` by quantiles.
+    """Return the edges of bins: those of nonempty buckets, thinned to :data:`MOST_BINS` by quantiles.
 
-    None at all where one bucket that is wider than a value holds more than half of the values, or two do of nine
-    tenths: a shift in it would not be seen, and the state must not say that there is none.
+    Empty if one bucket that is wider than a value contains more than half of the values, or two contain more than nine
+    tenths: a shift within it would not be detected, and the state must not be ``ok``.
 
     >>> from driftline_processor.core.histogram import Explicit
     >>> edges_of([Explicit(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0, 0.0]))])

@@ -1,4 +1,4 @@
-"""One baseline's rows over the bins of another, so that two baselines are compared as window and baseline."""
+"""A baseline's rows over the bins of another baseline, so that the two are compared as window and baseline."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from driftline.tables.table import F64
 from driftline_processor.core.histogram import Explicit, spread
 
 _SAME = ("rows", "duration")
-"""Parts that need no bins of a baseline; those of outcomes need none either, but the same task."""
+"""Parts that need no bins of a baseline. Those of outcomes need none either, but the same task."""
 
 
 def rebin_baseline(like: Baseline, baseline: Baseline) -> Pane:
     """Return the reference rows of ``baseline`` over the bins of ``like``.
 
-    Exact where their edges agree; a bin that reaches over several is shared out as the rows of ``like`` lie in it, see
-    :func:`~driftline_processor.core.histogram.spread`. A feature that is a number in one and a category in the other
-    is not in it, and one that
-    ``like`` lacks is named in a part ``unknown:NAME``. Outcomes are in it where both have the same task.
+    The result is exact if edges match; the rows of a bin that spans several are distributed as those of ``like``, see
+    :func:`~driftline_processor.core.histogram.spread`. A feature that is a number in one and a category in the other is
+    left out. A feature that ``like`` lacks is named in a part ``unknown:NAME``. Outcomes are included if both have the
+    same task.
     """
     same_task = replace(like.task, threshold=0.5) == replace(baseline.task, threshold=0.5)
     right = widths(baseline.task) if same_task else {}
@@ -46,7 +46,7 @@ def rebin_baseline(like: Baseline, baseline: Baseline) -> Pane:
             projection.length,
             projection.bandwidth,
         )
-        if same and f"embedding:{name}" in baseline.pane.parts:  # sums of other random features say nothing here
+        if same and f"embedding:{name}" in baseline.pane.parts:  # sums of other random features are not comparable
             parts[f"embedding:{name}"] = baseline.pane.parts[f"embedding:{name}"]
     for part in ("score", "class"):
         ours, its = (block_columns(one.bins).get(part) for one in (like, baseline))
@@ -58,7 +58,7 @@ def rebin_baseline(like: Baseline, baseline: Baseline) -> Pane:
 
 
 def changed_types(like: Baseline, baseline: Baseline) -> tuple[str, ...]:
-    """Name the features that are a number in one baseline and a category in the other."""
+    """Return the features that are a number in one baseline and a category in the other."""
     mine, theirs = like.bins.features, baseline.bins.features
     return tuple(name for name in mine if name in theirs and type(mine[name]) is not type(theirs[name]))
 
@@ -68,7 +68,7 @@ def _counts(bins: Bins, reference: F64, theirs: Bins, counts: F64, both: tuple[f
         return counts
     if isinstance(bins, NumberBins) and isinstance(theirs, NumberBins):
         low, high = both or (-np.inf, np.inf)
-        bounds = np.nextafter(theirs.edges, -np.inf)  # bounds of histograms are included, edges of bins are not
+        bounds = np.nextafter(theirs.edges, -np.inf)  # bounds of histograms are inclusive, edges of bins are not
         moved, _ = spread(Explicit(bounds, counts[: theirs.size], low=low, high=high), bins, reference[: bins.size])
         return np.concatenate([moved, counts[theirs.size :]])
     if isinstance(bins, CategoryBins) and isinstance(theirs, CategoryBins):

@@ -1,4 +1,4 @@
-"""A reference: a baseline, or one of other rows over the same bins, and its description."""
+"""A reference: a baseline, or other rows over the same bins, with its description."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ class Reference(NamedTuple):
     """The reference that a window is compared with.
 
     Attributes:
-        baseline: Over the bins, and with the ``fold``, of the one in force, so that everything that compares takes it
-            as it is.
-        notes: How it differs from the baseline, such as the same hours; () = the baseline as it is.
-        shift: The least that counts as drift, in standard deviations, while little is known of the reference
+        baseline: Baseline with the bins and the ``fold`` of the one in force, so that it can be used in its place.
+        notes: Differences from the baseline, such as the same hours; () = the baseline as it is.
+        shift: Minimum shift that counts as drift, in standard deviations, while the reference is short
             (:mod:`.cold_start`).
-        seasonal: Whether it is at the window's own seasons (:mod:`.season`).
+        seasonal: True if it has the window's own mix of seasons (:mod:`.season`).
     """
 
     baseline: Baseline
@@ -32,9 +31,9 @@ class Reference(NamedTuple):
 
 
 def derive_baseline(baseline: Baseline, pane: Pane, extras: Extras, task: Task | None = None) -> Baseline:
-    """Return a baseline with another pane over its bins, and other extras; ``task``: another one.
+    """Return a baseline with another pane over its bins, other extras, and optionally another ``task``.
 
-    It has the same ``fold``, which is not computed again: that takes longer than the rest.
+    It shares the ``fold``, whose computation would take longer than the rest.
     """
     other = replace(baseline, pane=pane, extras=extras, task=task or baseline.task)
     vars(other)["fold"] = baseline.fold

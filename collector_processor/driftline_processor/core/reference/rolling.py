@@ -1,4 +1,4 @@
-"""A rolling reference: a window is compared with the model's own rows of the last 30 days, without the current day.
+"""A rolling reference: the model's own rows of the last 30 days, without the current day.
 
 The bins stay those of the baseline, so panes that were counted once are the reference of every later window.
 """
@@ -25,32 +25,32 @@ from driftline_processor.core.windows.window import DAY, Window, before, parse, 
 from .reference import Reference, derive_baseline
 
 LEAST_ROWS = 1_000
-"""Fewer rows are no reference: as many as a provisional baseline is learned from."""
+"""Minimum rows of a reference: as many as a provisional baseline is learned from."""
 
 LEAST_STRETCHES = 7
-"""Days, of a reference of days, that must hold rows: each weekday once. Of shorter ones half."""
+"""Minimum days with rows in a reference of days: each weekday once. With shorter periods, half of them."""
 
 _SHORT = ("5m", "15m", "1h", "6h")
-"""Stretches of a reference that is shorter than a week; each divides the next."""
+"""Periods of a reference that is shorter than a week; each divides the next."""
 
 _NOTES = ("unknown", "distributed", "mapped", "guessed", EXPECTED.rstrip(":"))
-"""Parts, by what their names begin with, that say how rows came and what was expected of them."""
+"""Prefixes of parts that describe how rows were received and what was expected of them."""
 
 
 class Rolling(Struct, frozen=True):
-    """The past that a window is compared with: ``last`` ("30d") up to ``without`` ("24h") before the window's end.
+    """The past that a window is compared with: from ``last`` ("30d") to ``without`` ("24h") before the window's end.
 
-    Both are lengths as windows have them (:mod:`driftline_processor.core.windows.window`). A window is never in its own
-    reference: without ``without``, or where that is less than the window, the reference ends where the window begins.
-    It consists of whole stretches, days where it is a week or longer: it ends with the last local midnight that is
-    early enough. So all hours of a day have one reference, with as many nights as days.
+    Both are lengths as of windows (:mod:`driftline_processor.core.windows.window`). A window is never in its own
+    reference: without ``without``, or if that is shorter than the window, the reference ends at the start of the
+    window. It consists of whole periods, days if it is a week or longer: then it ends at a local midnight. So all hours
+    of a day have the same reference, with as many nights as days.
     """
 
     last: str
     without: str = ""
 
     def first(self, time: int) -> int:
-        """Return the end of the first stretch of a length that holds ``time``, in UTC.
+        """Return the end of the first period of this length that contains ``time``, in UTC.
 
         >>> Rolling("30d").first(10 * DAY + 1) // DAY
         40
@@ -60,7 +60,7 @@ class Rolling(Struct, frozen=True):
         return begin + begin - before(begin, self.last)
 
     def stretches(self, window: Window, timezone: str = "UTC") -> list[Window]:
-        """Return the stretches of time that a window is compared with, oldest first, one after the other.
+        """Return the consecutive periods that a window is compared with, oldest first.
 
         >>> days = Rolling("30d", "24h").stretches(window_of("1d", 40 * DAY))
         >>> len(days), days[0].start // DAY, days[-1].end // DAY
@@ -83,14 +83,13 @@ def rolling_reference(
     panes: Sequence[Pane],
     slices: Callable[[], Slices | None] = lambda: None,
 ) -> Reference:
-    """Return the rolling reference: the rows of past stretches of time, over the bins of the baseline.
+    """Return the rolling reference: the rows of past periods, over the bins of the baseline.
 
-    ``panes``: one for each stretch, over the baseline's bins, with ``rows``. ``slices``: reads the rows of every slice
-    in the stretches. Too few rows, or rows on too few
-    stretches: the baseline as it is, and a note says so. Blocks of time are those of the stretches. What sums over
-    bins cannot tell stays the baseline's: importance, ranges, how often rows repeat, mean scores by value, and the
-    performance that realized performance is compared with (outcomes of the last days are still to come, and a
-    reference that rolls on would never see a slow loss).
+    ``panes``: one per period, over the baseline's bins, with ``rows``. ``slices``: reads the rows of every slice in the
+    periods. With too few rows, or too few periods with rows, the result is the baseline as it is, with a note. Time
+    blocks are the periods. Data that sums over bins do not contain stay the baseline's: importance, ranges, repeats,
+    mean scores by value, and the performance that realized performance is compared with (outcomes of the last days are
+    incomplete, and a rolling reference would never detect a slow degradation).
     """
     whole = merge(panes)
     held = sum(pane.rows > 0 for pane in panes)
@@ -104,7 +103,7 @@ def rolling_reference(
     parts |= {name: whole.parts[name] for name in counted}
     pane = Pane(parts)
     first, last = (edge for edge in (stretches[0].start, stretches[-1].end))
-    fitted = baseline.extras.pca_fit and replace(baseline.extras.pca_fit, rows=0)  # its space: chosen from other rows
+    fitted = baseline.extras.pca_fit and replace(baseline.extras.pca_fit, rows=0)  # the space was fitted to other rows
     extras = replace(
         baseline.extras,
         period=Period(first, last - 1),
@@ -117,9 +116,9 @@ def rolling_reference(
 
 
 def _blocks(baseline: Baseline, stretches: Sequence[Window], panes: Sequence[Pane]) -> TimeBlocks | None:
-    """Return the blocks of time: one per stretch, or several neighbours together where there are more than 60."""
+    """Return the time blocks: one per period, or several neighbours merged if there are more than 60."""
     together = -(-len(panes) // MOST_BLOCKS)
-    groups = range(len(panes) % together, len(panes), together)  # of the oldest some are in none
+    groups = range(len(panes) % together, len(panes), together)  # some of the oldest are in none
     summed = [merge(panes[group : group + together]) for group in groups]
     starts = np.array([stretches[group].start for group in groups], np.int64)
     return TimeBlocks.of_panes(_length(stretches[0].name) * together, starts, summed, baseline.bins)

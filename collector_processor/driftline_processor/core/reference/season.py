@@ -1,12 +1,10 @@
-"""Seasons: the reference, and the steps of time before, with the window's own mix of hours or weekdays.
+"""Seasons: the reference, and the time steps before a window, with the window's own mix of hours or weekdays.
 
-Direct standardisation: of each season the reference's rows count for as much as the window has of it. A window of one
-hour is compared with that hour, half a day with the same half, and an unusual mix of hours is no drift.
+Direct standardisation: the reference's rows of each season get the weight of that season in the window. A window of one
+hour is compared with that hour, half a day with the same half, so an unusual mix of hours is not drift.
 
-Steps of time as they would be if each had the window's own mix of hours: what came before, without the season.
-
-Since when a feature is as it is, is asked of the steps before the window; the nights before a noon are other than it
-every day, and would date every drift to the morning.
+The time steps before a window are adjusted in the same way, because they are used to date changes: otherwise the nights
+before a noon would date every drift to the morning.
 """
 
 from __future__ import annotations
@@ -35,21 +33,23 @@ from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps
 from .reference import Reference
 
 POOLED = 50
-"""(Effective) rows from which on a season speaks for itself: as many as the drift rule wants. One with fewer is put
-together with as many before it as after it: then what rises from hour to hour does not move their mean."""
+"""Minimum (effective) rows of a season, as in the rule for drift. A season with fewer is pooled symmetrically with its
+neighbours, so that a trend from hour to hour does not move their mean.
+"""
 
 MOST_SLICED = 48
-"""The same of a baseline with slices, whose panes are twenty times as large."""
+"""Limit of cached references of a baseline with slices, whose panes are twenty times as large."""
 
 PART = "seasons"
-"""The part of a window's pane that says how much weight its rows have in each season."""
+"""The part of a window's pane with the weight of its rows in each season."""
 
 WHOLE = 0.9
-"""Part of a day, or of a week, from which on a window is a whole one: clocks change, and the rows of a file begin and
-end beside midnight."""
+"""Fraction of a day, or of a week, from which a window counts as a whole one: clocks change, and the rows of a file do
+not begin and end exactly at midnight.
+"""
 
 _QUARTER = HOUR // 4
-"""Nanoseconds: zones and their clocks change by quarters of an hour."""
+"""Nanoseconds; time zones and their clocks change by quarters of an hour."""
 
 _SCALED = ("tails:", "kinds:", "elsewhere:", "clusters:")
 _TOGETHER = ("pca", "pairs", "unpaired")
@@ -61,7 +61,7 @@ class SeasonMix(NamedTuple):
     """The seasons of a window, such as its hours of the day.
 
     Attributes:
-        part: float64 (seasons,), share of each season; adds up to 1.
+        part: float64 (seasons,), fraction of each season; the sum is 1.
         rows: Effective rows of the reference at this mix.
         thin: Number of the window's seasons with too few reference rows of their own.
     """
@@ -72,10 +72,10 @@ class SeasonMix(NamedTuple):
 
 
 def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
-    """Return the reference for a window, whose part ``seasons`` holds the weight of its rows in each season.
+    """Return the reference for a window whose part ``seasons`` contains the weight of its rows in each season.
 
-    ``kind``: the seasonality that is asked for. Where the baseline does not know its seasons, or of one cycle of them
-    only, it is the baseline as it is, and a note says so.
+    ``kind``: the requested seasonality. If the baseline has no seasons, or only one cycle of them, the result is the
+    baseline as it is, with a note.
     """
     seasons, mix = baseline.extras.seasons, pane.parts.get(PART)
     if seasons is None or seasons.seasonality.kind != kind:
@@ -87,7 +87,7 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
     kept = _KEPT.setdefault(baseline, {})
     key = (mix / mix.sum()).round(12).tobytes()
     if key not in kept:
-        # 400: references that are kept for a baseline: one for each hour of two weeks, and to spare
+        # 400: limit of cached references per baseline: more than one for each hour of two weeks
         if len(kept) >= (400 if baseline.extras.slices is None else MOST_SLICED):
             del kept[next(iter(kept))]
         kept[key] = _derived(baseline, seasons, mix)
@@ -95,13 +95,13 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
 
 
 def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length: int) -> Reference:
-    """Return the reference at the seasons of a window; it says whether it is.
+    """Return the reference at the seasons of a window, with a note.
 
     Args:
-        reference: What the window is compared with.
-        asked: The seasons that somebody named, or that the reference was searched for.
-        pane: The window; its part ``seasons`` holds the weight of its rows in each season, where that is known.
-        length: How long the window is, nanoseconds; 0 where its rows have no times.
+        reference: Reference of the window.
+        asked: Seasons that were configured, or that the reference is searched for.
+        pane: The window; its part ``seasons``, if known, contains the weight of its rows in each season.
+        length: Length of the window in nanoseconds; 0 if its rows have no times.
     """
     baseline, mix = reference.baseline, pane.parts.get(PART)
     seasons = baseline.extras.seasons
@@ -124,10 +124,10 @@ def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length
 
 
 def _needed_mix(seasons: Seasons, mix: F64, length: int) -> F64 | None:
-    """Return the mix of seasons by which a window of a length is compared; None where it needs none.
+    """Return the mix of seasons for comparing a window of this length; None if it needs none.
 
-    What is shorter than a day is compared with its hours, what is shorter than a week with its weekdays. A day whose
-    rows came at other hours than usual is news: so of a day the weekday counts, with the hours of the reference.
+    A window shorter than a day is compared by its hours, one shorter than a week by its weekdays. A day with rows at
+    unusual hours is a change, so a day uses its weekday with the reference's hours.
     """
     kind = seasons.seasonality.kind
     if length <= 0 or length >= WHOLE * (DAY if kind == "hour" else WEEK):
@@ -141,7 +141,7 @@ def _needed_mix(seasons: Seasons, mix: F64, length: int) -> F64 | None:
 
 
 def _unknown_repeats(baseline: Baseline, length: int) -> tuple[Fact, ...]:
-    """Return why it is not known whether a reference repeats, if a window of this length needs that; else ()."""
+    """Return why it is unknown whether a reference has seasons, if a window of this length needs them; else ()."""
     period = baseline.extras.period
     if not 0 < length < WHOLE * WEEK or baseline.provisional:
         return ()
@@ -156,9 +156,9 @@ def _unknown_repeats(baseline: Baseline, length: int) -> tuple[Fact, ...]:
 
 
 def by_season(seasonality: Seasonality, times: I64, weight: F64, group: I64, groups: int) -> F64:
-    """Return the weight of rows by season: float64 (groups, seasons), without rows that have no time.
+    """Return the weight of rows per season: float64 (groups, seasons), without rows that have no time.
 
-    ``times``: int64 (n,), unix nanoseconds, 0 = not known; ``weight``: float64 (n,); ``group``: int64 (n,).
+    ``times``: int64 (n,), unix nanoseconds, 0 = unknown; ``weight``: float64 (n,); ``group``: int64 (n,).
 
     >>> day = Seasonality("weekday")
     >>> by_season(day, np.array([4 * 86_400 * 10**9]), np.ones(1), np.zeros(1, np.int64), 1).tolist()
@@ -170,7 +170,7 @@ def by_season(seasonality: Seasonality, times: I64, weight: F64, group: I64, gro
 
 
 def mix_of_kind(mix: F64, kind: Kind) -> F64 | None:
-    """Return a mix of hours of the week as one of hours, or of weekdays; one of this kind as it is, else None.
+    """Return a mix of hours of the week as one of hours or weekdays; a mix of this kind as it is, else None.
 
     >>> mix_of_kind(np.ones(168), "weekday").tolist()
     [24.0, 24.0, 24.0, 24.0, 24.0, 24.0, 24.0]
@@ -183,7 +183,7 @@ def mix_of_kind(mix: F64, kind: Kind) -> F64 | None:
 
 
 def season_borders(since: int, until: int, seasonality: Seasonality, blocks: TimeGrid | None) -> I64:
-    """Return the borders between seasons, or blocks, with both ends: int64 (b,), unix nanoseconds."""
+    """Return the borders between seasons, and between blocks, with both ends: int64 (b,), unix nanoseconds."""
     quarters = np.arange(since - since % _QUARTER, until, _QUARTER)
     season = seasonality.of(quarters)
     found = quarters[1:][np.diff(season) != 0]
@@ -194,7 +194,7 @@ def season_borders(since: int, until: int, seasonality: Seasonality, blocks: Tim
 
 
 def grid_of(blocks: TimeBlocks | None) -> TimeGrid | None:
-    """Return the stretches of time of which blocks were made; None without blocks."""
+    """Return the regular time grid of blocks; None without blocks."""
     if blocks is None:
         return None
     start = int(blocks.starts[0])
@@ -202,19 +202,19 @@ def grid_of(blocks: TimeBlocks | None) -> TimeGrid | None:
 
 
 def cycles(baseline: Baseline) -> float:
-    """Return over how many cycles of its seasons, days or weeks, a baseline reaches."""
+    """Return the number of cycles of its seasons, days or weeks, that a baseline covers."""
     seasons, period = baseline.extras.seasons, baseline.extras.period
     if seasons is None or period is None:
         return 0.0
-    # the last row is somewhere in its own season
+    # the last row is somewhere within its season
     return (period.last - period.first + seasons.seasonality.length) / seasons.seasonality.cycle
 
 
 def season_mix(seasons: Seasons, mix: F64) -> SeasonMix | None:
-    """Return the weight of each season of the reference; None where no season has rows.
+    """Return the weight of each season of the reference; None if no season has rows.
 
-    A season with less than 50 rows is put together with its neighbours until they have as many. Effective rows are
-    1 / Σ a² / n: those of independent rows whose shares are as well known.
+    A season with less than 50 rows is pooled with its neighbours until they have 50. Effective rows are 1 / Σ a² / n:
+    those of independent rows with equally certain fractions.
     """
     weight, squared = seasons.rows[:, 1], seasons.rows[:, 2]
     rows = np.divide(weight**2, squared, out=np.zeros(len(weight)), where=squared > 0)
@@ -254,23 +254,23 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64) -> Reference:
         slices=None if slices is None else slices_at(slices, baseline, seasons, parts, found.rows),
     )
     derived = replace(baseline, pane=Pane(parts), extras=extras)
-    vars(derived)["fold"] = baseline.fold  # the same bins: it would be worked out anew
+    vars(derived)["fold"] = baseline.fold  # the same bins, so it need not be computed again
     note = fact("same_season", season=seasons.seasonality.kind, thin=found.thin, repeats=None)
     return Reference(derived, (note,))
 
 
 def slices_at(slices: Slices, baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64], rows: float) -> Slices:
-    """Return the slices of a reference as they would be at a window's seasons, had they the cycle of all rows.
+    """Return the slices of a reference at a window's seasons, assuming that they have the cycle of all rows.
 
-    A number moves by rank: what lifts all rows by one unit lifts those of a slice by as much. A category's share
-    changes as it does in all rows. Where all rows have no such category, the slice keeps its own share.
+    Numbers move by rank: a cycle that adds one unit to all rows adds one unit to those of a slice. The fraction of a
+    category changes as it does in all rows; if all rows lack the category, the slice keeps its own fraction.
 
     Args:
-        slices: Of all of the reference.
-        baseline: All of the reference.
-        seasons: Which of its parts are known by season.
+        slices: Slices of the whole reference.
+        baseline: The whole reference.
+        seasons: Parts that are known by season.
         parts: All rows at the window's seasons.
-        rows: How many effective rows those are; of a slice the same part counts.
+        rows: Effective number of these rows; the rows of a slice are scaled by the same factor.
     """
     panes = {(key, value): pane for key, values in slices.by_key.items() for value, pane in values.items()}
     whole = baseline.pane.parts
@@ -296,14 +296,14 @@ def slices_at(slices: Slices, baseline: Baseline, seasons: Seasons, parts: Mappi
 
 
 def _effective(rows: F64) -> float:
-    """Return what one unit of weight is worth in effective rows."""
+    """Return the effective rows per unit of weight."""
     return float(rows[1] / rows[2]) if rows[2] > 0 else 1.0
 
 
 def _carried(counts: F64, then: F64, now: F64, ranked: int | None) -> F64:
     """Return counts of slices moved as all rows move from ``then`` to ``now``: float64 (slices, cells).
 
-    ``ranked``: the first so many cells are those of a number, which move by rank; None = all are categories.
+    ``ranked``: number of the first cells that belong to a number, which move by rank; None = all are categories.
 
     >>> _carried(np.array([[8.0, 2.0]]), np.array([50.0, 50.0]), np.array([1.0, 3.0]), None).round(2).tolist()
     [[5.71, 4.29]]
@@ -315,27 +315,27 @@ def _carried(counts: F64, then: F64, now: F64, ranked: int | None) -> F64:
         usable = counts[:, :ranked].sum(axis=1, keepdims=True)
         left = found[:, :ranked].sum(axis=1, keepdims=True)
         by_rank = counts[:, :ranked] @ _by_rank(was[:ranked], share[:ranked])
-        # as many usable values as the shares of all rows say; they lie where their ranks do
+        # the number of usable values follows the fractions of all rows; their positions follow the ranks
         found[:, :ranked] = by_rank * np.divide(left, usable, out=np.zeros_like(left), where=usable > 0)
     after = found.sum(axis=1, keepdims=True)
     return np.where(after > 0, found * np.divide(total, after, out=np.zeros_like(after), where=after > 0), counts)
 
 
 def _part_of(name: str) -> str:
-    """Return the part whose values one of :data:`_SCALED` counts, too."""
+    """Return the part with the values that a part of :data:`_SCALED` also counts."""
     kind, _, rest = name.partition(":")
     return rest if kind == "clusters" else f"feature:{rest}"
 
 
 def _summed(name: str, sums: F64) -> F64:
-    """Return sums where squared weights are those of rows with weight one."""
+    """Return sums with squared weights as those of rows with weight one."""
     if name in ("pca", "pairs"):
         sums[1] = sums[0]
     return sums
 
 
 def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> TimeBlocks | None:
-    """Return the blocks of time at the window's mix of seasons: their differences beyond the seasons."""
+    """Return the time blocks at the window's mix of seasons: their differences beyond the seasons."""
     if not seasons.length:
         return None
     over = block_columns(baseline.bins)
@@ -362,7 +362,7 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
 
 
 def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
-    """Lay a column's blocks over cells of the reference: ranks by how it lies, categories by what they differ by."""
+    """Map a column's blocks to cells of the reference: numbers by rank, categories by their deviations."""
     share = reference / reference.sum()
     if block.first is not None:
         usual = np.add.reduceat(share, block.first)
@@ -378,20 +378,20 @@ def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
 
 
 def remove_season(time_before: TimeBefore, baseline: Baseline, mix: F64 | None) -> TimeBefore:
-    """Return a ``time_before`` with the seasons taken out of every step.
+    """Return a ``time_before`` with the season removed from every step.
 
-    ``baseline``: it knows its seasons. ``mix``: float64 (seasons,), the weight of the window's rows in each; where one
-    of them is not known, it is ``time_before`` itself.
+    ``baseline``: baseline with seasons. ``mix``: float64 (seasons,), weight of the window's rows in each. If either is
+    unknown, the result is ``time_before`` itself.
     """
     seasons = baseline.extras.seasons
     if seasons is None or mix is None or not mix.any():
         return time_before
 
-    def asked(parts: Collection[str]) -> TimeSteps | None:
+    def adjusted_steps(parts: Collection[str]) -> TimeSteps | None:
         steps = time_before(parts)
         return None if steps is None else _levelled(steps, baseline, seasons, mix)
 
-    return asked
+    return adjusted_steps
 
 
 def _levelled(steps: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) -> TimeSteps:
@@ -412,14 +412,14 @@ def _levelled(steps: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) 
 
 
 def _mix_between(seasons: Seasons, start: int, end: int) -> F64:
-    """Return the mix of seasons of a stretch of time."""
+    """Return the mix of seasons of a period."""
     season = seasons.seasonality.of(np.arange(start, end, HOUR // 4))
     mix = np.bincount(season, seasons.rows[season, 1], minlength=seasons.seasonality.count)
     return mix.astype(np.float64) if mix.any() else np.bincount(season, minlength=len(mix)).astype(np.float64)
 
 
 def _shifted(counts: F64, then: F64, now: F64) -> F64:
-    """Return the deviation of counts from the usual ones of their season, added to the usual ones of the window.
+    """Return counts with the expected fractions of their season replaced by those of the window.
 
     >>> _shifted(np.array([60.0, 40.0]), np.array([0.5, 0.5]), np.array([0.2, 0.8])).tolist()
     [30.0, 70.0]
@@ -428,7 +428,7 @@ def _shifted(counts: F64, then: F64, now: F64) -> F64:
 
 
 def _ranked(counts: F64, then: F64, now: F64) -> F64:
-    """Return counts of a number by rank: a low value of one season becomes a low value of the other.
+    """Return counts of a number moved by rank: a low value of one season becomes a low value of the other.
 
     >>> _ranked(np.array([10.0, 0.0, 0.0]), np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.75, 0.0])).tolist()
     [5.0, 5.0, 0.0]
@@ -441,7 +441,7 @@ def _ranked(counts: F64, then: F64, now: F64) -> F64:
 
 
 def _by_rank(then: F64, now: F64) -> F64:
-    """Return which part of each bin goes to which, so that ranks stay: float64 (bins, bins), rows add up to 1."""
+    """Return the part of each bin that moves to each other bin, by rank: float64 (bins, bins), rows sum to 1."""
     low, high = _edges(then)
     start, end = _edges(now)
     inside = np.clip(np.minimum(high[:, np.newaxis], end) - np.maximum(low[:, np.newaxis], start), 0.0, None)

@@ -1,1 +1,1 @@
-"""Windows of event time, panes and the steps before a window. May import no room of core."""
+"""Windows of event time, panes, and the time steps before a window. May import no other package of core."""

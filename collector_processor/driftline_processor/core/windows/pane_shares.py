@@ -1,4 +1,4 @@
-"""Share what was counted over a stretch of time out over its panes."""
+"""Distribute counts of a period over its panes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .window import PANE
 
 
 def places(since: int, until: int) -> tuple[I64, F64]:
-    """Return the panes of ``(since, until]`` by their start, and the share of the stretch in each; it adds up to 1.
+    """Return the starts of the panes of ``(since, until]``, and the fraction of the period in each; the sum is 1.
 
     >>> panes, shares = places(4 * 60 * 10**9, 6 * 60 * 10**9)
     >>> (panes // 10**9).tolist(), shares.tolist()
     ([0, 300], [0.5, 0.5])
     """
-    # 86_400 * 10**9: nanoseconds of the longest stretch that is shared out: a longer stretch counts in its last day
+    # 86_400 * 10**9: nanoseconds of the longest period that is distributed; a longer period counts in its last day
     since = max(since, until - (86_400 * 10**9))
     first, last = since - since % PANE, until - 1 - (until - 1) % PANE
     if since >= until or first == last:
@@ -26,9 +26,9 @@ def places(since: int, until: int) -> tuple[I64, F64]:
 
 
 def pane_or_panes(since: int, until: int) -> tuple[I64, F64]:
-    """Return the one pane of the middle of a stretch that is no longer than a pane, else as :func:`places`.
+    """Return the pane of the middle of a period that is no longer than a pane, else as :func:`places`.
 
-    A minute of one distribution is not worth two panes: windows are a dozen of them and more.
+    Windows have a dozen panes or more, so splitting a minute over two panes would not pay.
     """
     if until - since > PANE:
         return places(since, until)
@@ -37,12 +37,12 @@ def pane_or_panes(since: int, until: int) -> tuple[I64, F64]:
 
 
 def share_out(counts: F64, shares: F64) -> F64:
-    """Share counts (k,) out: float64 (len(shares), k), which add up to what they were; whole numbers stay whole.
+    """Distribute counts (k,) by fractions: float64 (len(shares), k), with the same sums; whole numbers stay whole.
 
     >>> share_out(np.array([3.0, 1.0]), np.array([0.5, 0.5])).tolist()
     [[2.0, 0.0], [1.0, 1.0]]
     """
-    reached = np.outer(np.concatenate([[0.0], np.cumsum(shares)[:-1], [1.0]]), counts)
+    cumulative = np.outer(np.concatenate([[0.0], np.cumsum(shares)[:-1], [1.0]]), counts)
     if (counts == np.rint(counts)).all():
-        reached = np.rint(reached)
-    return np.diff(reached, axis=0)
+        cumulative = np.rint(cumulative)
+    return np.diff(cumulative, axis=0)

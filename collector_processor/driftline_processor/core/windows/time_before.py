@@ -1,4 +1,4 @@
-"""The steps of time up to the end of a window, in which changes are dated."""
+"""The time steps up to the end of a window, which date changes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from msgspec import Struct
 from .window import DAY, Window, length, windows_back
 
 MOST_STEPS = 184
-"""Steps that are looked at: half a year of days, a week of hours."""
+"""Limit of time steps: half a year of days, a week of hours."""
 
 
 class TimeSteps(Struct, frozen=True, eq=False):
-    """Steps that hold rows, oldest first; the last ones are those of the window itself.
+    """Time steps with rows, oldest first; the last ones are those of the window itself.
 
-    ``starts``, ``ends``: int64 (steps,), unix nanoseconds. ``of``: the name of a pane's part → its counts over the
-    cells of :func:`~driftline_processor.core.drift.coarse_bins.grid`: float64 (steps, cells). ``cells``: the cell of
-    each bin of these parts; those of the baseline in force, whatever a window is compared with.
+    Attributes:
+        starts: int64 (steps,), unix nanoseconds.
+        ends: int64 (steps,), unix nanoseconds.
+        of: Name of a pane's part → counts over the cells of :func:`~driftline_processor.core.drift.coarse_bins.grid`:
+            float64 (steps, cells).
+        cells: Name of a part → the cell of each bin, from the baseline in force, even if a window has another
+            reference.
     """
 
     starts: I64
@@ -30,21 +34,21 @@ class TimeSteps(Struct, frozen=True, eq=False):
 
 
 TimeBefore = Callable[[Collection[str]], TimeSteps | None]
-"""Answers with the steps of some parts; None where nothing is known of the time before."""
+"""Function that returns the time steps of some parts; None if the time before is unknown."""
 
 
 def no_time_before(_parts: Collection[str]) -> TimeSteps | None:
-    """Know nothing of the time before."""
+    """Return None: the time before is unknown."""
     return None
 
 
 def steps_with_rows(starts: I64, ends: I64, counts: Mapping[str, F64], cells: Mapping[str, I64]) -> TimeSteps | None:
-    """Return the steps that hold rows, the newest 184; None where none does.
+    """Return the time steps with rows, the newest 184; None without rows.
 
     Args:
-        starts: Where each step begins, int64 (steps,), unix nanoseconds.
-        ends: Where each step ends.
-        counts: Part → its counts over the cells, float64 (steps, cells).
+        starts: Start of each step, int64 (steps,), unix nanoseconds.
+        ends: End of each step.
+        counts: Part → counts over the cells, float64 (steps, cells).
         cells: Part → the cell of each bin.
     """
     has_rows = np.any([sums.any(axis=1) for sums in counts.values()], axis=0) if counts else np.zeros(0, np.bool_)
@@ -55,9 +59,9 @@ def steps_with_rows(starts: I64, ends: I64, counts: Mapping[str, F64], cells: Ma
 
 
 def step_name(window: str) -> str:
-    """Return the length of the steps by which a window is looked at: its own, but no more than a day.
+    """Return the length of the time steps of a window: its own, but at most a day.
 
-    Hours of a day differ from each other, and that is no news; so a day, or a week, is not cut into them.
+    Hours of a day differ without drift, so a day or a week is not cut into hours.
 
     >>> step_name("1h"), step_name("1mo")
     ('1h', '1d')

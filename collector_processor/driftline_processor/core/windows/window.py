@@ -1,9 +1,9 @@
-"""Windows of event time: where they begin and end in a time zone, and when they close.
+"""Windows of event time: start and end in a time zone, and when they close.
 
-A window is named by its length: ``"5m"``, ``"1h"``, ``"1d"``, ``"1w"``, ``"1mo"``. Days begin at local midnight, so
-a day has 23 or 25 hours when the clocks change; weeks begin on Monday, months on the first. Minutes and hours that
-divide a day are counted from local midnight in elapsed time: every one has its full length except the last of a day on
-which the clocks change. Others ("25h") run on from the local midnight of 1970-01-05, a Monday, without regard to days.
+A window is named by its length: ``"5m"``, ``"1h"``, ``"1d"``, ``"1w"``, ``"1mo"``. Days begin at local midnight, so a
+day has 23 or 25 hours when the clocks change; weeks begin on Monday, months on the first. Minutes and hours that divide
+a day are counted from local midnight in elapsed time: all have their full length except the last of a day on which the
+clocks change. Others ("25h") are counted from the local midnight of 1970-01-05, a Monday, across days.
 
 Windows of one name are disjoint, cover all time, and consist of whole panes.
 """
@@ -25,13 +25,13 @@ PANE = 300 * 10**9
 """Nanoseconds of event time in a pane: five minutes, aligned to the unix epoch."""
 
 GRACE = 2 * PANE
-"""A window closes ten minutes after its end: so far the watermark must be past it."""
+"""Nanoseconds that the watermark must be past a window's end to close it: ten minutes."""
 
 _SECOND = 10**9
 """Nanoseconds."""
 
 HOUR, DAY = 3_600 * _SECOND, 86_400 * _SECOND
-"""Nanoseconds; a day is one on which no clock changes."""
+"""Nanoseconds; a day without a change of clocks."""
 
 _UNITS = {"m": 60 * _SECOND, "h": HOUR}
 _NAME = re.compile(r"(\d+)(m|h|d|w|mo)")
@@ -39,7 +39,7 @@ _FIRST_MONDAY = date(1970, 1, 5)
 
 
 class Window(Struct, frozen=True):
-    """A stretch of event time, ``[start, end)`` in unix nanoseconds.
+    """A range of event time, ``[start, end)`` in unix nanoseconds.
 
     ``name`` is its configured name ("1h", "1d", "1mo"), or "" for a whole file.
     """
@@ -50,10 +50,10 @@ class Window(Struct, frozen=True):
 
 
 def looks_a_day(length: int) -> float:
-    """Return how many windows of a length a day has, each a chance of a false alarm; 1.0 of a day and what is longer.
+    """Return the number of windows per day, each a chance of a false alarm; 1.0 for a day and longer windows.
 
     Args:
-        length: Nanoseconds of a window; 0 where rows have no time.
+        length: Nanoseconds of a window; 0 if rows have no time.
 
     >>> [looks_a_day(length) for length in (0, HOUR, DAY, 7 * DAY)]
     [1.0, 24.0, 1.0, 1.0]
@@ -62,7 +62,7 @@ def looks_a_day(length: int) -> float:
 
 
 def pane_from(time: int) -> int:
-    """Return the start of the first pane that begins at ``time`` (unix nanoseconds) or later.
+    """Return the start of the first pane at or after ``time`` (unix nanoseconds).
 
     >>> pane_from(1), pane_from(PANE)
     (300000000000, 300000000000)
@@ -79,9 +79,9 @@ class Length(NamedTuple):
 
 @lru_cache(maxsize=256)
 def parse(name: str) -> Length:
-    """Read a window's name.
+    """Parse a window's name.
 
-    Raises ``ValueError`` with the rule and the fix when it is no length, or no whole number of panes.
+    Raises ``ValueError`` with the rule and the fix if it is not a length, or not a multiple of a pane.
 
     >>> parse("1mo")
     Length(number=1, unit='mo')
@@ -110,7 +110,7 @@ def parse(name: str) -> Length:
 
 
 def time_zone(name: str) -> ZoneInfo:
-    """Find a time zone by its IANA name; raises ``ValueError`` when there is none.
+    """Return a time zone by its IANA name; raises ``ValueError`` if it is unknown.
 
     >>> time_zone("Mars/Olympus")
     Traceback (most recent call last):
@@ -123,9 +123,9 @@ def time_zone(name: str) -> ZoneInfo:
 
 
 def window_of(name: str, time: int, tz: str = "UTC") -> Window:
-    """Return the window of this name that holds ``time`` (unix nanoseconds) in the time zone ``tz``.
+    """Return the window of this name that contains ``time`` (unix nanoseconds) in the time zone ``tz``.
 
-    Raises ``ValueError`` for a bad name or an unknown time zone.
+    Raises ``ValueError`` for an invalid name or an unknown time zone.
 
     >>> day = window_of("1d", 1_362_900_000 * 10**9, "America/New_York")  # 10 March 2013: the clocks go forward
     >>> (day.end - day.start) // (3600 * 10**9)
@@ -150,7 +150,7 @@ def _window_of_pane(name: str, pane: int, tz: str) -> Window:
 
 
 def windows_back(name: str, end: int, tz: str = "UTC") -> Iterator[Window]:
-    """Yield the windows of a name that begin before ``end`` (unix nanoseconds), the newest first, without an end.
+    """Yield the windows of a name that begin before ``end`` (unix nanoseconds), the newest first, infinitely.
 
     >>> days = windows_back("1d", 2 * DAY)
     >>> [next(days).start // DAY for _ in range(3)]
@@ -173,10 +173,10 @@ def hours_between(start: int, end: int, tz: str = "UTC") -> I64:
 
 
 def before(time: int, length: str, tz: str = "UTC") -> int:
-    """Return the moment a length before ``time`` (unix nanoseconds), on a pane's edge.
+    """Return the time that is ``length`` before ``time`` (unix nanoseconds), rounded down to a pane.
 
-    Days (also written as hours), weeks and months are those of the calendar in the time zone ``tz``: at the same local
-    time, whether the clocks changed or not.
+    Days (also in hours), weeks and months are those of the calendar in the time zone ``tz``: at the same local time,
+    whether or not the clocks changed.
 
     >>> noon = 1_362_931_200 * 10**9  # 10 March 2013, 12:00 in New York, where the clocks went forward in the night
     >>> [(noon - before(noon, length, "America/New_York")) // (3600 * 10**9) for length in ("24h", "25h")]
@@ -198,7 +198,7 @@ def before(time: int, length: str, tz: str = "UTC") -> int:
 
 
 def length(name: str) -> int:
-    """Return the least length of windows of a name, in nanoseconds, to compare them.
+    """Return the minimum length of windows of a name, in nanoseconds, for comparing names.
 
     >>> length("1d") > length("12h")
     True
@@ -208,22 +208,22 @@ def length(name: str) -> int:
 
 
 def closes_at(window: Window) -> int:
-    """Return the watermark (unix nanoseconds) from which on the window is closed."""
+    """Return the watermark (unix nanoseconds) at which the window closes."""
     return window.end + GRACE
 
 
 def closed_until(watermark: int) -> int:
-    """Return the moment (unix nanoseconds) up to which windows are closed: those that end there or earlier."""
+    """Return the time (unix nanoseconds) up to which windows are closed, by their end."""
     return watermark - GRACE
 
 
 def is_closed(window: Window, watermark: int) -> bool:
-    """Return True where a model's watermark has passed the window's end and its grace."""
+    """Return True if a model's watermark has passed the window's end by :data:`GRACE`."""
     return window.end <= closed_until(watermark)
 
 
 def _elapsed(name: str, length: int, pane: int, zone: ZoneInfo) -> Window:
-    """Cut the day into equal lengths from local midnight; the last one ends with the day."""
+    """Return the window that contains a pane, of equal lengths from local midnight; the last one ends with the day."""
     if DAY % length:
         origin = _midnight(_FIRST_MONDAY, zone)
         start = pane - (pane - origin) % length
@@ -245,14 +245,14 @@ def _month(months: int) -> date:
 def _midnight(day: date, zone: ZoneInfo) -> int:
     """Return the first instant of a local day, on a pane's edge (zones off the five-minute grid are older than 1973).
 
-    Where the clocks skip midnight the day begins after the gap: the skipped 00:00 is read with the offset before it,
-    which names that very instant.
+    If the clocks skip midnight, the day begins after the gap: the skipped 00:00 with the offset before it is that
+    instant.
     """
     return _instant(datetime(day.year, day.month, day.day), zone)
 
 
 def _instant(local: datetime, zone: ZoneInfo) -> int:
-    """Return the pane of a local time."""
+    """Return the start of the pane that contains a local time."""
     since = local.replace(tzinfo=zone).astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     time = round(since.total_seconds()) * _SECOND
     return time - time % PANE

@@ -14,7 +14,8 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
-from driftline_processor.core.drift.slices import drift_with_slices, of_slice
+from driftline_processor.core.drift.rule import Rules
+from driftline_processor.core.drift.slices import SlicedWindow, drift_of_windows, of_slice
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
@@ -88,7 +89,7 @@ def test_slices_that_differ_from_each_other_as_they_always_did_do_not_drift() ->
 
 def test_p_values_are_corrected_over_all_rows_and_slices_together() -> None:
     pane, slices = window(frame(5_000, 4, moved=0.6))
-    whole, found, own = drift_with_slices(pane, BASELINE, slices)
+    ((whole, found, own),) = drift_of_windows([SlicedWindow(pane, BASELINE, slices, Rules())])
     alone = drift(slices["country=NL"], own["country=NL"]).features["income"].methods["ks"]
     together = found["country=NL"].features["income"].methods["ks"]
     assert (together.value, len(found)) == (alone.value, 4)
@@ -117,9 +118,9 @@ def test_other_values_are_compared_only_with_the_same_other_values() -> None:
     assert of_slice(many, "country=other") is not None
     pane, slices = window(frame(5_000, 6), many)
     both = {**slices, "country=other": slices["country=NL"]}
-    assert drift_with_slices(pane, many, both).slices["country=other"].compared == ""
     new = {**both, "country=XX": slices["country=BE"]}
-    assert drift_with_slices(pane, many, new).slices["country=other"].compared == "all rows"
+    windows = [SlicedWindow(pane, many, window_slices, Rules()) for window_slices in (both, new)]
+    assert [found.slices["country=other"].compared for found in drift_of_windows(windows)] == ["", "all rows"]
 
 
 def test_a_slice_of_cannot_tell_says_so() -> None:

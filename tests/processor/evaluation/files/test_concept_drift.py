@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,8 @@ def concept(run: Run, *arguments: object) -> Any:
 def test_concept_drift_fails_a_pipeline(run: Run, worse: list[object]) -> None:
     result = run(*worse, "--fail-on", "concept.rise > 0.1")
     assert result.exit_code == 3
-    assert "--fail-on 'concept.rise > 0.1': true for all rows, where the value is 0.3" in result.stderr
-    assert "concept drift: the error rate rose from 9.22 % to 40.6 %" in result.stdout
+    assert lacking(result.stderr, "--fail-on", "'concept.rise > 0.1'", "0.3") == []
+    assert lacking(result.stdout, "rose", "9.22 %", "40.6 %") == []
 
 
 def test_a_configuration_ends_the_search(run: Run, worse: list[object], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from driftline_processor.custom_metrics import GROUP, load_custom_metrics
 from driftline_processor.testing import metric_problems
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs/how-to/write-a-metric.md"
@@ -96,10 +97,10 @@ def test_one_that_fails_is_left_out_and_said_once(run: Run, files: Path, site: P
         assert not {"broken", "endless", "gone"} & window["performance"]["realized"].keys()
     lines = [line for line in done.stderr.splitlines() if "the metric '" in line]
     assert len(lines) == 4
-    assert "the metric 'accuracy' (our_metrics:broken) is not used: Driftline already has a metric" in done.stderr
-    assert "the metric 'gone' (our_metrics:gone) cannot be loaded: AttributeError" in done.stderr
-    assert "the metric 'broken' has no value where it fails: IndexError" in done.stderr
-    assert "the metric 'endless' has no value where it fails: its value is inf" in done.stderr
+    assert lacking(done.stderr, "'accuracy'", "(our_metrics:broken)") == []
+    assert lacking(done.stderr, "'gone'", "(our_metrics:gone)", "AttributeError") == []
+    assert lacking(done.stderr, "'broken'", "IndexError") == []
+    assert lacking(done.stderr, "'endless'", "inf") == []
 
 
 @pytest.mark.slow
@@ -140,8 +141,8 @@ def test_a_metric_object_may_be_asked_for_in_the_file(site: Path, tmp_path: Path
     assert load(file).models["m"].performance.asked.metrics == ("youden", "youden")
     file.write_text("models: {m: {task: regression, performance: {metrics: [youden]}}}")
     (problem,) = [*map(str, validate_file(file))]
-    assert problem.startswith("models.m.performance.metrics: 'youden' is not a metric of a regression model")
-    assert misnamed("youdn", "binary") == "'youdn' is not a metric of a binary model; did you mean 'youden'?"
+    assert lacking(problem, "models.m.performance.metrics:", "'youden'") == []
+    assert lacking(misnamed("youdn", "binary"), "'youdn'", "'youden'") == []
 
 
 METRIC = """
@@ -155,7 +156,7 @@ def made(**keys):
 """
 WRONG = {
     "number = 7": "(our_metrics:own) cannot be loaded: TypeError: it is a int; use a Metric, or a function with",
-    "made(name='other')": "cannot be loaded: ValueError: its METRIC is called 'other'; use the same name for the entry point and METRIC",
+    "made(name='other')": "cannot be loaded: ValueError: its METRIC is called 'other'; use the same name",
     "made(tasks={'binari'})": "is not used: its task 'binari' does not exist; use one or more of binary, "
     "multiclass, ranking",
     "made(tasks=set())": "is not used: it has no task; add one or more of binary, multiclass, ranking, regression",
@@ -272,4 +273,5 @@ def whole(pane, task):
     }
     assert "missed" not in realized(pane, Task("binary", ("0", "1"), "1"))
     assert realized(Pane(), Task()) == {}
-    assert said == ["the metric 'spoil' has no value where it fails: ValueError: assignment destination is read-only"]
+    assert len(said) == 1
+    assert lacking(said[0], "'spoil'", "ValueError") == []

@@ -11,6 +11,7 @@ from driftline import Baseline
 from driftline_processor.evaluation.files.baseline import MOST_ROWS, kept_rows_path, load_rows
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 
 OPTIONS = ("--model", "churn", "--task", "binary")
 
@@ -23,7 +24,7 @@ def test_nothing_is_kept_unless_asked_for(run: Run, files: Path) -> None:
 def test_kept_rows_are_those_of_the_reference(run: Run, files: Path, reference: pd.DataFrame) -> None:
     result = run("baseline", "build", files / "reference.parquet", *OPTIONS, "--keep-rows", "-o", files / "b.json")
     path = kept_rows_path(files / "b.json")
-    assert result.stderr == f"driftline: {path}: 4,000 rows kept, for methods that need rows\n"
+    assert lacking(result.stderr, f"{path}:", "4,000 rows") == []
     table, actual = load_rows(path, Baseline.load(files / "b.json"))
     assert actual is not None
     np.testing.assert_array_equal(table.features["age"].numbers, reference["age"])

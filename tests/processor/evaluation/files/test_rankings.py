@@ -14,6 +14,7 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.core.performance import realized
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 
 LISTS: list[Any] = [["x", "y", "z"], ["y", "x"], ["z"], []]
 ROWS: Any = pd.DataFrame({"id": ["a", "b", "c", "d"], "items": LISTS, "score": [0.9, 0.8, 0.7, 0.6], "u": range(4)})
@@ -47,7 +48,8 @@ def test_clicks_in_a_file_of_outcomes(run: Run, folder: Path) -> None:
     found, said = evaluate(run, "rows.parquet", "--outcomes", "o.csv")
     assert {name: found[name] for name in EXPECTED} == pytest.approx(EXPECTED)
     assert found["mrr@5"] == pytest.approx((0.5 + 1) / 2)
-    assert said == ["o.csv: 1 outcome with an id that no row has in 'id', such as 'nobody'"]
+    assert len(said) == 1
+    assert lacking(said[0], "o.csv:", "1 outcome", "'id'", "'nobody'") == []
 
 
 @pytest.mark.parametrize("name", ["o.parquet", "o.ndjson", "o.csv"])
@@ -73,9 +75,8 @@ def test_corrections_by_time_retractions_and_weights(run: Run, folder: Path) -> 
     found, said = evaluate(run, "rows.parquet", "--outcomes", "o.csv")
     assert found["ctr"] == pytest.approx(2 / 8)  # a list that was chosen for review weighs the same after a click
     assert found["mrr@5"] == pytest.approx(1 / 3)
-    assert said == [
-        "o.csv: left out 1 outcome with an actual that is neither a number nor a set of items: the first is row 5"
-    ]
+    assert len(said) == 1
+    assert lacking(said[0], "o.csv:", "1 outcome", "row 5") == []
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv", "rows.ndjson"])
@@ -133,7 +134,7 @@ def test_a_column_that_holds_no_lists_is_named(run: Run) -> None:
         rows.to_parquet(f"{name}.parquet")
         result = run("evaluate", f"{name}.parquet", "--baseline", "was.parquet", "--task", "ranking")
         assert result.exit_code == 2
-        assert "items: a ranking must be a list of items" in result.stderr
+        assert lacking(result.stderr, "items:") == []
 
 
 def test_silence_is_an_outcome_where_the_model_says_so(run: Run, folder: Path) -> None:

@@ -85,12 +85,12 @@ def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
         evaluate(path, rolling, exact=True)
     with pytest.raises(BadInput, match=r"--reference-last: .*--window-rows"):
         evaluate(path, rolling, window_rows=10)
-    with pytest.raises(BadInput, match=r"--reference-last: '30' has no unit; use '30h' or '30m'"):
+    with pytest.raises(BadInput, match=r"--reference-last:.*'30'.*'30h'.*'30m'"):
         read_rolling("30", "")
-    with pytest.raises(BadInput, match=r"--reference-without: '7m' is not a multiple of 5 minutes"):
+    with pytest.raises(BadInput, match=r"--reference-without:.*'7m'.*5 minutes"):
         read_rolling("30d", "7m")
     with pytest.raises(BadInput, match=r"--reference-without: .*--reference-last 30d"):
         read_rolling("", "24h")
     pq.write_table(pa.table({"age": frame["age"]}), path)
-    with pytest.raises(BadInput, match=r"--reference-last needs a time; set its column with --time"):
+    with pytest.raises(BadInput, match=r"--reference-last.*--time"):
         evaluate_files(EvaluationInputs([path]), EvaluationOptions(reference_last="12h"), lambda _: None)

@@ -19,6 +19,8 @@ from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.sentences.causes import explanation_sentence
 from typer.testing import CliRunner
 
+from tests.support.facts import lacking
+
 START = pd.Timestamp("2026-01-05", tz="UTC")
 Say = Callable[[str], None]
 
@@ -60,9 +62,7 @@ def test_a_slice_that_moved_is_found_in_its_days_and_dated(files: Path) -> None:
     assert {day.fraction for day in days} == {0.0}
     last = days[-1]
     assert last.explanation is not None
-    assert explanation_sentence(last.explanation).startswith(
-        "income has drifted only where country = NL since 9 January 2026: "
-    )
+    assert lacking(explanation_sentence(last.explanation), "country = NL", "9 January 2026") == []
     assert last.incident == {"feature:income where country=NL": days[4].window.start}
     assert last.new_features == ()
 
@@ -103,7 +103,7 @@ def test_values_beyond_twenty_are_other_and_too_many_windows_are_refused(files: 
               "--slices", "shop", "--window", "5m"],
     )  # fmt: skip
     assert result.exit_code == 2
-    assert "windows with 21 slices each are more than 10,000; use longer windows, or fewer columns" in result.stderr
+    assert lacking(result.stderr, "21 slices", "10,000") == []
 
 
 def test_slices_are_in_the_text_in_json_and_decide_exit_codes(files: Path) -> None:
@@ -124,7 +124,7 @@ def test_slices_are_in_the_text_in_json_and_decide_exit_codes(files: Path) -> No
     assert run(sliced, "--fail-on", "drift.slices.country=NL.fraction >= 0.5").exit_code == 3
     unknown = run(sliced, "--fail-on", "drift.slices.country=LU.fraction > 0")
     assert unknown.exit_code == 0
-    assert "unknown in 1 of 1 window" in unknown.stderr
+    assert lacking(unknown.stderr, "unknown", "1 of 1 window") == []
     for wrong, why in (
         ("drift.slices.plan=a.fraction > 0", "there are no slices by 'plan'; "),
         ("drift.slices.country=NL.state > 0", "is not a value of a slice"),
@@ -173,4 +173,4 @@ def test_objectives_of_slices_are_judged_and_decide_exit_codes(tmp_path: Path) -
     assert run("--slices", "country", "--fail-on", "slices.country=NL.accuracy < 0.8").exit_code == 3
     wrong = run("--objectives", "accuracy >= 0.9 in contry", "--slices", "country")
     assert wrong.exit_code == 2
-    assert "'contry' is neither a column nor a slice of the outcomes; did you mean 'country'?" in wrong.stderr
+    assert lacking(wrong.stderr, "'contry'", "'country'") == []

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 
 NAMED = ("--score", "score", "--id", "id", "--time", "time", "--task", "binary", "--actual", "late")
 DAY = 86_400
@@ -77,7 +78,7 @@ def without(columns: Columns, *names: str) -> Columns:
 def test_a_model_as_good_as_its_baseline_is_right(answer: Answer) -> None:
     verdict = answer(rows(2, 8_000, 30, 14))["verdict"]
     assert verdict["state"] == "healthy"
-    assert verdict["sentence"].startswith("In the rows of 31 January to 13 February 2026 the model is healthy: its")
+    assert lacking(verdict["sentence"], "31 January to 13 February 2026", "healthy") == []
     assert verdict["next"] == "Nothing: keep sending outcomes."
 
 
@@ -118,7 +119,7 @@ def test_drift_without_outcomes_is_a_risk_and_names_the_feature(answer: Answer) 
 def test_without_outcomes_and_drift_nobody_knows_and_the_labels_that_would_tell_are_counted(answer: Answer) -> None:
     verdict = answer(without(rows(2, 8_000, 30, 14), "late"))["verdict"]
     assert verdict["state"] == "unknown"
-    assert verdict["sentence"].startswith("Whether the model was healthy in the rows of 31 January to 13 February 2026")
+    assert lacking(verdict["sentence"], "healthy", "31 January to 13 February 2026") == []
     assert "no outcome is known; send its outcomes, or label" in verdict["sentence"]
 
 

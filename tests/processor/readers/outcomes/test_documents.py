@@ -349,5 +349,5 @@ def test_a_column_without_the_mark_keeps_its_apostrophes() -> None:
 
 
 def test_a_column_that_is_there_with_and_without_the_mark_is_refused() -> None:
-    with pytest.raises(MalformedOutcomes, match="the header has 'id' and \"'id\", which are the same column; keep one"):
+    with pytest.raises(MalformedOutcomes, match=r"'id'.*'id"):
         parse_csv(b"id,'id,actual\na,a,1\n", "churn", None)

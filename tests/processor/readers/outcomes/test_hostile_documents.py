@@ -60,7 +60,7 @@ def test_a_line_that_nests_deeply_is_rejected_alone(lines: str) -> None:
 
 
 def test_a_document_that_nests_deeply_is_refused() -> None:
-    with pytest.raises(MalformedOutcomes, match="it has 60,001 levels of nesting; the maximum is 100"):
+    with pytest.raises(MalformedOutcomes, match=r"60,001 levels.*100"):
         parse_json(b'{"model": "m", "outcomes": ' + b"[" * 60_000, None, None)
 
 
@@ -84,7 +84,7 @@ def test_a_key_that_is_not_utf_8_costs_its_line() -> None:
 
 
 def test_millions_of_brackets_are_counted_and_not_made() -> None:
-    with pytest.raises(TooLarge, match="8,000,004 values; the maximum is 4,000,000"):
+    with pytest.raises(TooLarge, match=r"8,000,004 values.*4,000,000"):
         parse_json(b'{"model": "m", "outcomes": [' + b"[]," * 4_000_000 + b"1]}", None, None)
 
 
@@ -101,7 +101,7 @@ def test_millions_of_brackets_are_counted_and_not_made() -> None:
 def test_more_rows_than_are_read_at_once_are_too_large(
     parse: Callable[..., object], start: bytes, row: bytes, end: bytes
 ) -> None:
-    with pytest.raises(TooLarge, match="more than 1,000,000 rows; send it in parts"):
+    with pytest.raises(TooLarge, match="1,000,000 rows"):
         parse(start + row * (MAX_ROWS + 1) + end, "m", None)
 
 

@@ -86,7 +86,7 @@ def test_what_is_said_wins_over_what_is_known(model: Retrained, query: str, answ
     ("query", "status", "said"),
     [
         ("value=cheap", 400, "value must be a number from 0 to 1e+15, as in ?value=0.25"),
-        ("cost=nan", 400, "cost is a number"),
+        ("cost=nan", 400, "?cost=120"),
         ("recovered=1.5", 400, "recovered must be a number from 0 to 1"),
         ("horizon=soon", 400, "horizon must be a number of hours, days or weeks"),
         ("horizon=0d", 400, "horizon must be a number"),

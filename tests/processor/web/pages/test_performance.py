@@ -189,10 +189,11 @@ def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
     assert 'id="concept"' not in browse(FakeView([model])).get(address).text
     change = Change(ns(2013, 6, 20), ns(2013, 6, 25), 0.17, 0.26)
     model.concept = ConceptDrift("drift", outcomes=9, since=change.since, before=0.17, after=0.274, changes=(change,))
-    line = "concept drift: the error rate rose from 17 % to 27.4 % since 20 June 2013."
-    assert keep_units(f'<p class="bad" id="concept">{line}</p>') in browse(FakeView([model])).get(address).text
+    shown = page(browse(FakeView([model])), address)
+    assert shown.classes["concept"] == ["bad"]
+    assert re.findall(r"[\d.]+ %|\d+ June 2013", shown.part("concept")) == ["17 %", "27.4 %", "20 June 2013"]
     model.concept = ConceptDrift("unknown", reason="no_outcomes")
-    assert "concept: unknown, no outcome has come" in browse(FakeView([model])).get(address).text
+    assert "unknown" in page(browse(FakeView([model])), address).part("concept")
 
 
 def test_scores_and_decisions_of_a_window_are_drawn_small_and_say_what_they_show(browse: Browse) -> None:
@@ -380,8 +381,7 @@ def test_fairness_has_the_interval_of_policies_and_says_what_a_small_group_canno
     for window in model.windows["1mo"]:
         window.fairness = (Fairness("gender", "", 1.0, 1.0, groups, (one,)),)
     text = page(browse(FakeView([model])), "/models/flights/performance?window=1mo").text
-    assert "furthest apart, as policies judge it" in text
-    assert (
-        "15 points (2 to 45); inconclusive whether it is more than 10: only 23 points or more would be; "
-        "gender=F has 31 rows for its true positive rate"
-    ) in text
+    cell = text[text.index("15 points (2 to 45); ") :].partition("true positive rate")[0]
+    assert re.findall(r"inconclusive|more than 10|23 points|gender=F|31 rows", cell) == [
+        *("inconclusive", "more than 10", "23 points", "gender=F", "31 rows")
+    ]

@@ -132,11 +132,11 @@ def test_damaged_seasons_are_named(change: Any, place: str) -> None:
 
 
 def test_seasons_need_times_and_a_zone_that_there_is() -> None:
-    with pytest.raises(ValueError, match="seasonality='hour' requires the time of each prediction; pass time="):
+    with pytest.raises(ValueError, match=r"seasonality='hour'.*time="):
         Baseline.from_frame(frame(), score="p", model="m", task="regression", seasonality="hour")
-    with pytest.raises(ValueError, match="timezone='Mars' is not a time zone; use an IANA name such as 'Europe/Paris'"):
+    with pytest.raises(ValueError, match=r"timezone='Mars'.*IANA.*'Europe/Paris'"):
         built(timezone="Mars")
-    with pytest.raises(ValueError, match="seasonality is 'month'; it must be one of hour, weekday, hour_of_week"):
+    with pytest.raises(ValueError, match=r"'month'.*hour, weekday, hour_of_week"):
         built("month")  # type: ignore[arg-type]
 
 

@@ -133,11 +133,11 @@ def test_an_edited_slice_is_refused_with_its_key() -> None:
 
 
 def test_what_is_no_key_is_refused() -> None:
-    with pytest.raises(ValueError, match="slices: there is no column 'region'"):
+    with pytest.raises(ValueError, match=r"slices:.*'region'"):
         built(frame(), slices=["region"])
     with pytest.raises(ValueError, match="'a=b' is not a valid name: use a name without '='"):
         built(frame(), slices={"a=b": frame()["country"]})
-    with pytest.raises(ValueError, match=r"pass a list of names, such as \['country'\]"):
+    with pytest.raises(ValueError, match=r"\['country'\]"):
         built(frame(), slices="country")
 
 

@@ -122,9 +122,7 @@ def test_times_may_be_written_in_any_way() -> None:
 
 
 def test_times_that_cannot_be_read_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match="time: none of the values can be read as a time; pass datetimes, ISO 8601 strings or"
-    ):
+    with pytest.raises(ValueError, match=r"time:.*ISO.*8601 strings"):
         built(time=["yesterday"] * 4_000)
 
 

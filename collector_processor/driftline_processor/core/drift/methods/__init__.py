@@ -1,4 +1,4 @@
-"""The drift methods, one a file: a module with a constant ``METHOD`` is one, and is found by that alone."""
+"""The drift methods, one per file: each module of this package with a constant ``METHOD`` is one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _found() -> dict[str, Method]:
 
 
 METHODS: dict[str, Method] = _found()
-"""Every method by its name."""
+"""All methods by name."""
 
 DECIDING: tuple[str, ...] = tuple(name for name, method in METHODS.items() if method.min_effect is not None)
-"""The names of those that may decide whether a column drifts."""
+"""Names of the methods that may decide whether a column drifts."""

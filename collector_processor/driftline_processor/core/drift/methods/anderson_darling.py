@@ -15,16 +15,16 @@ from .method import Counts, Measured, Method
 
 
 def anderson_darling(reference: F64, current: F64) -> F64:
-    """Return A² = nm / N² Σ (F - G)² / (H (1 - H)), over all N = n + m rows, H of both samples together: float64 (...).
+    """Return A² = nm / N² Σ (F - G)² / (H (1 - H)), over N = n + m rows, H of both samples together: float64 (...).
 
-    The form for ties (A²akN, mid-ranks), of which a bin is one: ``scipy.stats.anderson_ksamp`` of the bins, before it
-    takes 1 off and divides by the standard deviation.
+    The form for ties (A²akN, mid-ranks), where rows of a bin are tied: ``scipy.stats.anderson_ksamp`` of the bins,
+    before it subtracts 1 and divides by the standard deviation.
 
-    It weighs the ends of the range as much as its middle, so it sees a drift of the tails that Kolmogorov-Smirnov
+    The ends of the range have the same weight as its middle, so it detects drift of the tails that Kolmogorov-Smirnov
     does not. Evidently has scipy's, whose p-values end at 0.001 and at 0.25. NannyML has none.
 
     Args:
-        reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
+        reference: Counts over the same ordered bins, float64 (..., bins), without missing and invalid.
         current: Counts of the window, in the same form.
 
     Source: Scholz and Stephens, "K-sample Anderson-Darling tests" (1987), equation 7.
@@ -62,7 +62,7 @@ def anderson_darling_p_value(statistic: F64, n: F64, m: F64) -> F64:
 
 
 _LIMIT = 2 * (math.pi**2 - 9) / 3
-"""The variance of the law of many rows."""
+"""Variance of the limit law."""
 
 
 def _variance(n: F64, m: F64) -> F64:
@@ -81,13 +81,13 @@ def _variance(n: F64, m: F64) -> F64:
 
 
 def _inside(rows: F64, total: F64) -> tuple[F64, F64]:
-    """Rows below the middle of each bin, and what the squared difference there is divided by."""
+    """Return the rows below the middle of each bin, and the divisor of the squared difference there."""
     below: F64 = np.cumsum(rows, axis=-1) - rows / 2
     return below, below * (total - below) - total * rows / 4
 
 
 def p_value(counts: Counts) -> F64:
-    """Return the p-values of the limit law, or with frequent ties those given the ties."""
+    """Return the p-values of the limit law, or those given the ties if these are frequent."""
     statistic = anderson_darling(counts.reference, counts.current)
     given = bridge_p_values(statistic, np.ones_like(statistic), counts, _form)
     return anderson_darling_p_value(statistic, counts.n, counts.m) if given is None else given

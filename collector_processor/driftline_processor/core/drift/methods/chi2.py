@@ -17,13 +17,13 @@ from .psi import psi_excess
 def chi2(reference: F64, current: F64) -> tuple[F64, F64]:
     """Return the statistic and its p-value, on counts over the same bins: float64 (...) each.
 
-    Bins that are empty in both are left out; with fewer than two others there is nothing to compare: (0, 1). Equal to
-    ``scipy.stats.chi2_contingency(correction=False)``. Evidently tests the window against the reference's shares as
+    Bins that are empty in both samples are ignored; with fewer than two others the result is (0, 1). Equal to
+    ``scipy.stats.chi2_contingency(correction=False)``. Evidently tests the window against the reference's fractions as
     if they were known exactly (``scipy.stats.chisquare``), which is too liberal unless the reference is much larger
-    than the window; NannyML's is the contingency test, with Yates' correction for two categories. Neither pools.
+    than the window; NannyML uses the contingency test, with Yates' correction for two categories. Neither pools.
 
     Args:
-        reference: Counts, float64 (..., bins), missing and invalid left out; pool them first
+        reference: Counts, float64 (..., bins), without missing and invalid; pool them first
             (:mod:`~driftline_processor.core.drift.coarse_bins`).
         current: Counts of the window, in the same form.
 
@@ -47,17 +47,17 @@ def chi2(reference: F64, current: F64) -> tuple[F64, F64]:
 
 
 def chi2_terms(reference: F64, current: F64, samples: Samples) -> F64:
-    """Return the part of each cell in the statistic: float64 (k,)."""
+    """Return the term of each cell in the statistic: float64 (k,)."""
     expected = (reference + current) * (samples.m / (samples.n + samples.m))
     return (current - expected) ** 2 / expected * ((samples.n + samples.m) / samples.n)
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k categories, rare categories pooled; one that chance does not explain counts by itself.
+    """Measure k categories, with rare categories pooled unless they have more rows than chance explains.
 
-    The p-value is exact (:func:`~driftline_processor.core.drift.p_values.sum_p_values`): the chi-square limit is too
-    small at 0.001 by up to 3 times
-    where cells expect 5 rows, and at 5e-5 by up to 7. The effect is that of PSI: a statistic grows with the rows.
+    The p-value is exact (:func:`~driftline_processor.core.drift.p_values.sum_p_values`): if cells expect 5 rows, the
+    chi-square limit is too small by up to 3 times at 0.001, and by up to 7 times at 5e-5. The effect is that of PSI,
+    since the statistic grows with the rows.
     """
     cells = counts.coarse
     value, _ = chi2(cells.reference, cells.current)

@@ -16,14 +16,14 @@ from .method import Counts, Measured, Method
 def cramer_von_mises(reference: F64, current: F64) -> F64:
     """Return T = nm / N² Σ (F - G)², over all N = n + m rows of both samples: float64 (...).
 
-    The rows of a bin are taken to come evenly mixed. With a bin per distinct value, where none occurs twice, it is the
-    statistic of ``scipy.stats.cramervonmises_2samp``; scipy gives tied rows their mean rank instead.
+    The rows of a bin are assumed to be evenly mixed. With a bin per distinct value and no ties it is the statistic of
+    ``scipy.stats.cramervonmises_2samp``; with ties, scipy uses mean ranks instead.
 
-    It sees what Kolmogorov-Smirnov does, and drift that is spread over the whole range a little better, since it adds
-    up what the other looks for once. Evidently has a copy of scipy's. NannyML has none.
+    It detects the same drift as Kolmogorov-Smirnov, and drift spread over the whole range slightly better, since it
+    adds up all distances. Evidently has a copy of scipy's. NannyML has none.
 
     Args:
-        reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
+        reference: Counts over the same ordered bins, float64 (..., bins), without missing and invalid.
         current: Counts of the window, in the same form.
 
     Source: Anderson, "On the distribution of the two-sample Cramér-von Mises criterion" (1962).
@@ -45,7 +45,7 @@ def cramer_von_mises(reference: F64, current: F64) -> F64:
 def cramer_von_mises_p_value(statistic: F64, n: F64, m: F64) -> F64:
     """Return the asymptotic probability of a statistic this large without drift, matched to mean and variance at n, m.
 
-    The same as ``scipy.stats.cramervonmises_2samp(method="asymptotic")``, and right in the tail beyond 1e-8.
+    The same as ``scipy.stats.cramervonmises_2samp(method="asymptotic")``, and accurate in the tail beyond 1e-8.
 
     Args:
         statistic: float64 (k,), T of :func:`cramer_von_mises`.
@@ -65,12 +65,12 @@ def cramer_von_mises_p_value(statistic: F64, n: F64, m: F64) -> F64:
 
 
 def _mixed(rows: F64) -> F64:
-    """Return the squared difference that arises within a bin: the mean of (i / rows)² over i = 1 .. rows."""
+    """Return the squared difference within a bin of evenly mixed rows: the mean of (i / rows)² over i = 1 .. rows."""
     return np.divide((rows + 1) * (2 * rows + 1), 6 * rows, out=np.zeros_like(rows), where=rows > 0)
 
 
 def p_value(counts: Counts) -> F64:
-    """Return the p-values of the limit law, or with frequent ties those given the ties."""
+    """Return the p-values of the limit law, or those given the ties if these are frequent."""
     statistic = cramer_von_mises(counts.reference, counts.current)
     given = bridge_p_values(statistic, _expected(counts), counts, _form)
     return cramer_von_mises_p_value(statistic, counts.n, counts.m) if given is None else given
@@ -87,7 +87,7 @@ def _form(both: F64, n: float, m: float) -> F64:
 def _expected(counts: Counts) -> F64:
     """Return the mean of the statistic without drift, float64 (k,), given the rows of both samples in each bin.
 
-    Where no value occurs twice it is (1 + 1 / N) / 6.
+    Without ties it is (1 + 1 / N) / 6.
     """
     rows, total = counts.reference + counts.current, (counts.n + counts.m)[:, np.newaxis]
     left = np.cumsum(rows, axis=-1) - rows
@@ -107,7 +107,7 @@ def from_counts(counts: Counts) -> Measured:
 
 
 def bound(counts: Counts) -> F64:
-    """Return the greatest difference from the statistic of rows: within a bin either sample may rise first."""
+    """Return the greatest difference from the statistic of rows: within a bin, either sample may rise first."""
     p, q = counts.reference / counts.n[:, np.newaxis], counts.current / counts.m[:, np.newaxis]
     left = np.cumsum(p - q, axis=-1) - (p - q)
     most = np.maximum(np.abs(left + p), np.abs(left - q)) ** 2

@@ -1,4 +1,4 @@
-"""A classifier that tells a window's embeddings from the baseline's, from sums of their random features."""
+"""A classifier that separates a window's embeddings from the baseline's, from sums of their random features."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def domain_classifier(apart: F64, variances: F64, base: F64) -> F64:
     """Return the area under the ROC curve of a linear classifier of the two samples: float64 (...).
 
     Fisher's linear discriminant on random features (:mod:`driftline.panes.embedding_projection`), along their first 16
-    axes in the baseline. The distance of the means in standard deviations of the discriminant, less what sampling
-    alone makes of it, is the area Φ(distance / √2), were its scores normal; in the tests that is up to 0.05 above a
-    discriminant trained on one half of the rows and tried on the other. 0.5 is chance.
+    axes in the baseline. With the distance of the means in standard deviations of the discriminant, less its sampling
+    error, the area is Φ(distance / √2) if scores are normal; in the tests this is up to 0.05 above a discriminant that
+    is trained on one half of the rows and tested on the other. 0.5 is chance.
 
-    It looks into every one of these directions with the same weight, where MMD goes by those in which the baseline
-    varies most. Evidently trains a classifier on half of the rows (``model``, on others it is tried) and calls an area
-    above 0.55 drift, however many there are; of a window of 100 rows that is 1.2 standard deviations of chance.
-    NannyML's domain classifier is trained on tabular rows, alibi-detect's on any, with a test.
+    All directions have the same weight, whereas MMD weights them by the variance of the baseline. Evidently trains a
+    classifier on half of the rows (``model``, tested on the others) and reports an area above 0.55 as drift for any
+    number of rows; for a window of 100 rows that is 1.2 standard errors. NannyML's domain classifier uses tabular rows,
+    alibi-detect's any rows, with a test.
 
     Args:
         apart: Difference of the means along the axes, float64 (..., axes).
-        variances: Of the baseline along them, none negative; axes without any are left out.
+        variances: Variances of the baseline along them, none negative; axes with variance 0 are ignored.
         base: 1/n + 1/m, float64 (...).
 
     Source: Fisher (1936); Hotelling (1931); Kim, Ramdas, Singh and Wasserman, "Classification accuracy as a proxy for
@@ -42,23 +42,23 @@ def domain_classifier(apart: F64, variances: F64, base: F64) -> F64:
 
 
 def _squared(apart: F64, variances: F64) -> F64:
-    """Return the squared distance of Mahalanobis."""
+    """Return the squared Mahalanobis distance."""
     total: F64 = np.divide(apart**2, variances, out=np.zeros_like(apart), where=variances > 0).sum(axis=-1)
     return total
 
 
 def _along(sums: Sums) -> tuple[F64, F64]:
-    """Differences of the means along the axes, and the variances there: float64 (k, axes)."""
+    """Return the differences of the means along the axes, and the variances there: float64 (k, axes)."""
     apart: F64 = np.einsum("kaw,kw->ka", sums.axes, sums.current - sums.reference)
     there = np.any(sums.axes != 0, axis=2)
     return apart, np.where(there, sums.spectrum[:, : sums.axes.shape[1]], 0.0)
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k embeddings by their sums. Raises ``ValueError`` where there are none.
+    """Measure k embeddings by their sums. Raises ``ValueError`` without sums.
 
-    The p-value is that of Hotelling's test with the covariance of the baseline: chi-square with as many degrees of
-    freedom as there are axes. The effect is twice the area above 0.5, which is Gini's coefficient.
+    The p-value is that of Hotelling's test with the covariance of the baseline: chi-square with one degree of freedom
+    per axis. The effect is twice the area above 0.5, the Gini coefficient.
     """
     sums = counts.sums
     if sums is None:

@@ -11,14 +11,16 @@ from .method import Counts, Measured, Method
 def hellinger(reference: F64, current: F64) -> F64:
     """Return sqrt(1 - Σ sqrt(p q)), between 0 and 1: float64 (...).
 
-    The same formula in NannyML, over equal widths of the reference by Doane's rule and categories as they are, in
-    Evidently, over equal widths by Sturges' rule of the distinct values of both samples, and in whylogs, over bins of
-    its sketches. Without drift its mean is about sqrt((bins - 1)(1/n + 1/m) / 8), so a threshold of 0.1 fires in most
-    quiet windows of 100 rows over ten bins.
+    It is 1 if the samples share no bin, and sqrt(PSI / 8) for a small drift. Its mean without drift is about sqrt((bins
+    - 1)(1/n + 1/m) / 8), so a threshold of 0.1 alarms in most windows of 100 rows over ten bins.
+
+    NannyML uses the same formula over equal widths of the reference by Doane's rule and categories as they are,
+    Evidently over equal widths by Sturges' rule of the distinct values of both samples, and whylogs over bins of its
+    sketches.
 
     Args:
-        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; the same coarse bins as
-            PSI, nothing added to empty ones. 1 where the samples share no bin. For a small drift it is sqrt(PSI / 8).
+        reference: Counts over the same bins, float64 (..., bins), without missing and invalid; the same coarse bins as
+            PSI, nothing added to empty ones.
         current: Counts of the window, in the same form.
 
     Source: Hellinger (1909); Cha, "Comprehensive survey on distance measures between probability density functions"
@@ -29,7 +31,7 @@ def hellinger(reference: F64, current: F64) -> F64:
     """
     p = reference / reference.sum(axis=-1, keepdims=True)
     q = current / current.sum(axis=-1, keepdims=True)
-    # the half sum of squared differences: of equal shares exactly 0, where 1 - Σ sqrt(p q) leaves a root of 1e-16
+    # half the sum of squared differences is exactly 0 for equal samples; 1 - Σ sqrt(p q) would leave 1e-16
     distance: F64 = np.sqrt(np.minimum(1.0, ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=-1) / 2))
     return distance
 

@@ -15,12 +15,12 @@ from .method import Counts, Measured, Method
 def js(reference: F64, current: F64) -> F64:
     """Return the Jensen-Shannon distance, the root of the divergence to base 2, so between 0 and 1: float64 (...).
 
-    Equal to ``scipy.spatial.distance.jensenshannon(p, q, base=2)``. NannyML has the same base, on equal widths by
-    Doane's rule; Evidently the natural logarithm, which is smaller by the factor sqrt(ln 2) = 0.833, on equal
+    Equal to ``scipy.spatial.distance.jensenshannon(p, q, base=2)``. NannyML uses the same base, on equal widths by
+    Doane's rule; Evidently uses the natural logarithm, which is smaller by the factor sqrt(ln 2) = 0.833, on equal
     widths by Sturges' rule.
 
     Args:
-        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; the same coarse bins as
+        reference: Counts over the same bins, float64 (..., bins), without missing and invalid; the same coarse bins as
             PSI, nothing added to empty ones.
         current: Counts of the window, in the same form.
 

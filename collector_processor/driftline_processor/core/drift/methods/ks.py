@@ -8,22 +8,20 @@ import numpy as np
 from driftline.tables.table import F64
 
 from driftline_processor.core.drift.p_values import ks_p_values
-from driftline_processor.core.special_functions import kolmogorov
 
 from .method import Counts, Measured, Method
 
 
 def ks(reference: F64, current: F64) -> F64:
-    """Return the greatest distance between the two distribution functions, seen at the bin edges: float64 (...).
+    """Return the greatest distance between the two distribution functions at the bin edges: float64 (...).
 
-    With a bin per distinct value this *is* the two-sample statistic of ``scipy.stats.ks_2samp``. Over quantile bins it
-    is smaller by at most the greater share, of either sample, that lies in one bin. Evidently takes raw rows. From
-    10,000 reference rows on NannyML takes 10,000 equal widths between their extremes: one stray 1e9 among
-    them and all other values share a bin.
+    With a bin per distinct value this is the two-sample statistic of ``scipy.stats.ks_2samp``. Over quantile bins it is
+    smaller by at most the greater fraction, of either sample, in one bin. Evidently uses raw rows. With 10,000
+    reference rows or more, NannyML uses 10,000 equal widths between their extremes, so that one outlier of 1e9 puts all
+    other values into one bin.
 
     Args:
-        reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out. None may be
-            empty.
+        reference: Counts over the same ordered bins, float64 (..., bins), without missing and invalid; not empty.
         current: Counts of the window, in the same form.
 
     Source: Smirnov (1939); Hodges, "The significance probability of the Smirnov two-sample test" (1958).
@@ -37,31 +35,11 @@ def ks(reference: F64, current: F64) -> F64:
     return distance
 
 
-def ks_p_value(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
-    """Return the asymptotic probability of a distance this large without drift: K(sqrt(nm / (n + m)) D).
-
-    For small samples and for ties it errs to the large side; the deciding p-value is exact, see :func:`from_counts`.
-    The same as ``scipy.stats.kstwobign.sf``; ``ks_2samp(method="asymp")`` uses the slightly different ``kstwo``.
-    Evidently decides at p <= 0.05 of ``ks_2samp``, NannyML by a threshold on the distance; neither corrects for the
-    number of features.
-
-    Args:
-        distance: float64 (...), distance of :func:`ks`.
-        n: float64 (...), effective rows of the reference.
-        m: float64 (...), effective rows of the window.
-
-    >>> float(ks_p_value(0.05, 100_000, 1_000).round(4))
-    0.0142
-    """
-    p: F64 = kolmogorov(np.sqrt(n * m / (n + m)) * distance)
-    return p
-
-
 def ks_effect(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
-    """Return the distance less what sampling alone explains: sqrt(max(0, D² - (π² / 12)(1/n + 1/m))).
+    """Return the distance less its sampling error: sqrt(max(0, D² - (π² / 12)(1/n + 1/m))).
 
     π² / 12 is the mean of the squared Kolmogorov distribution, so without drift the expression under the root is 0 on
-    average, whatever the sizes.
+    average, for any sample size.
 
     Args:
         distance: float64 (...), distance of :func:`ks`.
@@ -86,7 +64,7 @@ def from_counts(counts: Counts) -> Measured:
 
 
 def bound(counts: Counts) -> F64:
-    """Return the greatest excess of the distance of rows: within a bin one sample may rise before the other."""
+    """Return the greatest excess of the distance of rows: within a bin, one sample may rise before the other."""
     p, q = counts.reference / counts.n[:, np.newaxis], counts.current / counts.m[:, np.newaxis]
     left = np.cumsum(p - q, axis=-1) - (p - q)
     greatest: F64 = np.maximum(np.abs(left + p), np.abs(left - q)).max(axis=-1)

@@ -1,4 +1,4 @@
-"""The L-infinity distance: the share that changed most."""
+"""The L-infinity distance: the greatest change of a category's fraction."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from .method import Counts, Measured, Method
 
 
 def l_infinity(reference: F64, current: F64) -> F64:
-    """Return max |p - q|, how much the share that changed most changed: between 0 and 1, float64 (...).
+    """Return max |p - q|, the greatest change of any category's fraction: between 0 and 1, float64 (...).
 
-    A drift that is spread over many categories hardly shows in it: total variation says more then.
-
-    The same in NannyML (``l_infinity``), categories as they are; the two agree unless what changed most is a rare
-    category.
+    A drift spread over many categories hardly affects it; total variation is more sensitive then. NannyML has the same
+    (``l_infinity``), with categories as they are; both agree unless a rare category changed most.
 
     Args:
-        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; rare categories pooled
+        reference: Counts over the same bins, float64 (..., bins), without missing and invalid; rare categories pooled
             as for the chi-square test.
         current: Counts of the window, in the same form.
 

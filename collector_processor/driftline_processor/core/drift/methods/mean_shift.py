@@ -16,14 +16,12 @@ from .method import Counts, Measured, Method, Moments, middles, moments
 def mean_shift(reference: Moments, current: Moments, n: F64, m: F64) -> tuple[F64, F64]:
     """Return the mean of the window less that of the reference, and Welch's p-value: float64 (...) each.
 
-    Values beyond the fences (:func:`.method.fences`) count as lying on them (they are Winsorised), so that one stray
-    value neither makes nor hides a shift. With a bin around each distinct value this is
-    ``scipy.stats.ttest_ind(current, reference, equal_var=False)`` of the clipped rows. Two equal constants have p 1,
-    two different ones 0.
+    Values beyond the fences (:func:`.method.fences`) are Winsorised, so that one outlier neither causes nor hides a
+    shift. With a bin around each distinct value this is ``scipy.stats.ttest_ind(current, reference, equal_var=False)``
+    of the clipped rows. The p-value of two equal constants is 1, that of different ones 0.
 
-    The method compares means alone: a distribution that only widens, or splits in two, has no shift. Evidently's
-    ``t_test`` is Student's, with equal variances, which errs when the smaller sample is the wider one. NannyML has
-    none.
+    Only means are compared: a distribution that only widens, or splits in two, has no shift. Evidently's ``t_test`` is
+    Student's with equal variances, which is wrong if the smaller sample has the greater variance. NannyML has none.
 
     Args:
         reference: Moments of the reference, in the feature's unit.
@@ -45,7 +43,7 @@ def mean_shift(reference: Moments, current: Moments, n: F64, m: F64) -> tuple[F6
         for moments_of_side, rows in ((reference, n), (current, m))
     )
     squared = was + now
-    # of a constant rounding leaves a variance of 1e-34 at most, which no shift may be divided by
+    # the rounded variance of a constant is at most 1e-34, and must not be a divisor
     spread = squared > 1e-30 * (reference.mean**2 + current.mean**2)
     parts = np.where(n > 1, was**2 / np.maximum(n - 1, 1e-9), 0.0) + np.where(
         m > 1, now**2 / np.maximum(m - 1, 1e-9), 0.0
@@ -59,23 +57,22 @@ def mean_shift(reference: Moments, current: Moments, n: F64, m: F64) -> tuple[F6
 def from_counts(counts: Counts) -> Measured:
     """Measure k numbers over their fine bins.
 
-    The effect is the shift in standard deviations (of both samples, each with its weight), less what sampling alone
-    makes of it.
+    The effect is the shift in pooled standard deviations, less its sampling error.
     """
     n, m = counts.n, counts.m
     reference, current = moments(counts.reference, counts.places), moments(counts.current, counts.places)
     shift, p = mean_shift(reference, current, n, m)
     variance = (n * reference.variance + m * current.variance) / (n + m)
-    # within two equal constants there is no unit: any shift is more than enough
+    # two constants have no unit: any shift exceeds every minimum effect
     squared = np.divide(shift**2, variance, out=np.where(shift == 0, 0.0, 1e6), where=variance > 0)
     return Measured(shift, p, np.sqrt(np.maximum(0.0, np.minimum(squared, 1e6) - (1 / n + 1 / m))))
 
 
 def p_value(counts: Counts) -> F64:
-    """Return the p-values: Welch's, or that of the permutation test where it is larger.
+    """Return the greater p-value of Welch's test and of the permutation test.
 
-    With equal spreads the two agree. The mean of few rows of a skewed number is not normal: the permutation test holds.
-    Where only the spread changes, Welch's test holds.
+    Both agree with equal spreads. The permutation test is valid for few rows of a skewed number, whose mean is not
+    normal; Welch's test is valid if only the spread changes.
     """
     welch = from_counts(counts).p_value
     assert welch is not None
@@ -97,7 +94,7 @@ def p_value(counts: Counts) -> F64:
 
 
 def bound(counts: Counts) -> F64:
-    """Return the greatest difference from the shift of clipped rows: the half widths of their bins, of both samples."""
+    """Return the greatest difference from the shift of clipped rows: half the widths of their bins, in both samples."""
     return moments(counts.reference, counts.places).mean_bound + moments(counts.current, counts.places).mean_bound
 
 

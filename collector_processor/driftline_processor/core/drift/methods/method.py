@@ -1,9 +1,9 @@
 """A drift method, and the counts that it compares.
 
-A method works on many columns at once, one a row: 10,000 comparisons a second are a few numpy calls over stacked
+A method works on many columns at once, one per row: 10,000 comparisons per second are a few numpy calls over stacked
 counts. Narrower columns are padded with empty bins, which change no method. Values beyond the fences count as lying on
-them, so that a sentinel such as 1e9 is no distance. With a bin around each distinct value, the same methods compare
-exact rows.
+them, so that a sentinel such as 1e9 does not dominate a distance. With a bin around each distinct value, the same
+methods compare exact rows.
 """
 
 from __future__ import annotations
@@ -21,19 +21,23 @@ from driftline_processor.core.drift.coarse_bins import Coarse, coarse
 from driftline_processor.core.drift.p_values import CERTAIN
 
 REACH = 10.0
-"""Widths of the middle half beyond it. A normal distribution ends long before (its 0.1 % quantiles are 1.8 out), a
-log-normal one of sigma 0.8 just inside; a sentinel of 1e9, frequent enough for an edge of its own, lies beyond."""
+"""Distance of a fence from the interquartile range, in widths of that range. The 0.1 % quantiles of a normal
+distribution are 1.8 widths out, those of a log-normal one with sigma 0.8 just inside; a sentinel of 1e9 that is
+frequent enough for an edge of its own is beyond.
+"""
 
 ATOM = 0.05
-"""A bin with so many of the rows is one value that comes again and again, by the baseline's hundred bins: zeros of an
-inflated feature, a sentinel, a default. The middle half is that of the other rows, or it would be such a value."""
+"""Fraction of the rows from which a bin counts as a single frequent value, with the baseline's hundred bins: zeros of
+an inflated feature, a sentinel, a default. The interquartile range is that of the other rows; otherwise it would be
+this value.
+"""
 
 
 def fences(reference: F64, edges: F64) -> F64:
-    """Return least and greatest value, float64 (k, 2): the outer edges, or 10 widths of the middle half from it.
+    """Return minimum and maximum, float64 (k, 2): the outer edges, or 10 interquartile ranges from the quartiles.
 
-    The middle half is that of the rows in no :data:`ATOM`, where these are a tenth of all rows. Where it is a single
-    value, the outer edges are the fences.
+    The quartiles are those of the rows outside any :data:`ATOM`, if these are a tenth of all rows. If both quartiles
+    are the same value, the outer edges are the fences.
 
     Args:
         reference: Counts of the reference, float64 (k, bins).
@@ -45,7 +49,7 @@ def fences(reference: F64, edges: F64) -> F64:
     """
     total = reference.sum(axis=1, keepdims=True)
     others = np.where(reference > ATOM * total, 0.0, reference)
-    # 0.1: if there are so many; of a feature with few distinct values it is the middle half of all
+    # 0.1: minimum fraction of these rows; a feature with few distinct values uses the quartiles of all rows
     of_all = others.sum(axis=1, keepdims=True) < 0.1 * total
     middle = np.where(of_all, reference, others)
     shares = np.cumsum(middle, axis=1)[:, :-1] / middle.sum(axis=1, keepdims=True)
@@ -54,7 +58,7 @@ def fences(reference: F64, edges: F64) -> F64:
     upper = np.clip(np.count_nonzero(shares < 0.75, axis=1, keepdims=True), 0, last)
     low, high = np.take_along_axis(edges, lower, axis=1), np.take_along_axis(edges, upper, axis=1)
     width = high - low
-    # around one value the bin is 2^-22 of it wide, and around zero 5e-324, of which a millionth would be 0
+    # the width of a bin around one value is 2^-22 of the value, around zero 5e-324, a millionth of which would be 0
     spread = (width > 1e-6 * np.maximum(np.abs(low), np.abs(high))) & (width > np.finfo(np.float64).tiny)
     least = np.where(spread, np.maximum(low - REACH * width, edges[:, :1]), edges[:, :1])
     greatest = np.where(spread, np.minimum(high + REACH * width, edges[:, -1:]), edges[:, -1:])
@@ -82,7 +86,7 @@ class Vectors(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """The sums that panes keep of k pairs of samples of vectors, see :mod:`driftline.panes.embedding_projection`.
+    """The sums in panes for k pairs of samples of vectors, see :mod:`driftline.panes.embedding_projection`.
 
     Attributes:
         reference: float64 (k, width), means of the features.
@@ -105,16 +109,16 @@ class Counts(Struct, frozen=True, eq=False, dict=True):
     """k pairs of samples, counted over bins that the two samples of a pair share.
 
     Attributes:
-        reference: float64 (k, bins), effective rows of the reference by bin, without missing and invalid; never all
+        reference: float64 (k, bins), effective rows of the reference per bin, without missing and invalid; never all
             zero.
         current: float64 (k, bins), effective rows of the window, in the same form.
         edges: Borders of the bins of numbers, float64 (k, bins - 1), padded with the last; None for categories.
-        fences: float64 (k, 2); values beyond count as lying there where the size of a value matters. None for
+        fences: float64 (k, 2); values beyond count as lying there if the size of a value matters. None for
             :func:`fences` of the reference.
         sums: Sums of embeddings; None for other columns.
-        others: int64 (k,), bin of all other categories where the categories were chosen from the reference, -1 without
-            one; None for numbers.
-        certain: float64 (k,), p-values that are surely below may be those of the limit law.
+        others: int64 (k,), index of the bin of all other categories if the categories were selected from the reference,
+            -1 without one; None for numbers.
+        certain: float64 (k,), p-values below this may come from the limit law.
     """
 
     reference: F64
@@ -130,11 +134,11 @@ class Counts(Struct, frozen=True, eq=False, dict=True):
         return {}
 
     def once(self, name: str, make: Callable[[], F64]) -> F64:
-        """Return a cached value by name, made on the first call.
+        """Return a cached value by name, computed on the first call.
 
         Args:
             name: Name of the value.
-            make: Function that makes the value.
+            make: Function that computes the value.
         """
         made = self._made.get(name)
         if made is None:
@@ -163,14 +167,14 @@ class Counts(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def distances(self) -> F64:
-        """Distribution function of the reference less the current one at every edge, float64 (k, bins - 1)."""
+        """Distribution function of the reference less that of the window at every edge, float64 (k, bins - 1)."""
         was = np.cumsum(self.reference, axis=-1)[:, :-1] / self.n[:, np.newaxis]
         now = np.cumsum(self.current, axis=-1)[:, :-1] / self.m[:, np.newaxis]
         return was - now
 
     @cached_property
     def coarse(self) -> Coarse:
-        """The same rows over few bins: deciles of numbers, categories as they are, rare ones of either pooled."""
+        """The same rows over few bins: deciles of numbers, categories as they are, both with rare bins pooled."""
         return coarse(self.reference, self.current, ordered=self.edges is not None, others=self.others)
 
 
@@ -191,26 +195,26 @@ class Measured(NamedTuple):
 
 
 class Method(Struct, frozen=True):
-    """One drift method. A module of this package with a constant ``METHOD`` defines one, and is found by that alone.
+    """One drift method, defined by the constant ``METHOD`` of a module of this package.
 
     Attributes:
         name: Name in YAML, JSON and metrics.
         title: Name on pages and in sentences.
         symbol: Name in a table.
         kinds: Kinds of columns that the method compares.
-        least: Least value, that of two equal samples.
-        greatest: Greatest value.
+        least: Minimum value, that of two equal samples.
+        greatest: Maximum value.
         unit: Unit of the value.
-        source: Paper of the definition.
+        source: Paper with the definition.
         counts: Function that measures k columns.
-        p_value: Function that returns k p-values, for a method whose p-value costs more than its value: called only
-            where the method decides.
-        min_effect: Least effect that counts as drift; None for a method that cannot decide.
-        symmetric: True where exchanging the samples, over the same cells, changes no value.
+        p_value: Function that returns k p-values, for a method whose p-value costs more than its value: called only if
+            the method decides.
+        min_effect: Minimum effect that counts as drift; None for a method that cannot decide.
+        symmetric: True if exchanging the samples, over the same cells, does not change the value.
         scaling: Effect of multiplying all counts: "none"; "fades", ever less, since a constant is added to every bin;
             "grows", as a test statistic does.
-        rows: True where exact rows give another value than bins; else the definition is over the bins.
-        bound: Function that returns the greatest difference between the value of counts and that of rows; None where
+        rows: True if exact rows give another value than bins; else the definition is over the bins.
+        bound: Function that returns the greatest difference between the value of counts and that of rows; None if
             unknown.
     """
 
@@ -248,7 +252,7 @@ class Moments(NamedTuple):
 
 
 def middles(edges: F64) -> F64:
-    """Return the middle of each bin, float64 (k, bins); of an outer one its edge.
+    """Return the middle of each bin, float64 (k, bins); for an outer bin, its edge.
 
     Args:
         edges: float64 (k, bins - 1).
@@ -260,10 +264,10 @@ def middles(edges: F64) -> F64:
 
 
 def moments(counts: F64, edges: F64) -> Moments:
-    """Return the moments of counts, every row taken as the middle of its bin.
+    """Return the moments of counts, with every row at the middle of its bin.
 
-    A row is at most half a bin from the middle. So the mean is off by at most the mean of these halves, and the
-    deviation, by the triangle inequality, by at most their root mean square.
+    A row is at most half a bin from the middle. So the error of the mean is at most the mean of these halves, and that
+    of the standard deviation, by the triangle inequality, at most their root mean square.
 
     Args:
         counts: float64 (k, bins).
@@ -273,7 +277,7 @@ def moments(counts: F64, edges: F64) -> Moments:
     >>> found.mean.tolist(), found.variance.tolist(), found.mean_bound.tolist()
     ([1.0], [0.25], [0.5])
     """
-    # centred first: of 1e9 and 1e9 + 1 the squares would leave no digit
+    # centred first: the squares of 1e9 and 1e9 + 1 would lose all digits of their difference
     centre = edges[:, edges.shape[1] // 2, np.newaxis]
     middle = middles(edges - centre)
     half = np.pad(np.diff(edges) / 2, ((0, 0), (1, 1)))
@@ -289,9 +293,9 @@ def counts_of_rows(reference: F64, current: F64, bins: NumberBins) -> Counts:
     """Return the counts of the rows of one number, with a bin around each distinct value.
 
     Args:
-        reference: float64 (n,), not empty; NaN and infinities are left out.
-        current: float64 (m,), not empty; NaN and infinities are left out.
-        bins: Bins of the baseline, whose fences hold here, too.
+        reference: float64 (n,), not empty; NaN and infinities are removed.
+        current: float64 (m,), not empty; NaN and infinities are removed.
+        bins: Bins of the baseline, whose fences are used.
 
     >>> from .ks import METHOD
     >>> counts = counts_of_rows(np.array([1.0, 2.0, 3.0]), np.array([2.0, 5.0]), NumberBins(np.array([0.0, 9.0])))

@@ -11,19 +11,19 @@ from .method import Counts, Measured, Method, Sums
 
 
 def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
-    """Return the distance of the mean features, less what sampling alone explains, at least 0: float64 (...).
+    """Return the distance of the mean features, less its sampling error, at least 0: float64 (...).
 
-    This is the root of the unbiased estimate of MMD², where that is positive, for the kernel of the random features: a
-    Gaussian one as wide as the median distance in the reference, of 64 projections. A shift of every coordinate by 0.1
-    standard deviations gives about 0.05, by 0.3 about 0.15, by 0.5 about 0.26, on 8 dimensions as on 384.
+    It is the root of the unbiased estimate of MMD², if positive, for the kernel of the random features: a Gaussian
+    kernel with the median distance in the reference as its width, from 64 projections. A shift of every coordinate by
+    0.1 standard deviations gives about 0.05, by 0.3 about 0.15, by 0.5 about 0.26, with 8 dimensions as with 384.
 
-    Evidently's ``empirical_mmd`` takes all pairs of rows of one number, a kernel whose width changes with the sample,
-    and 100 permutations, so p comes in steps of 0.01. NannyML and whylogs have none. Alibi-detect takes all pairs, with
-    the median distance as width, and permutations.
+    Evidently's ``empirical_mmd`` uses all pairs of rows of one number, a kernel whose width changes with the sample,
+    and 100 permutations, so p has steps of 0.01. Alibi-detect uses all pairs, with the median distance as width, and
+    permutations. NannyML and whylogs have none.
 
     Args:
-        reference: Means of the features of the reference, float64 (..., width), where each vector's features have
-            length 1 (:mod:`driftline.panes.embedding_projection`).
+        reference: Means of the features of the reference, float64 (..., width), with features of length 1 per vector
+            (:mod:`driftline.panes.embedding_projection`).
         current: Means of the features of the window, float64 (..., width).
         n: float64 (...), effective rows of the reference.
         m: float64 (...), effective rows of the window.
@@ -40,7 +40,7 @@ def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
 
 
 def _square(mean: F64, rows: F64) -> F64:
-    """Return the unbiased estimate of the squared length of the expectation; for one row or less the plain square."""
+    """Return the unbiased estimate of the squared length of the expectation; the plain square for one row or less."""
     length: F64 = (mean**2).sum(axis=-1)
     several = rows > 1
     return np.where(
@@ -49,10 +49,10 @@ def _square(mean: F64, rows: F64) -> F64:
 
 
 def mmd_p_value(sums: Sums) -> F64:
-    """Return the asymptotic probability of means so far apart without drift: float64 (k,).
+    """Return the asymptotic probability of a distance this large without drift: float64 (k,).
 
-    Their squared distance over 1/n + 1/m is then a sum of squared normals, weighted with the variances of the features
-    along their axes, which the baseline has.
+    The squared distance divided by 1/n + 1/m is a sum of squared normals, weighted with the variances of the features
+    along their axes in the baseline.
 
     Args:
         sums: Sums of k embeddings.
@@ -62,14 +62,14 @@ def mmd_p_value(sums: Sums) -> F64:
 
 
 def mmd_as_psi(counts: Counts) -> F64:
-    """Return the PSI of a normal number whose shift makes the same distance: the scale of the words for size."""
+    """Return the PSI of a normal number whose shift gives the same distance: the basis of the sizes."""
     distance: F64 = from_counts(counts).value
-    # 0.52: the distance that a shift of every coordinate by one standard deviation makes, as long as it is small
+    # 0.52: distance per standard deviation of a small shift of every coordinate
     return (distance / 0.52) ** 2
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k embeddings by their sums. Raises ``ValueError`` where there are none."""
+    """Measure k embeddings by their sums. Raises ``ValueError`` without sums."""
     sums = counts.sums
     if sums is None:
         raise ValueError("mmd compares embeddings, but this column has no embedding statistics")

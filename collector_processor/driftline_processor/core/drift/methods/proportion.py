@@ -12,20 +12,19 @@ from .method import Counts, Measured, Method
 
 
 def proportion(held_was: F64, n: F64, held_now: F64, m: F64) -> tuple[F64, F64]:
-    """Return the growth of the share, q - p, and its two-sided p-value: float64 (...) each.
+    """Return the change of the fraction, q - p, and its two-sided p-value: float64 (...) each.
 
-    The pooled z-test where each of the four cells expects at least 5 rows; its p-value is that of
-    ``chi2_contingency(correction=False)``. Else exact: given how many rows of both samples have the rarer of the
-    two values, those of the window are binomial; the smaller tail, doubled. That errs to the safe side.
+    The test is the pooled z-test if each of the four cells expects at least 5 rows; its p-value is that of
+    ``chi2_contingency(correction=False)``. Otherwise it is exact: given the rows of both samples with the rarer value,
+    those of the window are binomial, and the smaller tail is doubled, which is conservative.
 
-    Evidently's ``z`` is the z-test, also where hardly any row is expected. NannyML has chi-square with Yates'
-    correction here.
+    Evidently's ``z`` is the z-test for any number of rows. NannyML has chi-square with Yates' correction.
 
     Args:
-        held_was: (effective) rows that have the value.
-        n: All rows.
-        held_now: (effective) rows that have the value.
-        m: All rows.
+        held_was: (Effective) rows of the reference with the value.
+        n: All rows of the reference.
+        held_now: (Effective) rows of the window with the value.
+        m: All rows of the window.
 
     Source: Fleiss, "Statistical Methods for Rates and Proportions" (1981); Przyborowski and Wilenski (1940).
 
@@ -56,12 +55,10 @@ def _exact(held_was: F64, n: F64, held_now: F64, m: F64) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k features of two values by the share of the second value.
+    """Measure k features of two values by the fraction of the second value.
 
     The second value is the greater number, the later class, or the rarer category of the baseline, in the order of its
-    bins.
-
-    The effect is the change of the share less what sampling alone makes of it.
+    bins. The effect is the change of the fraction less its sampling error.
     """
     width = counts.reference.shape[1]
     second = width - 1 - np.argmax(counts.reference[:, ::-1] > 0, axis=1)[:, np.newaxis]

@@ -12,21 +12,22 @@ from driftline_processor.core.drift.p_values import Samples, sum_p_values
 from .method import Counts, Measured, Method
 
 SMALL, MODERATE = 0.1, 0.25
-"""PSI from which a change is moderate, and from which it is large: as usual in credit scoring (Siddiqi 2006)."""
+"""PSI from which a change is moderate, and from which it is large: usual in credit scoring (Siddiqi 2006)."""
 
 
 def psi(reference: F64, current: F64) -> F64:
     """Return Σ (q - p) ln(q / p) over bins, natural logarithm, 0.5 added to every count: float64 (...).
 
-    Numbers come as the deciles of the baseline, categories as they are, both pooled as for the chi-square test: one of
-    50 rows in a bin that the reference never filled would otherwise add 0.26.
+    Bins are the deciles of the baseline for numbers, and categories as they are, both pooled as for the chi-square
+    test: otherwise one of 50 rows in a bin that the reference never filled would add 0.26.
 
-    Evidently cuts equal widths over both samples (Sturges' rule, from 21 distinct values on) and writes a share of
-    0.0001 or less into empty bins, whatever the number of rows; half a row fades as rows come. NannyML has no PSI.
+    Evidently uses equal widths over both samples (Sturges' rule, from 21 distinct values on) and a fraction of at most
+    0.0001 in empty bins for any number of rows, whereas the effect of half a row decreases with more rows. NannyML has
+    no PSI.
 
     Args:
-        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; bins that are empty in
-            both are left out.
+        reference: Counts over the same bins, float64 (..., bins), without missing and invalid; bins that are empty in
+            both samples are ignored.
         current: Counts of the window, in the same form.
 
     Source: Siddiqi, "Credit Risk Scorecards" (2006); 0.5 per cell is Jeffreys' prior.
@@ -43,7 +44,7 @@ def psi(reference: F64, current: F64) -> F64:
 
 
 def psi_null_mean(reference: F64, current: F64) -> F64:
-    """Return the mean of PSI without drift: about (bins - 1)(1/n + 1/m), over bins that hold any rows.
+    """Return the mean of PSI without drift: about (bins - 1)(1/n + 1/m), over bins with any rows.
 
     Args:
         reference: Counts of the reference, float64 (..., bins).
@@ -60,7 +61,7 @@ def psi_null_mean(reference: F64, current: F64) -> F64:
 
 
 def psi_excess(counts: Counts) -> F64:
-    """Return the index less its mean without drift, at least 0: the scale of the words for size."""
+    """Return the index less its mean without drift, at least 0: the basis of the sizes small, moderate and large."""
     was, now = counts.coarse.reference, counts.coarse.current
     return counts.once("psi_excess", lambda: np.maximum(0.0, _index(counts) - psi_null_mean(was, now)))
 
@@ -71,16 +72,16 @@ def _index(counts: Counts) -> F64:
 
 
 def psi_terms(reference: F64, current: F64, samples: Samples) -> F64:
-    """Return the part of each cell in the index: float64 (k,)."""
+    """Return the term of each cell in the index: float64 (k,)."""
     half = samples.cells / 2
     p, q = (reference + 0.5) / (samples.n + half), (current + 0.5) / (samples.m + half)
     return (q - p) * np.log(q / p)
 
 
 def psi_p_value(counts: Counts) -> F64:
-    """Return the exact p-values, from the same counts as those of chi-square, and with the same exception.
+    """Return the exact p-values, from the same counts as those of chi-square, with the same test of rare bins.
 
-    Over 1/n + 1/m the index is chi-square in the limit.
+    The index divided by 1/n + 1/m is chi-square in the limit.
     """
     cells = counts.coarse
     was, now = cells.pooled_reference, cells.pooled_current

@@ -11,15 +11,15 @@ from .method import Counts, Measured, Method
 
 
 def wasserstein(distances: F64, edges: F64) -> F64:
-    """Return ∫ |F - G| dx, how far the average row would have to move, in the feature's unit: float64 (...).
+    """Return ∫ |F - G| dx, the mean distance that rows would have to move, in the feature's unit: float64 (...).
 
-    Between two edges rows are spread evenly, so F - G is a straight line there; what lies beyond the fences
-    (:func:`.method.fences`) counts as lying on them, so that one stray 1e9 moves nothing.
+    Rows are spread evenly between two edges, so F - G is linear there. Values beyond the fences
+    (:func:`.method.fences`) count as lying on them, so that one outlier of 1e9 changes nothing.
 
     With a bin around each distinct value it is ``scipy.stats.wasserstein_distance`` of the rows, clipped to the fences.
-    NannyML takes 10,000 equal widths between the reference's extremes from 10,000 rows on, and unclipped what is
-    beyond: one 1e9 among 50,000 rows adds 20,000 to it. It has no p-value here, and grows with a drift anywhere: a few
-    rows far out weigh as much as many near by.
+    With 10,000 rows or more, NannyML uses 10,000 equal widths between the reference's extremes, and unclipped values
+    beyond: one 1e9 among 50,000 rows adds 20,000 to it. There is no p-value. A few rows that are far away have the same
+    weight as many that are near.
 
     Args:
         distances: F - G at the edges, float64 (..., edges).
@@ -33,7 +33,7 @@ def wasserstein(distances: F64, edges: F64) -> F64:
     left, right, width = distances[..., :-1], distances[..., 1:], np.diff(edges, axis=-1)
     crosses = left * right < 0
     height = np.abs(left) + np.abs(right)
-    # two triangles where the line crosses zero, else a trapezium
+    # two triangles if the line crosses zero, else a trapezium
     triangles = np.divide(left**2 + right**2, height, out=np.zeros_like(height), where=height > 0)
     distance: F64 = (np.where(crosses, triangles, height) / 2 * width).sum(axis=-1)
     return distance
@@ -42,8 +42,8 @@ def wasserstein(distances: F64, edges: F64) -> F64:
 def wasserstein_bound(counts: Counts) -> F64:
     """Return the greatest difference between the distance of clipped rows and that of counts: float64 (k,).
 
-    Within a bin F and G may rise anywhere. So F - G lies between its value on the left less the bin's share of one
-    sample, and the same plus the share of the other.
+    Within a bin F and G may rise anywhere. So F - G is at least its value on the left less the bin's fraction of one
+    sample, and at most that value plus the fraction of the other.
 
     Args:
         counts: Counts of k columns.

@@ -12,14 +12,14 @@ from .wasserstein import wasserstein, wasserstein_bound
 
 
 def wasserstein_scaled(distance: F64, deviation: F64) -> F64:
-    """Return the distance over the reference's standard deviation, 0 where both are 0: float64 (...).
+    """Return the distance divided by the reference's standard deviation, 0 if both are 0: float64 (...).
 
-    The deviation is that of the values clipped to the fences, so that no stray value hides a drift. For a constant it
-    is 0, and the distance itself counts.
+    The standard deviation is that of the values clipped to the fences, so that an outlier does not hide drift. For a
+    constant it is 0, and the result is the distance itself.
 
-    Evidently's default for numbers above 1,000 reference rows ("Wasserstein distance (normed)", drift from 0.1 on) does
-    not clip, so that one 1e9 among 50,000 rows takes it from 1.0 to 0.005. It divides by at least 0.001, so that a
-    feature of thousandths never drifts.
+    Evidently's default for numbers with more than 1,000 reference rows ("Wasserstein distance (normed)", drift from 0.1
+    on) does not clip, so that one 1e9 among 50,000 rows lowers it from 1.0 to 0.005. It divides by at least 0.001, so
+    that a feature with values of thousandths never drifts.
 
     Args:
         distance: float64 (...), distance of :func:`.wasserstein.wasserstein`.
@@ -41,7 +41,7 @@ def from_counts(counts: Counts) -> Measured:
 
 
 def bound(counts: Counts) -> F64:
-    """Return the greatest difference from the value of clipped rows: by the distance's bound and by the deviation's."""
+    """Return the greatest difference from the value of clipped rows, by the bounds of distance and deviation."""
     reference_moments = moments(counts.reference, counts.places)
     deviation = np.sqrt(reference_moments.variance)
     distance, slack = wasserstein(counts.distances, counts.places), wasserstein_bound(counts)

@@ -1,4 +1,4 @@
-"""Drift that no feature shows by itself: one method a file, found by its constant ``METHOD``."""
+"""Multivariate drift, which no single feature shows: one method per file, defined by its constant ``METHOD``."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ def _found() -> dict[str, JointMethod]:
 
 
 JOINT: dict[str, JointMethod] = _found()
-"""Every method by its name."""
+"""All methods by name."""

@@ -1,4 +1,4 @@
-"""The domain classifier: can a model tell the rows of a window from the reference's, and by which features."""
+"""The domain classifier: a model that separates the rows of a window from the reference's, and the features it uses."""
 
 from __future__ import annotations
 
@@ -15,27 +15,34 @@ from driftline_processor.core.evaluation import DriftContributor
 from .method import ALPHA, JointMethod, JointResult
 
 FOLDS = 5
-"""Parts of the cross-validation, as usual (Hastie, Tibshirani and Friedman 2009, section 7.10)."""
+"""Folds of the cross-validation, as usual (Hastie, Tibshirani and Friedman 2009, section 7.10)."""
 
 MOST_ROWS = 5_000
-"""Rows of either side: an AUC of 0.55 is then twelve standard errors from 0.5, and a window takes about a second."""
+"""Limit of rows of either sample: an AUC of 0.55 is then twelve standard errors from 0.5, and a window takes about a
+second.
+"""
 
 MOST_PRODUCTS = 276
-"""Products of pairs that are features of the classifier: all pairs of up to 24 features, of more so many by chance."""
+"""Limit of products of pairs as features of the classifier: all pairs of up to 24 features, a random choice of more."""
 
 RIDGE = 0.05
-"""Weight of the ridge for each row: 276 products of 500 rows stay solvable, and coefficients of columns with variance
-1 shrink by a twentieth."""
+"""Ridge penalty per row: 276 products of 500 rows stay solvable, and coefficients of columns with variance 1 shrink by
+a twentieth.
+"""
 
 PERMUTATIONS, AT_ONCE, ENOUGH = 499, 50, 20
-"""Until so many permutations were told apart as well: then the p-value is known well enough (Besag and Clifford)."""
+"""Maximum number of permutations, permutations per batch, and number of permutations with an AUC as great after which
+the p-value is precise enough (Besag and Clifford).
+"""
 
 
 class Points(Struct, frozen=True, eq=False):
-    """n rows in the space of a baseline: ``z`` float64 (n, d), ``missing`` bool (n, d).
+    """n rows in the space of a baseline.
 
     Attributes:
         names: The d features.
+        z: float64 (n, d), coordinates.
+        missing: bool (n, d), missing values.
     """
 
     names: tuple[str, ...]
@@ -62,16 +69,16 @@ def auc(scores: F64, side: F64) -> F64:
 
 
 def classify(reference: Points, current: Points, rng: np.random.Generator) -> JointResult | None:
-    """Train a classifier to tell two sets of rows apart, and measure it on rows it was not trained on.
+    """Train a classifier to separate two sets of rows, and measure it on held-out rows.
 
-    A ridge regression of which side a row is from (Fisher's linear discriminant) on coordinates, their squares, what is
-    missing, and products of pairs; five folds, the mean of their AUCs. 0.5 is what rows of one distribution give,
-    whatever the classifier. The p-value is the share of random permutations of the sides, within folds, that are told
-    apart as well: exact for independent rows, and 0.002 at least. ``rng`` draws folds, permutations and products.
+    A ridge regression of the side of a row (Fisher's linear discriminant) on coordinates, their squares, missing values
+    and products of pairs, with five folds; the value is the mean of their AUCs. Rows of one distribution give 0.5. The
+    p-value is the fraction of random permutations of the sides, within folds, with an AUC as great: exact for
+    independent rows, and at least 0.002. ``rng`` draws folds, permutations and products.
 
-    NannyML's ``DomainClassifierCalculator`` and Evidently's drift of texts do the same with gradient-boosted trees and
-    a logistic regression; the first goes by fixed thresholds of the AUC, whatever the number of rows. Trees see more,
-    such as values that are absent from the middle of a range.
+    NannyML's ``DomainClassifierCalculator`` uses gradient-boosted trees and Evidently's drift of texts a logistic
+    regression; the former has fixed thresholds of the AUC for any number of rows. Trees detect more, such as values
+    that are absent from the middle of a range.
 
     Source: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests" (2017); Besag and Clifford, "Sequential Monte
     Carlo p-values" (1991).
@@ -85,10 +92,10 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Jo
     trials = [_Trial.of(design.columns, fold == index) for index in range(FOLDS)]
     area = float(np.mean([trial.auc(side[np.newaxis])[0] for trial in trials]))
     p = _permuted(trials, side, area, rng)
-    # of the mean of the folds' AUCs, were the rows of one distribution
+    # variance of the folds' mean AUC if both samples have one distribution
     variance = (n + m + FOLDS) / (12 * n * m)
     effect = math.sqrt(max(0.0, (area - 0.5) ** 2 - variance)) if area > 0.5 else 0.0
-    contributors = _told(design, trials, side, area, rng) if p <= ALPHA else ()
+    contributors = _contributors(design, trials, side, area, rng) if p <= ALPHA else ()
     return JointResult(area, 0.5, area, p, effect, float(min(n, m)), contributors)
 
 
@@ -96,8 +103,9 @@ class Design(Struct, frozen=True, eq=False):
     """The design matrix of a classifier.
 
     Attributes:
+        names: Names of the features.
         columns: float64 (n, p), standardised.
-        made_of: Features of each column, (p,), by position.
+        made_of: Indices of the features of each column, (p,).
     """
 
     names: tuple[str, ...]
@@ -106,7 +114,7 @@ class Design(Struct, frozen=True, eq=False):
 
     @classmethod
     def of(cls, reference: Points, current: Points, rng: np.random.Generator) -> Design:
-        """Return the standardised columns of reference and window, and of pairs of features."""
+        """Return the standardised columns of reference and window, including those of pairs of features."""
         z = np.concatenate([reference.z, current.z])
         missing = np.concatenate([reference.missing, current.missing])
         d = z.shape[1]
@@ -128,7 +136,7 @@ class Design(Struct, frozen=True, eq=False):
 
 
 class _Trial(Struct, frozen=True, eq=False):
-    """One fold: what the others' rows make of any sides, tried on its own rows."""
+    """One fold: a classifier trained on the rows of the other folds, tested on its own rows."""
 
     trained: F64
     held: F64
@@ -153,7 +161,7 @@ class _Trial(Struct, frozen=True, eq=False):
 
 
 def _permuted(trials: list[_Trial], side: F64, area: float, rng: np.random.Generator) -> float:
-    """Return the share of permutations with an AUC as great; the observed rows count as one permutation."""
+    """Return the fraction of permutations with an AUC as great; the observed rows count as one permutation."""
     as_great, tried = 0, 0
     while tried < PERMUTATIONS and as_great < ENOUGH:
         count = min(AT_ONCE, PERMUTATIONS - tried)
@@ -166,10 +174,10 @@ def _permuted(trials: list[_Trial], side: F64, area: float, rng: np.random.Gener
     return (as_great + 1) / (tried + 1)
 
 
-def _told(
+def _contributors(
     design: Design, trials: list[_Trial], side: F64, area: float, rng: np.random.Generator
 ) -> tuple[DriftContributor, ...]:
-    """Return the features whose shuffling among the held-out rows lowers the AUC most."""
+    """Return the features whose permutation among the held-out rows lowers the AUC most."""
     falls = np.zeros(len(design.names))
     for trial in trials:
         weights = trial.weights(side[np.newaxis])[0]
@@ -177,11 +185,11 @@ def _told(
         order = rng.permutation(len(trial.held))
         for index in range(len(design.names)):
             columns_of_feature = [column for column, features in enumerate(design.made_of) if index in features]
-            # a product is shuffled as a whole: what it tells, it tells by both of its features
+            # a product is permuted as a whole, so its contribution counts for both of its features
             part = trial.held[:, columns_of_feature] @ weights[columns_of_feature]
             falls[index] += area - float(auc((log_odds - part + part[order])[np.newaxis], own_side)[0])
     falls /= FOLDS
-    # 5: features that are named, the most telling first: what a sentence and a card have room for
+    # 5: limit of named features, for the space of a sentence and a card
     first = np.argsort(-falls, kind="stable")[:5]
     return tuple(
         DriftContributor((design.names[feature],), float(falls[feature]), area, area - float(falls[feature]))

@@ -1,4 +1,4 @@
-"""The correlation shift: pairs of features that are correlated otherwise than in the reference."""
+"""The correlation shift: pairs of features whose correlation differs from the reference."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from .method import ALPHA, JointMethod, JointResult, PanePair
 from .pca import Correlations, correlations, pairs_of
 
 MOST_SKEWED, MOST_PEAKED = 0.1, 0.1
-"""A mean of products of two features is about normal over n rows while the product of their skewnesses is below 0.1 √n
-and that of their kurtoses below 0.1 n. Two flags of which each is set in 1 % of rows agree once in 10,000, and one such
-row among 1,000 makes a correlation of 0.1."""
+"""A mean of products of two features is about normal over n rows if the product of their skewnesses is below 0.1 √n and
+that of their kurtoses below 0.1 n. For example, two flags that are each set in 1 % of rows agree once in 10,000, and
+one such row among 1,000 gives a correlation of 0.1.
+"""
 
 CERTAIN = 0.999
-"""A correlation beyond it counts as it: Fisher's z of 1 is infinite."""
+"""Limit of a correlation: Fisher's z of 1 is infinite."""
 
 
 def correlation_shift(was: F64, now: F64, n: F64, m: F64, factors: F64) -> tuple[F64, F64, F64]:
     """Return, for each of k pairs, the shift of r, its p-value, and its effect: float64 (k,) each.
 
-    Fisher's z-test of two correlations, with the variance that the reference's rows have rather than that of normal
-    ones: ``factors`` is the variance of z times the rows, 1 for normal variables. The effect is the shift of r less
-    what sampling alone makes of it. r is that of normal scores: Pearson's, after each feature was made normal by its
-    ranks in the reference.
+    Fisher's z-test of two correlations, with the variance of the reference's rows instead of that of normal ones:
+    ``factors`` is the variance of z times the rows, 1 for normal variables. The effect is the shift of r less its
+    sampling error. r is that of normal scores: Pearson's, after each feature was transformed by its ranks in the
+    reference.
 
     Source: Fisher, "On the probable error of a coefficient of correlation" (1921); Steiger and Hakstian (1982) for the
     variance.
@@ -47,7 +48,7 @@ def correlation_shift(was: F64, now: F64, n: F64, m: F64, factors: F64) -> tuple
 
 
 def measure(sides: PanePair) -> JointResult | None:
-    """Compare the correlations of all pairs that have rows enough in both; corrected over them (Benjamini-Hochberg)."""
+    """Compare the correlations of all pairs with enough rows in both samples; p-values are corrected over them."""
     d = len(sides.space.names)
     (reference, was_shape), current = sides.once("correlation", lambda: _known(sides)), correlations(sides.current, d)
     if reference is None or current is None:
@@ -68,7 +69,7 @@ def measure(sides: PanePair) -> JointResult | None:
     shift, p, effect = correlation_shift(was, now, n[at], m[at], factors[at])
     adjusted = benjamini_hochberg(p)
     certain = adjusted <= ALPHA
-    # 5: pairs that are named, the most telling first: what a sentence and a card have room for
+    # 5: limit of named pairs, for the space of a sentence and a card
     order = np.lexsort((-np.abs(shift), -effect, ~certain))[:5]
     names = sides.space.names
     pairs = [(names[first[at[place]]], names[second[at[place]]]) for place in order.tolist()]
@@ -85,7 +86,7 @@ def measure(sides: PanePair) -> JointResult | None:
 
 
 def _known(sides: PanePair) -> tuple[Correlations | None, F64]:
-    """Return what the reference alone says."""
+    """Return correlations and shape of the reference."""
     return correlations(sides.reference, len(sides.space.names)), shape(sides.reference, sides.space)
 
 

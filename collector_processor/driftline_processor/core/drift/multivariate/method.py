@@ -16,17 +16,19 @@ from driftline_processor.core.evaluation import DriftContributor
 T = TypeVar("T")
 
 ALPHA = 0.01
-"""The share of quiet windows in which any method for all features together may find drift: that of single features."""
+"""Maximum fraction of windows without drift in which any multivariate method finds drift, as for single features."""
 
 
 class PanePair(Struct, frozen=True, eq=False):
     """Two panes over one space: the reference and the window.
 
     Attributes:
-        fitted: How the space fits the reference.
-        alike: How many rows, which resemble each other, count as one for the product of two features: float64 (d, d);
-            one number of all.
-        known: What the reference alone says, by name; kept with it where there are several windows.
+        space: Space of the features.
+        reference: Pane of the reference.
+        current: Pane of the window.
+        fitted: Fit of the space to the reference.
+        alike: Design effect of the product of two features: float64 (d, d), or one number for all.
+        known: Cached results of the reference alone, by name; shared by its windows.
     """
 
     space: Space
@@ -37,11 +39,11 @@ class PanePair(Struct, frozen=True, eq=False):
     known: dict[str, Any] = field(default_factory=dict)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
-        """Return what the reference alone says, made on the first call.
+        """Return a result of the reference alone, computed on the first call.
 
         Args:
-            name: Of what it is.
-            make: Function that makes it.
+            name: Name of the result.
+            make: Function that computes it.
         """
         if name not in self.known:
             self.known[name] = make()
@@ -53,15 +55,15 @@ class JointResult(NamedTuple):
     """The result of one multivariate method for a window.
 
     Attributes:
-        value: ``JointMethod.neutral`` where nothing changed.
-        was: What was compared.
-        now: What was compared.
-        p_value: Of no drift.
-        effect: How large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``.
-        rows: The (effective) rows of the smaller side.
-        contributors: The features, or pairs, that changed most, the largest change first.
-        changed_pairs: How many pairs changed significantly.
-        missing: Features with more or fewer missing values than the reference: the value does not show drift.
+        value: Value of the method; ``JointMethod.neutral`` without a change.
+        was: Compared quantity in the reference.
+        now: Compared quantity in the window.
+        p_value: p-value of no drift.
+        effect: Size of the drift beyond sampling error, in ``JointMethod.unit``.
+        rows: (Effective) rows of the smaller sample.
+        contributors: Features, or pairs, that changed most, the largest change first.
+        changed_pairs: Number of pairs that changed significantly.
+        missing: Features with more or fewer missing values than the reference; the value then does not show drift.
     """
 
     value: float
@@ -79,15 +81,16 @@ class JointMethod(Struct, frozen=True):
     """One multivariate method.
 
     Attributes:
-        name: As it is written in JSON and metrics.
-        title: As people write it.
-        unit: Of the effect.
-        min_effect: The least effect that counts as drift.
-        least: The range of the value.
-        greatest: The range of the value.
-        source: The paper.
-        measure: From the sums of panes, None where they do not hold what it takes; None of a method that needs rows.
-        neutral: Where nothing changed.
+        name: Name in JSON and metrics.
+        title: Name on pages and in sentences.
+        unit: Unit of the effect.
+        min_effect: Minimum effect that counts as drift.
+        least: Minimum of the value.
+        greatest: Maximum of the value.
+        source: Paper with the definition.
+        measure: Function that measures two panes, or returns None if they lack the sums; None for a method that needs
+            rows.
+        neutral: Value without a change.
     """
 
     name: str

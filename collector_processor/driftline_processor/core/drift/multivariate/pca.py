@@ -1,8 +1,7 @@
 """The error with which the principal components of the baseline reconstruct rows.
 
-Whether rows lack so much more, or less, than they did that this alone moves what is compared.
-
-Second moments of pairs of features, from the parts ``pairs`` and ``unpaired`` of a pane.
+With the second moments of pairs of features, from the parts ``pairs`` and ``unpaired`` of a pane, and the check whether
+missing values changed enough to move the error by themselves.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from .method import JointMethod, JointResult, PanePair
 
 
 def imputed(pane: Pane, features: int) -> F64 | None:
-    """Return Σ w z z' / Σ w with missing values at 0, float64 (d, d) in thousandths; None where a pane has no pairs.
+    """Return Σ w z z' / Σ w with missing values at 0, float64 (d, d) in thousandths; None if a pane has no pairs.
 
     >>> imputed(Pane({"pairs": np.array([2.0, 2.0, 1.0, 1.0, 5.0, 4.0, 5.0])}), 2).tolist()
     [[2.5, 2.0], [2.0, 2.5]]
@@ -62,11 +61,11 @@ def square(triangle: F64, features: int) -> F64:
 
 
 class Correlations(NamedTuple):
-    """Pearson's ``r`` of the coordinates of all pairs, upper triangle by rows, NaN for a constant; and rows per pair.
+    """Pearson's r of the coordinates of all pairs, upper triangle by rows.
 
     Attributes:
-        r: float64 (d (d - 1) / 2,); rows are (effective) ones that have both features.
-        rows: As ``r``.
+        r: float64 (d (d - 1) / 2,), NaN for a constant.
+        rows: float64 (d (d - 1) / 2,), (effective) rows with both features.
     """
 
     r: F64
@@ -74,7 +73,7 @@ class Correlations(NamedTuple):
 
 
 def correlations(pane: Pane, features: int) -> Correlations | None:
-    """Return the correlation of every pair over the rows that have both; None where a pane has no pairs.
+    """Return the correlation of every pair over the rows with both features; None if a pane has no pairs.
 
     >>> both = Pane({"pairs": np.array([3.0, 3.0, 6.0, 6.0, 14.0, 13.0, 14.0])})  # (1, 2), (2, 1), (3, 3)
     >>> correlations(both, 2).r.round(9).tolist()
@@ -86,7 +85,7 @@ def correlations(pane: Pane, features: int) -> Correlations | None:
     d = features
     products = square(part[2 + d :], d)
     lacking = pane.parts.get("unpaired", np.zeros(3 * d * d)).reshape(3, d, d)
-    # of a (row) over the rows that have b (column), too
+    # of feature a (row) over the rows that also have b (column)
     weight = part[0] - lacking[0]
     usable = np.maximum(weight, 1e-12)
     mean = (part[2 : 2 + d, np.newaxis] - lacking[1]) / usable
@@ -103,31 +102,30 @@ def correlations(pane: Pane, features: int) -> Correlations | None:
 
 
 def missing_changes(sides: PanePair, was_rows: float, now_rows: float) -> tuple[DriftContributor, ...]:
-    """Return the features whose fraction of missing values changed significantly, if together by too much to evaluate.
+    """Return features whose fraction of missing values changed significantly, if the changes together are too large.
 
-    The one that changed most comes first; empty if the errors can be compared. ``was_rows``, ``now_rows``: effective.
+    The largest change is first; empty if the errors can be compared. ``was_rows``, ``now_rows``: effective rows.
     """
     per_row = 1 / max(was_rows, 1.0) + 1 / max(now_rows, 1.0)
     names = sides.space.names
     was, now = sides.once("missing", lambda: _shares(sides.reference, names)), _shares(sides.current, names)
-    both = (was / max(now_rows, 1.0) + now / max(was_rows, 1.0)) / per_row  # the share in both samples together
-    # 3.0: standard errors within which a share has not changed: what chance makes of it is in the variance of the
-    # errors
+    both = (was / max(now_rows, 1.0) + now / max(was_rows, 1.0)) / per_row  # the pooled fraction
+    # 3.0: standard errors within which a fraction has not changed; the variance of the errors covers chance
     significant = np.abs(now - was) > 3.0 * np.sqrt(np.maximum(both * (1 - both), 0.0) * per_row)
     changes = [
         DriftContributor((names[index],), float(now[index] - was[index]), float(was[index]), float(now[index]))
         for index in np.flatnonzero(significant).tolist()
     ]
-    # 0.05: times the root of the number of features: the shares of missing values, added up, that may change. Simulated
-    # with 2 to 40 features, independent, in pairs and of one factor, all missing in one feature or in all: it moves the
-    # mean error by up to 0.05 of its standard deviation, half the least effect that counts.
+    # 0.05: times the root of the number of features is the limit of the summed changes. Simulated with 2 to 40 features
+    # (independent, in pairs, of one factor; missing in one or in all): it moves the mean error by up to 0.05 standard
+    # deviations, half the minimum effect.
     if sum(abs(change.value) for change in changes) <= 0.05 * math.sqrt(len(sides.space.names)):
         return ()
     return tuple(sorted(changes, key=lambda change: -abs(change.value)))
 
 
 def _shares(pane: Pane, names: Sequence[str]) -> F64:
-    """Return the share of rows without a usable value of each feature; 1 for one that never came."""
+    """Return the fraction of rows without a usable value per feature; 1 for a feature without rows."""
     nothing = np.zeros(2)
     parts = [pane.parts.get(f"feature:{name}", nothing) for name in names]
     counts, end = np.concatenate(parts), np.cumsum([len(part) for part in parts])
@@ -138,16 +136,16 @@ def _shares(pane: Pane, names: Sequence[str]) -> F64:
 
 
 FARTHEST = 1e3
-"""Standard deviations that are told where the reference has no spread at all."""
+"""Reported shift in standard deviations if the reference has no spread."""
 
 CHOSEN = 3.0
-"""Factor of the squared standard error of the reference's mean, because the components were chosen from its rows.
+"""Factor of the squared standard error of the reference's mean, because the components were fitted to its rows.
 Simulated with 4 to 40 features and 500 to 5,000 rows: 1.1 to 3.1.
 """
 
 
 class Errors(NamedTuple):
-    """Mean and standard deviation of the error of (effective) ``rows``."""
+    """Mean and standard deviation of the error over (effective) ``rows``."""
 
     mean: float
     deviation: float
@@ -155,7 +153,7 @@ class Errors(NamedTuple):
 
 
 def errors_of(part: F64, alike: float = 1.0) -> Errors:
-    """Read the part ``pca`` of a pane; ``alike``: how many rows count as one.
+    """Return the errors in the part ``pca`` of a pane; ``alike``: design effect.
 
     >>> errors_of(np.array([2.0, 2.0, 3.0, 5.0]))  # errors of 1 and 2
     Errors(mean=1.5, deviation=0.5, rows=2.0)
@@ -170,14 +168,14 @@ def errors_of(part: F64, alike: float = 1.0) -> Errors:
 def pca(reference: Errors, current: Errors) -> tuple[float, float, float]:
     """Return the shift of the mean error in the reference's standard deviations, its p-value, and its effect.
 
-    Welch's t-test of two means; the effect is the shift less what sampling alone makes of it. A row whose features hang
-    together as they did is reconstructed as well as the reference's; one that breaks with them is not.
+    Welch's t-test of two means; the effect is the shift less its sampling error. A row is reconstructed as well as the
+    reference's if its features are correlated as they were, and worse otherwise.
 
-    NannyML's ``DataReconstructionDriftCalculator`` takes the same mean of the same distance. It differs in what the
-    components are of: values standardised by mean and standard deviation (here normal scores, which stray values do not
-    move), categories by their frequency (two of one frequency are one to it; here each has a place), missing ones
-    imputed with the mean or the most frequent value; and in what is drift: a mean beyond three standard deviations of
-    the means of the reference's chunks, whatever the number of rows.
+    NannyML's ``DataReconstructionDriftCalculator`` uses the same mean of the same distance, with other components:
+    values standardised by mean and standard deviation (here normal scores, which are robust to outliers), categories
+    encoded by frequency (so that two with the same frequency are one; here each has a coordinate), and missing values
+    imputed with the mean or the most frequent value. Drift is a mean beyond three standard deviations of the means of
+    the reference's chunks, for any number of rows.
 
     Source: Jackson and Mudholkar, "Control procedures for residuals associated with principal component analysis",
     Technometrics 21 (1979).
@@ -201,7 +199,7 @@ def measure(sides: PanePair) -> JointResult | None:
     was, now = (pane.parts.get("pca") for pane in (sides.reference, sides.current))
     if was is None or now is None or was[0] <= 0 or now[0] <= 0:
         return None
-    alike = float(np.max(sides.alike))  # errors are sums of products, and as sure as the least sure of these
+    alike = float(np.max(sides.alike))  # errors are sums of products, so the least certain product counts
     reference, current = errors_of(was, alike), errors_of(now, alike)
     missing = missing_changes(sides, reference.rows, current.rows)
     reference = held_out(reference, sides)
@@ -211,28 +209,28 @@ def measure(sides: PanePair) -> JointResult | None:
 
 
 def held_out(errors: Errors, sides: PanePair) -> Errors:
-    """Return the reference's errors as those of rows that the components were not chosen from would be.
+    """Return the reference's errors as they would be on rows to which the components were not fitted.
 
-    Of its own rows the error is a little less, and says less of others than as many independent rows would.
+    On its own rows the error is slightly lower, and less informative about other rows than independent rows would be.
     """
     share = min(1.0, sides.fitted.rows / max(sides.reference.rows, 1))
     if share == 0 or errors.rows == 0 or errors.deviation == 0:
         return errors
     moved = share * sides.fitted.optimism
-    # 0.1: part of the difference to other rows that may be wrong. Simulated with 9 to 40 features: 0.01 to 0.1. With 4
-    # features 0.26, which is 0.7 of a standard error, and CHOSEN covers it.
+    # 0.1: relative error of the difference to other rows. Simulated with 9 to 40 features: 0.01 to 0.1; with 4 features
+    # 0.26, which is 0.7 standard errors and covered by CHOSEN.
     variance = errors.deviation**2 / errors.rows * (1 + (CHOSEN - 1) * share) + (0.1 * moved) ** 2
     return Errors(errors.mean + moved, errors.deviation, errors.deviation**2 / variance)
 
 
 def _contributors(sides: PanePair) -> tuple[DriftContributor, ...]:
-    """Return the features whose own part of the squared error changed most, where panes hold the moments of pairs."""
+    """Return the features whose own part of the squared error changed most, if panes have the moments of pairs."""
     current = imputed(sides.current, len(sides.space.names))
     was, left = sides.once("pca", lambda: _known(sides))
     if was is None or current is None:
         return ()
     now = _left_of(current, left)
-    # 5: features that are named, the most telling first: what a sentence and a card have room for
+    # 5: limit of named features, for the space of a sentence and a card
     order = np.argsort(-np.abs(now - was), kind="stable")[:5]
     names = sides.space.names
     return tuple(
@@ -242,7 +240,7 @@ def _contributors(sides: PanePair) -> tuple[DriftContributor, ...]:
 
 
 def _known(sides: PanePair) -> tuple[F64 | None, F64]:
-    """Return the part of the error of each feature in the reference, float64 (d,), and what the components leave."""
+    """Return the part of the error per feature in the reference, float64 (d,), and the residual projection."""
     left, moments = sides.space.rest.T @ sides.space.rest, imputed(sides.reference, len(sides.space.names))
     return None if moments is None else _left_of(moments, left), left
 

@@ -11,7 +11,7 @@ from driftline.tables.table import F64, Column
 from driftline_processor.core.drift.coarse_bins import EXPECTED, coarse, parts, pool, pool_but, unexpected
 from driftline_processor.core.drift.methods.chi2 import chi2
 from driftline_processor.core.drift.methods.js import js
-from driftline_processor.core.drift.methods.ks import ks, ks_effect, ks_p_value
+from driftline_processor.core.drift.methods.ks import ks, ks_effect
 from driftline_processor.core.drift.methods.psi import psi, psi_null_mean
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from hypothesis import assume, given
@@ -54,12 +54,6 @@ def test_ks_over_quantile_bins_is_at_most_the_share_of_a_bin_smaller() -> None:
     slack = float(np.maximum(was / was.sum(), now / now.sum()).max())
     assert exact - slack <= binned <= exact + 1e-12
     assert binned == pytest.approx(exact, abs=0.005)
-
-
-@pytest.mark.parametrize(("distance", "n", "m"), [(0.05, 1e5, 1e3), (0.3, 50, 60), (0.0, 10, 10), (1.0, 1e6, 1e6)])
-def test_ks_p_value_is_the_kolmogorov_limit(distance: float, n: float, m: float) -> None:
-    expected = stats.kstwobign.sf(math.sqrt(n * m / (n + m)) * distance)
-    assert ks_p_value(distance, n, m) == pytest.approx(expected, rel=1e-9, abs=1e-300)
 
 
 @pytest.mark.slow
