@@ -47,6 +47,7 @@ from driftline_processor.servers.late_application import LateApplication
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
+from driftline_processor.web.probes import probes
 
 from .deadline import Deadline
 from .health import Health
@@ -180,7 +181,7 @@ class Service:
     def _serve(self, state: State) -> threading.Thread:
         """Open the port of the pages and the API; return the thread that loads them once everything else runs."""
         assert self._web is not None
-        application = LateApplication(partial(self._pages, state, self._clock()))
+        application = LateApplication(partial(self._pages, state, self._clock()), probes(self.health))
         self._web.start(application, self._grace)
         return threading.Thread(target=partial(self._load_pages, application), name="driftline-pages", daemon=True)
 

@@ -69,7 +69,7 @@ NEVER_BY_DEFAULT = {"pandas", "sklearn", "scipy.stats", "scipy.optimize", "river
 
 AFTER_THE_START = {
     *("scipy", "numpy.f2py", "numpy.ma", "jinja2", "markdown_it", "prometheus_client", "confluent_kafka", "apprise"),
-    "pyarrow.parquet",
+    *("pyarrow.compute", "pyarrow.parquet"),
     *("driftline_processor.web.page", "driftline_processor.web.app", "driftline_processor.evaluation.files.evaluate"),
 }
 """What the service loads when it runs: special functions with the first evaluation, and the pages once it is ready."""
@@ -82,14 +82,47 @@ def test_the_service_starts_without_pages_and_special_functions() -> None:
     assert loaded & (NEVER_BY_DEFAULT | AFTER_THE_START) == set()
 
 
-def test_the_answer_about_files_loads_no_library_of_models() -> None:
+def loaded_by_evaluate(*options: str) -> set[str]:
     files = ROOT / "examples/two_files"
-    command = [str(files / "lastweek.parquet"), "--baseline", str(files / "reference.parquet"), "--task", "binary"]
+    command = [str(files / "lastweek.parquet"), "--baseline", str(files / "reference.parquet"), *options]
     statement = "from driftline_processor.cli import main\nimport contextlib, io, sys"
     statement += f"\nsys.argv = {['driftline', 'evaluate', *command]!r}"
-    statement += "\nwith contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit): main()"
-    statement += "\nassert 'pressure' in said.getvalue(), said.getvalue()"
-    loaded = loaded_by(statement)
+    statement += "\nwith contextlib.redirect_stdout(io.StringIO()) as output, contextlib.suppress(SystemExit): main()"
+    statement += "\nassert 'pressure' in output.getvalue(), output.getvalue()"
+    return loaded_by(statement)
+
+
+OF_NO_EVALUATION = {
+    *("scipy.special", "scipy.optimize", "numpy.f2py", "pydantic", "rich.progress", "yaml", "duckdb", "grpc"),
+    *("starlette", "uvicorn", "httpx", "jinja2", "driftline_processor.service", "driftline_processor.store"),
+}
+"""What an evaluation of files does without: of scipy the compiled functions alone, and no library of the service."""
+
+
+def test_an_evaluation_of_files_loads_nothing_of_the_service() -> None:
+    loaded = loaded_by_evaluate("--window", "1d")
+
+    assert {"driftline_processor.core.judge_window", "scipy.special._ufuncs"} <= loaded
+    assert loaded & (NEVER_BY_DEFAULT | OF_NO_EVALUATION) == set()
+
+
+def test_the_package_of_special_functions_can_be_loaded_after_its_compiled_functions() -> None:
+    statement = """
+from driftline_processor.core import special_functions as lazy
+lazy.ndtr(0.5)
+import sys
+assert "scipy.special" not in sys.modules and lazy.ndtr(0.0) == 0.5
+from scipy import special, optimize, stats
+functions = [value for value in vars(lazy).values() if isinstance(value, lazy.SpecialFunction)]
+compiled = [getattr(lazy._compiled(), function.compiled) for function in functions]
+assert [f for f, own in zip(functions, compiled) if f.name == f.compiled and own is not getattr(special, f.name)] == []
+assert lazy.zeta(2.0, 0.5) == special.zeta(2.0, 0.5) == special.polygamma(1, 0.5)
+"""
+    assert "scipy.stats" in loaded_by(statement)
+
+
+def test_the_answer_about_files_loads_no_library_of_models() -> None:
+    loaded = loaded_by_evaluate("--task", "binary")
 
     assert "driftline_processor.core.judge_window" in loaded
     assert loaded & (NEVER_BY_DEFAULT - {"scipy.optimize"}) == set()

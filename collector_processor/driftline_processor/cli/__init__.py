@@ -34,6 +34,9 @@ def main() -> int:
         install = "pip install '.[demo]'" if package in _OF_DEMO else "pip install '.[processor]'"
         print(f"driftline: {package} is not installed; in a clone of Driftline: {install}", file=sys.stderr)
         return 2
+    finally:
+        if "duckdb" not in sys.modules:  # which logs an error for each of its objects that is not freed
+            gc.freeze()  # the process ends, and need not look for garbage first
     return 0
 
 

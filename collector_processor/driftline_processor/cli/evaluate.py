@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.readers.addresses import file_or_address
 
+from . import without_collections
 from .options import Data, report_bad_input, say, takes_options
 
 CROSSED = 3
@@ -70,9 +71,10 @@ def evaluate(
     The columns default to those of the baseline. Exit code 0: success, 3: a --fail-on condition is true, 2: bad input.
     """
     with report_bad_input():
-        from driftline_processor.evaluation.files.evaluate import evaluate_files
-        from driftline_processor.evaluation.files.inputs import EvaluationInputs
-        from driftline_processor.terminal.progress import show_progress
+        with without_collections():
+            from driftline_processor.evaluation.files.evaluate import evaluate_files
+            from driftline_processor.evaluation.files.inputs import EvaluationInputs
+            from driftline_processor.terminal.progress import show_progress
 
         from .fail_on import check, metrics_in, parse
 

@@ -21,7 +21,6 @@ from typing import IO, Any
 
 import httpx
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import xxhash
@@ -29,6 +28,7 @@ from driftline.export.backoff import doubling_pauses
 from msgspec import Struct, field
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, seconds_to_wait
 from driftline_processor.present.numbers import count, many

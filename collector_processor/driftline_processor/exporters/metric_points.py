@@ -16,7 +16,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
@@ -24,6 +23,7 @@ from driftline.tables.task import Task
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.performance.mispredictions import row_losses_of
 from driftline_processor.health import Counters
 from driftline_processor.present.names import LINKED, handle

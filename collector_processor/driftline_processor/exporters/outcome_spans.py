@@ -17,7 +17,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.capture.model_identity import VERSION
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
@@ -30,6 +29,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.health import Counters
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.store.arrow_tables import traced_rows

@@ -19,12 +19,12 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import I64
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.outcomes.matching import COARSEST, EARLY, match_outcomes
 from driftline_processor.store.arrow_tables import (
     integers_of,

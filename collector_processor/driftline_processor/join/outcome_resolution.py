@@ -18,7 +18,6 @@ from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.baseline.ranking_outcomes import ListStatements, read_actuals
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import seen_classes
@@ -27,6 +26,7 @@ from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import number_array
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.outcomes.resolution import (
     OutcomeHistories,
     impossible_actual_reason,

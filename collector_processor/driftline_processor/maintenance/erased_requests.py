@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.tables.table import ModelKey, OutcomeTable, PredictionTable
 from msgspec.structs import replace
 
 from driftline_processor.core.arrow_arrays import text_array
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.log.entry_format import FOR_DESTINATIONS, Stored

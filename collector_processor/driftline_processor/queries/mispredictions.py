@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.tables.table import I64, ModelKey
 from driftline.tables.task import Task
 
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.performance.mispredictions import (
     MOST,
     Misprediction,

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.tables.classes import class_column, number_text
 from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
@@ -20,6 +19,7 @@ from msgspec import Struct
 
 from driftline_processor.config.values import Keep
 from driftline_processor.core.arrow_arrays import category_array, number_array
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.join.outcome_resolution import of_lists
 from driftline_processor.store.arrow_tables import actual_of, finite_actuals, integers_of, score_in

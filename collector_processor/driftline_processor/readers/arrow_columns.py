@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, vector_column
 from driftline.tables.table import F64, Column
 from numpy.typing import NDArray
+
+from driftline_processor.core.lazy_modules import pc
 
 MOSTLY = 0.9
 """A text column of which at least this share is written as numbers is a number column with stray texts in it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.baseline.ranking_outcomes import ListStatements, read_actuals, read_relevant, relevance_in
 from driftline.outputs.rankings import ITEM_NAMES
 from driftline.panes.relevance import Relevance
 from driftline.tables.ranked_items import Ranked, items_of
 from driftline.tables.table import F64, Column, Items
 from numpy.typing import NDArray
+
+from driftline_processor.core.lazy_modules import pc
 
 from .arrow_columns import column, ids, is_text, one_array, valid_of, values_of
 from .errors import BadInput

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json
 
 from driftline_processor.core.decode.untrusted_json import MAX_DEPTH, UnreadableJson, load_json, shape_of
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_text, one_array

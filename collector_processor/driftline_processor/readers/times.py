@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import nanoseconds_per_unit
 from msgspec import Struct
 from numpy.typing import NDArray
+
+from driftline_processor.core.lazy_modules import pc
 
 from .arrow_columns import numbers, one_array, positions, truth_of, valid_of, values_of
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class LateApplication:
-    """Pass requests on to what ``make`` returns, once :meth:`load` has called it."""
+    """Pass requests on to what ``make`` returns, once :meth:`load` has called it; ``early`` routes answer before."""
 
-    def __init__(self, make: Callable[[], ASGIApp]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], ASGIApp], early: Sequence[Route] = ()) -> None:
+        self._make, self._early = make, early
         self._application: Future[ASGIApp] = Future()
 
     def load(self) -> None:
@@ -27,5 +28,10 @@ class LateApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, perhaps after a wait."""
         if not self._application.done():
+            for route in self._early:
+                match, matched = route.matches(scope)
+                if match is Match.FULL:
+                    await route.handle({**scope, **matched}, receive, send)
+                    return
             await asyncio.shield(asyncio.wrap_future(self._application))
         await self._application.result()(scope, receive, send)

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.baseline.sections.duplicate_rows import U64
 from driftline.tables import ranked_items
 from driftline.tables.classes import class_column
@@ -33,6 +32,7 @@ from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import category_array, number_array, text_array
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.outcomes.matching import positions_in
 from driftline_processor.core.stable_hash import bytes_of as bytes_of
 from driftline_processor.core.stable_hash import numbers_of_ids as numbers_of_ids

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.tables.table import I64
 from numpy.typing import NDArray
 
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.windows.window import DAY
 
 from .arrow_tables import bytes_of, numbers_of_ids

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import html
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from typing import TYPE_CHECKING
 
 from driftline_processor.present.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.progress import TaskID
 
 
 @contextmanager
@@ -30,10 +32,15 @@ def show_progress(
         console: Where it is shown; None = stderr, which a terminal shows and a pipe of results does not carry.
         clock: The time, in seconds.
     """
+    if shown is False or (shown is None and console is None and not _is_shown_somewhere()):
+        yield no_progress  # rich is loaded only if a bar can be shown
+        return
+    from rich.console import Console
+
     target = Console(stderr=True) if console is None else console
     # 2.0: seconds that work takes before its bar is shown: nobody waits for less
     after = 0.0 if shown else 2.0
-    if shown is False or (shown is None and not (target.is_terminal or target.is_jupyter)):
+    if shown is None and not (target.is_terminal or target.is_jupyter):
         yield no_progress
     elif target.is_jupyter:
         with _cell_bar(after, clock) as progress:
@@ -43,22 +50,27 @@ def show_progress(
             yield progress
 
 
-class _LateBar(Bar):
-    """A bar that draws nothing before its work has taken some time."""
-
-    def __init__(self, *columns: Any, after: float, clock: Callable[[], float], **given: Any) -> None:
-        self._after, self._clock, self._began = after, clock, clock()
-        super().__init__(*columns, **given)
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        if self._clock() - self._began >= self._after:
-            yield from super().get_renderables()
+def _is_shown_somewhere() -> bool:
+    """Return False if stderr is neither a terminal nor in a notebook, and rich is not told to use it as a terminal."""
+    return sys.stderr.isatty() or "IPython" in sys.modules or bool({"FORCE_COLOR", "TTY_COMPATIBLE"} & {*os.environ})
 
 
 @contextmanager
 def _terminal_bar(console: Console, after: float, clock: Callable[[], float]) -> Iterator[Progress]:
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    began = clock()
+
+    class LateBar(Bar):
+        """A bar that draws nothing before its work has taken some time."""
+
+        def get_renderables(self) -> Iterable[RenderableType]:
+            if clock() - began >= after:
+                yield from super().get_renderables()
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn())
-    bar = _LateBar(*columns, TimeElapsedColumn(), after=after, clock=clock, console=console, transient=True)
+    bar = LateBar(*columns, TimeElapsedColumn(), console=console, transient=True)
     current: tuple[str, TaskID] | None = None
 
     def progress(done: int, total: int, what: str) -> None:

@@ -1,1 +1,1 @@
-"""Baselines: build, load, protect. Loaded only by a model that has one. Imports outputs, privacy and what is below."""
+"""Baselines: build, load, protect. Loaded only by models with a baseline. Imports outputs, privacy and lower layers."""

@@ -1,9 +1,4 @@
-"""A baseline: bins and one pane of reference rows over them; and the part of it that privacy rules let leave.
-
-What a model looked like when it was known to be right: bins, and one pane of reference rows over them.
-
-A baseline that may leave: what the privacy rules say of a feature's values holds for its bins, too.
-"""
+"""The baseline of a model: bins, and one pane of reference rows over them; and its form under privacy rules."""
 
 from __future__ import annotations
 
@@ -49,15 +44,15 @@ if TYPE_CHECKING:
 class Baseline(Document):
     """The reference of a model: bins and sums of held-out rows, in kilobytes, never the rows themselves.
 
-    Build a baseline from rows that the model was **not** trained on. On its training rows a model looks better, and its
-    scores more extreme: every later window would look like drift.
+    Build a baseline from rows that the model was **not** trained on. On its training rows, a model is more accurate and
+    its scores are more extreme: every later window would look like drift.
 
     Attributes:
         model: Name of the model.
-        version: Version of the model, "" without a version.
+        version: Version of the model; "" without a version.
         task: Task, classes, positive class and threshold.
         bins: Bins of features and scores; every pane is counted over them.
-        pane: Sums of the reference rows over the bins. With known outcomes, reference performance is among them.
+        pane: Sums of the reference rows over the bins. With known outcomes, they include the reference performance.
         columns: Names of the columns of score, predicted, actual, time, id and features: the defaults of
             ``driftline evaluate``.
         provisional: True for a baseline learned from the first rows of production.
@@ -98,18 +93,17 @@ class Baseline(Document):
         seasonality: Kind | Literal["none"] | None = None,
         timezone: str = "UTC",
     ) -> Baseline:
-        """Build a baseline from n held-out rows, or from more of them than memory holds.
+        """Build a baseline from n held-out rows, in memory or in batches.
 
         ``score``, ``predicted``, ``actual``, ``time`` and ``id`` are names of columns of X, or n values each. For a
-        ranking, ``score``, ``predicted`` and ``actual`` hold one list per row.
+        ranking, ``score``, ``predicted`` and ``actual`` contain one list per row.
 
-        Batches are read twice: the first pass draws a sample, from which bins, vocabularies and stretches of time are
-        chosen, and the second pass counts all rows. Where the sample holds all rows, the baseline equals that of one
-        frame.
+        Batches are read twice: the first pass draws a sample, from which bins, vocabularies and time blocks are chosen,
+        and the second pass counts all rows. If the sample contains all rows, the baseline equals that of one frame.
 
         Args:
             X: Frame, mapping of columns, or 2-D array; every batch that a model can predict (:mod:`driftline.inputs`).
-                Or a function that opens batches of a frame anew, such as
+                Or a function that returns the batches from the first one on, each time it is called, such as
                 ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow; all columns
                 are in the first batch.
             score: Score of each row: float (n,); for "binary" also (n, 2); for "multiclass" (n, k), or k names of
@@ -118,7 +112,7 @@ class Baseline(Document):
             predicted: Predicted class or value of each row; for "ranking" n lists of items, best first.
             actual: Actual class or value of each row. For "ranking" the relevant items: a list, a mapping from item to
                 gain, or one number for the whole list.
-            time: Time of each prediction. The baseline stores the name of the column, and sums per stretch of time.
+            time: Time of each prediction. The baseline stores the name of the column, and sums per time block.
             id: Id of each prediction. The baseline stores the name of the column only.
             model: Name of the model.
             task: "binary", "multiclass", "regression" or "ranking".
@@ -129,23 +123,23 @@ class Baseline(Document):
             quantiles: Levels that a regression predicts, in the order of its score columns.
             features: Names of the features; for a 2-D array, names of its columns. Default: all columns without another
                 role and without times.
-            text_features: Features that are documents. The baseline holds bins of their descriptors, and short hashes
-                of their common words. Default: features that look like documents
+            text_features: Features that are documents. The baseline contains bins of their descriptors, and short
+                hashes of their common words. Default: features that look like documents
                 (:func:`driftline.inputs.text_descriptors.looks_like_texts`). () for none.
             importance: Weight of each feature for the model: name → number, or one number per feature in order. Drift
                 is weighted by importance.
             predict: Function that returns the scores of a frame of features, such as ``model.predict_proba``. Without
                 ``importance``, the importance is measured by shuffling
                 (:func:`driftline.baseline.sections.importance.permutation_importance`).
-            privacy: Rules that apply to the file, too: it lacks denied values, and holds the others hashed or rounded.
-                Rules of the environment (``DRIFTLINE_PRIVACY_*``) always hold.
-            sample: Rows of the sample of batches; fewer where the rows exceed 256 MB.
+            privacy: Rules that also apply to the file: denied values are left out, others are hashed or rounded.
+                Rules of the environment (``DRIFTLINE_PRIVACY_*``) always apply.
+            sample: Number of rows of the sample of batches; fewer if they exceed 256 MB.
             slices: Attributes of low cardinality for drift in slices: names of columns (which stay features), or key →
                 n values. The 20 values with most rows are slices (:mod:`driftline.baseline.sections.slices`).
-            seasonality: "hour", "weekday" or "hour_of_week": keep the sums of each, and compare a window with the same
-                hours. Needs ``time``. Default: those by which the rows repeat
-                (:func:`driftline.baseline.sections.cycles.find_cycles`). "none" for none.
-            timezone: IANA name of the time zone whose clock tells hours and weekdays.
+            seasonality: "hour", "weekday" or "hour_of_week": keep sums per season, and compare a window with the same
+                hours. Requires ``time``. Default: the seasons in which the rows repeat
+                (:func:`driftline.baseline.sections.cycles.find_cycles`). "none" for no seasons.
+            timezone: IANA name of the time zone of hours and weekdays.
 
         Returns:
             The baseline.
@@ -225,13 +219,14 @@ class Baseline(Document):
         """Build a baseline from tables of one model and task.
 
         Args:
-            tables: Tables of reference rows. For more rows than memory holds see :meth:`from_frame`.
+            tables: Tables of reference rows. For rows that do not fit in memory, see :meth:`from_frame`.
             actual: Actual values of each table, parallel to its rows; None for a table without outcomes.
             columns: Names of the columns by role.
-            provisional: Rows of production, which may have to be forgotten: the baseline holds no value of a few rows.
+            provisional: True for rows of production, which may have to be deleted later: the baseline then contains no
+                value of only a few rows.
             texts: Vocabulary of each text feature.
-            features_named: The caller named the features, so none is taken for an identifier.
-            seasonality: Seasons that keep sums of their own, or that are to be found.
+            features_named: True if the caller named the features: then none is treated as an identifier.
+            seasonality: Seasons with sums of their own, or the request to detect them.
 
         Returns:
             The baseline.
@@ -263,7 +258,7 @@ class Baseline(Document):
             The baseline.
 
         Raises:
-            ValueError: The file is no baseline; the message names file, key and fix.
+            ValueError: The file is not a baseline; the message names file, key and fix.
             OSError: The file cannot be read.
         """
         try:
@@ -321,17 +316,17 @@ class Baseline(Document):
             The baseline.
 
         Raises:
-            ValueError: The text is no baseline; the message names key and fix.
+            ValueError: The text is not a baseline; the message names key and fix.
         """
         return parse(cls, text, where)
 
     @property
     def raw_features(self) -> tuple[str, ...]:
-        """Features as the input holds them: the texts themselves, not their descriptors."""
+        """Features as in the input: text features instead of their descriptors."""
         return raw_names(tuple(self.bins.features), tuple(self.texts))
 
     def raw_name(self, feature: str) -> str:
-        """Return the text feature of a descriptor; for any other feature its own name.
+        """Return the text feature of a descriptor; for any other feature, its own name.
 
         Args:
             feature: Name of a feature or descriptor.
@@ -348,7 +343,8 @@ class Baseline(Document):
     def fold(self) -> str:
         """Identifier of the bins: 32 hex characters, equal for baselines with equal bins and vocabularies.
 
-        Panes over equal bins add up. So a baseline of later rows over the same bins continues the panes of this one.
+        Panes over equal bins can be added. So a baseline of later rows over the same bins continues the panes of this
+        one.
         """
         return _digest(dump_bins(self))
 
@@ -362,7 +358,7 @@ def _digest(text: str) -> str:
 
 
 def _finished(baseline: Baseline, privacy: Privacy | None) -> Baseline:
-    """Log the columns that are no features, and apply the privacy rules to a new baseline."""
+    """Log the columns that are not features, and apply the privacy rules to a new baseline."""
     if baseline.extras.marks is not None:
         baseline.extras.marks.tell()
     return protect_baseline(baseline, rules_in_force(privacy))
@@ -380,7 +376,7 @@ def _seasonality(kind: Kind | Literal["none"] | None, timezone: str, timed: bool
 def _rows_of_batches(
     batches: Iterable[FrameLike], description: ReferenceDescription, columns: FrameColumns, names: Columns
 ) -> Iterator[ReferenceRows]:
-    """Yield the rows of each batch, of the features of the first; ``names``: takes those of its columns."""
+    """Yield the rows of each batch, with the features of the first batch; set ``names`` to the names of its columns."""
     for batch in batches:
         rows, own_names = rows_from_frame(batch, description, columns)
         names.update(own_names if not names else {})
@@ -389,12 +385,12 @@ def _rows_of_batches(
 
 
 def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "features") -> Baseline:
-    """Return the baseline under privacy rules, so that the baseline compares with rows under the same rules.
+    """Apply privacy rules to a baseline, so that it can be compared with rows under the same rules.
 
-    A denied feature is removed. Categories of a hashed feature are hashed; a hashed number is removed, since hashes
-    have no order. Edges of a rounded feature lie between two multiples of the step. A rule that was applied while the
-    baseline was built (:mod:`driftline.baseline.sections.feature_marks`) is not applied again. Where any rule applies,
-    the joint sums of all features are removed: they were counted over the old bins. Slices by a key with a rule are
+    A denied feature is removed. Categories of a hashed feature are hashed; a hashed number is removed, because hashes
+    have no order. Edges of a rounded feature lie between two multiples of the step. A rule that was applied when the
+    baseline was built (:mod:`driftline.baseline.sections.feature_marks`) is not applied again. If any rule applies, the
+    joint sums of all features are removed, because they were counted over the old bins. Slices by a key with a rule are
     removed.
 
     Args:
@@ -403,7 +399,7 @@ def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "f
         capture: At a level below "features", no number in the baseline is the value of a single reference row.
 
     Returns:
-        The protected baseline; the same object where no rule applies.
+        The protected baseline; the same object if no rule applies.
     """
     if capture != "features":
         baseline = _without_single_values(baseline)
@@ -418,7 +414,7 @@ def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "f
 
 
 def _without_single_values(baseline: Baseline) -> Baseline:
-    """Return a baseline without least and greatest values, and without bins of numbers that few rows hold."""
+    """Return a baseline without minimum and maximum values, and without number bins of few rows."""
     rules: dict[str, Rule | None] = {}
     for name, bins in baseline.bins.features.items():
         counts = baseline.pane.parts.get(f"feature:{name}", np.zeros(bins.size + 2))
@@ -427,7 +423,7 @@ def _without_single_values(baseline: Baseline) -> Baseline:
 
 
 def _under(rules: Mapping[str, Rule | None], baseline: Baseline) -> Baseline:
-    """Return a baseline under a rule per feature, None for features that stay as they are."""
+    """Apply one rule per feature to a baseline; None for features without a rule."""
     if all(rule is None for rule in rules.values()):
         return baseline
     text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}

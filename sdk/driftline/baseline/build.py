@@ -1,7 +1,7 @@
-"""Build a baseline in two passes over the rows, so that more of them than memory holds are as good as a few.
+"""Build a baseline in two passes over the rows, so that the rows need not fit in memory.
 
-First pass: the classes that were seen, and a sample of bounded size, from which the bins, the texts' vocabularies and
-the stretches of time are chosen. Second pass: all rows are folded over them, a batch at a time, and only sums stay.
+The first pass collects the classes and a sample of bounded size, from which bins, vocabularies of texts and time blocks
+are chosen. The second pass folds all rows over them, one batch at a time, and keeps only sums.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from driftline.tables.timestamps import AnySeasonality
 from .reference_rows import MOST_SAMPLED, ReferenceRows, ReferenceSetup, Sample, Settle, joined
 
 Pass = Callable[[], Iterable[ReferenceRows]]
-"""Opens the rows anew, from the first on, each time it is called."""
+"""Returns the rows from the first one on, each time it is called."""
 
 ActualCheck = Callable[[Column, Task], None]
-"""Told an actual, may refuse values that are no classes."""
+"""Raises for actual values that are not classes of the task."""
 
 
 class UnreadableColumn(ValueError):  # noqa: N818 - the state of the rows, and the sentence their sender reads
@@ -55,15 +55,15 @@ class UnreadableColumn(ValueError):  # noqa: N818 - the state of the rows, and t
 
 @dataclass(frozen=True, slots=True)
 class ReferenceDescription:
-    """The description of reference rows; whatever is left out is learned from the rows.
+    """The description of reference rows. Missing fields are learned from the rows.
 
     Attributes:
-        task: The kind, "" where only features are compared.
-        text_features: None = those that look like it.
-        features_named: The features were named one by one, so none of them is taken for an identifier.
-        sample: Rows that bins are chosen from at most, None = all.
-        seasonality: By which seasons they are told apart, or that these are to be found; None = by none.
-        quantiles: The levels that a regression predicts.
+        task: Kind of the task; "" if only features are compared.
+        text_features: None = detected.
+        features_named: True if the features were listed by name; then none of them is treated as an identifier.
+        sample: Maximum number of rows from which bins are chosen; None = all.
+        seasonality: Seasons of the rows, or the request to detect them; None = no seasons.
+        quantiles: Levels that a regression predicts.
     """
 
     key: ModelKey
@@ -81,7 +81,7 @@ class ReferenceDescription:
 
 
 class BaselineParts(NamedTuple):
-    """The parts of a baseline without names, and the rows its bins were chosen from, with their actual values."""
+    """The parts of a baseline without names, and the sample from which its bins were chosen, with actual values."""
 
     task: Task
     bins: ModelBins
@@ -93,10 +93,10 @@ class BaselineParts(NamedTuple):
 
 
 def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
-    """Build from rows that can be read twice.
+    """Build a baseline from rows that can be read twice.
 
-    Raises ``ValueError``, with the fix, when there are no rows, when classes or positive class cannot be known, and
-    when scores do not fit them.
+    Raises ``ValueError``, with the fix, if there are no rows, if classes or positive class are unknown, and if the
+    scores do not fit the classes.
     """
     sample, classes = Sample(description.sample), set[str]()
     for rows in open_rows():
@@ -128,7 +128,7 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
 
 
 def fold_lists(task: Task, relevance: Relevance) -> Pane:
-    """Fold what was relevant in rankings."""
+    """Fold the relevance of rankings."""
     return fold_outcomes(task, None, None, Column(numbers=relevance.clicked), relevance=relevance)
 
 
@@ -138,9 +138,9 @@ def fold_all(
     sample: PredictionTable,
     seasonality: AnySeasonality | None = None,
 ) -> tuple[Pane, Extras]:
-    """Fold tables, each with its actual values where they are known, into one pane; gather what else they tell.
+    """Fold tables with their actual values, if known, into one pane, and gather the optional sections.
 
-    ``sample``: some of the rows, from which it is chosen what is gathered.
+    ``sample``: some of the rows, from which the sections are configured.
     """
     stretches = TimeGrid.of(sample.time)
     # two of each stretch, the second its short one; the last are no stretch: rows without a time
@@ -177,7 +177,7 @@ def choose_bins(
 ) -> ModelBins:
     """Choose the bins of every feature, of the score and of the predicted class, and the space of the features.
 
-    ``anonymous``: no edge is the value of a few rows, see :func:`driftline.panes.bins.anonymous_number_bins`.
+    ``anonymous``: no edge is the value of only a few rows; see :func:`driftline.panes.bins.anonymous_number_bins`.
     """
     numbers = anonymous_number_bins if anonymous else number_bins
     names = dict.fromkeys(name for table in tables for name in table.features)
@@ -224,7 +224,7 @@ def fold_tables(
     bins: ModelBins,
     seasonality: AnySeasonality | None = None,
 ) -> tuple[Pane, Extras]:
-    """Fold tables that are all in memory, see :func:`fold_all`."""
+    """Fold tables that are all in memory; see :func:`fold_all`."""
     parts = [
         ReferenceRows(len(table), table.features, table.scores, time=table.time, slices=table.slices)
         for table in tables
@@ -242,9 +242,9 @@ def fold_tables(
 
 
 def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str, Vocabulary]) -> PredictionTable:
-    """Return rows as a table of a task that is known, texts as their descriptors, other texts that are long missing.
+    """Return rows as a table of a known task; texts become descriptors, other long texts are missing.
 
-    Raises ``ValueError`` when the scores do not fit the classes.
+    Raises ``ValueError`` if the scores do not fit the classes.
     """
     short = {name: column if name in texts else without_texts(column)[0] for name, column in rows.features.items()}
     return PredictionTable(
@@ -262,9 +262,9 @@ def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str,
 def task_and_vocabularies(
     rows: ReferenceRows, description: ReferenceDescription, classes: Collection[str]
 ) -> tuple[Task, dict[str, Vocabulary]]:
-    """Return the task and the vocabularies of the texts: as they were said, else as rows show them.
+    """Return the task and the vocabularies of the texts, as described, else learned from the rows.
 
-    ``classes``: the classes of all rows. Raises ``ValueError``, with the fix, when classes cannot be known, and when no
+    ``classes``: the classes of all rows. Raises ``ValueError``, with the fix, if the classes are unknown, and if no
     score or no time can be read.
     """
     if rows.scores is not None and len(rows.scores) and np.isnan(rows.scores).all():

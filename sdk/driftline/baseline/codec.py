@@ -1,8 +1,8 @@
-"""JSON of dataclasses: fields by name, arrays as lists by their shape; where most of an array is zero, only the rest.
+"""JSON of dataclasses: fields by name, arrays as nested lists; a mostly zero array is written sparsely.
 
-One codec writes and reads every section of a baseline. What it reads is checked against the types of the fields:
-a field that is missing has its default, a field that is None is not written, and an unknown field is ignored. A class
-with more rules has a method ``check``, which raises ``ValueError`` with the rule; every error begins with the path.
+One codec writes and reads every section of a baseline. Input is checked against the types of the fields: a missing
+field has its default, a field that is None is not written, and an unknown field is ignored. A class with more rules has
+a method ``check``, which raises ``ValueError`` with the rule; every error begins with the path.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from driftline.panes.sparse_sums import Sparse
 T = TypeVar("T")
 
 MOST_ENTRIES = 1_000_000
-"""Numbers of an array that is written without its zeros."""
+"""Maximum size of an array that is written sparsely."""
 
 
 def to_json(value: object) -> Any:
-    """Return plain JSON values, equal for equal values; whole numbers have no ``.0``, for counts are most of the text.
+    """Return plain JSON values.
+
+    Equal values give equal JSON; whole numbers have no ``.0``, because most numbers are counts.
 
     >>> to_json({"age": (3.0, 0.5)}), to_json(np.array([[1.0, 0.25]]))
     ({'age': [3, 0.5]}, [[1, 0.25]])
@@ -71,9 +73,9 @@ def _sparse_json(shape: Sequence[int], filled: NDArray[np.intp], values: NDArray
 
 
 def from_json(kind: type[T], value: object, path: str = "") -> T:
-    """Read a value of a type that :func:`to_json` wrote.
+    """Read a value that :func:`to_json` wrote.
 
-    Raises ``ValueError``: ``path: rule``, where ``path`` leads to the field.
+    Raises ``ValueError`` as ``path: rule``, where ``path`` is the path of the field.
 
     >>> from_json(dict[str, tuple[float, float]], {"age": [3, 0.5]})
     {'age': (3.0, 0.5)}
@@ -130,7 +132,7 @@ def _dataclass(kind: Any, value: Mapping[str, Any], path: str) -> Any:
 
 @lru_cache(maxsize=256)
 def _fields(kind: Any) -> Mapping[str, tuple[Any, bool]]:
-    """Return the type of each field, and whether it has no default."""
+    """Return the type of each field, and whether it is required."""
     hints = get_type_hints(kind)
     return {
         field.name: (hints[field.name], field.default is MISSING and field.default_factory is MISSING)
@@ -153,7 +155,7 @@ def _sequence(origin: Any, arguments: Sequence[Any], value: Sequence[Any], path:
 
 
 def _alternative(kinds: Sequence[Any], value: object, path: str) -> Any:
-    """Return the type of a union that a value is written as."""
+    """Return the type of a union that a JSON value represents."""
     for kind in kinds:
         if isinstance(value, dict) and is_dataclass(kind):
             if all(name in value for name, (_, required) in _fields(cast(Any, kind)).items() if required):
@@ -225,7 +227,7 @@ def _sparse(value: object, path: str) -> Sparse:
 def _entries(
     dtype: np.dtype[Any], value: Mapping[str, Any], path: str
 ) -> tuple[list[int], NDArray[np.int64], NDArray[Any]]:
-    """Return the shape of an array, and the positions and values of its entries that are not zero."""
+    """Return the shape of a sparse array, and the positions and values of its nonzero entries."""
     whole = np.dtype(np.int64)
     lengths, steps = (_numbers(whole, value.get(name), _at(path, name)) for name in ("shape", "steps"))
     values = _numbers(dtype, value.get("values"), _at(path, "values"))

@@ -1,7 +1,7 @@
-"""The baseline as JSON: kilobytes, sparse where zero, every float exact.
+"""The baseline as JSON: kilobytes, sparse arrays, exact floats.
 
-Everything that is read is checked, because a file that somebody edited or half copied must be refused in a sentence
-that names the key, not fail as a shape error at the first window.
+Every value is checked when it is read: an edited or truncated file is refused with a message that names the key,
+instead of a shape error at the first window.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _REBUILD = "build the baseline again"
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """The fields of a :class:`driftline.Baseline`, in its order, which are those of its JSON."""
+    """The fields of a :class:`driftline.Baseline`, in the same order, which are the keys of its JSON."""
 
     model: str
     version: str
@@ -56,7 +56,7 @@ def dump(document: Document) -> str:
 
 
 def dump_bins(document: Document) -> str:
-    """Return the canonical JSON text of what rows are folded over: panes of equal texts add up."""
+    """Return the canonical JSON text of bins and vocabularies. Panes with equal texts can be added."""
     folded_over = {"bins": to_json(document.bins), "texts": to_json(document.texts)}
     return _canonical({"feature_order": list(document.bins.features), **folded_over})
 
@@ -66,11 +66,11 @@ def _canonical(value: dict[str, Any]) -> str:
 
 
 _ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
-"""The escape of half a surrogate pair, which JSON may hold."""
+"""The escape of half a surrogate pair, which is valid JSON."""
 
 
 def parse(kind: type[T], text: str, where: str) -> T:
-    """Read and check the JSON of a document. Raises ``ValueError``: ``where: key: rule; fix``."""
+    """Read and check the JSON of a document. Raises ``ValueError`` as ``where: key: rule; fix``."""
     try:
         root = json.loads(text)
         if _ESCAPED.search(text):  # UTF-8 cannot hold half a pair, and neither can what lists the names
@@ -99,7 +99,7 @@ def parse(kind: type[T], text: str, where: str) -> T:
 
 
 def _in_order(document: T, order: list[str]) -> T:
-    """Return a document with the features in their order, which sorted keys do not have."""
+    """Restore the order of the features, which sorted keys do not have."""
     bins, space = document.bins, document.bins.space
     if sorted(order) != sorted(bins.features):
         raise ValueError("feature_order: must name every feature once")
@@ -109,7 +109,7 @@ def _in_order(document: T, order: list[str]) -> T:
 
 
 def _check(document: Document) -> None:
-    """Raise ``ValueError`` where the parts of a document do not fit each other."""
+    """Raise ``ValueError`` if the parts of a document do not fit each other."""
     _check_task(document.task)
     _check_lengths(document.pane, document.bins, document.task)
     try:

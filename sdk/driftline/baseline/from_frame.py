@@ -1,4 +1,4 @@
-"""Read reference rows from a frame: which column is what, and what its values mean."""
+"""Read reference rows from a frame: the roles of its columns, and the meaning of their values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .reference_rows import ReferenceRows
 
 @dataclass(frozen=True, slots=True)
 class FrameColumns:
-    """The parts of a frame: each the name of a column, or n values.
+    """The columns of a frame by role: each is the name of a column, or n values.
 
     The arguments of :meth:`driftline.Baseline.from_frame`.
 
@@ -50,9 +50,9 @@ ROLES = ("score", "predicted", "actual", "time", "id")
 def table_from_frame(
     X: FrameLike, *, model: str, task: str, version: str = "", **options: Any
 ) -> tuple[PredictionTable, Column | None, Columns, dict[str, Vocabulary]]:
-    """Read reference rows into a table, their actual values, the columns they came from, and the texts' vocabularies.
+    """Read reference rows into a table, their actual values, their column names, and the vocabularies of texts.
 
-    The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
+    Arguments and errors are those of :meth:`driftline.Baseline.from_frame`.
     """
     columns = FrameColumns(**{name: options.pop(name) for name in FrameColumns.__slots__ if name in options})
     description = ReferenceDescription(ModelKey(model, version), task, **options)
@@ -63,9 +63,9 @@ def table_from_frame(
 def read_frame(
     X: FrameLike, description: ReferenceDescription, columns: FrameColumns
 ) -> tuple[PredictionTable, ReferenceRows, Columns, dict[str, Vocabulary]]:
-    """Do what :func:`table_from_frame` does, with what was said and where the parts of the frame are.
+    """Read reference rows as :func:`table_from_frame` does, from a description and the columns by role.
 
-    The rows themselves are returned, whose ``actual`` is that.
+    The second result is the rows themselves, which include the actual values.
     """
     rows, column_names = rows_from_frame(X, description, columns)
     classes = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
@@ -78,7 +78,7 @@ def read_frame(
 def rows_from_frame(
     X: FrameLike, description: ReferenceDescription, columns: FrameColumns
 ) -> tuple[ReferenceRows, Columns]:
-    """Read rows as they are, and the names of the columns they came from."""
+    """Read reference rows, and the names of their columns."""
     only = columns.features if isinstance(X, np.ndarray) and X.dtype.names is None else None
     frame = columns_of(X, only)
     column_of_role = {role: getattr(columns, role) for role in ROLES}
@@ -124,7 +124,7 @@ def rows_from_frame(
 
 
 def _relevance(columns: FrameColumns, column_names: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:
-    """Return the relevant items of rankings: ``predicted`` are their items, ``actual`` names the relevant ones."""
+    """Return the relevance of rankings from the ranked items (``predicted``) and the relevant items (``actual``)."""
     ranked, actual = (
         None
         if column is None
@@ -154,7 +154,7 @@ def _slices(slices: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str,
 
 
 def _named(role: str, column: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:
-    """Return the name or names of the columns in an argument; None for an array or nothing."""
+    """Return the column name or names of an argument; None for an array or None."""
     if isinstance(column, str):
         if column not in frame:
             raise ValueError(f"{role}: {_no_column(column, frame)}")
@@ -212,7 +212,7 @@ def _agreed(rows: Sequence[tuple[int, str]]) -> int:
 
 
 def refuse_unknown_classes(truth: Column, task: Task) -> None:
-    """Raise ``ValueError`` where an actual is none of the classes."""
+    """Raise ``ValueError`` if an actual value is not one of the classes."""
     codes = class_codes(truth, task.classes)
     if codes is not None and (codes == len(task.classes)).any():
         strange = [text for text in seen_classes([truth]) if text not in task.classes]

@@ -1,22 +1,18 @@
-"""The relevance of rankings from all outcomes about them: of items, of whole lists, corrected, retracted.
+"""The relevance of rankings from all outcomes about them: about items, about whole lists, corrected and retracted.
 
-What was relevant in rankings, from all that was said of them: of items, of whole lists, corrected, taken back.
+The statements about a list are applied by the time at which they were known (equal times: by arrival):
 
-What is said of a list, by the time at which it was known (equal times: by arrival):
+- about one item, a number: above 0 = relevant, and the gain (a click is 1); it replaces earlier statements about that
+item;
+- about the whole list, the relevant items: it replaces all earlier statements;
+- about the whole list, 0: nothing was relevant; it replaces all earlier statements;
+- about the whole list, a number above 0: something was clicked; earlier statements about items remain;
+- a retraction, of an item or of the whole list: earlier statements about it are dropped.
 
-- of one item: a number, above 0 = relevant, and how much (a click is 1); it replaces what was said of that item;
-- of the whole list, which items were relevant: it replaces everything that was said before;
-- of the whole list, 0: nothing was relevant; it replaces everything, too;
-- of the whole list, a number above 0: something was clicked; what was said of items stays;
-- a retraction, of an item or of the whole list: nothing is said of it any more.
+If any outcome of a list is known, items without a statement were not relevant.
 
-An item that nobody named, of a list of which anything is known, was not relevant.
-
-What a later word leaves out stays what the word before it said: weight, worth and slices, each by itself.
-
-Nobody says the weight of a reviewed row again when a label is corrected. The words are ordered by the time at which
-what they say was known, so it does not matter in which order they came. What takes back all that was said before takes
-that with it.
+Weight, worth and slices are carried forward from earlier statements, each by itself, unless a later statement replaces
+or retracts them: a corrected label need not repeat the weight of its row. The order of arrival does not matter.
 """
 
 from __future__ import annotations
@@ -39,12 +35,12 @@ from driftline.tables.table import F64, I32, I64, Column, Items
 
 
 def carry_forward(group: I64, taken_back: Mask, has_value: Mask) -> NDArray[np.intp]:
-    """Return, for each of n words, the place of the one that it has something from, -1 where nobody said it.
+    """Return, for each of n statements, the index of the statement whose value it inherits; -1 without a value.
 
     Args:
-        group: int64 (n,), of which prediction; the words of one stand together, oldest first.
-        taken_back: bool (n,), words that take back all that was said before them.
-        has_value: bool (n,), those that say it.
+        group: int64 (n,), prediction of each statement; statements of one prediction are adjacent, oldest first.
+        taken_back: bool (n,), statements that retract all earlier statements.
+        has_value: bool (n,), statements with a value.
 
     >>> group, nobody = np.array([7, 7, 7, 8]), np.zeros(4, np.bool_)
     >>> carry_forward(group, nobody, np.array([True, False, False, False]))
@@ -69,11 +65,11 @@ class ListStatements:
     """m statements about lists, oldest first.
 
     Attributes:
-        row: int64 (m,), of which list.
-        item: Codes of the items they are about, -1 = the whole list.
-        gain: float64 (m,), NaN where there is none.
+        row: int64 (m,), index of the list.
+        item: Codes of the items, -1 = the whole list.
+        gain: float64 (m,), NaN without a gain.
         retracted: bool (m,).
-        relevant: int32 (m,), codes into ``sets``, -1 = it does not say which items were relevant.
+        relevant: int32 (m,), codes into ``sets``, -1 = no set of relevant items.
     """
 
     row: I64
@@ -85,7 +81,7 @@ class ListStatements:
 
 
 def read_relevant(text: str) -> Relevant | None:
-    """Return the items that a JSON array, or an object of item and gain, names; None for anything else.
+    """Return the relevant items of a JSON array, or of an object item → gain; None for anything else.
 
     >>> read_relevant('["p4", 17]'), read_relevant('{"p4": 3}'), read_relevant("churned"), read_relevant('{"p4": "x"}')
     ({'p4': 1.0, '17': 1.0}, {'p4': 3.0}, None, None)
@@ -105,9 +101,9 @@ def read_relevant(text: str) -> Relevant | None:
 
 
 def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
-    """Read what outcomes of a ranking say: gains, float64 (n,), and codes (-1 = none) into sets of relevant items.
+    """Read the outcomes of a ranking: gains, float64 (n,), and codes (-1 = none) into sets of relevant items.
 
-    Neither where an actual is neither a number (in text, too; true is 1) nor such a set.
+    An actual that is neither a number (also as text; true is 1) nor a set has neither.
 
     >>> read_actuals(Column(codes=np.array([0, 1, 2, -1], np.int32), categories=("true", '["a"]', "late")))
     (array([ 1., nan, nan, nan]), array([-1,  0, -1, -1], dtype=int32), [{'a': 1.0}])
@@ -128,9 +124,9 @@ def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
 
 
 def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None = None) -> Relevance:
-    """Return the relevance of n lists: gain by rank, and the relevant items that they lack.
+    """Return the relevance of n lists: the gain per rank, and the relevant items that are missing in the list.
 
-    ``left_out``: int64 (n,), how many more items each list had than are known: one of those may have been clicked.
+    ``left_out``: int64 (n,), number of items of each list that were not recorded; one of them may have been clicked.
 
     >>> from driftline.tables.ranked_items import items_of
     >>> lists = items_of([(("a", "b"), None), (("b",), None)])
@@ -166,10 +162,10 @@ def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None 
 
 
 def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
-    """Return the worth of each of n lists, NaN where unknown: the sum over the last value of each item.
+    """Return the worth of each of n lists, the sum over the last value of each item; NaN if unknown.
 
-    ``row``, ``about``: of which list and item (-1 = the whole list) each statement is, oldest first. ``value``: NaN =
-    not said: an item keeps what was said of it before.
+    ``row``, ``about``: list and item (-1 = the whole list) of each statement, oldest first. ``value``: NaN = not given:
+    the item keeps its earlier value.
 
     >>> about = np.array([0, 1, 0], np.int32)
     >>> worth_of(np.zeros(3, np.int64), about, np.array([2.0, 3.0, 5.0]), np.zeros(3, np.bool_), 2)
@@ -188,7 +184,9 @@ def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
 
 
 def statements_of_values(values: Sequence[Any]) -> ListStatements:
-    """Return what n values say, each of its own list: relevant items, as a list, a mapping to gains or JSON; a number.
+    """Return n actual values, one per list, as statements.
+
+    A value is the relevant items (a list, a mapping to gains, or JSON) or a number.
 
     >>> statements_of_values([["a", "b"], {"a": 3}, 0, None]).row.tolist()
     [0, 1, 2]
@@ -207,19 +205,19 @@ def _text(value: Any) -> Any:
 
 
 class _Codes:
-    """One number for each item, whoever names it: the categories of the lists first, in their order."""
+    """One common code per item: the categories of the lists first, in their order."""
 
     def __init__(self, categories: Sequence[str]) -> None:
         self.index = {category: code for code, category in enumerate(categories)}
 
     def of(self, categories: Sequence[str]) -> I64:
-        """Return the number of each category, and a last one for code -1."""
+        """Return the code of each category, followed by -1 as the code of a missing value."""
         index = self.index
         return np.array([*(index.setdefault(category, len(index)) for category in categories), -1], np.int64)
 
 
 def _statements(statements: ListStatements, set_of_row: NDArray[np.intp], codes: _Codes) -> tuple[I64, I64, F64]:
-    """Return list, item and gain of all that the sets of these statements hold."""
+    """Return list, item and gain of every entry of the sets of these statements."""
     sets = [
         (codes.of(tuple(gain_by_item))[:-1], np.array([*gain_by_item.values()], np.float64))
         for gain_by_item in statements.sets
@@ -235,7 +233,7 @@ def _statements(statements: ListStatements, set_of_row: NDArray[np.intp], codes:
 
 
 def _last_of_each(rows: I64, items: I64, width: int) -> NDArray[np.intp]:
-    """Return the place of the last statement about each item of each list, by list."""
+    """Return the index of the last statement about each item of each list, ordered by list."""
     _, positions = np.unique((rows * width + items)[::-1], return_index=True)
     last: NDArray[np.intp] = len(rows) - 1 - positions
     return last
@@ -244,7 +242,7 @@ def _last_of_each(rows: I64, items: I64, width: int) -> NDArray[np.intp]:
 def _placed(
     lists: Items, statements: tuple[I64, I64, F64], width: int, is_stated: Mask, somewhere: Mask, left_out: I64 | None
 ) -> Relevance:
-    """Put gains where their items stand; those of items that a list lacks are what it missed."""
+    """Assign gains to the ranks of their items; gains of items that are not in the list are missed gains."""
     rows, items, gains = statements
     n, item_codes = len(lists), np.zeros(0, np.int32) if lists.ids.codes is None else lists.ids.codes
     is_stated_item = np.zeros(width + 1, np.bool_)  # the last is where code -1 lands

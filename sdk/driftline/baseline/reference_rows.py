@@ -15,11 +15,12 @@ from driftline.tables.table import F64, I64, Column, PredictionTable, concatenat
 from driftline.tables.timestamps import AnySeasonality
 
 MOST_SAMPLED = 100_000
-"""Rows that bins are chosen from where not all are in memory: a quantile is then wrong by a share of 0.16 % at most
-(one standard error, in the middle), and what is counted over the bins is counted over all rows."""
+"""Rows from which bins are chosen if not all rows are in memory. The standard error of a quantile's level is then at
+most 0.16 percentage points (at the median); counts over the bins include all rows.
+"""
 
 MOST_BYTES = 256 << 20
-"""Bytes of a sample: with wide rows and long texts it has fewer rows."""
+"""Bytes of a sample; it has fewer rows if rows are wide or texts long."""
 
 FEWEST_SAMPLED = 1_000
 _SEED = 20_260_213
@@ -29,14 +30,14 @@ _SEED = 20_260_213
 class ReferenceRows:
     """n rows.
 
-    Texts among ``features`` are the texts themselves.
+    Text features are the texts themselves.
 
     Attributes:
         scores: float64 (n, k), in the order of the classes.
-        actual: What really happened.
-        time: int64 (n,), unix ns, 0 = not known.
-        slices: By key, the cuts by which the rows are counted, too.
-        relevance: Of rankings, what was relevant in each list.
+        actual: Actual values.
+        time: int64 (n,), unix nanoseconds, 0 = unknown.
+        slices: Key → values of the slices.
+        relevance: Relevance of the lists, for rankings.
     """
 
     rows: int
@@ -49,7 +50,7 @@ class ReferenceRows:
     relevance: Relevance | None = None
 
     def take(self, rows: NDArray[np.intp]) -> ReferenceRows:
-        """Return the rows at these positions, with no text of any other row."""
+        """Return the rows at these positions, without categories of other rows."""
 
         def some(column: Column) -> Column:
             return used_categories(take_rows(column, rows))
@@ -66,7 +67,7 @@ class ReferenceRows:
         )
 
     def size(self) -> int:
-        """Return about how many bytes the rows hold."""
+        """Return the approximate size in bytes."""
         columns = [
             *self.features.values(),
             *self.slices.values(),
@@ -78,13 +79,13 @@ class ReferenceRows:
 
 
 Settle = Callable[[ReferenceRows], Callable[[ReferenceRows], ReferenceRows]]
-"""From a sample, how rows of the same source are read: whether a column of texts is one of numbers, say."""
+"""Returns, from a sample, the function that converts rows of the same source, such as a text column of numbers."""
 
 
 def joined(parts: Sequence[ReferenceRows]) -> ReferenceRows:
-    """Return the rows of all parts, in their order; a feature, an actual or a time that a part lacks is missing there.
+    """Concatenate rows in order. A feature, an actual or a time that a part lacks is missing there.
 
-    Raises ``ValueError`` when they have different numbers of scores.
+    Raises ``ValueError`` if the parts have different numbers of scores.
     """
     if len(parts) == 1:
         return parts[0]
@@ -124,12 +125,12 @@ def _filled(column: Column | None, rows: int) -> Column:
 
 @dataclass(slots=True)
 class Sample:
-    """Rows drawn evenly from all that are added; all of them, in their order, while they are not too many.
+    """A uniform random sample of all added rows; all rows, in their order, while they fit.
 
-    Drawn with a fixed seed: the same rows give the same sample.
+    The seed is fixed: the same rows give the same sample.
 
     Attributes:
-        most: Rows at most; None = all, however many.
+        most: Maximum number of rows; None = no limit.
     """
 
     most: int | None = MOST_SAMPLED
@@ -139,7 +140,7 @@ class Sample:
     _limit: float = 1.0
 
     def add(self, rows: ReferenceRows) -> None:
-        """Draw from more rows."""
+        """Add rows, of which some are drawn."""
         if self.most is None:
             self._parts.append((np.empty(0), rows))
             return
@@ -154,7 +155,7 @@ class Sample:
                 self._shrink(self.most)
 
     def rows(self) -> ReferenceRows:
-        """Return the sample, in the order in which its rows came. Raises ``ValueError`` where there was no row."""
+        """Return the sample, in the order in which its rows were added. Raises ``ValueError`` if there are none."""
         if not any(part.rows for _, part in self._parts):
             raise ValueError("there are no rows; a baseline needs reference rows")
         if self.most is not None:
@@ -181,7 +182,7 @@ class ReferenceSetup:
     Attributes:
         sample: Some of the rows, or all while they are few.
         bins: Bins of the baseline.
-        seasonality: Seasons that the rows are counted by, or that are to be found; None without seasons.
+        seasonality: Seasons of the rows, or the request to detect them; None without seasons.
     """
 
     sample: PredictionTable

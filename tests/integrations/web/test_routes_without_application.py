@@ -115,7 +115,7 @@ def test_the_right_path_with_another_method_is_the_nearest(service: Service, war
     ask(app, "/predict", "PUT")
 
     (line,) = warned()
-    assert "similar routes are 'PUT /predict': " in line
+    assert "similar routes are 'PUT /predict'; " in line
 
 
 @pytest.mark.parametrize("status", [404, 405])

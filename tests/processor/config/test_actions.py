@@ -120,7 +120,7 @@ def problems(folder: Path, text: str) -> list[str]:
         ("github/a", GITHUB.replace("example/churn", "a/../b"), "repository: 'a/../b' is not a repository; use OWNER"),
         ("github/a", GITHUB.replace("churn", ".."), "repository: 'example/..' is not a repository; use OWNER/NAME"),
         ("github/a", f"{GITHUB}, workflow: a/b.yml", "workflow: 'a/b.yml' is not a file name of a workflow"),
-        ("github/a", f"{GITHUB}, workflow: a.yml, inputs: {{a: x}}", "inputs: {id} is missing, which Driftline needs"),
+        ("github/a", f"{GITHUB}, workflow: a.yml, inputs: {{a: x}}", "inputs: the placeholder {id}"),
         (
             "github/a",
             f"{GITHUB}, workflow: a.yml, inputs: {{a: [x]}}",

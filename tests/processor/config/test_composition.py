@@ -71,7 +71,10 @@ def test_a_baseline_of_an_included_file_is_beside_the_including_one(tmp_path: Pa
             {"a": "models: {x: {}}", "b": "models: {x: {}}"},
             "models.x: is in both a.yaml and b.yaml; remove one of the two",
         ),
-        ({"a": "web: {}"}, "include: a.yaml: 'web' is allowed only in the main file"),
+        (
+            {"a": "web: {}"},
+            "include: a.yaml: 'web' is allowed only in the main file, which contains 'include'; move it there",
+        ),
         ({"a": "models: [x]"}, "include: a.yaml: models: must contain names, each with its keys indented below it"),
         ({"a": "models: {"}, "include: a.yaml: line 1, column 10: expected the node content, but found '<stream end>'"),
         ({"a": "[1]"}, "include: a.yaml: must be a mapping of keys to values, such as 'models: {churn: {tier: 1}}'"),

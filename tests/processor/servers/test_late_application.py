@@ -6,14 +6,16 @@ import asyncio
 from typing import Any
 
 import pytest
+from driftline_processor.health import Health
 from driftline_processor.servers.late_application import LateApplication
+from driftline_processor.web.probes import probes
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": []}
 
 
-async def answer_of(application: LateApplication) -> int:
+async def answer_of(application: LateApplication, path: str = "/") -> int:
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -22,9 +24,20 @@ async def answer_of(application: LateApplication) -> int:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await application(SCOPE, receive, send)
+    await application({**SCOPE, "path": path}, receive, send)
     status: int = sent[0]["status"]
     return status
+
+
+def test_probes_answer_before_the_application_is_loaded() -> None:
+    health = Health()
+    health.report("service", "the processor has not started")
+    application = LateApplication(lambda: PlainTextResponse("here"), probes(health))
+
+    assert asyncio.run(answer_of(application, "/healthz")) == 200
+    assert asyncio.run(answer_of(application, "/readyz")) == 503
+    health.clear("service")
+    assert asyncio.run(answer_of(application, "/readyz")) == 200
 
 
 def test_a_request_before_the_application_is_loaded_waits_for_it() -> None:

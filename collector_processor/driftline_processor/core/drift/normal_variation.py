@@ -35,7 +35,7 @@ from driftline.tables.table import F64, I64
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
-from driftline_processor.core.special_functions import digamma, ndtr, ndtri, polygamma, stdtr, zeta
+from driftline_processor.core.special_functions import digamma, ndtr, ndtri, stdtr, zeta
 from driftline_processor.core.windows.window import DAY
 
 from .methods.psi import psi, psi_null_mean
@@ -297,7 +297,7 @@ def moderate_variances(variances: F64, freedom: F64) -> tuple[F64, F64]:
         return moderated, moderated_freedom
     positive_freedom, half = freedom[positive], freedom[positive] / 2
     z = np.log(variances[..., positive]) - digamma(half) + np.log(half)
-    expected = float(polygamma(1, half).mean())
+    expected = float(zeta(2.0, half).mean())  # of the trigamma function
     log_variance = np.maximum(z.var(axis=-1, ddof=1, keepdims=True), expected) * (1 + np.sqrt(2 / (k - 1))) - expected
     y = inverse_trigamma(log_variance)
     prior = np.exp(z.mean(axis=-1, keepdims=True) + digamma(y) - np.log(y))
@@ -639,7 +639,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
         log = np.log(np.maximum(variances, 1e-300))
         middle = (weights * log).sum(axis=0)
         half = self.freedom / 2
-        unsure = polygamma(1, half) + (weights * (log - middle) ** 2).sum(axis=0)
+        unsure = zeta(2.0, half) + (weights * (log - middle) ** 2).sum(axis=0)
         sure = inverse_trigamma(unsure)
         total = np.exp(middle + np.log(half) - digamma(half) - np.log(sure) + digamma(sure))
         window = (weights * self.signal * of_window[:, np.newaxis, np.newaxis]).sum(axis=0) + beside

@@ -14,8 +14,9 @@ from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from driftline_processor.core.lazy_modules import pc
 
 _TOKEN = re.compile(
     r"\\N\{[^}]*\}|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\.|\{,\d+\}|\(\?[aimsux]+[):-]|\[\^?\]?|.", re.DOTALL

@@ -20,7 +20,6 @@ from typing import TypeGuard
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
 from driftline.baseline.baseline import Baseline, protect_baseline
 from driftline.baseline.build import ReferenceDescription, UnreadableColumn, build
@@ -35,6 +34,7 @@ from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, 
 from driftline.tables.task import Task
 from msgspec import structs
 
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress

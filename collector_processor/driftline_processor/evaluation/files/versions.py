@@ -7,13 +7,13 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from msgspec.structs import replace
 
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.versions import SideBySide, VersionInput, VersionNames, VersionPeriod, compare_versions

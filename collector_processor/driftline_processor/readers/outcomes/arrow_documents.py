@@ -18,15 +18,14 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.ipc
-import pyarrow.parquet as pq
 from driftline.outputs.rankings import relevant_text
 from driftline.tables.ranked_items import MOST_ITEMS
 from msgspec import Struct
 
 from driftline_processor.core.decode.attributes import MAX_ROWS
 from driftline_processor.core.decode.untrusted_json import TooLarge
+from driftline_processor.core.lazy_modules import pc, pq
 
 from .column_reader import convert_columns
 from .documents import MAX_CELLS, MAX_COLUMNS, check_columns, check_rows
@@ -96,7 +95,7 @@ def _unpacked(content: Any, offsets: tuple[int, ...], lengths: tuple[int, ...], 
     return sum(length if size == -1 else size for size, length in zip(message, lengths, strict=True))
 
 
-def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
+def check_parquet(body: bytes, metadata: Any) -> ParquetPlan:
     """Return how a Parquet file may be read. Raises TooLarge, MalformedOutcomes."""
     _check(metadata.num_rows, 0, 0)
     chunks = [

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.outputs.rankings import MOST_TEXT
 from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import no_weight
@@ -22,6 +21,7 @@ from driftline.tables.table import F64, I64, Column
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import category_array
+from driftline_processor.core.lazy_modules import pc
 
 from .fields import (
     FIELDS,

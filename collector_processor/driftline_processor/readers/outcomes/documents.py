@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from driftline_processor.core.decode.untrusted_json import (
     load_json,
     shape_of,
 )
+from driftline_processor.core.lazy_modules import pc
 
 from .column_reader import convert_columns, convert_objects, misfit_reason
 from .fields import FIELDS, MalformedOutcomes, UnusableField, text_of

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.outputs.rankings import ITEM_NAMES
 from driftline.tables.table import F64, I64, Column, take_rows
 from driftline.tables.task import Task
@@ -16,6 +15,7 @@ from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import category_array
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
 from driftline_processor.core.stable_hash import U64, numbers_of_ids

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.tables.table import F64, I32, I64, Column, OutcomeTable, Text
 from msgspec import Struct
 from numpy.typing import NDArray
+
+from driftline_processor.core.lazy_modules import pc
 
 
 class OutcomeRows(Struct):

@@ -1,1 +1,1 @@
-"""Optional sections of a baseline, one subject a file. Imports reference rows, panes and tables."""
+"""Optional sections of a baseline, one subject per file. Imports reference rows, panes and tables."""

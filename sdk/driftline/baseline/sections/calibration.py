@@ -1,14 +1,9 @@
 """Calibration of scores: isotonic regression over the score grid, and its error on few rows, by resampling.
 
-Chances that rise with the score: isotonic regression over the fixed score grid.
-
-Source: Barlow et al., *Statistical Inference under Order Restrictions* (1972): pool adjacent violators.
-
-What other references would have led to learn: how far off a calibration on few rows is, by chance and by itself.
-
-Isotonic regression fits its own chance: what it learns of few rows says too much of what scores tell apart, and where
-all rows of a step are of one class it is sure. Drawing its rows again does not show that, drawing outcomes about a
-smooth curve does (Sen, Banerjee and Woodroofe, "Inconsistency of bootstrap: the Grenander estimator", 2010).
+Isotonic regression pools adjacent violators (Barlow et al., *Statistical Inference under Order Restrictions*, 1972).
+It overfits: on few rows its steps are too far apart, and a step whose rows are of one class has no variance. A
+bootstrap of the rows does not show this error; outcomes drawn from a smooth curve do (Sen, Banerjee and Woodroofe,
+"Inconsistency of bootstrap: the Grenander estimator", 2010).
 """
 
 from __future__ import annotations
@@ -31,9 +26,9 @@ class IsotonicSteps:
     """A step function over the bins of the score grid.
 
     Attributes:
-        first: int64 (s,), the first bin of each step, from 0 on.
-        rate: float64 (s,), the share of positives, ascending.
-        weight: float64 (s,), of the rows it stands on.
+        first: int64 (s,), first bin of each step, from 0 on.
+        rate: float64 (s,), fraction of positives, ascending.
+        weight: float64 (s,), weight of the rows of each step.
     """
 
     first: I64
@@ -42,7 +37,7 @@ class IsotonicSteps:
 
     @classmethod
     def of(cls, negative: F64, positive: F64) -> Self | None:
-        """Learn it from the weight of negatives and positives per bin; None with fewer than 30 of either.
+        """Fit the steps to the weight of negatives and positives per bin; None with fewer than 30 of either.
 
         >>> negative, positive = np.zeros((2, SCORE_BINS))
         >>> negative[[2000, 2050, 2100]], positive[[2000, 2050, 2100]] = [60, 10, 20], [20, 0, 60]
@@ -59,7 +54,10 @@ class IsotonicSteps:
 
     @classmethod
     def pooled(cls, bins: I64, weight: F64, positive: F64) -> Self:
-        """Pool adjacent violators of b places. ``bins``: int64, in order; ``weight`` above 0, ``positive``: float64."""
+        """Pool adjacent violators of b bins.
+
+        ``bins``: int64 (b,), ascending; ``weight`` above 0, ``positive``: float64 (b,).
+        """
         first: list[int] = []
         total: list[float] = []
         hits: list[float] = []
@@ -97,7 +95,7 @@ class IsotonicSteps:
 RESAMPLES = 64
 
 _PENALTIES = np.array([1e-9, 0.1, 10.0, 30.0])
-"""Penalties of the curve's coefficients: a line in the normal score of the rank unless rows show otherwise."""
+"""Penalties of the curve's coefficients: a line in the normal score of the rank, unless the rows show otherwise."""
 
 _STEPS, _HALVINGS, _NEAR, _STEEPEST = 60, 40, 1e-5, 30.0
 _SEED = 20_261_122
@@ -105,12 +103,12 @@ _SEED = 20_261_122
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResampledCalibration:
-    """A calibration curve, and curves learned from resampled outcomes.
+    """A calibration curve, and curves fitted to resampled outcomes.
 
     Attributes:
-        place: int64 (SCORE_BINS,), index of the place of each bin, of p places.
+        place: int64 (SCORE_BINS,), index of each bin among p distinct places.
         smooth: float64 (p,), the curve.
-        off: float64 (RESAMPLES, p), curves learned from outcomes drawn about the curve, less the curve.
+        off: float64 (RESAMPLES, p), curves fitted to outcomes drawn from the curve, minus the curve.
     """
 
     place: I64
@@ -118,20 +116,20 @@ class ResampledCalibration:
     off: F64
 
     def off_by(self, slope: F64) -> tuple[float, float]:
-        """Return the mean square of what is off in a sum over bins, and the square of its mean: what all draws share.
+        """Return the mean square error of a weighted sum over bins, and the square of its mean error (the bias).
 
         Args:
-            slope: float64 (SCORE_BINS,), of each bin.
+            slope: float64 (SCORE_BINS,), weight of each bin.
         """
         moved = self.off @ np.bincount(self.place, slope, minlength=len(self.smooth))
         return float((moved**2).mean()), float(moved.mean()) ** 2
 
 
 def resample_calibration(negative: F64, positive: F64) -> ResampledCalibration:
-    """Learn again, always from the same draws, of as many rows as there are: float64 (SCORE_BINS,), effective ones.
+    """Fit the calibration again to outcomes drawn with a fixed seed: float64 (SCORE_BINS,), effective rows.
 
-    The curve is a cubic logistic regression with Firth's penalty (1993) on the normal score of the rank, and drawn
-    about itself, since a few rows do not tell which it is.
+    The curve is a cubic logistic regression with Firth's penalty (1993) on the normal score of the rank. The outcomes
+    are drawn from curves around it, because few rows do not determine the curve.
 
     >>> negative, positive = np.zeros((2, SCORE_BINS))
     >>> negative[1800:2300:5], positive[1800:2300:5] = np.linspace(9, 1, 100), np.linspace(1, 9, 100)
@@ -162,7 +160,7 @@ def resample_calibration(negative: F64, positive: F64) -> ResampledCalibration:
 
 
 def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F64]:
-    """Return the curve, float64 (p,), and curves at distances that chance explains, float64 (RESAMPLES, p)."""
+    """Return the curve, float64 (p,), and random curves around it, float64 (RESAMPLES, p)."""
     total = float(weight.sum())
     rank = (np.cumsum(weight) - weight / 2) / total
     z = np.array([NormalDist().inv_cdf(share) for share in rank.tolist()])
@@ -181,8 +179,9 @@ def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F
 def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
     """Return the coefficients of a curve and their covariance, float64 (k,) and (k, k); None without convergence.
 
-    Newton's steps by the expected information, each halved until the penalised likelihood rises: whole ones leave it
-    for good where positives are few. ``x``: float64 (k, p), the first of ones; of no other term there always is an end.
+    Newton's method with the expected information; each step is halved until the penalised likelihood rises, because
+    full steps diverge if positives are few. ``x``: float64 (k, p), the first row of ones. Without other terms, it
+    always converges.
     """
     share = (float(hits.sum()) + 0.5) / (float(weight.sum()) + 1)
     coefficients = np.zeros(len(x))

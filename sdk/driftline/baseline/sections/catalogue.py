@@ -1,8 +1,8 @@
-"""The optional sections of a baseline, each with its key under ``extras`` in the JSON, and how each is gathered.
+"""The optional sections of a baseline, their keys under ``extras`` in the JSON, and their gatherers.
 
-A new section is a frozen dataclass in a file of its own, a :class:`~driftline.baseline.sections.section.Section`, and a
-field of :class:`Extras`. What is gathered from all reference rows while a baseline is built, a table at a time, has a
-gatherer, too: a class and a line of :data:`GATHERERS`.
+A new section is a frozen dataclass in its own file, a :class:`~driftline.baseline.sections.section.Section`, and a
+field of :class:`Extras`. A section that is gathered from all reference rows also has a gatherer: a class, and a line of
+:data:`GATHERERS`.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from .time_blocks import TimeBlocks
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The pieces a baseline has; None where it lacks one.
+    """The optional sections of a baseline; None if a section is missing.
 
     Attributes:
-        importance: Of each feature to the model.
-        ranges: The least and the greatest value of each number.
-        period: When the rows were predicted.
-        blocks: What they looked like in each stretch of that time.
-        repeats: How many of the rows are different.
-        pca_fit: How well the space of the features fits its own rows.
-        class_scores: Of a multiclass model, class by class.
-        score_means: The mean score where each feature has which values.
-        marks: Which features are none, and compared with nothing.
-        applied_rules: Which are hashed or rounded already.
-        seasons: What the rows looked like hour by hour, or day by day.
-        slices: The rows of each value of cuts such as a country.
-        estimation: What estimates of performance need.
-        slice_outcomes: How right the model was in each of these slices.
+        importance: Importance of each feature.
+        ranges: Minimum and maximum of each number.
+        period: Time of the first and the last row.
+        blocks: Distributions per time block.
+        repeats: Number of duplicate rows.
+        pca_fit: Fit of the principal components to the reference rows.
+        class_scores: Scores per class of a multiclass model.
+        score_means: Mean score per cell of each feature.
+        marks: Columns that are not features and are not compared.
+        applied_rules: Features that are already hashed or rounded.
+        seasons: Distributions per season.
+        slices: Rows per value of slice keys, such as a country.
+        estimation: Learned parameters of performance estimation.
+        slice_outcomes: Performance per slice.
     """
 
     importance: Importance | None = None
@@ -67,7 +67,7 @@ class Extras:
     slice_outcomes: SliceOutcomes | None = None
 
     def sections(self) -> dict[str, Section]:
-        """Return the sections that there are, by the names of their fields.
+        """Return the existing sections by the names of their fields.
 
         >>> Extras(importance=Importance({"age": 0.5})).sections()
         {'importance': Importance(by_feature={'age': 0.5})}
@@ -75,7 +75,7 @@ class Extras:
         return {field.name: section for field in fields(self) if (section := getattr(self, field.name)) is not None}
 
     def check_bins(self, bins: ModelBins) -> None:
-        """Raise ``ValueError``, with the name of the section, where one does not fit the bins."""
+        """Raise ``ValueError``, with the name of the section, if a section does not fit the bins."""
         for name, section in self.sections().items():
             try:
                 section.check_bins(bins)
@@ -83,19 +83,19 @@ class Extras:
                 raise ValueError(f"{name}: {error}") from None
 
     def leaving(self, features: FeatureFilter) -> Extras:
-        """Return the sections under privacy rules, see :meth:`Section.leaving`."""
+        """Apply privacy rules to the sections; see :meth:`Section.leaving`."""
         sections: dict[str, Any] = {name: section.leaving(features) for name, section in self.sections().items()}
         return Extras(**sections)
 
 
 class Gatherer(Protocol):
-    """Gathers one piece of the extras from every row. It holds sums, never rows."""
+    """Gathers one section from all reference rows. It keeps sums, never rows."""
 
     def add(self, table: PredictionTable, actual: Column | None) -> None:
-        """Take in more rows, and what really happened, where that is known."""
+        """Add rows, with their actual values if known."""
 
     def piece(self) -> Any:
-        """Return the content of the section; None where the rows tell nothing."""
+        """Return the section; None if the rows do not suffice."""
 
 
 GATHERERS: dict[str, Callable[[ReferenceSetup], Gatherer]] = {
@@ -108,6 +108,4 @@ GATHERERS: dict[str, Callable[[ReferenceSetup], Gatherer]] = {
     "estimation": EstimationGatherer,
     "slice_outcomes": SliceOutcomesGatherer,
 }
-"""Field of :class:`driftline.baseline.sections.catalogue.Extras` → what begins to gather it. A new one is a class and
-a line here.
-"""
+"""Field of :class:`driftline.baseline.sections.catalogue.Extras` → constructor of its gatherer."""

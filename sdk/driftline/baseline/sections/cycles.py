@@ -1,8 +1,9 @@
-"""Find whether reference rows repeat with the day or with the week, without being asked.
+"""Detect whether reference rows repeat with a daily or weekly cycle.
 
-Each column becomes a few series over hours, or days: the mean rank of a number, its spread, its missing share, the
-share of each category. A cycle is power at its own frequency, or at a multiple, beyond the power at the frequencies
-around it. So neither days that differ nor a trend is taken for a cycle: their power lies around that frequency as well.
+Each column becomes a few series over hours or days: the mean rank of a number, its spread, its missing fraction, and
+the fraction of each category. A cycle has more power at its own frequency, or at a multiple, than at the frequencies
+around it. Differences between days and trends are not detected as cycles, because they raise the neighbouring
+frequencies too.
 
 Source: Priestley, "Spectral Analysis and Time Series" (1981), section 6.1.4, for the test of a periodogram against its
 neighbours; Lomb (1976) for frequencies of times with gaps.
@@ -20,32 +21,32 @@ from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import DAY, HOUR, WEEK, Kind, Seasonality
 
 LEVEL = 0.01
-"""Chance that a reference without any cycle is said to have one, over all columns and both cycles."""
+"""Probability of a false detection in a reference without cycles, over all columns and both cycles."""
 
 MULTIPLES = 3
-"""Frequencies of a cycle that are looked at: once, twice and three times in it."""
+"""Number of tested frequencies of a cycle: once, twice and three times per cycle."""
 
 LEAST_DAYS = 2
-"""Days that hours need; of a single one nobody knows how far the next may differ."""
+"""Days required for hours of the day; one day does not show the variation between days."""
 
 LEAST_WEEKS = 4
-"""Weeks that weekdays need: a Sunday is then known from four. Of two Sundays the mean alone is off by .7 of what one
-Sunday differs, which a window's own noise would have to bear."""
+"""Weeks required for weekdays. With two weeks, the error of a weekday's mean is 0.7 standard deviations between weeks.
+"""
 
 LONGEST = 400 * DAY
-"""The end of a longer reference tells whether it repeats."""
+"""Time at the end of a longer reference that is tested, in nanoseconds."""
 
 MOST_TESTED = 25_000
-"""Rows that are looked at: with 14 an hour for two months, a cycle of ±.1 standard deviations is found."""
+"""Number of tested rows: with 14 rows per hour for two months, a cycle of ±0.1 standard deviations is detected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cycles:
-    """What repeats in a reference.
+    """The cycles of a reference.
 
     Attributes:
-        hours: Name of a part → p-value of a daily cycle; empty where the reference has no two days.
-        weekdays: The same of a weekly cycle; empty where it has no four weeks.
+        hours: Name of a part → p-value of a daily cycle; empty if the reference is shorter than two days.
+        weekdays: Name of a part → p-value of a weekly cycle; empty if the reference is shorter than four weeks.
     """
 
     hours: Mapping[str, float] = field(default_factory=dict)
@@ -53,7 +54,7 @@ class Cycles:
 
     @property
     def kind(self) -> Kind | None:
-        """The seasons that are needed to tell the cycles apart; None without a cycle.
+        """The seasons that represent the cycles; None without a cycle.
 
         >>> Cycles({"score": 1e-9}, {"score": 0.5}).kind
         'hour'
@@ -63,7 +64,7 @@ class Cycles:
 
     @property
     def parts(self) -> frozenset[str]:
-        """Names of the parts that repeat, where some do for sure."""
+        """Names of the parts with a significant cycle."""
         kind = self.kind
         chances = ([self.hours] if kind in ("hour", "hour_of_week") else []) + (
             [self.weekdays] if kind in ("weekday", "hour_of_week") else []
@@ -74,10 +75,10 @@ class Cycles:
 
 
 def find_cycles(clock: Seasonality, hours: I64, counts: Mapping[str, F64], bins: Mapping[str, Bins]) -> Cycles:
-    """Find the cycles of reference rows that were counted hour by hour.
+    """Find the cycles of reference rows from counts per hour.
 
     Args:
-        clock: Whose time zone tells hours and weekdays.
+        clock: Seasonality with the time zone of hours and weekdays.
         hours: int64 (h,), the start of each hour with rows, unix nanoseconds, ascending.
         counts: Name of a part → float64 (h, bins + 2), weight of the rows by bin, then missing and invalid.
         bins: Name of a part → its bins.
@@ -100,9 +101,9 @@ def find_cycles(clock: Seasonality, hours: I64, counts: Mapping[str, F64], bins:
 
 
 def hours_of_rows(times: I64) -> tuple[I64, I64]:
-    """Return the hours that hold rows, and the place of each row among them: int64 (h,) and (n,), -1 for none.
+    """Return the hours with rows, and the index of each row's hour: int64 (h,) and (n,), -1 for none.
 
-    Rows without a time, strays far from all others, and what is older than 400 days are in none.
+    Rows without a time, outliers far from all other rows, and rows older than 400 days have no hour.
 
     >>> hours_of_rows(np.array([HOUR, HOUR + 1, 0, 3 * HOUR]))
     (array([ 3600000000000, 10800000000000]), array([ 0,  0, -1,  1]))
@@ -120,10 +121,10 @@ def hours_of_rows(times: I64) -> tuple[I64, I64]:
 
 
 def _values(over: Bins, counts: F64) -> tuple[F64, F64] | None:
-    """Return rows, float64 (h,), and sums of what may repeat: float64 (h, q).
+    """Return the rows per hour, float64 (h,), and the sums of the tested series, float64 (h, q).
 
-    Of a number its rank, its distance from the middle rank, and whether it is missing; of categories the ten most
-    frequent and whether it is missing.
+    For a number: its rank, its distance from the median rank, and whether it is missing. For categories: the ten most
+    frequent ones, and whether the value is missing.
     """
     total, usable = counts.sum(axis=0), counts[:, : over.size].sum(axis=0)
     if usable.sum() <= 0:
@@ -146,7 +147,7 @@ def _values(over: Bins, counts: F64) -> tuple[F64, F64] | None:
 
 
 def _chances(time: F64, series: Mapping[str, tuple[F64, F64]], cycles: int, fewest_hours: int) -> dict[str, float]:
-    """Return the p-value of each column: float64 ``time`` (t,), the times, in cycles."""
+    """Return the p-value per column. ``time``: float64 (t,), in cycles."""
     if cycles < fewest_hours or not series:
         return {}
     names = list(series)
@@ -170,14 +171,15 @@ def _chances(time: F64, series: Mapping[str, tuple[F64, F64]], cycles: int, fewe
 def _cycle_chances(time: F64, values: F64, weight: F64, cycles: int) -> F64:
     """Return the p-value of a cycle in each series: float64 (q,).
 
-    The power at a frequency, over the mean power at ``k`` frequencies around it, is F(2, 2k) where the spectrum is
-    flat: P(F > f) = (1 + f / k)^-k. Where it falls, the neighbours hold more by its bend, and the test is cautious.
+    The power at a frequency, divided by the mean power at ``k`` frequencies around it, is F(2, 2k) if the spectrum is
+    flat: P(F > f) = (1 + f / k)^-k. If the spectrum is convex, the neighbours have more power, and the test is
+    conservative.
 
     Args:
         time: float64 (t,), times in cycles.
         values: float64 (t, q).
-        weight: float64 (t,), by which a deviation counts.
-        cycles: Number of cycles that the times reach over.
+        weight: float64 (t,), weight of each deviation.
+        cycles: Number of cycles that the times cover.
     """
     step = float(np.diff(np.unique(time)).min(initial=1.0))  # where clocks are set back an hour comes twice
     resolution = 1 / (float(time.max() - time.min()) + step)
@@ -209,7 +211,7 @@ def _cycle_chances(time: F64, values: F64, weight: F64, cycles: int) -> F64:
 
 
 def _power(time: F64, frequency: float, weight: F64, level: F64, y: F64) -> F64:
-    """Return the power of each series at a frequency, beside its level and trend: float64 (q,)."""
+    """Return the power of each series at a frequency, without its level and trend: float64 (q,)."""
     angle = 2 * np.pi * frequency * time
     wave = np.column_stack([np.cos(angle), np.sin(angle)]) * weight[:, np.newaxis]
     wave -= level @ (level.T @ wave)
@@ -219,7 +221,7 @@ def _power(time: F64, frequency: float, weight: F64, level: F64, y: F64) -> F64:
 
 
 def counted_by_hour(place: I64, hours: int, indices: Iterable[tuple[str, Bins, I64, F64]]) -> dict[str, F64]:
-    """Count the bins of rows hour by hour: name of a part → float64 (h, bins + 2).
+    """Count the bins of rows per hour: name of a part → float64 (h, bins + 2).
 
     Args:
         place: int64 (n,), the hour of each row, -1 for none.

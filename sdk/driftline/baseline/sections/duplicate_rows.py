@@ -1,4 +1,4 @@
-"""Duplicate rows: a fingerprint of each row, and how many rows are different."""
+"""Duplicate rows: a fingerprint per row, and the number of distinct rows."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 U64 = NDArray[np.uint64]
 
 MOST_KEPT = 1 << 18
-"""Fingerprints at most: 2 MB."""
+"""Maximum number of fingerprints: 2 MB."""
 
 _AT_ONCE = 1 << 17
-"""Values that stay in the processor's cache while they are mixed: three times as fast as all rows at once."""
+"""Values mixed at a time, which fit in the CPU cache: three times as fast as all rows at once."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
@@ -34,7 +34,7 @@ _SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
 
 @dataclass(frozen=True, slots=True)
 class Repeats(Section):
-    """Number of rows with all features, and number of distinct ones among them."""
+    """Number of rows with all features, and number of distinct rows among them."""
 
     rows: int
     distinct: int
@@ -45,13 +45,13 @@ class Repeats(Section):
             raise ValueError("must have the whole numbers 'rows' and 'distinct', with 0 < distinct <= rows")
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return it where all features leave as they are; rows without some of them repeat more often."""
+        """Return the section if all features are exported unchanged: rows without some features repeat more often."""
         return self if len(features.plain) == len(features.exported) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """Distinct rows that recur from an earlier window; a probe that sends one row again and again is one row.
+    """Distinct rows that recur from an earlier window. A probe that sends one row repeatedly is one row.
 
     Attributes:
         rows: Distinct rows with all features.
@@ -65,10 +65,10 @@ class Recurrence:
 
 
 class Counting:
-    """Counts rows that repeat, in bounded memory: exactly up to 262,144 rows.
+    """Counter of duplicate rows in bounded memory: exact up to 262,144 rows.
 
-    Beyond that only fingerprints below a bound are kept, and the bound is halved as often as it takes: equal rows are
-    kept or left out together, so the share that repeats is that of a sample of the different rows.
+    For more rows, only fingerprints below a bound are kept, and the bound is halved as needed. Equal rows are kept or
+    dropped together, so the duplicate fraction is that of a sample of the distinct rows.
 
     >>> counting = Counting()
     >>> counting.add(np.array([7, 8], np.uint64)), counting.add(np.array([7], np.uint64))
@@ -83,7 +83,7 @@ class Counting:
         self._count = self._rows = 0
 
     def add(self, hashes: U64) -> None:
-        """Count more rows, but for those that lack a feature."""
+        """Count rows, except those that lack a feature."""
         hashes = hashes[hashes != 0]
         self._rows += len(hashes)
         self._pieces.append(self._below(hashes))
@@ -101,9 +101,9 @@ class Counting:
         return repeats_of(self._rows, len(hashes), len(sorted_distinct(hashes)), self._halved)
 
     def recurrence(self, earlier: Counting) -> Recurrence | None:
-        """Return the rows that recur from an earlier window; None where either has none.
+        """Return the rows that recur from an earlier window; None if either window has no rows.
 
-        Of so many rows that only some are kept, of those that both keep.
+        If only a sample of the rows is kept, the result is for the rows that both counters kept.
 
         >>> one, other = Counting(), Counting()
         >>> one.add(np.array([7, 8, 9], np.uint64)), other.add(np.array([9, 9, 5], np.uint64))
@@ -125,12 +125,12 @@ class Counting:
 
 
 def _below(hashes: U64, halved: int) -> U64:
-    """Return the fingerprints below a bound, which was halved a number of times."""
+    """Return the fingerprints below a bound that was halved ``halved`` times."""
     return hashes if not halved else hashes[hashes >> np.uint64(64 - halved) == 0]
 
 
 def repeats_of(rows: int, kept: int, distinct: int, halved: int) -> Repeats:
-    """Return what ``distinct`` of ``kept`` rows say of all ``rows``, kept by a bound that was halved so often.
+    """Extrapolate ``distinct`` of ``kept`` rows to all ``rows``; the bound was halved ``halved`` times.
 
     >>> repeats_of(1_000_000, 250_000, 240_000, 2)
     Repeats(rows=1000000, distinct=960000)
@@ -139,13 +139,13 @@ def repeats_of(rows: int, kept: int, distinct: int, halved: int) -> Repeats:
 
 
 class RepeatsGatherer:
-    """Counts the reference rows that repeat."""
+    """Counts duplicate reference rows."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         self._counting, self._names = Counting(), tuple(reference.bins.features)
 
     def add(self, table: PredictionTable, _: Column | None) -> None:
-        """Take in more rows."""
+        """Add rows."""
         self._counting.add(fingerprints(table.features, self._names, len(table)))
 
     def piece(self) -> Repeats | None:
@@ -154,12 +154,11 @@ class RepeatsGatherer:
 
 
 def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int) -> U64:
-    """Return a 64-bit fingerprint of each of n rows: equal rows have equal ones; 0 where a row lacks a feature.
+    """Return a 64-bit fingerprint of each of n rows, equal for equal rows; 0 for a row that lacks a feature.
 
-    ``names``: the features it must have. Rows without one say nothing: where a feature with many values goes missing,
-    the rest of the rows repeats by itself. Numbers are compared by their bits, texts by their category, in whichever
-    table the rows stand. Mixed like splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-    generators", 2014).
+    ``names``: the required features. Rows that lack one are excluded: if a feature with many values is missing, the
+    remaining features repeat. Numbers are compared by their bits, texts by their category, also between tables. Mixed
+    as in splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 
     >>> column = Column(numbers=np.array([1.0, 2.0, 1.0, np.nan]))
     >>> a, b, c, d = fingerprints({"x": column}, ["x"], 4).tolist()

@@ -1,21 +1,18 @@
-"""Performance estimation: what outcomes of the reference teach, and the expected sums of rows without outcomes.
+"""Performance estimation: parameters learned from reference outcomes, and expected sums of rows without outcomes.
 
-What a baseline has learned from its outcomes, so that performance can be estimated where there are none.
-
-What rows lead one to expect of their outcomes, as sums that add up: the parts that estimates of performance need.
+The expected sums are parts of a pane, so they can be added:
 
 ==========================  =========================================================================================
-``score_grid:CLASS``        weight per bin of the fixed score grid of all rows of a binary model, by the place of the
-                            decided class in ``task.classes``, ``other`` where it is none of them
+``score_grid:CLASS``        binary: weight per bin of the fixed score grid, by the index of the predicted class in
+                            ``task.classes``; ``other`` for any other class
 ``estimate:classes``        multiclass: Σw, Σw², the expected confusion (actual × predicted, k² numbers), the variance
                             of each of its cells (k²), then sum and variance of the expected log loss and Brier score
-``estimate:area:CLASS``     multiclass: weight per cell of the scores of one class, then the expected weight of its own
-                            rows; cells are 8 bins of the score grid
-``estimate:loss``           regression: Σw, Σw², then Σw l for each loss of ``loss_trees.OUTPUTS`` that is expected,
-                            then Σw² l²
+``estimate:area:CLASS``     multiclass: weight per cell of the scores of one class, then the expected weight of rows of
+                            this class; a cell is 8 bins of the score grid
+``estimate:loss``           regression: Σw, Σw², then Σw l for each expected loss of ``loss_trees.OUTPUTS``, then Σw² l²
 ==========================  =========================================================================================
 
-The first needs nothing but the rows; the others need what the baseline has learned.
+The first part requires only the rows; the others require the learned :class:`Estimation`.
 """
 
 from __future__ import annotations
@@ -57,17 +54,17 @@ OTHER = "other"
 COARSE = 8
 AREA_CELLS = -(-SCORE_BINS // COARSE)
 MOST_AREAS = 20
-"""Classes that have an area of their own; with more of them there is none at all."""
+"""Maximum number of classes for parts ``estimate:area:CLASS``; with more classes, there are none."""
 
 MOST_CLASSES = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entries:
-    """Some of the sums of a part by group: ``group``, ``index``: int64 (m,).
+    """Nonzero sums of a part by group: ``group``, ``index``: int64 (m,).
 
     Attributes:
-        width: How long the part's vector is.
+        width: Length of the part's vector.
         value: float64 (m,), not 0.
     """
 
@@ -78,7 +75,7 @@ class Entries:
     value: F64
 
     def dense(self, groups: int) -> F64:
-        """Return the whole vectors: float64 (groups, width)."""
+        """Return the vectors including zeros: float64 (groups, width)."""
         sums = np.bincount(self.group * self.width + self.index, self.value, minlength=groups * self.width)
         dense: F64 = sums.astype(np.float64, copy=False).reshape(groups, self.width)
         return dense
@@ -96,9 +93,10 @@ def width_of(part: str, classes: int) -> int | None:
 def score_grid(
     task: Task, scores: F64 | None, predicted: Column | None, weight: F64 | None, group: I64
 ) -> list[Entries]:
-    """Count the scores of rows of a binary model by decided class; none of another kind.
+    """Count the scores of a binary model by predicted class; [] for other models.
 
-    ``scores``: float64 (n, 1); ``group``: int64 (n,), from 0 on. Scores outside [0, 1] are no probabilities.
+    ``scores``: float64 (n, 1); ``group``: int64 (n,), from 0 on. Scores outside [0, 1] are not probabilities and are
+    left out.
 
     >>> task, group = Task("binary", ("0", "1"), "1"), np.zeros(3, np.int64)
     >>> found = score_grid(task, np.array([[0.2], [0.5], [0.5]]), None, None, group)
@@ -129,7 +127,7 @@ def score_grid(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowGroups:
-    """The group of each of n rows, int64 (n,) from 0 on, of a number of groups; ``weight``: float64 (n,), None = 1."""
+    """The group of each of n rows, int64 (n,), and the number of groups; ``weight``: float64 (n,), None = 1."""
 
     group: I64
     count: int
@@ -143,7 +141,7 @@ class RowGroups:
 def class_sums(
     task: Task, scores: F64 | None, predicted: Column | None, groups: RowGroups, learned: Mapping[str, IsotonicSteps]
 ) -> list[Entries]:
-    """Return the expectation from the scores of a multiclass model; ``learned``: the steps of each class."""
+    """Return the expected sums of a multiclass model; ``learned``: the calibration of each class."""
     k = len(task.classes)
     if not task.has_class_scores or scores is None or scores.shape[1] != k or learned.keys() != set(task.classes):
         return []
@@ -168,7 +166,10 @@ def class_sums(
 
 
 def chances(task: Task, bins: I64, learned: Mapping[str, IsotonicSteps]) -> F64:
-    """Return the chance of each class of each row, float64 (n, k), 1 in sum; ``bins``: of its scores, int64 (n, k)."""
+    """Return the probability of each class per row, float64 (n, k), with sum 1.
+
+    ``bins``: bins of the scores, int64 (n, k).
+    """
     p = np.column_stack([learned[name].rates()[bins[:, index]] for index, name in enumerate(task.classes)])
     total = p.sum(axis=1, keepdims=True)
     shares: F64 = np.divide(p, total, out=np.full_like(p, 1 / p.shape[1]), where=total > 0)
@@ -196,7 +197,7 @@ def _class_parts(s: F64, p: F64, decided: I32, rows: RowGroups) -> F64:
 def loss_sums(
     features: Mapping[str, Column], scores: F64 | None, groups: RowGroups, bins: ModelBins, learned: LossTrees
 ) -> list[Entries]:
-    """Return the expected losses of a regression, from its features and values."""
+    """Return the expected losses of a regression, from its features and predicted values."""
     if scores is None or not learned.needs(features):
         return []
     losses = learned.predict(features, scores[:, 0], bins)
@@ -212,7 +213,7 @@ def _of_dense(part: str, sums: F64) -> Entries:
 
 
 def _entries(part: str, width: int, group: I64, index: I64, weight: F64 | None) -> Entries:
-    """Count rows by group and index, sparse: a batch reaches over many panes, and each has few of the bins."""
+    """Count rows by group and index, sparsely: a batch can have many panes, each with few of the bins."""
     cell = group * width + index
     order = np.argsort(cell, kind="stable")
     ordered = cell[order]
@@ -224,19 +225,19 @@ def _entries(part: str, width: int, group: I64, index: I64, weight: F64 | None) 
 
 
 MAX_LABELLED_ROWS = 100_000
-"""Labelled rows that are learned from while a baseline is built; of more, so many by chance."""
+"""Maximum number of labelled rows for learning; a random sample if there are more."""
 
 _SEED = 20_261_121
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimation(Section):
-    """Reference outcomes from which performance is estimated. Those of binary scores are in the baseline's pane.
+    """Learned parameters of performance estimation. Those of binary scores are in the baseline's pane.
 
     Attributes:
         classes: Calibration of the score of each class, for a multiclass model.
         losses: Model of the losses of a regression.
-        blocks: Performance by stretch of time.
+        blocks: Performance per time block.
     """
 
     classes: Mapping[str, IsotonicSteps] = field(default_factory=dict)
@@ -245,7 +246,7 @@ class Estimation(Section):
 
     @property
     def digest(self) -> str:
-        """Identifier of the learned values, on which sums depend: 32 hex characters; "" without any."""
+        """Identifier of the learned values on which sums depend: 32 hex characters; "" without learned values."""
         if not self.classes and self.losses is None:
             return ""
         text = json.dumps(to_json(replace(self, blocks=None)), sort_keys=True)
@@ -255,22 +256,22 @@ class Estimation(Section):
         return bool(self.classes) or self.losses is not None or self.blocks is not None
 
     def check_bins(self, bins: ModelBins) -> None:
-        """Raise ``ValueError`` where the trees do not fit the bins."""
+        """Raise ``ValueError`` if the trees do not fit the bins."""
         if self.losses is not None:
             self.losses.check_bins(bins)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return it without the trees where they look at features whose bins a rule changes."""
+        """Return the section without the trees if they use features whose bins a rule changes."""
         remaining = replace(self, losses=None if self.losses is None else self.losses.leaving(features))
         return remaining or None
 
 
 @dataclass(slots=True)
 class _LabelledRows:
-    """Labelled rows of a table, some of them drawn by chance.
+    """Labelled rows of a table, a random sample.
 
     Attributes:
-        random_numbers: float64 (n,), what each has drawn.
+        random_numbers: float64 (n,), random number of each row.
     """
 
     random_numbers: F64
@@ -310,7 +311,7 @@ class _LabelledRows:
 
 
 class EstimationGatherer:
-    """Keeps labelled rows, at most 100,000, as numbers; learns from them when all are there."""
+    """Keeps at most 100,000 labelled rows as numbers, and learns from them at the end."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         self._bins = reference.bins
@@ -320,7 +321,7 @@ class EstimationGatherer:
         self._random, self._limit = np.random.default_rng(_SEED), 1.0
 
     def add(self, table: PredictionTable, actual: Column | None) -> None:
-        """Take in more rows."""
+        """Add rows."""
         task = table.task
         if actual is None or table.scores is None or not len(table) or not task.losses:
             return
@@ -360,7 +361,7 @@ class EstimationGatherer:
         return kept_rows
 
     def piece(self) -> Estimation | None:
-        """Return the learned estimation; None without outcomes, or with too few."""
+        """Return the learned estimation; None if there are too few outcomes."""
         if not self._row_parts or self._task is None:
             return None
         task, rows = self._task, self._shrink()
@@ -373,7 +374,7 @@ class EstimationGatherer:
 
 
 def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_], F64]:
-    """Return which rows have a usable score and outcome, and the outcome: the place of its class, or the value."""
+    """Return which rows have a usable score and outcome, and the outcome: the index of its class, or the value."""
     if task.predicts_number:
         truth = actual_numbers(actual)
         with np.errstate(invalid="ignore"):
@@ -384,7 +385,7 @@ def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_],
 
 
 LearnedEstimation = tuple[Estimation, Mapping[str, F64]]
-"""The learned estimation, and its expectation for each stretch of the reference."""
+"""The learned estimation, and the expected sums of each time block of the reference."""
 
 
 def _learn_binary(task: Task, rows: _LabelledRows, groups: int, _bins: ModelBins) -> LearnedEstimation:
@@ -417,7 +418,7 @@ _LEARN = PerKind(
 
 
 def _expected_confusion(task: Task, rows: _LabelledRows, groups: int) -> Mapping[str, F64]:
-    """Return the expected confusion of each stretch."""
+    """Return the expected confusion of each time block."""
     positive = task.classes.index(task.positive_class)
     bins, hit = score_bin(rows.scores[:, 0]), rows.actual == positive
     steps = _steps(bins, hit, rows.weight)

@@ -1,13 +1,8 @@
-"""Marks of features: identifiers and times, which have no distribution, and features under a privacy rule.
+"""Marks of features: identifiers and times, which are not compared, and features under a privacy rule.
 
-What a baseline says of some of its features, each by one of a few words.
-
-Columns of a reference that say nothing of a distribution: identifiers, and times written as numbers.
-
-Every later window has other ones, so they would drift for ever, or never. They are told by their reference values, are
-named, and get no bins: their state is *blind*, never *drift*.
-
-Which features of a baseline are already as a privacy rule lets them leave.
+Identifiers and times written as numbers have other values in every window, so they would always or never drift. They
+are detected from their reference values, are logged by name, and have no bins: their state is not comparable, never
+drift.
 """
 
 from __future__ import annotations
@@ -46,7 +41,7 @@ class FeatureKinds(Section):
                 )
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return those of features that leave."""
+        """Return the kinds of the exported features."""
         kinds = {name: kind for name, kind in self.by_feature.items() if name in features.exported}
         return type(self)(kinds) if kinds else None
 
@@ -55,8 +50,9 @@ IDENTIFIER, TIME = "identifier", "time"
 
 FEWEST_TEXTS = 50
 FEWEST_NUMBERS = 1_000
-"""Rows from which on it is told. Whole numbers that all differ are common among few rows; where the name says that a
-column is an identifier, as many as of texts are enough."""
+"""Minimum number of rows to detect an identifier of whole numbers, because distinct values are common in fewer rows.
+If the name indicates an identifier, the minimum for texts applies.
+"""
 
 MOSTLY = 0.9
 _ID = re.compile(r"(?:^|[^a-z])(?:id|uuid|guid|key|index|idx|row|nr|no|num|number|serial)$|[a-z](?:Id|ID|UUID|Key)$")
@@ -67,18 +63,18 @@ _UNITS = (1.0, 1e3, 1e6, 1e9)
 
 @dataclass(frozen=True, slots=True)
 class NonFeatures(FeatureKinds):
-    """Feature → "identifier" or "time", of those that are compared with nothing."""
+    """Column → "identifier" or "time", for columns that are not compared."""
 
     KINDS = (IDENTIFIER, TIME)
 
     @classmethod
     def learned(cls, features: Mapping[str, Column]) -> Self | None:
-        """Return the marks of reference columns, by name; None where there are none."""
+        """Return the marks of reference columns, by name; None without marks."""
         kinds = {name: kind for name, column in features.items() if (kind := mark_column(name, column))}
         return cls(kinds) if kinds else None
 
     def sentences(self) -> list[str]:
-        """Say of each feature that it is compared with nothing, why, and what to do if that is wrong.
+        """Return a sentence per column: that it is not compared, why, and how to change it.
 
         >>> NonFeatures({"order": "identifier"}).sentences()
         ['order: most values occur once, as in an identifier: not compared; list it in features if it is a feature']
@@ -91,24 +87,24 @@ class NonFeatures(FeatureKinds):
         return [f"{name}: {why[kind]}: {fix}" for name, kind in self.by_feature.items()]
 
     def tell(self) -> None:
-        """Log it."""
+        """Log the sentences."""
         for sentence in self.sentences():
             logger.warning("driftline: baseline: %s", sentence)
 
 
 def bins_of(name: str, column: Column, marks: NonFeatures | None, anonymous: bool = False) -> Bins:
-    """Choose the bins of a feature, see :func:`driftline.panes.bins.bins_for`; none for one that is marked."""
+    """Choose the bins of a feature, see :func:`driftline.panes.bins.bins_for`; no bins for a marked column."""
     if marks is None or name not in marks.by_feature:
         return bins_for(column, anonymous)
     return NumberBins(np.empty(0)) if column.codes is None or column.numbers is not None else CategoryBins(())
 
 
 def mark_column(name: str, column: Column) -> str:
-    """Return the role of a reference column beside a feature: "identifier", "time", or "" for a feature.
+    """Return the role of a reference column: "identifier", "time", or "" for a feature.
 
-    Texts: an identifier where more than 90 % of at least 50 differ. Whole numbers of which (nearly) every one differs:
-    a time where all are unix times of this century and their name says so or they only grow; an identifier where they
-    count up, one row after the other or without gaps, or their name says so.
+    Texts are an identifier if more than 90 % of at least 50 values are distinct. Whole numbers that are (nearly) all
+    distinct are a time if all are unix times of this century and the name indicates a time or the values only grow;
+    they are an identifier if they count up, row by row or without gaps, or if the name indicates an identifier.
 
     >>> mark_column("customer_id", Column(numbers=np.random.default_rng(1).permutation(500_000)[:200].astype(float)))
     'identifier'
@@ -150,7 +146,7 @@ HASHED, ROUNDED = "hash", "round"
 class AppliedRules(FeatureKinds):
     """Feature → "hash" or "round": its bins are those of hashes, or lie between multiples of a step.
 
-    What was hashed is not hashed again, and rows are compared with it only as the same rule lets them leave.
+    A hashed feature is not hashed again, and rows are compared with it only if they are under the same rule.
     """
 
     KINDS = (HASHED, ROUNDED)

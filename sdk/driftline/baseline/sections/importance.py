@@ -1,12 +1,8 @@
-"""The importance of features: given by the user, or by permutation of a column of the reference.
+"""The importance of features: given by the user, or measured by permutation of reference columns.
 
-How much each feature counts for a model's predictions.
-
-How much a model leans on each feature: shuffle a column and see what becomes of the predictions.
-
-Breiman, "Random Forests", Machine Learning 45 (2001), section 10; Fisher, Rudin and Dominici, "All Models are Wrong,
-but Many are Useful", JMLR 20 (2019). On rows the model was not trained on. Two features that say the same share what
-they count for.
+The permutation importance of a feature is the loss that shuffling its column adds, on rows that the model was not
+trained on. Correlated features share their importance. Source: Breiman, "Random Forests", Machine Learning 45 (2001),
+section 10; Fisher, Rudin and Dominici, "All Models are Wrong, but Many are Useful", JMLR 20 (2019).
 """
 
 from __future__ import annotations
@@ -30,9 +26,9 @@ from .section import Section
 
 @dataclass(frozen=True, slots=True)
 class Importance(Section):
-    """Feature → importance: finite numbers, none negative, in whatever unit; only their shares are compared.
+    """Feature → importance: finite, not negative, in any unit; only fractions of the sum are used.
 
-    A document counts under its own name, not under those of its descriptors.
+    The importance of a text feature is stored under its own name, not under those of its descriptors.
     """
 
     by_feature: Mapping[str, float]
@@ -41,8 +37,8 @@ class Importance(Section):
     def given(cls, values: Any, features: Sequence[str]) -> Importance:
         """Return a given importance: a mapping of names to numbers, or n numbers in the order of the n features.
 
-        A negative one (a permutation that happened to help) is 0. Raises ``ValueError`` that names the feature, the
-        rule and the fix.
+        A negative importance (a permutation that happened to help) becomes 0. Raises ``ValueError`` with the feature,
+        the rule and the fix.
 
         >>> Importance.given(np.array([0.7, -0.01]), ["age", "plan"])
         Importance(by_feature={'age': 0.7, 'plan': 0.0})
@@ -59,7 +55,7 @@ class Importance(Section):
         return cls({str(name): max(0.0, float(value)) for name, value in pairs})
 
     def shares(self, names: Collection[str]) -> dict[str, float] | None:
-        """Return the share of each of some features in their sum; None where none of them is known to count.
+        """Return the fraction of each of some features in their sum; None if the sum is 0.
 
         >>> Importance({"age": 3.0, "plan": 1.0, "id": 4.0}).shares(["age", "plan"])
         {'age': 0.75, 'plan': 0.25}
@@ -73,7 +69,7 @@ class Importance(Section):
             raise ValueError(f"the entry of {negative[0]!r} must not be negative")
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return it for the features that leave: it says nothing of their values."""
+        """Return the importance of the exported features: it contains no values of them."""
         value_by_feature = {name: value for name, value in self.by_feature.items() if name in features.exported}
         return type(self)(value_by_feature) if value_by_feature else None
 
@@ -88,7 +84,7 @@ def _parallel(values: Any, features: Sequence[str]) -> Iterator[tuple[str, float
 
 
 Predict = Callable[[Any], Any]
-"""Takes a frame of the features alone, and returns a score, or k of them, for each row."""
+"""Function that returns one score, or k scores, per row of a frame that contains only the features."""
 
 MOST_ROWS = 5_000
 """Rows that are predicted again for each feature and shuffle."""
@@ -100,14 +96,13 @@ _SEED = 20_260_213
 def permutation_importance(
     X: FrameLike, predict: Predict, features: Sequence[str], task: Task, actual: Column | None
 ) -> dict[str, float]:
-    """Return feature → importance of n rows: what shuffling its column adds to the loss.
+    """Return feature → importance for n rows: the loss that shuffling its column adds.
 
-    The loss is the Brier score (binary and multiclass), or the squared error. Where no outcome is known it is how far
-    the predictions themselves move, squared. Never negative. At most 5,000 rows, evenly chosen, three shuffles each,
-    with a fixed seed.
+    The loss is the Brier score (binary and multiclass) or the squared error. Without outcomes, it is the squared change
+    of the predictions. Never negative. At most 5,000 rows, evenly chosen, with three shuffles each and a fixed seed.
 
-    Raises ``ValueError``, with the fix, for rankings, for frames whose columns cannot be replaced, and where
-    ``predict`` gives no scores.
+    Raises ``ValueError``, with the fix, for rankings, for frames whose columns cannot be replaced, and if ``predict``
+    does not return scores.
 
     >>> X = np.random.default_rng(0).normal(size=(400, 2))
     >>> truth = Column(numbers=3 * X[:, 0])
@@ -136,7 +131,7 @@ def permutation_importance(
 
 
 def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
-    """Return the scores of ``predict`` for a frame of features, as a table holds them: float64 (n, k)."""
+    """Return the scores of ``predict`` for a frame of features: float64 (n, k)."""
     try:
         scores = score_matrix(predict(frame))
     except (TypeError, ValueError) as error:
@@ -151,7 +146,7 @@ def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
 
 
 def _target(task: Task, actual: Column) -> F64:
-    """Return the actual values, float64 (n,): a number, or the position of a class; NaN where unknown."""
+    """Return the actual values, float64 (n,): a number, or the index of a class; NaN if unknown."""
     if task.predicts_number:
         return actual_numbers(actual)
     codes = class_codes(actual, task.classes)
@@ -195,7 +190,7 @@ def _selected(X: FrameLike, features: Sequence[str], rows: NDArray[np.intp]) -> 
 
 
 def _shuffled(frame: Any, name: str, position: int, order: NDArray[np.intp]) -> Any:
-    """Return a frame with one column in another order."""
+    """Return a frame with one column reordered."""
     if isinstance(frame, Mapping):
         return {**frame, name: _taken(frame[name], order)}
     if isinstance(frame, np.ndarray):

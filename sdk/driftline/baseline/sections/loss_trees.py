@@ -1,13 +1,8 @@
-"""The expected loss of each row of a regression: gradient boosted trees over bins.
+"""Direct loss estimation: gradient boosted trees that predict the loss of each row of a regression.
 
-A regression's expected losses, row by row: trees over the bins of its features and of what it predicts.
-
-Direct loss estimation: a second model is taught, on the reference rows, how wrong the first one is where.
-
-Gradient boosting of symmetric trees over bins, in numpy: trained in seconds, kept as lists of numbers.
-
-In a symmetric tree all nodes of one level ask the same question, so a row's leaf is the number whose bits are the
-answers: some comparisons of bytes, and one look-up a tree.
+The trees use the bins of the features and of the predicted value. They are symmetric: all nodes of one level have the
+same split, so the index of a row's leaf is a bit mask of its answers, and a tree costs a few byte comparisons and one
+look-up. Training takes seconds in numpy.
 
 Source: Friedman, "Greedy function approximation: a gradient boosting machine" (2001); Prokhorenkova et al., "CatBoost:
 unbiased boosting with categorical features" (2018), section 3; Fisher, "On grouping for maximum homogeneity" (1958),
@@ -36,30 +31,31 @@ DEPTH = 5
 TREES = 100
 RATE = 0.3
 RIDGE = 5.0
-"""Rows of the mean that are added to each leaf: one of few rows says little."""
+"""Rows with the mean value that are added to each leaf, as regularisation of leaves with few rows."""
 
 HELD_OUT = 5
-"""Every fifth row is held out: it tells whether there is anything to learn, and how wrong the trees are. Then trees are
-grown again on all rows: where a shift leads the reference has few, and a fifth of them is missed."""
+"""Every fifth row is held out to measure the error of the trees, and whether there is anything to learn. Afterwards,
+the trees are trained again on all rows, because a shift often leads to a region with few reference rows.
+"""
 
 MOST_TRIED = 24
-"""Features that are tried for one tree; of more so many by chance."""
+"""Features that are tried per tree; a random selection if there are more."""
 
 _AT_ONCE = 8_192
-"""Rows that are predicted at a time: their codes stay in the cache."""
+"""Rows predicted at a time, so that their codes fit in the cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trees:
     """t trees of depth d for k outputs.
 
-    A row answers yes at level l where the place of that feature is at least ``place``.
+    A row sets the bit of level l if its code of that level's feature is at least ``place``.
 
     Attributes:
         base: float64 (k,).
         feature: uint8 (t, d).
         place: uint8 (t, d).
-        leaves: float64 (t, 2^d, k), by the answers as bits, the first level the lowest.
+        leaves: float64 (t, 2^d, k), indexed by the bit mask; the first level is the lowest bit.
     """
 
     base: F64
@@ -100,11 +96,11 @@ def _leaf(places: Codes, feature: Sequence[int] | NDArray[np.int64], place: Code
 
 
 def train(places: Codes, targets: F64, rng: np.random.Generator) -> tuple[Trees, F64]:
-    """Learn outputs from places of bins; return the trees and what they say of the rows held out, NaN of the others.
+    """Train trees; return them and their predictions for the held-out rows, NaN for all other rows.
 
-    ``places``: uint8 (features, n), n >= 100; ``targets``: float64 (n, k), NaN where an output is not known of a row.
-    Squared error, each output in units of its own deviation. Which rows are held out depends on ``rng`` alone; what is
-    said of them comes from trees that have not seen them, and the trees that are returned have seen all rows.
+    ``places``: uint8 (features, n), n >= 100; ``targets``: float64 (n, k), NaN if unknown. The loss is the squared
+    error, each output in units of its standard deviation. The held-out rows depend on ``rng`` alone; their predictions
+    come from trees that were not trained on them, and the returned trees were trained on all rows.
 
     >>> rng = np.random.default_rng(7)
     >>> places = rng.integers(0, 50, (2, 5_000)).astype(np.uint8)
@@ -136,7 +132,7 @@ def train(places: Codes, targets: F64, rng: np.random.Generator) -> tuple[Trees,
 def _boosted(
     places: Codes, residual: F64, is_known: NDArray[np.bool_], held_out: NDArray[np.bool_], rng: np.random.Generator
 ) -> list[tuple[NDArray[np.int64], Codes, F64]]:
-    """Grow trees on the rows that are not held out; [] where the first ones bring nothing on those that are."""
+    """Train trees on the rows that are not held out; [] if the first trees do not improve the held-out rows."""
     fitted, tried = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     fitted_places, tried_places = np.ascontiguousarray(places[:, fitted]), np.ascontiguousarray(places[:, tried])
     r, left = residual[fitted].copy(), residual[tried].copy()
@@ -172,7 +168,7 @@ def _trees(grown: list[tuple[NDArray[np.int64], Codes, F64]], base: F64, deviati
 def _grow(
     places: Codes, residual: F64, is_known: NDArray[np.bool_], features: NDArray[np.int64], widths: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Codes, F64] | None:
-    """Ask, level by level, what lowers the squared error of all leaves most; None where nothing does."""
+    """Choose, level by level, the split that lowers the squared error of all leaves most; None if no split does."""
     n, k = residual.shape
     leaf = np.zeros(n, np.int64)
     questions, from_on = np.zeros(DEPTH, np.int64), np.zeros(DEPTH, np.uint8)
@@ -208,7 +204,7 @@ def _grow(
 
 
 def _gain(sums: F64, rows: F64) -> F64:
-    """By how much each split of a feature lowers the squared error, over all leaves: float64 (width - 1,)."""
+    """Return the reduction of the squared error by each split of a feature, over all leaves: float64 (width - 1,)."""
     below, rows_below = np.cumsum(sums, axis=1)[:, :-1], np.cumsum(rows, axis=1)[:, :-1]
     total, rows_total = sums.sum(axis=1, keepdims=True), rows.sum(axis=1, keepdims=True)
     above, rows_above = total - below, rows_total - rows_below
@@ -221,7 +217,7 @@ OUTPUTS = ("absolute_error", "squared_error", "absolute_percentage_error")
 
 SCORE = "score"
 MOST_PLACES = 250
-"""A feature with more bins does not fit into a byte; none has as many."""
+"""Maximum number of bins of a feature, so that codes fit into a byte. Features have fewer bins than this."""
 
 FEWEST_ROWS = 500
 MOST_TRAINED = 100_000
@@ -235,10 +231,10 @@ class LossTrees(Section):
     """Trees that predict the loss of a row from its features and score.
 
     Attributes:
-        inputs: Parts that the trees read, ``feature:NAME`` and ``score``.
+        inputs: Parts that the trees use, ``feature:NAME`` and ``score``.
         orders: uint8 (cells,) by input: rank of each cell of a category by mean loss, with missing and invalid.
         trees: Trees of :data:`OUTPUTS`.
-        spread: float64 (3,), variance of a loss per square of its prediction, on held-out rows.
+        spread: float64 (3,), variance of a loss divided by the square of its prediction, on held-out rows.
     """
 
     inputs: tuple[str, ...]
@@ -248,7 +244,10 @@ class LossTrees(Section):
 
     @classmethod
     def learned(cls, cells: Mapping[str, NDArray[np.intp]], bins: ModelBins, losses: F64) -> Self | None:
-        """Learn from n rows: the cell of each in each input, and its losses, float64 (n, 3); None of fewer than 500."""
+        """Train on n rows: the cell of each row in each input, and its losses, float64 (n, 3).
+
+        Returns None with fewer than 500 rows.
+        """
         n = len(losses)
         over = _bins(bins)
         inputs = tuple(name for name in cells if over[name].size + 2 <= MOST_PLACES)[-MOST_INPUTS:]
@@ -267,14 +266,14 @@ class LossTrees(Section):
         return cls(inputs, orders, trees, rounded(relative_variance, 6))
 
     def predict(self, features: Mapping[str, Column], values: F64, bins: ModelBins) -> F64:
-        """Return the expected losses of n rows, float64 (n, 3); ``values``: what was predicted, float64 (n,)."""
+        """Return the expected losses of n rows, float64 (n, 3); ``values``: predicted values, float64 (n,)."""
         places = np.empty((len(self.inputs), len(values)), np.uint8)
         for row, name in enumerate(self.inputs):
             places[row] = _placed(cell_of(name, features, values, bins), self.orders.get(name))
         return np.maximum(self.trees.predict(places), 0.0)
 
     def needs(self, features: Mapping[str, Column]) -> bool:
-        """Return True where rows with these features have enough of them for it: any at all, where it looks at any."""
+        """Return True if the trees use no features, or at least one of these."""
         feature_names = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
         return not feature_names or any(name in features for name in feature_names)
 
@@ -292,13 +291,13 @@ class LossTrees(Section):
             raise ValueError(f"there must be {len(OUTPUTS)} outputs, each with a spread")
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return them where the bins of all they look at stay as they are."""
+        """Return the trees if no rule changes the bins of their features, else None."""
         feature_names = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
         return self if all(name in features.plain for name in feature_names) else None
 
 
 def cell_of(name: str, features: Mapping[str, Column], values: F64, bins: ModelBins) -> NDArray[np.intp]:
-    """Return the bin of each row in an input; a feature that the rows lack is missing in each."""
+    """Return the bin of each row in an input; a feature that the rows lack is missing in every row."""
     over = _bins(bins)[name]
     column = Column(numbers=values) if name == SCORE else features.get(name.removeprefix("feature:"))
     if column is None or (column.numbers is None and column.codes is None):
@@ -320,7 +319,7 @@ def _placed(cells: NDArray[np.intp], order: Codes | None) -> Codes:
 
 
 def _order(cells: NDArray[np.intp], over: Bins, losses: F64) -> Codes:
-    """Return the rank of each cell by mean loss; cells without rows lie in the middle."""
+    """Return the rank of each cell by mean loss; cells without rows have a middle rank."""
     width = over.size + 2
     rows = np.bincount(cells, minlength=width)
     mean = (np.bincount(cells, losses[:, 0], minlength=width) + 10 * losses[:, 0].mean()) / (rows + 10)

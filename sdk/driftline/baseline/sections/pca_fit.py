@@ -1,4 +1,4 @@
-"""The fit of the principal components to the reference rows: reconstruction error and pairs of features."""
+"""The fit of the principal components to the reference rows: reconstruction error and pairwise correlations."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class PcaFit(Section):
     """The fit of the coordinates and components to the reference rows.
 
     Attributes:
-        rows: Rows from which they were chosen, 0 where the pane holds none of them.
-        optimism: Mean reconstruction error of other rows less that of these rows, in standard deviations of a
+        rows: Rows to which they were fitted, 0 if the pane contains none of them.
+        optimism: Mean reconstruction error of other rows minus that of these rows, in standard deviations of a
             coordinate.
         factors: float64 (d (d - 1) / 2,), variance of Fisher's z of each pair's correlation, times the rows (1 for
-            normal variables), upper triangle by rows. None where there are too many features for pairs.
+            normal variables), upper triangle by rows. None if there are too many features for pairs.
     """
 
     rows: int
@@ -48,34 +48,34 @@ class PcaFit(Section):
     factors: F64 | None = None
 
     def check_bins(self, bins: ModelBins) -> None:
-        """Raise ``ValueError`` where it does not have one factor per pair of the space."""
+        """Raise ``ValueError`` if the number of factors is not the number of pairs."""
         d = 0 if bins.space is None else len(bins.space.names)
         factors = self.factors
         if self.rows < 0 or (factors is not None and (factors.shape != (d * (d - 1) // 2,) or (factors <= 0).any())):
             raise ValueError(f"factors must be {d * (d - 1) // 2} numbers above 0, one for each pair of features")
 
     def leaving(self, _features: FeatureFilter) -> Self | None:
-        """Return None: where any rule applies, the space stays behind, too."""
+        """Return None: if any rule applies, the components are not exported either."""
         return None
 
 
 class PcaFitGatherer:
-    """Tries the space on rows that it was not chosen from: a fifth of the sample at a time, by the other four."""
+    """Five-fold cross-validation of the components on the sample."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         space = reference.bins.space
         self._fit = None if space is None else measure_pca_fit(space, reference.sample, reference.bins)
 
     def add(self, _table: PredictionTable, _actual: Column | None) -> None:
-        """Take in nothing: the sample is all that the space was chosen from."""
+        """Do nothing: the components were fitted to the sample."""
 
     def piece(self) -> PcaFit | None:
-        """Return the fit; None without a space."""
+        """Return the fit; None without components."""
         return self._fit
 
 
 def measure_pca_fit(space: Space, sample: PredictionTable, bins: ModelBins) -> PcaFit:
-    """Compare a space with those of four fifths of its rows; find how surely each pair's correlation is known."""
+    """Compare components with those of four fifths of their rows, and compute the variances of correlations."""
     n = len(sample)
     index = {name: bin_of_each([sample], name, bins.features[name]) for name in space.names}
     points = np.stack([at_places(space.places[name], bin_index) for name, bin_index in index.items()]) / UNIT
@@ -103,10 +103,10 @@ def measure_pca_fit(space: Space, sample: PredictionTable, bins: ModelBins) -> P
 
 
 def factors(points: F64) -> F64:
-    """Return the variance of Fisher's z of each pair's correlation, times the rows, whatever the distribution.
+    """Return the variance of Fisher's z of each pair's correlation, times the rows, for any distribution.
 
-    By the influence of each row on the correlation, (u v - r (u² + v²) / 2) / (1 - r²): 1 for normal variables, more
-    for rows that agree in their extremes.
+    Computed from the influence of each row on the correlation, (u v - r (u² + v²) / 2) / (1 - r²): 1 for normal
+    variables, more for variables with joint extreme values.
 
     Args:
         points: float64 (d, n).

@@ -1,4 +1,4 @@
-"""The least and the greatest value that each number of the reference had."""
+"""The minimum and maximum of each number feature of the reference."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ranges(Section):
-    """Number feature → (least, greatest) finite value; a feature without any has none.
+    """Number feature → (minimum, maximum) of its finite values; a feature without finite values is left out.
 
-    One stray value moves them: what is out of range is judged by the outer edges of the bins, at the 0.1 % quantiles.
+    One outlier changes them, so values out of range are detected by the outer edges of the bins, at the 0.1 %
+    quantiles.
     """
 
     by_feature: Mapping[str, tuple[float, float]]
 
     @classmethod
     def counted(cls, pane: Pane, bins: ModelBins) -> Self | None:
-        """Return ranges that hold every value that was counted, and tell none: None where nothing was.
+        """Return ranges that contain every counted value and reveal none; None if nothing was counted.
 
-        To the edge of a bin, beyond the outer edges to a power of two.
+        They end at the edge of a bin; outside the outer edges, at a power of two.
         """
         range_by_name, octaves = (
             dict[str, tuple[float, float]](),
@@ -54,7 +55,7 @@ class Ranges(Section):
         return cls(range_by_name) if range_by_name else None
 
     def check_bins(self, bins: ModelBins) -> None:
-        """Raise ``ValueError`` where one is not of a number."""
+        """Raise ``ValueError`` if a feature is not a number."""
         for name, (smallest, greatest) in self.by_feature.items():
             if not isinstance(bins.features.get(name), NumberBins):
                 raise ValueError(f"{name!r} is not a feature with numbers")
@@ -62,13 +63,13 @@ class Ranges(Section):
                 raise ValueError(f"the entry of {name!r} must be [minimum, maximum]")
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return those of features that leave as they are: a range is two values."""
+        """Return the ranges of the features that are exported unchanged: a range is two values."""
         range_by_name = {name: ends for name, ends in self.by_feature.items() if name in features.plain}
         return type(self)(range_by_name) if range_by_name else None
 
 
 class RangesGatherer:
-    """Gathers the ranges of the features whose bins are numbers."""
+    """Gathers the ranges of the features with number bins."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         self._range_by_feature = {
@@ -76,7 +77,7 @@ class RangesGatherer:
         }
 
     def add(self, table: PredictionTable, _actual: Column | None) -> None:
-        """Take in more rows."""
+        """Add rows."""
         for name, (smallest, greatest) in self._range_by_feature.items():
             column = table.features.get(name)
             if column is not None and column.numbers is not None:
@@ -88,6 +89,6 @@ class RangesGatherer:
                     )
 
     def piece(self) -> Ranges | None:
-        """Return the ranges; None where no number has any finite value."""
+        """Return the ranges; None without finite values."""
         range_by_name = {name: ends for name, ends in self._range_by_feature.items() if ends[0] <= ends[1]}
         return Ranges(range_by_name) if range_by_name else None

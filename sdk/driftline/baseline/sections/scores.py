@@ -1,8 +1,7 @@
-"""The scores of the reference: the distribution by class, and the mean score by feature value.
+"""The scores of the reference: their distribution per class, and the mean score per cell of each feature.
 
-How a multiclass model's scores lie, class by class. A binary model's are in its pane, on the fixed score grid.
-
-The mean score where each feature has which values: what a shift of the feature makes of the score.
+The distribution per class is for multiclass models; that of a binary model is in its pane, on the fixed score grid.
+The mean score per cell shows how a shift of the feature changes the score.
 """
 
 from __future__ import annotations
@@ -29,25 +28,25 @@ if TYPE_CHECKING:
 
 
 CELLS = 20
-"""Cells of one width from 0 to 1."""
+"""Cells of equal width from 0 to 1."""
 
 MOST_CLASSES = 50
 
 MAX_CLASSES_BY_FEATURE = 20
-"""Classes whose outcomes are kept by feature value: as many as have a curve of their own."""
+"""Maximum number of classes whose outcomes are kept per cell of a feature."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassScores(Section):
-    """Class → float64 (2, 20): rows by the score of that class, all of them, and those it was true of.
+    """Class → float64 (2, 20): all rows by the score of that class, and the rows of that class.
 
-    Of the first 50 classes; scores outside [0, 1] are no probabilities and are left out.
+    For the first 50 classes. Scores outside [0, 1] are not probabilities and are left out.
     """
 
     by_class: Mapping[str, F64]
 
     def check_bins(self, bins: ModelBins) -> None:
-        """Raise ``ValueError`` for an unknown class, and for other cells."""
+        """Raise ``ValueError`` for an unknown class or a wrong number of cells."""
         classes = () if bins.classes is None else bins.classes.categories
         for name, counts in self.by_class.items():
             if name not in classes:
@@ -63,7 +62,7 @@ class ClassScoresGatherer:
         self._counts_by_class: dict[str, F64] = {}
 
     def add(self, table: PredictionTable, actual: Column | None) -> None:
-        """Take in more rows."""
+        """Add rows."""
         classes = table.task.classes[:MOST_CLASSES]
         if not table.task.has_class_scores or table.scores is None or table.scores.shape[1] < len(classes):
             return
@@ -78,23 +77,23 @@ class ClassScoresGatherer:
             self._counts_by_class[name] = self._counts_by_class.get(name, np.zeros((2, CELLS))) + counts
 
     def piece(self) -> ClassScores | None:
-        """Return the scores; None for any other model."""
+        """Return the scores; None for models that are not multiclass."""
         return ClassScores(self._counts_by_class) if self._counts_by_class else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreMeans:
-    """Mean scores by cell of one column.
+    """Mean scores per cell of one column.
 
     Attributes:
         first: intp (cells,), first bin of each cell, ascending from 0. Rows without a usable value are one more cell.
         mean: float64 (cells + 1,), mean score of each cell.
         rows: float64 (cells + 1,), weight of the rows of each cell.
-        outcome: float64 (cells + 1,), share of positives among the labelled rows of each cell, of a regression their
-            mean outcome; None of other models, and of baselines without outcomes.
+        outcome: float64 (cells + 1,), fraction of positives among the labelled rows of each cell; for a regression,
+            their mean outcome. None for other models, and for baselines without outcomes.
         labelled: float64 (cells + 1,), weight of these labelled rows.
-        classes: float64 (k, cells + 1), share of each class among the labelled rows, of a model of 3 to
-            :data:`MAX_CLASSES_BY_FEATURE` classes; None of other models.
+        classes: float64 (k, cells + 1), fraction of each class among the labelled rows, for a model of 3 to
+            :data:`MAX_CLASSES_BY_FEATURE` classes; None for other models.
     """
 
     first: Index
@@ -105,7 +104,7 @@ class ScoreMeans:
     classes: F64 | None = None
 
     def check(self) -> None:
-        """Raise ``ValueError`` where the means are not those of the cells."""
+        """Raise ``ValueError`` if the arrays do not fit the cells."""
         cells = (len(self.first) + 1,)
         if not self.mean.shape == self.rows.shape == cells:
             raise ValueError("needs a mean and a number of rows for each cell, and for one extra cell")
@@ -123,27 +122,27 @@ class ScoreMeans:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreByFeature(Section):
-    """The name of a pane's part (``feature:NAME``, ``score``) → mean scores.
+    """Name of a pane's part (``feature:NAME``, ``score``) → mean scores.
 
-    Features by about a tenth of the rows, the score by its own bins; the score as in
+    A cell of a feature has about a tenth of the rows; the score has its own bins. The score is that of
     :meth:`~driftline.tables.task.Task.monitored_score`.
     """
 
     by_part: Mapping[str, ScoreMeans]
 
     def check_bins(self, bins: ModelBins) -> None:
-        """Raise ``ValueError`` for a part without bins, and for cells that its bins do not have."""
+        """Raise ``ValueError`` for a part without bins, and for cells outside its bins."""
         for name, size in sizes(self.by_part, bins):
             check_first(self.by_part[name].first, size, name)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return those of features whose bins no rule changes."""
+        """Return the parts whose bins no rule changes."""
         means_by_part = features.plain_parts(self.by_part)
         return type(self)(means_by_part) if means_by_part else None
 
 
 class ScoreByFeatureGatherer:
-    """Gathers, bin by bin, the weight of rows with a score, the sum of their scores, and their outcomes."""
+    """Gathers, per bin, the weight of rows with a score, the sum of their scores, and their outcomes."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         over = block_columns(reference.bins)
@@ -152,7 +151,7 @@ class ScoreByFeatureGatherer:
         self._outcomes: dict[str, F64] = {}
 
     def add(self, table: PredictionTable, actual: Column | None) -> None:
-        """Take in more rows."""
+        """Add rows."""
         if table.scores is None or not len(table.scores):
             return
         score = table.task.monitored_score(table.scores)
@@ -174,7 +173,7 @@ class ScoreByFeatureGatherer:
                 self._outcomes[name] = sums.astype(np.float64) if before is None else before + sums
 
     def piece(self) -> ScoreByFeature | None:
-        """Return the means; None where no row has a score."""
+        """Return the means; None if no row has a score."""
         means_by_feature = {}
         for name, (rows, scored, labelled) in self._sums.items():
             if not rows.any():
@@ -206,7 +205,7 @@ def _means(total: F64, weight: F64) -> F64:
 
 
 def _outcomes(task: Task, actual: Column | None, weight: F64) -> tuple[F64, Sequence[F64]]:
-    """Return the weight of each labelled row, and by it what its outcome adds: see :class:`ScoreMeans`."""
+    """Return the weight of each labelled row, and its weighted outcome; see :class:`ScoreMeans`."""
     unknown: tuple[F64, Sequence[F64]] = (np.zeros(len(weight)), ())
     if actual is None:
         return unknown

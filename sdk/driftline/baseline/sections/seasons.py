@@ -1,12 +1,12 @@
-"""The reference by hour of the day, weekday or hour of the week, gathered from rows or from panes.
+"""The reference by season (hour of the day, weekday or hour of the week), gathered from rows or from panes.
 
-A noon is compared with noons: from the histograms of the seasons a reference is made that has the window's own mix of
-them (:mod:`driftline_processor.core.reference.season`). How far one noon differs from another is told by blocks of
-time, as in :mod:`driftline.baseline.sections.time_blocks`, but of ranks: where among the values of its own season each
-value lies. So a sunny noon is no news in them, and a noon that is sunny beyond others is.
+A window is compared with a mixture of the season histograms in its own proportions
+(:mod:`driftline_processor.core.reference.season`). The variation within a season is measured by time blocks, as in
+:mod:`driftline.baseline.sections.time_blocks`, over the rank of each value within its season. So a normal noon has no
+effect, and a noon that differs from other noons has.
 
-Gathers what a reference looked like in each season: from rows while a baseline is built, or from panes. Where nobody
-names the seasons, those are taken by which the rows repeat (:mod:`.cycles`), and only of the parts that do.
+If the user does not set the seasons, they are detected (:mod:`.cycles`), and only the columns with a cycle have sums
+per season.
 """
 
 from __future__ import annotations
@@ -39,24 +39,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RANKS = 10
-"""Cells of ranks in a block: tenths of the rows of its season."""
+"""Rank cells per block: tenths of the rows of a season."""
 
 MOST_TOGETHER = 10_000
-"""Sums of features together that are kept, over all seasons: those of 20 features in 24 hours are 5,600. Beyond, they
-would outweigh the histograms, and correlations are not compared."""
+"""Maximum number of joint sums of features, over all seasons; 20 features in 24 hours have 5,600. With more, the sums
+would be larger than the histograms, and correlations are not compared.
+"""
 
 _TOGETHER = ("pca", "pairs", "unpaired")
-"""Parts that tell of all features together."""
+"""Parts with joint sums of all features."""
 
 LEAST_CYCLES = 2
-"""Days, or weeks, that the reference must reach over: of a single one nobody knows how far the next may differ."""
+"""Days, or weeks, that the reference must cover: one cycle does not show the variation between cycles."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deseasonalized:
-    """One column in every block, less what its seasons explain: float64 (blocks, cells), weights of rows.
+    """One column per block, without the effect of its seasons: float64 (blocks, cells), weights of rows.
 
-    Of a number the cells are ranks within the season, of categories neighbouring categories from ``first`` on.
+    For a number, the cells are ranks within the season; for categories, neighbouring categories from ``first`` on.
     """
 
     first: Index | None
@@ -65,10 +66,10 @@ class Deseasonalized:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeasonShorts:
-    """A short stretch of each block (an hour of a day), less what its season explains: how far hours differ beyond it.
+    """The short interval of each block (an hour of a day), without the effect of its season.
 
     Attributes:
-        length: Nanoseconds.
+        length: Length in nanoseconds.
         starts: int64 (b,).
         rows: float64 (b, 3).
         by_part: Name of a part → float64 (b, cells), over the cells of its blocks.
@@ -80,23 +81,23 @@ class SeasonShorts:
     by_part: Mapping[str, F64]
 
     def check(self) -> None:
-        """Raise ``ValueError`` for stretches that do not fit each other."""
+        """Raise ``ValueError`` for intervals that do not fit each other."""
         check_blocks(self.length, self.starts, self.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seasons(Section):
-    """The reference season by season.
+    """The reference by season.
 
     Attributes:
         rows: float64 (seasons, 3), number, sum of weights and of squared weights.
         by_part: Name of a pane's part → float64 (seasons, width).
-        length: Of a block, nanoseconds, 0 = there are none.
+        length: Length of a block in nanoseconds, 0 = no blocks.
         starts: int64 (b,).
         block_rows: float64 (b, 3).
         blocks: Name of a part → the column in each block.
-        is_detected: True where the rows were found to repeat, False where somebody named the seasons.
-        shorts: A short stretch of each block; None where there is none, or too few rows in it.
+        is_detected: True if the seasons were detected, False if the user set them.
+        shorts: Short interval of each block; None if there is none, or it has too few rows.
     """
 
     seasonality: Seasonality
@@ -110,7 +111,7 @@ class Seasons(Section):
     shorts: SeasonShorts | None = None
 
     def check(self) -> None:
-        """Raise ``ValueError`` for sums of another number of seasons or blocks."""
+        """Raise ``ValueError`` for a wrong number of seasons or blocks."""
         seasons = self.seasonality.count
         check_timezone(self.seasonality.timezone)
         check_shape("rows", self.rows, seasons, 3)
@@ -146,7 +147,7 @@ class Seasons(Section):
                 check_first(first, size, name)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return them without the features whose bins a rule changes, and without joint sums of all features."""
+        """Return the seasons without features whose bins a rule changes, and without joint sums of all features."""
 
         def plain(parts: Mapping[str, T]) -> dict[str, T]:
             features_alone = {name: part for name, part in parts.items() if name not in _TOGETHER}
@@ -157,14 +158,14 @@ class Seasons(Section):
 
 
 def part_widths(bins: ModelBins) -> dict[str, int]:
-    """Return the width of every part that may be kept by season."""
+    """Return the width of every part that can be kept by season."""
     wide = {name: over.size + 2 for name, over in block_columns(bins).items()}
     wide |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
     return wide | (widths(len(bins.space.names)) if bins.space is not None else {})
 
 
 def stored_widths(bins: ModelBins, seasons: int) -> dict[str, int]:
-    """Return the width of every part that is kept by season, without joint moments of features that are too large."""
+    """Return the width of every part that is kept by season, without joint sums that are too large."""
     wide = part_widths(bins)
     if wide.get("pairs", 0) * seasons > MOST_TOGETHER:
         wide = {name: width for name, width in wide.items() if name not in ("pairs", "unpaired")}
@@ -172,7 +173,7 @@ def stored_widths(bins: ModelBins, seasons: int) -> dict[str, int]:
 
 
 def check_timezone(timezone: str) -> None:
-    """Raise ``ValueError`` where there is no such time zone."""
+    """Raise ``ValueError`` for an unknown time zone."""
     try:
         ZoneInfo(timezone)
     except (OSError, ValueError, KeyError):
@@ -181,7 +182,7 @@ def check_timezone(timezone: str) -> None:
 
 @dataclass(slots=True)
 class _StretchRanks:
-    """What stretches of time hold, all blocks or the short stretch of each.
+    """Counts per interval: of all blocks, or of their short intervals.
 
     Attributes:
         rows: float64 (b, 3), number, sum of weights and of squared weights.
@@ -196,12 +197,13 @@ class _StretchRanks:
 
 @dataclass(slots=True)
 class SeasonCounts:
-    """Gathers a reference season by season: panes of seasons, and what their blocks hold, from rows or from panes.
+    """Gathers a reference by season, from rows or from panes: sums per season and per block.
 
     Attributes:
-        rough: Name of a column → float64 (seasons, bins), roughly how it lies in each season, by which ranks are told.
-        stretches: The blocks, None where there are none.
-        parts: Names of the columns that are kept, since they repeat; None = all, since somebody named the seasons.
+        rough: Name of a column → float64 (seasons, bins), approximate distribution per season, from which ranks are
+            computed.
+        stretches: The blocks, None without blocks.
+        parts: Names of the columns with a cycle; None = all, because the user set the seasons.
     """
 
     seasonality: Seasonality
@@ -235,7 +237,7 @@ class SeasonCounts:
                 stretches.ranks[name] = np.zeros((blocks, width))
 
     def keeps(self, name: str) -> bool:
-        """Return True for a part that is kept: what is known of all features together always is."""
+        """Return True if a part is kept. Joint sums of all features always are."""
         if self.parts is None or name in _TOGETHER:
             return True
         return name.replace("embedding:", "feature:") in self.parts
@@ -247,7 +249,7 @@ class SeasonCounts:
                 self._into(name)[season, : len(sums)] += sums
 
     def add_all(self, name: str, sums: F64) -> None:
-        """Add one part of all seasons: float64 (seasons, width); nothing where it is not kept."""
+        """Add one part of all seasons: float64 (seasons, width). Parts that are not kept are ignored."""
         if name == "rows" or name in self._width_by_part:
             self._into(name)[:, : sums.shape[1]] += sums
 
@@ -255,7 +257,7 @@ class SeasonCounts:
         return self._panes.setdefault(name, np.zeros((self.seasonality.count, self._width_by_part.get(name, 3))))
 
     def add_block(self, block: int, season: int, pane: Pane, *, short: bool) -> None:
-        """Add rows of one season to their block; ``short``: they lie in its short stretch, too."""
+        """Add rows of one season to their block; ``short``: also to its short interval."""
         halves = np.array([2 * block + short])
         for stretches, _ in self._stretches(halves):
             stretches.rows[block] += pane.parts.get("rows", np.zeros(3))
@@ -266,21 +268,21 @@ class SeasonCounts:
                 self.add_values(name, np.repeat(halves, len(index)), np.full(len(index), season), index, counts[index])
 
     def add_block_rows(self, halves: I64, weight: F64) -> None:
-        """Count rows, each in its block; ``halves``: int64 (n,), see :meth:`TimeGrid.halves`."""
+        """Count rows per block; ``halves``: int64 (n,), see :meth:`TimeGrid.halves`."""
         for stretches, chosen in self._stretches(halves):
             block, row_weight = halves[chosen] // 2, weight[chosen]
             for power, values in enumerate((np.ones(len(row_weight)), row_weight, row_weight**2)):
                 stretches.rows[:, power] += np.bincount(block, values, minlength=len(stretches.rows))
 
     def _stretches(self, halves: I64) -> Iterator[tuple[_StretchRanks, slice | Index]]:
-        """Yield the blocks with all rows, and their short stretches with the rows in these."""
+        """Yield the blocks with all rows, and the short intervals with their rows."""
         yield self._blocks, slice(None)
         in_short = np.flatnonzero(halves % 2)
         if len(in_short):
             yield self._short, in_short
 
     def add_values(self, name: str, halves: I64, season: Index, index: Index, weight: F64) -> None:
-        """Add usable values of a column: the block of each (twice, plus one in the short stretch), season and bin."""
+        """Add usable values of a column, with season and bin; ``halves``: see :meth:`TimeGrid.halves`."""
         for stretches, chosen in self._stretches(halves):
             self._add_values(stretches, name, halves[chosen] // 2, season[chosen], index[chosen], weight[chosen])
 
@@ -308,7 +310,7 @@ class SeasonCounts:
             ranks[:, tenth] += np.bincount(block, weight * share, minlength=blocks)
 
     def piece(self) -> Seasons | None:
-        """Return the sums by season; None where no row has a time."""
+        """Return the sums by season; None if no row has a time."""
         rows = self._panes.pop("rows", None)
         if rows is None or not rows.any():
             return None
@@ -331,7 +333,7 @@ class SeasonCounts:
         )
 
     def _shorts(self, counts_by_name: Mapping[str, F64]) -> SeasonShorts | None:
-        """Return the short stretches; None where they have too few rows to tell anything."""
+        """Return the short intervals; None if they have too few rows."""
         rows, grid = self._short.rows, self.stretches
         filled = np.flatnonzero(rows[:, 0] > 0)
         if grid is None or len(filled) < 2 or rows[filled, 0].sum() < TELLING * len(filled):
@@ -344,7 +346,7 @@ class SeasonCounts:
         return SeasonShorts(grid.short, grid.shorts[filled], rows[filled], counts)
 
     def _levelled(self, stretches: _StretchRanks, name: str, counts: F64, filled: Index) -> F64:
-        """Return stretches without the effect of their seasons, as if all had the mean mix: float64 (b, cells)."""
+        """Remove the effect of seasons from intervals, as if all had the mean mix of seasons: float64 (b, cells)."""
         mixed, ranks = stretches.mixed[name][filled], stretches.ranks[name][filled]
         rows = mixed.sum(axis=1)
         of_all = self._blocks.ranks[name].sum(axis=0)  # the means are those of all rows
@@ -369,7 +371,7 @@ class SeasonCounts:
 
 
 class SeasonsGatherer:
-    """Gathers the reference season by season: the seasons that somebody named, or by which the rows repeat."""
+    """Gathers the reference by season, with seasons that the user set or that were detected."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         self._counts: SeasonCounts | None = None
@@ -392,7 +394,7 @@ class SeasonsGatherer:
         self._counts = SeasonCounts(seasonality, reference.bins, rough, TimeGrid.of(sample.time), parts)
 
     def add(self, table: PredictionTable, _actual: Column | None) -> None:
-        """Take in more rows."""
+        """Add rows."""
         counts = self._counts
         if counts is None or not len(table):
             return
@@ -434,21 +436,21 @@ class SeasonsGatherer:
                 counts.add_all(name, sums[:-1])
 
     def piece(self) -> Seasons | None:
-        """Return the sums by season; None without seasons, or where no row has a time."""
+        """Return the sums by season; None without seasons, or if no row has a time."""
         return None if self._counts is None else self._counts.piece()
 
 
 def seasons_of_panes(
     seasonality: AnySeasonality, bins: ModelBins, stretches: TimeGrid | None, starts: I64, panes: Sequence[Pane]
 ) -> Seasons | None:
-    """Return the sums by season of panes; None where none has rows, or nobody named seasons and they do not repeat.
+    """Return the sums of panes by season; None without rows, or without given or detected seasons.
 
     Args:
-        seasonality: The seasons, or that they are to be found.
-        bins: Bins that the panes were counted over.
-        stretches: The blocks of time, whose borders are borders of panes; None where there are none.
-        starts: int64 (p,), the start of each pane, unix nanoseconds; none reaches beyond its hour or season.
-        panes: One for each start.
+        seasonality: Seasons, or the request to detect them.
+        bins: Bins over which the panes were counted.
+        stretches: Time blocks, whose borders are borders of panes; None without blocks.
+        starts: int64 (p,), start of each pane, unix nanoseconds; no pane crosses the border of an hour or season.
+        panes: One pane per start.
     """
     filled = [index for index, pane in enumerate(panes) if pane.rows]
     starts, panes = starts[filled], [panes[season_index] for season_index in filled]
@@ -493,13 +495,13 @@ def _weight(table: PredictionTable) -> F64:
 
 
 def _by_season(season: Index, index: Index, weight: F64, seasons: int, width: int) -> F64:
-    """Return counts by season, float64 (seasons, width); the season after the last is that of rows without a time."""
+    """Return counts by season, float64 (seasons, width); rows without a time have the index after the last season."""
     counts = np.bincount(season * width + index, weight, minlength=(seasons + 1) * width)
     return counts.astype(np.float64, copy=False).reshape(seasons + 1, width)[:-1]
 
 
 def _season(seasonality: Seasonality, times: I64) -> Index:
-    """Return the season of each row; one season more for rows without a time."""
+    """Return the season of each row; ``seasonality.count`` for rows without a time."""
     return np.where(times != 0, seasonality.of(times), seasonality.count)
 
 
@@ -518,7 +520,10 @@ def _indices(table: PredictionTable, bins: ModelBins) -> Iterator[tuple[str, Bin
 
 
 def _below(counts: F64) -> F64:
-    """Return the share below each bin by season, float64 (seasons, bins + 1); without rows that of all seasons."""
+    """Return the cumulative fraction below each bin by season, float64 (seasons, bins + 1).
+
+    A season without rows has the fractions of all seasons.
+    """
     total = counts.sum(axis=1, keepdims=True)
     filled = np.where(total > 0, counts, counts.sum(axis=0))
     shares = filled / filled.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What every optional section of a baseline is, and the rules that several of them share."""
+"""The interface of the optional sections of a baseline, and checks that several of them share."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ MOST_BLOCKS = 60
 
 
 class Section:
-    """One optional section of a baseline: sums and names, never a row. A frozen dataclass that is its own JSON.
+    """One optional section of a baseline: sums and names, never a row. A frozen dataclass whose fields are its JSON.
 
-    Its fields are written and read by :mod:`driftline.baseline.codec`, which calls a method ``check`` where there is
-    one; a new section needs none of its own.
+    :mod:`driftline.baseline.codec` writes and reads the fields, and calls the method ``check`` if there is one.
     """
 
     __slots__ = ()
 
     def check_bins(self, bins: ModelBins) -> None:
-        """Raise ``ValueError`` with the rule where it does not fit the bins of its baseline."""
+        """Raise ``ValueError``, with the rule, if the section does not fit the bins of its baseline."""
 
     def leaving(self, _features: FeatureFilter) -> Self | None:
-        """Return the section under privacy rules, None for nothing; as it is where it shows no values of features."""
+        """Apply privacy rules: return the section unchanged if it contains no values of features, None to remove it."""
         return self
 
 
@@ -53,7 +52,7 @@ def sizes(parts: Collection[str], bins: ModelBins) -> Iterator[tuple[str, int]]:
 
 
 def check_first(first: Index | I64, size: int, name: str = "") -> None:
-    """Raise ``ValueError`` where the first bins of cells do not ascend from 0, or reach beyond ``size`` bins."""
+    """Raise ``ValueError`` if the first bins of cells do not ascend from 0, or are outside ``size`` bins."""
     if first.ndim != 1 or first[:1].tolist() != [0] or (np.diff(first) <= 0).any() or first[-1] >= size:
         raise ValueError(
             f"{f'the entry of {name!r} ' if name else ''}must list the first bin of each cell in ascending order, "
@@ -62,7 +61,7 @@ def check_first(first: Index | I64, size: int, name: str = "") -> None:
 
 
 def check_blocks(length: int, starts: I64, rows: F64) -> None:
-    """Raise ``ValueError`` for a length of 0, and for starts of blocks that do not ascend or have no rows."""
+    """Raise ``ValueError`` for a length of 0, starts that do not ascend, and blocks without rows."""
     if length <= 0:
         raise ValueError("length must be a whole number of nanoseconds above 0")
     if starts.ndim != 1 or not 2 <= len(starts) <= MOST_BLOCKS or (np.diff(starts) <= 0).any():
@@ -71,13 +70,13 @@ def check_blocks(length: int, starts: I64, rows: F64) -> None:
 
 
 def check_shape(name: str, values: F64, *shape: int) -> None:
-    """Raise ``ValueError`` where an array does not have a shape."""
+    """Raise ``ValueError`` if an array has another shape."""
     if values.shape != shape:
         raise ValueError(f"{name} must have {' × '.join(map(str, shape))} numbers")
 
 
 def rounded(values: F64, digits: int = 7) -> F64:
-    """Return values to so many significant digits, so that a file of them is half as long.
+    """Round values to a number of significant digits, which halves the size of the file.
 
     >>> rounded(np.array([0.123456789, 12345678.9])).tolist()
     [0.1234568, 12345680.0]

@@ -1,13 +1,11 @@
-"""Slices of low cardinality, such as a country: rows over the bins, and performance by stretch of time.
+"""Slices of low cardinality, such as a country: rows over the bins, and performance per time block.
 
-A slice is called ``key=value``. A key has at most 20 values, those with most rows; all others are ``key=other``. Values
-are canonical texts (:func:`driftline.tables.classes.class_text`): true and 1 are one. A row that lacks the key is in no
-slice of it.
+The name of a slice is ``key=value``. A key has at most 20 values, those with most rows; all others are ``key=other``.
+Values are canonical texts (:func:`driftline.tables.classes.class_text`): true and 1 are equal. A row that lacks the key
+is in no slice of it.
 
-How right the model was in each slice of the reference, by stretch of its time: what a slice is compared with.
-
-Decisions of classifiers and errors of regressions, and no scores: 20 slices of 30 days are 20 kB of JSON, with scores
-they would be ten times that.
+The performance contains decisions of classifiers or errors of regressions, without scores: 20 slices of 30 days are 20
+kB of JSON, and scores would make it ten times that.
 """
 
 from __future__ import annotations
@@ -36,14 +34,15 @@ if TYPE_CHECKING:
 
 
 MOST_VALUES = 20
-"""Values of a key that are told apart."""
+"""Maximum number of values per key, without ``other``."""
 
 OTHER = "other"
-"""The name of all further values of a key."""
+"""Name of all further values of a key."""
 
 MOST_COUNTS = 100_000
-"""Counts that are not zero in all slices of a baseline together, 0.5 MB of JSON: the slices with fewest rows go to
-``other`` until there are no more. Twenty values of twenty numbers have at most 40,000."""
+"""Maximum number of nonzero counts in all slices of a baseline, 0.5 MB of JSON: the slices with fewest rows are
+merged into ``other`` until the limit is met. Twenty values of twenty numbers have at most 40,000.
+"""
 
 
 def slice_name(key: str, value: str) -> str:
@@ -56,9 +55,10 @@ def slice_name(key: str, value: str) -> str:
 
 
 def values_of(column: Column, declared: Sequence[str] = (), least: int = 1) -> tuple[str, ...]:
-    """Return the values of a key that are told apart: those ``declared``, then those of the column with most rows.
+    """Return the values of a key that are slices: ``declared`` values, then the values with most rows.
 
-    ``least``: rows that a value needs. At most 20; texts of more than 256 characters, and the word ``other``, are none.
+    ``least``: minimum number of rows per value. At most 20 values; texts of more than 256 characters and the word
+    ``other`` are excluded.
 
     >>> values_of(Column(codes=np.array([0, 1, 1]), categories=("NL", "BE")))
     ('BE', 'NL')
@@ -76,7 +76,7 @@ def values_of(column: Column, declared: Sequence[str] = (), least: int = 1) -> t
 
 
 def places_of(column: Column | None, values: Sequence[str], n: int) -> I64:
-    """Return the slice of each of n rows: int64 (n,), its place in ``values``, their number for other, -1 for none.
+    """Return the slice of each of n rows, int64 (n,): the index in ``values``, len(values) for other, -1 for none.
 
     >>> places_of(Column(codes=np.array([0, 1, -1]), categories=("NL", "BE")), ["BE"], 3).tolist()
     [1, 0, -1]
@@ -89,13 +89,13 @@ def places_of(column: Column | None, values: Sequence[str], n: int) -> I64:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slices(Section):
-    """Key → value → the sums of its reference rows: ``rows``, features, score and class over the baseline's bins."""
+    """Key → value → sums of its reference rows: ``rows``, features, score and class over the baseline's bins."""
 
     by_key: Mapping[str, Mapping[str, Pane]]
 
     @classmethod
     def bounded(cls, of: Mapping[str, Mapping[str, Pane]]) -> Self | None:
-        """Return slices that are small enough to travel: those with fewest rows go to the other values of their key."""
+        """Return slices within the size limit; slices with fewest rows are merged into ``other``."""
         panes_by_key = {key: dict(values) for key, values in of.items()}
         size = {
             (key, value): sum(int(np.count_nonzero(sums)) for sums in pane.parts.values())
@@ -114,12 +114,12 @@ class Slices(Section):
         )
 
     def pane(self, name: str) -> Pane | None:
-        """Return the rows of a slice by its name; None where the baseline does not know it."""
+        """Return the rows of a slice by its name; None if the baseline does not have the slice."""
         key, _, value = name.partition("=")
         return self.by_key.get(key, {}).get(value)
 
     def values(self, key: str) -> tuple[str, ...]:
-        """Return the values of a key that are told apart, those with most rows first; none where it is not known."""
+        """Return the values of a key, those with most rows first, without ``other``; () for an unknown key."""
         rows_by_value = {value: pane.rows for value, pane in self.by_key.get(key, {}).items() if value != OTHER}
         return tuple(sorted(rows_by_value, key=lambda value: (-rows_by_value[value], value)))
 
@@ -140,7 +140,7 @@ class Slices(Section):
                     check_shape(f"{part!r} of {slice_name(key, value)}", sums, widths[part])
 
     def with_other(self, key: str, value: str) -> Self:
-        """Return them with one value of a key among the others, as where it is not told apart."""
+        """Return the slices with one value of a key merged into ``other``."""
         values = dict(self.by_key.get(key, {}))
         pane = values.pop(value, None)
         if pane is None:
@@ -148,12 +148,12 @@ class Slices(Section):
         return type(self)({**self.by_key, key: {**values, OTHER: _merged(values.get(OTHER), pane)}})
 
     def without(self, keys: Collection[str]) -> Self | None:
-        """Return those of the other keys."""
+        """Return the slices of the other keys."""
         panes_by_key = {key: values for key, values in self.by_key.items() if key not in keys}
         return type(self)(panes_by_key) if panes_by_key else None
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return them without the features whose bins a rule changes."""
+        """Return the slices without features whose bins a rule changes."""
         return type(self)(
             {
                 key: {value: Pane(features.plain_parts(pane.parts)) for value, pane in values.items()}
@@ -165,11 +165,11 @@ class Slices(Section):
 class SlicesGatherer:
     """Counts reference rows by slice while they are folded.
 
-    One seen fewer than 10 times goes to ``other``, as a category does: it is too rare to compare, and possibly
+    A value with fewer than 10 rows is merged into ``other``, as for categories: it is too rare to compare, and possibly
     personal.
 
     Args:
-        sample: Some of the rows, which say what the values are.
+        sample: Some of the rows, from which the values are chosen.
     """
 
     def __init__(self, sample: PredictionTable) -> None:
@@ -185,14 +185,14 @@ class SlicesGatherer:
         }
 
     def add(self, cuts: Mapping[str, GroupCounts]) -> None:
-        """Take in what the fold counted."""
+        """Add the counts of the fold."""
         for key, cut in cuts.items():
             sums = self._sums[key]
             for part, more in cut.parts.items():
                 sums[part] = sums[part] + more if part in sums else more
 
     def piece(self) -> Slices | None:
-        """Return the slices; None where there is no key."""
+        """Return the slices; None without keys."""
         panes_by_key = {}
         for key, sums in self._sums.items():
             value_names = (*self._values[key], OTHER)
@@ -211,29 +211,29 @@ def _merged(pane: Pane | None, other_pane: Pane) -> Pane:
 
 
 PARTS = ("outcomes", "confusion", "confusion_excess")
-"""Parts of a classifier's pane that a slice has."""
+"""Parts of a classifier's pane that a slice contains."""
 
 ERRORS = ("outcomes", "losses", "spread")
-"""The same of a regression. ``spread`` is of all stretches together: a row varies in each as it does in all."""
+"""Parts of a regression's pane that a slice contains. ``spread`` is common to all time blocks."""
 
 MIN_OUTCOMES = 50
-"""Outcomes of a slice with fewer say too little to compare with."""
+"""Minimum number of outcomes of a slice."""
 
 MOST_SUMS = 50_000
-"""Sums that are not zero in all slices together, 0.4 MB of JSON: those with fewest outcomes are left out."""
+"""Maximum number of nonzero sums in all slices, 0.4 MB of JSON: the slices with fewest outcomes are left out."""
 
 MOST_CLASSES = 50
-"""Most classes of a model with slices: a slice has a sum for every pair of classes."""
+"""Maximum number of classes of a model with slices: a slice has a sum for every pair of classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceOutcomes(Section):
-    """Reference performance by slice and stretch of time.
+    """Reference performance by slice and time block.
 
     Attributes:
-        length: Nanoseconds of a stretch; 0 for a single stretch of rows without a time.
-        count: Number of stretches.
-        by_slice: Sums by ``key=value`` and part, a group per stretch; ``spread`` has one group for all.
+        length: Length of a block in nanoseconds; 0 for a single block of rows without a time.
+        count: Number of blocks.
+        by_slice: Sums by ``key=value`` and part, a group per block; ``spread`` has one group for all.
     """
 
     length: int
@@ -241,11 +241,11 @@ class SliceOutcomes(Section):
     by_slice: Mapping[str, Mapping[str, Sparse]]
 
     def pane(self, name: str) -> Pane:
-        """Return the outcomes of a slice; nothing where they are not known."""
+        """Return the outcomes of a slice; an empty pane if there are none."""
         return Pane({part: sums.dense(self.count).sum(axis=0) for part, sums in self.by_slice.get(name, {}).items()})
 
     def blocks(self, name: str) -> list[Pane]:
-        """Return the same in each stretch of time, without ``spread``."""
+        """Return the outcomes of a slice per time block, without ``spread``."""
         panes = [Pane() for _ in range(self.count if name in self.by_slice else 0)]
         for part, sums in self.by_slice.get(name, {}).items():
             if part != "spread":
@@ -254,7 +254,7 @@ class SliceOutcomes(Section):
         return [pane for pane in panes if pane.parts["outcomes"].any()]
 
     def check(self) -> None:
-        """Raise ``ValueError`` for unknown parts, and for sums outside their width and stretches."""
+        """Raise ``ValueError`` for unknown parts, and for sums outside their width or blocks."""
         if self.length < 0 or not 1 <= self.count <= MOST_BLOCKS + 1:
             raise ValueError(f"length must not be negative, and count must be 1 to {MOST_BLOCKS + 1}")
         for name, parts in self.by_slice.items():
@@ -267,13 +267,13 @@ class SliceOutcomes(Section):
                     raise ValueError(f"{part!r} of {name!r} must have positions below its width in each block")
 
     def without(self, keys: Collection[str]) -> Self | None:
-        """Return those of the other keys."""
+        """Return the outcomes of the other keys."""
         parts_by_name = {name: parts for name, parts in self.by_slice.items() if name.partition("=")[0] not in keys}
         return type(self)(self.length, self.count, parts_by_name) if parts_by_name else None
 
 
 class SliceOutcomesGatherer:
-    """Adds up the outcomes of reference rows by slice. The values are those of :class:`.slices.SlicesGatherer`."""
+    """Gathers the outcomes of reference rows by slice. The values are those of :class:`.slices.SlicesGatherer`."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         sample = reference.sample
@@ -282,7 +282,7 @@ class SliceOutcomesGatherer:
         self._sums: dict[str, dict[str, F64]] = {key: {} for key in self._values}
 
     def add(self, table: PredictionTable, actual: Column | None) -> None:
-        """Take in more rows."""
+        """Add rows."""
         task = table.task
         if actual is None or task.ranks_items or len(task.classes) > MOST_CLASSES:
             return
@@ -300,7 +300,7 @@ class SliceOutcomesGatherer:
                     sums[part] = sums.get(part, 0.0) + outcome_sums[part].dense(groups)
 
     def piece(self) -> SliceOutcomes | None:
-        """Return the slices of which enough is known; None where there is none."""
+        """Return the slices with enough outcomes; None if there are none."""
         parts_by_name: dict[str, dict[str, Sparse]] = {}
         rows: dict[str, float] = {}
         for key, sums in self._sums.items():
@@ -320,5 +320,5 @@ class SliceOutcomesGatherer:
 
     @property
     def _count(self) -> int:
-        """Stretches, the last of rows that are in none."""
+        """Number of time blocks, plus one for rows without a block."""
         return 1 if self._stretches is None else self._stretches.count + 1

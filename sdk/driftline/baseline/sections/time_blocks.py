@@ -1,11 +1,7 @@
-"""The reference by stretch of its time, coarsely: distributions, and performance where outcomes are known.
+"""Coarse distributions and performance per time block of the reference: the normal variation between blocks.
 
-What the reference looked like in each stretch of its own time, coarsely: how far quiet stretches differ.
-
-Rows of one day, or of one customer, resemble each other; where the blocks of a reference differ more than independent
-rows would, a window that differs as much is no news.
-
-How right the model was in each stretch of the reference's time: what its performance does while all is well.
+Rows of one day, or of one customer, are correlated. If the blocks of a reference differ more than independent rows
+would, a window that differs as much is within normal variation.
 """
 
 from __future__ import annotations
@@ -26,17 +22,18 @@ from driftline.tables.table import F64, I64
 from .section import MOST_BLOCKS, Section, block_columns, check_blocks, check_first, check_shape, rounded, sizes
 
 CELLS = 10
-"""Cells of a column in a block, up to twice as many where single bins are heavy: 60 blocks of 10 are 2 kB of JSON a
-feature, about as much as its bins."""
+"""Cells of a column in a block; up to twice as many if single bins are heavy. 60 blocks of 10 cells are 2 kB of JSON
+per feature, about as much as its bins.
+"""
 
 _MINUTE = 60 * 10**9
 _HOUR = 60 * _MINUTE
 _DAY = 1_440 * _MINUTE
 LENGTHS = (5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE, 360 * _MINUTE, _DAY, 7 * _DAY, 28 * _DAY, 364 * _DAY)
-"""Each divides the next, so that blocks of one length are parts of those of a longer one."""
+"""Possible lengths of blocks in nanoseconds. Each divides the next, so that blocks can be merged into longer blocks."""
 
 TELLING = 25.0
-"""Rows of a short stretch on average; fewer tell nothing, and windows with so few decide nothing."""
+"""Minimum mean number of rows per short interval; windows with fewer rows are inconclusive."""
 
 _MONDAY = 4 * _DAY  # 1970-01-05
 
@@ -54,12 +51,12 @@ class Period(Section):
 
     @classmethod
     def of(cls, times: I64) -> Self | None:
-        """Return that of times, int64 (n,), 0 = not known; None where none is."""
+        """Return the period of times, int64 (n,), 0 = unknown; None if all are unknown."""
         timed = times[times != 0]
         return cls(int(timed.min()), int(timed.max())) if len(timed) else None
 
     def joined(self, other: Self | None) -> Self:
-        """Return the period that holds both.
+        """Return the period that contains both.
 
         >>> Period(3, 5).joined(Period(1, 4))
         Period(first=1, last=5)
@@ -67,7 +64,7 @@ class Period(Section):
         return self if other is None else type(self)(min(self.first, other.first), max(self.last, other.last))
 
     def widened(self) -> Self:
-        """Return it to whole five minutes, as panes have them: it tells the time of no row.
+        """Round the period outwards to five minutes, as panes are, so that it does not reveal the time of a row.
 
         >>> Period(300_000_000_001, 300_000_000_002).widened()
         Period(first=300000000000, last=599999999999)
@@ -75,17 +72,17 @@ class Period(Section):
         return type(self)(self.first - self.first % _STEP, self.last - self.last % _STEP + _STEP - 1)
 
     def check(self) -> None:
-        """Raise ``ValueError`` where it ends before it begins."""
+        """Raise ``ValueError`` if the period ends before it begins."""
         if self.first > self.last:
             raise ValueError("must be two times in unix nanoseconds, the earlier time first")
 
 
 @dataclass(frozen=True, slots=True)
 class TimeGrid:
-    """Stretches of time of one length, from ``start`` on, weeks from Monday (unix nanoseconds).
+    """Time blocks of one length from ``start`` on (unix nanoseconds); weeks begin on Monday.
 
-    A day begins at midnight UTC, or with the hour that has the fewest rows around it where these are less than half as
-    many: elsewhere midnight is in the middle of the evening, and pieces of days would differ as no two days do.
+    A day begins at midnight UTC, or at the hour with the fewest rows around it if these are less than half of those at
+    midnight UTC, which can be the middle of the evening locally.
     """
 
     start: int
@@ -94,10 +91,10 @@ class TimeGrid:
 
     @classmethod
     def of(cls, times: I64) -> Self | None:
-        """Choose at most 60 that hold the times: int64 (n,), 0 = not known. None where no two would hold some.
+        """Choose at most 60 blocks for times, int64 (n,), 0 = unknown; None if all times are in one block.
 
-        The shortest of 5 and 15 minutes, 1 and 6 hours, a day, a week, 4 and 52 weeks, ...; of a week or more none
-        shorter than a day.
+        The length is the shortest possible of 5 and 15 minutes, 1 and 6 hours, a day, a week, 4 and 52 weeks, ...; at
+        least a day if the times cover a week or more. Outliers of more than 1,000 times are ignored.
 
         >>> TimeGrid.of(np.arange(1, 9) * _DAY)
         TimeGrid(start=86400000000000, length=86400000000000, count=8)
@@ -119,18 +116,18 @@ class TimeGrid:
         return cls(start, length, count) if count > 1 else None
 
     def place(self, times: I64) -> I64:
-        """Return the stretch of each time, int64 (n,): ``count`` where it lies in none or is not known."""
+        """Return the block of each time, int64 (n,); ``count`` if it is in no block or unknown."""
         blocks = (times - self.start) // self.length
         return np.where((times != 0) & (blocks >= 0) & (blocks < self.count), blocks, self.count)
 
     @property
     def short(self) -> int:
-        """The length of the short stretch of each: an hour, of at most an hour five minutes; 0 = there is none."""
+        """Length of the short interval of each block: an hour; five minutes for blocks of up to an hour; 0 = none."""
         return _HOUR if self.length > _HOUR else LENGTHS[0] if self.length > LENGTHS[0] else 0
 
     @property
     def shorts(self) -> I64:
-        """Start of the short stretch in each block, int64 (count,): at a different time of day in each block.
+        """Start of the short interval of each block, int64 (count,): at a different time of day in each block.
 
         >>> days = TimeGrid.of(np.arange(1, 9) * _DAY)
         >>> ((days.shorts - days.start) // _HOUR % 24).tolist()
@@ -147,7 +144,7 @@ class TimeGrid:
         return begin
 
     def halves(self, times: I64) -> I64:
-        """Return twice the stretch of each time, and one more in its short stretch: int64 (n,), see :meth:`place`."""
+        """Return twice the block of each time, plus one in its short interval: int64 (n,), see :meth:`place`."""
         place = self.place(times)
         if not self.short:
             return 2 * place
@@ -162,7 +159,7 @@ def _floor(time: int, length: int, begin: int) -> int:
 
 
 def _quietest_hour(times: I64) -> int:
-    """Return when days begin, nanoseconds after midnight UTC."""
+    """Return the start of days, nanoseconds after midnight UTC."""
     rows = np.bincount(times // _HOUR % 24, minlength=24)
     cut_rows = np.minimum(rows, np.roll(rows, 1))  # what is cut in two where a day begins with that hour
     hour = int(cut_rows.argmin())
@@ -171,12 +168,12 @@ def _quietest_hour(times: I64) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockCounts:
-    """One column in every block: ``counts`` float64 (blocks, cells), weights of rows with a usable value.
+    """One column per block: ``counts`` float64 (blocks, cells), weights of rows with a usable value.
 
     Attributes:
-        first: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
-        missing: float64 (blocks,), weights of rows without a usable value; None where nothing counted them.
-        outside: float64 (blocks,), weights of numbers in the two open bins; None of categories, or not counted.
+        first: intp (cells,), first bin of each cell, from 0 on, ascending: a cell is adjacent bins.
+        missing: float64 (blocks,), weights of rows without a usable value; None if not counted.
+        outside: float64 (blocks,), weights of numbers in the two open bins; None for categories, or if not counted.
     """
 
     first: Index
@@ -186,9 +183,9 @@ class BlockCounts:
 
     @classmethod
     def of(cls, counts: F64, size: int) -> Self:
-        """Make cells from counts over the bins: float64 (blocks, at least ``size``).
+        """Choose cells from counts over the bins: float64 (blocks, at least ``size``).
 
-        They have about a tenth of the weight each; a bin that has as much by itself is a cell by itself.
+        A cell has about a tenth of the weight; a bin with that weight is a cell by itself.
 
         >>> BlockCounts.of(np.array([[50.0, 1.0, 1.0, 48.0]]), 4).first
         array([0, 1, 3])
@@ -201,12 +198,12 @@ class BlockCounts:
         return cls(first, np.add.reduceat(counts[:, :size], first, axis=1))
 
     def coarsen(self, counts: F64) -> F64:
-        """Return counts over the bins, float64 (..., at least their number), as counts over the cells."""
+        """Convert counts over the bins, float64 (..., at least their number), to counts over the cells."""
         width = counts.shape[-1] if counts.shape[-1] > self.first[-1] else int(self.first[-1]) + 1
         return np.add.reduceat(counts[..., :width], self.first, axis=-1)
 
     def check(self) -> None:
-        """Raise ``ValueError`` where the counts are not those of the cells, or of blocks of another number."""
+        """Raise ``ValueError`` if the counts do not fit the cells or the number of blocks."""
         blocks = len(self.counts)
         check_shape("counts", self.counts, blocks, len(self.first))
         for name, counts in (("missing", self.missing), ("outside", self.outside)):
@@ -216,15 +213,15 @@ class BlockCounts:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class TimeBlocks(Section):
-    """Coarse histograms of up to 60 stretches of time that hold rows, oldest first.
+    """Coarse histograms of up to 60 time blocks with rows, oldest first.
 
     Attributes:
-        length: Of a stretch, nanoseconds.
+        length: Length of a block in nanoseconds.
         starts: int64 (b,), unix nanoseconds.
         rows: float64 (b, 3), number, sum of weights and of squared weights.
-        by_part: The name of a pane's part (``feature:NAME``, ``score``, ``class``) → its cells.
-        shorts: The same of a short stretch of each (an hour of a day), over the same cells, where these hold rows
-            enough: how much more a window varies that is shorter than a block.
+        by_part: Name of a pane's part (``feature:NAME``, ``score``, ``class``) → its cells.
+        shorts: Blocks of the short intervals (an hour of a day), over the same cells, if they have enough rows: the
+            additional variation of a window that is shorter than a block.
     """
 
     length: int
@@ -237,9 +234,9 @@ class TimeBlocks(Section):
     def folded(
         cls, stretches: TimeGrid, panes: Sequence[Pane], bins: ModelBins, short: Sequence[Pane] = ()
     ) -> Self | None:
-        """Make blocks of one pane for each stretch; None where fewer than two hold rows.
+        """Create blocks from one pane per block of a grid; None if fewer than two have rows.
 
-        ``short``: the panes of their short stretches (:attr:`TimeGrid.shorts`), where they are known.
+        ``short``: the panes of the short intervals (:attr:`TimeGrid.shorts`), if known.
         """
         starts = stretches.start + np.arange(len(panes), dtype=np.int64) * stretches.length
         blocks = cls.of_panes(stretches.length, starts, panes, bins)
@@ -247,7 +244,7 @@ class TimeBlocks(Section):
 
     @classmethod
     def of_panes(cls, length: int, starts: I64, panes: Sequence[Pane], bins: ModelBins) -> Self | None:
-        """Make blocks of one pane for each start; None where fewer than two hold rows."""
+        """Create blocks from one pane per start; None if fewer than two have rows."""
         filled = [index for index, pane in enumerate(panes) if pane.rows]
         if len(filled) < 2:
             return None
@@ -266,7 +263,7 @@ class TimeBlocks(Section):
         return cls(length, starts[filled], np.stack([panes[index].parts["rows"] for index in filled]), counts_by_name)
 
     def and_short(self, length: int, starts: I64, panes: Sequence[Pane]) -> Self:
-        """Return them with what short stretches of them looked like: those of one length that begin at these times."""
+        """Add short intervals of one length with these starts."""
         filled = [index for index, pane in enumerate(panes) if pane.rows]
         if len(filled) < 2 or sum(panes[index].rows for index in filled) < TELLING * len(filled):
             return self
@@ -292,39 +289,37 @@ class TimeBlocks(Section):
             raise ValueError("shorts must have the same cells as the blocks")
 
     def check_bins(self, bins: ModelBins) -> None:
-        """Raise ``ValueError`` for a part without bins, and for cells that its bins do not have."""
+        """Raise ``ValueError`` for a part without bins, and for cells outside its bins."""
         for name, size in sizes(self.by_part, bins):
             check_first(self.by_part[name].first, size, name)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
-        """Return them without the features whose bins a rule changes."""
+        """Return the blocks without features whose bins a rule changes."""
         shorts = None if self.shorts is None else self.shorts.leaving(features)
         return replace(self, by_part=features.plain_parts(self.by_part), shorts=shorts)
 
 
 PARTS = ("outcomes", "confusion", "losses", "percentage", "score_negative", "score_positive")
-"""Parts of a pane that performance is computed from."""
+"""Parts of a pane from which performance is computed."""
 
 EXPECTED = "expected"
-"""The part that holds what the estimate of the block says: a confusion, or the sums of
-:mod:`~driftline.baseline.sections.estimation`.
-"""
+"""Part with the estimate of the block: a confusion, or the sums of :mod:`~driftline.baseline.sections.estimation`."""
 
 MIN_OUTCOMES = 20
-"""Outcomes; a block with fewer says nothing."""
+"""Minimum number of outcomes of a block."""
 
 SCORE_CELLS = 30
-"""Places of scores that a block tells apart: what they say of the area is within 0.01, and alike in each block."""
+"""Cells of scores in a block: the error of the area under the curve is at most 0.01, and equal in each block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeBlocks:
-    """Reference performance by stretch of time.
+    """Reference performance per time block.
 
     Attributes:
-        length: Nanoseconds of a stretch.
-        panes: Panes of the stretches with enough outcomes, in order, with :data:`PARTS` and :data:`EXPECTED`; scores
-            are merged to 30 places.
+        length: Length of a block in nanoseconds.
+        panes: Panes of the blocks with enough outcomes, in order, with :data:`PARTS` and :data:`EXPECTED`; scores
+            are merged to 30 cells.
     """
 
     length: int
@@ -332,7 +327,7 @@ class OutcomeBlocks:
 
     @classmethod
     def of(cls, length: int, panes: Sequence[Pane]) -> Self | None:
-        """Make them of panes with outcomes; None where fewer than two have enough."""
+        """Create blocks from panes with outcomes; None if fewer than two have enough outcomes."""
         telling = [pane for pane in panes if pane.parts["outcomes"][0] >= MIN_OUTCOMES]
         if len(telling) < 2:
             return None

@@ -1,0 +1,22 @@
+"""``/healthz`` and ``/readyz``, which answer as soon as the port is open: they need none of the pages."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from driftline_processor.health import Health
+
+
+def probes(health: Health) -> list[Route]:
+    """Return the routes of what programs ask of the process."""
+
+    def alive(_: Request) -> Response:
+        return JSONResponse(health.body(), status_code=200 if health.alive else 503)
+
+    def ready(_: Request) -> Response:
+        body = health.body()
+        return JSONResponse(body, status_code=200 if body["ready"] else 503)
+
+    return [Route("/healthz", alive), Route("/readyz", ready)]
