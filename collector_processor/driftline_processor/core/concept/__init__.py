@@ -1,7 +1,7 @@
-"""Concept drift: whether the model is wrong more often than before, found on the stream of its losses.
+"""Concept drift: a change of the relation between features and outcome, detected on the stream of losses.
 
-Blind without outcomes: a detector takes one loss per first outcome, in the order in which outcomes come. May import
-`evaluation` and below.
+It requires outcomes: a detector processes one loss per first outcome, in the order of arrival. May import `evaluation`
+and the packages below it.
 """
 
 from .losses import losses_of_rows, reference_loss

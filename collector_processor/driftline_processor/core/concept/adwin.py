@@ -1,8 +1,8 @@
-"""ADWIN: a window of what has been the same for so long; a change is found where its two ends differ.
+"""ADWIN: a window over values with the same mean; a change is detected if its two ends differ.
 
 The window is an exponential histogram (section 3.2 of the paper): buckets of 1, 2, 4 ... values, at most :data:`MOST`
-of each size. Which values a bucket holds depends on the number of values alone, so a batch makes all buckets of a size
-from those of half the size, and every cut of every check is a column of one matrix.
+of each size. The values of a bucket depend only on the number of values, so a batch makes all buckets of a size from
+those of half the size, and every cut of every check is a column of one matrix.
 
 Source: Bifet, Gavaldà: Learning from Time-Changing Data with Adaptive Windowing. SDM 2007.
 """
@@ -18,28 +18,28 @@ from numpy.typing import NDArray
 Flags = NDArray[np.bool_]
 
 CLOCK = 32
-"""Values from one check to the next: the paper's authors' own (MOA), and River's. A change is found so much later."""
+"""Values between two checks, as in MOA (by the paper's authors) and River; the maximum delay of a detection."""
 
 MOST = 5
-"""Buckets of one size: the M of section 3.2 of the paper. Cuts lie within a tenth of a window's age of any place."""
+"""Buckets of one size: M of section 3.2 of the paper. Every position has a cut within a tenth of its age."""
 
 SHORTEST = 5
-"""Values that either end of a cut must have, as in MOA and River; nothing is taken for a mean that has fewer."""
+"""Minimum values at either end of a cut, as in MOA and River."""
 
 
 DELTA = 0.002
-"""The confidence, δ of theorem 3.1 of its paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
+"""Confidence δ of theorem 3.1 of the paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
 
 
 class Adwin:
-    """ADWIN on one stream. After a change is found it is of no more use; a new one takes its place.
+    """ADWIN on one stream. After a detected change, it is replaced by a new one.
 
     Attributes:
-        n: Values in the buckets: all since it began, but for the newest.
+        n: Number of values in the buckets: all since the start, except the newest.
         total: Their sum.
-        spread: The sum of their squared deviations from the mean, by Welford's recurrence.
-        buckets: The sums of the buckets of 1, 2, 4 ... values, the oldest first.
-        newest: Values since the last check, which are in no bucket yet.
+        spread: Sum of their squared deviations from the mean, by Welford's recurrence.
+        buckets: Sums of the buckets of 1, 2, 4 ... values, the oldest first.
+        newest: Values since the last check, which are not in a bucket yet.
     """
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ class Adwin:
         self.newest: F64 = np.empty(0)
 
     def first_alarm(self, values: F64) -> int:
-        """Take values up to the one at which a change is found; return its place, -1 without one.
+        """Add values up to the one at which a change is detected; return its index, -1 without a change.
 
-        However a stream is cut into calls, the same is found.
+        The result does not depend on how a stream is cut into calls.
         """
         waiting = len(self.newest)
         values = np.concatenate([self.newest, values])
@@ -63,7 +63,7 @@ class Adwin:
         return place if place < 0 else place - waiting
 
     def _take(self, values: F64) -> int:
-        """Take values up to a check into the buckets; return the place of the first alarm, -1 without one."""
+        """Add values up to a check to the buckets; return the index of the first alarm, -1 without one."""
         sizes = np.arange(self.n + 1, self.n + len(values) + 1, dtype=np.float64)
         totals = np.cumsum(np.concatenate([[self.total], values]))
         deviations = values - totals[:-1] / np.maximum(sizes - 1, 1)
@@ -81,7 +81,7 @@ class Adwin:
         return -1
 
     def _levels(self, values: F64, began: list[int], entered: list[I64]) -> list[F64]:
-        """Return the sums of all buckets of each size that there are, or were, while the values came."""
+        """Return the sums of all buckets of each size that existed at any time while the values were added."""
         levels, entering = list[F64](), values
         for size in range(len(began) - 1):
             level = np.concatenate([self.buckets[size], entering]) if size < len(self.buckets) else entering
@@ -93,9 +93,9 @@ class Adwin:
         return levels
 
     def _cuts(self, levels: list[F64], began: list[int], entered: list[I64], total: F64, spread: F64) -> Flags:
-        """Return for each check whether a cut parts means that differ by more than chance: bool (checks,).
+        """Return for each check whether a cut separates means that differ by more than chance: bool (checks,).
 
-        ``began``, ``entered``: buckets of each size there had been before the values, and at each check; ``total``,
+        ``began``, ``entered``: number of buckets of each size before the values, and at each check; ``total``,
         ``spread``: of the window at each check, (checks,).
         """
         checks, n = len(total), entered[0].astype(np.float64)
@@ -128,7 +128,7 @@ class Adwin:
         return found
 
     def state(self) -> dict[str, Any]:
-        """Return what it knows as plain JSON values."""
+        """Return the state as plain JSON values."""
         return {
             "n": self.n,
             "total": self.total,
@@ -139,7 +139,7 @@ class Adwin:
 
     @classmethod
     def from_state(cls, state: Any) -> Adwin:
-        """Read what :meth:`state` returned. Raises ValueError, KeyError or TypeError if it cannot be read."""
+        """Restore what :meth:`state` returned. Raises ValueError, KeyError or TypeError if it is invalid."""
         adwin = cls()
         adwin.n, adwin.total, adwin.spread = int(state["n"]), float(state["total"]), float(state["spread"])
         adwin.buckets = [np.array(level, np.float64) for level in state["buckets"]]
@@ -155,9 +155,10 @@ def _entered(n: int, sizes: int) -> list[int]: ...
 @overload
 def _entered(n: I64, sizes: int) -> list[I64]: ...
 def _entered(n: Any, sizes: int) -> list[Any]:
-    """Return how many buckets of each size there have been after n values, and of the next size.
+    """Return the number of buckets of each size, and of the next size, that were ever created after n values.
 
-    Of six buckets of a size the two oldest become one of the next: of k there have been, (k - 4) // 2 have.
+    When there are six buckets of a size, the two oldest become one of the next size: of k buckets, (k - 4) // 2 pairs
+    have been merged.
     """
     entered = [n]
     for _ in range(sizes):
@@ -167,7 +168,7 @@ def _entered(n: Any, sizes: int) -> list[Any]:
 
 
 def first_true(which: NDArray[np.bool_]) -> int:
-    """Return the place of the first that is true, -1 of none.
+    """Return the index of the first true element, -1 without one.
 
     >>> first_true(np.array([False, True, True])), first_true(np.zeros(2, bool))
     (1, -1)
@@ -176,7 +177,7 @@ def first_true(which: NDArray[np.bool_]) -> int:
 
 
 def running_sums(start: float, values: F64) -> F64:
-    """Return the sum after each value, from ``start`` on: float64 (n,), rounded alike however the values are cut.
+    """Return the sum after each value, starting at ``start``: float64 (n,); rounding does not depend on batches.
 
     >>> running_sums(2.0, np.array([1.0, 0.5]))
     array([3. , 3.5])

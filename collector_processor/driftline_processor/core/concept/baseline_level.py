@@ -1,14 +1,14 @@
-"""Whether errors are more than the baseline's: a bet on every outcome, valid at any moment.
+"""A sequential test, valid at any time, of whether errors exceed the baseline's level.
 
-A detector of change compares a model with its own past, and a model that is worse from its first row has no better
-past. The baseline knows one. Somebody bets on every outcome that errors are more than the baseline's greatest level;
-where they are not, his capital ever grows two hundredfold in one stream of two hundred at most (Ville 1939), however
-long it is. The baseline's level itself is greater than that of three baselines in four hundred. So of 1,000 streams as
-good as their baseline 13 are found worse at most, whenever somebody looks. The bets are those of
+A change detector compares a model with its own past, so it cannot detect a model that is worse from its first row. The
+baseline has the expected level. A bet on every outcome wins if errors exceed the baseline's maximum level; if they do
+not, its capital ever reaches two hundred times the stake in at most one of two hundred streams (Ville 1939), of any
+length. The baseline's true level exceeds that maximum in three of four hundred baselines. So at most 13 of 1,000
+streams that are as good as their baseline are reported as worse. The bets are those of
 :mod:`~driftline_processor.core.evidence`.
 
-Outcomes of one day resemble each other. Where the baseline knows how its days differ, a day of many rows counts as the
-fewer independent rows it is worth; where it does not, all rows count.
+Outcomes of one day are correlated. If the baseline has the variance between days, a day with many rows counts as fewer
+independent rows; otherwise all rows count.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ from msgspec.structs import asdict
 from driftline_processor.core.evidence import betting_evidence
 
 TOO_LOW, BY_LUCK = 0.0075, 0.005
-"""Chance that the baseline's greatest level is too low, and that a bet wins by luck: together what quiet windows have.
-The level takes the greater part, since more of a baseline's rows come at no price and more outcomes do come."""
+"""Probability that the baseline's maximum level is too low, and that a bet wins by chance; their sum is the level of
+the test. The former is greater because the baseline's rows are limited, while outcomes keep arriving.
+"""
 
 EVERY = 64
-"""Outcomes from one look at the capital to the next."""
+"""Outcomes between two checks of the capital."""
 
 _DAY = 86_400 * 10**9
 """Nanoseconds."""
 
 
 class BaselineLevel(NamedTuple):
-    """What a baseline knows of the level of errors, in the unit of what is fed.
+    """The level of errors in a baseline, in the unit of the processed errors.
 
     Attributes:
         mean: Mean error.
-        most: The greatest level that its rows and days leave possible (:data:`TOO_LOW`).
-        least_value: The least that a single error can be.
-        days: Variance between days, in that of a row; 0 where it is not known.
+        most: Upper limit of the level, given the baseline's rows and days (:data:`TOO_LOW`).
+        least_value: Minimum of a single error.
+        days: Variance between days, relative to that of a row; 0 if it is unknown.
     """
 
     mean: float
@@ -51,7 +52,7 @@ class BaselineLevel(NamedTuple):
 
 
 class Bet(Struct):
-    """The outcomes that were bet on since the level was last asked for anew.
+    """The outcomes that were bet on since the last restart.
 
     Attributes:
         n: Outcomes.
@@ -68,7 +69,7 @@ class Bet(Struct):
     last: int = -(2**62)
 
     def first_rise(self, level: BaselineLevel, values: F64, times: I64) -> int:
-        """Take values, up to the first at which they are surely above the level: return its place, -1 where none is.
+        """Add values up to the first at which they are significantly above the level: return its index, -1 without one.
 
         Args:
             level: The level of the baseline.
@@ -96,5 +97,5 @@ class Bet(Struct):
         return end if len(rises) else -1
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the state as plain JSON values."""
         return asdict(self)

@@ -1,8 +1,7 @@
-"""The loss of each prediction, from its latest outcome: error, absolute error, probability of what happened.
+"""The loss of each prediction, from its latest outcome: error, absolute error, probability of the actual class.
 
-What a detector is fed: one number per outcome, greater when the model was more wrong.
-
-How likely a classifier took what happened to be: what log losses and Brier scores of rows are made of.
+A detector processes one number per outcome, greater for a worse prediction. The probability of the actual class is the
+basis of log losses and Brier scores of rows.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from driftline.tables.task import PerKind, Task
 from driftline_processor.core.outcomes.sums import losses
 
 Kind = Literal["error", "loss"]
-"""Input of the detector: 0 or 1 for right and wrong, or a standardised loss within ``-CLIP`` and ``CLIP``."""
+"""Input of the detector: 0 or 1 for correct and incorrect, or a standardised loss within ``-CLIP`` and ``CLIP``."""
 
 CLIP = 4.0
-"""Standard deviations: one stray 1e9 is one value of 4, and every bound of a detector that wants a range has one."""
+"""Standard deviations: an outlier of 1e9 counts as 4, and bounds of detectors that require a range have one."""
 
 LEAST_REFERENCE = 100
-"""Losses from which a mean and a standard deviation are taken: their standard errors are a tenth of a deviation."""
+"""Minimum losses for a mean and a standard deviation, whose standard errors are then a tenth of a deviation."""
 
 
 def kind_of(task: Task) -> Kind | None:
@@ -35,11 +34,10 @@ def kind_of(task: Task) -> Kind | None:
 
 
 def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> F64:
-    """Return an error per row, NaN where nobody can tell: float64 (n,).
+    """Return an error per row, NaN if it is unknown: float64 (n,).
 
-    Classes: 0 where the decided class is the actual one, else 1; what has a class that is none of the model's is
-    neither right nor wrong. Regression: the absolute error. The arguments are those of
-    :func:`~driftline.panes.outcome_sums.fold_outcomes`.
+    Classes: 0 if the decided class is the actual one, else 1; NaN if either is not one of the model's classes.
+    Regression: the absolute error. The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
     >>> task = Task("binary", ("0", "1"), "1")
     >>> losses_of_rows(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
@@ -49,7 +47,7 @@ def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, act
 
 
 class _RowLoss(NamedTuple):
-    """What the errors of a kind of task are, and how they are found."""
+    """The kind of a task's errors, and the function that computes them."""
 
     kind: Kind | None
     find: Callable[[Task, F64 | None, Column | None, Column], F64]
@@ -89,7 +87,7 @@ _ROW_LOSSES = PerKind(
 
 
 def reference_loss(baseline: Baseline | None) -> tuple[float, float] | None:
-    """Return mean and standard deviation of the absolute error in a baseline; None where it has no outcomes."""
+    """Return mean and standard deviation of the absolute error in a baseline; None without outcomes."""
     if baseline is None or not baseline.task.predicts_number:
         return None
     sums = losses(baseline.pane, baseline.task)
@@ -106,7 +104,7 @@ def standardised(values: F64, scale: tuple[float, float]) -> F64:
     array([0., 2., 4.])
     """
     mean, deviation = scale
-    # without any spread in the reference, whatever is not its one loss is far away from it
+    # if the reference has a single loss value, every other value is at the limit
     shifted = (values - mean) / deviation if deviation > 0 else np.sign(values - mean) * CLIP
     clipped: F64 = np.clip(shifted, -CLIP, CLIP)
     return clipped
@@ -115,9 +113,8 @@ def standardised(values: F64, scale: tuple[float, float]) -> F64:
 def probability_of_outcome(task: Task, scores: F64 | None, happened: I32) -> F64:
     """Return the probability that the scores of each row gave to its class: float64 (n,).
 
-    NaN where scores are no probabilities, by the rules of :func:`~driftline.panes.outcome_sums.fold_outcomes`, or the
-    class is
-    none of the model's. ``scores``: float64 (n, k); ``happened``: int32 (n,), codes into ``task.classes``.
+    NaN if scores are not probabilities, by the rules of :func:`~driftline.panes.outcome_sums.fold_outcomes`, or if the
+    class is not one of the model's. ``scores``: float64 (n, k); ``happened``: int32 (n,), codes into ``task.classes``.
 
     >>> scores, happened = np.array([[0.8], [0.4], [7.0]]), np.array([1, 0, 1], np.int32)
     >>> probability_of_outcome(Task("binary", ("0", "1"), "1"), scores, happened)

@@ -1,4 +1,4 @@
-"""The result of the detection of concept drift."""
+"""The result of concept drift detection."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ ConceptState = Literal["ok", "drift", "learning", "unknown"]
 class Change(Struct, frozen=True):
     """A change of the level of errors, up or down.
 
-    ``since``: the time of the first prediction after it, ``found``: of the outcome by which it was found (unix
-    nanoseconds). ``before`` / ``after``: the mean error of the outcomes on either side of it.
+    Attributes:
+        since: Time of the first prediction after it, unix nanoseconds.
+        found: Time of the outcome at which it was detected, unix nanoseconds.
+        before: Mean error of the outcomes before it.
+        after: Mean error of the outcomes after it.
     """
 
     since: int
@@ -25,12 +28,19 @@ class Change(Struct, frozen=True):
 class ConceptDrift(Struct, frozen=True):
     """The concept drift of a model: whether its losses rose along the stream of first outcomes (:mod:`.stream`).
 
-    ``since``: of the state, by the time of predictions; ``before``: the level before the drift, None without one;
-    ``after``: the level since the last change, up to now; ``changes``: the newest, oldest first. ``measure``: what the
-    levels are; an absolute error more than four standard deviations from the reference's counts as lying there.
-    ``outcomes``: the number fed; ``unusable``: those that cannot show right from wrong; ``corrected``: those that
-    replaced another one or lost their prediction, and were not fed. ``reason``: why nothing is known, ``no_outcomes``
-    or "". ``slices``: the same of the outcomes of each slice, ``key=value``.
+    Attributes:
+        state: State of the stream.
+        measure: Meaning of the levels. An absolute error more than four standard deviations from the reference's counts
+            as four.
+        outcomes: Number of processed outcomes.
+        unusable: Number of outcomes without a known error.
+        corrected: Number of outcomes that replaced another one or lost their prediction, and were not processed.
+        since: Start of the state, by the time of predictions.
+        before: Level before the drift, None without drift.
+        after: Level since the last change.
+        changes: Newest changes, oldest first.
+        reason: Why the state is unknown, ``no_outcomes`` or "".
+        slices: Concept drift of each slice, ``key=value``.
     """
 
     state: ConceptState
@@ -46,13 +56,13 @@ class ConceptDrift(Struct, frozen=True):
     slices: dict[str, ConceptDrift] = field(default_factory=dict)
 
     def drifting(self) -> dict[str, ConceptDrift]:
-        """Return the slices in which errors have become more, those with most outcomes first."""
+        """Return the slices whose errors have increased, those with most outcomes first."""
         ranked = sorted(self.slices.items(), key=lambda concept_drift: (-concept_drift[1].outcomes, concept_drift[0]))
         return {name: concept_drift for name, concept_drift in ranked if concept_drift.state == "drift"}
 
 
 def error_rise(concept_drift: ConceptDrift) -> float | None:
-    """Return by how much errors have become more: 0 where they have not, None where nobody can tell.
+    """Return the increase of errors: 0 without an increase, None if it is unknown.
 
     >>> drift = ConceptDrift("drift", before=0.17, after=0.27)
     >>> error_rise(drift), error_rise(ConceptDrift("ok", after=0.2)), error_rise(ConceptDrift("learning"))

@@ -1,12 +1,11 @@
-"""The losses of one model in order, and the detector of changes: the same however the stream is cut.
+"""The losses of one model in order, and its change detector; results do not depend on how the stream is cut.
 
-ADWIN finds that the level of errors changed. The state is *drift* from a rise on until the level has fallen back
-by half of it or more: a model that is wrong more often than it was does not become fine by staying so.
+ADWIN detects changes of the level of errors. The state is *drift* from an increase until the level has fallen back by
+at least half of it: a model with more errors than before does not recover by staying the same.
 
-Where in a stream a change began: sums at a few hundred places, closer together the newer they are.
-
-It finds a change some time after it happened. The place is the one at which the means before and after
-differ most for their number of values (the least squares estimate of a single change point).
+A change is detected some time after it happened. Sums at a few hundred positions, denser for newer ones, locate it: at
+the position where the means before and after differ most for their number of values (the least squares estimate of a
+single change point).
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from .losses import LEAST_REFERENCE, Kind, standardised
 from .result import Change, ConceptDrift, ConceptState
 
 CLOSEST = 8
-"""Values between the newest places: a fourth of those from one check of ADWIN to the next."""
+"""Values between the newest positions: a quarter of those between two checks of ADWIN."""
 
 PER_OCTAVE = 32
-"""Places kept from one age to twice that age: a change is placed to within a fifteenth of how long ago it was."""
+"""Positions kept from one age to twice that age: a change is located to within a fifteenth of its age."""
 
 
 def _none() -> I64:
@@ -39,10 +38,14 @@ def _none() -> I64:
 
 
 class ChangeSums(Struct):
-    """The values since the last change: ``n`` of them with a ``total``.
+    """The sums since the last change. They depend only on n, not on how the values were cut into calls.
 
-    ``at``: places by how many values came before, int64 (p,); ``times``: of the prediction that came then; ``sums``: of
-    the values before. What is kept depends on n alone, so feeding in pieces and at once are the same.
+    Attributes:
+        n: Number of values.
+        total: Their sum.
+        at: int64 (p,), number of values before each position.
+        times: int64 (p,), time of the prediction at each position.
+        sums: float64 (p,), sum of the values before each position.
     """
 
     n: int = 0
@@ -53,11 +56,11 @@ class ChangeSums(Struct):
 
     @property
     def mean(self) -> float | None:
-        """The mean of the values, None of none."""
+        """The mean of the values, None without values."""
         return self.total / self.n if self.n else None
 
     def add(self, values: F64, times: I64) -> None:
-        """Add values, and the times of their predictions (unix nanoseconds)."""
+        """Add values with the times of their predictions (unix nanoseconds)."""
         if not len(values):
             return
         before = np.cumsum(np.concatenate([[self.total], values]))
@@ -69,9 +72,9 @@ class ChangeSums(Struct):
         self._thin()
 
     def split(self) -> tuple[float, float] | None:
-        """Cut at the likeliest change and keep what came after; return the means before and after.
+        """Cut at the most likely change and keep the values after it; return the means before and after.
 
-        None where there is no place to cut at: the stretch begins anew.
+        None if there is no position to cut at: the sums restart.
         """
         inner = (self.at > 0) & (self.at < self.n)
         if not inner.any():
@@ -91,7 +94,7 @@ class ChangeSums(Struct):
     def rise_above(self, level: float) -> tuple[int, float] | None:
         """Return where values rise above a level: the time of the first prediction, and the mean from there on.
 
-        None of no place: it is the one after which most is above the level.
+        It is the position after which the excess over the level is greatest; None without positions.
         """
         if not len(self.at):
             return None
@@ -100,17 +103,17 @@ class ChangeSums(Struct):
 
     @property
     def began(self) -> int | None:
-        """The time of the first prediction in it."""
+        """Time of the first prediction."""
         return int(self.times[0]) if len(self.times) else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the state as plain JSON values."""
         places = [self.at.tolist(), self.times.tolist(), self.sums.tolist()]
         return {"n": self.n, "total": self.total, "places": places}
 
     @classmethod
     def from_json(cls, stored: Any) -> ChangeSums:
-        """Read what :meth:`to_json` wrote."""
+        """Restore what :meth:`to_json` returned."""
         places, times, sums = stored["places"]
         return cls(
             stored["n"], stored["total"], np.array(places, np.int64), np.array(times, np.int64), np.array(sums, float)
@@ -125,18 +128,25 @@ class ChangeSums(Struct):
 
 
 MOST_CHANGES = 20
-"""Changes that are remembered, the newest: what a page and the JSON list."""
+"""Limit of stored changes, the newest, as listed on a page and in JSON."""
 
 AT_ONCE = 2_048, 16_384
-"""Values that a detector takes at once, at first and at most: quickest by benchmarks/bench_concept.py."""
+"""Values that a detector processes at once, initially and at most: fastest by benchmarks/bench_concept.py."""
 
 
 class Watch(Struct):
-    """The running state of the detector. ``changes``: found so far, the oldest first.
+    """The running state of the detector.
 
-    ``usual``: the mean before the drift it is in, None while there is none; ``worst``: the greatest since; ``since``:
-    when the state began, unix nanoseconds. ``anew``: why its detector begins anew, "" where it goes on. ``level``: what
-    the baseline knows of the level of errors, None where it knows nothing; ``bet``: what came since no drift was known.
+    Attributes:
+        stretch: Sums since the last change.
+        usual: Mean before the current drift, None without drift.
+        worst: Greatest mean since then.
+        since: Start of the state, unix nanoseconds.
+        changes: Detected changes, the oldest first.
+        found: Number of detected changes.
+        anew: Why the detector restarts, "" if it continues.
+        level: Level of errors in the baseline, None if it is unknown.
+        bet: Outcomes since the last drift ended.
     """
 
     stretch: ChangeSums = msgspec.field(default_factory=ChangeSums)
@@ -151,9 +161,9 @@ class Watch(Struct):
     _detector: Adwin | None = None
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
-        """Feed values in their order and return the changes found.
+        """Process values in their order and return the detected changes.
 
-        ``times``: of the predictions, ``outcome_times``: of the outcomes (unix nanoseconds).
+        ``times``: of the predictions, ``heard``: of the outcomes (unix nanoseconds).
         """
         changes: list[Change] = []
         start = 0
@@ -170,7 +180,7 @@ class Watch(Struct):
         return changes
 
     def _add(self, values: F64, times: I64, heard: I64) -> list[Change]:
-        """Add values between two alarms; return the one change to more errors than the baseline's, if there is one."""
+        """Add values between two alarms; return the change to more errors than the baseline's, if there is one."""
         rise = -1
         if self.level is not None and self.usual is None:
             rise = self.bet.first_rise(self.level, values, times)
@@ -227,7 +237,7 @@ class Watch(Struct):
         return change
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the state as plain JSON values."""
         return {
             "stretch": self.stretch.to_json(),
             "usual": self.usual,
@@ -242,9 +252,10 @@ class Watch(Struct):
 
     @classmethod
     def from_json(cls, stored: Any) -> Watch:
-        """Read what :meth:`to_json` wrote.
+        """Restore what :meth:`to_json` returned.
 
-        Where the detector's own state cannot be read, a new one goes on with what was found, and ``anew`` says why.
+        If the detector's own state is invalid, a new detector continues with the detected changes, and ``anew`` is the
+        reason.
         """
         changes = [Change(**change) for change in stored["changes"]]
         stretch = ChangeSums.from_json(stored["stretch"])
@@ -260,12 +271,17 @@ class Watch(Struct):
 
 
 class Stream(Struct):
-    """Errors in the order in which outcomes came.
+    """Errors in the order in which outcomes arrived.
 
-    ``kind``: what they are. ``scale``: mean and standard deviation by which losses are standardised, the baseline's;
-    where it has none, the first :data:`LEAST_REFERENCE` losses give it and wait for it in ``waiting``. ``fed``:
-    outcomes that were, ``unusable``: that cannot tell right from wrong. ``corrected``: outcomes that replaced another
-    or went away, which are not fed.
+    Attributes:
+        kind: Kind of the errors.
+        scale: Mean and standard deviation for standardising losses, from the baseline. Without outcomes in the
+            baseline, they are computed from the first :data:`LEAST_REFERENCE` losses.
+        fed: Number of processed outcomes.
+        unusable: Number of outcomes without a known error.
+        corrected: Number of outcomes that replaced another one or were removed, which are not processed.
+        waiting: Losses, with times of prediction and outcome, until ``scale`` is known.
+        watch: State of the detector.
     """
 
     kind: Kind
@@ -277,11 +293,10 @@ class Stream(Struct):
     watch: Watch = field(default_factory=Watch)
 
     def feed(self, values: F64, times: I64, outcome_times: I64) -> list[Change]:
-        """Feed errors in order, and return the changes that were found.
+        """Process errors in order, and return the detected changes.
 
-        For the errors see :func:`~driftline_processor.core.concept.losses.losses_of_rows`.
-
-        ``times``: of the predictions, ``outcome_times``: of the outcomes, int64 (n,), unix nanoseconds.
+        ``values``: see :func:`~driftline_processor.core.concept.losses.losses_of_rows`. ``times``: of the predictions,
+        ``outcome_times``: of the outcomes, int64 (n,), unix nanoseconds.
         """
         usable = ~np.isnan(values)
         self.unusable += int(np.count_nonzero(~usable))
@@ -316,8 +331,7 @@ class Stream(Struct):
         """Return the current state of the stream."""
         watch = self.watch
         state: ConceptState = "ok" if watch.usual is None else "drift"
-        # 100: outcomes before which nothing is said: with 50 on either side ADWIN finds no change of less than .6, by
-        # its bound
+        # 100: minimum outcomes of a state; with 50 on either side, ADWIN's bound detects no change below 0.6
         if watch.usual is None and self.fed < 100:
             state = "learning" if self.fed else "unknown"
         return ConceptDrift(
@@ -345,7 +359,7 @@ class Stream(Struct):
         return mean + value * deviation
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values: what :meth:`from_json` reads goes on as if nothing had been in between."""
+        """Return the state as plain JSON values; a stream restored by :meth:`from_json` continues identically."""
         return {
             "kind": self.kind,
             "scale": self.scale,
@@ -358,7 +372,7 @@ class Stream(Struct):
 
     @classmethod
     def from_json(cls, stored: Any) -> Stream:
-        """Read what :meth:`to_json` wrote."""
+        """Restore what :meth:`to_json` returned."""
         scale = None if stored["scale"] is None else (stored["scale"][0], stored["scale"][1])
         waiting = [(value, time, outcome_time) for value, time, outcome_time in stored["waiting"]]
         counts = stored["fed"], stored["unusable"], stored["corrected"]
@@ -366,19 +380,19 @@ class Stream(Struct):
 
 
 WHOLE = ""
-"""The slice that is all rows."""
+"""Name of the slice of all rows."""
 
 NO_OUTCOME = ConceptDrift("unknown", reason="no_outcomes")
 
 
 class FirstLosses(NamedTuple):
-    """The losses of n predictions by their first outcomes, in the order in which these came.
+    """The losses of n predictions by their first outcomes, in the order of arrival.
 
     Attributes:
-        values: The losses, float64 (n,); NaN where nobody can tell right from wrong.
-        times: When each prediction was made, int64 (n,), unix nanoseconds.
-        outcome_times: When each outcome was known.
-        places: Slice key → the place of each row's value among those that are told apart, int64 (n,); -1 = none.
+        values: The losses, float64 (n,); NaN if unknown.
+        times: Times of the predictions, int64 (n,), unix nanoseconds.
+        outcome_times: Times of the outcomes, int64 (n,), unix nanoseconds.
+        places: Slice key → index of each row's value among the slice's values, int64 (n,); -1 = none.
     """
 
     values: F64
@@ -387,12 +401,12 @@ class FirstLosses(NamedTuple):
     places: Mapping[str, I64]
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> FirstLosses:
-        """Return some of them, or all in another order."""
+        """Return a selection of the losses, or all in another order."""
         places = {key: place[which] for key, place in self.places.items()}
         return FirstLosses(self.values[which], self.times[which], self.outcome_times[which], places)
 
     def by_slice(self, values: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, FirstLosses]]:
-        """Yield all of them as :data:`WHOLE`, then those of each slice; ``values``: of each key, told apart."""
+        """Yield all losses as :data:`WHOLE`, then those of each slice; ``values``: distinct values of each key."""
         yield WHOLE, self
         for key, place in self.places.items():
             for value_index in np.unique(place[place >= 0]).tolist():
@@ -403,10 +417,10 @@ class ModelStreams(Struct):
     """The streams of one model: of all rows under :data:`WHOLE`, and of each slice by its name.
 
     Attributes:
-        kind: What the losses are.
-        scale: Mean and standard deviation of the baseline's losses, for streams that begin now.
+        kind: Kind of the losses.
+        scale: Mean and standard deviation of the baseline's losses, for new streams.
         streams: The streams.
-        level: What the baseline knows of the level of errors of all rows.
+        level: Level of errors of all rows in the baseline.
     """
 
     kind: Kind
@@ -415,7 +429,7 @@ class ModelStreams(Struct):
     level: BaselineLevel | None = None
 
     def stream(self, name: str) -> Stream:
-        """Return the stream of a slice; a new one where there is none of this kind."""
+        """Return the stream of a slice, a new one if there is none of this kind."""
         if name not in self.streams or self.streams[name].kind != self.kind:
             self.streams[name] = Stream(self.kind, self.scale)
         stream = self.streams[name]
@@ -425,11 +439,11 @@ class ModelStreams(Struct):
         return stream
 
     def feed(self, name: str, losses: FirstLosses) -> list[Change]:
-        """Feed the losses of a slice; return the changes that were found."""
+        """Process the losses of a slice; return the detected changes."""
         return self.stream(name).feed(losses.values, losses.times, losses.outcome_times)
 
 
 def concept_of(streams: Mapping[str, Stream]) -> ConceptDrift:
-    """Return the findings of one model's streams: of all rows, and of each slice."""
+    """Return the concept drift of a model's streams: of all rows, and of each slice."""
     concepts = {name: stream.concept() for name, stream in sorted(streams.items())}
     return replace(concepts.pop(WHOLE, NO_OUTCOME), slices=concepts)

@@ -24,9 +24,8 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
     """Return the columns that are in an incident: part of the pane → start of the incident's first window.
 
     ``previous``: the preceding window of the same model, version, slice and length, with its own incident, or None.
-    Columns are named as their parts: ``feature:NAME``, ``score``, ``class``; columns of a slice get the suffix `` where
-    SLICE``. A column that cannot be evaluated in a window neither begins nor ends an incident, and an open window
-    begins none.
+    Columns are named as their parts: ``feature:NAME``, ``score``, ``class``; those of a slice as ``PART where SLICE``.
+    A column that cannot be evaluated in a window neither begins nor ends an incident, and an open window begins none.
     """
     before = {} if previous is None else previous.incident
     drifted_before = set() if previous is None else drifting(previous)

@@ -104,9 +104,9 @@ class Misfit(NamedTuple):
     """A chosen method that cannot compare a feature.
 
     Attributes:
-        method: Name of the method.
-        deciding: True where the method should decide, False where it should only be shown.
         feature: Name of the feature.
+        method: Name of the method.
+        deciding: True if the method should decide, False if it should only be shown.
         kind: Kind of the feature.
     """
 

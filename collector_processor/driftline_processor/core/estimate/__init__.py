@@ -1,4 +1,5 @@
-"""Performance without labels, from scores and what the baseline learned. May import `performance` and below.
+"""Performance estimated without labels, from scores and the baseline.
 
-Estimates assume that P(y|x) is that of the reference, and are blind to concept drift.
+May import `performance` and the packages below it. Estimates assume that P(y|x) is that of the reference, and do not
+detect concept drift.
 """

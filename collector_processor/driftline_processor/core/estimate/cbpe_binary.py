@@ -1,14 +1,11 @@
-"""Confidence-based estimation (CBPE) of a binary model: the confusion that its scores lead one to expect.
+"""Confidence-based performance estimation (CBPE) of a binary model: the expected confusion given its scores.
 
-Each row is positive with the chance that rows of its score had in the reference. All metrics follow from the weight of
-each bin of the fixed score grid by decided class, so rows, panes and exported histograms give the same numbers.
+Each row is positive with the probability that rows with its score had in the reference, per bin of the fixed score
+grid. All metrics follow from the weight of each bin by decided class, so rows, panes and exported histograms give the
+same numbers. If the reference has no rows like those of a window, the estimate is marked as not comparable.
 
-Source: NannyML's CBPE (Białek et al., "Estimating model performance under covariate shift without labels", 2024),
-with weighted isotonic regression per bin in place of that of single rows.
-
-What a score came to in the reference, bin by bin of the fixed grid: the chance that a row is positive.
-
-Whether the reference has rows like those of a window at all: without any, what is learned of it says nothing.
+Source: NannyML's CBPE (Białek et al., "Estimating model performance under covariate shift without labels", 2024), with
+weighted isotonic regression per bin instead of per row.
 """
 
 from __future__ import annotations
@@ -35,8 +32,10 @@ class Rates(Struct, frozen=True, eq=False):
     """Rates of positives by bin of the score.
 
     Attributes:
-        rows: float64 (SCORE_BINS,), the (effective) rows of each.
-        rarer: Of all, those of the rarer class.
+        rate: float64 (SCORE_BINS,), rate of each bin.
+        again: Resampled and smooth rates.
+        rows: float64 (SCORE_BINS,), (effective) rows of each bin.
+        rarer: (Effective) rows of the rarer class.
     """
 
     rate: F64
@@ -46,7 +45,7 @@ class Rates(Struct, frozen=True, eq=False):
 
 
 def rates_of(pane: Pane) -> Rates | None:
-    """Learn the rates of a pane with outcomes by weighted isotonic regression; None with fewer than 30 of a class.
+    """Estimate the rates of a pane with outcomes by weighted isotonic regression; None with fewer than 30 of a class.
 
     >>> negative, positive = np.zeros((2, SCORE_BINS))
     >>> negative[[2000, 2100]], positive[[2000, 2100]] = [60, 20], [20, 60]
@@ -65,23 +64,23 @@ def rates_of(pane: Pane) -> Rates | None:
 
 
 def weight_per_row(pane: Pane, part: str) -> float:
-    """Return Σw² / Σw of ``rows`` or ``outcomes``: the weight that is worth one independent row (Kish); 1 of none."""
+    """Return Σw² / Σw of ``rows`` or ``outcomes``, the weight of one independent row (Kish); 1 without rows."""
     known = pane.parts.get(part)
     return 1.0 if known is None or known[1] <= 0 else float(known[2] / known[1])
 
 
 LEAST_ALIKE = 0.2
-"""Least share of a window's rows with counterparts in the reference: with fewer, the reference does not know them."""
+"""Minimum fraction of a window's rows with counterparts in the reference; with fewer, they are not comparable."""
 
 _NEAR = 64
-"""Bins, half a logit: where the reference has no row so near, it has none like those."""
+"""Bins, half a logit: a score without a reference row within this distance has no counterpart."""
 
 
 def counterparts(reference: F64, window: F64) -> float:
-    """Return the effective reference rows beside a window's rows (Kish); inf without window rows.
+    """Return the effective number of reference rows comparable with a window's rows (Kish); inf without window rows.
 
-    By cells that hold three times as many rows of the reference each from either end on, so what lies beyond all but a
-    few rows of it has those few beside it.
+    Rows are compared in cells that contain three times as many reference rows each, from either end inwards, so a score
+    beyond all but a few reference rows is compared with those few.
 
     Args:
         reference: float64 (SCORE_BINS,), effective rows by score.
@@ -101,8 +100,8 @@ def counterparts(reference: F64, window: F64) -> float:
     beyond = np.maximum(np.minimum(middle, total - middle), 0.0)
     around = np.pad(np.append(0.0, reached), (_NEAR, _NEAR + 1), mode="edge")
     beyond[around[2 * _NEAR + 1 :][:SCORE_BINS] - around[:SCORE_BINS] <= 0] = 0.0
-    # 3.0: factor from a cell to the next farther in: with 3 the outermost holds two rows of the reference, 3 - 1, the
-    # next six, and ten thousand rows have eight on either side
+    # 3.0: factor from a cell to the next one inwards: the outermost contains 3 - 1 = 2 rows of the reference, the next
+    # six, and ten thousand rows have eight cells on either side
     cell = 2 * np.floor(np.log1p(beyond) / np.log(3.0)).astype(np.int64) + (middle > total / 2)
     of_reference, of_window = (np.bincount(cell, rows) for rows in (reference, window))
     unlike = float((of_window**2 / np.maximum(of_reference, 1.0)).sum())
@@ -110,7 +109,7 @@ def counterparts(reference: F64, window: F64) -> float:
 
 
 def grid_of(pane: Pane, task: Task) -> F64 | None:
-    """Return the scores of a pane by decision, float64 (3, SCORE_BINS), see :func:`expected`; None without any."""
+    """Return the scores of a pane by decision, float64 (3, SCORE_BINS), see :func:`expected`; None without scores."""
     positive = task.positive
     if positive is None or len(task.classes) != 2:
         return None
@@ -121,9 +120,9 @@ def grid_of(pane: Pane, task: Task) -> F64 | None:
 
 
 def cut_of(grid: F64, usual: int) -> int:
-    """Return the bin from which on the model decides for the positive class: the one that most decisions agree with.
+    """Return the bin from which the model decides for the positive class: the one that agrees with most decisions.
 
-    ``usual``: where it does in the reference; of those that agree as well, the nearest to it.
+    ``usual``: that bin in the reference; of equally good bins, the nearest to it is returned.
 
     >>> grid = np.zeros((3, 4098))
     >>> grid[0, [1000, 2000]], grid[1, [2100, 3000]] = 5, 5
@@ -138,13 +137,13 @@ def cut_of(grid: F64, usual: int) -> int:
 
 
 def enough_decided(metric: str, decided: F64) -> bool:
-    """Return True where a metric has enough rows of each decision that it needs.
+    """Return True if there are enough rows of each decision that a metric needs.
 
     Args:
         metric: Name of the metric.
         decided: float64 (2,), rows decided negative and positive.
     """
-    # 10.0: (Effective) rows of a decision, of the window and beside it in the reference, that its metrics need likewise
+    # 10.0: minimum (effective) rows of a decision in the window, and comparable ones in the reference
     return all(decided[side] >= 10.0 for side in _estimation(metric).decisions)
 
 
@@ -158,10 +157,10 @@ def of_confusion(confusion: F64, task: Task) -> dict[str, Point]:
 def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, Point]:
     """Return the expected value of each metric.
 
-    ``grid``: float64 (3, SCORE_BINS), the weight of rows decided negative, decided positive, and decided neither (of
-    which only the scores count). ``weight_per_row``: Σw² / Σw. Undefined values are None. ``chance``: were other
-    outcomes drawn with the same chances; ``learned``: had another reference of as many rows been drawn. Both go by the
-    smooth curve: where few rows made steps of only one class, steps would be certain.
+    ``grid``: float64 (3, SCORE_BINS), weight of rows decided negative, decided positive, and undecided (of which only
+    the scores count). ``weight_per_row``: Σw² / Σw. Undefined values are None. ``chance`` is the variance over outcomes
+    with the same probabilities, ``learned`` that over references of the same size. Both use the smooth curve: a step
+    with few rows, all of one class, would have no variance.
 
     >>> from driftline_processor.core.estimate.cbpe_binary import rates_of
     >>> negative, positive = np.zeros((2, 4098))
@@ -191,14 +190,14 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
 
 
 def as_learned(grid: F64, rates: Rates, weight_per_row: float) -> dict[str, Point]:
-    """Return the same, with the variances of what was learned as it stands."""
+    """Return the same by the step rates instead of the smooth curve."""
     return _points(grid, rates.rate, rates.again, weight_per_row)
 
 
 def _too_few(metric: str, window: float, reference: float, decided: F64) -> EstimateReason | None:
-    """Return True where an interval would not hold what it says, for lack of rows.
+    """Return the reason if an interval would not have its nominal coverage for lack of rows, else None.
 
-    ``window``, ``reference``: those of the rarer class. ``decided``: see :func:`enough_decided`.
+    ``window``, ``reference``: rows of the rarer class. ``decided``: see :func:`enough_decided`.
     """
     of_window, of_reference = _estimation(metric).fewest
     enough = window >= of_window and reference >= of_reference and enough_decided(metric, decided)
@@ -209,9 +208,9 @@ class _EstimatedValue(NamedTuple):
     """An estimated value and its slopes.
 
     Attributes:
-        value: Estimated value; None where the metric is undefined.
-        of_positive: Change of the value per further positive of a cell: float64 that broadcasts to (3, SCORE_BINS).
-        of_negative: Change of the value per further negative of a cell, of the same shape.
+        value: Estimated value; None if the metric is undefined.
+        of_positive: Change of the value per additional positive of a cell: float64 that broadcasts to (3, SCORE_BINS).
+        of_negative: Change of the value per additional negative of a cell, of the same shape.
     """
 
     value: float | None
@@ -220,7 +219,7 @@ class _EstimatedValue(NamedTuple):
 
 
 def _metrics(grid: F64, rate: F64, score: F64) -> dict[str, _EstimatedValue]:
-    """Return what is expected of the weights, float64 (3, bins), if so many of each bin are positive.
+    """Return the expected metrics of weights, float64 (3, bins), with these rates of positives.
 
     ``rate``, ``score``: float64 (bins,), of each bin.
     """
@@ -229,14 +228,14 @@ def _metrics(grid: F64, rate: F64, score: F64) -> dict[str, _EstimatedValue]:
 
 
 def _held(grid: F64) -> Index:
-    """Return the bins that hold rows, a few hundred of thousands: no other says anything."""
+    """Return the bins with rows, a few hundred of thousands."""
     return np.flatnonzero(grid.any(axis=0))
 
 
 def _points(
     grid: F64, rate: F64, resampled_calibration: ResampledCalibration, weight_per_row: float
 ) -> dict[str, Point]:
-    """Return the points with the variance from each metric's slope in the positives."""
+    """Return the points, with the variance from each metric's slope in the positives."""
     held, of_bins = _held(grid), np.zeros(grid.shape[1])
     grid, rate, score = grid[:, held], rate[held], score_centers()[held]
     varies = weight_per_row * grid * rate * (1 - rate)
@@ -266,7 +265,7 @@ def _of_decisions(cells: F64) -> dict[str, tuple[float | None, F64]]:
 
 
 def _decided(positive: F64, negative: F64) -> dict[str, _EstimatedValue]:
-    """Return metrics of decisions with their slopes; weights by bin of rows decided negative, positive and neither."""
+    """Return metrics of decisions with their slopes; weights per bin decided negative, positive and undecided."""
     cells = np.stack([negative.sum(axis=1)[:2], positive.sum(axis=1)[:2]])
     return {
         name: _EstimatedValue(value, *(np.append(gradient[actual], 0.0)[:, np.newaxis] for actual in (1, 0)))
@@ -275,7 +274,7 @@ def _decided(positive: F64, negative: F64) -> dict[str, _EstimatedValue]:
 
 
 def _scored(p: F64, q: F64, score: F64) -> dict[str, _EstimatedValue]:
-    """Return metrics of the scores, whatever was decided, of the positives, negatives and score of each bin."""
+    """Return metrics of the scores, independent of decisions, from positives, negatives and score of each bin."""
     found = {}
     for name, metric in METRICS.items():
         if metric.estimate is not None and metric.estimate.of_scores is not None:

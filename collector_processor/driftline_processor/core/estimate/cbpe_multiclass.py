@@ -1,8 +1,8 @@
-"""Estimate the performance of a model with several classes from its expected confusion (CBPE).
+"""The performance of a model with several classes, estimated from its expected confusion (CBPE).
 
-The scores of each class are calibrated by themselves, against all others, and put to a sum of 1
-(:func:`driftline.baseline.sections.estimation.class_sums`); what is left of the rows adds up, so any window comes from
-panes.
+The scores of each class are calibrated separately, against all others, and normalised to a sum of 1
+(:func:`driftline.baseline.sections.estimation.class_sums`). The resulting sums over rows are additive, so panes contain
+all that any window needs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def expected(pane: Pane, classes: int) -> dict[str, Point]:
 
 
 def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
-    """Return the metrics of the sums ``estimate:classes``, {} without sums.
+    """Return the metrics of the sums ``estimate:classes``; {} without sums.
 
     The sums are those of :mod:`driftline.baseline.sections.estimation`.
     """
@@ -47,7 +47,7 @@ def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
 
 
 def _mixed(point: Point, whole: Point) -> Point:
-    """Return a point with the variance of rows of which only the decision is known, as in ``whole``."""
+    """Return a point with the variance over rows of which only the decision is known, as in ``whole``."""
     return Point(point.value, point.chance, 0.0, max(0.0, whole.chance - point.chance))
 
 
@@ -76,8 +76,8 @@ def decided(confusion: F64, variance: F64) -> dict[str, Point]:
 def _macro(values: F64, slopes: F64, defined: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], variance: F64) -> Point:
     """Return the mean over classes.
 
-    A row is of one class only, so the cells of a decision are not independent. Twice the variance that they would have
-    about the best constant is never too little, and right of two classes.
+    A row has only one class, so the cells of a decision are not independent. Twice the variance of independent cells
+    about the best constant is an upper limit, and exact for two classes.
     """
     many = int(np.count_nonzero(defined))
     if not many:
@@ -89,7 +89,7 @@ def _macro(values: F64, slopes: F64, defined: np.ndarray[tuple[int, ...], np.dty
 
 
 def _area(pane: Pane, classes: int) -> Point | None:
-    """Return the mean area under the ROC curve, each class against the others; variance of Hanley and McNeil (1982)."""
+    """Return the mean one-vs-rest area under the ROC curve; variance of Hanley and McNeil (1982)."""
     areas, variances = [], []
     for index in range(classes):
         sums = pane.parts.get(f"{AREA}{index}")

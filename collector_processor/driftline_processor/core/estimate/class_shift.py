@@ -1,12 +1,12 @@
-"""Label shift of several classes: the shares that a window's decisions tell, and what is estimated by them.
+"""Label shift of several classes: the class fractions implied by a window's decisions, and estimates based on them.
 
-If each class is as it was, it is decided as it was: a class of share q is decided for d in ``q C[d | class]`` of the
-rows. So the shares of a window solve ``C q = μ``, where μ are the shares of its decisions (BBSE; Lipton, Wang and
-Smola, "Detecting and correcting for label shift with black box predictors", ICML 2018). The confusion of the window
-follows, and every metric of decisions with it.
+Under label shift each class is decided as before: a class with fraction q is decided as d in ``q C[d | class]`` of the
+rows. So the fractions of a window solve ``C q = μ``, with μ the fractions of its decisions (BBSE; Lipton, Wang and
+Smola, "Detecting and correcting for label shift with black box predictors", ICML 2018). The confusion of the window and
+all metrics of decisions follow.
 
-As many decisions as classes always fit new shares. Features can refute them: each must move as its own relation with
-the classes says (:func:`.label_shift.feature_shifts`).
+Decisions alone fit some fractions in any case, as there are as many equations as classes. Features can refute label
+shift: each must move according to its own relation with the classes (:func:`.label_shift.feature_shifts`).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from .point import DEVIATIONS, Point
 
 
 class ClassShift(Struct, frozen=True, eq=False):
-    """The shares of classes of a window, and what they lead one to expect.
+    """The class fractions of a window, and the metrics expected with them.
 
     Attributes:
-        was: float64 (k,), shares of the reference.
-        now: float64 (k,), shares of the window.
-        points: Metric → what is expected of it; {} where decisions tell too little.
+        was: float64 (k,), fractions of the reference.
+        now: float64 (k,), fractions of the window.
+        points: Metric → its expected value; {} if decisions contain too little information.
     """
 
     was: F64
@@ -44,12 +44,12 @@ class ClassShift(Struct, frozen=True, eq=False):
 
 
 def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -> tuple[LabelShift, ClassShift] | None:
-    """Say whether new shares of the classes explain that decisions moved; None where they are well within chance.
+    """Return whether new class fractions explain that decisions moved; None if they moved within chance.
 
     Args:
         pane: Pane of the window.
-        baseline: Baseline whose outcomes are known.
-        between: Variance between stretches of time of the window's length, as a part of that of one row.
+        baseline: Baseline with outcomes.
+        between: Variance between periods of the window's length, relative to that of one row.
     """
     from driftline_processor.core.special_functions import chdtrc
 
@@ -74,8 +74,8 @@ def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) ->
         return None
     decided_by_actual = (table / of_class[:, np.newaxis]).T  # decided by actual: each column is a class
     was = of_class / total
-    # 1e3: condition of the confusion from which on decisions tell nothing of shares: an error of a thousandth of μ
-    # moves q by as much as all rows
+    # 1e3: condition number from which decisions contain no information on fractions: an error of 0.001 in μ changes q
+    # by up to 1
     if np.linalg.cond(decided_by_actual) > 1e3:
         return _unknown_shift(names, was, p_value), ClassShift(was, was)
     inverse = np.linalg.inv(decided_by_actual)
@@ -88,11 +88,11 @@ def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) ->
 
 
 def decisions_between(panes: Sequence[Pane], classes: int) -> float:
-    """Return how much decisions of stretches of time differ beyond chance, as a part of the variance of one row.
+    """Return the variance of decisions between periods beyond chance, relative to the variance of one row.
 
     Args:
-        panes: Panes of the stretches, with their outcomes.
-        classes: Classes of the model.
+        panes: Panes of the periods, with outcomes.
+        classes: Number of classes of the model.
 
     >>> cells = [np.array([a, 0.0, 0.0, 100 - a]) for a in (40.0, 60.0)]
     >>> rows = [Pane({"confusion": one, "outcomes": np.full(3, 100.0)}) for one in cells]
@@ -136,7 +136,7 @@ def _unknown_shift(names: Sequence[str], was: F64, p_value: float) -> LabelShift
 def _explained(
     pane: Pane, baseline: Baseline, shift: ClassShift, table: F64, deviation: F64, p_value: float
 ) -> LabelShift:
-    """Return what explains that decisions moved, by the move of the likelihood of the new shares."""
+    """Return what explains that decisions moved, by the move of the likelihood of the new fractions."""
     names, was, now = baseline.task.classes, shift.was, shift.now
     worth = (now - was) / was
     size = float(((now - was) ** 2 / was).sum())
@@ -151,7 +151,7 @@ def _explained(
     inverse = np.linalg.inv(decided_by_actual)
 
     def within(means: ScoreMeans, rate: F64) -> float:
-        # a feature and the decision move alike with the classes; within a class they may be independent
+        # both a feature and the decision depend on the class; within a class they are assumed to be independent
         assert means.classes is not None
         assert means.labelled is not None
         rows = means.classes * means.labelled
@@ -186,21 +186,22 @@ def _explained(
 
 
 def _deviations(back: F64, given: F64, now: F64, rows: float, of_class: F64, between: float) -> F64:
-    """Return the standard error of the share of each class: float64 (k,).
+    """Return the standard error of the fraction of each class: float64 (k,).
 
-    By chance of the decisions of each class, in the window and in the reference, and of the classes themselves.
+    It includes the sampling error of the decisions of each class, in the window and in the reference, and of the
+    classes.
     """
     mean = back @ given
-    row_variance = np.maximum(back**2 @ given - mean**2, 0.0)  # of the share of class i by a row of class j
+    row_variance = np.maximum(back**2 @ given - mean**2, 0.0)  # of the fraction of class i by a row of class j
     class_variance = now * (1 - now) * (1 / rows + between)
     return np.sqrt(row_variance @ (now * (1 / rows + between) + now**2 / of_class) + class_variance)
 
 
 def _points(back: F64, given: F64, now: F64, rows: float, of_class: F64) -> dict[str, Point]:
-    """Return the metrics of decisions at the new shares.
+    """Return the metrics of decisions with the new fractions.
 
-    With ``G`` the slope of a metric in the cells of the confusion and ``g = C'^-1 Σ_d G C``, the decision of a row of
-    class j errs by ``g[d] - G[j, d]``. So its variance is that of the window's rows and of the reference's alike.
+    With ``G`` the slope of a metric in the cells of the confusion and ``g = C'^-1 Σ_d G C``, the decision d of a row of
+    class j has the error ``g[d] - G[j, d]``. Its variance applies to the rows of the window and of the reference.
     """
     cells = (given * now).T * rows
     points = {}
@@ -221,7 +222,7 @@ def _points(back: F64, given: F64, now: F64, rows: float, of_class: F64) -> dict
 def _slopes(cells: F64) -> dict[str, F64]:
     """Return the change of each metric per row in a cell of the confusion: float64 (k, k), actual × predicted.
 
-    But for what is the same in all cells, which no variance depends on.
+    A constant that is the same in all cells is omitted, since no variance depends on it.
     """
     hits, actual, decided, identity = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0), np.eye(len(cells))
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -23,7 +23,7 @@ def expected(pane: Pane, spread: F64) -> dict[str, Point]:
 
 
 def of_sums(sums: F64, spread: F64) -> dict[str, Point]:
-    """Return the metrics of Σw, Σw², Σw l and Σw² l² of the expected losses.
+    """Return the metrics from the sums Σw, Σw², Σw l and Σw² l² of the expected losses.
 
     >>> found = of_sums(np.array([4.0, 4.0, 8.0, 64.0, 0.4, 16.0, 1024.0, 0.04]), np.ones(3))
     >>> found["mae"].value, found["mae"].chance, found["rmse"].value
@@ -36,7 +36,7 @@ def of_sums(sums: F64, spread: F64) -> dict[str, Point]:
     means = (sums[2 : 2 + k] / total).tolist()
     squares = sums[2 + k :] / total**2
     variances = (spread * squares).tolist()
-    # of the expected losses of rows: Σ w² (l - mean)², where Σ w² l is what it would be without weights
+    # variance of the rows' expected losses, Σ w² (l - mean)², approximating Σ w² l by its value with equal weights
     rows = total**2 / float(sums[1])
     mixes = np.maximum(squares - np.square(means) / rows, 0.0).tolist()
     found = {

@@ -1,34 +1,27 @@
-"""Estimate the metrics of a window without labels, from its sums and what the baseline has learned.
+"""Metrics of a window without labels, estimated from its sums and from its baseline.
 
-``estimated(pane, baseline) → metric → Estimate``: how right a model is where nobody knows, from sums alone.
+``estimate_metrics(pane, baseline, ...)`` → metric → ``Estimate``.
 
-What a baseline has taught about its model's performance, worked out once.
+**Bounds.** An estimate beyond its bounds is an alert. They are the reference's value ± three standard deviations of a
+window of n rows without change, from
 
-What performance does while all is as in the reference: the bounds beyond which an estimate is an alert.
+- chance: rows and outcomes of the window, and the reference's rows as far as they affect the estimate (the reference's
+  own outcomes do not count, since estimates are learned from them and have the same error);
+- overfitting: an estimate of the reference's own rows is biased if it was learned from few of them (not for a
+  regression, whose losses are tested on other rows);
+- time: the variance of realized values between the reference's own periods, beyond chance, over the number of periods
+  in the window, with the tail of Student's t for few periods.
 
-A window of n rows has the reference's value, give or take three standard deviations of
+NannyML uses the mean ± three standard deviations of the realized values of the reference's chunks. For windows of the
+chunks' size both agree on average; windows of other lengths need other bounds.
 
-- chance: as many other rows of the same kind, and their outcomes; and the reference's rows, as far as they decide what
-  is estimated of it (its own outcomes are what estimates are learned from, and off by as much);
-- what is learned of few rows: too good of itself, so an estimate of the reference's own rows is off what they came to
-  (not of a regression, whose losses are tried on other rows than they are learned of);
-- time: how much the reference's own stretches of time differ beyond chance (the variance of their realized values less
-  what chance gives them, at least 0), over as many stretches as the window is long, with the tail of Student's t, since
-  it was estimated from few.
-
-NannyML takes the mean and three standard deviations of the realized values of the reference's chunks. For windows of
-as many rows as those chunks, both are the same on average; windows of other lengths need other bounds.
-
-Target shift of a regression: whether a new distribution of the target explains that predictions moved.
-
-Direct loss estimation assumes that inputs moved, and each row errs as rows like it erred. If the target moved instead,
-each value as it was, rows of the same inputs have other targets, and other errors. Nobody knows which without knowing
-how the target is spread at each input. So an estimate has no interval where predictions moved and nothing refutes that
-the target did.
-
-One number tells what is due, as with classes (:mod:`.label_shift`): the move δ of the target's mean, by how much of its
-variance the predictions explain. Each feature must then move by its own share of that variance. This holds where a
-feature's mean rises about evenly with the target, whatever else moved of the target's distribution.
+**Target shift of a regression.** Direct loss estimation assumes that inputs moved, and that rows have the errors of
+similar reference rows. If the target moved instead, rows with the same inputs have other targets and other errors. The
+two cannot be distinguished without the distribution of the target at each input. So an estimate has no interval if
+predictions moved and nothing refutes a target shift. As with classes (:mod:`.label_shift`), one number is tested: the
+move δ of the target's mean, from the fraction of its variance that the predictions explain. Each feature must then move
+by the fraction of that variance that it explains itself. This holds if the mean of a feature is about linear in the
+target.
 """
 
 from __future__ import annotations
@@ -78,12 +71,12 @@ class TargetShift(Struct, frozen=True):
 
 
 def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -> tuple[LabelShift, TargetShift] | None:
-    """Say whether a new mean of the target explains that predictions moved; None where they are well within chance.
+    """Return whether a new mean of the target explains that predictions moved; None if they moved within chance.
 
     Args:
         pane: Pane of the window.
-        baseline: Baseline whose outcomes are known.
-        between: Variance of the target's mean between stretches of time of the window's length.
+        baseline: Baseline with outcomes.
+        between: Variance of the target's mean between periods of the window's length.
     """
     target, known, losses = _target(baseline), baseline.extras.score_means, pane.parts.get("score")
     means = None if known is None else known.by_part.get("score")
@@ -92,8 +85,8 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
     mean, variance = target
     whole = ScalarOutcome(lambda one: one.outcome, variance, 1.0, 1.0)
     move = move_of(pane, baseline, "score", means, whole)
-    # 0.01: share of the target's variance that predictions explain, from which on they tell of the target at all: with
-    # less, a move of one tenth of a standard deviation of the predictions would be one of the whole target
+    # 0.01: minimum fraction of the target's variance that predictions must explain; with less, a move of 0.1 standard
+    # deviations of the predictions would imply one of a standard deviation of the target
     if move is None or move.due < 0.01 or move.deviation <= 0:
         return None
     deviation = math.sqrt(move.deviation**2 + between)
@@ -109,7 +102,7 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
 
 
 def target_sums(pane: Pane) -> tuple[float, float, float] | None:
-    """Return weight, mean and variance of the target of a pane with outcomes; None without any."""
+    """Return weight, mean and variance of the target of a pane with outcomes; None without outcomes."""
     sums = pane.parts.get("losses")
     if sums is None or len(sums) < 6 or sums[0] <= 0:
         return None
@@ -123,20 +116,20 @@ def _target(baseline: Baseline) -> tuple[float, float] | None:
 
 
 OutcomeShift = PriorShift | ClassShift | TargetShift
-"""The shift of the share of positives, of the shares of several classes, or of the mean of a target."""
+"""The shift of the fraction of positives, of the fractions of several classes, or of the mean of a target."""
 
 ExplainedShift = tuple[LabelShift, OutcomeShift]
-"""What explains that scores moved, and the shift of outcomes by which a window may be estimated."""
+"""What explains that scores moved, and the shift of outcomes for estimating a window."""
 
 
 class StretchVariance(Struct, frozen=True):
-    """The variance of stretches of time beyond chance: ``variance`` of one, known from so many (``stretches``)."""
+    """The variance between periods beyond chance: ``variance`` of one, estimated from ``stretches`` periods."""
 
     variance: float
     stretches: int
 
     def over(self, lengths: float) -> float:
-        """Return the variance of a window that is so many stretches long, and of the reference they make up."""
+        """Return the variance of a window of this length in periods, plus that of the reference."""
         return self.variance * (1 / max(lengths, 1.0) + 1 / self.stretches) if self.stretches > 1 else 0.0
 
 
@@ -144,7 +137,7 @@ NO_STRETCHES = StretchVariance(0.0, 0)
 
 
 def stretch_variance(values: Sequence[float], chance: Sequence[float]) -> StretchVariance:
-    """Return the variance of stretches beyond the variance by chance of each.
+    """Return the variance between periods beyond the variance of each by chance.
 
     >>> stretch_variance([0.9, 0.8, 0.7], [0.004, 0.004, 0.004])
     StretchVariance(variance=0.006, stretches=3)
@@ -156,7 +149,7 @@ def stretch_variance(values: Sequence[float], chance: Sequence[float]) -> Stretc
 
 
 def estimate_error_variance(errors: Sequence[float], chance: Sequence[float]) -> StretchVariance:
-    """Return the mean square error of the estimates of stretches beyond chance.
+    """Return the mean squared error of the estimates of periods beyond chance.
 
     >>> estimate_error_variance([0.1, -0.1], [0.004, 0.004])
     StretchVariance(variance=0.006, stretches=2)
@@ -168,7 +161,7 @@ def estimate_error_variance(errors: Sequence[float], chance: Sequence[float]) ->
 
 
 def half_width(chance: float, differ: StretchVariance, lengths: float, deviations: float = BOUND_DEVIATIONS) -> float:
-    """Return the distance of a bound from its value. ``chance``: variance; ``lengths``: of the window, in stretches.
+    """Return the distance of a bound from its value. ``chance``: variance; ``lengths``: of the window, in periods.
 
     >>> round(half_width(0.0001, NO_STRETCHES, 1.0), 6)
     0.03
@@ -186,18 +179,24 @@ def _tail(stretches: int, deviations: float) -> float:
 
 
 DAY, FEWEST_DAYS = 86_400 * 10**9, 3
-"""With fewer days, there is nothing but their parts to tell how stretches of time differ."""
+"""Nanoseconds of a day, and the minimum number of days for estimating their variation; with fewer, their parts are
+used.
+"""
 
 _OVERFIT_OF_DECISIONS, _OVERFIT_OF_RATES, _OVERFIT_OF_LOSSES = 4.0, 1.5, 2.5
-"""Factor of the squared error of the reference's own rows, of which it was learned: of metrics of a class's decisions,
-of other metrics of classes, of learned losses. With them the intervals of docs/data/estimates.md hold."""
+"""Factor of the squared error on the reference's own rows, from which values were learned: for metrics of a class's
+decisions, other metrics of classes, and learned losses. With them the intervals of docs/data/estimates.md have their
+nominal coverage.
+"""
 
 LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
-"""Least rows of the reference: with fewer, the learned values overfit by more than an interval can show."""
+"""Minimum rows of the reference, and of a class: with fewer, learned values overfit by more than an interval accounts
+for.
+"""
 
 
 class _Stretch(NamedTuple):
-    """Of a stretch of the reference its effective rows, and its metrics, as they were and as they were expected."""
+    """The effective rows of a period of the reference, and its realized and expected metrics."""
 
     rows: float
     realized: Mapping[str, float | None]
@@ -205,11 +204,14 @@ class _Stretch(NamedTuple):
 
 
 class ReferenceLearning(Struct, eq=False):
-    """Calibrations and errors learned from the outcomes of one baseline; of a task without an estimate, nothing.
+    """Calibrations and errors learned from the outcomes of one baseline; empty for a task without estimates.
 
-    Each kind of task that has an estimate has a subclass. ``method``: how it is estimated. ``learned_of_own_rows``:
-    whether what was learned is too good of the reference's own rows; losses are tried on other rows than those that
-    they are learned of.
+    Each kind of task with estimates has a subclass.
+
+    Attributes:
+        method: Method of the estimates.
+        learned_of_own_rows: True if the learned values are biased on the reference's own rows; losses are tested on
+            other rows than those that they are learned from.
     """
 
     method: ClassVar[EstimateMethod] = "cbpe"
@@ -227,35 +229,35 @@ class ReferenceLearning(Struct, eq=False):
 
     @property
     def length(self) -> int:
-        """The length of a stretch of the reference's time, nanoseconds; 0 where none are known."""
+        """Length of a period of the reference in nanoseconds; 0 without periods."""
         return 0 if self.estimation.blocks is None else self.estimation.blocks.length
 
     @property
     def lasting(self) -> int:
-        """Nanoseconds that an estimate stays off by as much: a stretch, or a day where stretches are parts of days.
+        """Nanoseconds for which the error of an estimate lasts: a period, or a day if periods are parts of days.
 
-        Stretches of six hours of seven days are seven days, not 28: what is off in the morning is so at night.
+        For example, 28 periods of six hours are seven days: an error in the morning is the same at night.
         """
         many = 0 if self.estimation.blocks is None else len(self.estimation.blocks.panes)
         return max(self.length, DAY) if many * self.length >= FEWEST_DAYS * DAY else self.length
 
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
-        """Return the expected value of each metric of a pane, and the bin of the grid at which its model decides.
+        """Return the expected value of each metric of a pane, and the bin of the score grid at which its model decides.
 
-        ``_shift``: of the share of positives, where the labels shifted and not the inputs.
+        ``_shift``: shift of outcomes, if labels shifted and not inputs.
         """
         return self._with_learned(self._expected_of_window(pane), effective_rows(pane, "rows")), 0
 
     def cut(self, _pane: Pane) -> int:
-        """Return the bin of the grid at which the model of a pane decides; 0 of a task without a grid."""
+        """Return the bin of the score grid at which the model of a pane decides; 0 for a task without a grid."""
         return 0
 
     def _with_learned(self, points: dict[str, Point], rows: float) -> dict[str, Point]:
-        """Add the variance of what was learned, of kinds whose sums do not tell where rows lie.
+        """Add the variance of learned values, for kinds of tasks whose sums do not contain the distribution of rows.
 
-        Chance of as many rows as the reference has, of fewer where the window's rows are of another kind: the square of
-        how far a metric has moved, in standard deviations of rows, is what they are less worth at least (the bound of
-        Hammersley, Chapman and Robbins on the chi-square divergence).
+        It is the sampling variance of the reference's effective rows, which are fewer if the window's rows are of
+        another kind: the squared move of a metric, in standard deviations of rows, is a lower limit of the loss (the
+        bound of Hammersley, Chapman and Robbins on the chi-square divergence).
         """
         distances = [
             (point.value - was.value) ** 2 / (point.mix * rows)
@@ -264,7 +266,7 @@ class ReferenceLearning(Struct, eq=False):
         ]
         unlike = max(distances, default=0.0)
         worth = self.rows / (rows * (1 + unlike)) if rows > 0 else 0.0
-        # 0.25: from where on rows are so unlike the reference's that no interval held what it says
+        # 0.25: limit above which no interval had its nominal coverage
         reason: EstimateReason | None = (
             "not_comparable" if unlike > 0.25 else "too_few_rows" if self._too_few() else None
         )
@@ -275,38 +277,37 @@ class ReferenceLearning(Struct, eq=False):
             chance = point.chance / worth if worth > 0 else 0.0
             overfit = chance * self._overfit(name)
             bias = overfit if self.learned_of_own_rows else 0.0
-            # 0.15: part of an estimate's move that a model of losses, or calibrations of single classes, may be wrong
-            # about
+            # 0.15: relative error of an estimate's move, by the model of losses or the calibrations of classes
             learned_points[name] = replace(point, learned=overfit + (0.15 * moved) ** 2, bias=bias, reason=reason)
         return learned_points
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
-        """Return what explains that the scores moved; None where they did not, or where the task has no such test."""
+        """Return what explains that the scores moved; None if they did not, or if the task has no such test."""
         return None
 
     def labelled(
         self, pane: Pane, points: dict[str, Point], rows: int, _shift: OutcomeShift | None = None
     ) -> dict[str, Point]:
-        """Return the expected metrics of a pane's rows with a known outcome; {} where unknown.
+        """Return the expected metrics of a pane's rows with a known outcome; {} if unknown.
 
-        It is what is expected of all ``rows`` (``points``), while half of their outcomes are known, with the chance of
-        fewer.
+        It is the expectation over all ``rows`` (``points``) with the sampling variance of fewer rows, if at least half
+        of the outcomes are known.
         """
         outcomes, all_rows = effective_rows(pane), effective_rows(pane, "rows")
-        # 0.5: share of outcomes from which on an estimate of all rows may be judged by some of them
+        # 0.5: minimum fraction of outcomes for checking an estimate of all rows
         if outcomes <= 0 or pane.parts["outcomes"][0] < 0.5 * rows:
             return {}
         more = max(1.0, all_rows / outcomes)
         return {name: replace(point, chance=point.chance * more) for name, point in points.items()}
 
     def has_bounds(self, _metric: str, _cut: int, _rows: int) -> bool:
-        """Return True where a quiet window has enough rows of each decision of a metric, as the reference has."""
+        """Return True if a window distributed as the reference has enough rows of each decision of a metric."""
         return True
 
     def per_row(self, cut: int) -> dict[str, tuple[float, float]]:
         """Return the variance of each metric of the reference by chance and by mix, times its rows.
 
-        {} where it is not known: then that of the window has to do.
+        {} if it is unknown; the variance of the window is used then.
 
         Args:
             cut: See :meth:`points`.
@@ -326,19 +327,19 @@ class ReferenceLearning(Struct, eq=False):
         return self._expected_of_sums(np.sum(expected_sums, axis=0)) if expected_sums else {}
 
     def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
-        """Return the variance of a metric among the reference's stretches, and the error of their estimates.
+        """Return the variance of a metric between the reference's periods, and that of the error of their estimates.
 
-        ``per_row``: the variance of the metric by chance and by mix, times the rows.
+        ``per_row``: variance of the metric by chance and by mix, times the rows.
         """
         key = (cut, metric)
-        if metric not in self.per_row(cut):  # that of the window: another one has another
+        if metric not in self.per_row(cut):  # the window's own variance, so not cached
             return self._of_blocks(metric, per_row)
         if key not in self._differ:
             self._differ[key] = self._of_blocks(metric, per_row)
         return self._differ[key]
 
     def _stretches_of(self, blocks: OutcomeBlocks) -> list[_Stretch]:
-        """Return the metrics of each stretch of the reference: they are computed once for all metrics and windows."""
+        """Return the metrics of each period of the reference, cached for all metrics and windows."""
         if self._stretches is None:
             stretches = []
             for pane in blocks.panes:
@@ -367,7 +368,7 @@ class ReferenceLearning(Struct, eq=False):
         differ = stretch_variance(values, chance)
         off = estimate_error_variance(errors, of_errors) if errors else differ
         many = round(off.stretches * self.length / max(self.lasting, 1))
-        # their mean was learned
+        # one degree of freedom for their mean, which was learned
         beyond = off.variance * many / (many - 1) if errors and many > 1 else off.variance
         return differ, StretchVariance(beyond, many)
 
@@ -377,7 +378,7 @@ class ReferenceLearning(Struct, eq=False):
         return 0 if rows is None or rows[1] <= 0 else round(self._weight(pane) * float(rows[0] / rows[1]))
 
     def _weight(self, _pane: Pane) -> float:
-        """Return the weight of the rows that the sums for estimates are of."""
+        """Return the weight of the rows in the sums for estimates."""
         return 0.0
 
     def _expected_of_window(self, _pane: Pane) -> dict[str, Point]:
@@ -385,15 +386,15 @@ class ReferenceLearning(Struct, eq=False):
         return {}
 
     def _expected_of_sums(self, _sums: F64) -> dict[str, Point]:
-        """Return the same of what was expected of rows of the reference: their part ``EXPECTED``."""
+        """Return the same from what was expected of the reference's rows, their part ``EXPECTED``."""
         return {}
 
     def _overfit(self, _metric: str) -> float:
-        """Return the squared factor by which learned values err more than chance (docs/data/estimates.md)."""
+        """Return the squared factor between the error of learned values and chance (docs/data/estimates.md)."""
         return 0.0
 
     def _too_few(self) -> bool:
-        """Return True where the reference has too few rows for an interval."""
+        """Return True if the reference has too few rows for an interval."""
         worth = weight_per_row(self._pane, "outcomes")
         return any(
             calibration.rate @ calibration.weight < LEAST_OF_A_CLASS * worth
@@ -402,7 +403,7 @@ class ReferenceLearning(Struct, eq=False):
 
 
 class _BinaryLearning(ReferenceLearning):
-    """Rates of positives by score: their sums tell where rows lie, so they need no variance of what was learned."""
+    """Rates of positives by score; learned values need no extra variance, since the sums contain each row's bin."""
 
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
         grid, rates = cbpe_binary.grid_of(pane, self.task), self._rates(_shift)
@@ -433,7 +434,7 @@ class _BinaryLearning(ReferenceLearning):
     def labelled(
         self, pane: Pane, _points: dict[str, Point], _rows: int, _shift: OutcomeShift | None = None
     ) -> dict[str, Point]:
-        """Return the estimate of those rows from their own scores, decided as those of their bin were."""
+        """Return the estimate for the labelled rows from their own scores, with the decisions of their bins."""
         sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
         grid, rates = cbpe_binary.grid_of(pane, self.task), self._rates(_shift)
         if rates is None or grid is None or sides[0] is None or sides[1] is None:
@@ -444,7 +445,7 @@ class _BinaryLearning(ReferenceLearning):
 
     @property
     def _usual_cut(self) -> int:
-        """From which bin of the grid on the model decided for the positive class, as often as it did."""
+        """Bin of the score grid from which the model decided for the positive class in the reference."""
         confusion = self._pane.parts.get("confusion")
         if self.rates is None or confusion is None or confusion.sum() <= 0:
             return SCORE_BINS // 2
@@ -454,7 +455,7 @@ class _BinaryLearning(ReferenceLearning):
         return int(np.count_nonzero(above > share * above[0] * (1 + 1e-9)))
 
     def has_bounds(self, metric: str, cut: int, rows: int) -> bool:
-        """Return True where a quiet window has enough rows of each decision of a metric, as the reference has."""
+        """Return True if a window distributed as the reference has enough rows of each decision of a metric."""
         if self.rates is None:
             return True
         decided = np.array([self.rates.rows[:cut].sum(), self.rates.rows[cut:].sum()])
@@ -513,12 +514,12 @@ class _MulticlassLearning(ReferenceLearning):
 
 
 class _RegressionLearning(ReferenceLearning):
-    """Losses, learned from the features and the value: direct loss estimation."""
+    """Losses, learned from the features and the predicted value: direct loss estimation."""
 
     method = "direct_loss"
 
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
-        """Return the expected losses; none once the target has shifted: those at the same inputs are others."""
+        """Return the expected losses; none after a target shift, since the losses at the same inputs have changed."""
         return ReferenceLearning.points(self, pane) if _shift is None else ({}, 0)
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
@@ -561,7 +562,7 @@ _CACHE: WeakKeyDictionary[Baseline, ReferenceLearning] = WeakKeyDictionary()
 
 
 def learn_reference(baseline: Baseline) -> ReferenceLearning:
-    """Return the calibrations learned from a baseline, cached as long as it lives."""
+    """Return the calibrations learned from a baseline, cached as long as it exists."""
     cached = _CACHE.get(baseline)
     if cached is None:
         pane, task = baseline.pane, baseline.task
@@ -573,28 +574,29 @@ def learn_reference(baseline: Baseline) -> ReferenceLearning:
 
 
 FEWEST = 30
-"""Rows of a window, and outcomes that judge an estimate: with fewer, they say more of chance than of the model: a share
-has a standard error of up to nine points, √(.25 / 30)."""
+"""Minimum rows of a window, and outcomes for checking an estimate: with fewer, a fraction has a standard error of up to
+nine percentage points, √(0.25 / 30).
+"""
 
 
 def explain_label_shift(pane: Pane, baseline: Baseline, task: Task, span: int) -> ExplainedShift | None:
-    """Say whether a new share of positives explains that the scores of a window moved; None where they did not.
+    """Return whether a shift of outcomes explains that the scores of a window moved; None if they did not.
 
     Args:
         pane: Pane of the window, with the parts of :mod:`driftline.baseline.sections.estimation`.
-        baseline: Baseline whose outcomes are known.
+        baseline: Baseline with outcomes.
         task: Task of the model.
-        span: Length of the window, nanoseconds; 0 where it is not known.
+        span: Length of the window in nanoseconds; 0 if unknown.
     """
     return learn_reference(baseline).label_shift(pane, baseline, span) if _alike(task, baseline.task) else None
 
 
 class Meaning(NamedTuple):
-    """What scores meant in the reference.
+    """The meaning of scores in the reference.
 
     Attributes:
         rates: Rates of positives by score.
-        between: Variance of the realized share of positives beside its estimate, over a window's time.
+        between: Variance between the realized fraction of positives and its estimate, over a window's time.
     """
 
     rates: Rates
@@ -602,13 +604,13 @@ class Meaning(NamedTuple):
 
 
 def score_meaning(pane: Pane, baseline: Baseline, task: Task, span: int) -> Meaning | None:
-    """Return what the scores of a binary model meant in the reference; None of another task, or with few outcomes.
+    """Return the meaning of a binary model's scores in the reference; None for another task, or with few outcomes.
 
     Args:
         pane: Pane of the window.
-        baseline: Baseline whose outcomes are known.
+        baseline: Baseline with outcomes.
         task: Task of the model.
-        span: Length of the window, nanoseconds; 0 where it is not known.
+        span: Length of the window in nanoseconds; 0 if unknown.
     """
     learning = learn_reference(baseline)
     if learning.rates is None or learning.rows < FEWEST or not _alike(task, baseline.task):
@@ -621,7 +623,7 @@ def score_meaning(pane: Pane, baseline: Baseline, task: Task, span: int) -> Mean
 
 
 def _few(stretch_variance: StretchVariance) -> float:
-    """Return the factor of a variance that is known from few stretches: as wide as Student's t is."""
+    """Return the factor of a variance estimated from few periods: the squared ratio of Student's t to the normal."""
     return (_tail(stretch_variance.stretches, DEVIATIONS) / DEVIATIONS) ** 2
 
 
@@ -641,13 +643,13 @@ def estimate_metrics(
     realized: Mapping[str, MetricValue] | None = None,
     shift: ExplainedShift | None = None,
 ) -> dict[str, Estimate]:
-    """Estimate every metric of a window; {} where the baseline has too few outcomes, or the window too few rows.
+    """Estimate every metric of a window; {} if the baseline has too few outcomes, or the window too few rows.
 
-    ``pane``: with the parts of :mod:`driftline.baseline.sections.estimation`. ``baseline``: whose outcomes it is
-    learned from. ``span``:
-    the length of the window, nanoseconds; 0 where it is not known. ``realized``: what is known of it already.
-    ``shift``: what explains that its scores moved (:func:`explain_label_shift`). Estimates of a label shift go by the
-    new share of positives. Unless inputs alone explain the scores, an interval holds what either explanation gives.
+    ``pane``: with the parts of :mod:`driftline.baseline.sections.estimation`. ``baseline``: baseline with outcomes.
+    ``span``: length of the window in nanoseconds; 0 if unknown. ``realized``: realized metrics, if outcomes are known.
+    ``shift``: what explains that its scores moved (:func:`explain_label_shift`). After a label shift, estimates use the
+    new fraction of positives. Unless inputs alone explain the scores, an interval contains the results of both
+    explanations.
     """
     if not _alike(task, baseline.task):
         return {}
@@ -671,7 +673,7 @@ def estimate_metrics(
 
 
 def _unknown_beside_shift(estimate: Estimate) -> Estimate:
-    """Return an estimate without an interval: nobody knows what the metric would be if outcomes have shifted."""
+    """Return an estimate without an interval, since the metric after a shift of outcomes is unknown."""
     return structs.replace(estimate, low=None, high=None, reason=estimate.reason or "label_shift")
 
 
@@ -683,7 +685,7 @@ def _estimates(
     realized: Mapping[str, MetricValue],
     prior: OutcomeShift | None = None,
 ) -> dict[str, Estimate]:
-    """Return the estimates of a window; ``prior``: of a share of positives that has shifted."""
+    """Return the estimates of a window; ``prior``: shift of outcomes."""
     points, cut = reference_learning.points(pane, prior)
     labelled = reference_learning.labelled(pane, points, rows, prior) if realized else {}
     builder = _Made(reference_learning, cut, rows, span, reference_learning.method if prior is None else "label_shift")
@@ -691,7 +693,7 @@ def _estimates(
 
 
 def _with_both(estimate: Estimate, other_estimate: Estimate) -> Estimate:
-    """Return an estimate whose interval holds that of the other explanation, too; without one where either lacks it."""
+    """Return an estimate with an interval that contains those of both explanations; without one if either has none."""
     reason = estimate.reason or other_estimate.reason
     if estimate.low is None or estimate.high is None or other_estimate.low is None or other_estimate.high is None:
         return structs.replace(estimate, low=None, high=None, reason=reason)

@@ -1,7 +1,7 @@
-"""Importance-weighted estimation: the reference's labelled rows, weighted to be like a window's rows.
+"""Importance-weighted estimation: the reference's labelled rows, weighted to match a window's rows.
 
-A domain classifier says of each labelled row how much more likely it is in the window than in the reference; by that it
-counts. It needs rows of both, and no calibration of scores: any metric of any task.
+A domain classifier estimates the density ratio of window and reference at each labelled row, which is its weight. It
+needs rows of both, and no calibration of scores; it works for any metric of any task.
 
 Source: Shimodaira, "Improving predictive inference under covariate shift by weighting the log-likelihood function"
 (2000); Sugiyama, Krauledat and Müller, "Covariate shift adaptation by importance weighted cross validation" (2007).
@@ -30,22 +30,24 @@ from .point import limits
 
 GROUPS = 20
 """Groups of the jackknife that estimates the variance of a weighted metric: the interval is 7 % longer than with a
-known variance, and each group costs one more step of the regression."""
+known variance, and each group costs one more step of the regression.
+"""
 
 _WIDE = 2.0930240544083087
-"""The quantile 0.95 of Student's t for a variance of so many groups, in place of the normal one."""
+"""The 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom, instead of the normal one."""
 
 _NONE: tuple[float | None, float | None] = (None, None)
 
 _RIDGE, _LEAST_RIDGE = 0.01, 2.0
-"""Ridge, a part of what rows tell of a coefficient, n p (1 - p) where columns have variance 1, and what it is at least:
-so a coefficient shrinks by a hundredth, and by more of few rows."""
+"""Ridge penalty relative to the information on a coefficient, n p (1 - p) for columns with variance 1, and its minimum:
+a coefficient shrinks by a hundredth, and by more with few rows.
+"""
 
 _STEPS = 30
-"""The most of Newton's steps: what has not settled by then has separated the sides, and would grow for ever."""
+"""Limit of Newton steps; without convergence by then, the sides are separated and coefficients would diverge."""
 
 _MOST_ODDS = 20.0
-"""Logarithm of odds at which they end: half a billion to one, where no row of the reference has a counterpart."""
+"""Limit of the log odds: half a billion to one, if reference rows have no counterpart."""
 
 
 class LabelledRows(Struct, frozen=True, eq=False):
@@ -61,9 +63,10 @@ class Ratios(Struct, frozen=True, eq=False):
     """Density ratios of window and reference.
 
     Attributes:
-        without: float64 (GROUPS, n), the same had a group of the rows of both not been there.
-        alike: So many of them the window's rows have beside them (:func:`.cbpe_binary.counterparts`), by the odds and
-            by each coordinate.
+        whole: float64 (n,), density ratio at each reference row.
+        without: float64 (GROUPS, n), the same without one group of the rows of both samples.
+        alike: Number of reference rows comparable with the window's (:func:`.cbpe_binary.counterparts`), the minimum
+            over the odds and each coordinate.
     """
 
     whole: F64
@@ -74,8 +77,8 @@ class Ratios(Struct, frozen=True, eq=False):
 def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Ratios | None:
     """Return the density ratio of window and reference at each of n reference rows; None for too few rows.
 
-    By a ridge logistic regression on coordinates, their squares, what is missing, and products of pairs, of rows that
-    it was not trained on (five folds). ``rng`` draws folds and products.
+    The ratio is estimated by a ridge logistic regression on coordinates, their squares, missing values, and products of
+    pairs, on held-out rows of five folds. ``rng`` draws folds and products.
     """
     n, m = len(reference.z), len(current.z)
     if min(n, m) < 2 * FOLDS:
@@ -109,13 +112,13 @@ def _chance(line: F64) -> F64:
 
 
 def _logistic(columns: F64, side: F64, group: I64) -> F64:
-    """Ridge logistic regression by iteratively reweighted least squares; the intercept first, and not shrunk.
+    """Fit a ridge logistic regression by iteratively reweighted least squares; the intercept comes first, unpenalised.
 
-    Float64 (1 + GROUPS, p + 1): of all rows, and without each group, one step of Newton's away.
+    Float64 (1 + GROUPS, p + 1): fitted to all rows, and without each group, by one Newton step.
     """
     x = np.column_stack([np.ones(len(columns)), columns])
     share = side.mean()
-    # as strong against what rows tell however few of them are the window's
+    # the same relative strength for any fraction of window rows
     ridge = np.full(x.shape[1], _RIDGE * len(x) * share * (1 - share) + _LEAST_RIDGE)
     ridge[0] = 1e-9
     coefficients = np.zeros(x.shape[1])
@@ -133,7 +136,7 @@ def _logistic(columns: F64, side: F64, group: I64) -> F64:
         step = np.linalg.solve(information + np.diag(ridge), x.T @ (side - p) - ridge * coefficients)
         now = likely(coefficients)
         while likely(coefficients + step) < now and np.abs(step).max() > 1e-9:
-            step /= 2  # whole steps go astray where the sides are hardly alike
+            step /= 2  # full steps may diverge if the samples hardly overlap
         coefficients += step
         if np.abs(step).max() < 1e-6:
             break
@@ -146,18 +149,18 @@ def _logistic(columns: F64, side: F64, group: I64) -> F64:
 def estimate_by_weights(
     task: Task, labelled: LabelledRows, weights: Ratios, rows: int, beside: Mapping[str, Estimate]
 ) -> dict[str, Estimate]:
-    """Estimate every metric of a window by weighted labelled rows; {} where too few of them are like its rows.
+    """Estimate every metric of a window by weighted labelled rows; {} if too few of them are like its rows.
 
-    Without an interval where too many of its rows are like none of them: the weighted ones say nothing of those.
+    Estimates have no interval if too many rows of the window have no counterpart, since the weighted rows do not
+    represent them.
 
-    ``labelled``: of the reference, n rows. ``rows``: of the window. ``beside``: the estimates from sums, whose bounds
-    and references are taken.
+    ``labelled``: n rows of the reference. ``rows``: number of rows of the window. ``beside``: estimates from sums,
+    whose bounds and references are used.
     """
     given_weight = 1.0 if labelled.weight is None else labelled.weight
     row_weights = weights.whole * given_weight
     worth = effective(row_weights.sum(), (row_weights**2).sum())
-    # 50.0: effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it: as
-    # many as the rule for drift wants of either side
+    # 50.0: minimum effective number (Kish) of labelled rows that represent the window, as in the rule for drift
     if worth < 50.0:
         return {}
     unlike = weights.alike < LEAST_ALIKE * len(row_weights)
@@ -187,7 +190,7 @@ def estimate_by_weights(
 
 
 def _jackknife(metric: str, without: Sequence[Mapping[str, float]]) -> float | None:
-    """Return the variance of a metric from its values without each group; None where a group lacks the metric."""
+    """Return the variance of a metric from its values without each group; None if a group lacks the metric."""
     jackknife_values = np.array([values_of_group[metric] for values_of_group in without if metric in values_of_group])
     return None if len(jackknife_values) < GROUPS else (GROUPS - 1) * float(jackknife_values.var())
 

@@ -1,22 +1,22 @@
-"""Label shift: the share of positives that a window's scores tell, and whether it explains that they moved.
+"""Label shift: the fraction of positives implied by a window's scores, and whether it explains that they moved.
 
-The scores of a window move for two reasons that labels would tell apart. Either the inputs moved, and each score means
-what it meant (covariate shift: CBPE holds). Or one class became more frequent, each class as it was (label shift): then
-each score means something else, and an estimate that goes by the old meaning is off.
+The scores of a window move for two reasons that only labels distinguish. Either the inputs moved, and each score means
+the same as before (covariate shift: CBPE is valid). Or one class became more frequent, with each class distributed as
+before (label shift): then scores have another meaning, and an estimate with the old one is biased.
 
-Under label shift one number explains every distribution: the change of the share of positives, δ. At a score of which
-the reference knows the rate r, the window is ``1 + δ h`` times as dense, ``h = (r - π) / (π (1 - π))``, where π is the
-reference's share. Therefore
+Under label shift one number determines all distributions: the change δ of the fraction of positives. At a score with
+rate r in the reference, the density of the window is ``1 + δ h`` times that of the reference, where π is the
+reference's fraction and ``h = (r - π) / (π (1 - π))``. Therefore
 
-- δ is the one of greatest likelihood of the window's scores (Saerens, Latinne and Decaestecker, "Adjusting the outputs
-  of a classifier to new a priori probabilities", 2002, by Newton's steps in place of EM; on calibrated scores, after
+- δ maximises the likelihood of the window's scores (Saerens, Latinne and Decaestecker, "Adjusting the outputs of a
+  classifier to new a priori probabilities", 2002, with Newton steps instead of EM; on calibrated scores, after
   Alexandari, Kundaje and Shrikumar, "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift
   adaptation", ICML 2020);
-- the scores re-mixed with the new share must fit those of the window;
-- each feature must move as much as its own relation with the outcome says: its mean rate by δ times the share of the
+- the scores remixed with the new fraction must fit those of the window;
+- each feature must move according to its own relation with the outcome: its mean rate by δ times the fraction of the
   outcome's variance that the feature explains.
 
-Under covariate shift the features that moved carry the whole shift of the score, and the others none of it.
+Under covariate shift the features that moved explain the whole shift of the score, and the others none of it.
 """
 
 from __future__ import annotations
@@ -40,46 +40,51 @@ from .cbpe_binary import Rates
 from .point import DEVIATIONS
 
 LEVEL = 0.01
-"""Level of each test: windows without a shift show one as rarely (docs/data/estimates.md)."""
+"""Level of each test: the fraction of windows without a shift that show one (docs/data/estimates.md)."""
 
 POSSIBLE = 0.1
-"""Level from which on an interval allows for a label shift that is not certain. It is wider in a tenth of the windows
-without one, and holds in those whose label shift is too small to be found."""
+"""P-value up to which an interval allows for an uncertain label shift. It is wider in a tenth of the windows without
+one, and keeps its coverage in windows with a label shift that is too small to be detected.
+"""
 
 MATERIAL = 0.25
-"""Part of the score's shift, or of its distance, that a distribution may be off without refuting label shift.
+"""Part of the score's shift, or of its distance, by which a distribution may differ without refuting label shift.
 
-With enough rows every model of a shift is refuted by something too small to matter."""
+With enough rows, negligible differences refute every model of a shift.
+"""
 
 CELLS = 20
-"""Cells of scores, of equal weight in the reference, by which the re-mixed distribution is compared, where each expects
-:data:`EXPECTED` rows: docs/data/constants.md has it with half and twice as many."""
+"""Cells of scores, of equal weight in the reference, for comparing the remixed distribution, if each expects
+:data:`EXPECTED` rows; docs/data/constants.md has results with half and twice as many.
+"""
 
 EXPECTED = 10
-"""Rows that a cell expects at least: twice Cochran's five (1954), so that chi-square holds at a hundredth, too."""
+"""Minimum expected rows of a cell: twice Cochran's five (1954), so that chi-square is valid at a level of 0.01, too."""
 
 FEWEST_OF_CELL = 30.0
-"""Labelled rows of the reference by which the rate of a feature's cell is known: to nine points, √(.25 / 30)."""
+"""Minimum labelled reference rows for the rate of a feature's cell, whose standard error is then at most nine
+percentage points, √(0.25 / 30).
+"""
 
 _STEPS = 40
-"""The most of Newton's steps: of a concave function of one number right digits double with each, once it is near."""
+"""Limit of Newton steps; near the maximum of a concave function, correct digits double with each step."""
 
 _NEARER = 0.9
-"""Part of the way to a limit that one step may go: at the limit itself a likelihood is zero."""
+"""Maximum part of the distance to a limit per step; at the limit itself the likelihood is zero."""
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
-"""Multiples of it lie evenly between 0 and 1, in an order that is that of nothing else."""
+"""Its multiples modulo 1 are evenly distributed, in an order without a pattern."""
 
 
 class PriorShift(Struct, frozen=True, eq=False):
-    """The shift of the share of positives, by the scores.
+    """The shift of the fraction of positives, by the scores.
 
     Attributes:
-        prior: Share of positives of the reference, by its rates.
-        shift: δ, the window's share less that.
-        sampling: Variance of δ by chance of the window's and the reference's scores, and between days.
+        prior: Fraction of positives of the reference, by its rates.
+        shift: δ, the window's fraction less that of the reference.
+        sampling: Variance of δ from the window's and the reference's scores, and between days.
         drawn: float64 (64,), δ by the resampled rates of the reference.
-        drawn_prior: float64 (64,), the reference's share by the same rates.
+        drawn_prior: float64 (64,), the reference's fraction by the same rates.
     """
 
     prior: float
@@ -90,22 +95,22 @@ class PriorShift(Struct, frozen=True, eq=False):
 
     @property
     def variance(self) -> float:
-        """Return the variance of δ, that of the reference's rates included."""
+        """Variance of δ, including that of the reference's rates."""
         return self.sampling + float(np.var(self.drawn))
 
     @property
     def p_value(self) -> float:
-        """Return the probability of a shift as large by chance, two-sided."""
+        """Two-sided probability of a shift this large by chance."""
         return math.erfc(abs(self.shift) / math.sqrt(2 * self.variance)) if self.variance > 0 else 1.0
 
 
 def prior_shift(window: F64, rates: Rates, between: float = 0.0) -> PriorShift | None:
-    """Estimate the shift of the share of positives; None where the scores of the reference tell nothing apart.
+    """Estimate the shift of the fraction of positives; None if the reference's scores do not separate the classes.
 
     Args:
         window: float64 (SCORE_BINS,), effective rows of the window by score.
         rates: Rates of the reference.
-        between: Variance of the share between stretches of time of the window's length.
+        between: Variance of the fraction between periods of the window's length.
     """
     resampled_rates = rates.again
     window_rows, was = (_by_place(resampled_rates, rows) for rows in (window, rates.rows))
@@ -120,7 +125,7 @@ def prior_shift(window: F64, rates: Rates, between: float = 0.0) -> PriorShift |
     information = float(window_rows @ (slopes[0] / np.maximum(ratio, 1e-9)) ** 2)
     if information <= 0:
         return None
-    # the reference's own scores are a sample, too: they move the place from which the window is measured
+    # the reference's own scores are a sample with a sampling error, too
     of_reference = float(was @ slopes[0] ** 2) / float(was.sum()) ** 2 * (float(window_rows.sum()) / information) ** 2
     sampling = 1 / information + of_reference + between
     return PriorShift(float(priors[0]), float(shifts[0]), sampling, shifts[1:], priors[1:])
@@ -133,9 +138,9 @@ def _by_place(resampled_calibration: ResampledCalibration, rows: F64) -> F64:
 
 
 def _most_likely(slopes: F64, rows: F64, priors: F64) -> F64:
-    """Return δ of greatest likelihood by each of c curves: float64 (c,), of ``slopes`` (c, p) and ``rows`` (p,).
+    """Return the δ of maximum likelihood for each of c curves: float64 (c,), from ``slopes`` (c, p) and ``rows`` (p,).
 
-    The likelihood is concave in δ, so Newton's steps that stay within its limits find the one maximum.
+    The likelihood is concave in δ, so Newton steps within the limits find its only maximum.
     """
     filled = rows > 0
     h, n = slopes[:, filled], rows[filled]
@@ -154,7 +159,7 @@ def _most_likely(slopes: F64, rows: F64, priors: F64) -> F64:
 
 
 def remixed(rate: F64, prior: float, shift: float) -> F64:
-    """Return the rates of positives by score once their share is ``prior + shift``: float64, as ``rate``.
+    """Return the rates of positives by score if their fraction is ``prior + shift``: float64, as ``rate``.
 
     >>> remixed(np.array([0.0, 0.5, 1.0]), 0.5, 0.25).tolist()
     [0.0, 0.75, 1.0]
@@ -167,10 +172,10 @@ def remixed(rate: F64, prior: float, shift: float) -> F64:
 
 
 def remixed_rates(rates: Rates, shift: PriorShift) -> Rates:
-    """Return the rates of a window whose share of positives has shifted; resampled with all that δ may be off by.
+    """Return the rates of a window with a shifted fraction of positives, resampled with the uncertainty of δ.
 
-    The resampled rates of the reference are re-mixed each with its own δ, at a distance that the chance of the scores
-    gives it: 64 evenly spread quantiles of a normal distribution.
+    Each resampled curve of the reference is remixed with its own δ, plus the sampling error of the scores: 64 evenly
+    spread quantiles of a normal distribution.
     """
     from driftline_processor.core.special_functions import ndtri
 
@@ -189,24 +194,24 @@ def remixed_rates(rates: Rates, shift: PriorShift) -> Rates:
 
 
 class ScoreFit(NamedTuple):
-    """How well scores re-mixed with the new share fit those of the window."""
+    """Fit of the scores remixed with the new fraction to those of the window."""
 
     p_value: float
     left: float
-    """Part of the distance between window and reference that the new share leaves, 0 to 1."""
+    """Part of the distance between window and reference that remains with the new fraction, 0 to 1."""
 
 
 FITS = ScoreFit(1.0, 0.0)
-"""Nothing is left: as many decisions as classes fit any new share."""
+"""Perfect fit: decisions of k classes fit any new fractions."""
 
 
 def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
-    """Compare the window's scores with the reference's, re-mixed: chi-square over cells of equal weight.
+    """Compare the window's scores with the reference's, remixed: chi-square over cells of equal weight.
 
     Args:
         window: float64 (SCORE_BINS,), effective rows of the window by score.
         rates: Rates of the reference.
-        shift: The shift of the share of positives.
+        shift: The shift of the fraction of positives.
     """
     from driftline_processor.core.special_functions import chdtrc
 
@@ -235,14 +240,14 @@ def _distance(seen: F64, shares: F64, n: float, reference: float) -> float:
 
 
 class FeatureShift(NamedTuple):
-    """What one feature says of the two explanations.
+    """Evidence of one feature for or against label shift.
 
     Attributes:
         name: The feature.
-        carried: Part of the score's shift that the feature's own move carries.
-        due: Part that label shift would have it carry.
-        off: Standard errors that ``carried`` is from ``due``.
-        moved: Standard errors that ``carried`` is from 0, in the direction of the score.
+        carried: Part of the score's shift that the feature's own move explains.
+        due: Part that it would explain under label shift.
+        off: Distance between ``carried`` and ``due`` in standard errors.
+        moved: Distance of ``carried`` from 0 in standard errors, in the direction of the score.
     """
 
     name: str
@@ -253,15 +258,16 @@ class FeatureShift(NamedTuple):
 
 
 class ScalarOutcome(Struct, frozen=True):
-    """An outcome as one number: whether a row is positive, its value, or the likelihood of new shares of classes.
+    """An outcome as one number: whether a row is positive, its value, or the likelihood of new class fractions.
 
     Attributes:
-        of_cells: Returns the mean of the outcome in each cell of a feature; None where the baseline does not know it.
+        of_cells: Function that returns the mean of the outcome in each cell of a feature; None if the baseline lacks
+            it.
         variance: Variance of the outcome in the reference.
-        explained: Share of that variance that scores explain.
-        shift: Move of its mean, if each outcome is as it was.
-        within: Returns the variance of what a row adds to a feature's move less what is due, from the feature and the
-            mean outcome of its cells; None: as ``shift`` is learned of all that scores say.
+        explained: Fraction of that variance that scores explain.
+        shift: Move of its mean under label shift.
+        within: Function that returns the variance, per row, of a feature's move less the move that is due, from the
+            feature and the mean outcome of its cells; None if ``shift`` is estimated from all scores.
     """
 
     of_cells: Callable[[ScoreMeans], F64 | None]
@@ -272,12 +278,12 @@ class ScalarOutcome(Struct, frozen=True):
 
 
 class Move(NamedTuple):
-    """How far a distribution moved in terms of the outcome.
+    """The move of a distribution in terms of the outcome.
 
     Attributes:
         carried: Shift of the mean outcome by the window's rows in each cell.
-        due: What it would be, if each outcome is as it was.
-        deviation: Standard error of ``carried``, while nothing moved.
+        due: The same under label shift.
+        deviation: Standard error of ``carried`` without a move.
         apart: Standard error of ``carried - due``.
     """
 
@@ -288,7 +294,7 @@ class Move(NamedTuple):
 
 
 def feature_shifts(pane: Pane, baseline: Baseline, outcome: ScalarOutcome) -> list[FeatureShift]:
-    """Return what each feature says; [] where the baseline does not know the outcomes by feature.
+    """Return the evidence of each feature; [] if the baseline does not have outcomes by feature.
 
     Args:
         pane: Pane of the window.
@@ -311,13 +317,13 @@ def feature_shifts(pane: Pane, baseline: Baseline, outcome: ScalarOutcome) -> li
 
 
 def move_of(pane: Pane, baseline: Baseline, part: str, means: ScoreMeans, outcome: ScalarOutcome) -> Move | None:
-    """Return how far a part of a window's pane moved; None where too little is known of it.
+    """Return the move of a part of a window's pane; None if there are too few rows with outcomes.
 
     Args:
         pane: Pane of the window.
         baseline: Baseline of the window.
         part: Name of the part, of a feature or of the score.
-        means: What the baseline knows of its cells.
+        means: Mean outcomes of its cells in the baseline.
         outcome: The outcome.
     """
     now, rate = pane.parts.get(part), outcome.of_cells(means)
@@ -337,12 +343,12 @@ def move_of(pane: Pane, baseline: Baseline, part: str, means: ScoreMeans, outcom
     p = was / total
     labelled = float(means.labelled.sum()) / of_reference
     variance = float(p @ (rate - p @ rate) ** 2)
-    # chance makes rates of cells differ, too: by about one row's variance for each cell beyond the first
+    # sampling error makes rates of cells differ by about one row's variance per cell beyond the first
     excess_variance = variance - outcome.variance * (np.count_nonzero(has_rate) - 1) / labelled
     share = float(max(excess_variance, 0.0)) / outcome.variance
     rows = 1 / n + 1 / total
-    # 0.05: least part of a feature's variance that is its own: with none, any difference from what is due would be
-    # certain
+    # 0.05: minimum part of a feature's variance that the outcome does not explain; with 0, any difference from the
+    # expected move would be significant
     unexplained = variance * max(1 - share / max(outcome.explained, 1e-12), 0.05)
     within = unexplained if outcome.within is None else outcome.within(means, rate)
     deviation, within_deviation = (
@@ -352,7 +358,7 @@ def move_of(pane: Pane, baseline: Baseline, part: str, means: ScoreMeans, outcom
 
 
 def _nearest(known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> I64:
-    """Return the nearest cell with a known rate for each cell; the last one, without a value, stands for itself."""
+    """Return the nearest cell with a known rate for each cell; the last one, of missing values, stays if known."""
     cells = np.arange(len(known))
     enough = np.flatnonzero(known[:-1]) if known[:-1].any() else np.flatnonzero(known)
     nearest: I64 = enough[np.abs(cells[:, np.newaxis] - enough).argmin(axis=1)].astype(np.int64, copy=False)
@@ -369,14 +375,14 @@ def _per_row(pane: Pane) -> float:
 def explain_shift(
     window: F64, pane: Pane, baseline: Baseline, rates: Rates, between: float = 0.0
 ) -> tuple[LabelShift, PriorShift] | None:
-    """Say which of the two explains that scores moved; None where their mean rate is well within chance.
+    """Return whether covariate or label shift explains that scores moved; None if they moved within chance.
 
     Args:
         window: float64 (SCORE_BINS,), effective rows of the window by score.
         pane: Pane of the window.
-        baseline: Baseline whose outcomes are known.
+        baseline: Baseline with outcomes.
         rates: Rates of the reference.
-        between: Variance of the share of positives between stretches of time of the window's length.
+        between: Variance of the fraction of positives between periods of the window's length.
     """
     shift = prior_shift(window, rates, between)
     if shift is None or shift.p_value > POSSIBLE:
@@ -401,12 +407,12 @@ def _positives(rates: Rates, shift: PriorShift) -> ScalarOutcome:
 def explanation(
     features: Sequence[FeatureShift], p_value: float, fit: ScoreFit = FITS
 ) -> tuple[ShiftExplanation, tuple[str, ...]]:
-    """Return what explains the scores, and the features that tell it.
+    """Return what explains the scores, and the features that show it.
 
     Args:
-        features: What each feature says.
-        p_value: Of the scores, while nothing shifted. What is not certain explains nothing.
-        fit: How well re-mixed scores fit, where they could fit otherwise.
+        features: Evidence of each feature.
+        p_value: P-value of the scores without a shift. A shift that is not significant explains nothing.
+        fit: Fit of remixed scores, if they can be compared.
     """
     explains, by = _explanation(fit, features)
     return ("either" if p_value > LEVEL and explains != "inputs" else explains), by

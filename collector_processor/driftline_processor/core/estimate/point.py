@@ -1,4 +1,4 @@
-"""The value of an estimate with its variance, and the limits of what a metric can be."""
+"""The value of an estimate with its variances, and the range of a metric."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from driftline_processor.core.evaluation import EstimateReason
 from driftline_processor.core.metrics import metric_of
 
 DEVIATIONS = 1.959963984540054
-"""The normal quantile of ``CONFIDENCE``: standard errors on either side of an estimate within which the realized
-value lies in 95 of 100 windows."""
+"""The normal quantile of ``CONFIDENCE``: standard errors on either side of an estimate that contain the realized value
+in 95 of 100 windows.
+"""
 
 BOUND_DEVIATIONS = 3.0
-"""Standard deviations of windows in which nothing changed on either side of the baseline's value: NannyML's bounds."""
+"""Standard deviations of windows without change on either side of the baseline's value, as NannyML's bounds."""
 
 
 class Point(Struct, frozen=True):
     """An estimated value and its variances.
 
     Attributes:
-        value: Estimated value; None where the metric is undefined.
-        chance: Variance from outcomes drawn anew for the same rows.
-        learned: Variance from the reference that the estimate was learned from.
-        mix: Variance from other rows of the same kind.
+        value: Estimated value; None if the metric is undefined.
+        chance: Variance over outcomes of the same rows.
+        learned: Variance over the reference that the estimate was learned from.
+        mix: Variance over other rows of the same kind.
         bias: Squared error of an estimate of the reference's own rows, a part of ``learned``.
         reason: Reason why the true error may exceed these variances; None without one.
     """
@@ -36,7 +37,7 @@ class Point(Struct, frozen=True):
 
 
 def limits(metric: str) -> tuple[float, float]:
-    """Return the least and the greatest value of a metric.
+    """Return the minimum and the maximum of a metric.
 
     >>> limits("accuracy"), limits("mae")
     ((0.0, 1.0), (0.0, inf))

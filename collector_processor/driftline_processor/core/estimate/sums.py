@@ -1,13 +1,8 @@
-"""The sums that estimates need, from rows and from exported histograms.
+"""The sums for estimates of performance, from rows or from exported histograms, and the calibration of a binary model.
 
-What rows add to panes for estimates of performance.
-
-The scores of rows that nobody sent, on the fixed grid: from exported histograms alone.
-
-The calibration of a binary model: the share of positives by score, made to rise with it.
-
-Isotonic regression by pool adjacent violators (Barlow et al., *Statistical Inference under Order Restrictions*, 1972;
-:func:`scipy.optimize.isotonic_regression`), weighted by rows, on the sums of the fixed score grid that every pane has.
+The calibration is the fraction of positives by score, by isotonic regression with pool adjacent violators (Barlow et
+al., *Statistical Inference under Order Restrictions*, 1972; :func:`scipy.optimize.isotonic_regression`), weighted by
+rows, on the sums of the fixed score grid that every pane has.
 """
 
 from __future__ import annotations
@@ -26,15 +21,15 @@ from driftline_processor.core.histogram import Histogram, spread
 from driftline_processor.core.special_functions import expit
 
 _PER_LOGIT = (SCORE_BINS - 2) / 32
-"""Bins of the fixed score grid for each unit of the logit, which reaches from -16 to 16."""
+"""Bins of the fixed score grid per unit of the logit, which ranges from -16 to 16."""
 
 
 class Calibration(Struct, frozen=True, eq=False):
     """A step function from scores to rates of positives.
 
     Attributes:
-        scores: float64 (k,), ascending: least score of each step.
-        rates: float64 (k,), ascending: share of positives in each step.
+        scores: float64 (k,), ascending: minimum score of each step.
+        rates: float64 (k,), ascending: fraction of positives in each step.
         weights: float64 (k,), weight of the rows in each step.
     """
 
@@ -43,7 +38,7 @@ class Calibration(Struct, frozen=True, eq=False):
     weights: F64
 
     def of(self, scores: F64) -> F64:
-        """Return the share of positives that belongs to each score: float64 (n,); below the first step, that of it."""
+        """Return the rate of positives at each score: float64 (n,); scores below the first step have its rate."""
         return np.asarray(self.rates[np.maximum(np.searchsorted(self.scores, scores, side="right") - 1, 0)])
 
 
@@ -71,7 +66,7 @@ def calibration(pane: Pane) -> Calibration | None:
 
 
 def score_edges() -> F64:
-    """Return the least score of each bin of the fixed grid: float64 (SCORE_BINS,).
+    """Return the minimum score of each bin of the fixed grid: float64 (SCORE_BINS,).
 
     >>> score_edges()[[0, 2049, -1]].tolist()
     [0.0, 0.5, 1.0]
@@ -107,11 +102,11 @@ def _bins() -> NumberBins:
 
 
 def score_parts_of(histogram: Histogram, baseline: Baseline, threshold: float) -> dict[str, F64]:
-    """Return the parts ``score_grid:CLASS`` of a histogram of a binary model's scores; {} where it cannot tell.
+    """Return the parts ``score_grid:CLASS`` of a histogram of a binary model's scores; {} if it is too coarse.
 
-    What lies in one bucket is shared out as the baseline's scores lie in it, and decided at ``threshold``: so
-    nothing of a shift within a bucket is seen, and buckets that hold more than half of the scores, or two nine tenths,
-    tell too little (:func:`driftline_processor.core.histogram.spread`).
+    Scores of one bucket are distributed as the baseline's scores in it, and decided at ``threshold``. So a shift within
+    a bucket is not detected, and a histogram is too coarse if one bucket contains more than half of the scores, or two
+    contain nine tenths (:func:`driftline_processor.core.histogram.spread`).
 
     >>> import numpy as np
     >>> from driftline_processor.core.histogram import Explicit

@@ -1,21 +1,19 @@
-"""The track record of estimates: were those of a metric right when labels arrived.
+"""The track record of estimates: whether those of a metric were correct once labels arrived.
 
-A window is judged when its outcomes are final and at least 30 are known: the estimate for its labelled rows against
-what they came to. It is *missed* where the two are more than three standard errors apart, and by more than is of
-no matter: 0.02 of a share, a tenth of the reference's value of a loss. Of the last ten judged windows,
+A window is checked when its outcomes are final and at least 30 are known: the estimate for its labelled rows is
+compared with their realized value. It is *missed* if the two differ by more than three standard errors, and by more
+than a tolerance: 0.02 for a fraction, a tenth of the reference's value for a loss. Of the last ten checked windows,
 
-- two missed ones make the record ``failed``: the estimate drives no policy;
-- three or more without that make it ``ok``;
+- two missed ones make the record ``failed``: the estimate triggers no policy;
+- three or more checked windows otherwise make it ``ok``;
 - fewer leave it ``unknown``.
 
-How often that is wrong is simulated in simulations/estimates.py.
+The error rates of these states are simulated in simulations/estimates.py.
 
-Whether each estimated metric of a window is worse than the baseline's, without an outcome.
-
-Two things must hold of an estimate that is called worse: its interval lies on the bad side of the baseline's value, and
-a window in which nothing changed would hardly ever be estimated so. The second is asked of the bounds, three standard
-deviations of such windows, at the level of realized metrics and over all estimated metrics together. An estimate
-without an interval, or whose record has failed, says nothing.
+**Changes.** An estimated metric is worse than the baseline's if its interval is on the bad side of the baseline's
+value, and if the change is significant compared with windows without change. The latter uses the standard deviation
+from the bounds, at the level of realized metrics and over all estimated metrics together. An estimate without an
+interval, or with a failed record, is inconclusive.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ from .point import BOUND_DEVIATIONS, DEVIATIONS, limits
 
 
 def estimated_changes(estimated: Mapping[str, Estimate]) -> dict[str, MetricChange]:
-    """Compare every estimate that has a direction with the baseline's value.
+    """Compare every estimate of a metric with a direction with the baseline's value.
 
     Args:
         estimated: The estimates of a window, by metric.
@@ -85,31 +83,31 @@ def estimated_changes(estimated: Mapping[str, Estimate]) -> dict[str, MetricChan
 
 
 def _quiet_deviation(estimate: Estimate) -> float:
-    """Return the standard deviation of estimates of windows in which nothing changed; 0 where nothing may be said."""
+    """Return the standard deviation of estimates of windows without change; 0 if there is no comparison."""
     if estimate.low is None or estimate.high is None or estimate.reference is None or estimate.record.state == "failed":
         return 0.0
     if estimate.lower_bound is None or estimate.upper_bound is None:
         return (estimate.high - estimate.low) / 2 / DEVIATIONS
-    # a bound at the end of what the metric can be is nearer than it would be
+    # a bound at the end of the metric's range is clipped, so the farther bound counts
     return max(estimate.reference - estimate.lower_bound, estimate.upper_bound - estimate.reference) / BOUND_DEVIATIONS
 
 
 Standing = Literal["ok", "alert", "failed"]
 
 LAST = 10
-"""Judged windows that a record looks back on: ten days, or two weeks of working days."""
+"""Checked windows in a record: ten days, or two weeks of working days."""
 
 MOST_MISSED = 2
-"""Missed windows of :data:`LAST` that fail a record: by chance two are in one of 3,000 records, C(10, 2) / 370²."""
+"""Missed windows of :data:`LAST` from which a record has failed; by chance one of 3,000 records, C(10, 2) / 370²."""
 
 AS_LOSS = "roc_auc_ovr"
-"""A share whose errors matter as those of a loss do: classes are calibrated one by one, so more is off."""
+"""A fraction with the tolerance of a loss, because classes are calibrated separately, which is less accurate."""
 
 
 def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> list[Evaluation]:
-    """Return evaluations, oldest first, with the records of their estimates; those from ``first`` on.
+    """Return evaluations, oldest first, with the records of their estimates, from index ``first`` on.
 
-    Nothing of it is stored: a label that comes late changes the record of all windows after it.
+    Records are not stored, because a late label changes the records of all later windows.
     """
     known: deque[dict[str, Estimate]] = deque(maxlen=LAST)
     found = []
@@ -132,12 +130,12 @@ def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) ->
 
 
 def judged(evaluation: Evaluation) -> bool:
-    """Return True where the outcomes of a window judge its estimates."""
+    """Return True if the outcomes of a window check its estimates."""
     return evaluation.maturity == "mature" and any(one.error is not None for one in evaluation.estimated.values())
 
 
 def record(metric: str, earlier: Sequence[Estimate], reference: float | None = None) -> TrackRecord:
-    """Return the record of estimates of a metric whose windows are judged, ``LAST`` at most.
+    """Return the record of a metric from the estimates of checked windows, at most ``LAST``.
 
     ``reference``: the baseline's value.
 
@@ -151,24 +149,22 @@ def record(metric: str, earlier: Sequence[Estimate], reference: float | None = N
     pairs = [(error, deviation) for error, deviation in errors if error is not None and deviation is not None]
     if not pairs:
         return TrackRecord("unknown", 0)
-    # 0.02: error of a share that matters to nobody: less than half of the five points that versions and labels tell
-    # apart
-    # 0.1: the same of a loss, a part of the reference's value: the smallest worsening that docs/data/worse.md promises
-    # to find
+    # 0.02: tolerance for a fraction, less than half of the five percentage points that versions and labels can show
+    # 0.1: relative tolerance for a loss, the smallest degradation that docs/data/worse.md promises to detect
     matters = 0.02 if limits(metric)[1] == 1 and metric != AS_LOSS else 0.1 * abs(reference or 0.0)
-    # 3.0: standard errors beyond which an estimate missed: by chance in one of 370 windows
+    # 3.0: standard errors from which an estimate is missed; by chance in one of 370 windows
     missed = sum(abs(error) > max(3.0 * deviation, matters) for error, deviation in pairs)
     inside = sum(abs(error) <= DEVIATIONS * deviation for error, deviation in pairs) / len(pairs)
     mean = sum(error for error, _ in pairs) / len(pairs)
-    # 3: judged windows without which there is no record: MOST_MISSED of them, and one that says the others are not all
+    # 3: minimum checked windows of a record: MOST_MISSED, and one more
     state: Trust = "failed" if missed >= MOST_MISSED else "ok" if len(pairs) >= 3 else "unknown"
     return TrackRecord(state, len(pairs), missed, inside, mean)
 
 
 def standing(estimate: Estimate) -> Standing | None:
-    """Return the verdict on an estimate: ``failed`` once labels have shown that it is wrong, else ``alert`` or ``ok``.
+    """Return the state of an estimate: ``failed`` if labels refuted it, else ``alert`` or ``ok``.
 
-    None where neither bounds nor record are known.
+    None without bounds and without a record.
 
     >>> standing(Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe"))
     'alert'

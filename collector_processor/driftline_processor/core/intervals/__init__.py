@@ -1,4 +1,4 @@
-"""Confidence intervals from sums of outcomes: closed forms, blocks of time, gradients.
+"""Confidence intervals from sums of outcomes: closed forms, time blocks, gradients.
 
-May import `evaluation` and below.
+May import `evaluation` and the packages below it.
 """

@@ -1,21 +1,16 @@
-"""Confidence intervals of shares, means, areas, differences and ratios.
+"""Confidence intervals, from sums, of fractions, means, areas under a ROC curve, differences and ratios.
 
-Confidence intervals from sums: of shares, of means, of the area under a ROC curve.
+The interval of a fraction is exact: Clopper and Pearson's, whose coverage is never below the nominal one. With weights
+it uses the effective rows of each side, and the weight that one more row could have. For example, with ten flagged rows
+that are all correct, and a hundredth of all others reviewed without a missed positive, recall may still be 0.5. With
+weights of one it is the exact interval. The score interval of a ratio of two fractions requires equal weights;
+effective rows (Kish) need not be whole.
 
-A share is exact: Clopper and Pearson's interval, which never covers less than it says. With weights the number of rows
-becomes the effective one of each side, and what one row more would weigh is asked for, too: of ten flagged rows that
-were all right, and a hundredth of all others reviewed of which none was missed, recall may still be a half. Where
-all weights are one it is the exact interval.
-
-Source: Clopper and Pearson (1934); Wilson (1927); Fay and Feuer, "Confidence intervals for directly standardized
-rates" (1997), whose gamma limits of weighted counts are taken for both sides of the share; Korn and Graubard (1998)
-for the design effect in an exact interval; Zou and Donner, "Construction of confidence limits about effect measures"
-(2008) for means and differences of metrics that have their own limits, and (2012) for quotients of them; Hanley and
-McNeil (1982), DeLong (1988) and Qin and Hotilovac (2008) for the logit of the area under a ROC curve.
-
-The ratio of two shares and how sure it is, where all rows weigh the same.
-
-Rows are effective ones: those of shares of equal weights are Kish's, and need not be whole.
+Source: Clopper and Pearson (1934); Wilson (1927); Fay and Feuer, "Confidence intervals for directly standardized rates"
+(1997), whose gamma limits of weighted counts are used for both sides of a fraction; Korn and Graubard (1998) for the
+design effect in an exact interval; Zou and Donner, "Construction of confidence limits about effect measures" (2008) for
+means and differences of metrics with their own limits, and (2012) for their quotients; Hanley and McNeil (1982), DeLong
+(1988) and Qin and Hotilovac (2008) for the logit of the area under a ROC curve.
 """
 
 from __future__ import annotations
@@ -30,27 +25,29 @@ from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.special_functions import bdtrc, bdtrik, betaincinv, expit, ndtri, stdtrit
 
 FEWEST_OF_A_CLASS = 50
-"""Positives, and negatives, from which on the area under a ROC curve has an interval: of 30 at an area of 0.98, what
-calls itself 95 % covers 81 %."""
+"""Minimum positives, and negatives, for an interval of the area under a ROC curve: with 30 and an area of 0.98, a
+nominal 95 % interval covers 81 %.
+"""
 
 FEWEST_ROWS = 20
-"""(Effective) rows from which on a mean has an interval: the fewest of docs/data/intervals.md (``mean-mae-20``)."""
+"""Minimum (effective) rows for the interval of a mean: the fewest of docs/data/intervals.md (``mean-mae-20``)."""
 
 FEWEST_TELLING = 10
-"""The same of rows that make up the mean, most others being as good as nothing: of a loss that one row in a hundred
-has, what calls itself 95 % covers 40 % of 50 rows and 87 % of 200."""
+"""Minimum (effective) rows that determine a mean, if most others are nearly zero: for a loss of one row in a hundred, a
+nominal 95 % interval covers 40 % with 50 rows and 87 % with 200.
+"""
 
 
 FAR = 300.0
-"""The logarithm of a ratio beyond which none is looked for."""
+"""Limit of the logarithm of a ratio."""
 
 
 class Interval(NamedTuple):
     """The interval of a metric.
 
     Attributes:
-        low: Lower limit; None where unknown.
-        high: Upper limit; None where unknown.
+        low: Lower limit; None if unknown.
+        high: Upper limit; None if unknown.
         method: Name of the method, such as ``clopper_pearson``; "" without an interval.
     """
 
@@ -60,10 +57,12 @@ class Interval(NamedTuple):
 
 
 class WeightSums(NamedTuple):
-    """Rows of one kind.
+    """Sums of weights over rows of one kind.
 
     Attributes:
-        weight: Σw, ``squares``: Σw², ``more``: what one row more of them would weigh.
+        weight: Σw.
+        squares: Σw².
+        more: Weight of one more row of this kind.
     """
 
     weight: float
@@ -71,33 +70,33 @@ class WeightSums(NamedTuple):
     more: float = 1.0
 
     def spread(self, design: float) -> WeightSums:
-        """Return the same when so many rows count as one."""
+        """Return the sums with a design effect."""
         return WeightSums(self.weight, self.squares * design, self.more * design)
 
     def with_one_more(self) -> WeightSums:
-        """Return them with one row beside."""
+        """Return the sums with one more row."""
         return WeightSums(self.weight + self.more, self.squares + self.more**2, self.more)
 
     @property
     def effective(self) -> float:
-        """Return the effective rows, Kish's (Σw)² / Σw²."""
+        """Effective rows, Kish's (Σw)² / Σw²."""
         return effective(self.weight, self.squares)
 
 
 Form = Callable[[float, float, float, float], Interval]
-"""A value, its variance, the confidence, degrees of freedom → its interval."""
+"""Function from a value, its variance, the confidence, and degrees of freedom to an interval."""
 
 TOO_FEW = Interval(None, None, "too_few_rows")
 UNREVIEWED = Interval(None, None, "unreviewed")
 NONE = Interval(None, None, "")
 
 CONFIDENCE = 0.95
-"""What intervals are sure of where nobody says: as usual (Fisher 1925)."""
+"""Default confidence of intervals (Fisher 1925)."""
 
 
 @lru_cache(maxsize=64)
 def normal_quantile(confidence: float) -> float:
-    """Return the reach of a two-sided interval in standard deviations.
+    """Return the half width of a two-sided normal interval in standard deviations.
 
     >>> round(normal_quantile(0.95), 3)
     1.96
@@ -106,7 +105,7 @@ def normal_quantile(confidence: float) -> float:
 
 
 def student_quantile(confidence: float, freedom: float) -> float:
-    """Return the same of Student's t.
+    """Return the half width of a two-sided Student's t interval in standard deviations.
 
     >>> round(student_quantile(0.95, 10), 3), round(student_quantile(0.95, math.inf), 3)
     (2.228, 1.96)
@@ -117,7 +116,7 @@ def student_quantile(confidence: float, freedom: float) -> float:
 def clopper_pearson(hits: WeightSums, misses: WeightSums, confidence: float, design: float = 1.0) -> Interval:
     """Return the exact interval of Σw of hits / Σw of all.
 
-    ``design``: how many rows, which resemble each other, count as one.
+    ``design``: design effect of correlated rows.
 
     >>> low, high, _ = clopper_pearson(WeightSums(19, 19), WeightSums(1, 1), 0.95)
     >>> round(low, 4), round(high, 4)
@@ -136,9 +135,9 @@ def clopper_pearson(hits: WeightSums, misses: WeightSums, confidence: float, des
 
 
 def power_of_share(rows: int, share: float, limit: float, confidence: float) -> float:
-    """Return the power of :func:`clopper_pearson` to separate a share from a limit, with rows of weight 1.
+    """Return the power of :func:`clopper_pearson` to separate a fraction from a limit, with rows of weight 1.
 
-    ``share``: the true one; ``limit``: between 0 and 1.
+    ``share``: true fraction; ``limit``: between 0 and 1.
 
     >>> round(power_of_share(1600, 0.93, 0.95, 0.95), 3), power_of_share(35, 1.0, 0.9, 0.95)
     (0.925, 0.0)
@@ -146,13 +145,13 @@ def power_of_share(rows: int, share: float, limit: float, confidence: float) -> 
     if share < limit:
         share, limit = 1 - share, 1 - limit
     tail = (1 - confidence) / 2
-    hits = math.floor(bdtrik(1 - tail, rows, limit))  # of more, the limit has less than its tail
+    hits = math.floor(bdtrik(1 - tail, rows, limit))  # with more hits, the probability at the limit is below the tail
     hits += bool(bdtrc(hits, rows, limit) > tail)
     return float(bdtrc(hits, rows, share)) if hits < rows else 0.0
 
 
 def _quantile(weight_sums: WeightSums, others: WeightSums, tail: float) -> float:
-    """Return the quantile of a share of two gamma variables with the mean and variance of a weighted count."""
+    """Return the quantile of the ratio of two gamma variables with the mean and variance of weighted counts."""
     share = _share_quantile(weight_sums.effective, others.effective, tail)
     weight_of_hits, weight_of_others = weight_sums.squares / weight_sums.weight, others.squares / others.weight
     return weight_of_hits * share / (weight_of_hits * share + weight_of_others * (1 - share))
@@ -160,12 +159,12 @@ def _quantile(weight_sums: WeightSums, others: WeightSums, tail: float) -> float
 
 @lru_cache(maxsize=4_096)
 def _share_quantile(hits: float, misses: float, tail: float) -> float:
-    """Return the quantile of a beta variable: half of the metrics of decisions ask of the same cells of a table."""
+    """Return the quantile of a beta variable; cached, as half of the metrics of decisions use the same cells."""
     return float(betaincinv(hits, misses, tail))
 
 
 def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
-    """Return True where all rows weigh the same, and so would one more.
+    """Return True if all rows have the same weight, and one more row would have it as well.
 
     >>> nine = WeightSums(9, 9)
     >>> has_equal_weights(nine, WeightSums(1, 1)), has_equal_weights(nine, WeightSums(0, 0, 100))
@@ -176,14 +175,15 @@ def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
     totals = [(total_weight.more, 1.0) for total_weight in (hits, misses)] + [
         (total_weight.squares, total_weight.weight) for total_weight in (hits, misses)
     ]
-    # 1e-9: greatest relative difference by rounding between sums of equal weights
+    # 1e-9: maximum relative rounding error between sums of equal weights
     return all(math.isclose(total_weight, weight_per_row * rows, rel_tol=1e-9) for total_weight, rows in totals)
 
 
 def wilson(hits: WeightSums, misses: WeightSums, confidence: float, design: float = 1.0) -> Interval:
-    """Return Wilson's interval: shorter, and right on average; at 20 rows and a share of 0.95 it covers 92.5 %.
+    """Return Wilson's interval (Wilson 1927, JASA 22:209), with correct coverage on average.
 
-    It knows nothing of weights: where rows do not weigh the same it is the exact one (Wilson 1927, JASA 22:209).
+    It is shorter than the exact one; with 20 rows and a fraction of 0.95 it covers 92.5 %. It does not support weights:
+    if weights differ, the exact interval is returned.
 
     >>> low, high, _ = wilson(WeightSums(19, 19), WeightSums(1, 1), 0.95)
     >>> round(low, 4), round(high, 4)
@@ -202,7 +202,7 @@ def wilson(hits: WeightSums, misses: WeightSums, confidence: float, design: floa
 
 
 def share_variance(hits: WeightSums, misses: WeightSums) -> float:
-    """Return the variance of a (Hájek) share: Σw²(y - p)² / (Σw)².
+    """Return the variance of a (Hájek) fraction: Σw²(y - p)² / (Σw)².
 
     >>> share_variance(WeightSums(8, 8), WeightSums(2, 2))
     0.016
@@ -213,7 +213,7 @@ def share_variance(hits: WeightSums, misses: WeightSums) -> float:
 
 
 def student(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
-    """Return value ± t √variance; too few where all rows are alike: those that differ have not come yet.
+    """Return value ± t √variance; too few rows if all are equal, since others may follow.
 
     >>> student(0.0, 0.0, 0.95)
     Interval(low=None, high=None, method='too_few_rows')
@@ -225,7 +225,7 @@ def student(value: float, variance: float, confidence: float, freedom: float = m
 
 
 def positive(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
-    """Return the interval of something that is never below 0, such as a mean loss: on its logarithm.
+    """Return the interval of a nonnegative value, such as a mean loss, on the logarithmic scale.
 
     >>> low, high, _ = positive(2.0, 0.5**2, 0.95)
     >>> round(low, 3), round(high, 3)
@@ -238,7 +238,7 @@ def positive(value: float, variance: float, confidence: float, freedom: float = 
 
 
 def root(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
-    """Return the interval of the root of a mean of squares, which is skewed; too few as :func:`student`.
+    """Return the interval of the root of a mean of squares, which is skewed; too few rows as in :func:`student`.
 
     ``value``, ``variance``: of the mean.
 
@@ -253,7 +253,7 @@ def root(value: float, variance: float, confidence: float, freedom: float = math
 
 
 def logit(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
-    """Return the interval of something between 0 and 1, which is never outside.
+    """Return the interval of a value between 0 and 1 on the logit scale.
 
     >>> low, high, _ = logit(0.9, 0.02**2, 0.95)
     >>> round(low, 3), round(high, 3)
@@ -270,10 +270,10 @@ def logit(value: float, variance: float, confidence: float, freedom: float = mat
 
 
 def interval_of_pairs(value: float, pairs: float, confidence: float) -> Interval:
-    """Return the interval of an area under a ROC curve so near 0 or 1 that no logit tells how sure it is.
+    """Return the interval of an area under a ROC curve too near 0 or 1 for the logit scale.
 
-    ``pairs``: (effective) positives or negatives, the fewer. An area varies no more than a share of so many independent
-    pairs does (van Dantzig, 1951), so its exact interval holds.
+    ``pairs``: (effective) positives or negatives, the smaller number. The variance of an area is at most that of a
+    fraction of this number of independent pairs (van Dantzig, 1951), so the exact interval of the fraction is valid.
 
     >>> low, high, _ = interval_of_pairs(1.0, 100, 0.95)
     >>> round(low, 4), high
@@ -284,9 +284,9 @@ def interval_of_pairs(value: float, pairs: float, confidence: float) -> Interval
 
 
 def interval_of_mean(values: Sequence[float], limits: Sequence[Interval], inflated: float = 1.0) -> Interval:
-    """Return the interval of the plain mean of metrics that have limits of their own (MOVER).
+    """Return the interval of the unweighted mean of metrics with limits of their own (MOVER).
 
-    ``inflated``: the variance of the mean as a multiple of that of independent ones.
+    ``inflated``: variance of the mean relative to that of independent metrics.
 
     >>> both = [Interval(0.8, 0.95, ""), Interval(0.4, 0.6, "")]
     >>> low, high, _ = interval_of_mean([0.9, 0.5], both)
@@ -300,7 +300,7 @@ def interval_of_mean(values: Sequence[float], limits: Sequence[Interval], inflat
 
 
 def difference(value: float, of: Interval, less: float, than: Interval) -> Interval:
-    """Return the interval of a difference of two independent metrics that have limits of their own (MOVER).
+    """Return the interval of the difference of two independent metrics with limits of their own (MOVER).
 
     >>> low, high, _ = difference(0.9, Interval(0.8, 0.95, ""), 0.5, Interval(0.4, 0.6, ""))
     >>> round(low, 3), round(high, 3)
@@ -317,9 +317,9 @@ def difference(value: float, of: Interval, less: float, than: Interval) -> Inter
 
 
 def quotient(value: float, of: Interval, by: float, than: Interval) -> tuple[float, float]:
-    """Return the limits of ``value / by``, two independent shares that have limits of their own (MOVER).
+    """Return the limits of ``value / by``, two independent fractions with limits of their own (MOVER).
 
-    0 where the one may be 0, infinite where the other may be.
+    0 if the numerator may be 0, infinite if the denominator may be.
 
     >>> low, high = quotient(0.9, Interval(0.8, 0.95, ""), 0.5, Interval(0.4, 0.6, ""))
     >>> round(low, 3), round(high, 3)
@@ -328,7 +328,7 @@ def quotient(value: float, of: Interval, by: float, than: Interval) -> tuple[flo
     if of.low is None or of.high is None or than.low is None or than.high is None:
         return 0.0, math.inf
     product = value * by
-    # what is under a root is never below 0 but by rounding: x (2 v - x) is at most v²
+    # the radicand is negative only by rounding, since x (2 v - x) is at most v²
     below, above = of.low * (2 * value - of.low), than.high * (2 * by - than.high)
     divisor = product + math.sqrt(max(product**2 - below * above, 0.0))
     low = below / divisor if divisor > 0 else 0.0
@@ -338,10 +338,10 @@ def quotient(value: float, of: Interval, by: float, than: Interval) -> tuple[flo
 
 
 class Share(NamedTuple):
-    """A share of effective rows.
+    """A fraction of effective rows.
 
     Attributes:
-        value: Share, 0 to 1.
+        value: Fraction, 0 to 1.
         rows: Effective rows, greater than 0.
     """
 
@@ -350,9 +350,9 @@ class Share(NamedTuple):
 
 
 def ratio_interval(share: Share, other: Share, confidence: float) -> tuple[float, float]:
-    """Return the score interval of ``one / other`` (Miettinen and Nurminen 1985, Statistics in Medicine 4:213).
+    """Return the score interval of ``share / other`` (Miettinen and Nurminen 1985, Statistics in Medicine 4:213).
 
-    0 where ``share`` may be 0, infinite where ``other`` may be.
+    0 if ``share`` may be 0, infinite if ``other`` may be.
 
     >>> [round(end, 4) for end in ratio_interval(Share(0.1, 100), Share(0.2, 100), 0.95)]
     [0.2481, 0.9949]
@@ -378,11 +378,11 @@ def _crossing(share: Share, other: Share, limit: float, inside: float, outside: 
 
 
 def _score(share: Share, other: Share, ratio: float) -> float:
-    """Return the squared score statistic of a ratio, at the most likely shares with that ratio."""
+    """Return the squared score statistic of a ratio, at the most likely fractions with that ratio."""
     n, m = share.rows, other.rows
     hits, other_hits = share.value * n, other.value * m
     a, b, c = (n + m) * ratio, -(n * ratio + hits + m + other_hits * ratio), hits + other_hits
-    p = 2 * c / (-b + sqrt(max(b * b - 4 * a * c, 0.0)))  # of the two roots, without what cancels
+    p = 2 * c / (-b + sqrt(max(b * b - 4 * a * c, 0.0)))  # the root without cancellation
     p = min(max(p, 0.0), 1.0, 1 / ratio if ratio > 1 else 1.0)
     q = min(ratio * p, 1.0)
     variance = (q * (1 - q) / n + ratio**2 * p * (1 - p) / m) * (n + m) / (n + m - 1)

@@ -1,22 +1,22 @@
-"""How far days differ in a metric: known from a baseline of many days, lent to a window.
+"""The variance of a metric between days, estimated from a baseline with many days and used for a window.
 
-Two days say next to nothing of how days differ: an interval from them alone is [0, 1]. Seven days still say little of
-it, and nothing of how far a day resembles the one before. A baseline of seven days and more knows both, and days of a
-window differ as those of the baseline did. So a metric is linearised over the baseline's days, and Cochran's Q of their
-influences tells the variance between days, in units of the variance of one row. The window's own days are pooled with
-them. Where they differ surely more, the baseline counts for less, down to nothing.
+Two days contain almost no information on the variance between days: an interval from them alone is [0, 1]. A baseline
+of seven days or more also shows their autocorrelation, and days of a window are assumed to vary as those of the
+baseline. The metric is linearised over the baseline's days, and Cochran's Q of their influences gives the variance
+between days relative to that of one row. The window's own days are pooled with them. If these vary significantly more,
+the baseline gets a lower weight, down to 0.
 
-A variance that is estimated is uncertain, and most where it is near 0. Two answers are computed, and the shorter
-interval counts: Satterthwaite's degrees of freedom of the moment estimate, and the moments of its posterior under a
-prior that is flat in the logarithm of the variance of a day's mean. The first is short where days of the window have no
-more rows than those of the baseline, the second where they have more. Simulated, days that do not resemble each
-other, 7 to 30 of them in the baseline: 94 % and more of the 95 % intervals hold the truth (docs/data/intervals.md, rows
-``lent-*``). Where a day keeps half of the one before, 14 days of a baseline are too few to see it surely.
+An estimated variance is uncertain, most of all near 0. Two methods are computed, and the shorter interval is used:
+Satterthwaite's degrees of freedom of the moment estimate, and the moments of the posterior under a prior that is flat
+in the logarithm of the variance of a daily mean. The former is short if days of the window have at most as many rows as
+those of the baseline, the latter if they have more. With independent days, 7 to 30 of them in the baseline, 95 %
+intervals cover at least 94 % (docs/data/intervals.md, rows ``lent-*``). With a daily autocorrelation of 0.5, a baseline
+of 14 days is too short to detect it reliably.
 
-Source: DerSimonian and Laird (1986) for the variance from Q; Satterthwaite (1946); Box and Tiao, "Bayesian Inference
-in Statistical Analysis" (1973), section 5.2, for the posterior, whose variance of a mean is no less than that of rows;
-Marriott and Pope (1954) for what a short series hides of its correlation; Gravestock and Held (2017) for data that
-count the less the more they disagree.
+Source: DerSimonian and Laird (1986) for the variance from Q; Satterthwaite (1946); Box and Tiao, "Bayesian Inference in
+Statistical Analysis" (1973), section 5.2, for the posterior with the variance of rows as the minimum variance of a
+mean; Marriott and Pope (1954) for the bias of the autocorrelation of a short series; Gravestock and Held (2017) for a
+weight of data that decreases with their disagreement.
 """
 
 from __future__ import annotations
@@ -32,39 +32,45 @@ from driftline_processor.core.special_functions import fdtrc, gammainc, gammaln
 from .time_blocks import MOST_KEPT, Design, RowsAsOne
 
 FEWEST_LENDING = 7
-"""Days of a baseline, or of a baseline and a window, from which on they tell how days differ: ``lent-7-2-0.05``
-of docs/data/intervals.md."""
+"""Minimum days of a baseline, or of a baseline and a window, for the variance between days: ``lent-7-2-0.05`` of
+docs/data/intervals.md.
+"""
 
 FEW = 5
-"""Days of a window below which its own say too little of how days differ, where no baseline lends its days:
-``few-4-0.03`` and ``few-5-0.03`` of docs/data/intervals.md."""
+"""Days of a window below which its own do not suffice without a baseline: ``few-4-0.03`` and ``few-5-0.03`` of
+docs/data/intervals.md.
+"""
 
 SURELY_MORE = 1.6
-"""Chance of days that differ as those of the baseline to differ as much as a window's, in which the baseline counts
-wholly. It is never so great beside five days and more: a baseline always counts the less the more surely they differ.
-Of five days with twice the standard deviation 92 to 94 % of the intervals hold the truth beside 14 or 30; at .3 it
-would be 89 to 91 %, and where days differ alike intervals a tenth shorter (``lent-30-5-apart``, ``lent-30-5-0.05``)."""
+"""P-value of the window's variance between days, compared with the baseline's, at which the baseline gets its full
+weight. Above 1, so with five days or more the weight is always lower. For five days with twice the standard deviation,
+92 to 94 % of the intervals cover the truth with a baseline of 14 or 30 days. At 0.3 it would be 89 to 91 %, with
+intervals that are a tenth shorter if days vary equally (``lent-30-5-apart``, ``lent-30-5-0.05``).
+"""
 
 FEWEST_TELLING = 7.0
-"""Σ (n - 3) of days from which on they tell whether days resemble each other: of ten days. Seven days see a half in one
-case of eight, and hardly more intervals hold the truth for it (.89 instead of .88). They see as much by chance, and
-then intervals are eight times as long."""
+"""Minimum Σ (n - 3) of days for their autocorrelation: ten days. Seven days detect an autocorrelation of 0.5 in one of
+eight cases, which improves the coverage only from 88 to 89 %. They detect as much by chance, and intervals are then
+eight times as long.
+"""
 
 UNSURE = 1.0, 2.0
-"""Standard errors up to which what days seem to keep is chance, and from which on it counts wholly. One threshold of
-1.3 between all and nothing makes intervals beside fourteen days a tenth longer where days do not resemble each other;
-shrunk by its variance, as James and Stein do, 1.5 % fewer hold the truth beside thirty days that do."""
+"""Standard errors up to which an autocorrelation is ignored, and from which it counts fully. A single threshold of 1.3
+would make intervals with fourteen days a tenth longer if days are independent; shrinkage by its variance (James and
+Stein) would lower the coverage with thirty autocorrelated days by 1.5 percentage points.
+"""
 
 MOST_HIDDEN = 1.5
-"""As how many times as far days resemble each other as they seem to, at most: rows hide a part of it. Where days hardly
-differ, what is seen is chance."""
+"""Maximum factor of an estimated autocorrelation: the sampling error of rows lowers it. If days hardly vary, the
+estimate is only chance.
+"""
 
 
 class Neighbours(NamedTuple):
-    """How far days resemble the one before, from one stretch of days or from several.
+    """The autocorrelation of days, from one or several ranges of consecutive days.
 
-    A stretch of n days whose correlation of neighbours is r tells n·r + 1 of n - 3: from its own mean, a short stretch
-    sees r less than it is by (1 + 3r) / n.
+    A range of n days with a correlation r of neighbours contributes n·r + 1 and n - 3: relative to its own mean, r of a
+    short range is too low by (1 + 3r) / n.
 
     Attributes:
         told: Σ (n·r + 1).
@@ -76,28 +82,28 @@ class Neighbours(NamedTuple):
 
     @property
     def kept(self) -> float:
-        """The part of itself that a day keeps of the one before, as far as it is no chance; 0 of too few days."""
+        """Autocorrelation of days, shrunk if it may be chance; 0 with too few days."""
         if self.free < FEWEST_TELLING or self.told <= 0:
             return 0.0
         unsure_from, sure_from = UNSURE
         sure = (self.told / sqrt(self.free) - unsure_from) / (
             sure_from - unsure_from
-        )  # its standard error is one over the root of free
+        )  # its standard error is 1 / √free
         return min(MOST_KEPT, self.told / self.free) * min(1.0, max(0.0, sure))
 
     def and_those(self, neighbours: Neighbours) -> Neighbours:
-        """Return what both tell together."""
+        """Return both combined."""
         return Neighbours(self.told + neighbours.told, self.free + neighbours.free)
 
 
 class DaySpread(NamedTuple):
-    """How far days differ in a metric, beyond independent rows.
+    """The variance of a metric between days, beyond that of independent rows.
 
     Attributes:
         squares: Cochran's Q: the sum of each day's squared influence over its variance by rows alone.
-        freedom: Days less one.
-        rows: Σn - Σn² / Σn of the days' effective rows n: how many times Q sees the variance between days.
-        neighbours: How far a day resembles the one before.
+        freedom: Number of days less one.
+        rows: Σn - Σn² / Σn of the days' effective rows n, the factor of the variance between days in Q.
+        neighbours: Autocorrelation of days.
     """
 
     squares: float
@@ -107,30 +113,29 @@ class DaySpread(NamedTuple):
 
     @property
     def kept(self) -> float:
-        """Part of itself that a day keeps of the one before."""
+        """Autocorrelation of days."""
         return self.neighbours.kept
 
     @property
     def shown(self) -> float:
-        """Cochran's Q as of days that do not resemble each other."""
+        """Cochran's Q, corrected to independent days."""
         return self.squares / _seen(self.kept, self.freedom)
 
     @property
     def between(self) -> float:
-        """The variance between days in that of a row, as it is expected by what the days show."""
-        # 3.0: degrees of freedom that a variance between days is taken to have at least: with two or fewer it has no
-        # mean
+        """Expected variance between days, relative to that of a row."""
+        # 3.0: minimum degrees of freedom of a variance between days; with two or fewer its mean does not exist
         freedom = max(3.0, self.freedom)
         return (_posterior(self.shown, freedom)[0] - 1) / (self.rows / self.freedom)
 
     def of_days(self, length: float) -> DaySpread:
-        """Return that of single days, known from stretches of ``length`` days whose days are independent."""
+        """Return the spread of single days, estimated from periods of ``length`` independent days."""
         return self._replace(rows=self.rows / length)
 
     def pooled(self, day_spread: DaySpread) -> DaySpread:
-        """Return what a baseline and a window tell together; the window alone where its days differ surely more.
+        """Return a baseline and a window combined; the window alone if its days vary significantly more.
 
-        How far days resemble the one before is told by both in any case.
+        The autocorrelation uses both in any case.
 
         >>> DaySpread(6.0, 6, 600.0).pooled(DaySpread(2.0, 2, 200.0))[:3]
         (8.0, 8.0, 800.0)
@@ -148,7 +153,7 @@ class DaySpread(NamedTuple):
         )
 
     def _weight_beside(self, day_spread: DaySpread, kept_share: float) -> float:
-        """Return how much days of a baseline count beside those of a window, 0 to 1."""
+        """Return the weight of a baseline's days when pooled with those of a window, 0 to 1."""
         counting = (1 - kept_share**2) / (1 + kept_share**2)
         own_squares, other_squares = (
             self.squares / _seen(kept_share, self.freedom),
@@ -157,23 +162,21 @@ class DaySpread(NamedTuple):
         beyond = max(0.0, own_squares - self.freedom) / self.rows
         usual = max(1.0, 1 + beyond * day_spread.rows / day_spread.freedom)
         more = other_squares / day_spread.freedom / usual
-        # 5.0: degrees of freedom that a window and its baseline have together, at least: with four, intervals of two to
-        # four days are a twentieth longer; with six, 1 % fewer of five days with twice the standard deviation hold the
-        # truth
+        # 5.0: minimum degrees of freedom of a window and its baseline together. With four, intervals of two to four
+        # days are 5 % longer; with six, the coverage for five days with twice the standard deviation is 1 point lower
         least_weight = max(0.0, 5.0 - day_spread.freedom) / self.freedom
         chance = float(fdtrc(day_spread.freedom * counting, self.freedom * counting, more))
-        # 40.0: (Days less one)³ of a window for one in SURELY_MORE: two days that differ much may do so by chance.
-        # Counted as five days are, intervals of two to four would be a tenth longer, and hardly more of them would hold
-        # the truth.
+        # 40.0: (days - 1)³ for a threshold of 1, up to SURELY_MORE: two days may differ by chance. With the threshold
+        # of five days, intervals of two to four would be a tenth longer with nearly the same coverage.
         return min(1.0, max(least_weight, chance / min(SURELY_MORE, day_spread.freedom**3 / 40.0)))
 
 
 def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
-    """Return how far the days of some rows differ; None where fewer than two hold rows.
+    """Return the spread of the days of some rows; None if fewer than two days have rows.
 
     Args:
-        influence: float64 (b,), how far each day moves the metric; see :func:`.time_blocks.design`.
-        expected: float64 (b,), the variance of each, were its rows independent.
+        influence: float64 (b,), change of the metric by each day; see :func:`.time_blocks.design`.
+        expected: float64 (b,), variance of each under independent rows.
         rows: Effective rows of all days.
     """
     filled = expected > 0
@@ -186,7 +189,7 @@ def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
 
 
 def _neighbours(influence: F64) -> Neighbours:
-    """Return how far days resemble the one before; nothing of fewer than four."""
+    """Return the autocorrelation of days; empty with fewer than four."""
     n, squares = len(influence), float(influence @ influence)
     if n <= 3 or squares <= 0:
         return Neighbours()
@@ -194,12 +197,12 @@ def _neighbours(influence: F64) -> Neighbours:
 
 
 def _seen(kept_share: float, freedom: float) -> float:
-    """Return the part of the variance of days that is seen from their own mean where they resemble each other."""
+    """Return the part of the variance of autocorrelated days that remains relative to their own mean."""
     return 1 - (_longer(kept_share, freedom + 1) - 1) / freedom
 
 
 def _longer(kept_share: float, days: float) -> float:
-    """Return the variance of the mean of so many neighbouring days, in that of independent ones."""
+    """Return the variance of the mean of consecutive days, relative to that of independent ones."""
     if kept_share <= 0 or days <= 1:
         return 1.0
     lags = np.arange(1, round(days))
@@ -207,11 +210,11 @@ def _longer(kept_share: float, days: float) -> float:
 
 
 def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsAsOne:
-    """Return how many rows of a window count as one, Student's t included, for every confidence.
+    """Return the design effect of a window's rows, including Student's t, for every confidence.
 
     Args:
-        day_spread: How days differ.
-        expected: float64 (b,), the rows of each day of the window, in any unit.
+        day_spread: Spread of days.
+        expected: float64 (b,), rows of each day of the window, in any unit.
         rows: Effective rows of the window.
 
     >>> import numpy as np
@@ -224,15 +227,15 @@ def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsA
     squares = float(share @ share) if len(filled) else 1.0
     freedom = day_spread.freedom * (1 - day_spread.kept**2) / (1 + day_spread.kept**2)
     if day_spread.kept > 0:
-        freedom = 1 / (1 / freedom + 1 / day_spread.neighbours.free)  # what is kept is uncertain, too
-    # 5.0: degrees of freedom that days which resemble each other have together, at least: below it Student's t takes
-    # twice and three times the length for what is a correlation by chance in one case of six
+        freedom = 1 / (1 / freedom + 1 / day_spread.neighbours.free)  # the autocorrelation is uncertain, too
+    # 5.0: minimum degrees of freedom of autocorrelated days. With fewer, Student's t is two to three times as long, for
+    # an autocorrelation that is chance in one of six cases
     freedom = max(5.0, freedom)
     rows_per_freedom = day_spread.rows / day_spread.freedom
     beyond = max(0.0, day_spread.shown - day_spread.freedom) / day_spread.rows
     hidden = (
         min(MOST_HIDDEN, 1 + 1 / (beyond * rows_per_freedom)) if beyond > 0 else MOST_HIDDEN
-    )  # rows hide a part of it
+    )  # sampling error of rows lowers the estimate
     kept_share = min(MOST_KEPT, day_spread.kept * hidden)
     rows_per_day = rows * squares * _longer(kept_share, 1 / squares)
     varies = 1 + beyond * rows_per_day
@@ -247,7 +250,7 @@ def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsA
 
 
 def _posterior(squares: float, freedom: float) -> tuple[float, float]:
-    """Return mean and variance of the variance of a day's mean, in that by rows alone, which is its least."""
+    """Return the posterior mean and variance of a daily mean's variance, relative to its minimum, that by rows."""
 
     def moment(power: int) -> float:
         shape, rate = freedom / 2 - power, max(squares / 2, 1e-9)

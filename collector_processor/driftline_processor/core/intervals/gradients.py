@@ -1,7 +1,7 @@
-"""Gradients of metrics: how far each block of time, and independent rows, move a share or a mean.
+"""Gradients of metrics: the influence of each time block, and of independent rows, on a fraction or a mean.
 
-A metric of sums moves, for small changes of them, by its gradient. So a block's influence is its sums times the
-gradient, and the variance under independent rows is that of one row, from Σw², Σw²l and Σw²l² of its loss l.
+For small changes of its sums, a metric changes by its gradient. So a block's influence is its sums times the gradient,
+and the variance under independent rows is that of one row, from Σw², Σw²l and Σw²l² of its loss l.
 """
 
 from __future__ import annotations
@@ -27,10 +27,8 @@ class Influence(NamedTuple):
 
     Attributes:
         variance: Variance of the metric under independent rows.
-        influence: float64 (b,), see :func:`.time_blocks.design`.
-        expected: float64 (b,), see :func:`.time_blocks.design`.
-
-    Both are empty where blocks are not known.
+        influence: float64 (b,), see :func:`.time_blocks.design`; empty without blocks.
+        expected: float64 (b,), see :func:`.time_blocks.design`; empty without blocks.
     """
 
     variance: float
@@ -43,10 +41,10 @@ def _no_blocks() -> F64:
 
 
 class ClassWeights(NamedTuple):
-    """A share of the rows of one class, ``hit`` H / (``hit`` H + ``miss`` M + ``alarm`` A).
+    """Weights of a fraction of one class, ``hit`` H / (``hit`` H + ``miss`` M + ``alarm`` A).
 
-    H: rows of the class that were decided to be, M: rows of the class that were not, A: other rows that were. ``hit``
-    is ``miss`` + ``alarm``: precision is (1, 0, 1), recall (1, 1, 0), F1 (2, 1, 1).
+    H: rows of the class with a correct decision, M: other rows of the class, A: other rows with that decision. ``hit``
+    = ``miss`` + ``alarm``: precision is (1, 0, 1), recall (1, 1, 0), F1 (2, 1, 1).
     """
 
     hit: float
@@ -62,7 +60,7 @@ class ClassWeights(NamedTuple):
         return self.hit * cells.diagonal(), self.miss * cells.sum(axis=1) + self.alarm * cells.sum(axis=0)
 
     def cells(self, k: int, cls: int) -> tuple[F64, F64]:
-        """Return the weights of each cell for and against the share of a class: float64 (k, k) each, to read."""
+        """Return the weights of each cell in hits and misses of a class: float64 (k, k) each, read-only."""
         return _cells(self, k, cls)
 
 
@@ -81,12 +79,12 @@ class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
     """Rows by actual and predicted class.
 
     Attributes:
-        weight: Σw and Σw² of each cell, float64 (k, k).
-        squares: Σw and Σw² of each cell, float64 (k, k).
-        blocks: The same by block of time, float64 (b, k, k).
-        block_squares: The same by block of time, float64 (b, k, k).
-        uneven: n Σw² / (Σw)² of the rows of one predicted class, over all: 1 where all of them weigh the same.
-        unseen: What is not among them.
+        weight: Σw of each cell, float64 (k, k).
+        squares: Σw² of each cell, float64 (k, k).
+        blocks: Σw per time block, float64 (b, k, k).
+        block_squares: Σw² per time block, float64 (b, k, k).
+        uneven: n Σw² / (Σw)² of the rows of one predicted class, over all: 1 if all of them have the same weight.
+        unseen: Decisions that were not reviewed.
     """
 
     weight: F64
@@ -98,10 +96,10 @@ class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def unit(self) -> F64:
-        """Return the greatest weight of a further row of each predicted class: float64 (k,).
+        """Maximum weight of one more row of each predicted class: float64 (k,).
 
-        The decision is what review goes by. Where weights of one decision differ, the next may be a heavy one; of a
-        decision nobody reviewed, it may stand for all.
+        Review depends on the decision. If weights of one decision differ, the next row may have a high weight; for a
+        decision without reviewed rows, it may represent all of them.
         """
         weight, squares = self.weight.sum(axis=0), self.squares.sum(axis=0)
         of_unseen = np.full(len(weight), squares.sum() / weight.sum())
@@ -113,7 +111,7 @@ class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def lacks_decisions(self) -> bool:
-        """Return True where nobody reviewed a row of some decision."""
+        """True if some decision has no reviewed row."""
         return self.unseen is not None and bool(self.unseen.unreviewed.any())
 
     def ordered(self, classes: Sequence[int]) -> ConfusionTable:
@@ -124,11 +122,14 @@ class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
         return ConfusionTable(self.weight[places], self.squares[places], blocks, squares, self.uneven, unseen)
 
     def knows(self, cells: F64) -> bool:
-        """Return True where rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
+        """Return True if all decisions with nonzero ``cells``, float64 (k, k), have reviewed rows."""
         return self.unseen is None or not self.unseen.unreviewed[cells.any(axis=0)].any()
 
     def ratio(self, hits: F64, misses: F64) -> Ratio:
-        """Return Σ hits C / Σ (hits + misses) C of the cells C: float64 (k, k) each, 0 where a cell does not count."""
+        """Return Σ hits C / Σ (hits + misses) C of the cells C.
+
+        ``hits``, ``misses``: float64 (k, k), weights of the cells, 0 = the cell does not count.
+        """
         unit = np.broadcast_to(self.unit, hits.shape)
         sums = (self._summed(hits, unit), self._summed(misses, unit))
         total = sums[0].weight + sums[1].weight
@@ -139,18 +140,18 @@ class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
         return Ratio(*sums, self.moved(gradient, share_variance(*sums)))
 
     def moved(self, gradient: F64, variance: float | None = None) -> Influence:
-        """Return the influence of blocks on a metric with a gradient; ``variance``: where it is known."""
+        """Return the influence of blocks on a metric with this gradient; ``variance``: if it is known."""
         squares = np.where(gradient != 0, self.squares, 0.0)
         varies = float((gradient**2 * self.squares).sum()) if variance is None else variance
         part = np.where(gradient != 0, self.block_squares, 0.0).sum(axis=(1, 2)) / max(float(squares.sum()), 1e-300)
         return Influence(varies, np.einsum("bij,ij->b", self.blocks, gradient), varies * part)
 
     def averaged(self, counts: ClassWeights, *, weighted: bool) -> Influence:
-        """Return the influence of blocks on the mean over classes of a share; classes share cells of the table.
+        """Return the influence of blocks on the mean of a fraction over classes, which share cells of the table.
 
         Args:
-            counts: What counts for and against the share of one class.
-            weighted: Whether a class counts by its rows, else all alike.
+            counts: Weights of the fraction of one class.
+            weighted: True to weight classes by their rows, False for equal weights.
         """
         cells = self.weight
         actual = cells.sum(axis=1)
@@ -173,7 +174,13 @@ class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
 
 
 class Ratio(NamedTuple):
-    """A share of rows: those that count for it, those that count against it, and how it moves."""
+    """A fraction of rows.
+
+    Attributes:
+        hits: Rows in the numerator.
+        misses: Other rows of the denominator.
+        moved: Influence of blocks.
+    """
 
     hits: WeightSums
     misses: WeightSums
@@ -181,20 +188,20 @@ class Ratio(NamedTuple):
 
     @property
     def value(self) -> float | None:
-        """The share; None where there is nothing to divide by."""
+        """The fraction; None if the denominator is 0."""
         total = self.hits.weight + self.misses.weight
         return self.hits.weight / total if total > 0 else None
 
     @property
     def effective(self) -> float:
-        """Return the effective rows, Kish's."""
+        """Effective rows, Kish's."""
         return effective(self.hits.weight + self.misses.weight, self.hits.squares + self.misses.squares)
 
 
 def confusion_table(
     pane: Pane, blocks: Sequence[Pane], classes: int, unseen: UnseenDecisions | None = None
 ) -> ConfusionTable | None:
-    """Return the rows of a pane, and of its blocks, by actual and predicted class; None where there are none."""
+    """Return the rows of a pane, and of its blocks, by actual and predicted class; None without rows."""
     weight = pane.parts.get("confusion")
     if weight is None or len(weight) != classes**2 or weight.sum() <= 0:
         return None
@@ -216,13 +223,13 @@ def confusion_table(
 
 
 def _squares(pane: Pane) -> F64:
-    """Σw² of each cell. No excess: all of these rows weigh 1, whatever rows weigh of which nothing was decided."""
+    """Return Σw² of each cell. Without an excess all weights are 1, whatever the weights of undecided rows."""
     weight, excess = pane.parts["confusion"], pane.parts.get("confusion_excess")
     return weight if excess is None or len(excess) != len(weight) else np.maximum(weight + excess, 0.0)
 
 
 def mean_of_loss(pane: Pane, blocks: Sequence[Pane], task: Task, name: str) -> LossMean | None:
-    """Return a mean loss; None where its squares are not known."""
+    """Return a mean loss; None if its squares are unknown."""
     place = task.losses.index(name)
     sums, spread = pane.parts.get("losses"), pane.parts.get("spread")
     if sums is None or spread is None or len(sums) <= place or len(spread) < 2 * place + 1 or sums[0] <= 0:
@@ -232,14 +239,21 @@ def mean_of_loss(pane: Pane, blocks: Sequence[Pane], task: Task, name: str) -> L
     squares = np.array([one.parts["spread"][0] if "spread" in one.parts else 0.0 for one in own])
     first, second = spread[2 * place - 1], spread[2 * place]
     found = loss_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares, sums[place])
-    if "absolute_error" in task.losses and found is not None:  # of errors, whatever is made of them
+    if "absolute_error" in task.losses and found is not None:  # the same errors for every loss
         size = task.losses.index("absolute_error")
         return found._replace(telling=effective(sums[size], spread[2 * size]))
     return found
 
 
 class LossMean(NamedTuple):
-    """A mean loss over rows. Where one row in two hundred has a loss, few rows decide the mean."""
+    """A mean loss over rows.
+
+    Attributes:
+        value: The mean.
+        rows: Effective rows.
+        moved: Influence of blocks.
+        telling: Effective rows that determine the mean; few if only one row in two hundred has a loss.
+    """
 
     value: float
     rows: float
@@ -255,7 +269,7 @@ def loss_mean(
     block_squares: F64,
     size: float,
 ) -> LossMean | None:
-    """Return a mean over rows, and how it moves.
+    """Return a mean over rows, and the influence of blocks on it.
 
     ``squares``: Σw², Σw²l, Σw²l². ``blocks``: float64 (b, 2), Σw and Σwl of each; ``block_squares``: Σw² of each.
     ``size``: Σw|l|.
@@ -266,8 +280,7 @@ def loss_mean(
     mean = float(total / weight)
     rows = effective(weight, of_weight)
     apart = second - 2 * mean * first + mean**2 * of_weight
-    # 1e-10: share of a sum of squares left after subtracting the mean, up to which it is rounding: up to 1e-11 in sums
-    # of ten million equal losses
+    # 1e-10: relative rounding error of a centred sum of squares; it is up to 1e-11 for ten million equal losses
     varies = apart / weight**2 if apart > 1e-10 * second else 0.0
     varies *= rows / (rows - 1) if rows > 1 else 1.0
     influence = (blocks[:, 1] - mean * blocks[:, 0]) / weight

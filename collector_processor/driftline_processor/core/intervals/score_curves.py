@@ -1,14 +1,12 @@
 """Gradients of metrics of scores: areas under curves, gain, top-k accuracy.
 
-Areas under curves of scores, linearised: of ROC and of precision and recall, from the bins of the fixed grid.
+Areas under ROC and precision-recall curves are linearised over the bins of the fixed grid. Each bin has its own Σw²,
+because weights may depend on the score, as with reviews.
 
-Where weights go with the score, as those of reviews do, it matters which rows are heavy: so each bin has its own Σw².
-
-Shares of what scored highest: of positives among the rows of the highest scores (gain), of rows whose class was
-among the highest of their scores (top-k accuracy). Both are shares of rows, and have the interval of one.
-
-What a gain stands on is not known: the score above which the share begins is that of the rows at hand. A row above it
-pushes another below, which is a positive as often as rows at the border are; Bahadur (1966) has the linear form.
+Gain is the fraction of positives among the rows with the highest scores; top-k accuracy is the fraction of rows whose
+class has one of the highest scores. Both have the interval of a fraction of rows. The score limit of a gain is
+estimated from the same rows: a row above it pushes another below, which is positive with the rate at the limit; the
+linear form is that of Bahadur (1966).
 """
 
 from __future__ import annotations
@@ -30,10 +28,10 @@ class ClassScores(NamedTuple):
     """Scores of one class on the fixed grid.
 
     Attributes:
-        weight: Σw and Σw² by bin, float64 (n,).
-        squares: Σw and Σw² by bin, float64 (n,).
+        weight: Σw per bin, float64 (n,).
+        squares: Σw² per bin, float64 (n,).
         blocks: Σw of blocks, float64 (b, n).
-        block_squares: Σw² of all bins of each, float64 (b,).
+        block_squares: Σw² of all bins of each block, float64 (b,).
     """
 
     weight: F64
@@ -43,15 +41,15 @@ class ClassScores(NamedTuple):
 
     @property
     def rows(self) -> float:
-        """Return the effective rows, Kish's."""
+        """Effective rows, Kish's."""
         return self._summed().effective
 
     def with_one_more(self, more: float) -> float:
-        """Return the effective rows with one more row of this weight; without that row itself."""
+        """Return the effective rows with one more row of weight ``more``, less that row."""
         return self._summed(more).with_one_more().effective - 1
 
     def heavier(self, more: float) -> float:
-        """Return by how much the square of a row's share of the weight may be greater than that of one of these."""
+        """Return the excess of the squared weight fraction of one more row over that of an average row."""
         weight = float(self.weight.sum())
         return max(more**2 - (float(self.squares.sum()) / weight) ** 2, 0.0) / weight**2
 
@@ -64,7 +62,7 @@ class ClassScores(NamedTuple):
 
 
 class ScoreCurve(NamedTuple):
-    """Scores of both classes, the same bins."""
+    """Scores of both classes over the same bins."""
 
     negative: ClassScores
     positive: ClassScores
@@ -73,7 +71,7 @@ class ScoreCurve(NamedTuple):
 def score_curve(
     pane: Pane, blocks: Sequence[Pane], of_negative: str = "score_negative", of_positive: str = "score_positive"
 ) -> ScoreCurve | None:
-    """Return the scores of a pane, the bins that hold any, the lowest first; None where there are none."""
+    """Return the scores of a pane in bins with rows, the lowest first; None without scores."""
     negative, positive = pane.parts.get(of_negative), pane.parts.get(of_positive)
     if negative is None or positive is None:
         return None
@@ -91,9 +89,9 @@ def score_curve(
 
 
 def _squares(pane: Pane, names: tuple[str, str]) -> dict[str, F64]:
-    """Return Σw² by bin of each part that a pane has.
+    """Return Σw² per bin of each part of a pane.
 
-    Of panes from before it was kept, in proportion to that of all scored rows, which ``spread`` has.
+    For older panes without it, Σw is scaled by the ratio of Σw² to Σw of all scored rows, from ``spread``.
     """
     known = {name: pane.parts[name] for name in names if name in pane.parts}
     beyond = {name: excess for name in known if (excess := pane.parts.get(excess_of(name))) is not None}
@@ -106,10 +104,10 @@ def _squares(pane: Pane, names: tuple[str, str]) -> dict[str, F64]:
 
 
 def with_one_more(curves: Sequence[ScoreCurve], more: float) -> Form:
-    """Return the logit interval of an area, or of the mean of several, that knows of a heavy row that has not come.
+    """Return the logit interval of an area, or of the mean of several, that allows for one more heavy row.
 
-    ``more``: what it may weigh. Where rows are not alike the lower end asks what a positive below all others would do,
-    or a negative above them, and the upper end for the opposite.
+    ``more``: maximum weight of that row. If weights differ, the lower limit assumes a positive below all others, or a
+    negative above them, and the upper limit the opposite.
     """
     heavier = [sum(side.heavier(more) for side in curve) for curve in curves]
     moves = (float(np.sqrt(heavier).sum()) / len(curves)) ** 2
@@ -122,9 +120,9 @@ def with_one_more(curves: Sequence[ScoreCurve], more: float) -> Form:
 
 
 def area(curve: ScoreCurve) -> tuple[float, Influence]:
-    """Return the area under the ROC curve and how it moves: DeLong's variance, over bins, of each row by its weight."""
+    """Return the area under the ROC curve and its influence: DeLong's variance over bins, with weights of rows."""
     q, p = (side.weight / side.weight.sum() for side in curve)
-    beaten = np.cumsum(q) - q / 2  # by a positive of each bin, the share of negatives
+    beaten = np.cumsum(q) - q / 2  # fraction of negatives below a positive of each bin
     beating = 1 - np.cumsum(p) + p / 2
     value = float(p @ beaten)
     moves = [(of - value) / side.weight.sum() for side, of in zip(curve, (beating, beaten), strict=True)]
@@ -132,7 +130,7 @@ def area(curve: ScoreCurve) -> tuple[float, Influence]:
 
 
 def average_precision(curve: ScoreCurve) -> tuple[float, Influence]:
-    """Return the average precision over bins and how it moves, each score's effect on all thresholds below it."""
+    """Return the average precision over bins and its influence, with each score's effect on all thresholds below it."""
     p, n = curve.positive.weight[::-1], curve.negative.weight[::-1]  # the highest score first
     positives = float(p.sum())
     above, rows = np.cumsum(p), np.cumsum(p + n)
@@ -147,7 +145,7 @@ def average_precision(curve: ScoreCurve) -> tuple[float, Influence]:
 def influence_of_scores(curve: ScoreCurve, moves: Sequence[F64], few: Sequence[float]) -> Influence:
     """Return the influence of blocks on a value, from the influence of a row of each bin.
 
-    ``moves``: float64 (n,), of negatives and of positives; ``few``: how much more few of each vary than shows.
+    ``moves``: float64 (n,), for negatives and for positives; ``few``: correction of each variance for few rows.
     """
     varies = [float(side.squares @ move**2) * more for side, move, more in zip(curve, moves, few, strict=True)]
     influence = np.sum([side.blocks @ move for side, move in zip(curve, moves, strict=True)], axis=0)
@@ -156,9 +154,10 @@ def influence_of_scores(curve: ScoreCurve, moves: Sequence[F64], few: Sequence[f
 
 
 def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, float]:
-    """Return the positives among the ``share`` of rows that score highest, and the others, as rows that are as sure.
+    """Return the ratio of positives in the top ``share`` of rows to the others, and the rows on the smaller side.
 
-    ``more``: what one more may weigh. And how many (effective) rows there are above the border or below it, the fewer.
+    The ratio's rows are scaled to its variance. ``more``: weight of one more row. The second value is the number of
+    (effective) rows above or below the score limit, whichever is smaller.
 
     >>> none, scores = np.empty((0, 4)), (np.array([40.0, 30, 20, 10]), np.array([5.0, 10, 15, 20]))
     >>> found, fewer = gain_ratio(ScoreCurve(*(ClassScores(one, one, none, np.empty(0)) for one in scores)), 0.2, 1.0)
@@ -172,12 +171,11 @@ def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, flo
     above = until - rows
     inside = np.clip((share * total - above) / rows, 0.0, 1.0)
     value = float(inside @ p) / positives
-    # 0.5: width around the border, as a part of share times rest, whose rows estimate the density of positives at the
-    # border
+    # 0.5: width around the score limit, relative to share (1 - share), for estimating the rate of positives there
     reach = 0.5 * share * (1 - share) * total
     near = np.minimum(until, share * total + reach) - np.maximum(above, share * total - reach)
     near = np.maximum(near, 0.0)
-    rate = float(near @ (p / rows)) / float(near.sum())  # of positives, at the border
+    rate = float(near @ (p / rows)) / float(near.sum())  # rate of positives at the score limit
     of_negative = -rate * (inside - share) / positives
     moved = influence_of_scores(curve, [of_negative, (inside - value) / positives + of_negative], [1.0, 1.0])
     sides, squares = (inside, 1 - inside), [side.squares for side in curve]
@@ -189,7 +187,7 @@ def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, flo
 
 
 def top_k_ratio(pane: Pane, blocks: Sequence[Pane], k: int) -> Ratio | None:
-    """Return the rows whose class was among the ``k`` that scored highest, and the others; None where nobody knows."""
+    """Return the rows whose class has one of the ``k`` highest scores, and the others; None without ranks."""
     sums = pane.parts.get("ranks")
     if sums is None:
         return None

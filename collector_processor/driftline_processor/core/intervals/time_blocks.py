@@ -1,13 +1,12 @@
-"""Blocks of time: how far they differ beyond independent rows, and how much wider intervals become.
+"""Time blocks: variation beyond independent rows, and its effect on intervals.
 
-A month of flights is thirty days of weather: how often the model is right differs from day to day by more than chance,
-and the month's own error is that of thirty days, not of thirty thousand flights. So every metric is linearised: each
-block has an influence on it, how far it moves the metric. Where influences spread as those of independent rows do,
-rows are independent; where they spread further, the interval is as long as the blocks say, with Student's t of as
-many as there are.
+A month of flights is thirty days of weather: correctness differs between days by more than chance, and the standard
+error of the month is that of thirty days, not of thirty thousand flights. So every metric is linearised: each block has
+an influence, its change of the metric. If influences vary as those of independent rows, rows count as independent; if
+they vary more, the interval is based on the blocks, with Student's t for their number.
 
-Source: Liang and Zeger (1986) for the variance from blocks, with the finite-sample factor; Marriott and Pope (1954)
-for the bias of a serial correlation; Kish (1965) for the number of blocks of equal size.
+Source: Liang and Zeger (1986) for the variance from blocks, with the finite-sample factor; Marriott and Pope (1954) for
+the bias of a serial correlation; Kish (1965) for the effective number of blocks.
 """
 
 from __future__ import annotations
@@ -24,26 +23,27 @@ from driftline_processor.core.windows.window import DAY, Window, window_of
 from .confidence import normal_quantile, student_quantile
 
 MOST = 60
-"""Blocks of a window, at most: as many as a baseline keeps. Student's t of 59 degrees of freedom is 2 % wider than of
-endless ones."""
+"""Maximum blocks of a window, as in a baseline. Student's t with 59 degrees of freedom is 2 % wider than the normal."""
 
 FEWEST = 5
-"""(Effective) blocks from which on they are looked at, where they are pieces of one day."""
+"""Minimum (effective) blocks if they are parts of one day."""
 
 FEWEST_DAYS = 1.02
-"""The same of days: where all but a hundredth of the rows are of one day, it is a window of that day."""
+"""Minimum (effective) days: if 99 % of the rows are of one day, it is a window of that day."""
 
 FEWEST_ALONE = 10
-"""The same of a metric that has no interval but from blocks: with nine degrees of freedom the interval is 15 % longer
-than with a known variance, with four 42 %."""
+"""Minimum (effective) blocks of a metric whose interval is only from blocks: with nine degrees of freedom it is 15 %
+longer than with a known variance, with four 42 %.
+"""
 
 UNSURE_OF_FEW = ((2.5, 1.0), (FEWEST, 0.5))
-"""The same of fewer (effective) days than these: a difference that is there is overlooked sooner. Two that look alike
-may be so by chance whatever they are, so their difference counts always: what calls itself 95 % would cover 86 % if it
-did not half of the time."""
+"""(Effective) days, and the p-value up to which the variation between fewer days counts. Real variation between few
+days is easily missed: two days may be similar by chance, so their difference always counts; a nominal 95 % interval
+would cover 86 % if it counted in half of the cases.
+"""
 
 MOST_KEPT = 0.9
-"""The most that a block is taken to keep of the one before: 19 such blocks count as one."""
+"""Maximum autocorrelation of blocks: 19 such blocks count as one."""
 
 
 _TWO_DAYS = 2 * DAY - DAY // 12
@@ -51,19 +51,19 @@ _TWO_DAYS = 2 * DAY - DAY // 12
 
 HOURS, _LONG = ("1h",), ("1d", "2d", "1w", "1mo", "3mo")
 _SHORT = ("5m", "15m", *HOURS)
-"""Lengths of blocks, of windows of less than two days and of others: what a day is like is the same all through it."""
+"""Lengths of blocks for windows of less than two days, and (``_LONG``) for longer ones."""
 
 
 def has_day_blocks(window: Window) -> bool:
-    """Return True where the blocks of a window are days, or longer."""
+    """Return True if the blocks of a window are days, or longer."""
     return window.end - window.start >= _TWO_DAYS
 
 
 def blocks_of_window(window: Window, timezone: str = "UTC", short: Sequence[str] = _SHORT) -> tuple[Window, ...]:
-    """Return the blocks of a window in order, at most :data:`MOST`: days, of two and more, else hours or minutes.
+    """Return the blocks of a window in order, at most :data:`MOST`: days for two days and more, else hours or minutes.
 
-    Days are those of the time zone. A window without time has none. ``short``: the lengths of what is no day, those of
-    slices are :data:`HOURS`.
+    Days are those of the time zone. A window without time has none. ``short``: lengths for windows of less than two
+    days; :data:`HOURS` for slices.
 
     >>> day = window_of("1d", 0)
     >>> windows = (day, window_of("1h", 0), window_of("1mo", 0), Window("", 0, 0))
@@ -97,12 +97,12 @@ class Design(NamedTuple):
 
 
 def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | None:
-    """Return the design effect of a metric by blocks; None where they vary no more than independent rows, or are few.
+    """Return the design effect of a metric by blocks; None if they vary as independent rows, or are too few.
 
     Args:
-        influence: float64 (b,), how far each block moves the metric, in the order of time; they add up to 0.
-        expected: float64 (b,), the variance of each, were its rows independent.
-        fewest: (effective) blocks.
+        influence: float64 (b,), change of the metric by each block, in the order of time; the sum is 0.
+        expected: float64 (b,), variance of each under independent rows.
+        fewest: Minimum (effective) blocks.
 
     >>> calm, stormy = np.tile([0.1, -0.1], 10), np.tile([0.4, -0.4], 10)
     >>> design(calm, np.full(20, 0.01)) is None
@@ -116,15 +116,16 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
     if len(there) < 2 or (blocks := total**2 / float((there**2).sum())) < fewest:
         return None
     moved = influence[held]
-    # 0.2: blocks that independent rows would differ as much as more often than this are taken as independent. Far from
-    # 0.01: one that is overlooked makes an interval too short, one that is imagined a tenth too long. Ten days whose
-    # design effect is 2 would be overlooked every third time at 0.05.
+    # 0.2: p-value above which blocks count as independent. It is far from 0.01 because a missed effect makes an
+    # interval too short, and a false one only a tenth too long. At 0.05, a design effect of 2 over ten days would be
+    # missed in one of three cases.
     unsure = next((share for fewer, share in UNSURE_OF_FEW if blocks < fewer), 0.2)
     if float(chdtrc(len(there) - 1, float((moved**2 / there).sum()))) > unsure:
         return None
     if blocks < FEWEST:
         hidden, freedom = _of_few(there / total)
-        # 1.2: degrees of freedom of two days: the interval covers 92 to 95 %, and would be half as long again for 95
+        # 1.2: degrees of freedom of two days, for a coverage of 92 to 95 %; a coverage of 95 % would take 1.5 times the
+        # length
         return Design(float((moved**2).sum()) / hidden / total, max(1.2, freedom))
     effect = float((moved**2).sum()) * blocks / (blocks - 1) / total
     longer = lasting(moved)
@@ -132,17 +133,16 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
 
 
 class RowsAsOne(NamedTuple):
-    """How many rows count as one, Student's t included, as a function of the confidence.
+    """The design effect, including Student's t, as a function of the confidence.
 
     Attributes:
-        ways: Design effects with their degrees of freedom, of which the shortest interval counts; () where rows are
-            independent.
+        ways: Design effects with degrees of freedom, of which the shortest interval counts; () for independent rows.
     """
 
     ways: tuple[Design, ...] = ()
 
     def at(self, confidence: float) -> float:
-        """Return the number of rows for a confidence, at least 1."""
+        """Return the design effect for a confidence, at least 1."""
         if not self.ways:
             return 1.0
         normal = normal_quantile(confidence)
@@ -151,13 +151,13 @@ class RowsAsOne(NamedTuple):
 
 
 def rows_as_one(influence: F64, expected: F64, fewest: float) -> RowsAsOne:
-    """Return how many rows of a share count as one by its own blocks; the arguments are those of :func:`design`."""
+    """Return the design effect of a fraction's rows by its own blocks; the arguments are those of :func:`design`."""
     found = design(influence, expected, fewest)
     return RowsAsOne() if found is None else RowsAsOne((found,))
 
 
 def counting_as_one(influence: F64, expected: F64, fewest: float, confidence: float) -> float:
-    """Return the design effect of a share's rows, Student's t included; 1 where blocks show none.
+    """Return the design effect of a fraction's rows, including Student's t; 1 if blocks show none.
 
     The arguments are those of :func:`design`.
     """
@@ -167,7 +167,7 @@ def counting_as_one(influence: F64, expected: F64, fewest: float, confidence: fl
 def _of_few(share: F64) -> tuple[float, float]:
     """Return the part of the variance that the influences of few blocks show, and its degrees of freedom.
 
-    The part is (b - 1) / b for blocks of equal shares. Two blocks have one degree of freedom, however unequal they are
+    The part is (b - 1) / b for blocks of equal size. Two blocks have one degree of freedom, however unequal they are
     (Bell and McCaffrey 2002, Survey Methodology 28, section 4).
     """
     from_mean = np.eye(len(share)) - share
@@ -177,7 +177,7 @@ def _of_few(share: F64) -> tuple[float, float]:
 
 
 def variance_from_blocks(influence: F64, rows: F64) -> Design | None:
-    """Return the variance of a metric that nothing but its blocks tells, as ``effect``; None of too few.
+    """Return the variance, as ``effect``, of a metric that is known only by its blocks; None with too few.
 
     ``rows``: float64 (b,), (effective) rows of each block.
     """
@@ -191,17 +191,17 @@ def variance_from_blocks(influence: F64, rows: F64) -> Design | None:
 
 
 def lasting(influence: F64) -> float:
-    """Return the design effect of blocks that each resemble the one before; 1 where that may be chance.
+    """Return the design effect of autocorrelated blocks; 1 if the autocorrelation may be chance.
 
-    As of a series that keeps a part r of itself: (1 + r) / (1 - r), r being the correlation of neighbours, corrected
-    for what a short series hides of it.
+    For a first-order series it is (1 + r) / (1 - r), with r the correlation of neighbours, corrected for the bias of a
+    short series.
 
     >>> round(lasting(np.repeat([1.0, -1.0], 10)), 1), lasting(np.tile([1.0, -1.0], 10))
     (19.0, 1.0)
     """
     n, squares = len(influence), float(influence @ influence)
     alike = float(influence[1:] @ influence[:-1]) / squares if squares > 0 else 0.0
-    # 0.5: standard errors of a correlation of neighbours up to which it is taken for nothing
+    # 0.5: standard errors up to which an autocorrelation is ignored
     if alike * n**0.5 <= 0.5:
         return 1.0
     kept = min(MOST_KEPT, alike + (1 + 3 * alike) / n)

@@ -11,8 +11,8 @@ from .method import Counts, Measured, Method
 def hellinger(reference: F64, current: F64) -> F64:
     """Return sqrt(1 - Σ sqrt(p q)), between 0 and 1: float64 (...).
 
-    It is 1 if the samples share no bin, and sqrt(PSI / 8) for a small drift. Its mean without drift is about sqrt((bins
-    - 1)(1/n + 1/m) / 8), so a threshold of 0.1 alarms in most windows of 100 rows over ten bins.
+    It is 1 if the samples share no bin, and sqrt(PSI / 8) for a small drift. With a mean without drift of about
+    ``sqrt((bins - 1)(1/n + 1/m) / 8)``, a threshold of 0.1 alarms in most windows of 100 rows over ten bins.
 
     NannyML uses the same formula over equal widths of the reference by Doane's rule and categories as they are,
     Evidently over equal widths by Sturges' rule of the distinct values of both samples, and whylogs over bins of its
