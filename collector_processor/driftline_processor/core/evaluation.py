@@ -211,10 +211,21 @@ class LastingDrift(Struct, frozen=True, eq=False):
             began = self.began[1] if recent else self.anew.get(part, self.began[0])
             since, end = self.found.get(part, (began, None))
             state: Literal["not_found", "drift"] = "not_found" if end is None else "drift"
-            shifts[part] = LastingShift(state, measure, shift, steps, since, evidence, end)
+            shifts[part] = LastingShift(
+                state=state, measure=measure, shift=shift, windows=steps, since=since, evidence=evidence, found=end
+            )
         for part, reason in zip(self.parts, self.reason, strict=False):
             if reason:
-                shifts[part] = LastingShift("inconclusive", "", None, 0, None, None, None, reason)
+                shifts[part] = LastingShift(
+                    state="inconclusive",
+                    measure="",
+                    shift=None,
+                    windows=0,
+                    since=None,
+                    evidence=None,
+                    found=None,
+                    reason=reason,
+                )
         return shifts
 
 

@@ -255,4 +255,9 @@ def parse(dumped: bytes) -> Histogram:
         position = 4 + int(last)
         bounds = np.frombuffer(dumped, np.float64)[4:position]
         return unpack(dumped[8 * position :], Explicit(bounds, np.empty(0), math.nan, low, high))
-    return unpack(dumped[32:], Exponential(0, 0.0, last, EMPTY, EMPTY, math.nan, low, high))
+    return unpack(
+        dumped[32:],
+        Exponential(
+            scale=0, zero=0.0, threshold=last, positive=EMPTY, negative=EMPTY, total=math.nan, low=low, high=high
+        ),
+    )

@@ -165,7 +165,15 @@ def _performance(asked_window: AskedWindow) -> Evaluation:
         # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
         evaluation.coverage = min(1.0, evaluation.outcome_rows / rows)
     evaluation.positive_class = positive_words(task, {} if baseline is None else baseline.columns)
-    judge_performance(evaluation, pane, baseline, task, outcomes, settings.performance, context.realized)
+    judge_performance(
+        evaluation=evaluation,
+        pane=pane,
+        baseline=baseline,
+        task=task,
+        outcomes=outcomes,
+        settings=settings.performance,
+        exact=context.realized,
+    )
     span = window.window.end - window.window.start
     if baseline is not None and task is not None:
         learned = outcomes.reference or baseline

@@ -230,8 +230,15 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
     moved = _moved(windows, {} if before is None else before.moved)
     incidents = _incidents(model, windows, spans, moved)
     return _Read(
-        *(windows, model.verdict, model.in_use, model.timezone, model.interruptions),
-        *(readings, spans, moved, incidents),
+        windows=windows,
+        verdict=model.verdict,
+        in_use=model.in_use,
+        timezone=model.timezone,
+        interruptions=model.interruptions,
+        readings=readings,
+        spans=spans,
+        moved=moved,
+        incidents=incidents,
     )
 
 
@@ -302,10 +309,15 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
         verdict = span.verdict
         if verdict.state == "degraded" and span.until is not None:
             yield _incident(
-                model,
-                *("verdict", "degraded", verdict.since, span.until, span.window, verdict.window_start),
-                verdict_reason(verdict),
-                "The outcomes showed no loss any more.",
+                model=model,
+                kind="verdict",
+                subject="degraded",
+                since=verdict.since,
+                until=span.until,
+                window=span.window,
+                start=verdict.window_start,
+                sentence=verdict_reason(verdict),
+                ended="The outcomes showed no loss any more.",
             )
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
         window = next(
@@ -320,7 +332,17 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
             "",
         )
         start = now.window_start if window else None
-        yield _incident(model, "verdict", now.state, now.since, None, window, start, verdict_reason(now), "")
+        yield _incident(
+            model=model,
+            kind="verdict",
+            subject=now.state,
+            since=now.since,
+            until=None,
+            window=window,
+            start=start,
+            sentence=verdict_reason(now),
+            ended="",
+        )
 
 
 def _interrupted(model: ModelView) -> Iterator[Incident]:
@@ -334,15 +356,15 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
             sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
             end_words = "No window was late any more."
         yield _incident(
-            model,
-            "verdict",
-            interruption.kind,
-            interruption.since,
-            interruption.until,
-            "",
-            None,
-            sentence,
-            end_words if over else "",
+            model=model,
+            kind="verdict",
+            subject=interruption.kind,
+            since=interruption.since,
+            until=interruption.until,
+            window="",
+            start=None,
+            sentence=sentence,
+            ended=end_words if over else "",
         )
 
 
@@ -371,7 +393,15 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
             stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject)
         )
         since = stretch.shown[0][1]
-        incident = _of_stretch(model, "drift", stretch, since, f"{name} drifts{how}.", _quiet(stretch), evaluation)
+        incident = _of_stretch(
+            model=model,
+            kind="drift",
+            stretch=stretch,
+            since=since,
+            sentence=f"{name} drifts{how}.",
+            ended=_quiet(stretch),
+            telling=evaluation,
+        )
         yield replace(incident, size=largest or "")
 
 
@@ -402,7 +432,15 @@ def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inc
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
         sentence = f"{short(objective.rule, 120)} is broken{where}{f': {value_words}' if value_words else ''}."
         since = objective.since or first.window.start
-        yield _of_stretch(model, "objective", stretch, since, sentence, "It was met again.", first)
+        yield _of_stretch(
+            model=model,
+            kind="objective",
+            stretch=stretch,
+            since=since,
+            sentence=sentence,
+            ended="It was met again.",
+            telling=first,
+        )
 
 
 def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -418,7 +456,15 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
 
     for stretch in _stretches(windows, broken, kept):
         first, sentence = stretch.shown[0]
-        yield _of_stretch(model, "labels", stretch, first.window.start, sentence, "Outcomes came in time again.", first)
+        yield _of_stretch(
+            model=model,
+            kind="labels",
+            stretch=stretch,
+            since=first.window.start,
+            sentence=sentence,
+            ended="Outcomes came in time again.",
+            telling=first,
+        )
 
 
 def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -437,10 +483,26 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
         sentence = f"{capital(clause(failure.fact))}."
         if failure.metric == ERROR_RATE:
             end_words = "Calls are answered as before."
-            yield _of_stretch(model, "service", stretch, first.window.start, sentence, end_words, first)
+            yield _of_stretch(
+                model=model,
+                kind="service",
+                stretch=stretch,
+                since=first.window.start,
+                sentence=sentence,
+                ended=end_words,
+                telling=first,
+            )
             continue
         end_words = "Calls are as quick as before."
-        slower = _of_stretch(model, "latency", stretch, first.window.start, sentence, end_words, first)
+        slower = _of_stretch(
+            model=model,
+            kind="latency",
+            stretch=stretch,
+            since=first.window.start,
+            sentence=sentence,
+            ended=end_words,
+            telling=first,
+        )
         yield replace(
             slower, minor=all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown)
         )
@@ -459,7 +521,15 @@ def _of_stretch(
     until = None if over is None else over.window.start
     window = telling.window
     return _incident(
-        model, kind, stretch.subject, since, until, window.name, window.start, sentence, "" if over is None else ended
+        model=model,
+        kind=kind,
+        subject=stretch.subject,
+        since=since,
+        until=until,
+        window=window.name,
+        start=window.start,
+        sentence=sentence,
+        ended="" if over is None else ended,
     )
 
 
@@ -475,7 +545,18 @@ def _incident(
     ended: str,
 ) -> Incident:
     windows = (window,) if window else ()
-    return Incident(model.key, kind, subject, since, until, windows, start, sentence, ended, model.timezone)
+    return Incident(
+        key=model.key,
+        kind=kind,
+        subject=subject,
+        since=since,
+        until=until,
+        windows=windows,
+        start=start,
+        sentence=sentence,
+        ended=ended,
+        timezone=model.timezone,
+    )
 
 
 def _folded(incidents: Sequence[Incident]) -> list[Incident]:

@@ -140,7 +140,17 @@ class LabelQueue:
         ):
             why = {reason: float(values[place]) for reason, values in speaking.items()}
             slices = dict(row["slices"] or ())
-            rows_to_label.append(LabelCandidate(row["id"], row["time"], row["score"], row["predicted"], slices, why, p))
+            rows_to_label.append(
+                LabelCandidate(
+                    id=row["id"],
+                    time=row["time"],
+                    score=row["score"],
+                    predicted=row["predicted"],
+                    slices=slices,
+                    reasons=why,
+                    probability=p,
+                )
+            )
         return LabelBatch(tuple(rows_to_label), _labelled(connection, rows, draw.again), candidates or 0)
 
     def _reasons(

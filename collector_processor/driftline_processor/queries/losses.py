@@ -53,14 +53,14 @@ def loss_of_period(model: ModelView, windows: Sequence[Evaluation]) -> tuple[Dai
         return sum((value or 0.0) * share for value, share in zip(values, days, strict=True)) / total_days
 
     loss = DailyLoss(
-        losss[0].metric,
-        mean([loss.amount for loss in losss]) or 0.0,
-        mean([loss.low for loss in losss]),
-        mean([loss.high for loss in losss]),
-        mean([loss.predictions for loss in losss]) or 0.0,
-        mean([loss.coverage for loss in losss]),
-        min(loss.start for loss in losss),
-        max(loss.end for loss in losss),
+        metric=losss[0].metric,
+        amount=mean([loss.amount for loss in losss]) or 0.0,
+        low=mean([loss.low for loss in losss]),
+        high=mean([loss.high for loss in losss]),
+        predictions=mean([loss.predictions for loss in losss]) or 0.0,
+        coverage=mean([loss.coverage for loss in losss]),
+        start=min(loss.start for loss in losss),
+        end=max(loss.end for loss in losss),
     )
     return loss, total_days
 

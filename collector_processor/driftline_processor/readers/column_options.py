@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .number_format import NumberFormat
 
 NO_SEASONS = "none"
-"""Value of ``seasonality`` if rows are compared with all hours and weekdays, even if these differ."""
+"""Value of ``seasonality`` for a comparison without seasons, even if hours and weekdays differ."""
 
 
 class Option(Struct, frozen=True):

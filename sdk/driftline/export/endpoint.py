@@ -86,17 +86,17 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
         headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     insecure = _setting(environ, signal, "INSECURE").lower()
     return Endpoint(
-        base.rstrip("/"),
-        url,
-        protocol,
-        parse_env_headers(headers, liberal=True),
-        _seconds(_setting(environ, signal, "TIMEOUT")),
-        _setting(environ, signal, "COMPRESSION").lower() == "gzip",
-        _setting(environ, signal, "CERTIFICATE"),
-        _setting(environ, signal, "CLIENT_KEY"),
-        _setting(environ, signal, "CLIENT_CERTIFICATE"),
-        not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
-        signal,
+        base=base.rstrip("/"),
+        url=url,
+        protocol=protocol,
+        headers=parse_env_headers(headers, liberal=True),
+        timeout=_seconds(_setting(environ, signal, "TIMEOUT")),
+        gzip=_setting(environ, signal, "COMPRESSION").lower() == "gzip",
+        certificate=_setting(environ, signal, "CERTIFICATE"),
+        client_key=_setting(environ, signal, "CLIENT_KEY"),
+        client_certificate=_setting(environ, signal, "CLIENT_CERTIFICATE"),
+        insecure=not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
+        signal=signal,
     )
 
 

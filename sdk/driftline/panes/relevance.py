@@ -252,15 +252,15 @@ def _places(relevance: Relevance, ranked: NDArray[np.bool_]) -> _Places:
     order = np.lexsort((-all_gains, index))
     inside = index[: len(row)]
     return _Places(
-        lists,
-        inside,
-        rank,
-        gain,
-        _ordinal(inside) + 1,
-        index[order],
-        _ordinal(index[order]),
-        all_gains[order],
-        counts.astype(np.float64),
+        lists=lists,
+        row=inside,
+        rank=rank,
+        gain=gain,
+        found=_ordinal(inside) + 1,
+        ideal_row=index[order],
+        ideal_rank=_ordinal(index[order]),
+        ideal_gain=all_gains[order],
+        relevant=counts.astype(np.float64),
     )
 
 

@@ -126,7 +126,15 @@ class _Found(Struct):
         if self.messages is not None:
             messages = [self.messages[row] for row in rows.tolist()]
             return _Found(self.kind, environment, self.environments, messages)
-        return _Found(self.kind, environment, self.environments, None, self.data, self.start[rows], self.end[rows])
+        return _Found(
+            kind=self.kind,
+            environment=environment,
+            environments=self.environments,
+            messages=None,
+            data=self.data,
+            start=self.start[rows],
+            end=self.end[rows],
+        )
 
     def message(self, row: int) -> Any:
         """Return one row as its generated class."""
@@ -374,7 +382,15 @@ def _walk(bodies: Sequence[bytes], kind: type[Any]) -> _Found:
         begin = end
     places = np.array(rows, np.int64).astype(np.intp).reshape(-1, 2)
     codes = np.repeat(np.array(environments.codes, np.intp), environments.counts)
-    return _Found(kind, codes, list(environments.names), None, data, places[:, 0].copy(), places[:, 1].copy())
+    return _Found(
+        kind=kind,
+        environment=codes,
+        environments=list(environments.names),
+        messages=None,
+        data=data,
+        start=places[:, 0].copy(),
+        end=places[:, 1].copy(),
+    )
 
 
 class _Environments:

@@ -491,7 +491,9 @@ class RowReader:
                 if slot is None:
                     if len(order) == _SLOTS:
                         break
-                    slot = self._slot(tag, begin, start, stop, name, others, taken)
+                    slot = self._slot(
+                        tag=tag, begin=begin, start=start, stop=stop, name=name, others=others, taken=taken
+                    )
                     if slot is None:
                         break
                     known[name] = slot

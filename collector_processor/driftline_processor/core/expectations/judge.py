@@ -197,7 +197,15 @@ def _between(rule: Rule, low: float, high: float, rows: int) -> Expected:
 
 def _of_value(rule: Rule, low: float, high: float, rows: int, measurement: Fact) -> Expected:
     low, high = float(low), float(high)
-    return Expected(rule.feature, rule.written, rule.limit.verdict(low, high), low, high, rows, measurement)
+    return Expected(
+        feature=rule.feature,
+        rule=rule.written,
+        state=rule.limit.verdict(low, high),
+        low=low,
+        high=high,
+        rows=rows,
+        measurement=measurement,
+    )
 
 
 def _of_rows(rule: Rule, rows: int) -> Expected:
@@ -237,7 +245,15 @@ def _of_moment(rule: Rule, rows: float, total: float, squares: float) -> Expecte
             return _unknown(rule, "values_too_close", int(rows))
         value = math.sqrt(variance)
     measurement = fact("moment_of_values", moment=rule.kind, value=value)
-    return Expected(rule.feature, rule.written, _state(rule, value), value, value, int(rows), measurement)
+    return Expected(
+        feature=rule.feature,
+        rule=rule.written,
+        state=_state(rule, value),
+        low=value,
+        high=value,
+        rows=int(rows),
+        measurement=measurement,
+    )
 
 
 def _of_end(rule: Rule, rows: float, outside: float, within: float) -> Expected:
@@ -245,10 +261,24 @@ def _of_end(rule: Rule, rows: float, outside: float, within: float) -> Expected:
     state: Judgement = "met" if outside == 0 and within > 0 else "broken"
     limits = {"low": rule.low, "high": rule.high}
     measurement = fact("end_of_values", end=rule.kind, rows=rows, outside=outside, within=within, **limits)
-    return Expected(rule.feature, rule.written, state, None, None, int(rows), measurement)
+    return Expected(
+        feature=rule.feature,
+        rule=rule.written,
+        state=state,
+        low=None,
+        high=None,
+        rows=int(rows),
+        measurement=measurement,
+    )
 
 
 def _unknown(rule: Rule, reason: str, rows: int) -> Expected:
     return Expected(
-        rule.feature, rule.written, "inconclusive", None, None, rows, fact("measurement_unknown", reason=reason)
+        feature=rule.feature,
+        rule=rule.written,
+        state="inconclusive",
+        low=None,
+        high=None,
+        rows=rows,
+        measurement=fact("measurement_unknown", reason=reason),
     )

@@ -316,13 +316,13 @@ def _criterion(
         spans.append(_span(list(part_by_group.values()), part_by_group[reference] if reference else None))
     differences, ratios = [comparison for comparison, _ in spans], [comparison for _, comparison in spans]
     return FairnessCriterion(
-        name,
-        basis if CRITERIA[name] == ("selection_rate",) else "labelled rows",
-        _together([comparison.state for comparison in group_comparisons]),
-        _worst(differences, max),
-        _worst(ratios, min),
-        limit,
-        tuple(sorted(group_comparisons, key=lambda comparison: comparison.group)),
+        name=name,
+        basis=basis if CRITERIA[name] == ("selection_rate",) else "labelled rows",
+        state=_together([comparison.state for comparison in group_comparisons]),
+        difference=_worst(differences, max),
+        ratio=_worst(ratios, min),
+        limit=limit,
+        comparisons=tuple(sorted(group_comparisons, key=lambda comparison: comparison.group)),
     )
 
 
@@ -403,13 +403,21 @@ def _difference(
     confidence: float,
 ) -> GroupComparison:
     if own_part is None or other_part is None:
-        return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
+        return GroupComparison(
+            group=group, rate=rate, value=None, low=None, high=None, state="inconclusive", compared_with=beside
+        )
     limits = [
         part.limits(confidence, own_part.effect_beside(other_part, confidence)) for part in (own_part, other_part)
     ]
     low, high, _ = limits_of.difference(own_part.value, limits[0], other_part.value, limits[1])
     return GroupComparison(
-        group, rate, own_part.value - other_part.value, low, high, _state(low, high, -limit, limit), beside
+        group=group,
+        rate=rate,
+        value=own_part.value - other_part.value,
+        low=low,
+        high=high,
+        state=_state(low, high, -limit, limit),
+        compared_with=beside,
     )
 
 
@@ -423,10 +431,14 @@ def _ratio(
     confidence: float,
 ) -> GroupComparison:
     if own_part is None or other_part is None:
-        return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
+        return GroupComparison(
+            group=group, rate=rate, value=None, low=None, high=None, state="inconclusive", compared_with=beside
+        )
     value = own_part.value / other_part.value if other_part.value > 0 else None
     if not (own_part.known and other_part.known):
-        return GroupComparison(group, rate, value, None, None, "inconclusive", beside)
+        return GroupComparison(
+            group=group, rate=rate, value=value, low=None, high=None, state="inconclusive", compared_with=beside
+        )
     effect = own_part.effect_beside(other_part, confidence, ratio=True)
     if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (own_part, other_part)):
         share, than = (Share(part.value, part.ratio.effective / effect) for part in (own_part, other_part))
@@ -435,7 +447,15 @@ def _ratio(
         limits = [part.limits(confidence, effect) for part in (own_part, other_part)]
         low, high = limits_of.quotient(own_part.value, limits[0], other_part.value, limits[1])
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
-    return GroupComparison(group, rate, value, low, None if isinf(high) else high, state, beside)
+    return GroupComparison(
+        group=group,
+        rate=rate,
+        value=value,
+        low=low,
+        high=None if isinf(high) else high,
+        state=state,
+        compared_with=beside,
+    )
 
 
 def _state(low: float | None, high: float | None, lowest: float, highest: float) -> Judgement:

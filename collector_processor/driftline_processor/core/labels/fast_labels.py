@@ -55,7 +55,16 @@ def fast_labels(
     likeliest = min(tests, key=lambda test: test.p_value)
     p = min(1.0, likeliest.p_value * len(tests))
     rows = [int(one.parts["outcomes"][0]) for one in (fast, slow)]
-    return FastLabels(until, p <= ALPHA, likeliest.metric, likeliest.fast, likeliest.slow, rows[0], rows[1], p)
+    return FastLabels(
+        until=until,
+        differ=p <= ALPHA,
+        metric=likeliest.metric,
+        fast=likeliest.fast,
+        slow=likeliest.slow,
+        fast_rows=rows[0],
+        slow_rows=rows[1],
+        p_value=p,
+    )
 
 
 def _counting_as_one(moved: gradients.Influence, fewest_rows: float) -> float:

@@ -119,7 +119,16 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
         _add_ends(sides, surest, compared.now(surest), compared.was(surest))
     p_values = benjamini_hochberg(np.array([side.p_value() for side in sides.values()]))
     return {
-        name: _change(name, p, side, side.least_shown(usual, single), compared, now[name], was[name], shown[name])
+        name: _change(
+            name=name,
+            p=p,
+            side=side,
+            shows=side.least_shown(usual, single),
+            compared=compared,
+            now=now[name],
+            was=was[name],
+            limits=shown[name],
+        )
         for (name, side), p in zip(sides.items(), p_values.tolist(), strict=True)
     }
 
@@ -153,7 +162,15 @@ def _change(
         reason = "too_few_days"
     elif compared.final and state == "inconclusive":
         reason = "too_few_days" if now.interval == "blocks" else "too_few_rows"
-    return MetricChange(state, -direction(name) * side.worse, limits.low, limits.high, p, shows, reason)
+    return MetricChange(
+        state=state,
+        change=-direction(name) * side.worse,
+        low=limits.low,
+        high=limits.high,
+        p_value=p,
+        least=shows,
+        reason=reason,
+    )
 
 
 def error_of(name: str, value: float) -> float:

@@ -73,7 +73,16 @@ def daily_loss(evaluation: Evaluation) -> DailyLoss | None:
         ends_of_loss = sorted(worse * a_day * end for end in (low, high) if end is not None and isfinite(end))
         known = ends_of_loss if len(ends_of_loss) == 2 else [None, None]
         amount = worse * (now.value - was.value) * a_day
-        return DailyLoss(metric, amount, known[0], known[1], a_day, evaluation.coverage, window.start, window.end)
+        return DailyLoss(
+            metric=metric,
+            amount=amount,
+            low=known[0],
+            high=known[1],
+            predictions=a_day,
+            coverage=evaluation.coverage,
+            start=window.start,
+            end=window.end,
+        )
     return None
 
 
@@ -98,12 +107,12 @@ def add_losses(losses: Iterable[DailyLoss]) -> DailyLoss | None:
         covered = sum((one.coverage or 0.0) * one.predictions for one in known) / predictions
     metrics = {one.metric for one in known}
     return DailyLoss(
-        metrics.pop() if len(metrics) == 1 else "",
-        sum(one.amount for one in known),
-        None if None in lows else sum(low for low in lows if low is not None),
-        None if None in highs else sum(high for high in highs if high is not None),
-        predictions,
-        covered,
-        min(one.start for one in known),
-        max(one.end for one in known),
+        metric=metrics.pop() if len(metrics) == 1 else "",
+        amount=sum(one.amount for one in known),
+        low=None if None in lows else sum(low for low in lows if low is not None),
+        high=None if None in highs else sum(high for high in highs if high is not None),
+        predictions=predictions,
+        coverage=covered,
+        start=min(one.start for one in known),
+        end=max(one.end for one in known),
     )

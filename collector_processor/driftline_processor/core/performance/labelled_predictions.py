@@ -74,19 +74,21 @@ class LabelledPredictions(Struct, frozen=True):
         """Return some of the rows, in this order; those of a slice are not copied."""
         ranked = np.arange(len(self))[which] if self.relevance is not None and isinstance(which, slice) else which
         return LabelledPredictions(
-            None if self.scores is None else self.scores[which],
-            None if self.predicted is None else take_rows(self.predicted, which),
-            take_rows(self.actual, which),
-            None if self.weight is None else self.weight[which],
-            None if self.time is None else self.time[which],
-            None if self.outcome_time is None else self.outcome_time[which],
-            None if self.value is None else self.value[which],
-            {key: take_rows(column, which) for key, column in self.slices.items()},
-            {key: take_rows(column, which) for key, column in self.sent_slices.items()},
-            None if self.relevance is None or isinstance(ranked, slice) else take_rankings(self.relevance, ranked),
-            self.labelled,
-            None if self.duration is None else self.duration[which],
-            None if self.errors is None else take_rows(self.errors, which),
+            scores=None if self.scores is None else self.scores[which],
+            predicted=None if self.predicted is None else take_rows(self.predicted, which),
+            actual=take_rows(self.actual, which),
+            weight=None if self.weight is None else self.weight[which],
+            time=None if self.time is None else self.time[which],
+            outcome_time=None if self.outcome_time is None else self.outcome_time[which],
+            value=None if self.value is None else self.value[which],
+            slices={key: take_rows(column, which) for key, column in self.slices.items()},
+            sent_slices={key: take_rows(column, which) for key, column in self.sent_slices.items()},
+            relevance=None
+            if self.relevance is None or isinstance(ranked, slice)
+            else take_rankings(self.relevance, ranked),
+            labelled=self.labelled,
+            duration=None if self.duration is None else self.duration[which],
+            errors=None if self.errors is None else take_rows(self.errors, which),
         )
 
     def fold(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:

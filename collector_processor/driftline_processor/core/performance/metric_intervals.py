@@ -153,7 +153,16 @@ def _with_interval(sums: PerformanceSums, text: str, value: MetricValue) -> Metr
         found = UNREVIEWED, sums.rows
     (low, high, method), rows = found
     low, high = (None if end is None else float(end) for end in (low, high))  # numpy's are none of JSON's
-    return MetricValue(value.value, value.rows, value.source, value.bound, low, high, method, rows)
+    return MetricValue(
+        value=value.value,
+        rows=value.rows,
+        source=value.source,
+        bound=value.bound,
+        low=low,
+        high=high,
+        interval=method,
+        effective_rows=rows,
+    )
 
 
 def _needed_cells(sums: PerformanceSums, metric: Metric, name: Name) -> F64:

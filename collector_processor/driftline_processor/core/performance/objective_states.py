@@ -92,7 +92,17 @@ def judge_objectives(
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
             why = () if evaluation.maturity == "mature" else evaluation.immature or (fact("window_open_yet"),)
             if objective.slice == objective.key != "":
-                states.append(_each(objective, evaluation, task, outcomes, settings, why, baseline))
+                states.append(
+                    _each(
+                        objective=objective,
+                        evaluation=evaluation,
+                        task=task,
+                        outcomes=outcomes,
+                        settings=settings,
+                        why=why,
+                        baseline=baseline,
+                    )
+                )
             else:
                 in_slice = evaluation.performance_slices.get(objective.slice)
                 metrics = evaluation.realized if not objective.slice else {} if in_slice is None else in_slice.metrics
@@ -195,7 +205,14 @@ def _state(
 
 def _unknown(objective: Objective, rows: int = 0) -> ObjectiveState:
     return ObjectiveState(
-        objective.metric, objective.rule, "inconclusive", None, None, None, rows, relative=objective.relative
+        metric=objective.metric,
+        rule=objective.rule,
+        state="inconclusive",
+        value=None,
+        low=None,
+        high=None,
+        rows=rows,
+        relative=objective.relative,
     )
 
 

@@ -91,7 +91,15 @@ def from_rows(
     what depends on the order of scores is from all of them, R² from deviations.
     """
     if pane is None:
-        pane = fold_outcomes(task, scores, predicted, actual, weight, relevance, value)
+        pane = fold_outcomes(
+            task=task,
+            scores=scores,
+            predicted=predicted,
+            actual=actual,
+            weight=weight,
+            relevance=relevance,
+            value=value,
+        )
     there = scores is not None and len(scores) > 0
     usable = None if weight is None else usable_weight(weight)
     ranked, order = None, None

@@ -101,7 +101,9 @@ def _state(
 ) -> ObjectiveState:
     """Judge the calls of a window, a stretch of time or one slice. ``why``: they are not to be judged, yet."""
     metric, limit = objective.metric, objective.limit
-    unknown = ObjectiveState(metric, objective.rule, "inconclusive", None, None, None, 0, limit)
+    unknown = ObjectiveState(
+        metric=metric, rule=objective.rule, state="inconclusive", value=None, low=None, high=None, rows=0, limit=limit
+    )
     level = None if calls is None else calls.level(settings.confidence, settings.shares)
     measured = None if level is None else metric_of(level, metric)
     if calls is None or measured is None or measured.value is None:
@@ -152,7 +154,16 @@ def _each(
     judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
     few = len(states) - len(judged)
     if not judged:
-        unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, objective.limit)
+        unknown = ObjectiveState(
+            metric=objective.metric,
+            rule=objective.rule,
+            state="inconclusive",
+            value=None,
+            low=None,
+            high=None,
+            rows=0,
+            limit=objective.limit,
+        )
         remark = no_slice_with_rows(objective, None, of_calls=True)
         return structs.replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, remarks=(remark,))
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))

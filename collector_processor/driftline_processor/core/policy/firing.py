@@ -156,7 +156,15 @@ def steps(
                 since = row[0].window.start
                 open_firing, outcome = Firing(since, window.end, None, window.name, window.start, judged.facts), "fired"
                 row.clear()
-            yield Step(index, judged, None, outcome, count, patience.fire, open_firing)
+            yield Step(
+                at=index,
+                judged=judged,
+                resolved=None,
+                outcome=outcome,
+                count=count,
+                needed=patience.fire,
+                firing=open_firing,
+            )
             continue
         resolved = None if resolve is None else resolve.judge(finding)
         over = (judged.holds is False) if resolved is None else (resolved.holds is True)
@@ -171,10 +179,26 @@ def steps(
         count = len(quiet)
         if patience.is_over(quiet, window.end):
             ended_firing = replace(open_firing, until=quiet[0].window.start)
-            yield Step(index, judged, resolved, "over", count, patience.resolve, ended_firing)
+            yield Step(
+                at=index,
+                judged=judged,
+                resolved=resolved,
+                outcome="over",
+                count=count,
+                needed=patience.resolve,
+                firing=ended_firing,
+            )
             open_firing, quiet = None, []
             continue
-        yield Step(index, judged, resolved, outcome, count, patience.resolve, open_firing)
+        yield Step(
+            at=index,
+            judged=judged,
+            resolved=resolved,
+            outcome=outcome,
+            count=count,
+            needed=patience.resolve,
+            firing=open_firing,
+        )
 
 
 def verdict_steps(
@@ -207,7 +231,17 @@ def verdict_steps(
         if needed is not None:
             outcome = "counted" if count < needed else "fired" if count == needed else "lasts"
         judged_verdict = Judged(needed is not None, (fact("verdict", verdict=verdict),))
-        steps.append(Step(index, judged_verdict, None, outcome, count, needed or 0, None))
+        steps.append(
+            Step(
+                at=index,
+                judged=judged_verdict,
+                resolved=None,
+                outcome=outcome,
+                count=count,
+                needed=needed or 0,
+                firing=None,
+            )
+        )
     return steps
 
 
@@ -254,7 +288,18 @@ def verdict_firings(
             return past_firings
     start = verdict.window_start if name else None
     facts = (fact("verdict", verdict=verdict),)
-    return [*past_firings, Firing(verdict.since, _end(verdict, now), None, name, start, facts, verdict.state)]
+    return [
+        *past_firings,
+        Firing(
+            since=verdict.since,
+            fired=_end(verdict, now),
+            until=None,
+            window=name,
+            start=start,
+            facts=facts,
+            state=verdict.state,
+        ),
+    ]
 
 
 def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:

@@ -305,7 +305,15 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
     )
     own = was.at(now.points)
     # 0.015: greatest error of a distribution function that is linear within a bin: a bin is a hundredth of the rows
-    return ChangedNumber(pair, was, now, own, _most(now.below - own), p, 0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m))
+    return ChangedNumber(
+        pair=pair,
+        was=was,
+        now=now,
+        own=own,
+        distance=_most(now.below - own),
+        p=p,
+        noise=0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m),
+    )
 
 
 class SumsTable(Struct, frozen=True, eq=False):
@@ -338,7 +346,16 @@ class SumsTable(Struct, frozen=True, eq=False):
         end = np.cumsum([len(one.counts) for one in sums], dtype=np.int64)
         start = np.concatenate([[0], end[:-1]]).astype(np.int64)[: len(sums)]
         told = np.array([(one.usable, one.missing, one.invalid, one.infinite) for one in sums]).reshape(-1, 4).T
-        return cls(counts, start, told[0], told[1], told[2], told[3], counts[start], counts[end - 1])
+        return cls(
+            counts=counts,
+            start=start,
+            usable=told[0],
+            missing=told[1],
+            invalid=told[2],
+            infinite=told[3],
+            first=counts[start],
+            last=counts[end - 1],
+        )
 
     @property
     def rows(self) -> F64:
@@ -482,7 +499,18 @@ class CheckInput(Struct, frozen=True, dict=True):
             least, greatest = (None, None) if ranges is None else ranges.by_feature.get(name, (None, None))
             vectors = name in self.baseline.bins.projections
             alike = self.designs.get(name, 1.0)
-            yield FeaturePair(name, bins, was, now, n / alike, m / alike, least, greatest, alike, vectors)
+            yield FeaturePair(
+                name=name,
+                bins=bins,
+                was=was,
+                now=now,
+                n=n / alike,
+                m=m / alike,
+                least=least,
+                greatest=greatest,
+                alike=alike,
+                lengths=vectors,
+            )
 
 
 _REFERENCES: WeakKeyDictionary[Baseline, tuple[Mapping[str, Sums], float]] = WeakKeyDictionary()

@@ -171,14 +171,14 @@ def question_of(
     loss = None if newest is None or metric is None else loss_change(newest, metric)
     value = 1.0 if terms.value is None and metric in IN_MONEY else terms.value
     return RetrainQuestion(
-        loss,
-        None if loss is not None else _why_no_loss(newest, metric, terms),
-        value,
-        terms.horizon,
-        expected_predictions(windows, terms.horizon) if terms.predictions is None else terms.predictions,
-        cost_of_runs(runs) if terms.cost is None else RetrainCost(terms.cost, terms.currency),
-        gains_of_runs(runs, all_versions, metric) if metric else [RetrainGain(run) for run in runs],
-        terms.share,
+        loss=loss,
+        no_loss=None if loss is not None else _why_no_loss(newest, metric, terms),
+        value_per_unit=value,
+        horizon=terms.horizon,
+        predictions=expected_predictions(windows, terms.horizon) if terms.predictions is None else terms.predictions,
+        cost=cost_of_runs(runs) if terms.cost is None else RetrainCost(terms.cost, terms.currency),
+        gains=gains_of_runs(runs, all_versions, metric) if metric else [RetrainGain(run) for run in runs],
+        share=terms.share,
     )
 
 

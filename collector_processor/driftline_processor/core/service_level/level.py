@@ -108,7 +108,16 @@ class Calls(Struct, frozen=True, eq=False):
         hits, misses = (WeightSums(weight, weight * self.each, self.each) for weight in (failed, returned))
         low, high, method = interval(hits, misses, confidence)
         effective = None if self.each == 1 else self.weight / self.each
-        return MetricValue(failed / self.weight, self.rows, "panes", 0.0, low, high, method, effective)
+        return MetricValue(
+            value=failed / self.weight,
+            rows=self.rows,
+            source="panes",
+            bound=0.0,
+            low=low,
+            high=high,
+            interval=method,
+            effective_rows=effective,
+        )
 
     def latency(self, quantile: float, confidence: float) -> MetricValue | None:
         """Return a quantile of latency in seconds; None where no duration is known.
@@ -132,7 +141,16 @@ class Calls(Struct, frozen=True, eq=False):
             high = float(_UPPER[_bin_of(self.most, ranks.high * self.each)])
         effective = None if self.each == 1 else total / self.each
         method = TOO_FEW.method if high is None else "order"
-        return MetricValue(value, round(total), "panes", bound, low, high, method, effective)
+        return MetricValue(
+            value=value,
+            rows=round(total),
+            source="panes",
+            bound=bound,
+            low=low,
+            high=high,
+            interval=method,
+            effective_rows=effective,
+        )
 
     def share_within(self, limit: float) -> float | None:
         """Return the share of calls that returned and surely took no longer than so many seconds."""

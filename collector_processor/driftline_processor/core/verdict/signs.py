@@ -313,7 +313,16 @@ def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) ->
     shown_fact = failure.fact
     certainty = fact("failures_certain", metric=failure.metric, limit=limit)
     effect = failure.measured.value - limit
-    yield Sign("service", shown_fact, certainty, failure.metric, effect, low, high, clear=is_clear(low, high))
+    yield Sign(
+        reason="service",
+        fact=shown_fact,
+        certainty=certainty,
+        metric=failure.metric,
+        effect=effect,
+        low=low,
+        high=high,
+        clear=is_clear(low, high),
+    )
 
 
 def _of_service(objective_state: ObjectiveState) -> bool:

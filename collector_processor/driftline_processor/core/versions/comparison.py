@@ -85,7 +85,18 @@ def compare(
     if means is None:
         paired = sums.paired is not None
         return Comparison(
-            loss, paired, 0, None, None, None, None, None, "inconclusive", method, confidence, reason="too_few_rows"
+            loss=loss,
+            paired=paired,
+            rows=0,
+            champion=None,
+            challenger=None,
+            difference=None,
+            low=None,
+            high=None,
+            verdict="inconclusive",
+            method=method,
+            confidence=confidence,
+            reason="too_few_rows",
         )
     champion, challenger = means
     difference = challenger - champion
@@ -102,19 +113,19 @@ def compare(
     if verdict == "inconclusive":
         needed = _needed(above if difference > 0 else below, enough)
     return Comparison(
-        loss,
-        sums.paired is not None,
-        sums.rows,
-        champion,
-        challenger,
-        difference,
-        None if low is None else max(low, -scale) if bounds is not None else low,
-        None if high is None else min(-high, scale) if bounds is not None else -high,
-        verdict,
-        method,
-        confidence,
-        needed,
-        "too_few_rows" if verdict == "inconclusive" else None,
+        loss=loss,
+        paired=sums.paired is not None,
+        rows=sums.rows,
+        champion=champion,
+        challenger=challenger,
+        difference=difference,
+        low=None if low is None else max(low, -scale) if bounds is not None else low,
+        high=None if high is None else min(-high, scale) if bounds is not None else -high,
+        verdict=verdict,
+        method=method,
+        confidence=confidence,
+        rows_needed=needed,
+        reason="too_few_rows" if verdict == "inconclusive" else None,
     )
 
 

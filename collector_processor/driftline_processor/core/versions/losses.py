@@ -201,7 +201,9 @@ def fold_requests(
     if first.task.has_classes and classes == second.task.classes:
         (truth, decided), (_, its) = (_codes(*side, actual) for side in (first, second))
         usable = usable_weight(np.where(np.isnan(weight), 1.0, weight))
-        sums |= fold_decisions(len(classes), truth, decided, its, usable, group, groups)
+        sums |= fold_decisions(
+            classes=len(classes), actual=truth, first=decided, second=its, weight=usable, group=group, groups=groups
+        )
     return sums
 
 

@@ -387,7 +387,20 @@ class _Rows:
                 )
                 >= LEAST_RATIO
             ):
-                confirmed.append((self._told(by, candidate, inside, loss, tested_rows, tested_difference, p), inside))
+                confirmed.append(
+                    (
+                        self._told(
+                            by=by,
+                            candidate=candidate,
+                            inside=inside,
+                            loss=loss,
+                            rows=tested_rows,
+                            difference=tested_difference,
+                            p=p,
+                        ),
+                        inside,
+                    )
+                )
         return confirmed
 
     def _chosen(self, loss: F64, rows: Mask) -> list[Candidate]:
@@ -442,7 +455,17 @@ class _Rows:
             cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True)
         )
         number = int(np.count_nonzero(inside & np.isfinite(loss)))
-        return WeakSlice(by, conditions, number, difference.value, low, high, difference.rest, p, excess)
+        return WeakSlice(
+            by=by,
+            conditions=conditions,
+            rows=number,
+            value=difference.value,
+            low=low,
+            high=high,
+            rest=difference.rest,
+            p_value=p,
+            excess=excess,
+        )
 
 
 def _ends(value: float, limits: Interval) -> tuple[float, float]:

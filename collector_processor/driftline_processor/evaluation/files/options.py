@@ -1,4 +1,4 @@
-"""The options of ``driftline evaluate`` and ``driftline.evaluate``: a new option is one field here."""
+"""The options of ``driftline evaluate`` and ``driftline.evaluate``: one field per option."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from driftline_processor.readers.column_options import ColumnOptions, Option
 
 
 class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
-    """The options of an evaluation of rows, as they are written. A field without description is not offered to users.
+    """The options of an evaluation of rows, as texts. A field without a description is internal.
 
     Attributes:
-        default_windows: Lengths of the windows if neither an option nor the configuration declares any.
-        used_sections: Sections of the configuration that the caller uses, so that they are not reported as unused.
+        default_windows: Window lengths if neither an option nor the configuration has any.
+        used_sections: Sections of the configuration that the caller uses and that are not reported as unused.
     """
 
     window: Annotated[str, Option("Length of the windows, such as '1d'. Default: one window of all rows", "1d")] = ""
@@ -72,7 +72,7 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
 
     @classmethod
     def of_columns(cls, columns: ColumnOptions, **others: Any) -> EvaluationOptions:
-        """Return the options with those of the columns.
+        """Return options with those of the columns.
 
         Args:
             columns: The model and its columns.
