@@ -1,7 +1,4 @@
-"""The keys of ``models.NAME``: what the processor should know of one model, and the rules between its keys.
-
-The keys of ``models.NAME.versions``: which version the others are compared with, and what the others are.
-"""
+"""The keys of ``models.NAME``, including ``versions`` with champion and challengers, and the rules between them."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ if TYPE_CHECKING:
 
 
 def _several(value: object) -> object:
-    """One version or several; ``2`` means "2"."""
+    """Read one version or several; ``2`` means "2"."""
     return value if isinstance(value, (list, tuple)) or value is None else (value,)
 
 
@@ -90,7 +87,7 @@ class Versions(Section):
 
     @property
     def named(self) -> VersionNames:
-        """The names, as a comparison of versions takes them."""
+        """The versions in the form of the comparison."""
         return VersionNames(self.champion, self.shadow, self.canary, self.since)
 
     def problems(self) -> list[str]:
@@ -136,7 +133,7 @@ class Reference(Section):
 
     @property
     def rolling(self) -> Rolling:
-        """The past, as windows take it."""
+        """The rolling reference in the form of the evaluation."""
         from driftline_processor.core.reference.rolling import Rolling
 
         return Rolling(self.last, self.without or "")
@@ -167,7 +164,7 @@ class Feature(Section):
 
     @property
     def choice(self) -> Choice:
-        """The methods, as the drift rule takes them."""
+        """The methods in the form of the drift rule."""
         from driftline_processor.core.drift.method_choice import Choice
 
         return Choice(self.method, self.methods)
@@ -347,19 +344,19 @@ class Model(Section):
 
     @property
     def seasons(self) -> AnySeasonality | None:
-        """The seasons of the model's clock with which rows are compared, or that are to be found; None for none."""
+        """The seasonality of the model's time zone for comparisons, or one to be detected; None for none."""
         if self.seasonality is None:
             return UnknownSeasonality(self.timezone)
         return None if self.seasonality == "none" else Seasonality(self.seasonality, self.timezone)
 
     @property
     def sliced(self) -> tuple[str, ...]:
-        """The keys by which rows are cut: of slices, of fairness and of objectives."""
+        """Slice keys of slices, fairness and objectives."""
         return tuple(dict.fromkeys((*self.slices, *self.performance.asked.keys)))
 
     @property
     def choices(self) -> Choices:
-        """Methods that compare the model's columns."""
+        """Methods per column."""
         from driftline_processor.core.drift.method_choice import Choice, Choices
 
         choices_by_name = {name: feature.choice for name, feature in self.features.items()}

@@ -1,4 +1,4 @@
-"""The keys of ``models.NAME.metrics``: what metrics mean that a service records under names of its own."""
+"""The keys of ``models.NAME.metrics``: mapping of metrics with other names to a model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _rows(value: object) -> object:
 
 
 def _matched(value: object) -> object:
-    """Return the values of attributes as texts, also where YAML reads a number or a boolean."""
+    """Return the values of attributes as text, even if YAML reads a number or a boolean."""
     if not isinstance(value, Mapping):
         return value
     return {key: {True: "true", False: "false"}[v] if isinstance(v, bool) else v for key, v in value.items()}
@@ -86,18 +86,18 @@ class Metric(Section):
 
     @property
     def holds(self) -> tuple[str, ...]:
-        """The keys of what the metric holds that are written; a metric holds one."""
+        """The configured kinds of content; exactly one is allowed."""
         return tuple(key for key in _HOLDS if getattr(self, key))
 
 
 def mapped(model: str, metrics: Mapping[str, Metric]) -> tuple[MetricMapping, ...]:
-    """Return the mapping of a model's metrics, as their points are read."""
+    """Return the mapping of a model's metrics for decoding points."""
     counting = counts_rows(metrics)
     return tuple(_mapped(model, name, metric, name == counting) for name, metric in metrics.items())
 
 
 def counts_rows(metrics: Mapping[str, Metric]) -> str | None:
-    """Name the metric that says how many rows there were: the one that is told to, else the likeliest."""
+    """Return the name of the metric that counts rows: the configured one, else the most suitable."""
 
     def first(fits: Iterable[str]) -> str | None:
         return next(iter(fits), None)

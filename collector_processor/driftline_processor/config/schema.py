@@ -1,8 +1,8 @@
-"""The whole of ``driftline.yaml``: its sections, and reading and checking a file.
+"""The schema of ``driftline.yaml``: its sections, and reading and checking a file.
 
-What a key means, its default and an example stand on its field. ``scripts/generate_configuration.py`` writes
-``docs/reference/configuration.md`` and ``otel-config/driftline.yaml`` from them. Rules between the keys of one section
-are in its ``problems``; rules between sections are in :meth:`Config.problems`.
+Meaning, default and example of a key are on its field. ``scripts/generate_configuration.py`` writes
+``docs/reference/configuration.md`` and ``otel-config/driftline.yaml`` from them. Rules between the keys of one
+section are in its ``problems``; rules between sections are in :meth:`Config.problems`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from .yaml_loader import Filled, follows_unset, masked, parse_yaml
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used.
+    """The configuration is invalid.
 
     Attributes:
         problems: Each with its key, the rule and the fix.
@@ -190,7 +190,7 @@ class Storage(Section):
 
 
 def tier_templates(value: object) -> object:
-    """Check the keys of each tier as those of a model. Raises ``ValueError`` with the first one that is wrong."""
+    """Check the keys of each tier like those of a model. Raises ``ValueError`` with the first problem."""
     if not isinstance(value, Mapping):
         raise ValueError("must map a tier to keys of a model, such as {1: {windows: [1h]}}")
     for tier, keys in value.items():
@@ -206,7 +206,7 @@ def tier_templates(value: object) -> object:
 
 
 def _memory_in_short(value: object) -> object:
-    """Read ``storage: memory`` as the key that it is short for."""
+    """Read ``storage: memory`` as its long form."""
     return {"in_memory": True} if value == "memory" else value
 
 
@@ -222,13 +222,13 @@ class Shutdown(Section):
 
 
 SMALLEST = 20 * 10**6
-"""Bytes of the smallest file that is worth keeping rows in."""
+"""Minimum size of the state file in bytes."""
 
 LEAST_LOG = 8 * 2**20
-"""Bytes of the smallest log."""
+"""Minimum size of the log in bytes."""
 
 LEAST_REQUEST_BYTES = 32 * 2**20
-"""Bytes that one request of 20 MiB needs."""
+"""Minimum memory for requests in bytes: the need of one request of 20 MiB."""
 
 
 class Config(Section):
@@ -344,19 +344,19 @@ class Config(Section):
 
     @property
     def listeners(self) -> list[tuple[str, Address]]:
-        """Key and address of everything that listens."""
+        """Key and address of every listener."""
         declared = ((f"receivers.{receiver.key}.endpoint", receiver.endpoint) for receiver in self.receivers.declared)
         received = [(key, endpoint) for key, endpoint in declared if endpoint is not None]
         return [*received, ("web.endpoint", self.web.endpoint)]
 
     @property
     def told(self) -> tuple[str, ...]:
-        """Names of the channels of ``notify``: an address alone is called as its service is."""
+        """Names of the channels of ``notify``; a plain address is named after its service."""
         return tuple(self._notified)
 
     @property
     def all_channels(self) -> dict[str, Channel]:
-        """The keys of every channel, by name: those of `channels`, and the addresses of `notify`."""
+        """All channels by name: those of `channels`, and the addresses of `notify`."""
         return {**self.channels, **self._notified}
 
     @property
@@ -375,7 +375,7 @@ class Config(Section):
 
     @property
     def watched_policies(self) -> dict[str, Policy]:
-        """The policies that are looked at: the default one where somebody is told, or where it is written."""
+        """The evaluated policies; the default policy is included if there is a channel or if it is configured."""
         has_policies = len(self.policies) > 1 or self.policies[DEFAULT_POLICY].model_fields_set != {"when"}
         is_watched = self.notify or self.channels or has_policies
         return {name: policy for name, policy in self.policies.items() if policy.enabled} if is_watched else {}
@@ -392,7 +392,7 @@ class Config(Section):
         yield from self._policy_problems()
 
     def warnings(self) -> Iterator[Problem]:
-        """Yield a problem for everything that can be used, and was probably not meant so."""
+        """Yield a problem for everything that is valid but probably unintended."""
         yield from policy_warnings(self.watched_policies, self.silences, self.models, self.told)
 
     def _policy_problems(self) -> Iterator[Problem]:
@@ -507,12 +507,12 @@ def load(path: Path | str | None = None, forward: str | None = None) -> Config:
 
 
 def validate_file(path: Path | str) -> list[Problem]:
-    """Return every problem of a configuration file; none when ``driftline up`` would take it."""
+    """Return all problems of a configuration file; empty if ``driftline up`` accepts it."""
     return _read(Path(path), None)[1]
 
 
 def written_policies(path: Path | str) -> object:
-    """Return the section ``policies`` of a file that :func:`load` takes, and of what it includes, as it is written."""
+    """Return the section ``policies`` of a valid file and its included files as plain data."""
     problems: list[Problem] = []
     tree = with_included(_tree(Path(path), problems, {}) or {}, Path(path).parent, problems, {})
     return tree.get("policies", {})
@@ -521,12 +521,12 @@ def written_policies(path: Path | str) -> object:
 def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[Problem]]:
     problems: list[Problem] = []
     filled: Filled = {}
-    load_custom_metrics()  # the file may ask for them; what is wrong with one is said where it is computed
+    load_custom_metrics()  # the file may use them; their errors are reported when they are computed
     tree = _tree(path, problems, filled) if path is not None else {}
     if tree is None:
         return None, problems
     tree = with_included(tree, path.parent if path is not None else Path(), problems, filled)
-    with suppress(ValueError):  # said of the key itself, and not again of each model
+    with suppress(ValueError):  # reported for the key itself, not again for each model
         tier_templates(tree.get("tiers", {}))
         tree = with_tiers(tree)
     if forward is not None and isinstance(tree.get("exporters", {}), dict):
@@ -539,7 +539,7 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[P
     config = _parse(tree, path.parent if path is not None else Path(), problems, filled)
     problems[before:] = [problem for problem in problems[before:] if not follows_unset(problem, filled)]
     if config is not None:
-        # A rule about a key in which something wrong was found already would repeat that in other words.
+        # A rule about a key that already has a problem would repeat it in other words.
         broken_keys = [problem.key for problem in problems]
         broken = [problem for problem in config.problems() if not follows_unset(problem, filled)]
         problems += [problem for problem in broken if not any(key.startswith(problem.key) for key in broken_keys)]
@@ -567,12 +567,12 @@ def _tree(path: Path, problems: list[Problem], filled: Filled) -> dict[str, Any]
 
 
 def _within(key: str, problems: list[Problem]) -> bool:
-    """Return True where a problem below a key has been named."""
+    """Return True if there is a problem below a key."""
     return any(problem.key.startswith(f"{key}.") for problem in problems)
 
 
 def _parse(tree: dict[str, Any], folder: Path, problems: list[Problem], filled: Filled) -> Config | None:
-    """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
+    """Parse a tree; invalid entries become problems and are removed, so that the other rules can be checked."""
     if "receivers" in tree:
         tree = {**tree, "receivers": by_name(tree["receivers"])}
     if "business" in tree:
@@ -586,7 +586,7 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[Problem], filled: 
         for error in errors:
             missing = error["type"] == "missing"
             problem = problem_of(error, Config)
-            # What is missing, or wrong as a whole, because a wrong value was taken out has been named already.
+            # Problems that follow from a removed value have been reported already.
             if attempt == 0 or not (missing or _within(problem.key, problems)):
                 problems.append(problem)
             tree = without(tree, error["loc"][:-1] if missing else error["loc"])
