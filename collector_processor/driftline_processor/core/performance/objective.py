@@ -229,12 +229,16 @@ def _check_service(objective: Objective) -> None:
     sign, wrong = (">=", "<=") if upwards else ("<=", ">=")
     written, limit = objective.rule, limit_text(objective.metric, objective.limit)
     if objective.relative:
+        example = 0.1 if objective.metric in LATENCIES else 0.999 if upwards else 0.001
         raise ValueError(
-            f"'{written}': a baseline does not contain calls; use a limit, as in '{objective.metric} {sign} "
-            f"{limit_text(objective.metric, 0.1 if objective.metric in LATENCIES else 0.999 if upwards else 0.001)}'"
+            f"'{written}': a baseline contains no latency and no error rate; use a fixed limit, as in "
+            f"'{objective.metric} {sign} {limit_text(objective.metric, example)}'"
         )
     if objective.upwards != upwards:
-        raise ValueError(f"'{written}': {wrong} would require a worse service; use '{objective.metric} {sign} {limit}'")
+        raise ValueError(
+            f"'{written}': with {wrong}, the objective is met only if the service is worse than the limit; "
+            f"use '{objective.metric} {sign} {limit}'"
+        )
 
 
 def limit_text(metric: str, limit: float) -> str:

@@ -767,7 +767,7 @@ def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
         )
     if length(match["short"]) >= length(match["long"]):
         raise ValueError(
-            f"'{text:.80}': the shorter window comes first; use 'over {match['long']} and {match['short']}'"
+            f"'{text:.80}': the longer window must be first; use 'over {match['long']} and {match['short']}'"
         )
     return BurnRate(text, objective, signal, _number(match["factor"]), match["short"], match["long"])
 
