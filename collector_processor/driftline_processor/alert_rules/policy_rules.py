@@ -142,7 +142,7 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
     if policy.severity is None and isinstance(condition, VerdictIs) and set(condition.states) <= GRAVE:
         severity = "page"
     labels = {"severity": severity, "policy": literal(name), label(a.DRIFTLINE_WINDOW): scope.window}
-    # 300 * 10**9: nanoseconds for which the last window must show it, so that a restart or a failed scrape does not count
+    # 300 * 10**9: nanoseconds for which the last window must show it, to ignore a restart or a failed scrape
     return {
         "alert": ALERT,
         "expr": _expression(condition, scope),
