@@ -251,8 +251,10 @@ def test_outcomes_are_sent_again_until_the_receiver_takes_them(
 
 def test_outcomes_that_are_refused_raise(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving(monkeypatch) as receiver:
-        receiver.answers = [(400, {"error": "no model is named"})]
-        with pytest.raises(driftline.Undelivered, match=r"refused the outcomes: 400 Bad Request .*no model is named"):
+        receiver.answers = [(400, {"error": "the model is missing"})]
+        with pytest.raises(
+            driftline.Undelivered, match=r"refused the outcomes: 400 Bad Request .*the model is missing"
+        ):
             service.model().outcomes([("A-1", 1)])
 
 

@@ -95,8 +95,8 @@ class ActionKeys(Section):
     )
     rate_limit: PerTime | None = Field(
         default=None,
-        description="How often the action runs at most, over all incidents. Further runs are recorded as held "
-        "back, and are not repeated later.",
+        description="How often the action runs at most, over all incidents. Further runs are only recorded as "
+        "held back: they do not run, not even later.",
         examples=["3 per 1d"],
         json_schema_extra={"default": "no limit"},
     )

@@ -175,10 +175,10 @@ def parse_quiet(value: object) -> QuietHours:
         if key not in _QUIET_KEYS:
             raise ValueError(f"'{key!s:.40}' is not a key of quiet hours; {near(str(key), [*_QUIET_KEYS])}")
     if "from" not in value or "to" not in value:
-        raise ValueError("must have both from and to, as in {from: 22:00, to: 07:00}")
+        raise ValueError("must have both 'from' and 'to', as in {from: 22:00, to: 07:00}")
     begin, end = _time_of_day(value["from"]), _time_of_day(value["to"])
     if begin == end:
-        raise ValueError("from and to are the same time; change one of them, or remove the key")
+        raise ValueError("'from' and 'to' are the same time; change one of them, or remove the key")
     zone = str(value.get("timezone", ""))
     if zone:
         from driftline_processor.core.windows import window
@@ -194,7 +194,8 @@ class Escalation(Section):
     """Who else is notified if nobody acknowledges an alert."""
 
     after: Days = Field(
-        description="How long to wait for an acknowledgement, in wall-clock time, after the message was accepted.",
+        description="How long to wait for an acknowledgement, in wall-clock time, after the service of the channel "
+        "accepted the message.",
         examples=["30m"],
     )
     to: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
@@ -265,7 +266,8 @@ class Channel(Section):
     )
     quiet: Annotated[QuietHours, BeforeValidator(parse_quiet), Form("quiet hours")] | None = Field(
         default=None,
-        description="When messages wait, to be sent together at the end: `from` and `to` (times of day), "
+        description="The hours in which messages are collected, to be sent together when the hours end: `from` and "
+        "`to` (times of day), "
         "`timezone`, and in `except` the messages that are sent nevertheless, such as `degraded at tier 1` or "
         "`severity critical`.",
         examples=["{from: 22:00, to: 07:00, except: [degraded at tier 1]}"],

@@ -48,7 +48,8 @@ def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Fil
                 problems.append(
                     Problem(
                         "include",
-                        f"{path.name}: '{key}' is allowed only in the file with the key include; move it there",
+                        f"{path.name}: '{key}' is allowed only in the main file, which contains 'include'; "
+                        "move it there",
                     )
                 )
                 continue
@@ -120,7 +121,8 @@ def _files(patterns: Sequence[str], folder: Path, problems: list[Problem]) -> li
             problems.append(
                 Problem(
                     "include",
-                    f"there is no file '{pattern:.80}'; patterns are relative to the file with the key include",
+                    f"there is no file '{pattern:.80}'; patterns are relative to the main file, which contains "
+                    "'include'",
                 )
             )
         paths |= dict.fromkeys(files)

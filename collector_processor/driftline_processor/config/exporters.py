@@ -49,9 +49,9 @@ class ExporterKeys(Section):
 
     on_full: Literal["drop_oldest", "refuse"] = Field(
         default="drop_oldest",
-        description="What happens if the destination lags further behind than [the "
-        "log](../how-to/configure-the-processor.md#the-log) reaches back. `drop_oldest`: the oldest requests are "
-        "dropped and counted. `refuse`: all senders are asked to retry.",
+        description="What happens if the destination lags so far behind that [the "
+        "log](../how-to/configure-the-processor.md#the-log) cannot store all its requests. `drop_oldest`: the "
+        "oldest requests are dropped and counted. `refuse`: all senders are asked to retry.",
         examples=["refuse"],
     )
 

@@ -84,7 +84,8 @@ class Fairness(Section):
     attributes: tuple[Text, ...] = Field(
         default=(),
         description="The attributes of people for which [fairness](../explanation/fairness.md) is evaluated: "
-        "slices of predictions or outcomes. Only for binary models. Drift is not evaluated by these attributes.",
+        "slices of predictions or outcomes. Only for binary models. Drift is not evaluated for the groups of "
+        "these attributes.",
         examples=["[gender]"],
     )
     reference: dict[str, ClassText] = Field(
@@ -191,8 +192,9 @@ class Performance(Section):
     )
     objectives: Objectives = Field(
         default=(),
-        description="The [objectives](../explanation/objectives.md) of metrics that the model has or that are "
-        "installed, as sentences or as mappings. [All forms](../how-to/configure-the-processor.md#objectives).",
+        description="The [objectives](../explanation/objectives.md) of metrics, each as a sentence or a mapping. The "
+        "metrics are those of the model and those of installed extensions. [All "
+        "forms](../how-to/configure-the-processor.md#objectives).",
         examples=[
             '["precision >= 0.8 over 1d", {metric: roc_auc, min_change: -0.02}]',
             "[{metric: recall, min: 0.9, slice: country, min_rows: 50, window: 1d, alert_after: 7}]",
@@ -208,8 +210,8 @@ class Performance(Section):
     )
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(
         default_factory=dict,
-        description="[The costs of errors](metrics.md#what-it-was-worth): actual class, predicted class, cost of "
-        "one row. A pair that is not named has no cost.",
+        description="[The costs of errors](metrics.md#what-it-was-worth): for each actual class, the cost of one row "
+        "for each predicted class. A pair that is not named has no cost.",
         examples=["{1: {0: 500}, 0: {1: 20}}"],
         json_schema_extra={"shown": True},
     )
@@ -219,8 +221,9 @@ class Performance(Section):
         default="explicit",
         description="Where outcomes come from. `explicit`: they are sent. `implicit`: a ranked list without "
         "outcomes [was not clicked](../how-to/evaluate-rankings.md), once its window is older than "
-        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md). An "
-        "outcome without a weight, its own or that of the outcome that it corrects, is excluded and counted.",
+        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md). Each "
+        "then needs a weight, its own or that of the outcome that it corrects; outcomes without a weight are not used, "
+        "and their number is shown.",
         examples=["sampled"],
     )
 

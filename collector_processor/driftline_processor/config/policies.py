@@ -96,13 +96,13 @@ class Policy(Section):
         json_schema_extra={"default": "`when` is not true"},
     )
     resolve_after: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(
-        default=1, description="In how many windows in a row that must be true.", examples=["2"]
+        default=1, description="In how many windows in a row `resolve` must be true.", examples=["2"]
     )
     cool_down: Days = Field(
         default=timedelta(hours=1),
-        description="How long the condition must be over before the alert ends: from the end of the first window "
-        "without it to the end of the last. If the condition returns within this time, the same alert continues, "
-        "so one healthy window between two degraded windows does not end the alert.",
+        description="How long the condition must stay false before the alert ends: from the end of the first window "
+        "in which it is false to the end of the newest window. If the condition returns within this time, the same "
+        "alert continues, so one healthy window between two degraded windows does not end the alert.",
         examples=["6h"],
     )
     models: Texts = Field(
@@ -252,7 +252,7 @@ class Silence(Section):
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that is broken."""
         if self.until <= self.since:
-            yield Problem("until", "must be after since; use a later time")
+            yield Problem("until", "must be later than 'since'; use a later time")
 
 
 class _Policies(Section):

@@ -77,7 +77,8 @@ class Metric(Section):
     )
     rows: Annotated[str | None, BeforeValidator(_rows), Form("true, or text")] = Field(
         default=None,
-        description="This metric counts the rows. With `feature_attribute`: the feature whose points are counted.",
+        description="`true`: this metric counts the rows. With `feature_attribute`, the name of a feature: the points "
+        "of this feature are counted as rows.",
         examples=["true"],
     )
     gauge: StrictBool = Field(
@@ -181,7 +182,8 @@ def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
     if metric.category_attribute and not (metric.feature or metric.feature_attribute):
         yield Problem(
             "category_attribute",
-            "needs the feature that has these categories; add 'feature', or use only class_attribute",
+            "needs the name of the feature whose categories it contains; add 'feature', or use 'class_attribute' "
+            "instead if they are predicted classes",
         )
     if metric.rows and not metric.feature_attribute:
         yield Problem(

@@ -140,7 +140,8 @@ class Log(Section):
 
     max_size: Size = Field(
         default=2**30,
-        description="The maximum size of all files of the log, which grows for lagging readers; at least `8MiB`. "
+        description="The maximum size of all files of the log together; at least `8MiB`. The log grows while the "
+        "processor or a destination lags behind. "
         "[What happens at the limit](../how-to/configure-the-processor.md#the-log).",
         examples=["4GiB"],
     )
@@ -180,12 +181,13 @@ class Storage(Section):
     )
     max_size: Size | None = Field(
         default=None,
-        description="The maximum size of the file. Above it, the rows that arrived first expire early. [Sums are "
-        "kept](../how-to/configure-the-processor.md#storage), so windows do not change.",
+        description="The maximum size of the file. Above it, the rows that arrived first are deleted early. [Their "
+        "statistics are kept](../how-to/configure-the-processor.md#storage), so the results of windows do not change.",
         examples=["10GB"],
     )
     log: Log = Field(
-        default=Log(), description="The limits of the log, which stores requests until all readers have read them."
+        default=Log(),
+        description="The limits of the log, which stores requests until they are processed and forwarded.",
     )
 
 
@@ -197,7 +199,7 @@ def tier_templates(value: object) -> object:
         if tier not in ("1", "2", "3"):
             raise ValueError(f"'{tier}' is not a tier; use 1, 2 or 3")
         if not isinstance(keys, Mapping) or "tier" in keys:
-            raise ValueError(f"{tier}: must contain keys of a model, without its tier, such as {{windows: [1h]}}")
+            raise ValueError(f"{tier}: must contain keys of a model except 'tier', such as {{windows: [1h]}}")
         try:
             Model.model_validate(keys)
         except ValidationError as invalid:
@@ -296,8 +298,8 @@ class Config(Section):
     )
     channels: Annotated[dict[str, Channel], BeforeValidator(channels_of)] = Field(
         default_factory=dict,
-        description="Destinations of messages, by the names that policies use. A channel can be written as its "
-        "address only.",
+        description="Destinations of messages, by the names that policies use. Instead of these keys, a channel "
+        "can be written as one text, its address.",
         examples=["oncall: pagerduty://${env:PAGERDUTY:-key@key}"],
         json_schema_extra={"name": "team", "shown": "comment"},
     )
@@ -399,7 +401,7 @@ class Config(Section):
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
         for section, section_names in names.items():
             if any(not name.strip() for name in section_names):
-                yield Problem(section, "one entry has an empty name; messages, pages and commands need a name")
+                yield Problem(section, "one entry has an empty name; enter a name, which messages and pages show")
         for index, address_text in enumerate(self.notify):
             texts = notify_problems(address_text.get_secret_value(), self.channels)
             yield from (Problem(f"notify.{index}", text) for text in texts)
@@ -437,7 +439,7 @@ class Config(Section):
                         key,
                         f"{address} can be reached from other machines, and there is no authentication yet: anyone "
                         "there could read, add and delete; use '127.0.0.1', or set 'insecure_anonymous: "
-                        "true' if no other machine can connect",
+                        "true' if a firewall or container network keeps other machines out",
                     )
                 )
 
@@ -448,9 +450,10 @@ class Config(Section):
                 "limits.memory", f"is less than {min_gib}GiB, and the process itself may use half of that; use more"
             )
         if (bodies := self.limits.request_bytes) is not None and bodies < LEAST_REQUEST_BYTES:
-            min_gib = LEAST_REQUEST_BYTES // 2**20
+            needed = f"{LEAST_REQUEST_BYTES // 2**20}MiB"
             yield Problem(
-                "limits.request_bytes", f"is less than {min_gib}MiB, which one request of 20MiB needs; use more"
+                "limits.request_bytes",
+                f"is less than {needed}, the memory that one request of 20MiB needs; use {needed} or more",
             )
         if bodies is not None and 2 * bodies > self.limits.memory >= LEAST_MEMORY:
             yield Problem(

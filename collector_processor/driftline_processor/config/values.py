@@ -239,7 +239,9 @@ def _trace_url(value: object) -> object:
                 f"'{value:.120}' contains {{{name}}}, which is not a placeholder; use {{trace_id}} or {{span_id}}"
             )
         if form or conversion:
-            raise ValueError(f"'{value:.120}' has a format inside the braces of {{{name}}}; use only {{{name}}}")
+            raise ValueError(
+                f"'{value:.120}' has more than the name inside the braces of {{{name}}}; use only {{{name}}}"
+            )
     if "trace_id" not in {name for _, name, _, _ in parts}:
         raise ValueError(f"'{value:.120}' has no {{trace_id}}; use for example '{_TRACE_EXAMPLE}'")
     if "{" in _check_url(value, _TRACE_EXAMPLE):

@@ -169,7 +169,7 @@ _COLUMNS = pa.schema(
 def _interruption(row: Mapping[str, object]) -> Interruption:
     kind, since, until, pause = row["kind"], row["since"], row["until"], row["pause"]
     if kind not in ("no_data", "lagging") or not isinstance(since, int):
-        raise ValueError(f"{kind} since {since} is not an interruption of kind no_data or lagging")
+        raise ValueError(f"an interruption must have the kind no_data or lagging and a start, not {kind} and {since}")
     return Interruption(
         "no_data" if kind == "no_data" else "lagging",
         since,

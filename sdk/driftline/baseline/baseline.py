@@ -181,7 +181,7 @@ class Baseline(Document):
             if not built.pane.rows:
                 raise ValueError(
                     "the batches can be read only once, but they are read twice; "
-                    "let the function X open the batches again at each call"
+                    "X must be a function that opens the batches again at each call"
                 )
             baseline = cls(
                 *(model, version, built.task, built.bins, built.pane, names), texts=built.texts, extras=built.extras

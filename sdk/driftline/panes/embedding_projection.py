@@ -131,7 +131,7 @@ class Projection:
             raise ValueError(f"spectrum must have at most {WIDTH} numbers, each above 0 and at most 1")
         if len(self.axes) > min(AXES, len(self.spectrum)) or any(len(axis) != WIDTH for axis in self.axes):
             raise ValueError(
-                f"there must be at most {AXES} axes, not more than spectrum has numbers, "
+                f"there must be at most {AXES} axes, and at most as many as spectrum has numbers, "
                 f"and each axis must have {WIDTH} numbers"
             )
 

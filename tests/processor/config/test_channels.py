@@ -153,7 +153,11 @@ def test_keys_that_do_not_go_together_are_an_error_at_start(keys: dict[str, Any]
         ({"quiet": {"from": "22:00"}}, ("{from", "22:00", "07:00}")),
         (
             {"quiet": {"from": "7:00", "to": "07:00"}},
-            ("from and to are the same time; change one of them, or remove the key",),
+            (
+                "'from'",
+                "'to'",
+                "same time",
+            ),
         ),
         (
             {"quiet": {"from": "22:00", "to": "07:00", "exept": []}},

@@ -673,7 +673,7 @@ def test_links_are_as_they_are_written(tmp_path: Path) -> None:
         ),
         (
             "trace_url: 'http://localhost:16686/{trace_id!r}'",
-            "trace_url: 'http://localhost:16686/{trace_id!r}' has a format inside the braces of {trace_id}; "
+            "trace_url: 'http://localhost:16686/{trace_id!r}' has more than the name inside the braces of {trace_id}; "
             "use only {trace_id}",
         ),
         (

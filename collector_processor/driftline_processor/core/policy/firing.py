@@ -31,7 +31,7 @@ class Patience(Struct, frozen=True):
     cool_down: int = 0
 
     def is_over(self, quiet: Sequence[Evaluation], end: int) -> bool:
-        """Return True where it is over after some windows without it, at the end of the newest window."""
+        """Return True if it is over after some windows without it, at the end of the newest window."""
         return len(quiet) >= self.resolve and end - quiet[0].window.end >= self.cool_down
 
 
@@ -85,12 +85,12 @@ class Step(Struct, frozen=True):
 
     Attributes:
         at: Which window.
-        judged: What the condition said.
-        resolved: What the condition said that ends it; None where that was not asked.
+        evaluated: What the condition said.
+        resolved: What the condition said that ends it; None if that was not asked.
         outcome: What followed.
         count: Windows in a row in which it held before it fired, or did not before it was over.
         needed: How many of these are asked for.
-        firing: What fires at the end of the window, or has ended there; None where nothing does.
+        firing: What fires at the end of the window, or has ended there; None if nothing does.
     """
 
     at: int
@@ -259,7 +259,7 @@ def verdict_firings(
 
     Args:
         states: The states, each with the number of windows in a row at whose end it must hold.
-        verdict: What holds now; None where nobody can say.
+        verdict: What holds now; None if nobody can say.
         spans: When the model was healthy and degraded.
         windows: Closed windows of each length, the oldest first.
         verdict_at: Returns the verdict at the end of a window.

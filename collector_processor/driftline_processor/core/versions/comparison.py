@@ -43,7 +43,7 @@ class Comparison(Struct, frozen=True):
     those within hours (:class:`~driftline_processor.core.versions.sums.HourlySums`). ``low`` / ``high``: each holds at
     every look with ``confidence``; None while nothing is known. ``reason``: why the verdict is inconclusive.
     ``method``: "betting" needs no great number of rows, "asymptotic" holds as they grow.
-    ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None where it has fallen, or
+    ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None if it has fallen, or
     would take more than :data:`MOST_ROWS`.
     """
 
@@ -67,7 +67,7 @@ def compare(
 ) -> Comparison:
     """Compare two versions by the sums of a loss, the first of them the champion.
 
-    ``bounds``: between which losses lie; None where they have none. Raises ValueError for a confidence that is not
+    ``bounds``: between which losses lie; None if they have none. Raises ValueError for a confidence that is not
     between 0.5 and 1.
 
     >>> from .sums import PairedSums

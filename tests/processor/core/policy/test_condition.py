@@ -243,7 +243,13 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
         ),
         ("verdict is degrade", ("'degrade'", "'degraded'")),
         ("burn rate of 'mae <= 3' > 2 over 1h and 1d", ("'mae <= 3'",)),
-        ("burn rate of 'precision >= 0.9' > 2 over 1d and 1h", ("the shorter window comes first",)),
+        (
+            "burn rate of 'precision >= 0.9' > 2 over 1d and 1h",
+            (
+                "longer window",
+                "1d and 1h",
+            ),
+        ),
         (
             "predictions < 3 in country=NL",
             ("'predictions'", "'country=NL'"),

@@ -52,13 +52,21 @@ def test_the_reference_lists_every_key_of_an_alert_and_of_its_messages(tmp_path:
             "",
             {"action": "http/other", "by": "ann", "why": "x"},
             404,
-            ("this alert has no such action that waits for approval",),
+            (
+                "alert",
+                "action",
+                "approval",
+            ),
         ),
         (
             "none",
             {"action": ACTION, "by": "ann", "why": "x"},
             404,
-            ("this alert has no such action that waits for approval",),
+            (
+                "alert",
+                "action",
+                "approval",
+            ),
         ),
     ],
 )
