@@ -76,7 +76,7 @@ class SamplePairs(Struct, frozen=True, eq=False):
         width = int(self.size[at].max())
         reference, current = self.reference[at, :width], self.current[at, :width]
         if at[0] in self.vectors:
-            vectors = [self.vectors[one] for one in at.tolist()]
+            vectors = [self.vectors[column] for column in at.tolist()]
             edges, sums = self.edges[at, : width - 1], _sums(vectors, reference, current)
             return Counts(reference, current, edges, sums=sums, certain=self.certain[at])
         if self.number[at[0]]:
@@ -108,7 +108,7 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
         wanted: Names of the methods of each pair, the deciding one first.
     """
     k = len(wanted)
-    found = Measures({}, np.full(k, np.nan), np.full(k, np.nan), np.zeros(k))
+    measures = Measures({}, np.full(k, np.nan), np.full(k, np.nan), np.zeros(k))
     values: dict[str, F64] = {}
     embedded = np.zeros(k, np.bool_)
     embedded[list(pairs.vectors)] = True
@@ -117,28 +117,28 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
         if not len(at):
             continue
         counts = pairs.counts(at)
-        chosen = [wanted[one] for one in at.tolist()]
-        found.excess[at] = psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)
-        every = set(chosen)  # thousands of columns have only a few choices
-        for name in dict.fromkeys(name for one in every for name in one):
-            measured, asked = METHODS[name].counts(counts), np.array([name in one for one in chosen])
-            values.setdefault(name, np.full(k, np.nan))[at[asked]] = measured.value[asked]
-            decides = np.array([name == one[0] for one in chosen])
+        chosen = [wanted[column] for column in at.tolist()]
+        measures.excess[at] = psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)
+        distinct = set(chosen)  # thousands of columns have only a few choices
+        for name in dict.fromkeys(name for names in distinct for name in names):
+            measured, requested = METHODS[name].counts(counts), np.array([name in names for names in chosen])
+            values.setdefault(name, np.full(k, np.nan))[at[requested]] = measured.value[requested]
+            decides = np.array([name == names[0] for names in chosen])
             if decides.any():
-                _decide(found, METHODS[name], measured, at, decides, pairs)
-    return Measures(values, found.p_value, found.effect, found.excess)
+                _decide(measures, METHODS[name], measured, at, decides, pairs)
+    return Measures(values, measures.p_value, measures.effect, measures.excess)
 
 
 def _decide(measures: Measures, method: Method, measured: Measured, at: I64, decides: Mask, pairs: SamplePairs) -> None:
     """Fill in effect and p-value of the columns for which ``method`` decides."""
-    own = at[decides]
+    columns = at[decides]
     if measured.effect is not None:
-        measures.effect[own] = measured.effect[decides]
+        measures.effect[columns] = measured.effect[decides]
     if method.p_value is not None:
-        for one in own.tolist():  # the limit law depends on the ties of a single column
-            measures.p_value[one] = method.p_value(pairs.counts(np.array([one])))[0]
+        for column in columns.tolist():  # the limit law depends on the ties of a single column
+            measures.p_value[column] = method.p_value(pairs.counts(np.array([column])))[0]
     elif measured.p_value is not None:
-        measures.p_value[own] = measured.p_value[decides]
+        measures.p_value[columns] = measured.p_value[decides]
 
 
 def _sums(vectors: Sequence[tuple[Vectors, F64]], reference: F64, current: F64) -> Sums:
@@ -616,20 +616,20 @@ class _Columns(Struct, eq=False):
 
     def compare_with_own_windows(self) -> None:
         """Compare all columns with their baseline's own windows of the same length."""
-        alike: dict[tuple[int, tuple[str, ...], bytes], list[tuple[_Sample, OwnWindows, I64]]] = {}
+        groups: dict[tuple[int, tuple[str, ...], bytes], list[tuple[_Sample, OwnWindows, I64]]] = {}
         for start, end, sample in zip(self.starts, self.ends, self.samples, strict=True):
             windows = own_windows(sample.baseline)
             if windows is None:
                 continue
             paired = (start + np.flatnonzero(self.paired[start:end])).tolist()
-            asked_columns = [columns for columns in paired if self.columns[columns].part in windows.parts]
-            if asked_columns:
-                parts = tuple(self.columns[columns].part for columns in asked_columns)
-                number = self.number[asked_columns].tobytes()  # a number with two values in a slice is a category
-                alike.setdefault((id(windows), parts, number), []).append((sample, windows, np.array(asked_columns)))
-        for (_, parts, _), some in alike.items():
+            known_columns = [columns for columns in paired if self.columns[columns].part in windows.parts]
+            if known_columns:
+                parts = tuple(self.columns[columns].part for columns in known_columns)
+                number = self.number[known_columns].tobytes()  # a number with two values in a slice is a category
+                groups.setdefault((id(windows), parts, number), []).append((sample, windows, np.array(known_columns)))
+        for (_, parts, _), group in groups.items():
             self._compare_with(
-                some[0][1], parts, [sample for sample, *_ in some], np.stack([columns for *_, columns in some])
+                group[0][1], parts, [sample for sample, *_ in group], np.stack([columns for *_, columns in group])
             )
 
     def _compare_with(

@@ -83,7 +83,7 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
     if target is None or means is None or losses is None:
         return None
     mean, variance = target
-    whole = ScalarOutcome(lambda one: one.outcome, variance, 1.0, 1.0)
+    whole = ScalarOutcome(lambda means_of_part: means_of_part.outcome, variance, 1.0, 1.0)
     move = move_of(pane, baseline, "score", means, whole)
     # 0.01: minimum fraction of the target's variance that predictions must explain; with less, a move of 0.1 standard
     # deviations of the predictions would imply one of a standard deviation of the target
@@ -94,7 +94,9 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
     if p_value > POSSIBLE:
         return None
     shift, wide = move.carried / move.due, DEVIATIONS * deviation / move.due
-    features = feature_shifts(pane, baseline, ScalarOutcome(lambda one: one.outcome, variance, move.due, shift))
+    features = feature_shifts(
+        pane, baseline, ScalarOutcome(lambda means_of_part: means_of_part.outcome, variance, move.due, shift)
+    )
     explains, by = explanation(features, p_value)
     now = mean + shift
     moved = LabelShift(explains, mean, now, now - wide, now + wide, p_value, 1.0, by, quantity="mean")
@@ -111,8 +113,8 @@ def target_sums(pane: Pane) -> tuple[float, float, float] | None:
 
 
 def _target(baseline: Baseline) -> tuple[float, float] | None:
-    found = target_sums(baseline.pane)
-    return None if found is None or found[2] <= 0 else (found[1], found[2])
+    sums = target_sums(baseline.pane)
+    return None if sums is None or sums[2] <= 0 else (sums[1], sums[2])
 
 
 OutcomeShift = PriorShift | ClassShift | TargetShift
@@ -367,10 +369,10 @@ class ReferenceLearning(Struct, eq=False):
                 of_errors.append(per_row[0] / stretch.rows)
         differ = stretch_variance(values, chance)
         off = estimate_error_variance(errors, of_errors) if errors else differ
-        many = round(off.stretches * self.length / max(self.lasting, 1))
+        days = round(off.stretches * self.length / max(self.lasting, 1))
         # one degree of freedom for their mean, which was learned
-        beyond = off.variance * many / (many - 1) if errors and many > 1 else off.variance
-        return differ, StretchVariance(beyond, many)
+        beyond = off.variance * days / (days - 1) if errors and days > 1 else off.variance
+        return differ, StretchVariance(beyond, days)
 
     def estimated_rows(self, pane: Pane) -> int:
         """Return the rows of a pane in its sums for estimates."""

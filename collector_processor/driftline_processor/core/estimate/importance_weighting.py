@@ -196,12 +196,12 @@ def _jackknife(metric: str, without: Sequence[Mapping[str, float]]) -> float | N
 
 
 def _values(task: Task, labelled: LabelledRows, weights: F64, at: Index) -> dict[str, float]:
-    known = estimated_names()
-    found = from_rows(
+    names = estimated_names()
+    metrics = from_rows(
         task,
         None if labelled.scores is None else labelled.scores[at],
         None if labelled.predicted is None else take_rows(labelled.predicted, at),
         take_rows(labelled.actual, at),
         weights[at],
     )
-    return {name: one.value for name, one in found.items() if name in known and one.value is not None}
+    return {name: metric.value for name, metric in metrics.items() if name in names and metric.value is not None}

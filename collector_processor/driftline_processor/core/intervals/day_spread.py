@@ -160,8 +160,8 @@ class DaySpread(NamedTuple):
             day_spread.squares / _seen(kept_share, day_spread.freedom),
         )
         beyond = max(0.0, own_squares - self.freedom) / self.rows
-        usual = max(1.0, 1 + beyond * day_spread.rows / day_spread.freedom)
-        more = other_squares / day_spread.freedom / usual
+        expected_ratio = max(1.0, 1 + beyond * day_spread.rows / day_spread.freedom)
+        more = other_squares / day_spread.freedom / expected_ratio
         # 5.0: minimum degrees of freedom of a window and its baseline together. With four, intervals of two to four
         # days are 5 % longer; with six, the coverage for five days with twice the standard deviation is 1 point lower
         least_weight = max(0.0, 5.0 - day_spread.freedom) / self.freedom
@@ -180,12 +180,12 @@ def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
         rows: Effective rows of all days.
     """
     filled = expected > 0
-    expected_rows, moved = expected[filled], influence[filled]
+    expected_rows, influences = expected[filled], influence[filled]
     if len(expected_rows) < 2 or rows <= 0:
         return None
     share = expected_rows / expected_rows.sum()
-    squares = float((moved**2 / expected_rows).sum())
-    return DaySpread(squares, len(expected_rows) - 1, rows * (1 - float(share @ share)), _neighbours(moved))
+    squares = float((influences**2 / expected_rows).sum())
+    return DaySpread(squares, len(expected_rows) - 1, rows * (1 - float(share @ share)), _neighbours(influences))
 
 
 def _neighbours(influence: F64) -> Neighbours:
