@@ -29,7 +29,7 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
     """
     before = {} if previous is None else previous.incident
     drifted_before = set() if previous is None else drifting(previous)
-    columns_now = dict(_all(current))
+    columns_now = dict(_all_columns(current))
     without_drift = {name for name, column in columns_now.items() if column.state in ("ok", "within_normal_variation")}
     without_drift |= {name for name in before if name not in columns_now and _quiet(name, current)}
     incident_columns: dict[str, int] = {}
@@ -41,14 +41,14 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
         if name not in incident_columns and column.state == "drift" and current.closed:
             if previous is not None and previous.closed and name in drifted_before:
                 incident_columns[name] = previous.window.start
-            elif _beyond_doubt(column):
+            elif _is_immediate(column):
                 incident_columns[name] = current.window.start
     return incident_columns
 
 
 def drifting(evaluation: Evaluation) -> set[str]:
     """Return the columns that drift in a window, including those of slices; an incident continues from these."""
-    return {name for name, drift in _all(evaluation) if drift.state == "drift"}
+    return {name for name, drift in _all_columns(evaluation) if drift.state == "drift"}
 
 
 def columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
@@ -60,7 +60,7 @@ def columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
             yield part, column
 
 
-def _all(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
+def _all_columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
     """Yield the drift of all rows, then the drift in slices."""
     yield from columns(evaluation)
     for name, slice_drift in evaluation.slices.items():
@@ -82,6 +82,6 @@ def _part(column: ColumnDrift) -> str:
     return f"feature:{column.name}" if column.column == "feature" else column.column
 
 
-def _beyond_doubt(column: ColumnDrift) -> bool:
+def _is_immediate(column: ColumnDrift) -> bool:
     p = column.methods[column.decided_by].p_value
     return p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE

@@ -822,7 +822,8 @@ class _SharesOfBlocks(NamedTuple):
         if not self.parts:
             return {}
         log_ratio = np.log(
-            _apart(own_windows, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance
+            _difference_variance(own_windows, rows, self.held, span, self.many)
+            / series_factors(KEPT, self.many).variance
         )
         between = self.signal * np.exp(log_ratio @ self.weights)
         design = 1 + between / (1 / max(rows, 1.0) + 1 / max(self.held, 1.0))
@@ -877,7 +878,7 @@ def _share_of_blocks(own_windows: OwnWindows, known: Mapping[str, tuple[F64, F64
     return _SharesOfBlocks(tuple(known), signal, weights, float(rows.sum(axis=0).max()), float(len(rows)))
 
 
-def _apart(own_windows: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
+def _difference_variance(own_windows: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
     """Return the variance of a window less the reference, relative to a block's, per autocorrelation: float64 (g,)."""
     length = own_windows.length(rows, of_baseline, span)
     window = mean_variance(KEPT, length) if length > 1 else np.ones_like(KEPT)
@@ -897,9 +898,9 @@ def rows_of_a_block(baseline: Baseline, rows: float, of_baseline: float, span: i
     windows = own_windows(baseline)
     if windows is None or rows <= 0 or of_baseline <= 0:
         return 0.0
-    log_ratio = np.log(_apart(windows, rows, of_baseline, span, float(len(windows.counts)))) @ windows.weights.mean(
-        axis=1
-    )
+    log_ratio = np.log(
+        _difference_variance(windows, rows, of_baseline, span, float(len(windows.counts)))
+    ) @ windows.weights.mean(axis=1)
     return float(np.exp(log_ratio)) / (1 / rows + 1 / of_baseline)
 
 

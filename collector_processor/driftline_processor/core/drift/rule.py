@@ -593,13 +593,13 @@ class _Columns(Struct, eq=False):
             state=[],
             reason=[],
         )
-        columns_of_samples._look_at_clusters()
+        columns_of_samples._estimate_design_effects()
         for start, sample in zip(starts, samples, strict=True):
             for place, column in enumerate(sample.table.columns if sample.swings else ()):
                 columns_of_samples.swing[start + place] = sample.swings.get(column.part, 0.0)
         return columns_of_samples
 
-    def _look_at_clusters(self) -> None:
+    def _estimate_design_effects(self) -> None:
         """Compute the design effects of columns with clusters."""
         for start, sample in zip(self.starts, self.samples, strict=True):
             if not any(part.startswith(PREFIX) for part in sample.pane.parts):
@@ -712,26 +712,26 @@ class _Columns(Struct, eq=False):
         if not len(judged_columns):
             return
         level = ALPHA / np.bincount(family[judged_columns])[family[judged_columns]]
-        by_rows = self._see(judged_columns, level)
-        self._judge(judged_columns, level, by_rows)
+        by_rows = self._set_detectable_changes(judged_columns, level)
+        self._set_states(judged_columns, level, by_rows)
         for column_index in np.flatnonzero(self.swing > 0).tolist():
             if (
                 self.state[column_index] == "drift"
                 and not np.isnan(self.p[column_index])
-                and self._may_swing(column_index)
+                and self._may_be_cycle(column_index)
             ):
                 self.state[column_index], self.reason[column_index] = "inconclusive", "too_few_days"
             if not np.isnan(self.detectable_change[column_index]):
                 self.detectable_change[column_index] = max(
-                    float(self.detectable_change[column_index]), self._swing_at_most(column_index)
+                    float(self.detectable_change[column_index]), self._swing_limit(column_index)
                 )
 
-    def _see(self, at: I64, level: F64) -> F64:
+    def _set_detectable_changes(self, at: I64, level: F64) -> F64:
         """Compute the smallest shifts that would have been drift, each alone in its family; return those by rows alone.
 
         ``level``: level of a single test, that of the family divided by its size.
         """
-        by_rows = self._seen_by_rows(at, level)
+        by_rows = self._detectable_by_rows(at, level)
         freedom, deviation, _, part = self.days[:, at]
         beyond = -stdtrit(np.minimum(freedom, MOST_FREEDOM), level * part / 2) * deviation
         has_deviation = ~np.isnan(deviation)
@@ -741,7 +741,7 @@ class _Columns(Struct, eq=False):
         self.detectable_change[at] = np.where(np.isfinite(visible) & ~embedded, visible, np.nan)
         return by_rows
 
-    def _seen_by_rows(self, at: I64, level: F64) -> F64:
+    def _detectable_by_rows(self, at: I64, level: F64) -> F64:
         """Return the smallest shifts that are significant by rows alone, at a level, and large enough to count.
 
         The shift is that of a normal feature with this distance (numbers) or with this PSI (categories).
@@ -757,7 +757,7 @@ class _Columns(Struct, eq=False):
         of_categories = tails * np.sqrt(chdtri(np.maximum(2, filled) - 1, level) * worth)
         return np.maximum(np.where(self.number[at], of_number, of_categories), self.least_shift[at])
 
-    def _judge(self, at: I64, level: F64, by_rows: F64) -> None:
+    def _set_states(self, at: I64, level: F64, by_rows: F64) -> None:
         """Fill in state and reason of columns whose p-values are corrected.
 
         As a shift grows, the state goes from ``ok`` to ``inconclusive``, ``within_normal_variation`` and ``drift``,
@@ -796,14 +796,14 @@ class _Columns(Struct, eq=False):
                 self.state[column] = "inconclusive"
                 self.reason[column] = "too_few_rows" if by_rows[place] > least_shift[place] else "too_few_days"
 
-    def _may_swing(self, column: int) -> bool:
+    def _may_be_cycle(self, column: int) -> bool:
         """Return True if an unknown cycle may explain the difference."""
         if float(self.current[column, self.outer[column]].sum()) >= OUTSIDE * float(self.current[column].sum()):
             return False
         effect = float(self.effect[column])
-        return math.isnan(effect) or shift_of(effect, self.methods[column][0]) < self._swing_at_most(column)
+        return math.isnan(effect) or shift_of(effect, self.methods[column][0]) < self._swing_limit(column)
 
-    def _swing_at_most(self, column: int) -> float:
+    def _swing_limit(self, column: int) -> float:
         """Return the possible shift of a column by an unknown cycle, plus the 99 % quantile of its sampling error.
 
         The standard error is that of a median, where the distance between two distributions is greatest.
