@@ -1,1 +1,1 @@
-"""The Driftline processor: receives OTLP, forwards it untouched, and says whether the model is still healthy."""
+"""The Driftline processor: receives OTLP, forwards it unchanged, and evaluates the health of models."""

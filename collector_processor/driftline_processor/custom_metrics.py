@@ -1,6 +1,6 @@
-"""Metrics of users: entry points of the group ``driftline_metric``, each a :class:`Metric` or a function over a pane.
+"""Custom metrics: entry points of the group ``driftline_metric``, each a :class:`Metric` or a function of a pane.
 
-A metric that fails costs itself alone, and says so once.
+A failing metric is logged once and does not affect others.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from driftline_processor.core.metrics.performance_sums import PerformanceSums
 GROUP = "driftline_metric"
 
 PaneFunction = Callable[[Pane, Task], MetricValue | float | None]
-"""From the sums of a pane, read-only, and the task they are of to a value; None = there is nothing to say."""
+"""Function from the read-only sums of a pane and their task to a value; None = no value."""
 
 
 def load_custom_metrics(say: Callable[[str], object] = lambda _: None) -> dict[str, Metric]:
-    """Install the metrics of users beside Driftline's, and return them by name.
+    """Add custom metrics to the catalogue, and return them by name.
 
     Args:
-        say: Is told once of each metric that cannot be used, that raises, or that returns what is no value.
+        say: Called once per metric that cannot be used, raises, or returns an invalid value.
     """
     metrics_by_name: dict[str, Metric] = {}
     for point in _points(tuple(sys.path)):
@@ -55,26 +55,29 @@ def load_custom_metrics(say: Callable[[str], object] = lambda _: None) -> dict[s
 
 
 def unusable_names() -> frozenset[str]:
-    """Return the names of the metrics of users that are there and cannot be used.
+    """Return the names of installed custom metrics that cannot be used.
 
-    A file may name them: the processor starts without them and says why, as :func:`load_custom_metrics` does.
+    The configuration may name them: the processor starts without them and logs why, see :func:`load_custom_metrics`.
     """
     return frozenset(point.name for point in _points(tuple(sys.path))) - METRICS.keys()
 
 
 @lru_cache(maxsize=1)
 def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return the metrics of users by name; asked once of a search path, since it opens a file of each package."""
+    """Return the entry points of custom metrics by name, cached per search path.
+
+    Reading them opens a file per package.
+    """
     return tuple(sorted(entry_points(group=GROUP), key=lambda point: point.name))
 
 
 def _metric_of(point: EntryPoint) -> Metric:
-    """Return what an entry point names: a metric, a module with a ``METRIC``, or a function."""
+    """Return the metric of an entry point: a metric, a module with a ``METRIC``, or a function."""
     loaded = point.load()
     metric = getattr(loaded, "METRIC", loaded)
     if isinstance(metric, Metric):
         if metric.name != point.name:
-            raise ValueError(f"its METRIC is called '{metric.name}'; use the same name for both")
+            raise ValueError(f"its METRIC is called '{metric.name}'; use the same name for the entry point and METRIC")
         if metric.usual is nothing_usual and metric.argument is None:
             return replace(metric, usual=usual_for(*metric.tasks, names=(metric.name,)))
         return metric
@@ -86,7 +89,7 @@ def _metric_of(point: EntryPoint) -> Metric:
 
 
 def metric_of_function(name: str, function: PaneFunction) -> Metric:
-    """Return a function over a pane as a metric of every task.
+    """Return a function of a pane as a metric for every task.
 
     >>> import numpy as np
     >>> metric = metric_of_function("known", lambda pane, task: pane.parts["outcomes"][0])
@@ -123,7 +126,7 @@ def metric_of_function(name: str, function: PaneFunction) -> Metric:
 
 
 def _guarded(metric: Metric, say: Callable[[str], object]) -> Metric:
-    """Return a metric whose functions never raise: each failure is said once, and the value is left out."""
+    """Return a metric whose functions never raise: each failure is logged once, and the value is left out."""
     messages: set[str] = set()
 
     def fail(problem: str, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""A deadline: one time for all parts of a step together."""
+"""A deadline that all parts of a step share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class Deadline(Struct, frozen=True):
-    """So many seconds from when it was made. ``clock``: seconds that never go back.
+    """A deadline in seconds from its creation. ``clock``: monotonic seconds.
 
     >>> deadline = Deadline(20.0, begun=100.0, clock=lambda: 104.0)
     >>> deadline.left, deadline.share(0.25).left, deadline.share(0.1).passed
@@ -23,28 +23,28 @@ class Deadline(Struct, frozen=True):
 
     @classmethod
     def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
-        """Return a deadline so many seconds from now."""
+        """Return a deadline some seconds from now."""
         return cls(seconds, clock(), clock)
 
     def share(self, share: float) -> Deadline:
-        """Return the deadline of a part: it begins with the whole, and ends when this share of it is over."""
+        """Return the deadline of a part, which ends after this fraction of the whole, from its beginning."""
         return Deadline(self.seconds * share, self.begun, self.clock)
 
     @property
     def left(self) -> float:
-        """Seconds that are left, 0 when none are."""
+        """Remaining seconds, 0 after the deadline."""
         return max(0.0, self.begun + self.seconds - self.clock())
 
     @property
     def timeout(self) -> float | None:
-        """The same for what waits: None where there is no end."""
+        """The same as a timeout: None without a deadline."""
         return None if math.isinf(self.seconds) else self.left
 
     @property
     def passed(self) -> bool:
-        """Return True where the time is over."""
+        """Return True after the deadline."""
         return self.left <= 0
 
 
 NEVER = Deadline(math.inf, 0.0, time.monotonic)
-"""There is time for everything."""
+"""No deadline."""

@@ -1,4 +1,4 @@
-"""How long a request would wait for its acknowledgement, from what waits before it and what was lately written."""
+"""Estimate how long a request would wait for its acknowledgement, from the waiting requests and recent writes."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from collections.abc import Callable
 from .receipts import Overloaded
 
 MOST_WAIT = 3.0
-"""Seconds of waiting for an acknowledgement beyond which a request is refused, so that it is sent again later.
+"""Maximum expected seconds until an acknowledgement; beyond it a request is rejected, so that its sender retries.
 
-Exporters give up after ten and send again in any case; a third of that leaves room for an estimate that is wrong.
+Exporters give up after ten seconds and retry anyway; a third of that tolerates an inaccurate estimate.
 """
 
 _SHORTEST_RETRY, _LONGEST_RETRY = 1.0, 2.0
-"""Seconds: Python's exporter gives up when it is told to wait longer than its deadline."""
+"""Seconds. Python's exporter gives up if the delay exceeds its deadline."""
 
 _KEPT = 0.9
-"""Weight of all former groups at each new one: the last ten decide, some 50 ms on a quiet disk."""
+"""Weight of all earlier groups at each new one: about the last ten groups count, some 50 ms on an idle disk."""
 
 _USUAL_BYTE = 1e-8
-"""Seconds for a byte before anything is known: 100 MB/s, a disk of the slow kind."""
+"""Initial seconds per byte: 100 MB/s, a slow disk."""
 
 _USUAL_SPREAD = float(1 << 20)
-"""Bytes by which groups must differ before their own seconds for a byte count more than the usual ones."""
+"""Minimum spread of group sizes in bytes from which the measured seconds per byte are used."""
 
 
 def refuse_late(expected: float) -> None:
-    """Raise :class:`Overloaded` for an expected wait that is too long; ``expected``: seconds."""
+    """Raise :class:`Overloaded` if the expected wait in seconds is too long."""
     if expected > MOST_WAIT:
         raise Overloaded(min(max(expected - MOST_WAIT, _SHORTEST_RETRY), _LONGEST_RETRY))
 
 
 class GroupPace:
-    """The seconds that a group of requests takes: so many in any case, and so many for each byte.
+    """The seconds of a group of requests: a constant plus a term per byte.
 
-    A line through the latest groups (weighted least squares); where they are all of one size, a byte costs what is
-    usual. One thread writes groups and notes them; whoever else reads holds the lock under which that thread notes.
+    A weighted least-squares line through the latest groups; for groups of equal size the initial seconds per byte are
+    used. One thread writes and notes groups; other threads must hold the lock of that thread to read.
 
     Args:
-        clock: Seconds that only grow.
+        clock: Monotonic seconds.
 
     >>> pace = GroupPace()
     >>> for size in (0, 10_000_000) * 20:
@@ -56,21 +56,21 @@ class GroupPace:
         self._size = 0
 
     def begin(self, size: int) -> None:
-        """Note that a group of ``size`` bytes is under way."""
+        """Note that a group of ``size`` bytes is being written."""
         self._began, self._size = self._clock(), size
 
     def end(self) -> None:
-        """Note that the group under way is written."""
+        """Note that the current group is written."""
         if self._began is not None:
             self.note(self._size, self._clock() - self._began)
         self._began = None
 
     def give_up(self) -> None:
-        """Note that the group under way has failed: what it took says nothing about the next."""
+        """Note that the current group has failed; its time is ignored."""
         self._began = None
 
     def note(self, size: int, seconds: float) -> None:
-        """Take a group into account."""
+        """Add the time of a group."""
         self._groups = self._groups * _KEPT + 1
         self._bytes = self._bytes * _KEPT + size
         self._seconds = self._seconds * _KEPT + seconds
@@ -78,7 +78,7 @@ class GroupPace:
         self._products = self._products * _KEPT + size * seconds
 
     def seconds(self, groups: int, size: int) -> float:
-        """Return the seconds that so many groups of together ``size`` bytes take."""
+        """Return the expected seconds of ``groups`` groups with ``size`` bytes in total."""
         if not self._groups:
             return size * _USUAL_BYTE
         mean, usual = self._bytes / self._groups, self._seconds / self._groups
@@ -90,9 +90,9 @@ class GroupPace:
 
     @property
     def left(self) -> float:
-        """Return the seconds that the group under way still takes, 0 where none is.
+        """Return the expected remaining seconds of the current group, 0 without one.
 
-        One that has taken longer than expected is taken to need as long again.
+        A group that exceeds its expected time is expected to take that long again.
         """
         if self._began is None:
             return 0.0
@@ -102,7 +102,7 @@ class GroupPace:
 
 
 def groups_of(waiting: int, most: int, size: int, most_bytes: int) -> int:
-    """Return in how many groups so many requests of ``size`` bytes are written.
+    """Return the number of groups for ``waiting`` requests of ``size`` bytes in total.
 
     >>> groups_of(waiting=300, most=256, size=1000, most_bytes=8 << 20)
     2

@@ -1,7 +1,7 @@
-"""Counters of the process, and its current faults.
+"""Counters of the process, and its current problems.
 
-``/healthz`` answers 200 as long as a restart would mend nothing, and 503 once a thread has ended by an error.
-``/readyz`` answers 200 while data are taken, else 503. Both answer the same body, with every problem by name.
+``/healthz`` answers 503 when a thread has ended by an error, because only a restart helps, else 200. ``/readyz``
+answers 200 while data are accepted, else 503. Both bodies list every problem by name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Counters:
-    """Monotonic counters and gauges by metric name and labels, for many threads.
+    """Counters and gauges by metric name and labels. Thread-safe.
 
     >>> from driftline.semconv import attributes, metrics
     >>> counters = Counters()
@@ -48,9 +48,9 @@ class Counters:
 
 
 class Problem(Struct, frozen=True):
-    """Something that is wrong. ``name``: stays the same, for programs. ``message``: a sentence for people.
+    """A current problem. ``name``: stable, for programs. ``message``: a sentence for users.
 
-    ``ready``: whether the processor takes data all the same.
+    ``ready``: True if the processor accepts data nevertheless.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Problem(Struct, frozen=True):
 
 
 class Health:
-    """Current faults of the process, for ``/readyz`` and ``/healthz``. Any thread may report and read.
+    """Current problems of the process, for ``/readyz`` and ``/healthz``. Thread-safe.
 
-    A part either reports its problem and clears it, or is asked whenever somebody looks, see :meth:`watch`.
+    A part reports and clears its problem, or registers a check that runs on each request, see :meth:`watch`.
 
     Attributes:
-        counters: Of the process.
-        ended_thread: Sentence about a thread that has ended by an error, None where none has.
+        counters: Counters of the process.
+        ended_thread: Sentence about a thread that ended by an error, None without one.
 
     >>> health = Health()
     >>> health.report("storage", "the disk is full")
@@ -85,29 +85,29 @@ class Health:
         self._lock = threading.Lock()
 
     def report(self, name: str, message: str, *, ready: bool = False) -> None:
-        """Say what is wrong until :meth:`clear`; a second report of a name replaces the first.
+        """Report a problem until :meth:`clear`; a second report of a name replaces the first.
 
-        ``ready``: whether the processor takes data all the same; if not, ``/readyz`` answers 503.
+        ``ready``: True if the processor accepts data nevertheless; otherwise ``/readyz`` answers 503.
         """
         with self._lock:
             self._reported[name] = Problem(name, message, ready)
 
     def clear(self, name: str) -> None:
-        """Say that the problem of this name is over."""
+        """Clear the problem of this name."""
         with self._lock:
             self._reported.pop(name, None)
 
     def watch(self, name: str, check: Callable[[], str | None], *, ready: bool = False) -> None:
-        """Ask ``check`` whenever somebody looks: it returns what is wrong, None when nothing is.
+        """Register a check that runs on each request and returns a message, or None without a problem.
 
-        Any thread calls ``check``, so that it must be quick and take no lock for long.
+        Any thread calls ``check``, so it must be fast and not hold a lock for long.
         """
         with self._lock:
             self._watched[name] = check, ready
 
     @contextmanager
     def watched_threads(self) -> Iterator[None]:
-        """Note the thread of the process that ends by an error, within a ``with`` block: a restart mends that."""
+        """Note a thread that ends by an error within a ``with`` block, which requires a restart."""
         before = threading.excepthook
 
         def ended(args: threading.ExceptHookArgs) -> None:
@@ -124,11 +124,11 @@ class Health:
 
     @property
     def alive(self) -> bool:
-        """Return False where only a restart mends what is wrong."""
+        """Return False if only a restart helps."""
         return self.ended_thread is None
 
     def problems(self) -> list[Problem]:
-        """Return all that is wrong; empty when nothing is."""
+        """Return all current problems."""
         with self._lock:
             problems, watched = list(self._reported.values()), list(self._watched.items())
         for name, (check, ready) in watched:
@@ -139,11 +139,11 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Return True where data are taken."""
+        """Return True if data are accepted."""
         return all(problem.ready for problem in self.problems())
 
     def body(self) -> dict[str, object]:
-        """Return what ``/readyz`` and ``/healthz`` answer, as JSON."""
+        """Return the JSON body of ``/readyz`` and ``/healthz``."""
         problems = self.problems()
         return {
             "ready": all(problem.ready for problem in problems),

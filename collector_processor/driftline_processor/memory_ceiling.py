@@ -1,17 +1,17 @@
-"""The one ceiling of the process's memory (``limits.memory``): the share of each part, and the work that must fit in.
+"""The memory ceiling of the process (``limits.memory``), its shares, and the admission of work.
 
 =====================  =========================================================================================
-share                  what it holds
+share                  contents
 =====================  =========================================================================================
-the process itself     :data:`PROCESS` bytes: modules, threads, and the tables of the block that is analysed
-requests               a sixth of the rest: bodies under way, see :mod:`.servers.request_memory`
-database               a quarter of the rest: what DuckDB keeps in memory
-work                   half of the rest: what checking, unpacking and reading of documents makes of bodies
-caches                 what work and the database leave, see :func:`share_of_caches`
+the process itself     :data:`PROCESS` bytes: modules, threads, and the tables of the current block of the analysis
+requests               a sixth of the rest: bodies of running requests, see :mod:`.servers.request_memory`
+database               a quarter of the rest: memory of DuckDB
+work                   half of the rest: checking, decompressing and parsing of bodies
+caches                 unused parts of work and database, see :func:`share_of_caches`
 =====================  =========================================================================================
 
-Shares are estimates. So resident memory is measured, too: above :data:`PRESSED` of the ceiling nothing new begins while
-anything else is under way, and memory that nobody uses goes back to the system.
+Shares are estimates, so resident memory is measured too: above :data:`PRESSED` of the ceiling no work begins while
+other work is running, and free memory is returned to the system.
 """
 
 from __future__ import annotations
@@ -26,37 +26,38 @@ from .expected_wait import MOST_WAIT
 from .receipts import Overloaded
 
 PROCESS = 512 << 20
-"""Bytes of the process without requests: 230 MB with all libraries, and some 250 for a block of 16 MiB as tables."""
+"""Bytes of the process without requests: 230 MB with all libraries, and 250 MB for a block of 16 MiB as tables."""
 
 DEFAULT_MEMORY, LEAST_MEMORY = 2 << 30, 1 << 30
-"""Bytes: a document of outcomes of 32 MiB in JSON takes 740 MB while it is read; the least is twice PROCESS."""
+"""Bytes: parsing 32 MiB of outcomes in JSON needs 740 MB; the minimum is twice PROCESS."""
 
 _REQUESTS, _DATABASE, _WORK = 6, 4, 2
-"""Which part of the rest is the share: a sixth, a quarter, a half."""
+"""Shares as divisors of the rest: a sixth, a quarter, a half."""
 
 PRESSED = 0.85
-"""Share of the ceiling above which nothing new begins: the rest is for what is under way and was estimated too low."""
+"""Fraction of the ceiling above which no work begins; the margin is for running work with low estimates."""
 
 PROTOBUF, JSON = 8, 24
-"""Bytes of memory for each byte of a body: of one that is checked, and of one in JSON.
+"""Bytes of memory per byte of a body: in protobuf and in JSON.
 
-Measured: 4 for spans of 20 attributes, 26 for a megabyte of empty messages; 17 for OTLP and 23 for outcomes in JSON.
+Measured: 4 for spans of 20 attributes, 26 for a megabyte of empty messages; 17 for OTLP and 23 for outcomes in
+JSON.
 """
 
 _DOCUMENT, _ROWS = 3, 320 << 20
-"""Bytes of memory for each byte of a table of outcomes in another format, and for the most rows of one (measured)."""
+"""Bytes of memory per byte of another table of outcomes, and for the maximum number of rows (measured)."""
 
 _LOOK_EVERY = 0.02
-"""Seconds from one look at resident memory to the next."""
+"""Seconds between measurements of resident memory."""
 
 _TRIM_EVERY = 1.0
-"""Seconds from one return of memory to the system to the next: it takes some milliseconds."""
+"""Seconds between returns of memory to the system, which take some milliseconds."""
 
 
 def share_of_caches(limit: int) -> float:
-    """Return which part caches may take of what they take at most: all from the default ceiling on, less below it.
+    """Return the fraction of their maximum that caches may use: 1 from the default ceiling on, less below it.
 
-    Panes, references, keys of rows and evaluations in memory take 430 MiB at most; the store has what they leave out.
+    Panes, references, row keys and evaluations in memory use at most 430 MiB; the rest is read from the store.
 
     >>> share_of_caches(LEAST_MEMORY), share_of_caches(8 << 30)
     (0.5, 1.0)
@@ -65,7 +66,7 @@ def share_of_caches(limit: int) -> float:
 
 
 class NeedsMoreMemory(Exception):  # noqa: N818 - what the answer says
-    """The work on a request needs more than the share of all work; sending it again would not help."""
+    """A request needs more memory than the whole share of work; a retry would not help."""
 
     def __init__(self, needed: int, most: int) -> None:
         super().__init__(
@@ -75,12 +76,12 @@ class NeedsMoreMemory(Exception):  # noqa: N818 - what the answer says
 
 
 class MemoryCeiling:
-    """The memory of the process. Any thread may use it.
+    """The memory of the process. Thread-safe.
 
     Args:
-        limit: Bytes.
-        measured: Returns the bytes that the process takes; None to ask the system.
-        clock: Seconds that only grow.
+        limit: Maximum bytes.
+        measured: Returns the resident bytes of the process; None = the system's number.
+        clock: Monotonic seconds.
 
     >>> ceiling = MemoryCeiling(2 << 30)
     >>> [share >> 20 for share in (ceiling.requests, ceiling.database, ceiling.work)]
@@ -104,7 +105,7 @@ class MemoryCeiling:
 
     @property
     def pressed(self) -> bool:
-        """Return True where nothing new should begin; give back what nobody uses before saying so."""
+        """Return True if no work should begin, even after free memory was returned to the system."""
         now = self._clock()
         if now - self._looked >= _LOOK_EVERY:
             self._looked = now
@@ -117,7 +118,7 @@ class MemoryCeiling:
         return self._above
 
     def sentence(self) -> str | None:
-        """Say that memory is short; None while it is not."""
+        """Return a sentence if memory is short, else None."""
         if not self.pressed:
             return None
         return (
@@ -126,20 +127,20 @@ class MemoryCeiling:
         )
 
     def of_document(self, size: int) -> int:
-        """Return the bytes that reading a table of outcomes takes that is no JSON; at most the whole share."""
+        """Return the bytes for parsing a table of outcomes that is not JSON; at most the whole share."""
         return min(self.work, _DOCUMENT * size + _ROWS)
 
     @contextmanager
     def working(self, needed: int, patience: float = MOST_WAIT) -> Iterator[None]:
-        """Work on a body within a ``with`` block, once there is memory for it.
+        """Work on a body within a ``with`` block, after waiting for memory.
 
         Args:
             needed: Bytes of memory.
-            patience: Seconds to wait.
+            patience: Maximum seconds to wait.
 
         Raises:
-            NeedsMoreMemory: There never is so much.
-            Overloaded: There is not in time.
+            NeedsMoreMemory: More is needed than the whole share.
+            Overloaded: There was no memory in time.
         """
         if needed > self.work:
             raise NeedsMoreMemory(needed, self.work)

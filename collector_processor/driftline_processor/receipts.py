@@ -1,4 +1,4 @@
-"""The state's answer to a request: a receipt, or an overload."""
+"""The answers to a request: a receipt, or an overload."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ Signal = Literal["traces", "metrics", "logs"]
 """The three OTLP requests: ``/v1/traces``, ``/v1/metrics``, ``/v1/logs``."""
 
 UNUSABLE_OUTCOME = "unusable_outcome"
-"""The reason under which rejected outcomes are counted, whatever brought them."""
+"""The reason under which rejected outcomes are counted, for all sources."""
 
 
 class Receipt(Struct, frozen=True):
-    """The outcome of one request. ``rejected``: reason → rows, spans or outcomes that could not be used.
+    """The result of one request. ``rejected``: reason → number of unusable rows, spans or outcomes.
 
-    ``part``: of an upload: whether it came before ("again"), or was other bytes then ("other": nothing was taken).
+    ``part``: for an upload, "again" if the part was stored before, "other" if other bytes were stored and these are
+    ignored.
     """
 
     accepted: int = 0
@@ -28,11 +29,11 @@ class Receipt(Struct, frozen=True):
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-"""The headers of a request that came with none."""
+"""The headers of a request without headers."""
 
 
 class Overloaded(Exception):  # noqa: N818 - the state of the receiver, and what a sender is told
-    """The queue is full; the sender should come again after ``retry_after`` seconds (at most 2)."""
+    """The queue is full; the sender should retry after ``retry_after`` seconds (at most 2)."""
 
     def __init__(self, retry_after: float = 1.0) -> None:
         super().__init__(f"overloaded; retry after {retry_after} s")
@@ -40,7 +41,7 @@ class Overloaded(Exception):  # noqa: N818 - the state of the receiver, and what
 
 
 class StorageOutage(Overloaded):
-    """The storage cannot be written or read for now; the message says why. Whoever keeps the data sends them again."""
+    """The storage cannot be written or read for now; the message has the reason. The sender should retry."""
 
     def __init__(self, message: str) -> None:
         super().__init__(2.0)

@@ -1,9 +1,9 @@
-"""``driftline up``: the whole story of the processor, in one screen.
+"""``driftline up``: the main path of the processor.
 
 receivers ──▶ log: append → sync → acknowledge
                ├──▶ state: decode → one transaction; join; evaluate ──▶ pages
                │            └──▶ derived metrics, outcome spans ──▶ log
-               └──▶ forwarder: what was accepted, as it came ──▶ destinations
+               └──▶ forwarder: accepted requests, unchanged ──▶ destinations
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ from .state import State
 
 BAD_INPUT = 2
 RECEIVING, EVALUATING, FORWARDING = 0.25, 0.6, 0.9
-"""Share of ``shutdown.timeout`` after which each part of the end is over; the rest is for closing the file."""
+"""Fractions of ``shutdown.timeout`` at which each part of the shutdown ends; the rest is for closing the file."""
 
 _log = logging.getLogger("driftline")
 
 
 class Service:
-    """The processor. ``clock``: unix nanoseconds; ``monotonic``: seconds, of which ``shutdown.timeout`` is counted.
+    """The processor. ``clock``: unix nanoseconds; ``monotonic``: seconds, for ``shutdown.timeout``.
 
-    ``addresses``: where it listens, with the real ports, once started.
+    ``addresses``: its addresses, with the real ports, after the start.
 
     >>> Service(load()).health.body()
     {'ready': False, 'problems': [{'name': 'service', 'message': 'the processor has not started', 'ready': False}]}
@@ -103,7 +103,7 @@ class Service:
         self.health.watch("business", self._unread_business, ready=True)
 
     def start(self) -> None:
-        """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
+        """Start everything; after ConfigError, PortInUse or StorageError nothing keeps running."""
         try:
             self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
             self._state = state = State(self.config, self.health, self._clock, ceiling=self._ceiling)
@@ -122,7 +122,7 @@ class Service:
         self._loading.start()
 
     def _bind(self) -> None:
-        """Take all ports: those of the receivers, and that of the pages."""
+        """Bind the ports of the receivers and of the pages."""
         counters, hosts = self.health.counters, self.config.allowed_hosts
         around = Surroundings(counters, self._clock, self._memory, self._servers, hosts, self._grace)
         for name, receiver in make_receivers(self.config.receivers, around):
@@ -134,7 +134,7 @@ class Service:
         self.addresses["web"] = self._web.address
 
     def _forward(self, state: State) -> None:
-        """Send what is accepted, evaluated and joined to the destinations that want it."""
+        """Send accepted requests and derived telemetry to the destinations that want them."""
         counters = self.health.counters
         self._forwarder = forwarder = Forwarder(self.config, counters, state.log, self._clock)
         state.forward(forwarder)
@@ -161,7 +161,7 @@ class Service:
         forwarder.start()
 
     def _notify(self, state: State) -> None:
-        """Carry the messages of alerts to their channels and actions."""
+        """Send the messages of alerts to their channels and actions."""
         links = self._links_of_messages
 
         def report(message: Message) -> Report | None:
@@ -179,7 +179,7 @@ class Service:
         couriers.start()
 
     def _serve(self, state: State) -> threading.Thread:
-        """Open the port of the pages and the API; return the thread that loads them once everything else runs."""
+        """Open the port of the pages and the API; return the thread that loads them at the end of the start."""
         assert self._web is not None
         application = LateApplication(partial(self._pages, state, self._clock()), probes(self.health))
         self._web.start(application, self._grace)
@@ -216,7 +216,7 @@ class Service:
         compile_templates(self._stopping.is_set)
 
     def stop(self) -> None:
-        """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close. Once is enough.
+        """Stop accepting, answer and evaluate running requests, deliver queued ones, and close. Idempotent.
 
         All of it within ``shutdown.timeout``: remaining windows are evaluated after the next start.
         """
@@ -232,7 +232,7 @@ class Service:
         self._receivers = []
 
     def _ending(self, deadline: Deadline) -> Iterator[Callable[[], object]]:
-        """Yield the steps of the end, each with the time that is left when its turn comes."""
+        """Yield the steps of the shutdown, each with its remaining time."""
         receiving, forwarding = deadline.share(RECEIVING), deadline.share(FORWARDING)
         yield self._servers.end
         for reader in self._business:
@@ -263,30 +263,30 @@ class Service:
 
     @property
     def _links(self) -> Links:
-        """Where traces are, and how people reach the pages."""
+        """Links to traces and to the public address of the pages."""
         return Links(self.config.web.trace_url, self.config.web.public_url)
 
     @property
     def _links_of_messages(self) -> Links:
-        """Links as messages name them: if ``web.public_url`` is not set, as this machine reaches the pages."""
+        """Links in messages: without ``web.public_url``, with the local address of the pages."""
         links, web = self._links, self.addresses["web"]
         return links if links.public_url or not web.loopback else replace(links, public_url=f"http://{web}")
 
     @property
     def _grace(self) -> float:
-        """Seconds that an HTTP port waits for requests under way when it is stopped."""
+        """Seconds that an HTTP port waits for running requests when it is stopped."""
         return RECEIVING * self.config.shutdown.timeout.total_seconds()
 
     @property
     def _telling(self) -> list[str]:
-        """Say who is told of what, without any address."""
+        """Return lines about the recipients of notifications, without addresses."""
         policies, channels = self.config.watched_policies, self.config.all_channels
         if not policies:
             return []
         return [f"notifying {', '.join(channels) or 'no channel'} by the policies {', '.join(policies)}"]
 
     def lines(self) -> list[str]:
-        """Say where it listens, where the pages are, where rows are kept, where things go and who is told."""
+        """Return lines about receivers, pages, storage, destinations and notifications."""
         listening = [receiver.line for receiver in self._receivers if receiver.address is not None]
         lines = [
             f"driftline receives {' and '.join(listening)}",
@@ -310,9 +310,10 @@ class Service:
 
 
 def run(config_file: Path | None = None, forward: str | None = None) -> int:
-    """Run until SIGTERM or SIGINT; return the exit code: 0 fine, 2 what the user must change first.
+    """Run until SIGTERM or SIGINT; return the exit code: 0 normally, 2 for an error that the user must fix.
 
-    A second signal, or the end of ``shutdown.timeout``, ends the process at once: what was acknowledged is on disk.
+    A second signal, or the end of ``shutdown.timeout``, ends the process immediately; acknowledged requests are on
+    disk.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "uvicorn"):
@@ -340,7 +341,7 @@ def run(config_file: Path | None = None, forward: str | None = None) -> int:
 
 @contextmanager
 def _private_files() -> Iterator[None]:
-    """Let only the owner read what is written within the block: DuckDB makes logs and temporary files at any time."""
+    """Restrict files written within the block to their owner; DuckDB may write temporary files at any time."""
     before = os.umask(0o077)
     try:
         yield
@@ -349,7 +350,7 @@ def _private_files() -> Iterator[None]:
 
 
 def _stop(service: Service) -> None:
-    """Stop on another thread, so that this one hears a second signal and the end of the time, whatever goes on."""
+    """Stop on another thread, so that this one can handle a second signal and the timeout."""
     stopping = threading.Thread(target=service.stop, name="driftline-stopping", daemon=True)
     stopping.start()
     seconds = service.config.shutdown.timeout.total_seconds()
@@ -359,7 +360,7 @@ def _stop(service: Service) -> None:
 
 
 def _end_at_once(why: str, code: int) -> NoReturn:
-    """End the process without tidying up; the state opens as after a crash."""
+    """End the process without cleaning up; the next start recovers as after a crash."""
     os.write(
         sys.stderr.fileno(), f"driftline: {why}: stopping immediately; all acknowledged data is on disk\n".encode()
     )
@@ -367,7 +368,7 @@ def _end_at_once(why: str, code: int) -> NoReturn:
 
 
 class _Signals:
-    """The handling of SIGTERM, SIGINT and SIGHUP within a ``with`` block."""
+    """Handles SIGTERM, SIGINT and SIGHUP within a ``with`` block."""
 
     def __init__(self) -> None:
         self._arrived: SimpleQueue[int] = SimpleQueue()  # a handler may put into it while the main thread waits for it

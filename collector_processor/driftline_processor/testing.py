@@ -1,12 +1,12 @@
-"""Check a metric against what every metric promises, Driftline's own and yours.
+"""Check the contract of a metric, of Driftline or your own.
 
     from driftline_processor.testing import metric_problems
 
     def test_my_metric():
         assert metric_problems(METRIC) == []
 
-The checks draw rows of each task of the metric, and compute it as a window does: from rows, from panes and from merged
-panes, on few rows and on many, with its interval.
+The checks draw rows for each task of the metric, and compute it as a window does: from rows, from panes and from
+merged panes, on few rows and on many, with its interval.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ TASKS = {kind: _TASKS.of(Task(kind)) for kind in KINDS}
 """A task of each kind."""
 
 CLOSE = 1e-9
-"""How far two values may be apart that are the same in theory, as a share of the value."""
+"""Maximum relative difference of two values that are equal in theory."""
 
 Values = dict[str, MetricValue]
 
 
 class Rows(Struct, frozen=True, eq=False, dict=True):
-    """Rows of a task whose outcomes are known; a model that is right somewhat more often than not."""
+    """Rows of a task with known outcomes, from a model that is somewhat better than chance."""
 
     task: Task
     scores: F64 | None
@@ -68,7 +68,7 @@ class Rows(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def decided(self) -> I64:
-        """The code of the class that is predicted: int64 (n,)."""
+        """The code of the predicted class: int64 (n,)."""
         assert self.scores is not None
         if self.task.has_threshold:
             return (self.scores[:, 0] >= self.task.threshold).astype(np.int64)
@@ -78,7 +78,15 @@ class Rows(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def pane(self) -> Pane:
         """The sums of the rows."""
-        return fold_outcomes(self.task, self.scores, None, self.actual, self.weight, self.relevance, self.value)
+        return fold_outcomes(
+            task=self.task,
+            scores=self.scores,
+            predicted=None,
+            actual=self.actual,
+            weight=self.weight,
+            relevance=self.relevance,
+            value=self.value,
+        )
 
     def of(self, metric: Metric) -> Values:
         """Return the values of a metric from the sums of the rows."""
@@ -96,7 +104,7 @@ class Rows(Struct, frozen=True, eq=False, dict=True):
 
 @lru_cache(maxsize=64)
 def draw_rows(kind: str, n: int = 2_000, seed: int = 1, right: float = 0.3) -> Rows:
-    """Draw rows of a kind of task; ``right``: how much of the truth is in the scores, up to 1."""
+    """Draw rows of a kind of task; ``right``: quality of the scores, up to 1."""
     rng, task = np.random.default_rng(seed), TASKS[kind]
     weight, value = rng.uniform(0.5, 2.0, n), rng.normal(1.0, 1.0, n)
     if task.ranks_items:
@@ -114,7 +122,7 @@ def draw_rows(kind: str, n: int = 2_000, seed: int = 1, right: float = 0.3) -> R
 
 
 def names_of(metric: Metric, kind: str) -> Iterator[str]:
-    """Yield the names by which a metric is computed for a kind of task, each with a number or a class it may have."""
+    """Yield the names of a metric for a kind of task, each with a valid number or class."""
     task = TASKS[kind]
     number = None
     if task.ranks_items and metric.name in LIST_METRICS.values():
@@ -130,7 +138,7 @@ def names_of(metric: Metric, kind: str) -> Iterator[str]:
 
 
 def settings_for(metric: Metric, task: Task) -> PerformanceSettings:
-    """Return settings that ask for a metric."""
+    """Return performance settings with a metric."""
     costs = {task.classes[0]: {task.classes[1]: 3.0}} if task.classes else {}
     return PerformanceSettings(metrics=tuple(names_of(metric, task.kind)), costs=costs)
 
@@ -146,10 +154,10 @@ def of_metric(metric: Metric, task: Task, values: Values) -> Values:
 
 
 def metric_problems(metric: Metric) -> list[str]:
-    """Return what a metric promises and does not keep, a sentence each; none where it keeps all.
+    """Return the violations of a metric's contract, one sentence each.
 
     Args:
-        metric: The metric, of Driftline or of your own. It need not be installed.
+        metric: The metric, of Driftline or your own. It need not be installed.
 
     >>> from msgspec.structs import replace
     >>> metric_problems(METRICS["mcc"])
@@ -175,7 +183,7 @@ def metric_problems(metric: Metric) -> list[str]:
 
 @contextmanager
 def _installed(metric: Metric) -> Iterator[None]:
-    """Have a metric in the catalogue while it is checked."""
+    """Add a metric to the catalogue during its check."""
     before = tuple(METRICS.values())
     if metric not in before:
         install_metrics((*before, metric))
@@ -186,7 +194,7 @@ def _installed(metric: Metric) -> Iterator[None]:
 
 
 def name_problems(metric: Metric, kind: str) -> Iterator[str]:
-    """Yield what is wrong with its names, of which there has to be one, and every one may be asked for."""
+    """Yield problems of its names: at least one is required, and each must be valid in a configuration."""
     names = list(names_of(metric, kind))
     if not names:
         yield "the metric has no name"
@@ -194,7 +202,7 @@ def name_problems(metric: Metric, kind: str) -> Iterator[str]:
 
 
 def merge_problems(metric: Metric, kind: str) -> Iterator[str]:
-    """Yield where the value of merged panes is not that of their rows together, within its bound."""
+    """Yield differences, beyond its bound, between the value of merged panes and that of their rows together."""
     if metric.of_pane:
         return
     parts = [draw_rows(kind, 300, seed) for seed in range(4)]
@@ -224,7 +232,7 @@ def merge_problems(metric: Metric, kind: str) -> Iterator[str]:
 
 
 def range_problems(metric: Metric, kind: str) -> Iterator[str]:
-    """Yield where a value is out of its range, or not the same when every row weighs twice as much."""
+    """Yield values out of range, and values that change when all weights are doubled."""
     rows = draw_rows(kind, 500, 4)
     heavier = replace(rows, weight=rows.weight * 2).of(metric)
     for name, value in rows.of(metric).items():
@@ -243,7 +251,7 @@ def range_problems(metric: Metric, kind: str) -> Iterator[str]:
 
 
 def degenerate_problems(metric: Metric, kind: str) -> Iterator[str]:
-    """Yield where no rows, one row or rows without weight have a value that is not finite, or any of nothing."""
+    """Yield values without rows or weight, and values of one or two rows that are not finite."""
     for n in (0, 1, 2):
         for weight in (0.0, 1.0):
             drawn_rows = draw_rows(kind, n, 2)
@@ -259,7 +267,7 @@ def degenerate_problems(metric: Metric, kind: str) -> Iterator[str]:
 
 
 def interval_problems(metric: Metric, kind: str) -> Iterator[str]:
-    """Yield where an interval does not hold its value, leaves the range, or is no shorter of sixteen times the rows."""
+    """Yield intervals that exclude their value, leave the range, or do not shrink with sixteen times the rows."""
     few, many = (draw_rows(kind, n, 3).with_intervals(metric) for n in (400, 6_400))
     for name, value in many.items():
         if metric.gradient is not None and metric.interval is None and not value.interval:
@@ -278,7 +286,7 @@ def interval_problems(metric: Metric, kind: str) -> Iterator[str]:
 
 
 def direction_problems(metric: Metric, kind: str) -> Iterator[str]:
-    """Yield where better predictions make the value worse than its direction says."""
+    """Yield better predictions with a value that is worse by its direction."""
     if TASKS[kind].ranks_items or metric.unit == "value":
         return  # lists are drawn without a model, and what a row is worth has nothing to do with its prediction
     worse, better = (draw_rows(kind, 500, 4, right).of(metric) for right in (0.2, 0.9))
@@ -300,7 +308,7 @@ CHECKS = (
 
 
 def gradient_problems(metric: Metric) -> Iterator[str]:
-    """Yield where the gradient is not how the value moves, at a confusion of each kind of task with classes."""
+    """Yield differences between the gradient and a numerical one, for the confusion matrix of each kind of task."""
     if metric.gradient is None:
         return
     for kind in sorted(metric.tasks & {"binary", "multiclass"}):
@@ -318,7 +326,7 @@ def gradient_problems(metric: Metric) -> Iterator[str]:
 
 
 def estimate_problems(metric: Metric) -> Iterator[str]:
-    """Yield where the slopes of an estimate are not how it moves."""
+    """Yield differences between the slopes of an estimate and numerical ones."""
     estimate, rng = metric.estimate, np.random.default_rng(6)
     if estimate is None:
         return
@@ -368,7 +376,7 @@ def _same(value: float | None, other_value: float | None, bound: float) -> bool:
 
 
 def _rows_add_up(metric: Metric, more: MetricValue, fewer: MetricValue) -> float:
-    """Return how many times as large the value is of more rows, where it is a sum over rows."""
+    """Return the ratio of the values with more and with fewer rows for a sum over rows, else 1."""
     if metric.unit not in ("cost", "value") or not more.value or not fewer.value:
         return 1.0
     return abs(more.value / fewer.value)

@@ -72,7 +72,7 @@ def _database(url: object, info: ValidationInfo) -> object:
         raise ValueError("contains no file; put its path after three slashes, as in 'sqlite:///shop.db'")
     if "?" in path or "\0" in path:
         raise ValueError(
-            "must end with the path of its file, which is always opened read-only; remove what follows the path"
+            "must end with the path of its file; remove what follows the path (the file is always opened read-only)"
         )
     return f"sqlite:///{Path((info.context or {}).get('folder', '')) / Path(path).expanduser()}"
 
@@ -98,8 +98,8 @@ class SqlQuery(BusinessSource):
     query: Text = Field(
         max_length=MOST_CHARACTERS,
         description="One SELECT with the columns `time` and `value`, and optionally `weight`: the number of "
-        "things whose mean the value is. Other columns distinguish rows of the same time. `:since` is the time "
-        "from which rows are requested, and `:since_unix` is the same time in seconds since 1970.",
+        "items of which `value` is the mean. Rows with the same time must differ in another column. `:since` "
+        "is the time from which rows are requested, and `:since_unix` is the same time in seconds since 1970.",
         examples=["SELECT day AS time, sum(amount) AS value FROM orders WHERE day >= :since GROUP BY day"],
     )
     every: Annotated[Seconds, AfterValidator(_positive)] = Field(
@@ -117,8 +117,8 @@ class SqlQuery(BusinessSource):
     )
     period: Seconds | None = Field(
         default=None,
-        description="The length of the period that starts at the time of a row. The row counts after the end of "
-        "the period, because the revenue of half a day is not a drop.",
+        description="The length of the period that a row is about, which starts at the time of the row. The row is "
+        "used only after the end of the period; otherwise the revenue of half a day would look like a drop.",
         examples=["1d"],
         json_schema_extra={"default": "the usual time between two rows"},
     )

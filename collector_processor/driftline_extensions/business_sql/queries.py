@@ -436,9 +436,15 @@ class _DatabaseReader:
         result = self._query(series, max(oldest, until - look_back))
         try:
             rows = business_rows(
-                *(series.name, series.digest, result.columns, result.rows, ZoneInfo(query.timezone), now, oldest),
-                None if query.period is None else int(query.period.total_seconds() * 10**9),
-                points.spacing(series.name),
+                name=series.name,
+                query=series.digest,
+                columns=result.columns,
+                rows=result.rows,
+                timezone=ZoneInfo(query.timezone),
+                now=now,
+                oldest=oldest,
+                period=None if query.period is None else int(query.period.total_seconds() * 10**9),
+                spacing=points.spacing(series.name),
             )
         except ValueError as error:
             raise SqlError(str(error)) from None

@@ -11,7 +11,7 @@ from .keys import SqlQuery
 
 
 class SqlSource(SqlQuery):
-    """The query of a database that says it."""
+    """A database query that returns the values of the business metric."""
 
     @classmethod
     def reader(cls, declared: Mapping[str, Any], retention: int, clock: Callable[[], int]) -> BusinessReader:

@@ -65,7 +65,7 @@ def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
         check, config = _parts(node)
         try:
             if part:
-                raise Unsupported(f"it applies to a part of the rows: {part}")
+                raise Unsupported(f"a check of only a part of the rows is not supported: {part}")
             _read(imported, check, config)
             imported.read += 1
         except Unsupported as reason:
@@ -97,7 +97,7 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
     match = _METRIC.fullmatch(check)
     metric = match["metric"] if match else check
     if metric == "values" and "must exist in" in check:
-        raise Unsupported("it compares with another dataset; list the values under 'valid values'")
+        raise Unsupported("a comparison with another dataset is not supported; list the values under 'valid values'")
     if match is None or metric not in SUPPORTED:
         raise Unsupported("Driftline has no such check")
     columns = [name.strip() for name in (match["columns"] or "").split(",") if name.strip()]
@@ -239,7 +239,7 @@ def _invalid(imported: ImportedSuite, column: str, limit: str | int, config: dic
     if not rules:
         raise Unsupported("the rules for valid values are missing")
     if len(rules) > 1 and mostly != "100%":
-        raise Unsupported("several rules with one common limit are not supported")
+        raise Unsupported("several rules that share one limit are not supported; write a separate check for each rule")
     for rule, value in rules.items():
         imported.expect(column, rule, share_rule(value, mostly))
 

@@ -189,11 +189,13 @@ def _expression(condition: Condition, scope: Scope) -> str:
             return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long))
         case DataFaulty():
             raise NoQueryError(
-                "the metric of data faults also counts minor faults; use the alert DataFault, which includes them"
+                "the metric of data faults also counts minor faults, so a query would differ from this condition; "
+                "use the alert DataFault, which includes minor faults"
             )
         case _:
             raise NoQueryError(
-                f"'{condition.written}' cannot be a query of the derived metrics; let Driftline send the notification"
+                f"'{condition.written}' cannot be written as a query of the derived metrics; "
+                "let Driftline send the notification"
             )
 
 

@@ -64,7 +64,8 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
         NoQueryError: It is no metric.
     """
     if end != "value" and not has_interval(signal):
-        raise NoQueryError(f"the confidence interval of {_named(signal)} is not a metric; remove 'significant'")
+        interval = f"the confidence interval of {_named(signal)}"
+        raise NoQueryError(f"'significant' needs {interval}, which is not a metric; remove 'significant'")
     label_values: Wanted = {a.DRIFTLINE_WINDOW: window}
     if signal.is_business:
         raise NoQueryError(

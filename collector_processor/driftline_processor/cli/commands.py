@@ -161,7 +161,7 @@ def demo(
             min=1,
             max=65_532,
             help="Listen on port N and the next three ports. "
-            "Default: 8780, 4318, 4317 and 8000, or a free port instead of each that is in use.",
+            "Default: 8780, 4318, 4317 and 8000; a port that is in use is replaced by a free one.",
         ),
     ] = None,
 ) -> None:

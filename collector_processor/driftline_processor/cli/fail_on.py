@@ -281,7 +281,7 @@ def _keys(
         return ("performance", "realized", metric["name"], metric["leaf"])
     if parts[0] == "concept" and len(parts) == 2:
         if parts[1] not in _CONCEPT_LEAVES:
-            raise LookupError(f"concept has no number '{parts[1]}'; available: {', '.join(_CONCEPT_LEAVES)}")
+            raise LookupError(f"concept has no numeric value '{parts[1]}'; available: {', '.join(_CONCEPT_LEAVES)}")
         return parts
     if parts[:2] == ("drift", "multivariate") and len(parts) == 4:
         if parts[2] not in JOINT:
@@ -338,7 +338,8 @@ def _performance_slice_keys(path: str, kind: str, metrics: Collection[str], slic
     """Return the keys of ``performance.slices.KEY=VALUE.metrics.METRIC.value``, or of ``slices.KEY=VALUE.METRIC``."""
     match = _OF_SLICES.fullmatch(path)
     if match is None:
-        raise LookupError(f"'{path}' is not a value of a slice; use slices.KEY=VALUE.METRIC, or .rows or .coverage")
+        allowed = "slices.KEY=VALUE.METRIC, slices.KEY=VALUE.rows or slices.KEY=VALUE.coverage"
+        raise LookupError(f"'{path}' is not a value of a slice; use {allowed}")
     _check_key(match["key"], slices)
     above = ("performance", "slices", match["name"])
     if match["leaf"]:

@@ -104,8 +104,9 @@ def audit(
         str,
         typer.Option(
             metavar="KIND",
-            help="Only entries of this kind: fired, over, told (a notification was sent), ordered (an action was "
-            "started), answered (its result), approved, taken_on (acknowledged), decided or silenced.",
+            help="Only entries of this kind: fired (an alert began), over (it ended), told (a notification was sent), "
+            "ordered (an action was started), answered (its result), approved, taken_on (acknowledged), decided (a "
+            "decision about a model) or silenced (a silence began).",
         ),
     ] = "",
     limit: Annotated[

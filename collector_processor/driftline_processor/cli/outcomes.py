@@ -26,17 +26,20 @@ Files = Annotated[
     typer.Argument(metavar="FILE", help="Files of outcomes, or glob patterns: CSV, Parquet, NDJSON or JSON."),
 ]
 Column = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column of this field. Default: the column with the name of the option.")
+    str, typer.Option(metavar="COLUMN", help="Column of the field that the option names. Default: the same name.")
 ]
 ItemColumn = Annotated[
     str, typer.Option(metavar="COLUMN", help="Column of the ranked item that the outcome is about. Default: item.")
 ]
 ValueColumn = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column of the value of the prediction, such as euros. Default: value.")
+    str, typer.Option(metavar="COLUMN", help="Column of what a prediction was worth, such as euros. Default: value.")
 ]
 RetractedColumn = Annotated[
     str,
-    typer.Option(metavar="COLUMN", help="Column that is true if earlier outcomes are withdrawn. Default: retracted."),
+    typer.Option(
+        metavar="COLUMN",
+        help="Column that is true if the row withdraws the earlier outcomes of the prediction. Default: retracted.",
+    ),
 ]
 
 
@@ -181,7 +184,8 @@ def forget(
         list[str] | None,
         typer.Option(
             metavar="VALUE",
-            help="Subject of the rows, such as a customer, in the column that models.NAME.subject sets; repeatable.",
+            help="Delete the rows of this subject, such as the id of a customer; models.NAME.subject is the column "
+            "that is searched; repeatable.",
         ),
     ] = None,
     version: Annotated[

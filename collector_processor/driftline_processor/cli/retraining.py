@@ -54,7 +54,8 @@ def retrain_check(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="driftline.yaml with the costs of wrong predictions, to convert the loss to money. Only with files.",
+            help="driftline.yaml with the costs of wrong predictions, to show the degradation as money. Only with "
+            "files.",
         ),
     ] = None,
     url: Annotated[str, typer.Option(metavar="URL", help="URL of a running `driftline up`. Not with files.")] = "",
@@ -72,7 +73,8 @@ def retrain_check(
         str,
         typer.Option(
             metavar="7d",
-            help="Length of the windows. Default: the longest length of the model; for files without one, all rows.",
+            help="Length of the windows. Default: the longest window length of the model; for files, if no length is "
+            "set, one window of all rows.",
         ),
     ] = "",
     horizon: Annotated[str, typer.Option(metavar="30d", help="How long a new version would be in use.")] = "30d",
@@ -113,7 +115,7 @@ def retrain_check(
             raise BadInput(f"--metric {metric}: must be a mean over predictions; available: {', '.join(LOSSES)}")
         numbers = _limits(value, predictions, cost, recovered)
         if wrong := [f"{name} {number:g}" for name, number, limit in numbers if not 0 <= number <= limit]:
-            raise BadInput(f"{wrong[0]}: must be at least 0, and --recovered at most 1")
+            raise BadInput(f"{wrong[0]}: must be at least 0; --recovered must also be at most 1")
         if cost is not None and price_sheet is not None:
             raise BadInput("--cost and --price-sheet: the cost can come from only one of the two; remove one option")
         if data and (url or environment or price_sheet):

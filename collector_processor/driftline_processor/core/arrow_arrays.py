@@ -13,7 +13,7 @@ def text_array(text: Text) -> pa.StringArray:
 
 
 def category_array(column: Column | None, n: int) -> pa.Array:
-    """Return the texts of a column, null where a row has none."""
+    """Return the texts of a column, null if a row has none."""
     if column is None or column.codes is None:
         return pa.nulls(n, pa.string())
     return pa.array(column.categories, pa.string()).take(pa.array(column.codes, mask=column.codes < 0))

@@ -1,7 +1,7 @@
 """Business series: what the company counts, such as conversion or revenue, in the windows of a model, by event time.
 
 A point belongs to the window that holds its time. One that is sent again for the same time and attributes replaces the
-one before, so restated values change past windows. A window knows its value once the series has gone past its end:
+one before, so revised values change past windows. A window knows its value once the series has gone past its end:
 half of a day's revenue is no fall.
 """
 
@@ -51,7 +51,7 @@ class CumulativePoint(NamedTuple):
         name: Of the series.
         process: 16 bytes, the same for points of one process, scope and beginning, which come together.
         stream: 16 bytes, the same for points of one process, scope and beginning that have the same attributes.
-        begin: Unix nanoseconds; 0 where unknown.
+        begin: Unix nanoseconds; 0 if unknown.
         time: Unix nanoseconds, the end of what is counted.
         total: The sum of everything that was counted.
         counted: How many things the total is the sum of; None of a plain sum.
@@ -101,7 +101,7 @@ class BusinessReading(NamedTuple):
 def added_since(
     point: CumulativePoint, total: float, counted: float | None, aggregation: Aggregation
 ) -> BusinessPoint | None:
-    """Return what a cumulative point adds to the point before it; None where that is no value.
+    """Return what a cumulative point adds to the point before it; None if that is no value.
 
     A sum that fell has been reset, and so has a histogram of which the count fell: all that it counts is new.
 
@@ -157,7 +157,7 @@ class BusinessSeries(Struct, frozen=True, eq=False):
     def value_in(self, window: Window) -> float | None:
         """Return the value of a window.
 
-        None where no point lies in it, where more of them may come, and where the sum is beyond what a number holds.
+        None if no point lies in it, where more of them may come, and where the sum is beyond what a number holds.
 
         >>> keys = BusinessKeys("conversion", "shop", "1", "mean")
         >>> points = [BusinessPoint("conversion", b"", hour, hour / 10) for hour in (0, 1, 2, 3)]

@@ -41,7 +41,7 @@ class DefaultAnswers(NamedTuple):
 
 
 def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
-    """Return the part of the calls that got one value, from a twentieth on; None where scores lie otherwise.
+    """Return the part of the calls that got one value, from a twentieth on; None if scores lie otherwise.
 
     Args:
         pane: Pane of the window.
@@ -85,7 +85,7 @@ FEWEST_LABELLED = 100.0
 """(Effective) labelled rows of a window, with 30 of either class, from which on they are tested."""
 
 FEWEST_OF_CLASS = 30.0
-"""(Effective) labelled rows of either class: of so many a share is about normal."""
+"""(Effective) labelled rows of either class: of so many a fraction is about normal."""
 
 
 class OutcomeEvidence(NamedTuple):
@@ -93,8 +93,8 @@ class OutcomeEvidence(NamedTuple):
 
     Attributes:
         meaning: P-value, while each score comes true as often as in the reference.
-        expected: Share of positives that the scores let one expect.
-        observed: Share of positives among the labelled rows.
+        expected: Fraction of positives that the scores let one expect.
+        observed: Fraction of positives among the labelled rows.
         classes_hold: Whether the scores of each class lie as they lay, and the scores of all rows moved as the new
             share of positives moves them.
     """
@@ -112,7 +112,7 @@ def outcome_evidence(pane: Pane, rates: Rates, reference: Pane, between: float) 
         pane: Pane of the window, with its outcomes.
         rates: Rates of positives by score in the reference.
         reference: Pane of the reference, with its outcomes.
-        between: Variance of the realized share of positives beside its estimate, between stretches of time.
+        between: Variance of the realized share of positives beside its estimate, between periods.
     """
     sides, was = _sides(pane), _sides(reference)
     if sides is None or was is None:
@@ -145,7 +145,7 @@ def _cells(rows: F64, many: int = CELLS) -> I64:
 
 
 def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[float, int, float]:
-    """Return chi-square, its degrees of freedom and the p-value of the share of positives by score."""
+    """Return chi-square, its degrees of freedom and the p-value of the fraction of positives by score."""
     from driftline_processor.core.special_functions import chdtrc
 
     again = rates.again
@@ -193,7 +193,7 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMove
 
 
 def _scores_followed(labelled: F64, rates: Rates, observed: float, between: float) -> bool:
-    """Return True where the scores moved as far as the observed share of positives says, and beyond chance."""
+    """Return True if the scores moved as far as the observed share of positives says, and beyond chance."""
     from driftline_processor.core.special_functions import ndtri
 
     shift = prior_shift(labelled, rates, between)
@@ -219,11 +219,11 @@ GROSS = {
 def kind_of_change(
     evaluation: Evaluation, pane: Pane | None = None, baseline: Baseline | None = None, task: Task | None = None
 ) -> KindOfChange | None:
-    """Return the kind of change that a judged window shows; None where it shows none.
+    """Return the kind of change that an evaluated window shows; None if it shows none.
 
     Args:
-        evaluation: The window, judged but for this.
-        pane: Pane of the window; None where the sums are not known.
+        evaluation: The window, evaluated but for this.
+        pane: Pane of the window; None if the sums are not known.
         baseline: Baseline from whose outcomes estimates are learned.
         task: Task of the model.
     """
@@ -263,7 +263,7 @@ def _of_service(metric: str) -> bool:
 
 
 def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fact | None:
-    """Return which part of the calls got one answer while no input moved; None where none did."""
+    """Return which part of the calls got one answer while no input moved; None if none did."""
     if not evaluation.features or any(
         feature.state in ("drift", "within_normal_variation") for feature in evaluation.features.values()
     ):
@@ -328,7 +328,7 @@ def _off(evaluation: Evaluation) -> Fact | None:
 
 
 def _holds(evaluation: Evaluation, metric: str) -> bool:
-    """Return True where the importance-weighted estimate of a metric holds the realized value, beside drift."""
+    """Return True if the importance-weighted estimate of a metric holds the realized value, beside drift."""
     weighted, real = evaluation.weighted[metric], evaluation.realized.get(metric)
     if weighted.low is None or weighted.high is None or real is None or real.value is None:
         return False

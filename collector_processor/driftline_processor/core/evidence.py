@@ -7,7 +7,7 @@ supermartingale, so that it ever reaches 1/α with a chance of at most α (Ville
 which are never below -c, multiplies the capital by at least exp(λ ξ - ψ(λ) ξ²) with ψ(λ) = (-log(1 - λc) - λc) / c² for
 0 <= λ < 1/c (Fan, Grama & Liu 2015, Electronic Journal of Probability 20:1, section 3; Howard, Ramdas, McAuliffe &
 Sekhon 2021, Annals of Statistics 49:1055, theorem 4; Waudby-Smith & Ramdas 2024, JRSS B 86:1, section 3.2). A mixture
-over λ needs no choice of λ, and depends on the rows through n, Σx and Σx² only: neither their order nor their stretches
+over λ needs no choice of λ, and depends on the rows through n, Σx and Σx² only: neither their order nor their periods
 of time matter, and an outcome that is corrected is corrected in the sums.
 
 Versions with requests of their own are bet on by the hour (:func:`evidence_of_counts`): exact for errors whenever an
@@ -35,10 +35,10 @@ _NODES: Final = 32
 """Bets of the mixture: with twice as many the evidence differs by less than 0.01."""
 
 _EDGES: Final = np.geomspace(1e-3, 0.985, _NODES + 1)
-"""Borders of the bets, shares of the greatest possible one; at 1 the cost is infinite."""
+"""Borders of the bets, fractions of the greatest possible one; at 1 the cost is infinite."""
 
 _BETS: Final = np.sqrt(_EDGES[:-1] * _EDGES[1:])
-"""Bets as shares of the greatest possible one, 1/c."""
+"""Bets as fractions of the greatest possible one, 1/c."""
 
 _COST: Final = -np.log1p(-_BETS) - _BETS
 
@@ -70,7 +70,7 @@ def evidence_of_counts(total: F64, variance: F64) -> F64:
     ``total``, ``variance``: float64, of one shape. Rows of which k are errors, dealt out by chance to two versions: the
     number of errors that one of them gets is distributed like a sum of independent indicators (Vatutin & Mikhailov
     1982), so its deviation multiplies the capital of a bet of λ by at most exp(variance (exp(λ) - 1 - λ)) on average
-    (Bennett 1962), and so do those of other stretches of time, one after the other.
+    (Bennett 1962), and so do those of other periods, one after the other.
 
     >>> float(evidence_of_counts(np.array(40.0), np.array(100.0)).round(2))
     5.76

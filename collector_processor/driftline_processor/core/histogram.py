@@ -21,7 +21,7 @@ class Explicit(Struct, frozen=True, eq=False):
     ``counts``, float64 (k + 1,), are those of ``(bounds[i - 1], bounds[i]]``; ``bounds`` are float64 (k,), ascending.
 
     Attributes:
-        total: The sum of the values, NaN where unknown.
+        total: The sum of the values, NaN if unknown.
         low: The least and the greatest, where known.
         high: The least and the greatest, where known.
     """
@@ -62,9 +62,10 @@ WIDEST = 4_096
 """Buckets of one point: more than any SDK sends (160 by default), and few enough to hold and to spread."""
 
 MOST_IN_TWO = 0.9
-"""A larger share of the values in two buckets across several bins: one stray value, or values that differ in the
+"""A larger share of the values in two buckets across several bins: one outlier, or values that differ in the
 eighth digit, leave an exponential histogram of 160 buckets with one or two that hold something, and a shift by a
-standard deviation is not seen when the bound between them lies in a tail."""
+standard deviation is not seen when the bound between them lies in a tail.
+"""
 
 EMPTY = Buckets(0, np.empty(0))
 
@@ -82,7 +83,7 @@ def count(histogram: Histogram) -> float:
 
 
 def increase(now: Histogram, before: Histogram) -> Histogram | None:
-    """Return the counts between two cumulative histograms of one stream; None where a count fell: a reset.
+    """Return the counts between two cumulative histograms of one stream; None if a count fell: a reset.
 
     >>> increase(one(5.0), one(3.0)).counts, increase(one(1.0), one(3.0))
     (array([2.]), None)
@@ -113,7 +114,7 @@ def _coarser(buckets: Buckets, by: int) -> Buckets:
 
 
 def _less(now: Buckets, before: Buckets) -> Buckets | None:
-    """Return the counts of ``now`` less those of ``before``; None where one would be negative."""
+    """Return the counts of ``now`` less those of ``before``; None if one would be negative."""
     filled = np.flatnonzero(before.counts)
     if not len(filled):
         return now
@@ -255,4 +256,9 @@ def parse(dumped: bytes) -> Histogram:
         position = 4 + int(last)
         bounds = np.frombuffer(dumped, np.float64)[4:position]
         return unpack(dumped[8 * position :], Explicit(bounds, np.empty(0), math.nan, low, high))
-    return unpack(dumped[32:], Exponential(0, 0.0, last, EMPTY, EMPTY, math.nan, low, high))
+    return unpack(
+        dumped[32:],
+        Exponential(
+            scale=0, zero=0.0, threshold=last, positive=EMPTY, negative=EMPTY, total=math.nan, low=low, high=high
+        ),
+    )

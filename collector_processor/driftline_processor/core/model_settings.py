@@ -1,4 +1,4 @@
-"""The settings by which the windows of one model are judged: live and in files the same."""
+"""The settings by which the windows of one model are evaluated: live and in files the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ModelSettings(Struct, frozen=True):
         timezone: The clock by which days begin, an IANA name.
         rolling: The past that windows are compared with; None = the rows of the baseline.
         seasons: The seasons by which rows are told apart, or those by which the reference repeats; None = by none.
-        slices: The keys by whose values drift is judged.
+        slices: The keys by whose values drift is evaluated.
         min_effect: Feature → the least effect that counts as drift.
         choices: The drift methods of the features.
         multivariate: The methods that compare all features together; None = all.

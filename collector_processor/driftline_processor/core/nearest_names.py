@@ -42,7 +42,7 @@ def _words(name: str) -> set[str]:
 
 
 def _share(words: set[str], others: set[str]) -> bool:
-    """Return True where one name has all words of the other."""
+    """Return True if one name has all words of the other."""
     return bool(words and others) and (words <= others or others <= words)
 
 

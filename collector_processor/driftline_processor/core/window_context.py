@@ -28,7 +28,7 @@ class WindowContext(Struct, frozen=True):
 
     Attributes:
         outcomes: The outcomes by block of time and by slice.
-        realized: The performance from single rows; None where it is computed from the sums of the window.
+        realized: The performance from single rows; None if it is computed from the sums of the window.
         facts: Facts of rows that sums do not hold.
         recurrences: How often rows repeat those of the window before, and how often those repeat the ones before.
         time_before: Answers what the time up to the window's end looked like, where something drifts.

@@ -1,1 +1,1 @@
-"""Judge windows, live and of files, and versions side by side. May import `join`, `readers` and below."""
+"""Evaluate windows, live and from files, and compare versions. May import `join`, `readers` and below."""

@@ -1,9 +1,8 @@
-"""Evaluations as bytes: msgpack by the names of fields, compressed with zstd against an earlier window of the series.
+"""Encode evaluations as msgpack, compressed with zstd against an earlier window of the series.
 
-Windows of one series are nearly the same text: names, categories, and the reference's part of each column. The bytes of
-one of them are the dictionary of those that follow. A field that another release added is skipped, one that it did not
-write has its default. Nothing is rounded: what is read is what was written. Only half of a surrogate pair, which UTF-8
-cannot hold, is stored as ``?``.
+Windows of one series are almost identical: the same names, categories and reference. The bytes of one window are
+therefore the zstd dictionary of the next ones. Fields that another release added are skipped, and missing fields get
+their default. Numbers are not rounded. Only unpaired surrogates, which UTF-8 cannot represent, are stored as ``?``.
 """
 
 from __future__ import annotations
@@ -34,25 +33,25 @@ DETAILS = (
     *("features", "score", "predicted", "slices", "joint", "ages", "curves", "confusion", "performance_slices"),
     *("fairness", "weak", "expected"),
 )
-"""Fields that only a window's own page shows; the others are its head."""
+"""Fields that only the page of a window shows; all others are the head."""
 
 _OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
-"""Level 1 writes 20 % faster and 3-15 % more bytes, level 5 saves 1 %."""
+"""zstd options: level 1 is 20 % faster with 3-15 % more bytes, level 5 saves 1 % of the bytes."""
 
 _DECIMALS = 1e9
-"""Fractions of a window that are drawn have nine decimals: they are written as whole numbers of four bytes."""
+"""Scale of fractions in drawings: they have nine decimals and are written as uint32."""
 
 
 class _Form(Struct, frozen=True, array_like=True):
-    """The parts of a written evaluation.
+    """The parts of an encoded evaluation.
 
     Attributes:
-        head: Its fields but :data:`DETAILS`, by name; in place of each array, its first number among all numbers, and
-            its shape.
-        details: The others.
-        fractions: uint32, the numbers of all arrays that are below 4.29 and have nine decimals at most, times 1e9.
+        head: All fields but :data:`DETAILS`, by name. An array is replaced by its first position among all numbers,
+            and its shape.
+        details: The other fields.
+        fractions: uint32, all numbers of arrays below 4.29 with at most nine decimals, times 1e9.
         others: float64, all other numbers of arrays.
-        places: A bit for each number, set if it is among ``fractions``; empty if all are.
+        places: One bit per number, set if the number is in ``fractions``; empty if all are.
     """
 
     head: memoryview
@@ -63,9 +62,9 @@ class _Form(Struct, frozen=True, array_like=True):
 
 
 def encode_evaluation(evaluation: Evaluation) -> bytes:
-    """Write an evaluation, without compression; the same evaluation has the same bytes.
+    """Encode an evaluation without compression; equal evaluations have equal bytes.
 
-    Of the evidence for shifts that last, what earlier windows tell is left out
+    The part of the lasting shifts' evidence that follows from earlier windows is left out
     (:func:`~driftline_processor.core.drift.lasting.recall_lasting`).
     """
     values = {name: getattr(evaluation, name) for name in _FIELDS}
@@ -82,7 +81,7 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
             return (size - value.size, *value.shape)
         if isinstance(value, np.generic):
             return value.item()
-        raise TypeError(f"{type(value).__name__} is not allowed in an evaluation")
+        raise TypeError(f"a value of the type {type(value).__name__} cannot be stored in an evaluation")
 
     try:
         encoded_parts = [encode(part, enc_hook=place_or_number) for part in _parts(values)]
@@ -100,7 +99,7 @@ def _parts(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _pack_numbers(arrays: list[F64]) -> tuple[bytes, bytes, bytes]:
-    """Return fractions, others and places of the numbers of arrays."""
+    """Return fractions, others and places (see :class:`_Form`) of the numbers of arrays."""
     numbers = np.concatenate([array.ravel() for array in arrays]) if arrays else np.empty(0)
     with np.errstate(all="ignore"):
         scaled = np.rint(numbers * _DECIMALS)
@@ -122,18 +121,18 @@ def _unpack_numbers(form: _Form) -> F64:
 
 
 def decode_evaluation(raw: bytes) -> Evaluation:
-    """Read an evaluation. Raises msgspec.DecodeError or ValueError if the bytes are not one."""
+    """Decode an evaluation. Raises msgspec.DecodeError or ValueError for other bytes."""
     return Evaluation(**decode_head(raw), **decode_details(raw))
 
 
 def decode_head(raw: bytes) -> dict[str, Any]:
-    """Read the fields of an evaluation that are not :data:`DETAILS`."""
+    """Decode the fields of an evaluation that are not :data:`DETAILS`."""
     form = _FORM.decode(raw)
     return _decoded(form, form.head, _types()[0])
 
 
 def decode_details(raw: bytes) -> dict[str, Any]:
-    """Read the fields of an evaluation that are :data:`DETAILS`."""
+    """Decode the fields of an evaluation that are :data:`DETAILS`."""
     form = _FORM.decode(raw)
     return _decoded(form, form.details, _types()[1])
 
@@ -172,12 +171,12 @@ def _types() -> tuple[type[Struct], type[Struct]]:
 
 
 def mentions(raw: bytes, word: str) -> bool:
-    """Return True if an evaluation, as :func:`encode_evaluation` writes it, has a word as one of its texts or names."""
+    """Return True if an evaluation, encoded by :func:`encode_evaluation`, has a word among its texts or names."""
     return encode(word.encode("utf-8", "replace").decode()) in raw
 
 
 class Dictionary:
-    """The bytes of one evaluation, against which others of its series are compressed. Of one thread at a time."""
+    """The bytes of one evaluation, against which others of its series are compressed. Not thread-safe."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw, self.digest = raw, digest_of(raw)
@@ -193,9 +192,9 @@ class Dictionary:
         return zstd.compress(self.raw, options=_OPTIONS)
 
     def compress(self, raw: bytes) -> bytes:
-        """Return an evaluation compressed, with a checksum."""
+        """Compress an encoded evaluation, with a checksum."""
         return zstd.compress(raw, options=_OPTIONS, zstd_dict=self._content)
 
     def decompress(self, blob: bytes) -> bytes:
-        """Return what :meth:`compress` was given. Raises ZstdError if the bytes, or this dictionary, are not those."""
+        """Decompress the output of :meth:`compress`. Raises ZstdError if the bytes or the dictionary do not match."""
         return zstd.decompress(blob, zstd_dict=self._content)

@@ -1,11 +1,10 @@
-"""The evaluations of all windows: every one of a closed window in the store, the newest in memory, too.
+"""The evaluations of all windows: closed windows in the store, the newest windows also in memory.
 
-Open windows are in memory only. A window that closes is stored at once, with the time. A window that late rows or
-outcomes restate is stored again within the hour, where anything of it has changed.
+Open windows are in memory only. A window is stored as soon as it closes, and again within an hour if late rows or
+outcomes changed its evaluation.
 
-In memory are the heads of the newest windows of each series and name: what lists and verdicts are made of. Details,
-such as the drift of each feature, come from the store when somebody asks, and stay as long as there is room. A series
-is read when somebody first asks for it.
+The heads of the newest windows of each series are in memory, for lists and verdicts. Details, such as the drift of
+each feature, are read from the store on demand and cached while there is room. A series is read on its first use.
 """
 
 from __future__ import annotations
@@ -56,50 +55,52 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KEPT = 400
-"""Windows of one name and series whose heads are in memory; the table keeps all."""
+"""Maximum number of heads in memory per series and window name; the table has all windows."""
 
 LEAST_KEPT = 60
-"""Windows of one name and series that are in memory however many names there are: one timeline of a page."""
+"""Minimum number of heads in memory per series and window name, for one timeline of a page."""
 
 MEMORY = 160 << 20
-"""Bytes of memory for the evaluations of all series: 150 windows of each name of 70 models with four names."""
+"""Bytes of memory for the evaluations of all series: 150 windows per name of 70 models with four names."""
 
 FOR_DETAILS = 32 << 20
-"""Bytes of these for details, the others are for heads: a page of 60 windows of 20 features takes 2 MB."""
+"""Bytes of :data:`MEMORY` for details: a page of 60 windows of 20 features needs 2 MB. The rest is for heads."""
 
 OF_ENCODED = 3
-"""Bytes of memory for a byte of an encoded evaluation, measured with windows of 20 and of 200 features."""
+"""Bytes of memory per byte of an encoded evaluation, measured with windows of 20 and 200 features."""
 
 FOR_SUMMARIES = 24 << 20
-"""Bytes of memory besides for summaries of drift, without which a page of a year decodes each of its windows again:
-2,000 windows of 200 features, some 15 kB each, or 12,000 of 20."""
+"""Additional bytes of memory for drift summaries, so that the page of a year decodes each window once.
+
+Enough for 2,000 windows of 200 features (15 kB each), or 12,000 windows of 20 features.
+"""
 
 OF_SUMMARY = 60
-"""Bytes of memory that a summary takes for a feature, beside those of :data:`A_SUMMARY`."""
+"""Bytes of memory of a summary per feature, in addition to :data:`A_SUMMARY`."""
 
 A_SUMMARY = 600
-"""Bytes of memory that a summary of no feature takes."""
+"""Bytes of memory of a summary without features."""
 
 HEAD = 3 << 10
-"""Bytes of memory that a head takes, with 16 metrics and their intervals."""
+"""Bytes of memory of a head with 16 metrics and their intervals."""
 
 NEAR = 16
-"""Windows on either side whose details are read along: pages draw neighbours, too, and a query takes a millisecond."""
+"""Neighbours on either side whose details are read in the same query, because pages draw several windows."""
 
 DICTIONARIES = 64
-"""Dictionaries in memory that evaluations are read with, some 20 kB each at 20 features."""
+"""Maximum number of dictionaries in memory, 20 kB each at 20 features."""
 
 WINDOWS_OF_DICTIONARY = 100
-"""Windows that are compressed against one: each takes 4 kB, the dictionary 8. A damaged one costs no others."""
+"""Windows that share one dictionary: 4 kB per window and 8 kB for the dictionary. A damaged one costs no others."""
 
 RESTATED_EVERY = 3_600 * 10**9
-"""Restated evaluations are stored together, once an hour (nanoseconds)."""
+"""Interval at which revised evaluations are stored, in nanoseconds."""
 
 EvaluationHistory = dict[str, dict[int, Evaluation]]
 """Window name → start → the latest evaluation, oldest first."""
 
 ROWS_AT_ONCE = 2_000
-"""Rows that are searched for the name of a slice at a time: some 8 MB."""
+"""Rows per batch (8 MB) in a search for the name of a slice."""
 
 COLUMNS = "series, name, start, stop, believed, dictionary, blob"
 """Columns that :func:`read_evaluations` needs."""
@@ -146,7 +147,7 @@ class WindowKey(NamedTuple):
 
 
 class _Encoded(NamedTuple):
-    """A window that is to be stored, with the digest of its bytes."""
+    """An encoded window before it is stored, with the digest of its bytes."""
 
     place: WindowKey
     evaluation: LazyEvaluation
@@ -155,12 +156,12 @@ class _Encoded(NamedTuple):
 
 
 class WindowDetails:
-    """The fields of a window that only its own page shows: in memory, or in the store. Copies of it share them.
+    """The :data:`DETAILS` of a window, in memory or in the store. Copies of the evaluation share them.
 
     Attributes:
-        stored_at: When the window was stored, unix nanoseconds; 0 until it is.
+        stored_at: When the window was stored, in unix nanoseconds; 0 before.
         values: The fields by name; None while they are in the store only.
-        summary: Its drift without drawings, which stays longer in memory; None until it is asked for.
+        summary: Drift without drawings, which stays in memory longer; None before its first use.
     """
 
     __slots__ = ("place", "source", "stored_at", "summary", "values")
@@ -173,13 +174,13 @@ class WindowDetails:
 
 
 class LazyEvaluation(Evaluation, kw_only=True):
-    """An evaluation whose details come from the store when they are read, unless they are in memory."""
+    """An evaluation whose details are read from the store on first use."""
 
     details: WindowDetails
 
     @property
     def drift(self) -> DriftSummary:
-        """The drift of the window without drawings: it stays longer in memory than details do."""
+        """The drift of the window without drawings; it stays in memory longer than the details."""
         return self.details.summary or self.details.source.summary(self)
 
     def __repr__(self) -> str:
@@ -187,7 +188,7 @@ class LazyEvaluation(Evaluation, kw_only=True):
 
 
 def _detail(name: str) -> property:
-    """Return a property in place of a field: its own value if it was replaced, else the one of the details."""
+    """Return a property that reads a field from the details, unless the field was replaced."""
     field = Evaluation.__dict__[name]
 
     def read_detail(evaluation: LazyEvaluation) -> Any:
@@ -212,15 +213,15 @@ _NO_DETAILS = {
 
 
 class EvaluationStore:
-    """Remembers and stores evaluations. One thread writes; any may read :meth:`history`."""
+    """Keeps and stores evaluations. One thread writes; any thread may call :meth:`history`."""
 
     def __init__(self, connection: Connection, clock: Callable[[], int], share: float = 1.0) -> None:
-        """Read how far windows are stored; evaluations are read when somebody asks for them.
+        """Read how far windows are stored; evaluations are read on demand.
 
         Args:
-            connection: Of the thread that writes.
+            connection: The connection of the writing thread.
             clock: The wall clock in unix nanoseconds.
-            share: Of the bytes that evaluations may take in memory.
+            share: Fraction of the bytes of memory that evaluations may use.
         """
         self._connection, self._clock, self._share = connection, clock, share
         self._lock = threading.RLock()
@@ -228,7 +229,7 @@ class EvaluationStore:
         self._open: dict[int, dict[tuple[str, int], Evaluation]] = {}
         self._cut: set[tuple[int, str]] = set()
         self._stored: dict[WindowKey, tuple[bytes, int]] = {}
-        """Digest of what is stored of a window, b"" where that is not known yet, and when it was stored."""
+        """Digest of each stored window (b"" = not read yet) and the time at which it was stored."""
         self._arrived: dict[tuple[int, str], dict[int, Evaluation]] = {}
         self._unstored: dict[WindowKey, LazyEvaluation] = {}
         self._written: list[tuple[LazyEvaluation, int]] = []
@@ -244,16 +245,16 @@ class EvaluationStore:
         self._last = number(connection, "SELECT max(believed) FROM evaluations") or 0
         ends = read(connection, "SELECT series, name, max(stop) AS stop FROM evaluations GROUP BY series, name")
         self.ends = {(row["series"], row["name"]): row["stop"] for row in ends.to_pylist()}
-        """(series, window name) → the end of the last window that was stored: later ones were open, or not seen."""
+        """(series, window name) → the end of the last stored window; later windows were open or never evaluated."""
         self._names = len(self.ends)
 
     def history(self, series: int) -> EvaluationHistory:
-        """Return the evaluations of a series; the dicts by start are replaced, never changed, when more come."""
+        """Return the evaluations of a series; its dicts are replaced, not changed, when evaluations are added."""
         evaluation_history = self._history.get(series)
         return self._load(series) if evaluation_history is None else evaluation_history
 
     def open(self, series: int) -> list[Evaluation]:
-        """Return the evaluations of windows that were not closed when they were evaluated."""
+        """Return the evaluations of windows that were open when they were evaluated."""
         return list(self._open.get(series, {}).values())
 
     def closed(self, series: int) -> list[Evaluation]:
@@ -266,22 +267,22 @@ class EvaluationStore:
         ]
 
     def put(self, series: int, evaluation: Evaluation) -> None:
-        """Take in an evaluation; :meth:`settle` shows it, and one of the next :meth:`write` stores a closed one.
+        """Add an evaluation, with only the drifting slices.
 
-        Of its slices what drifts is kept, no more.
+        :meth:`settle` makes it visible, and a later :meth:`write` stores it if the window is closed.
         """
         evaluation.slices = {name: slice_drift.thinned() for name, slice_drift in evaluation.slices.items()}
         window = evaluation.window
         self._arrived.setdefault((series, window.name), {})[window.start] = evaluation
 
     def settle(self) -> None:
-        """Show all evaluations that were put, with what each continues from the window before.
+        """Make all evaluations that were put visible, with the facts that continue from the window before.
 
-        Windows are evaluated in any order, the newest first. What lasts over windows, incidents and evidence, is
-        therefore worked out for all of them together, and for the windows after them as far as it changes.
+        Windows are evaluated newest first, so incidents and the evidence for lasting shifts are computed here, for the
+        new windows and the later windows that they change.
 
-        An error that says nothing of the windows is raised, and the next call goes on with those that are left. With
-        any other error the windows of that name are left out.
+        After a storage error, which is raised, the next call continues with the remaining windows. After any other
+        error the windows of that name are left out.
         """
         for (series, name), starts in list(self._arrived.items()):
             try:
@@ -297,7 +298,7 @@ class EvaluationStore:
                 self._warn(series, name, changed.values())
 
     def _follow(self, series: int, name: str, arrived: dict[int, Evaluation]) -> dict[int, Evaluation]:
-        """Return windows that arrived, and those after them that change, with what continues from those before."""
+        """Return the new windows, and the later windows that they change, with the facts from earlier windows."""
         neighbours = self._around(series, name, min(arrived))
         windows = dict(sorted({**neighbours, **arrived}.items()))
         starts, changed = list(windows), dict[int, Evaluation]()
@@ -317,9 +318,10 @@ class EvaluationStore:
         return changed
 
     def _around(self, series: int, name: str, start: int) -> dict[int, Evaluation]:
-        """Return the windows of a name, the oldest first: those in memory, and those in the table on which one builds.
+        """Return the windows of a name, oldest first, that are in memory or that a new window continues.
 
-        These are all from thirty windows before it on, where it is older than those in memory, or close behind.
+        If the new window is older than those in memory or follows them closely, the windows from thirty before it are
+        read from the table.
         """
         evaluations = self.history(series).get(name, {})
         if (series, name) not in self._cut or any(
@@ -343,7 +345,7 @@ class EvaluationStore:
         return dict(sorted(earlier.items())) | evaluations
 
     def _warn(self, series: int, name: str, changed: Iterable[Evaluation]) -> None:
-        """Log which objectives nobody can tell any more, each when it has lasted too long."""
+        """Log once which objectives have been inconclusive for too long."""
         with_objectives = [evaluation.key for evaluation in changed if evaluation.objectives]
         if not with_objectives:
             return
@@ -357,7 +359,7 @@ class EvaluationStore:
                 _log.warning("%s: %s, in windows of %s: %s", version_name, rule, name, overdue(objective))
 
     def _remember(self, series: int, name: str, changed: dict[int, Evaluation]) -> None:
-        """Show evaluations of a name to readers, all at once."""
+        """Publish evaluations of a name to readers, all at once."""
         history = self.history(series)
         fresh: dict[int, Evaluation] = {}
         for start, evaluation in changed.items():
@@ -391,22 +393,22 @@ class EvaluationStore:
             self._history[series] = {**history, name: all_evaluations}
 
     def _kept(self) -> int:
-        """Return how many windows of each name are in memory: fewer where there are many names."""
+        """Return how many windows per name are in memory: fewer if there are many names."""
         return min(KEPT, max(LEAST_KEPT, int(self._share * (MEMORY - FOR_DETAILS)) // (HEAD * max(self._names, 1))))
 
     def _made(self, place: WindowKey, evaluation: Evaluation) -> LazyEvaluation:
-        """Return an evaluation that is not stored, as readers see it."""
+        """Return an evaluation that is not stored yet, as readers see it."""
         details = WindowDetails(self, place, 0, {name: getattr(evaluation, name) for name in DETAILS})
         return LazyEvaluation(**{name: getattr(evaluation, name) for name in _HEAD_FIELDS}, **_UNSET, details=details)
 
     def write(self, patient: bool, also: Callable[[bool], object] | None = None) -> None:
-        """Store what is due in one transaction: windows that closed; restated ones once an hour.
+        """Store the due windows in one transaction: closed windows, and once an hour revised ones.
 
-        What could not be committed stays due.
+        If the commit fails, the windows stay due.
 
         Args:
-            patient: False stores all at once.
-            also: Called inside the transaction, with whether everything is stored by it.
+            patient: False stores all windows at once.
+            also: Called inside the transaction with True if everything is stored by it.
         """
         self.settle()
         self._let_go()
@@ -430,13 +432,13 @@ class EvaluationStore:
         self._note_stored(encoded, stored_at)
 
     def _encoded(self, place: WindowKey) -> _Encoded:
-        """Return what is to be stored of a window."""
+        """Encode a window."""
         evaluation = self._unstored[place]
         raw = encode_evaluation(evaluation)
         return _Encoded(place, evaluation, raw, digest_of(raw))
 
     def _insert(self, fresh: Sequence[_Encoded], stored_at: int) -> None:
-        """Store evaluations and the dictionaries they are compressed with, inside the caller's transaction."""
+        """Insert evaluations and their dictionaries, inside the caller's transaction."""
         rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS.names}
         used: dict[tuple[int, bytes], bytes] = {}
         for details in fresh:
@@ -451,7 +453,7 @@ class EvaluationStore:
             insert(self._connection, "evaluations", pa.table(rows, _COLUMNS))
 
     def _dictionary(self, encoded: _Encoded) -> _CurrentDictionary:
-        """Return what a window is compressed against: itself, if it is the first of a hundred or much longer."""
+        """Return the dictionary for a window: a new one for every hundredth window or if the window is much longer."""
         series = encoded.place.series
         current_dictionary = self._current.get(series)
         if (
@@ -467,7 +469,7 @@ class EvaluationStore:
         return current_dictionary
 
     def _note_stored(self, encoded: Iterable[_Encoded], stored_at: int) -> None:
-        """Note that evaluations are on disk: their details may go now."""
+        """Mark evaluations as stored, so that their details may be dropped from memory."""
         for encoded_details in encoded:
             place, details = encoded_details.place, encoded_details.evaluation.details
             del self._unstored[place]
@@ -479,11 +481,11 @@ class EvaluationStore:
 
     @property
     def crowded(self) -> bool:
-        """Whether what waits to be stored takes the room of all details."""
+        """Return True if details that are not stored yet fill the memory for details."""
         return len(self._unstored) * self._typical > FOR_DETAILS
 
     def _learn_digests(self, due: Iterable[WindowKey]) -> None:
-        """Find out what is stored of windows: those of an earlier process, and those that have left the memory."""
+        """Read the digests of stored windows that an earlier process wrote or that have left the memory."""
         unknown = [place for place in due if self._digest(place) == b""]
         if not unknown:
             return
@@ -493,11 +495,11 @@ class EvaluationStore:
             self._stored[WindowKey(row["series"], row["name"], row["start"])] = digest, row["believed"]
 
     def _digest(self, place: WindowKey) -> bytes | None:
-        """Return the digest of what is stored of a window: b"" where it is not known, None where nothing is stored."""
+        """Return the digest of a stored window: b"" if not read yet, None if the window is not stored."""
         return self._stored[place][0] if place in self._stored else b"" if place[:2] in self._cut else None
 
     def _let_go(self) -> None:
-        """Let details go that have been stored and committed, the oldest first, as far as there is no room for them."""
+        """Drop the oldest details that are stored and committed until there is room."""
         written_evaluations, self._written = self._written, []
         with self._lock:
             for evaluation, size in written_evaluations:
@@ -511,11 +513,11 @@ class EvaluationStore:
         return next(reversed(self._known(place)), None) == place.start
 
     def _known(self, place: WindowKey) -> dict[int, Evaluation]:
-        """Return those in memory of a window's series and name: none from a forgotten slice until somebody asks."""
+        """Return the evaluations in memory of a window's series and name."""
         return self._history.get(place.series, {}).get(place.name, {})
 
     def _hold(self, details: WindowDetails, size: int) -> None:
-        """Count details as held, and let others go where there is no room; never those of the newest windows."""
+        """Count details in memory and drop others if there is no room, but not those of the newest windows."""
         place = details.place
         if not self._is_known(details):
             return
@@ -532,19 +534,19 @@ class EvaluationStore:
                 break
 
     def _is_known(self, details: WindowDetails) -> bool:
-        """Return whether the details are those of a window that readers see."""
+        """Return True if the details belong to a window that readers see."""
         evaluation = self._known(details.place).get(details.place.start)
         return isinstance(evaluation, LazyEvaluation) and evaluation.details is details
 
     def _drop(self, place: WindowKey) -> None:
-        """Count the details of a window no longer, if these are held."""
+        """Subtract the details of a window from the memory in use."""
         _, size = self._held.pop(place, (None, 0))
         self._held_bytes -= size
 
     def read_details(self, evaluation: LazyEvaluation) -> dict[str, Any]:
-        """Return what of an evaluation is not in memory, and keep it there. Any thread may ask.
+        """Return the details of an evaluation and cache them. Thread-safe.
 
-        Raises StorageOutage where the file cannot be read.
+        Raises StorageOutage if the file cannot be read.
         """
         with self._lock, self._connection.reading() as connection:
             details = evaluation.details
@@ -565,7 +567,7 @@ class EvaluationStore:
             return values_by_start.get(place.start, _NO_DETAILS)
 
     def summary(self, evaluation: LazyEvaluation) -> DriftSummary:
-        """Return the drift of a window without drawings, and keep it in memory. Any thread may ask."""
+        """Return the drift of a window without drawings and cache it. Thread-safe."""
         drift_summary, details = summarize_drift(evaluation), evaluation.details
         with self._lock:
             if self._is_known(details):
@@ -583,9 +585,9 @@ class EvaluationStore:
             details.summary = None
 
     def _neighbours(self, details: WindowDetails) -> dict[int, WindowDetails]:
-        """Return the windows around one whose details are to be read, too: where those of a neighbour were just asked.
+        """Return the neighbours to read in the same query, if the last read was of a neighbour.
 
-        A page that draws sixty windows asks for them one after the other.
+        A page that draws sixty windows reads them one after the other.
         """
         place = details.place
         previous_series, self._asked = self._asked, place[:2]
@@ -604,9 +606,9 @@ class EvaluationStore:
         }
 
     def forget_slice(self, series: int, slice: str) -> I64:
-        """Forget a slice: evaluations that name it and are not stored go, and all others are read again.
+        """Remove a deleted slice from memory: drop unstored evaluations that name it, and reload all others.
 
-        Return where the windows begin that are to be evaluated again, beside those of :func:`forget_evaluations`.
+        Return the starts of the windows to evaluate again, in addition to those of :func:`forget_evaluations`.
         """
 
         def names(evaluation: Evaluation) -> bool:
@@ -679,12 +681,12 @@ def _size_of_summary(summary: DriftSummary) -> int:
 
 
 def _details_of(raw: bytes) -> tuple[dict[str, Any], int]:
-    """Return the details of an encoded evaluation, and the bytes of memory they take."""
+    """Decode the details of an evaluation and return them with their bytes of memory."""
     return decode_details(raw), OF_ENCODED * len(raw)
 
 
 class _CurrentDictionary(Struct):
-    """The dictionary that the next windows of a series are compressed with."""
+    """The current dictionary of a series."""
 
     digest: bytes
     packed: bytes
@@ -693,13 +695,13 @@ class _CurrentDictionary(Struct):
 
 
 class Dictionaries:
-    """The dictionaries that evaluations were compressed with, the last of them in memory. Of one thread at a time."""
+    """Cache of the newest dictionaries. Not thread-safe."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[bytes, Dictionary] = OrderedDict()
 
     def open(self, digest: bytes, packed: bytes) -> Dictionary:
-        """Return a dictionary by its row. Raises ZstdError if it is damaged."""
+        """Return the dictionary of a digest. Raises ZstdError if it is damaged."""
         if digest not in self._open:
             self._open[digest] = Dictionary.unpack(packed)
             while len(self._open) > DICTIONARIES:
@@ -710,7 +712,7 @@ class Dictionaries:
     def read(
         self, connection: Connection, rows: Sequence[dict[str, Any]], decode: Callable[[bytes], T]
     ) -> Iterator[tuple[dict[str, Any], T]]:
-        """Yield rows of evaluations with what is decoded; those that cannot be read are counted and left out."""
+        """Yield rows of evaluations with their decoded value; unreadable rows are counted and left out."""
         packed = self._packed(connection, rows)
 
         def decode_row(row: dict[str, Any]) -> T:
@@ -722,11 +724,11 @@ class Dictionaries:
         yield from connection.unreadable.skipped("evaluations", rows, decode_row)
 
     def mention(self, row: dict[str, Any], word: str) -> bool:
-        """Return whether the dictionary of a row that was just read has a word."""
+        """Return True if the dictionary of a row that was just read contains a word."""
         return mentions(self._open[row["dictionary"]].raw, word)
 
     def _packed(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> dict[bytes, bytes]:
-        """Return the rows of those dictionaries that are not in memory."""
+        """Return the compressed dictionaries that are not in memory."""
         unopened_keys = {(row["series"], row["dictionary"]) for row in rows if row["dictionary"] not in self._open}
         return {digest: packed for (_, digest), packed in _stored_dictionaries(connection, unopened_keys).items()}
 
@@ -745,7 +747,7 @@ def _stored_dictionaries(
 
 
 def write_dictionaries(connection: Connection, dictionaries: Mapping[tuple[int, bytes], bytes]) -> None:
-    """Store the dictionaries that are not stored yet, or are damaged, inside the caller's transaction."""
+    """Store new or damaged dictionaries, inside the caller's transaction."""
     stored_dictionaries = _stored_dictionaries(connection, dictionaries.keys())
     fresh = [(*place, packed) for place, packed in dictionaries.items() if stored_dictionaries.get(place) != packed]
     for series, digest, _ in fresh:
@@ -758,22 +760,22 @@ def write_dictionaries(connection: Connection, dictionaries: Mapping[tuple[int, 
 def read_evaluations(
     connection: Connection, rows: Sequence[dict[str, Any]]
 ) -> Iterator[tuple[dict[str, Any], Evaluation]]:
-    """Yield rows of the table, and the evaluation that each holds; those that cannot be read are left out.
+    """Yield rows of the table with their evaluations; unreadable rows are left out.
 
     Args:
-        connection: To the store.
-        rows: With the columns of :data:`COLUMNS`.
+        connection: Connection to the store.
+        rows: Rows with the columns of :data:`COLUMNS`.
     """
     yield from Dictionaries().read(connection, rows, decode_evaluation)
 
 
 def _goes_on(before: Evaluation, after: Evaluation, *, exactly: bool) -> bool:
-    """Return True where the windows after either go on alike.
+    """Return True if later windows continue equally from either evaluation.
 
     Args:
         before: An evaluation.
-        after: Another one of the same window.
-        exactly: Whether the windows before them differ, so that sums that go on may, too.
+        after: Another evaluation of the same window.
+        exactly: True if the windows before them differ, so that cumulative sums may differ too.
     """
     facts = [(either.closed, either.baseline_version, either.incident, either.objectives) for either in (before, after)]
     alike = same_lasting(before.lasting, after.lasting) if exactly else before.lasting == after.lasting
@@ -781,10 +783,10 @@ def _goes_on(before: Evaluation, after: Evaluation, *, exactly: bool) -> bool:
 
 
 def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple[int, I64]:
-    """Delete the evaluations in which a slice is named; return the series and where their windows begin.
+    """Delete the evaluations that name a slice and return the number of the series and the starts of their windows.
 
-    Inside the caller's transaction. The windows are to be evaluated again. What cannot be read may name it, and goes.
-    Other windows whose dictionary names it are compressed with another one.
+    Runs inside the caller's transaction. The windows have to be evaluated again. Unreadable rows are deleted, because
+    they may name the slice. Windows whose dictionary names it are compressed with another one.
     """
     stored_rows = read(connection, "SELECT rowid AS row FROM evaluations WHERE series = ? ORDER BY start", series)
     blobs = "SELECT w.row, series, start, dictionary, blob FROM evaluations e JOIN wanted w ON e.rowid = w.row"
@@ -805,7 +807,7 @@ def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple
 
 
 def _compress_again(connection: Connection, series: int, rows: Sequence[tuple[dict[str, Any], bytes]]) -> None:
-    """Compress evaluations with the first of them as their dictionary."""
+    """Compress evaluations again, with the first of them as their dictionary."""
     if not rows:
         return
     dictionary = Dictionary(rows[0][1])
@@ -818,7 +820,7 @@ def _compress_again(connection: Connection, series: int, rows: Sequence[tuple[di
 
 
 def expire_evaluations(connection: Connection, series: int, before: int) -> None:
-    """Delete the evaluations of windows that began before a time, inside the caller's transaction."""
+    """Delete the evaluations of windows that start before a time, inside the caller's transaction."""
     expired_count = number(
         connection, "SELECT count(*) FROM evaluations WHERE series = ? AND start < ?", series, before
     )
@@ -828,6 +830,6 @@ def expire_evaluations(connection: Connection, series: int, before: int) -> None
 
 
 def prune_dictionaries(connection: Connection, series: int) -> None:
-    """Delete the dictionaries that no evaluation of a series is compressed with any more."""
+    """Delete the dictionaries that no evaluation of a series uses."""
     used = "SELECT dictionary FROM evaluations WHERE series = ?"
     connection.execute(f"DELETE FROM dictionaries WHERE series = ? AND digest NOT IN ({used})", [series, series])

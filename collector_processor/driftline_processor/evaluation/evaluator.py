@@ -1,6 +1,6 @@
-"""Find the windows that rows, outcomes or the clock have touched, evaluate those that are due, and store the results.
+"""Find the windows changed by rows, outcomes or the clock, evaluate the due ones, and store the results.
 
-Which window is due, and which is next, :mod:`.window_queue` decides.
+:mod:`.window_queue` decides which windows are due, and their order.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from .window_queue import Counts, WaitingWindows
 _log = logging.getLogger(__name__)
 
 SeriesWindow = tuple[int, Window]
-"""The number of a series, and one of its windows."""
+"""The number of a series and one of its windows."""
 
 AT_ONCE = 200
-"""Windows that are evaluated in one go at most, and then stored together; the rest waits for the next."""
+"""Maximum number of windows that are evaluated, and then stored, together."""
 
 
 _Ends = list[tuple[int, str, int]]
-"""A heap of windows: end, name and start."""
+"""Heap of (end, name, start) of windows."""
 
 
 class RipeWindows:
-    """The evaluated windows of one series that become ripe as its event time passes.
+    """The evaluated windows of one series that close or mature as its event time passes.
 
     >>> ripe, hour = RipeWindows(), 3_600 * 10**9
     >>> ripe._note_open(Window("1h", 0, hour))
@@ -66,7 +66,7 @@ class RipeWindows:
         self._delay: tuple[int, str] | None = None
 
     def note(self, evaluation: Evaluation) -> None:
-        """Take in what a window was when it was evaluated: open, or closed and young."""
+        """Add an evaluated window if it is open, or closed and immature."""
         window = evaluation.window
         if not evaluation.closed:
             self._note_open(window)
@@ -76,21 +76,24 @@ class RipeWindows:
             self._noted.pop((window.name, window.start), None)
 
     def closing(self, watermark: int) -> Iterator[Window]:
-        """Yield the open windows that are closed now, each once. ``watermark``: unix nanoseconds."""
+        """Yield each open window that is closed now, once. ``watermark``: unix nanoseconds."""
         while self._open and is_closed(_window(self._open[0]), watermark):
             yield from self._take(self._open, young=False)
 
     def mature(self, watermark: int, delay: OutcomeDelay) -> Iterator[Window]:
-        """Yield the young windows whose outcomes have had their time, each once. ``watermark``: unix nanoseconds."""
+        """Yield each closed window that has become mature, once. ``watermark``: unix nanoseconds.
+
+        A window is mature when the outcome delay has passed after its end.
+        """
         while self._young and watermark - self._young[0][0] >= delay.nanoseconds:
             yield from self._take(self._young, young=True)
 
     def is_new(self, delay: OutcomeDelay) -> bool:
-        """Return True where outcomes take another time than was noted last, so that all windows have to be seen."""
+        """Return True if the outcome delay has changed, so that all windows have to be checked."""
         return self._delay != (delay.nanoseconds, delay.source)
 
     def note_delay(self, delay: OutcomeDelay) -> None:
-        """Note that all windows were seen with this delay."""
+        """Note that all windows were checked with this delay."""
         self._delay = delay.nanoseconds, delay.source
 
     def _note_open(self, window: Window) -> None:
@@ -103,7 +106,7 @@ class RipeWindows:
             heapq.heappush(ends, (window.end, window.name, window.start))
 
     def _take(self, ends: _Ends, young: bool) -> Iterator[Window]:
-        """Yield the first window, unless it has become another since."""
+        """Yield the windows at the top of the heap that did not change in the meantime."""
         window = _window(heapq.heappop(ends))
         if self._noted.get((window.name, window.start)) is young:
             del self._noted[window.name, window.start]
@@ -111,7 +114,7 @@ class RipeWindows:
 
 
 def changed_by_delay(closed: Iterable[Evaluation], watermark: int, delay: OutcomeDelay) -> Iterator[Window]:
-    """Yield the closed windows that are young or not where outcomes take ``delay``, and were evaluated otherwise."""
+    """Yield the closed windows whose maturity changes with a new outcome ``delay``."""
     for closed_window in closed:
         waits = watermark - closed_window.window.end < delay.nanoseconds and not delay.complete(closed_window.coverage)
         if closed_window.young != waits:
@@ -124,7 +127,7 @@ def _window(window_end: tuple[int, str, int]) -> Window:
 
 
 class UnchangedRows:
-    """The windows of a series since whose evaluation no row came into them, or into the time before them.
+    """The windows of a series without new rows in or before them since their evaluation.
 
     >>> unchanged, hour = UnchangedRows(), Window("1h", 0, 3_600)
     >>> unchanged.note(hour)
@@ -140,14 +143,14 @@ class UnchangedRows:
         self._ends: defaultdict[str, list[int]] = defaultdict(list)
 
     def note(self, window: Window) -> None:
-        """Note that a window was evaluated; of each length the last five hundred are remembered."""
+        """Add an evaluated window; the last five hundred windows per length are kept."""
         if window not in self:
             ends = self._ends[window.name]
             insort(ends, window.end)
             del ends[:-500]
 
     def forget(self, pane: int) -> None:
-        """Forget the windows that end after a pane, by its start, into which a row came."""
+        """Remove the windows that end after the start of a pane with new rows."""
         for ends in self._ends.values():
             del ends[bisect_right(ends, pane) :]
 
@@ -158,7 +161,7 @@ class UnchangedRows:
 
 
 class Evaluator:
-    """Evaluates what was touched. One thread uses it."""
+    """Evaluates changed windows. Not thread-safe."""
 
     def __init__(
         self,
@@ -171,10 +174,10 @@ class Evaluator:
         clock: Callable[[], int],
         share: float = 1.0,
     ) -> None:
-        """Note what has to be looked at again since the last time.
+        """Find the windows that need an evaluation since the last run.
 
-        ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds. ``share``: of the memory that
-        what is read of the store may take.
+        ``watermark``: returns the current watermark of a series. ``clock``: the wall clock in unix nanoseconds.
+        ``share``: fraction of the memory for what is read from the store.
         """
         self._connection, self._series, self._baselines = connection, series, baselines
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
@@ -199,11 +202,12 @@ class Evaluator:
         ended: Callable[[], bool] = lambda: False,
         early: Callable[[], bool] = lambda: False,
     ) -> bool:
-        """Evaluate touched windows, the most urgent first, and those that can be closed; False when none was due.
+        """Evaluate changed and newly closed windows, the most urgent first; return False if no window was due.
 
-        ``patient``: see :meth:`~driftline_processor.evaluation.evaluation_store.EvaluationStore.write`; otherwise no
-        window rests. ``ended``: asked before each window, or the few that are judged together; the rest waits for the
-        next step, or for the next start. ``early``: asked when nothing is due, whether to evaluate a window that rests.
+        ``patient``: see :meth:`~driftline_processor.evaluation.evaluation_store.EvaluationStore.write`; if False, no
+        window rests. ``ended``: checked before each group of windows; if it returns True, the remaining windows wait
+        for the next step or the next start. ``early``: called if no window is due; if it returns True, a resting
+        window is evaluated.
         """
         self.collect()
         if self._evaluations.crowded:
@@ -225,7 +229,7 @@ class Evaluator:
         return window_count > 0
 
     def _evaluate(self, windows: Sequence[SeriesWindow]) -> None:
-        """Evaluate windows together, each alone where one of them cannot be; note what becomes of them with time."""
+        """Evaluate windows together, or one by one after an error, and note when they close or mature."""
         evaluations: Sequence[Evaluation | None] = [None]
         try:
             evaluations = self._judge(windows)
@@ -248,7 +252,7 @@ class Evaluator:
             self._note(series, window, evaluation)
 
     def _judge(self, windows: Sequence[SeriesWindow]) -> list[Evaluation | None]:
-        """Judge windows together; None of one in which nothing ever was: a clock or a counter alone has touched it."""
+        """Evaluate windows together; None for a window without any row or outcome."""
         sources = [self._source(*window) for window in windows]
         filled = [source for source in sources if not source.empty or self._is_known(source.series, source.window)]
         for source in filled:
@@ -263,14 +267,22 @@ class Evaluator:
         earlier = None
         if window in self._unchanged[number] and self._baseline_changes == self._baselines.changes:
             earlier = self._evaluations.history(number).get(window.name, {}).get(window.start)
-        return StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers, earlier)
+        return StoreSource(
+            series=series,
+            window=window,
+            settings=settings,
+            watermark=watermark,
+            delay=self.delays.of(series),
+            readers=self._readers,
+            earlier=earlier,
+        )
 
     def _is_known(self, series: Series, window: Window) -> bool:
-        """Return True where a window was evaluated before."""
+        """Return True if a window was evaluated before."""
         return window.start in self._evaluations.history(series.number).get(window.name, {})
 
     def _note(self, number: int, window: Window, evaluation: Evaluation | None) -> None:
-        """Take in what was judged of a window, which waits no longer."""
+        """Record the evaluation of a window and remove it from the queue."""
         series = self._series.by_number()[number]
         is_known, evaluated = self._is_known(series, window), None
         if evaluation is not None:
@@ -285,7 +297,7 @@ class Evaluator:
         self.waiting.remove(number, window, self._clock(), is_known, evaluated)
 
     def _put_off(self, number: int, window: Window, error: Exception) -> None:
-        """Let a window wait for which there was no memory, and say so once for windows of its name."""
+        """Postpone a window that ran out of memory, and log it once per window name."""
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         model = self._series.by_number()[number].key.model
         self._warn_once(
@@ -298,13 +310,13 @@ class Evaluator:
             write_restated(self._connection, [(number, np.array([window.start]))])
 
     def forget_deleted(self, deleted_slices: Iterable[tuple[int, str]] = ()) -> list[tuple[int, I64]]:
-        """Forget what was read of the store: rows were deleted.
+        """Drop everything that was read from the store, after rows were deleted.
 
         Args:
-            deleted_slices: Series and name of the slices that are told apart no longer.
+            deleted_slices: Series and name of the slices that were deleted.
 
         Returns:
-            By series, where windows begin that are not stored yet and named one of these slices.
+            By series, the starts of the windows that are not stored yet and name one of these slices.
         """
         self._readers.forget_all()
         self._unchanged.clear()
@@ -312,16 +324,16 @@ class Evaluator:
 
     @property
     def idle(self) -> bool:
-        """Whether no window waits to be evaluated, or rests until it is."""
+        """Return True if no window waits or rests."""
         return not self.waiting and not self._touched
 
     def forget_tidied(self) -> None:
-        """Forget what was read of the store that tidying may have changed."""
+        """Drop what was read from the store and may have changed in a roll-up."""
         for series in self._series:
             self._readers.forget_old(series.number, self._watermark(series))
 
     def _note_reached(self) -> None:
-        """Write down how far the tables had come with all that was evaluated, inside the caller's transaction."""
+        """Store the position up to which all windows are evaluated, inside the caller's transaction."""
         reached = self.waiting.finished()
         if reached is not None:
             set_mark(self._connection, "evaluated_predictions", reached.predictions)
@@ -332,7 +344,7 @@ class Evaluator:
             write_restated(self._connection, [(number, np.array([window.start])) for number, window in self._given_up])
 
     def collect(self) -> None:
-        """Note which windows were touched, and which can be closed now."""
+        """Queue the windows that changed or can be closed now."""
         rows, outcomes, reached = self._touched.take()
         self.waiting.begin_round(reached)
         try:
@@ -358,7 +370,7 @@ class Evaluator:
             self._collect_ripe(series_number, series)
 
     def _forget(self, series: Series, counted: Collection[int], joined: Collection[int]) -> None:
-        """Forget what was read of panes, and note the windows that were compared with those in which rows came."""
+        """Drop what was read of panes, and queue the windows whose reference includes these panes."""
         if counted:
             self._unchanged[series.number].forget(min(counted))
             self._readers.forget_counted(series.number, counted)
@@ -366,9 +378,9 @@ class Evaluator:
         self._readers.forget_rows(series.number, {*counted, *joined})
 
     def _collect_ripe(self, number: int, series: Series) -> None:
-        """Note the windows of a series that can be closed now, and those whose outcomes have had their time.
+        """Queue the windows of a series that can be closed or have become mature.
 
-        Of the latter not those shorter than what panes of their age are rolled up to: their evaluations stay.
+        A mature window that is shorter than the panes of its age keeps its evaluation.
         """
         watermark, ripe, now = self._watermark(series), self._ripe[number], self._clock()
         for window in ripe.closing(watermark):
@@ -382,20 +394,20 @@ class Evaluator:
         ripe.note_delay(delay)
 
     def _settings_of(self, model: str) -> ModelSettings:
-        """Return how windows of a model are judged."""
+        """Return the settings for the windows of a model."""
         if model not in self._settings:
             self._settings[model] = settings_of(self._series.settings(model))
         return self._settings[model]
 
     def _warn_asked(self, series: Series) -> None:
-        """Log once what is asked of the performance and a model of this kind, or with these classes, has not."""
+        """Log once which configured metrics do not apply to the task or the classes of a model."""
         metric_names = self._series.settings(series.key.model).performance
         for wrong in metric_names.problems(series.task.kind, series.task.classes):
             message = f"models.{series.key.model}.performance.{wrong}"
             self._warn_once(f"{message}; until then it is ignored")
 
     def _warn_misfits(self, source: StoreSource) -> None:
-        """Log once of each baseline which methods were chosen for a feature that they do not compare."""
+        """Log once per baseline which chosen methods do not apply to a feature."""
         model, choices, baseline = source.key.model, source.settings.choices, source.baseline
         if baseline is None or not choices.features or (model, baseline.digest) in self._fitting:
             return
@@ -409,7 +421,7 @@ class Evaluator:
             _log.warning("%s", f"{message} ({reason})" if reason else message)
 
     def _mark_compared(self, series: Series, panes: Collection[int]) -> None:
-        """Note the windows that were compared with these panes: late rows change what later windows drift from."""
+        """Queue the windows that are compared with these panes, because late rows change their reference."""
         settings = self._series.settings(series.key.model)
         if settings.reference is None or not panes:
             return
@@ -425,20 +437,20 @@ class Evaluator:
                     self._mark_dirty(series, [window.start], (name,))
 
     def _mark_grown(self, series: Series, rows: Counter[int], outcomes: Counter[int]) -> None:
-        """Note the windows that hold panes, with how many rows and outcomes came into these, by their starts."""
+        """Queue the windows of panes, with the number of new rows and outcomes per pane."""
         for window, panes in self._windows_of(series, rows.keys() | outcomes.keys()).items():
             gained = Counts(sum(rows[pane] for pane in panes), sum(outcomes[pane] for pane in panes))
             self.waiting.add(series.number, window, self._clock(), gained=gained)
 
     def _mark_dirty(self, series: Series, panes: Iterable[int], names: tuple[str, ...] = ()) -> None:
-        """Note the windows that hold these panes: of the names given, else of all that are configured."""
+        """Queue the windows of panes, by default of all configured names."""
         for window in self._windows_of(series, panes, names):
             self.waiting.add(series.number, window, self._clock())
 
     def _windows_of(self, series: Series, panes: Iterable[int], names: tuple[str, ...] = ()) -> dict[Window, list[int]]:
-        """Return the windows that hold panes, with those panes.
+        """Return the windows of panes, with these panes.
 
-        Not those shorter than what panes of their age are rolled up to: their evaluations stay.
+        Windows shorter than the panes of their age keep their evaluation and are left out.
         """
         settings, watermark = self._series.settings(series.key.model), self._watermark(series)
         windows, ordered = dict[Window, list[int]](), sorted(panes)
@@ -453,7 +465,7 @@ class Evaluator:
         return windows
 
     def _load(self) -> None:
-        """Look again at what came after the last time, and at all windows after the last stored one of their name."""
+        """Queue everything since the last run: new rows, and all windows after the last stored one of their name."""
         changed = read(
             self._connection,
             f"SELECT series, time - time % {PANE} AS pane, true AS counted FROM predictions WHERE seq > ? UNION"

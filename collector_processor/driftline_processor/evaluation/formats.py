@@ -1,7 +1,7 @@
-"""Windows in the formats of other systems: entry points of the group ``driftline_formats``.
+"""Export windows in formats of other systems: entry points of the group ``driftline_formats``.
 
-A format is a function of evaluations, the time (unix nanoseconds) and the files that were read (none for a running
-model). It returns a JSON object for each window.
+A format is a function of evaluations, the time (unix nanoseconds) and the names of the files (none for a running
+model). It returns a JSON object per window.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def windows_in(name: str, evaluations: Sequence[Evaluation], now: int, files: Se
 
 
 def write_windows(written: str, evaluations: Sequence[Evaluation], now: int, files: Sequence[Path]) -> None:
-    """Write windows as ``FORMAT=FILE`` says, a line of JSON for each.
+    """Write windows as ``FORMAT=FILE`` requests, one line of JSON per window.
 
     Raises:
         BadInput: There is no such format, or the file cannot be written.

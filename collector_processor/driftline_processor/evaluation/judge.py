@@ -1,4 +1,4 @@
-"""Judge windows: one path from a :class:`.window_source.WindowSource` to an Evaluation, live and for files."""
+"""Evaluate windows: one path from a :class:`.window_source.WindowSource` to an Evaluation, live and for files."""
 
 from __future__ import annotations
 
@@ -35,31 +35,30 @@ from driftline_processor.present.sentences.references import compared_words
 from .window_source import WindowSource
 
 TOGETHER = 16
-"""Windows that are judged together: of 32 each takes a twentieth less, and their sums are in memory at once."""
+"""Maximum number of windows that are evaluated together: 32 save 5 % per window, and their sums are in memory."""
 
 MOST_BYTES = 16 << 20
-"""Bytes of sums from which on windows are judged before more are asked about: twenty slices of 200 features take 3 MB.
-"""
+"""Bytes of sums at which a group of windows is evaluated: twenty slices of 200 features need 3 MB."""
 
 Say = Callable[[str], None]
-"""Is told in words where a window is compared with another reference than the baseline's own decisions."""
+"""Called with a message if the reference of a window is not the baseline's own decisions."""
 
 
 def judge(source: WindowSource, settings: ModelSettings, say: Say = lambda _: None) -> Evaluation:
-    """Judge one window, as :func:`judge_together` does many."""
+    """Evaluate one window like :func:`judge_together`."""
     return judge_together([(source, settings)], say)[0]
 
 
 def judge_together(
     sources: Sequence[tuple[WindowSource, ModelSettings]], say: Say = lambda _: None
 ) -> list[Evaluation]:
-    """Judge windows, each as it is alone; together they take less time.
+    """Evaluate several windows, with the same results as one by one in less time.
 
-    What a window shows beside the one before it is said by :func:`follow`, once that one is known.
+    Comparisons with the window before are added by :func:`follow`.
 
     Args:
-        sources: The windows, and how those of their models are judged.
-        say: Is told in words where a window is compared with another reference than the baseline's own decisions.
+        sources: The windows, with the settings of their models.
+        say: Called with a message if the reference of a window is not the baseline's own decisions.
     """
     evaluations, batch, held_bytes = list[Evaluation](), list[AskedWindow](), 0
     for source, settings in sources:
@@ -76,13 +75,13 @@ def judge_together(
 
 
 def _bytes_of(asked_window: AskedWindow) -> int:
-    """Return how many bytes the sums of a window and of its slices take."""
+    """Return the bytes of the sums of a window and of its slices."""
     panes = [asked_window.window.pane, *(slice_context.pane for slice_context in asked_window.context.slices.values())]
     return sum(sums.nbytes for pane in panes for sums in pane.parts.values())
 
 
 def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWindow:
-    """Return what a window is judged by: its sums, its reference, and what is known beside them."""
+    """Return the inputs of a window's evaluation: its sums, its reference and its context."""
     pane, baseline = source.pane, source.baseline
     aligned: Reference | None = None
     reference: Reference | None = None
@@ -120,13 +119,13 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
 
 
 def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
-    """Return an evaluation with what continues from the window before.
+    """Return an evaluation with the facts that continue from the window before.
 
-    Incidents, the evidence for shifts that last, and inconclusive objectives.
+    These are incidents, the evidence for lasting shifts, and inconclusive objectives.
 
     Args:
         evaluation: Of a window.
-        before: Of the window of the same name before it; None where there is none.
+        before: Of the window of the same name before it; None if there is none.
     """
     since = incident(evaluation, before) if evaluation.window.end > evaluation.window.start else evaluation.incident
     return structs.replace(
@@ -138,10 +137,10 @@ def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
 
 
 def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference: Baseline | None) -> WindowOutcomes:
-    """Return the outcomes of a window by block of time and by slice, and whether they had their time.
+    """Return the outcomes of a window by block of time and by slice, and whether the window is mature.
 
-    Slices are those of closed windows: an open one is judged often. Objectives that roll are judged in the shortest
-    windows alone, each once.
+    Only closed windows have slices, because open ones are evaluated often. Rolling objectives are evaluated in the
+    shortest windows only, once each.
     """
     window, timezone, delay, progress = source.window, settings.timezone, source.delay, source.progress
     slices = source.outcome_slices(blocks_of_window(window, timezone, HOURS) or (window,)) if source.closed else {}
@@ -182,7 +181,7 @@ def _of_steps(
 
 
 def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline | None) -> WindowContext:
-    """Return rows and slices beside the sums; of an open window, which is judged many times, nothing."""
+    """Return the rows and slices of a closed window; nothing for an open window, which is evaluated often."""
     if not source.closed:
         return NO_CONTEXT
     expect = settings.expectations
@@ -200,7 +199,7 @@ def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline |
 
 
 def _without_season(slices: Mapping[str, SliceContext], baseline: Baseline, mix: F64) -> dict[str, SliceContext]:
-    """Return slices whose time before the window is taken to have the seasons of all rows."""
+    """Return slices whose time before the window has the season mix of all rows."""
     return {
         name: slice_outcomes._replace(time_before=remove_season(slice_outcomes.time_before, baseline, mix))
         for name, slice_outcomes in slices.items()
@@ -208,7 +207,7 @@ def _without_season(slices: Mapping[str, SliceContext], baseline: Baseline, mix:
 
 
 def _name_absent_features(evaluation: Evaluation, source: WindowSource, baseline: Baseline) -> None:
-    """Add a finding for each feature without a column: however few rows there are, it is gone."""
+    """Add a finding for each feature without a column, regardless of the number of rows."""
     absent = source.absent_features()
     absent_features = [name for name in baseline.bins.features if name in absent]
     if not absent_features:

@@ -1,7 +1,4 @@
-"""The settings by which windows are judged, from a model's section of ``driftline.yaml``.
-
-Learn from the store how long the outcomes of each model take.
-"""
+"""The settings of windows from a model's section of ``driftline.yaml``, and learned outcome delays."""
 
 from __future__ import annotations
 
@@ -24,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class OutcomeDelays:
-    """Learns from all versions of a model in an environment together: their outcomes come the same way.
+    """Learns the outcome delay of a model in an environment, over all its versions.
 
-    One thread learns; any may ask.
+    One thread learns; any thread may read.
     """
 
     def __init__(self, connection: Connection, series: SeriesRegister) -> None:
@@ -35,12 +32,12 @@ class OutcomeDelays:
         self._joined = -1
 
     def of(self, series: Series) -> OutcomeDelay:
-        """Return how long the outcomes of a model may take; what driftline.yaml says wins."""
+        """Return the outcome delay of a model; the value of driftline.yaml wins."""
         configured = configured_delay(self._series.settings(series.key.model))
         return configured or self._learned.get((series.key.environment, series.key.model), UNKNOWN_DELAY)
 
     def learn(self, joined: int, idle: bool) -> None:
-        """Learn anew where enough outcomes have come. ``joined``: the sequence number of the last one that joined."""
+        """Learn again after enough new outcomes. ``joined``: the sequence number of the last joined outcome."""
         more = joined - self._joined
         # 50: learned anew when the outcomes have become more by a fiftieth, or when nothing else is to be done
         if more > 0 and (idle or more >= self._joined // 50):
@@ -85,7 +82,7 @@ def settings_of(model: Model) -> ModelSettings:
 
 
 def configured_delay(model: Model) -> OutcomeDelay | None:
-    """Return the delay of outcomes that ``driftline.yaml`` names; None where it names none."""
+    """Return the outcome delay in ``driftline.yaml``; None if it has none."""
     if model.outcome_delay is None:
         return None
     return OutcomeDelay(model.outcome_delay // timedelta(microseconds=1) * 1000, "configured")

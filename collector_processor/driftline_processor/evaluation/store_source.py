@@ -1,4 +1,4 @@
-"""The windows of a running processor: their rows are panes in the store."""
+"""The windows of a running processor, from panes in the store."""
 
 from __future__ import annotations
 
@@ -52,32 +52,32 @@ from driftline_processor.store.slices import SlicePanes
 from .window_source import Progress, window_blocks
 
 MOST_SLICED_BYTES = 32 << 20
-"""Bytes of the sums of slices in memory, of all series: an hour of twenty slices takes as much as twenty hours."""
+"""Maximum bytes of the sums of slices in memory, for all series: twenty slices multiply an hour by twenty."""
 
 
 _Wanted = Callable[[str, str], bool]
-"""Returns True for a fold and a part that are."""
+"""Returns True for the fold and part to read."""
 
 
 class StoredOutcomes:
-    """The outcomes in the store, by step of time. One thread uses it."""
+    """The outcomes in the store, by time step. Not thread-safe."""
 
     def __init__(self, connection: Connection) -> None:
         """Read from this store."""
         self._connection = connection
 
     def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
-        """Return the performance parts of each of some steps of time, which follow each other.
+        """Return the performance parts of consecutive time steps.
 
-        And the predictions of each decision; of a ranking its ``rows``: a list of which nobody says anything may be one
-        that was not clicked.
+        They include the predictions per decision and, for a ranking, its ``rows``, because a list without outcomes may
+        be one that was not clicked.
         """
         counted = _counted_beside(series)
         counted_steps = self._steps(series, steps, lambda fold, part: bool(fold) or part in counted, width)
         return _by_step(counted_steps, len(steps))
 
     def calls(self, series: Series, steps: Sequence[Window]) -> list[Pane]:
-        """Return the calls of each of some steps of time, which follow each other."""
+        """Return the calls of consecutive time steps."""
 
         def wanted(fold: str, part: str) -> bool:
             return not fold and (part in CALL_WIDTHS or part.startswith(FAILED))
@@ -85,7 +85,7 @@ class StoredOutcomes:
         return _by_step(self._steps(series, steps, wanted, lambda _, part: CALL_WIDTHS.get(part, 1)), len(steps))
 
     def hours(self, series: Series, steps: Sequence[Window], parts: Sequence[str]) -> dict[str, F64]:
-        """Return some performance parts of steps of time that follow each other: float64 (len(steps), width)."""
+        """Return the given performance parts of consecutive time steps: float64 (len(steps), width)."""
         sums_by_part = self._steps(
             series,
             steps,
@@ -97,7 +97,7 @@ class StoredOutcomes:
     def _steps(
         self, series: Series, steps: Sequence[Window], is_needed: _Wanted, width: Callable[[str, str], int]
     ) -> dict[str, tuple[F64, I64]]:
-        """Return the sums of each step by part, and the steps with any."""
+        """Return the sums per step by part, and the steps with sums."""
         if not steps:
             return {}
         how = step_query(steps)
@@ -125,7 +125,7 @@ class StoredOutcomes:
 
 
 def outcomes_by_step(memory: PaneMemory, series: Series, steps: Sequence[Window]) -> list[Pane]:
-    """Return what :meth:`StoredOutcomes.panes` does, of steps that are asked for again and again."""
+    """Return the result of :meth:`StoredOutcomes.panes`, cached for repeated steps."""
     outcome_fold, counted, panes = performance_fold(series.task), _counted_beside(series), []
     for step in memory.steps(series, steps, lambda fold: fold in ("", outcome_fold)):
         plain_parts = step.get("", Pane()).parts
@@ -135,7 +135,7 @@ def outcomes_by_step(memory: PaneMemory, series: Series, steps: Sequence[Window]
 
 
 def _counted_beside(series: Series) -> list[str]:
-    """Return the parts that say how many rows wait for an outcome."""
+    """Return the parts with the number of rows that wait for an outcome."""
     if series.task.ranks_items:
         return ["rows", DISTRIBUTED, ERASED]
     return [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes] or [""]
@@ -150,20 +150,20 @@ def _by_step(sums_by_part: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pa
 
 
 class KnownBaselines(Protocol):
-    """The baselines of the store, as those who judge ask for them."""
+    """The baselines of the store, for an evaluation."""
 
     def by_fold(self, fold: str) -> Baseline | None:
-        """Return the newest baseline that has what panes were folded over."""
+        """Return the newest baseline with the bins of a fold."""
 
     def in_force(self, key: ModelKey) -> ActiveBaseline | None:
-        """Return the baseline that a series is compared with now; None while it is learning."""
+        """Return the current baseline of a series; None while it is being learned."""
 
 
 class StoreReaders:
-    """Readers of the store for all windows, and their shared results. One thread uses them."""
+    """Readers of the store for all windows, with shared caches. Not thread-safe."""
 
     def __init__(self, connection: Connection, baselines: KnownBaselines, share: float = 1.0) -> None:
-        """Read nothing yet. ``share``: of the memory that what was read may take."""
+        """Create empty readers. ``share``: fraction of the memory for the caches."""
         self.connection, self.baselines = connection, baselines
         self.panes = PaneMemory(connection, baselines.by_fold, max_bytes=int(share * MOST_BYTES))
         self.sliced = PaneMemory(connection, baselines.by_fold, SLICED, int(share * MOST_SLICED_BYTES))
@@ -172,24 +172,24 @@ class StoreReaders:
         self.slices, self.outcomes = SlicePanes(connection, self.sliced), StoredOutcomes(connection)
 
     def forget_rows(self, series: int, panes: set[int]) -> None:
-        """Forget what was read of panes, by their starts, which were touched by rows or outcomes."""
+        """Drop cached panes, by start, with new rows or outcomes."""
         self.panes.forget(series, panes)
         self.sliced.forget(series, panes, HOUR)
         self.steps.forget(series, panes)
         self.slices.forget(series, panes)
 
     def forget_counted(self, series: int, panes: Collection[int]) -> None:
-        """Forget the rows, and the references, of panes, by their starts, in which rows were counted."""
+        """Drop the cached rows and references of panes, by start, with new rows."""
         self.rows.forget(series, panes)
         self.past.forget(series, panes)
 
     def forget_all(self) -> None:
-        """Forget all that was read: some rows were deleted, or counted as another slice."""
+        """Drop all caches, after rows were deleted or moved to another slice."""
         for part in (self.panes, self.sliced, self.rows, self.steps, self.past, self.slices):
             part.clear()
 
     def forget_old(self, series: int, watermark: int) -> None:
-        """Forget what tidying may have changed: sums that are rolled up by now, and rows that are kept no more."""
+        """Drop caches that a roll-up or the retention may have made invalid."""
         self.panes.forget_before(series, watermark - KEEP_PANES)
         self.sliced.forget_before(series, watermark - KEEP_PANES)
         self.rows.clear()
@@ -201,11 +201,11 @@ class StoreSource(Struct, eq=False, dict=True):
     Attributes:
         series: The model, version and environment.
         window: The window.
-        settings: How the model's windows are judged.
-        watermark: How far the model's event time has come, unix nanoseconds.
-        delay: How long outcomes may take.
-        readers: What reads the store.
-        earlier: Its evaluation, if no row came since into it or the time before it; else None.
+        settings: Settings of the model's windows.
+        watermark: The model's event time, in unix nanoseconds.
+        delay: The outcome delay.
+        readers: Readers of the store.
+        earlier: Its evaluation, if no rows arrived in or before the window since; else None.
     """
 
     series: Series
@@ -228,24 +228,24 @@ class StoreSource(Struct, eq=False, dict=True):
 
     @property
     def closed(self) -> bool:
-        """True where the watermark has passed the window."""
+        """True if the watermark has passed the window."""
         return is_closed(self.window, self.watermark)
 
     @property
     def evaluated(self) -> Evaluation | None:
-        """Its evaluation from the same rows and the same reference, if only outcomes came since; else None."""
+        """The earlier evaluation, if only outcomes arrived since and the reference is the same; else None."""
         earlier = self.earlier
         alike = earlier is not None and (earlier.closed, earlier.rows) == (self.closed, self.pane.rows)
         return earlier if alike else None
 
     @property
     def empty(self) -> bool:
-        """True where nothing was ever counted in the window."""
+        """True if the window has no counts."""
         return not any(sums.any() for pane in self._folds.values() for sums in pane.parts.values())
 
     @cached_property
     def baseline(self) -> Baseline | None:
-        """The baseline in force if the window was counted over its bins, else the one with most rows."""
+        """The active baseline if the window was counted in its bins, else the one with most rows."""
         in_force = self.readers.baselines.in_force(self.series.key)
         if in_force is not None and in_force.baseline.fold in self._folds:
             return in_force.baseline
@@ -264,7 +264,7 @@ class StoreSource(Struct, eq=False, dict=True):
         return pane
 
     def reference(self, baseline: Baseline) -> Reference:
-        """Return the past that is asked for, or what a learned baseline has grown to; else the baseline."""
+        """Return the rolling reference, or the current state of a learned baseline; else the baseline."""
         settings, past = self.settings, self.readers.past
         if settings.rolling is None:
             if not baseline.provisional:
@@ -278,7 +278,7 @@ class StoreSource(Struct, eq=False, dict=True):
         return season_mix(self.readers.panes, self.series, self.window, seasons)
 
     def time_before(self) -> TimeBefore:
-        """Return what answers how the time up to the end of the window looked."""
+        """Return the time steps up to the end of the window."""
         assert self.baseline is not None
         series, zone = self.series.number, self.settings.timezone
         return partial(self.readers.steps.until, series, self.baseline, self.window, zone)
@@ -294,11 +294,11 @@ class StoreSource(Struct, eq=False, dict=True):
         return self.readers.rows.of(self.series.number, self.window).repeats
 
     def unique(self) -> Mapping[str, Repeats]:
-        """Return nothing: the store counts whole rows only."""
+        """Return {}: the store counts duplicates of whole rows only."""
         return {}
 
     def recurrences(self) -> Sequence[Recurrence | None]:
-        """Return how often rows repeat those of the window before, and how often those repeat the ones before."""
+        """Return how often rows repeat those of the window before, and how often those repeat the previous ones."""
         window, zone = self.window, self.settings.timezone
         before = window_of(window.name, window.start - PANE, zone)
         first = window_of(window.name, before.start - PANE, zone)
@@ -314,12 +314,12 @@ class StoreSource(Struct, eq=False, dict=True):
 
     @property
     def until(self) -> None:
-        """The end of the window: up to there the newest row may age."""
+        """None: the age of the newest row is measured at the end of the window."""
         return None
 
     @property
     def progress(self) -> Progress:
-        """How far the watermark is; late rows may come until a window closes."""
+        """The progress of the watermark; late rows may arrive until a window closes."""
         return Progress(self.watermark, closed_until(self.watermark), self.watermark - KEEP_PANES)
 
     @cached_property
@@ -329,30 +329,30 @@ class StoreSource(Struct, eq=False, dict=True):
         return outcomes_by_step(self.readers.panes, self.series, steps)
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
-        """Return the outcomes in each of some steps of time."""
+        """Return the outcomes in each time step."""
         return self.readers.outcomes.panes(self.series, steps, self._width)
 
     def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
-        """Return the calls in each of some steps of time."""
+        """Return the calls in each time step."""
         return self.readers.outcomes.calls(self.series, steps)
 
     def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
-        """Return outcomes and predictions by slice; nothing of windows of minutes: slices are kept by the hour."""
+        """Return outcomes and predictions by slice; {} for windows of minutes, because slices are stored per hour."""
         if parse(self.window.name).unit == "m":
             return {}
         keys = {*self.settings.slices, *self.settings.performance.keys}
         return slices_of(self.readers.sliced, self.series, blocks, keys)
 
     def weak(self) -> None:
-        """Return nothing: rows are searched when somebody asks."""
+        """Return None: weak slices are searched on demand."""
         return
 
     def realized(self) -> dict[str, MetricValue] | None:
-        """Return nothing: performance is computed from sums."""
+        """Return None: performance is computed from sums."""
         return None
 
     def absent_features(self) -> Collection[str]:
-        """Return nothing: any row may bring a feature."""
+        """Return nothing: any row may have a new feature."""
         return ()
 
     @cached_property
@@ -364,6 +364,6 @@ class StoreSource(Struct, eq=False, dict=True):
 
     @property
     def _width(self) -> Callable[[str, str], int]:
-        """Function from a fold and part to the length of its vector."""
+        """Function from a fold and a part to the length of its vector."""
         task, by_fold = self.series.task, self.readers.baselines.by_fold
         return lambda fold, part: part_width(part, by_fold(fold), task)

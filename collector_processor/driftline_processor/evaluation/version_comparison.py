@@ -1,10 +1,9 @@
-"""Versions of a model side by side, from stored sums alone, and the moments that none of their panes may hold within.
+"""Compare versions of a model from stored sums, and find the moments at which their panes must be cut.
 
-Two versions are compared over the time in which both predicted, hour by hour, and what counts there must not depend on
-how long the panes are by now. So panes of a model with several versions roll up to hours and days in pieces, which end
-where a version begins or ends, and where several predict they stay hours; and a moment that lies within a pane which
-was long before anybody knew of it (a version whose rows come weeks late) stands for the end of that pane, for all
-versions.
+Two versions are compared over the time in which both predicted, hour by hour, and the result must not depend on the
+roll-up of panes. Therefore panes of a model with several versions roll up in pieces that end where a version begins or
+ends, and stay hours while several versions predict. If a moment lies within a pane that was rolled up before (a
+version whose rows arrive weeks late), the end of that pane replaces it for all versions.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ class LongPanes:
         self._starts, self._reached = integers_of(rows, "start"), np.maximum.accumulate(integers_of(rows, "stop"))
 
     def edges(self, moments: Iterable[int]) -> I64:
-        """Return moments at which no pane is cut in two: each as it is, or what ends later; int64, whole panes."""
+        """Return the moments, each moved to the end of the pane that contains it; int64, whole panes."""
         clear = np.array([pane_from(moment) for moment in moments], np.int64)
         while len(self._starts):
             before = np.searchsorted(self._starts, clear)
@@ -88,10 +87,10 @@ class LongPanes:
 
 
 def cuts_of(connection: Connection, register: SeriesRegister) -> dict[int, I64]:
-    """Return where the panes of each series must not roll up to one: series → int64 (n,), ascending.
+    """Return the moments at which panes must not be merged: series → int64 (n,), ascending.
 
-    That is where a version of its model begins or ends, from when on its versions are compared, and every hour of the
-    time in which several predict; nothing for models of one version. A shadow is compared by requests, and needs none.
+    These are the moments at which a version begins or ends or its comparison starts, and every hour in which several
+    versions predict. Models of one version have none. Shadow versions are compared by request and need none.
     """
     periods = version_periods(connection, register)
     cuts: dict[int, I64] = {}
@@ -115,7 +114,7 @@ def cuts_of(connection: Connection, register: SeriesRegister) -> dict[int, I64]:
 
 
 def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -> I64:
-    """Return the starts of the hours that lie in more than one stretch of time."""
+    """Return the starts of the hours that lie in more than one period."""
     starts = np.array([start for start, _ in stretches], np.int64)
     ends = np.array([stop for _, stop in stretches], np.int64)
     hours = hours_between(max(int(starts.min(initial=2**62)), since), int(ends.max(initial=0)), timezone)
@@ -124,7 +123,7 @@ def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -
 
 
 class VersionWatch(Struct):
-    """Compares the versions of all models. One thread calls :meth:`step`; any may read :meth:`of`."""
+    """Compares the versions of all models. One thread calls :meth:`step`; any thread may call :meth:`of`."""
 
     connection: Connection
     register: SeriesRegister
@@ -132,7 +131,7 @@ class VersionWatch(Struct):
     _seen: tuple[int, ...] = ()
 
     def step(self) -> bool:
-        """Compare what there is now; False when nothing has come since the last time."""
+        """Update the comparisons; return False if there is nothing new."""
         marks = ("joined_outcomes", "joined_predictions", "joined_seq")
         row_counts = [
             number(self.connection, f"SELECT count(*) FROM {table}") or 0 for table in ("predictions", "joined")
@@ -153,7 +152,7 @@ class VersionWatch(Struct):
         return True
 
     def of(self, key: ModelKey) -> tuple[SideBySide, ...]:
-        """Return the challengers of a model in an environment beside its champion, () where it has one version."""
+        """Return the comparisons of challengers with the champion, () for a model with one version."""
         return self._shown.get((key.environment, key.model), ())
 
     def _compared(self, versions: list[Series], periods: dict[int, VersionPeriod]) -> Iterator[SideBySide]:
@@ -172,11 +171,11 @@ class StoredVersions:
         self._outcomes, self._long = StoredOutcomes(connection), LongPanes(connection, versions)
 
     def pane_edges(self, moments: I64) -> I64:
-        """Return moments at which no stored pane is cut in two."""
+        """Return the moments, moved so that they cut no stored pane."""
         return self._long.edges(moments.tolist())
 
     def side(self, version: int, start: int, stop: int) -> VersionInput:
-        """Return the sums of a version in a stretch of time."""
+        """Return the sums of a version in a period."""
         series = self._versions[version]
         stretch = [Window("", start, stop)] if start < stop else []
         panes = self._outcomes.panes(series, stretch, lambda _, part: part_width(part, None, series.task))
@@ -187,12 +186,12 @@ class StoredVersions:
         return VersionInput(series.key.version, series.task, pane, round(rows or 0.0))
 
     def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
-        """Return the losses of a version between each two edges."""
+        """Return the losses of a version between consecutive edges."""
         hours = [Window("", *interval) for interval in pairwise(edges.tolist())]
         return self._outcomes.hours(self._versions[version], hours, PARTS)
 
     def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:
-        """Return the sums of requests that both scored: they are kept with the series of the lesser number."""
+        """Return the sums of requests that both versions scored, stored with the series of the smaller number."""
         numbers = self._versions[champion].number, self._versions[challenger].number
         first, second = sorted(numbers)
         fold = pair_fold(second)

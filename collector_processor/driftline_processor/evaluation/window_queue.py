@@ -1,15 +1,14 @@
-"""The windows that wait to be evaluated, and which of them is next: fair, so that none ever starves.
+"""The queue of windows that wait for an evaluation, in an order in which none starves.
 
-Three kinds wait in lines of their own. *Closing* windows get their last answer: they come first. *Live* windows are
-open or have ended lately; each length has a deadline, and whichever has waited longest for its deadline comes next.
-*Past* windows are those of a backfill, of late outcomes and of corrections; they come in the order of time, and every
-series and length has its turn. Of ten turns one belongs to each kind that waits behind a more urgent one.
+There are three kinds. *Closing* windows get their final evaluation and come first. *Live* windows are open or ended
+recently; each length has a deadline, and the window that is most overdue relative to its deadline comes next. *Past*
+windows come from a backfill, late outcomes and corrections; they are evaluated in order of time, with round-robin over
+series and lengths. One turn in ten goes to each waiting kind of lower priority.
 
 An evaluated window rests: a live one for half of its deadline, a past one for a hundredth of its age. An open window
-is due again when its rows, or its outcomes, have grown by more than a hundredth since its evaluation. If they have
-grown by less, it is due after ten deadlines. When nothing is due and there is CPU to spare
-(:class:`~driftline_processor.state.keeper.KeeperTurn`), windows that rest are evaluated early, and open windows that
-grew by less once nothing has come for five seconds.
+is due again when its rows or outcomes have grown by more than one percent, or after ten deadlines. When no window is
+due and CPU is available (:class:`~driftline_processor.state.keeper.KeeperTurn`), resting windows are evaluated early,
+and open windows with less growth after five seconds without new rows.
 """
 
 from __future__ import annotations
@@ -33,64 +32,68 @@ from driftline_processor.present.wording import duration
 SECOND = 10**9
 
 LONG = 60 * SECOND
-"""From so long a wait on people are told of it, or from the deadline on where that is longer."""
+"""Wait from which a delay is reported, or the deadline if that is longer."""
 
 TOLD_FROM = 10 * SECOND
-"""A backfill that began less than ten seconds ago, or ends within as many, is not worth a sentence."""
+"""Minimum duration and remaining time of a backfill that is reported."""
 
 DEADLINES = ((PANE, 10 * SECOND), (HOUR, 30 * SECOND), (DAY, 120 * SECOND), (7 * DAY, 600 * SECOND))
-"""Length of windows → how long one may wait: a thirtieth of five minutes, and less and less of a longer window."""
+"""Length of windows → maximum wait: a thirtieth of five minutes, and a smaller fraction of longer windows."""
 
 GROWTH = 0.01
-"""Fraction of its rows, or of its outcomes: an open window that has gained no more is not evaluated again."""
+"""Growth of an open window's rows or outcomes, as a fraction, above which it is evaluated again."""
 
 LATEST = 10
-"""Deadlines after which an open window is evaluated again that has gained less than that."""
+"""Deadlines after which an open window with less growth is evaluated again."""
 
 QUIET = 5 * SECOND
-"""Time without new rows after which there may be CPU to spare for such a window: nothing more may come."""
+"""Time without new rows after which an open window with less growth may be evaluated early."""
 
 MOST_REST = 600 * SECOND
-"""A past window rests for ten minutes at most: labels of a month ago are shown within that time, too."""
+"""Maximum rest of a past window: ten minutes, so that labels of a month ago are visible within that time."""
 
 RECENT = HOUR
-"""A window is live until it ended an hour ago, or its own length ago: late rows and quick outcomes fall in that."""
+"""Minimum age at which an ended window stops being live, or its own length if that is longer.
+
+Late rows and quick outcomes arrive by then.
+"""
 
 NEWEST = 2
-"""Windows of a series and length that count as live however old they are: the newest and the one before it."""
+"""Newest windows per series and length that are live at any age."""
 
 TURNS = 10
-"""Of so many turns one belongs to each kind of windows that waits behind a more urgent one."""
+"""Turns of which one goes to each waiting kind of lower priority."""
 
 CHUNK = 16
-"""Past windows of one series and length that are evaluated in a row: neighbours share what they are compared with."""
+"""Consecutive past windows of one series and length per turn, because neighbours share their reference."""
 
 MOST_RESTING = 65_536
-"""Past windows that rest at most, some 20 MB; with more, they are evaluated as soon as they are touched."""
+"""Maximum number of resting past windows, about 20 MB; further ones are evaluated as soon as they change."""
 
 PUT_OFF = (10 * SECOND, 60 * SECOND, 600 * SECOND)
-"""How long a window waits for which there was no memory, each time longer: what took the memory has ended by then.
+"""Increasing waits of a window that ran out of memory.
 
-After the last of them it is tried when it is touched again, and at the next start.
+After the last one it is evaluated when it changes again, or after the next start.
 """
 
 RATE_OVER = 300 * SECOND
-"""How fast windows are judged is measured over the last five minutes."""
+"""Period over which the evaluation rate is measured."""
 
 STEADY = 1.5
-"""How many times as fast one half of that time may be as the other, for the time that is left to be told: the error of
-the time is then at most a half, and short windows after long ones change the rate ten times over."""
+"""Maximum ratio of the rates of both halves of that period for which a remaining time is reported.
+
+The error of the time is then at most 50 %. Short windows after long ones change the rate by a factor of ten.
+"""
 
 Kind = Literal["closing", "live", "past"]
 KINDS: tuple[Kind, ...] = ("closing", "live", "past")
-"""The kinds of waiting windows, the most urgent first."""
+"""The kinds of waiting windows, most urgent first."""
 
 
 def deadline(name: str) -> int:
-    """Return how long windows of a name may wait (nanoseconds).
+    """Return the maximum wait of windows of a name, in nanoseconds.
 
-    Between the lengths of :data:`DEADLINES` it lies on a straight line through the logarithms of both, which goes on
-    beyond the last one.
+    It is interpolated linearly between the logarithms of :data:`DEADLINES`, and extrapolated beyond the last.
 
     >>> [deadline(name) // SECOND for name in ("5m", "15m", "1h", "12h", "1d", "1w", "1mo")]
     [10, 16, 30, 88, 120, 600, 1888]
@@ -105,11 +108,11 @@ class Backlog(NamedTuple):
     """The windows that wait.
 
     Attributes:
-        windows: Number of windows that are due.
-        since: Since when the longest of them waits, unix nanoseconds; 0 without any.
-        late: From when on people are told of the live ones, unix nanoseconds; 0 without any.
-        resting: Number of windows that were touched and are not due yet.
-        past: How many of ``windows`` are of a backfill, of late outcomes or of corrections: nothing makes them late.
+        windows: Number of due windows.
+        since: When the longest waiting window became due, unix nanoseconds; 0 without any.
+        late: When the delay of live windows is reported, unix nanoseconds; 0 without any.
+        resting: Number of changed windows that are not due yet.
+        past: Number of ``windows`` from a backfill, late outcomes or corrections, which are not reported as late.
     """
 
     windows: int = 0
@@ -119,27 +122,27 @@ class Backlog(NamedTuple):
     past: int = 0
 
     def pending_windows(self, now: int) -> int:
-        """Return how many windows have numbers that are not those of their rows: past ones, and late live ones."""
+        """Return the number of windows whose evaluation is outdated: past ones, and late live ones."""
         return self.windows if self.long(now) else self.past
 
     def long(self, now: int) -> bool:
-        """Return True where a live window has waited so long that its numbers are not those of its rows."""
+        """Return True if a live window has waited too long."""
         return bool(self.late) and now >= self.late
 
     @property
     def patience(self) -> int:
-        """How long the windows may wait, in nanoseconds."""
+        """The maximum wait of the windows, in nanoseconds."""
         return max(0, self.late - self.since) if self.late else LONG
 
 
 class Backfill(NamedTuple):
-    """How far the past windows are judged.
+    """Progress of the evaluation of past windows.
 
     Attributes:
-        judged: Windows that were judged since some wait.
+        judged: Windows evaluated since the backfill began.
         waiting: Windows that wait.
-        since: Since when some wait, unix nanoseconds.
-        rate: Windows judged a second lately; 0 where that is not known yet, or changes.
+        since: When the backfill began, unix nanoseconds.
+        rate: Recently evaluated windows per second; 0 if unknown or unsteady.
     """
 
     judged: int = 0
@@ -149,23 +152,23 @@ class Backfill(NamedTuple):
 
     @property
     def left(self) -> int | None:
-        """Nanoseconds until all are judged; None where the rate is not known."""
+        """Nanoseconds until all are evaluated; None if the rate is unknown."""
         return round(self.waiting / self.rate * SECOND) if self.rate else None
 
     def long(self, now: int) -> bool:
-        """Return True where people are told of it: it has lasted a while, and goes on for a while."""
+        """Return True if the backfill lasts long enough to be reported."""
         left = self.left
         return bool(self.waiting) and now - self.since >= TOLD_FROM and (left is None or left >= TOLD_FROM)
 
 
 class Counts(NamedTuple):
-    """Rows and outcomes: those in a window, or those that came since its evaluation."""
+    """Numbers of rows and outcomes: in a window, or new since its evaluation."""
 
     rows: int = 0
     outcomes: int = 0
 
     def plus(self, more: Counts) -> Counts:
-        """Return the sums of both."""
+        """Return the sums."""
         return Counts(self.rows + more.rows, self.outcomes + more.outcomes)
 
 
@@ -182,18 +185,18 @@ class _Place(NamedTuple):
 
 
 _Lane = tuple[int, str]
-"""A series and the name of its windows."""
+"""A series and a window name."""
 
 
 class _Entry(Struct, eq=False):
     """A window that waits or rests.
 
     Attributes:
-        touched: When it was touched last, unix nanoseconds.
-        due: From when on it is to be evaluated, unix nanoseconds.
-        round: The round in which it was first touched.
-        gained: What came since its evaluation, of an open window that has barely grown.
-        line: The line in which it waits, None while it rests.
+        touched: When it last changed, unix nanoseconds.
+        due: When it becomes due, unix nanoseconds.
+        round: The round in which it first changed.
+        gained: New rows and outcomes of an open window with little growth.
+        line: The queue in which it waits, None while it rests.
     """
 
     window: Window
@@ -206,10 +209,10 @@ class _Entry(Struct, eq=False):
 
 
 class _Line(Struct, eq=False):
-    """Windows of one kind and name that are due, the longest waiting first.
+    """Due windows of one kind and name, the longest waiting first.
 
     Attributes:
-        recent: They are open or have ended lately; else they are the newest of a replay.
+        recent: True if they are open or ended recently; else they are the newest of a replay.
     """
 
     kind: Kind
@@ -220,7 +223,7 @@ class _Line(Struct, eq=False):
 
     @property
     def first(self) -> int | None:
-        """From when on the first is due, unix nanoseconds; None without any."""
+        """When the first window became due, unix nanoseconds; None without any."""
         return next(iter(self.entries.values())).due if self.entries else None
 
 
@@ -228,7 +231,7 @@ _NONE: I64 = np.empty(0, np.int64)
 
 
 class _PastWindows(Struct, eq=False):
-    """Past windows of one series and name: starts and ends as int64 (n,), those before ``first`` are done."""
+    """Past windows of one series and name: starts and ends as int64 (n,); those before ``first`` are done."""
 
     since: int
     round: int
@@ -241,7 +244,7 @@ class _PastWindows(Struct, eq=False):
         return len(self.starts) - self.first + len(self.added)
 
     def holds(self, start: int) -> bool:
-        """Return True where the window that begins there waits."""
+        """Return True if the window with this start waits."""
         position = int(np.searchsorted(self.starts, start)) if len(self.starts) else 0
         return start in self.added or (
             self.first <= position < len(self.starts) and int(self.starts[position]) == start
@@ -258,7 +261,7 @@ class _PastWindows(Struct, eq=False):
         return int(self.starts[self.first]), int(self.ends[self.first])
 
     def remove(self, start: int) -> None:
-        """Take out the window that begins there, which waits: mostly the oldest, any other of a lost order."""
+        """Remove a waiting window by its start, usually the oldest."""
         if self.head()[0] == start:
             self.first += 1
             return
@@ -267,13 +270,13 @@ class _PastWindows(Struct, eq=False):
 
 
 class WaitingWindows:
-    """Windows of all series. One thread uses it; any may read what :meth:`publish` has told.
+    """Waiting windows of all series. One thread writes; any thread may read the output of :meth:`publish`.
 
     Attributes:
-        backlog: All that waits.
-        backfill: How far the past is judged.
+        backlog: All waiting windows.
+        backfill: Progress of the past windows.
 
-    An hour and a day are touched; the hour comes first, since its deadline is nearer. It rests then:
+    An hour and a day change; the hour comes first, because its deadline is shorter, and then rests:
 
     >>> waiting, now = WaitingWindows(), 365 * DAY
     >>> hour, day = Window("1h", now, now + HOUR), Window("1d", now, now + DAY)
@@ -324,9 +327,9 @@ class WaitingWindows:
         return len(self._entries) + self._past_windows
 
     def add(self, series: int, window: Window, now: int, closing: bool = False, gained: Counts | None = None) -> None:
-        """Let a window wait since ``now``, or rest before; one that waits already goes on waiting.
+        """Add a window, which may have to rest first; a window that already waits keeps its position.
 
-        ``closing``: it closes now, so it does not rest. ``gained``: what came into it, None if it changed otherwise.
+        ``closing``: it closes now and does not rest. ``gained``: its new rows and outcomes, None for other changes.
         """
         if self._due and self._due[0][0] <= now:
             self._wake(now)  # so that lines are in the order in which windows became due
@@ -355,7 +358,7 @@ class WaitingWindows:
             self._rest(place, entry, self._resting)
 
     def _grow(self, place: _Place, entry: _Entry, gained: Counts | None, now: int) -> None:
-        """Add what came into a window that had gained too little to be evaluated."""
+        """Add new rows and outcomes to a window with little growth."""
         entry.gained, entry.touched = entry.gained.plus(gained or NOTHING), now
         if gained is not None and self._is_barely_grown(place, entry.gained):
             self._barely_grown.move_to_end(place)
@@ -368,7 +371,7 @@ class WaitingWindows:
             self._rest(place, entry, self._resting)
 
     def _is_barely_grown(self, place: _Place, gained: Counts) -> bool:
-        """Return True if an open window has gained a hundredth of what was evaluated at most."""
+        """Return True if an open window grew by at most one percent since its evaluation."""
         evaluated = self._evaluated.get(place)
         return evaluated is not None and all(
             more <= GROWTH * before for more, before in zip(gained, evaluated, strict=True)
@@ -381,9 +384,9 @@ class WaitingWindows:
         heapq.heappush(self._due, (entry.due, place))
 
     def put_off(self, series: int, window: Window, now: int) -> bool:
-        """Say that there was no memory to evaluate a window, so that it waits for a while, each time longer.
+        """Postpone a window that ran out of memory, longer each time.
 
-        Return False where it has been tried often enough: it no longer waits, until it is touched again.
+        Return False after the last attempt; then it is removed until it changes again.
         """
         place = _Place(series, window.name, window.start)
         attempt = self._attempts.get(place, 0)
@@ -401,9 +404,9 @@ class WaitingWindows:
     def remove(
         self, series: int, window: Window, now: int, again: bool = True, evaluated: Counts | None = None
     ) -> None:
-        """Say that a window was evaluated, so that it rests.
+        """Remove an evaluated window and start its rest.
 
-        ``again``: it had been evaluated before. ``evaluated``: what an open window holds; None of a closed one.
+        ``again``: it was evaluated before. ``evaluated``: rows and outcomes of an open window; None for a closed one.
         """
         place = _Place(series, window.name, window.start)
         self._attempts.pop(place, None)
@@ -418,7 +421,7 @@ class WaitingWindows:
         self._let_rest(place, now + rest)
 
     def next(self, now: int) -> tuple[int, Window] | None:
-        """Return the window that is to be evaluated next, with its series; None where none is due."""
+        """Return the next window to evaluate with its series; None if none is due."""
         self._wake(now)
         ready = [kind for kind in KINDS if self._has(kind)]
         if not ready:
@@ -431,9 +434,9 @@ class WaitingWindows:
         return self._next_past() if kind == "past" else self._next_of(kind, now)
 
     def next_resting(self, now: int, quiet: int = QUIET) -> tuple[int, Window] | None:
-        """Return the window that rests longest; of those that have barely grown one into which nothing came for a time.
+        """Return the window with the longest rest; one with little growth only after a time without new rows.
 
-        ``quiet``: that time, nanoseconds.
+        ``quiet``: that time, in nanoseconds.
         """
         place, entry = next(chain(self._resting.items(), self._barely_grown.items()), (None, None))
         if place is None or entry is None or (place in self._barely_grown and now - entry.touched < quiet):
@@ -443,12 +446,13 @@ class WaitingWindows:
     def following(self, series: int, window: Window, most: int) -> list[tuple[int, Window]]:
         """Return windows that may be evaluated together with the next one.
 
-        Of a past window those of its series and name that follow it, else those that wait in its line behind it.
+        For a past window these are the following windows of its series and name, else the windows behind it in its
+        queue.
 
         Args:
             series: The series of the next window.
             window: The next window.
-            most: How many may be returned.
+            most: Maximum number of windows.
         """
         place = _Place(series, window.name, window.start)
         entry = self._entries.get(place)
@@ -463,18 +467,18 @@ class WaitingWindows:
         return [(series, Window(window.name, start, end)) for start, end in intervals]
 
     def begin_round(self, reached: PaneProgress) -> None:
-        """Say how far the tables had come with what is added from now on."""
+        """Start a round with the position in the tables from which the following windows come."""
         if not len(self):
             self._reached.clear()  # of rounds that are over only the newest counts
         self._round += 1
         self._reached[self._round] = reached
 
     def cancel_round(self) -> None:
-        """Say that not all was added that the last round was to add: nothing has come as far as it."""
+        """Cancel the last round, whose windows were not all added."""
         self._reached.pop(self._round, None)
 
     def finished(self) -> PaneProgress | None:
-        """Return how far the tables had come with all that has been evaluated; None where that is not known."""
+        """Return the position in the tables up to which everything is evaluated; None if unknown."""
         oldest = min((entry.round for entry in self._entries.values()), default=self._round + 1)
         oldest = min([oldest, *(lane.round for lanes in self._past.values() for lane in lanes.values())])
         finished_numbers = [number for number in self._reached if number < oldest]
@@ -484,17 +488,17 @@ class WaitingWindows:
         return newest
 
     def of(self, series: int) -> Backlog:
-        """Return what waits of a series, as of the last :meth:`publish`."""
+        """Return the backlog of a series at the last :meth:`publish`."""
         return self._by_series.get(series, Backlog())
 
     def oldest(self, series: int) -> int | None:
-        """Return where the oldest past window of a series begins that waits (unix nanoseconds), None without any."""
+        """Return the start of the oldest waiting past window of a series (unix nanoseconds), None without any."""
         lanes = self._past.get(series, {}).values()
         off = (place.start for place, entry in self._put_off.items() if place.series == series and entry.kind == "past")
         return min(chain((lane.head()[0] for lane in lanes), off), default=None)
 
     def publish(self, now: int) -> None:
-        """Let other threads see what waits: of the series of which something has changed."""
+        """Publish the backlog of the series that changed to other threads."""
         self._wake(now)
         changed, self._changed = self._changed, set()
         if changed:
@@ -522,16 +526,16 @@ class WaitingWindows:
         self.backfill = self._measured(now)
 
     def lags(self, now: int) -> dict[str, int]:
-        """Return by name of windows how long the longest waiting has been due, in nanoseconds; of those of now."""
+        """Return by window name how long the longest waiting window is overdue, in nanoseconds."""
         return lags_at(self._first, now)
 
     @property
     def first_due(self) -> Mapping[str, int | None]:
-        """Name of windows → since when the longest waiting has been due, unix nanoseconds; None where none waits."""
+        """Window name → when the longest waiting window became due, unix nanoseconds; None without any."""
         return self._first
 
     def _measured(self, now: int) -> Backfill:
-        """Return how far the past is judged, with the rate of the last minutes."""
+        """Return the progress of past windows, with the rate of the last minutes."""
         if not self._past_windows:
             self._judged, self._past_since = 0, 0
             self._marks.clear()
@@ -546,9 +550,9 @@ class WaitingWindows:
         return Backfill(self._judged, self._past_windows, self._past_since, rate)
 
     def _is_live(self, series: int, window: Window, now: int) -> bool:
-        """Return True where a window is open or has ended lately, or is one of the newest of its series and name.
+        """Return True if a window is open, ended recently, or is one of the newest of its series and name.
 
-        Of those that are live for being the newest, older ones go to the past when a newer one comes.
+        Windows that are live only as one of the newest become past windows when a newer one is added.
         """
         recent = _is_recent(window, now)
         newest = self._newest.setdefault((series, window.name), [])
@@ -567,7 +571,7 @@ class WaitingWindows:
         return window.start in newest or recent
 
     def _wait(self, place: _Place, entry: _Entry, kind: Kind, now: int) -> None:
-        """Put a window into the line of its kind, at its end."""
+        """Append a window to the queue of its kind."""
         entry.kind, entry.due = kind, min(entry.due, now)
         if kind == "past":
             self._add_past(place, entry)
@@ -587,7 +591,7 @@ class WaitingWindows:
         self._changed.add(place.series)
 
     def _leave(self, place: _Place, entry: _Entry) -> None:
-        """Take a window out of where it waits or rests."""
+        """Remove a window from its queue or its rest."""
         del self._entries[place]
         del self._of_series[place.series][place]
         self._changed.add(place.series)
@@ -599,7 +603,7 @@ class WaitingWindows:
             entry.line = None
 
     def _take_out(self, place: _Place) -> Kind:
-        """Take a window out of where it waits or rests; return its kind."""
+        """Remove a window from its queue or its rest; return its kind."""
         entry = self._entries.get(place)
         if entry is None:
             self._remove_past(place)
@@ -608,12 +612,12 @@ class WaitingWindows:
         return entry.kind
 
     def _let_rest(self, place: _Place, until: int) -> None:
-        """Let a window rest when it is touched before a time (unix nanoseconds)."""
+        """Let a window rest if it changes before a time (unix nanoseconds)."""
         self._rests[place] = until
         heapq.heappush(self._rested, (until, place))
 
     def _wake(self, now: int) -> None:
-        """Let those wait that have rested, in the order in which they became due; forget rests that are over."""
+        """Queue the windows whose rest has ended, in the order in which they became due."""
         while self._due and self._due[0][0] <= now:
             due, place = heapq.heappop(self._due)
             entry = self._entries.get(place)
@@ -631,7 +635,7 @@ class WaitingWindows:
         return any(line.entries for line in self._lines.values() if line.kind == kind)
 
     def _next_of(self, kind: Kind, now: int) -> tuple[int, Window]:
-        """Return the window that has waited longest for its deadline; of closing ones the longest waiting."""
+        """Return the window that is most overdue relative to its deadline; for closing ones the longest waiting."""
 
         def urgency(line: _Line) -> tuple[float, int]:
             waited = max(0, now - (line.first or now)) + SECOND  # of those that came together the short ones first
@@ -655,7 +659,7 @@ class WaitingWindows:
         self._changed.add(place.series)
 
     def _next_past(self) -> tuple[int, Window]:
-        """Return the oldest window of the series and name whose turn it is."""
+        """Return the oldest window of the series and name that has the turn."""
         series, name = self._turns[0]
         return series, Window(name, *self._past[series][name].head())
 
@@ -677,7 +681,7 @@ class WaitingWindows:
             self._chunk = 0
 
     def _backlog_of(self, series: int) -> Backlog:
-        """Return what waits of a series now."""
+        """Return the current backlog of a series."""
         windows = resting = past = 0
         since: list[int] = []
         late: list[int] = []
@@ -695,15 +699,15 @@ class WaitingWindows:
 
 
 def lags_at(first_due: Mapping[str, int | None], now: int) -> dict[str, int]:
-    """Return by name of windows how long the longest waiting has been due at a time, in nanoseconds."""
+    """Return by window name how long the longest waiting window is overdue at a time, in nanoseconds."""
     return {name: 0 if due is None else max(0, now - due) for name, due in first_due.items()}
 
 
 def _steady_rate(marks: Sequence[tuple[int, int]]) -> float:
-    """Return what was judged a second; 0 where the two halves of the time differ by more than :data:`STEADY`.
+    """Return the evaluations per second; 0 if both halves of the time differ by more than :data:`STEADY`.
 
     Args:
-        marks: Unix nanoseconds, and how many were judged until then, the oldest first.
+        marks: Unix nanoseconds and the number of evaluations until then, oldest first.
     """
     middle = (marks[0][0] + marks[-1][0]) // 2
     between = min(marks, key=lambda mark: abs(mark[0] - middle))
@@ -722,7 +726,7 @@ def _is_recent(window: Window, now: int) -> bool:
 
 
 def windows_wait(backlog: Backlog, now: int) -> str:
-    """Say how many windows wait, and since when.
+    """Return a sentence about the number of waiting windows and the longest wait.
 
     >>> windows_wait(Backlog(2, 0), 3600 * SECOND)
     '2 windows are waiting to be evaluated, the longest for 1h: pages about them do not include their newest rows yet'
@@ -735,7 +739,7 @@ def windows_wait(backlog: Backlog, now: int) -> str:
 
 
 def lags_sentence(lags: Mapping[str, int]) -> str:
-    """Say how late the windows of each length are; "" where none is.
+    """Return a sentence about the delay per window length; "" without delay.
 
     >>> lags_sentence({"5m": 0, "1h": 95 * SECOND, "1d": 240 * SECOND})
     'windows of 1h are 1m35s late, of 1d 4m'
@@ -748,7 +752,7 @@ def lags_sentence(lags: Mapping[str, int]) -> str:
 
 
 def backfill_sentence(backfill: Backfill) -> str:
-    """Say how far a backfill is, and how long it goes on.
+    """Return a sentence about the progress and the remaining time of a backfill.
 
     >>> backfill_sentence(Backfill(12_400, 37_600, 0, 209.0))
     'Past windows are being evaluated: 12,400 of 50,000, about 3 min left'
@@ -760,7 +764,7 @@ def backfill_sentence(backfill: Backfill) -> str:
 
 
 _STEPS = ((DAY, 2 * DAY, "days"), (HOUR, 2 * HOUR, "h"), (60 * SECOND, 90 * SECOND, "min"), (SECOND, 0, "s"))
-"""Unit of a rough duration, from which length on it is used, and its word."""
+"""Units of a rough duration: smallest length and word."""
 
 
 def _about(nanoseconds: int) -> str:

@@ -1,4 +1,4 @@
-"""The port of the judge: the questions that a window answers, whether its rows are in the store or in files."""
+"""The interface between the evaluation and a window, whose rows are in the store or in files."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from driftline_processor.core.windows.window import Window
 
 
 class Progress(NamedTuple):
-    """How far the time of a model has come, unix nanoseconds.
+    """The event time of a model, in unix nanoseconds.
 
     Attributes:
-        reached: The newest moment that is known; None = nothing more will come.
-        complete: The moment up to which all rows have come; None = all have.
-        kept: The moment from which on steps of five minutes are told apart.
+        reached: The newest known moment; None = no more rows will arrive.
+        complete: The moment up to which all rows have arrived; None = all have.
+        kept: The moment from which panes of five minutes are available.
     """
 
     reached: int | None
@@ -37,16 +37,16 @@ class Progress(NamedTuple):
 
 
 def window_blocks(window: Window, timezone: str) -> Sequence[Window]:
-    """Return the blocks of time by which the outcomes of a window are judged; the window where it has none."""
+    """Return the blocks of time of a window's outcomes; the window itself if it has none."""
     return blocks_of_window(window, timezone) or (window,)
 
 
 class WindowSource(Protocol):
-    """One window of one model, as :func:`.judge.judge` asks about it.
+    """One window of one model, as input of :func:`.judge.judge`.
 
-    There are two: :class:`.store_source.StoreSource` reads the store of a running processor, and
-    :class:`.files.rows_source.RowsSource` holds the rows of files. A source only answers; the judge decides.
-    The judge asks for slices, repeated rows and the newest row of closed windows only: an open window is judged often.
+    :class:`.store_source.StoreSource` reads the store of a running processor, and
+    :class:`.files.rows_source.RowsSource` the rows of files. Slices, repeated rows and the newest row are read for
+    closed windows only, because open windows are evaluated often.
     """
 
     @property
@@ -63,74 +63,74 @@ class WindowSource(Protocol):
 
     @property
     def closed(self) -> bool:
-        """True where no more rows are expected."""
+        """True if no more rows are expected."""
 
     @property
     def evaluated(self) -> Evaluation | None:
-        """Its evaluation from the same rows and the same reference, if only outcomes came since; else None."""
+        """The earlier evaluation, if only outcomes arrived since and the reference is the same; else None."""
 
     @property
     def pane(self) -> Pane:
-        """The sums of the window's rows over the bins of :attr:`baseline`, and those of their outcomes."""
+        """The sums of the window's rows over the bins of :attr:`baseline`, and of their outcomes."""
 
     @property
     def baseline(self) -> Baseline | None:
-        """The baseline over whose bins the rows were counted; None where there is none."""
+        """The baseline whose bins were used; None without one."""
 
     def reference(self, baseline: Baseline) -> Reference:
-        """Return the reference: the model's own past where that is asked for or learned, else ``baseline`` itself."""
+        """Return the reference: the model's own past if configured or learned, else ``baseline`` itself."""
 
     def season_mix(self, seasons: Seasons) -> F64 | None:
-        """Return the weight of the window's rows in each season: float64 (seasons,); None where rows have no times."""
+        """Return the weight of the window's rows in each season: float64 (seasons,); None if rows have no times."""
 
     def time_before(self) -> TimeBefore:
-        """Return what answers how the time up to the end of the window looked."""
+        """Return the time steps up to the end of the window."""
 
     def slices(self) -> Mapping[str, SliceContext]:
         """Return the rows of each slice by ``key=value``, over the same bins."""
 
     def repeats(self) -> Repeats | None:
-        """Return how often whole rows repeat; None where that was not counted."""
+        """Return how often whole rows repeat; None if they were not counted."""
 
     def unique(self) -> Mapping[str, Repeats]:
-        """Return how often the values of single features repeat, where that was counted."""
+        """Return how often the values of single features repeat, for counted features."""
 
     def recurrences(self) -> Sequence[Recurrence | None]:
-        """Return how often rows repeat those of the window before, and how often those repeat the ones before."""
+        """Return how often rows repeat those of the window before, and how often those repeat the previous ones."""
 
     def newest(self) -> int | None:
-        """Return when the newest row was predicted, unix nanoseconds; None where rows have no times."""
+        """Return when the newest row was predicted, unix nanoseconds; None if rows have no times."""
 
     @property
     def until(self) -> int | None:
-        """The moment up to which the newest row may age, unix nanoseconds; None = the end of the window."""
+        """The moment at which the age of the newest row is measured, unix nanoseconds; None = the end of the window."""
 
     @property
     def progress(self) -> Progress:
-        """How far the time of the model has come."""
+        """The event time of the model."""
 
     @property
     def delay(self) -> OutcomeDelay:
-        """How long outcomes may take."""
+        """The outcome delay."""
 
     @property
     def blocks(self) -> Sequence[Pane]:
         """The outcomes by block of time (:func:`window_blocks`), which add up to those of :attr:`pane`."""
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
-        """Return the outcomes in each of some steps of time, also before the window; None where nobody knows."""
+        """Return the outcomes in each time step, also before the window; None if unknown."""
 
     def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
-        """Return the calls in each of some steps of time, also before the window; None where nobody knows."""
+        """Return the calls in each time step, also before the window; None if unknown."""
 
     def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
         """Return outcomes and predictions of each slice, and of each cohort of label age, by block of time."""
 
     def weak(self) -> WeakSearch | None:
-        """Return what a search for weak slices finds; None where nobody searches while windows are judged."""
+        """Return the weak slices; None if they are not searched during an evaluation."""
 
     def realized(self) -> dict[str, MetricValue] | None:
-        """Return the performance from single rows; None where it is computed from the sums of :attr:`pane`."""
+        """Return the performance from single rows; None if it is computed from the sums of :attr:`pane`."""
 
     def absent_features(self) -> Collection[str]:
-        """Return the features of the baseline for which the source has no column at all."""
+        """Return the features of the baseline without a column in the source."""

@@ -1,1 +1,1 @@
-"""Ways out: forwarded requests, derived metrics, outcome spans. May import `queries` and below."""
+"""Exporters: forwarded requests, derived metrics, outcome spans. May import `queries` and below."""

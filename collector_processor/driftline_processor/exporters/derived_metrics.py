@@ -1,11 +1,9 @@
-"""Drift and performance as OTLP metrics: the names, attributes and values of the Prometheus page.
+"""Export drift and performance as OTLP metrics, with the names, attributes and values of the Prometheus page.
 
-Gauges describe the newest closed window, those of performance the newest whose outcomes have had their time to arrive.
-They are stamped now, since backends refuse old timestamps; an unknown value is an absent series, and a state is one
-series with the value 1. A gauge that is no longer there is sent once more without a value: a backend would show it, and
-two states at once, for minutes. Counters count from the start of this process.
-
-Performance by slice and fairness, as derived metrics.
+Gauges describe the newest closed window, those of performance the newest mature one. They have the current time,
+because backends reject old timestamps; an unknown value is an absent series, and a state is one series with the value
+1. An ended gauge is sent once more without a value, because a backend would otherwise show it, or two states, for
+minutes. Counters count from the start of this process.
 """
 
 from __future__ import annotations
@@ -60,9 +58,9 @@ Derived = tuple[str, dict[str, str], float | None]
 
 
 def slice_points(newest: Evaluation) -> Iterator[Derived]:
-    """Yield the performance of slices and of the ages of labels, and what came of fairness.
+    """Yield the performance of slices and of cohorts of label age, and fairness.
 
-    Not that of single classes, of which there may be hundreds: a key has 21 values at most.
+    Metrics of single classes are left out, because there may be hundreds; a slice key has at most 21 values.
     """
     ages = {slice_name(LABEL_AGE, age): slice_performance for age, slice_performance in newest.ages.items()}
     for name, slice_performance in {**newest.performance_slices, **ages}.items():
@@ -80,10 +78,10 @@ def slice_points(newest: Evaluation) -> Iterator[Derived]:
 
 
 SERVICE: Final = "driftline"
-"""The ``service.name`` of everything that is derived."""
+"""The ``service.name`` of derived telemetry."""
 
 EVERY = 15.0
-"""Seconds from one export to the next."""
+"""Seconds between exports."""
 
 Temporality = Literal["cumulative", "delta"]
 
@@ -91,18 +89,18 @@ _log = logging.getLogger("driftline")
 
 
 class MetricSource(Protocol):
-    """What metrics are made from: the state."""
+    """The source of metrics: the state."""
 
     @property
     def snapshot(self) -> StateSnapshot:
-        """What is known of all models."""
+        """The data of all models."""
 
     def counters(self) -> Mapping[tuple[str, Labels], float]:
         """Return the counters and gauges of the processor: (metric name, sorted labels) → value."""
 
 
 def points(source: MetricSource) -> list[Point]:
-    """Return everything there is to say in metrics; counters as they stand since the state began."""
+    """Return all metric points; counters since the state was created."""
     models = [model for model in source.snapshot.models if not model.retired]
     metric_points = [*_counted(models), *_evaluated(models), *_compared(models), *_own(source)]
     return [point for point in metric_points if math.isfinite(point.value)]
@@ -185,7 +183,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
 
 
 def _compared(models: Iterable[ModelView]) -> Iterator[Point]:
-    """Versions beside their champion, once for each model."""
+    """Yield the comparisons with the champion, once per model."""
     for model in models:
         for version in model.versions:
             if version.challenger.name != model.key.version:
@@ -212,7 +210,7 @@ def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, st
 
 
 def _outcomes(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    """Yield the outcome metrics of the newest window whose outcomes had their time: labels that stop show here."""
+    """Yield the outcome metrics of the newest mature window, in which missing labels are visible."""
     yield _point(m.DRIFTLINE_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
     if newest.delay is not None:
         for share, seconds in zip(QUANTILES, (newest.delay.median, newest.delay.p90, newest.delay.p99), strict=True):
@@ -222,7 +220,7 @@ def _outcomes(newest: Evaluation, model: dict[str, str], window: dict[str, str])
 
 
 def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    """Yield estimated performance, and that of the baseline for comparison."""
+    """Yield the estimated performance, with that of the baseline."""
     for metric, estimate in newest.estimated.items():
         attributes = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
         yield _point(m.DRIFTLINE_ESTIMATE_VALUE, {**attributes, **window}, estimate.value)
@@ -237,7 +235,7 @@ def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]
 
 
 def _service(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    """Yield how the service answered, in all and by slice."""
+    """Yield the service-level metrics, in total and by slice."""
     service_by_slice = {} if newest.service is None else {"": newest.service}
     for name, level in {**service_by_slice, **newest.service_slices}.items():
         attributes = {**model, **window, **({a.DRIFTLINE_PERFORMANCE_SLICE: name} if name else {})}
@@ -348,8 +346,8 @@ def metrics_request(
 ) -> bytes:
     """Return the points as the body of an ``ExportMetricsServiceRequest``.
 
-    ``now``, ``start``: unix nanoseconds, of every point and of what counters and histograms count since.
-    ``instance``: the ``service.instance.id``, "" for none.
+    ``now``: unix nanoseconds, the time of every point; ``start``: of counters and histograms. ``instance``: the
+    ``service.instance.id``, "" for none.
     """
     request = ExportMetricsServiceRequest()
     resource = request.resource_metrics.add()
@@ -398,20 +396,20 @@ def _key_values(labels: Labels) -> list[KeyValue]:
 
 
 class Sink(Struct, frozen=True):
-    """Destination of metrics: ``offer`` queues the body of a request and returns at once."""
+    """A destination of metrics: ``offer`` queues the body of a request and returns immediately."""
 
     offer: Callable[[bytes], object]
     temporality: Temporality = "cumulative"
 
 
 class DerivedMetrics:
-    """Sends what the state shows to every sink, every few seconds, on a thread of its own.
+    """Sends the metrics of the state to every sink periodically, on its own thread.
 
-    Make it before anything is received: counters count from here.
+    Create it before anything is received, because counters count from its creation.
 
     Args:
         clock: Unix nanoseconds.
-        worst: What it sends as exemplars.
+        worst: Source of exemplars.
     """
 
     def __init__(
@@ -430,18 +428,18 @@ class DerivedMetrics:
         self._thread = threading.Thread(target=self._run, name="driftline-derived", daemon=True)
 
     def start(self) -> None:
-        """Begin to send, if there is anywhere to send to."""
+        """Start to send, if there is a sink."""
         if self._sinks:
             self._thread.start()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Send a last time, within so many seconds; None = however long it takes."""
+        """Send a last time, within ``timeout`` seconds; None = without a limit."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
     def send(self) -> None:
-        """Send what is known now."""
+        """Send the current values."""
         striking = {} if self._worst is None else self._worst.take()  # before what is counted, so that it counts them
         current_points, now = points(self._source), self._clock()
         ended_points = ended(current_points, self._last)

@@ -1,12 +1,11 @@
-"""Passing on what was accepted, as it came: each destination reads the log at its own pace, on a thread of its own.
+"""Forward accepted requests unchanged: each destination reads the log independently, on its own thread.
 
-At least once, in the order of arrival; after a restart each goes on where it was. See
-``docs/decisions/0005-forwarding.md`` and ``docs/decisions/0037-log-first.md``.
+Requests are delivered at least once, in the order of arrival; after a restart each destination continues at its
+cursor. See ``docs/decisions/0005-forwarding.md`` and ``docs/decisions/0037-log-first.md``.
 
-Whatever a destination does, neither the way in nor the analysis waits for it: one that is further behind than the log
-reaches back loses its oldest requests, and they are counted. What is not taken is tried again for as long as it takes.
-Only a request that is put off for five minutes while the destination takes one behind it is given up: it cannot digest
-it, and all others would wait for ever.
+Neither ingestion nor the analysis waits for a destination. If it is further behind than the log reaches back, its
+oldest requests are dropped and counted. Failed requests are retried without a limit. Only a request that fails for
+five minutes while the destination accepts a later one is dropped, because it would block all others.
 """
 
 from __future__ import annotations
@@ -33,28 +32,29 @@ from driftline_processor.receipts import Overloaded, Signal
 from .exporter import CLOSED, Exporter, ExportResult
 
 MAX_REQUEST = 4 * 2**20
-"""Bytes of a request that a gRPC server takes by default."""
+"""Maximum bytes of a request for a gRPC server by default."""
 
 GATHER = 0.1
-"""Seconds from one request to the next in which small ones are gathered; after silence the first goes at once.
+"""Seconds between requests in which small ones are merged; after a pause the first is sent immediately.
 
-A request costs the same whether it holds eight spans or eight thousand. The Collector's batch processor waits 0.2.
+A request costs the same with eight spans or eight thousand. The Collector's batch processor waits 0.2 s.
 """
 
 _SHORTEST_DELAY, _FIRST_DELAY, _LONGEST_DELAY, _PATIENCE = 0.1, 0.5, 30.0, 300.0
 """Seconds."""
 
 _JOINED_PATIENCE = 10.0
-"""Seconds for which requests are put off together before each half is tried apart."""
+"""Seconds of retries of merged requests before each half is tried separately."""
 
 _LEAST_JOINED = 64 << 10
-"""Bytes up to which requests are joined in any case.
+"""Bytes up to which requests are always merged.
 
-The limit above it halves when a joined request is put off. It doubles when a request that reaches it is taken, so
-that a destination with a limit of its own is not tried again and again."""
+The limit above it is halved when a merged request fails, and doubled when a request of that size succeeds, so that
+a destination's own limit is not exceeded repeatedly.
+"""
 
 Parcel = tuple[Signal, Headers, list[bytes]]
-"""Requests that travel as one."""
+"""Requests that are sent as one."""
 
 
 class Destination:
@@ -62,14 +62,14 @@ class Destination:
 
     Args:
         reader: Its cursor in the log.
-        exporter: Sends.
-        counters: Count what was sent, and what was not.
-        forward: What of the received ones (traces, metrics, logs, records).
-        forward_headers: Names of the headers that travel.
-        max_request: Bytes above which a request is cut between its records.
-        on_sent: Called with every body that was delivered.
+        exporter: Sends requests.
+        counters: Counters of sent and failed requests.
+        forward: The forwarded signals (traces, metrics, logs, records).
+        forward_headers: Names of the forwarded headers.
+        max_request: Bytes above which a request is split between its records.
+        on_sent: Called with every delivered body.
         clock: Seconds.
-        pause: Waits so many seconds or until the event is set, and says which.
+        pause: Waits for some seconds or until the event is set, and returns whether it is set.
     """
 
     def __init__(
@@ -97,15 +97,15 @@ class Destination:
         self._thread = threading.Thread(target=self._run, name=f"driftline-{self.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start to send."""
         self._thread.start()
 
     def forwards(self, signal: Signal) -> bool:
-        """Return True where received requests of this signal go here, in part at least."""
+        """Return True if received requests of this signal are forwarded here, at least in part."""
         return signal in self.forward or (signal == "logs" and "records" in self.forward)
 
     def stop(self, grace: float) -> None:
-        """Send what waits, each once, for at most ``grace`` seconds; what is left is sent after the next start."""
+        """Send waiting requests once each, for at most ``grace`` seconds; the rest is sent after the next start."""
         self._stopping.set()
         self._reader.wake()
         if self._thread.is_alive():
@@ -119,7 +119,7 @@ class Destination:
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        """Send until the end; where the log cannot be read, try again."""
+        """Send until the end; retry if the log cannot be read."""
         going = True
         while going:
             try:
@@ -129,7 +129,7 @@ class Destination:
                 going = not self._pause(self._stopping, _FIRST_DELAY)
 
     def _turn(self) -> bool:
-        """Send what waits, some of it; return False at the end."""
+        """Send some waiting requests; return False at the end."""
         self._reader.gather(self._max_request, self._sent + GATHER - self._clock(), self._stopping.is_set)
         stored_requests = self._reader.wait(self._max_request, self._stopping.is_set)
         if stored_requests.following == self._reader.position:
@@ -153,7 +153,7 @@ class Destination:
         return True
 
     def _together(self, stored: Iterable[Stored]) -> list[Parcel]:
-        """Put requests together that may travel as one, in the order in which the first of them came."""
+        """Merge requests, in the order of their first arrival."""
         alike: dict[tuple[Signal, Headers], list[list[bytes]]] = {}
         sizes: dict[tuple[Signal, Headers], int] = {}
         order: list[Parcel] = []
@@ -171,11 +171,11 @@ class Destination:
         return order
 
     def _travelling(self, entry: Entry) -> Headers:
-        """Return the headers of an entry that go here."""
+        """Return the headers of an entry that are forwarded."""
         return tuple((name, value) for name, value in entry.headers if name in self.headers)
 
     def _of(self, entry: Entry) -> bytes:
-        """Return what of an entry goes here."""
+        """Return the part of an entry that is forwarded here."""
         if not entry.readers & FOR_DESTINATIONS:
             return b""
         if entry.to:
@@ -187,12 +187,12 @@ class Destination:
         return body if signal != "logs" or logs == records else keep_logs(body, is_own=records)
 
     def _deliver(self, parcel: Parcel, waiting: deque[Parcel], following: int) -> bool:
-        """Send requests as one; return False where they are to be sent after the next start.
+        """Send requests as one; return False if they remain for the next start.
 
         Args:
-            parcel: The requests. Where they are not taken together, they go apart into ``waiting``.
-            waiting: What follows them.
-            following: Position in the log of what follows that.
+            parcel: The requests. If they fail together, they are put into ``waiting`` separately.
+            waiting: The following requests.
+            following: Position in the log after those.
         """
         signal, headers, bodies = parcel
         joined = len(bodies) > 1
@@ -216,7 +216,7 @@ class Destination:
         return True
 
     def _takes_another(self, waiting: deque[Parcel], following: int) -> bool:
-        """Send a request behind the one that is put off, once; return False where that is put off, too."""
+        """Try a later request than the failing one once; return False if it fails too."""
         if waiting:
             signal, headers, bodies = waiting[0]
             answer = self._exporter.export(signal, bodies[0], dict(headers))
@@ -244,7 +244,7 @@ class Destination:
         joined: bool,
         takes_another: Callable[[], bool],
     ) -> ExportResult | None:
-        """Send until it is sent, refused, or put off for good (see the module); None where the end came first."""
+        """Retry until a request is sent, rejected, or dropped (see the module); None at the end."""
         pauses, put_off_since = doubling_pauses(_FIRST_DELAY, _LONGEST_DELAY), None
         while True:
             answer = self._exporter.export(signal, body, headers)
@@ -297,7 +297,7 @@ class Destination:
 
 
 def _apart(parcel: Parcel, limit: int) -> list[Parcel]:
-    """Return parcels of so many requests each."""
+    """Return parcels of ``limit`` requests each."""
     signal, headers, bodies = parcel
     return [(signal, headers, bodies[index : index + limit]) for index in range(0, len(bodies), limit)]
 
@@ -308,10 +308,10 @@ _REMEMBERED_SECONDS = 15 * 60.0
 
 
 class RecentRequests:
-    """Requests of the last 15 minutes, to recognise resends and loops.
+    """Requests of the last 15 minutes, to recognise repeats and loops.
 
-    Known again are the groups of a request, each of one resource, by their bytes: a Collector that sends back to us
-    makes new requests of the old groups.
+    Groups of one resource are recognised by their bytes, because a Collector that sends back to us puts them into new
+    requests.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -320,7 +320,7 @@ class RecentRequests:
         self._lock = threading.Lock()
 
     def new(self, body: bytes) -> Passage:
-        """Return what of a request was not known; the same bytes where nothing was."""
+        """Return the new part of a request; the same bytes if all is new."""
         digests: list[bytes] = []
 
         def known(group: bytes) -> bool:
@@ -335,14 +335,14 @@ class RecentRequests:
         return Passage(drop_groups(body, known), digests)
 
     def remember(self, digests: Iterable[bytes]) -> None:
-        """Remember groups by their digests."""
+        """Add groups by digest."""
         now = self._clock()
         with self._lock:
             for digest in digests:
                 self._times.setdefault(digest, now)
 
     def remember_sent(self, body: bytes) -> None:
-        """Remember a request as it was sent: its groups may be others than those that came."""
+        """Add the groups of a sent request, which may differ from the received ones."""
         self.remember([xxhash.xxh3_128_digest(group) for group in groups_of(body)])
 
     def _forget(self, now: float) -> None:
@@ -354,15 +354,15 @@ class RecentRequests:
 
 
 class Forwarder:
-    """All destinations. Nothing here blocks the way in, or fails it."""
+    """All destinations. Nothing here blocks ingestion or makes it fail."""
 
     def __init__(self, config: Config, counters: Counters, log: RequestLog, clock: Callable[[], int]) -> None:
-        """Make the destinations of a configuration, before the log is started.
+        """Create the configured destinations, before the log is started.
 
         Args:
-            config: Says them.
-            counters: Count what was sent.
-            log: Holds the requests.
+            config: The configuration.
+            counters: Counters of sent requests.
+            log: The log of requests.
             clock: Unix nanoseconds.
         """
         self._passed = RecentRequests()
@@ -382,45 +382,45 @@ class Forwarder:
         self.headers = frozenset[str]().union(*(destination.headers for destination in self.destinations.values()))
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start to send."""
         for destination in self.destinations.values():
             destination.start()
 
     def stop(self, grace: float) -> None:
-        """Deliver what waits, for at most ``grace`` seconds over all destinations."""
+        """Deliver waiting requests, for at most ``grace`` seconds in total."""
         end = time.monotonic() + grace
         self._log.flush(grace)
         for destination in self.destinations.values():
             destination.stop(max(0.1, end - time.monotonic()))
 
     def send(self, name: str, signal: Signal, body: bytes) -> None:
-        """Keep something of our own making for one destination; what the log does not take is lost, and said there."""
+        """Append our own telemetry for one destination to the log; if the log rejects it, it is lost and logged."""
         try:
             self._log.append(Entry(signal, body, self._clock(), readers=FOR_DESTINATIONS, to=name))
         except Overloaded as refused:
             _log.warning("%s: driftline's own %s are lost: %s", name, signal, refused)
 
     def wanted(self, signal: Signal, body: bytes) -> Passage:
-        """Return what of a request goes to any destination, without what passed here before."""
+        """Return the part of a request that any destination wants, without parts that passed before."""
         if not any(destination.forwards(signal) for destination in self.destinations.values()):
             return NO_PASSAGE
         new = self._passed.new(body)
         if new.body != body and not self._said_again:
             self._said_again = True
             _log.info(
-                "a request that was forwarded before arrived again, and is not forwarded again; "
-                "either a sender repeated it "
-                "because an acknowledgement was lost, or a destination sends data back to driftline"
+                "a request that was already forwarded has arrived a second time; it is not forwarded again; "
+                "either a sender repeated it because an acknowledgement was lost, or a destination sends data back "
+                "to driftline"
             )
         return new
 
     def passed(self, passage: Passage) -> None:
-        """Remember a request that is on its way."""
+        """Remember a request that is being forwarded."""
         self._passed.remember(passage.groups)
 
 
 def described(config: Config) -> list[str]:
-    """Say in plain lines where things are forwarded.
+    """Return lines about the destinations.
 
     >>> described(Config())
     ['not forwarding: traces end here; add --forward URL']

@@ -1,8 +1,7 @@
-"""A point of derived telemetry: the value of a series, its growth, and the worst mispredictions as its exemplars.
+"""A point of derived telemetry: the value of a series, its growth, and exemplars.
 
-The worst mispredictions of what was just joined, as exemplars of ``driftline.outcomes``: the traces to open first.
-
-Only predictions whose trace was sampled can be shown. A few per model are held, in memory: a restart loses exemplars.
+The exemplars of ``driftline.outcomes`` are the worst mispredictions of the last joins with a sampled trace. A few per
+model are in memory; a restart loses them.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Exemplar(Struct, frozen=True):
-    """One that was counted.
+    """An exemplar of a counter.
 
     Attributes:
-        time: When, unix nanoseconds.
-        trace_id: 16 and 8 bytes.
-        span_id: 16 and 8 bytes.
+        time: Unix nanoseconds.
+        trace_id: 16 bytes.
+        span_id: 8 bytes.
     """
 
     time: int
@@ -48,12 +47,12 @@ class Exemplar(Struct, frozen=True):
 
 
 class Point(Struct, frozen=True):
-    """The value of one series now; ``metric`` and the keys of ``attributes`` are names of the registry.
+    """The current value of one series; ``metric`` and the keys of ``attributes`` are names of the registry.
 
     Attributes:
-        buckets: Of a histogram, how many fell into each bucket of ``DURATION_BOUNDS`` and beyond; ``value`` is their
-            sum, then. A gauge of NaN is one that has ended.
-        exemplars: Of a counter.
+        buckets: For a histogram, the counts per bucket of ``DURATION_BOUNDS`` and above; ``value`` is then the sum. A
+            gauge of NaN has ended.
+        exemplars: For a counter.
     """
 
     metric: str
@@ -64,7 +63,7 @@ class Point(Struct, frozen=True):
 
 
 def model_attributes(key: ModelKey) -> dict[str, str]:
-    """Return the attributes that name a model.
+    """Return the attributes of a model.
 
     >>> model_attributes(ModelKey("churn", "7"))
     {'ml.model.name': 'churn', 'ml.model.version': '7'}
@@ -76,12 +75,12 @@ def model_attributes(key: ModelKey) -> dict[str, str]:
 
 
 def labels(attributes: Mapping[str, str]) -> Labels:
-    """Return attributes as pairs; a text that is too long for a label is one that stands for it."""
+    """Return attributes as pairs; a text that is too long for a label is replaced."""
     return tuple((key, text if len(text) <= LINKED else handle(text)) for key, text in attributes.items())
 
 
 def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
-    """Return the points with their counters and histograms less what they were before; gauges as they are.
+    """Return the points with counters and histograms minus their previous values; gauges unchanged.
 
     >>> growth([Point(m.DRIFTLINE_PREDICTIONS, (), 5.0)], [Point(m.DRIFTLINE_PREDICTIONS, (), 3.0)])
     [Point(metric='driftline.predictions', attributes=(), value=2.0, buckets=None, exemplars=())]
@@ -100,7 +99,7 @@ def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
 
 
 def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
-    """Return the gauges of before that are there no more, with NaN for a value.
+    """Return previous gauges that have ended, with the value NaN.
 
     >>> (point,) = ended([], [Point(m.DRIFTLINE_DRIFT_STATUS, ((a.DRIFTLINE_STATE, "ok"),), 1.0)])
     >>> point.metric, point.attributes, point.value
@@ -112,25 +111,25 @@ def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
 
 
 def counts_up(point: Point) -> bool:
-    """Return True where a point is of a counter or a histogram."""
+    """Return True for a point of a counter or a histogram."""
     return point.buckets is not None or m.INSTRUMENTS.get(point.metric) == "counter"
 
 
 MOST: Final = 5
-"""Exemplars of one model in one export."""
+"""Maximum number of exemplars per model and export."""
 
 SHOWN: Final = 5 * 60 * 10**9
-"""Nanoseconds for which the scrape page shows one: every scraper should see it, and its trace still be new."""
+"""Nanoseconds for which the scrape page shows an exemplar: long enough for every scraper, while the trace is new."""
 
 Key = tuple[str, Labels]
 _Found = tuple[float, Exemplar]
 
 
 class WorstMispredictions:
-    """Counts joined outcomes by model, and keeps the worst: a listener of ``State.on_joined``; any thread may ask.
+    """Counts joined outcomes by model, and keeps the worst: a listener of ``State.on_joined``. Thread-safe.
 
     Args:
-        series: What is known of every series.
+        series: Returns all series.
         clock: Unix nanoseconds.
     """
 
@@ -143,7 +142,7 @@ class WorstMispredictions:
         self._lock = threading.Lock()
 
     def __call__(self, joined: pa.Table) -> None:
-        """Take the rows of one join."""
+        """Add the rows of one join."""
         now, series_by_number = self._clock(), {series_entry.number: series_entry for series_entry in self._series()}
         sampled = traced_rows(joined)
         for number, rows in zip(*np.unique(joined["series"].to_numpy(), return_counts=True), strict=True):
@@ -163,13 +162,13 @@ class WorstMispredictions:
                 self._shown[key] = founds[0]
 
     def take(self) -> dict[Key, tuple[Exemplar, ...]]:
-        """Return the worst since this was last asked, the worst first."""
+        """Return the worst mispredictions since the last call, worst first."""
         with self._lock:
             taken_exemplars, self._new = self._new, {}
         return {key: tuple(exemplar for _, exemplar in exemplars) for key, exemplars in taken_exemplars.items()}
 
     def shown(self) -> dict[Key, tuple[Exemplar, ...]]:
-        """Return the worst one of each model, of the last minutes."""
+        """Return the worst misprediction of each model in the last minutes."""
         now = self._clock()
         with self._lock:
             return {key: (exemplar,) for key, (_, exemplar) in self._shown.items() if now - exemplar.time <= SHOWN}

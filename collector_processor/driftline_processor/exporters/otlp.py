@@ -1,4 +1,4 @@
-"""What OTLP over gRPC and over HTTP share: keys, the rules between them, and the meaning of answers."""
+"""Shared parts of OTLP over gRPC and over HTTP: keys, the rules between them, and the meaning of answers."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _OF_THE_REQUEST = (
 
 
 class Tls(Section):
-    """The trust in a destination, and the identity of the processor there."""
+    """Trust in a destination, and the identity of the processor there."""
 
     insecure: StrictBool = Field(
         default=False,
-        description="Send gRPC without TLS, as with an endpoint that starts with `http://`. With HTTP, the scheme "
-        "of the endpoint decides.",
+        description="Send gRPC without TLS; an endpoint that starts with `http://` does the same. OTLP over HTTP does "
+        "not use this key: the scheme of the endpoint decides.",
         examples=["true"],
         json_schema_extra={"shown": True},
     )
@@ -78,7 +78,7 @@ class Otlp(ExporterKind):
     )
     compression: Literal["gzip", "none"] | None = Field(
         default=None,
-        description="How requests are compressed. Compression is three quarters of the cost of forwarding.",
+        description="How requests are compressed. Compression takes three quarters of the CPU time of forwarding.",
         examples=["none"],
         json_schema_extra={"default": "`gzip`; `none` for an address of this machine"},
     )
@@ -89,14 +89,14 @@ class Otlp(ExporterKind):
 
     @property
     def destination(self) -> str:
-        """The endpoint without the user and password that a URL may carry."""
+        """The endpoint without user and password."""
         scheme, mark, rest = self.endpoint.rpartition("://")
         netloc, slash, path = rest.partition("/")
         return f"{scheme}{mark}{netloc.rpartition('@')[2]}{slash}{path}"
 
     @property
     def compressed(self) -> bool:
-        """Whether requests are compressed, which is three quarters of the cost of forwarding (``bench_forward.py``)."""
+        """True if requests are compressed, which is three quarters of the cost of forwarding (``bench_forward.py``)."""
         return (self.compression or ("none" if is_here(self.endpoint) else "gzip")) == "gzip"
 
     def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
@@ -118,7 +118,7 @@ class Otlp(ExporterKind):
                 )
 
     def _column(self) -> Address:
-        """Return the destination of the exporter; a ValueError names the mistake in the endpoint."""
+        """Return the destination of the exporter; raises ValueError with the mistake in the endpoint."""
         endpoint = self.endpoint
         try:
             parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
@@ -128,7 +128,7 @@ class Otlp(ExporterKind):
         return self._address(parts, "" if re.search(r"\s", endpoint) else host, port)
 
     def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
-        """Return the address in an endpoint's parts; ValueError says what is wrong with them."""
+        """Return the address of an endpoint; raises ValueError if it is invalid."""
         raise NotImplementedError
 
     def _tls_problems(self) -> Iterator[Problem]:
@@ -167,7 +167,7 @@ def not_sent(error: Exception, closed: bool) -> ExportResult:
 
 
 def success(body: bytes) -> ExportResult:
-    """Read an Export*ServiceResponse, which are the same on the wire; what is refused in part is not sent again."""
+    """Read an Export*ServiceResponse, equal for all signals; partially rejected records are not sent again."""
     try:
         partial = ExportLogsServiceResponse.FromString(body).partial_success
     except DecodeError:

@@ -1,10 +1,9 @@
-"""The truth, in the trace: a span for each outcome whose prediction was sampled, as a child of the prediction's span.
+"""Outcome spans: a child span of the prediction's span for each outcome of a sampled prediction.
 
-Ids follow from the prediction and from what is said about it, so that a repeat is the same span and a correction is
-another. A span is at the moment when its outcome arrived: backends refuse old times, and a label that is loaded or
-replayed may be of last year; when it became true is in ``driftline.outcome.time_unix_nano``. An outcome that arrives
-within the trace
-window after its prediction joins the trace, since backends still have it; a later one begins its own, with a link.
+Ids follow from the prediction and the content of the outcome, so that a repeat is the same span and a correction is
+another one. A span has the time at which its outcome arrived, because backends reject old times and a label may be of
+last year; the time of the outcome is in ``driftline.outcome.time_unix_nano``. An outcome within the trace window after
+its prediction joins the trace, because backends still have it; a later one starts a new trace with a link.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ from driftline_processor.store.arrow_tables import traced_rows
 from .derived_metrics import SERVICE
 
 TRACE_WINDOW: Final = 24 * 3_600 * 10**9
-"""Nanoseconds after a prediction arrived in which its outcome still joins the trace."""
+"""Nanoseconds after the arrival of a prediction in which its outcome joins the trace."""
 
 MOST_PER_SECOND: Final = 100.0
-"""A file of a million labels must not become a million spans."""
+"""Maximum number of spans per second, so that a file of a million labels does not become a million spans."""
 
 _OPERATION = "outcome"
 
@@ -50,18 +49,18 @@ class JoinedRows(Struct, frozen=True):
 
     Attributes:
         time: int64 (n,), unix nanoseconds, as sent.
-        score: float64 (n,), of a regression the value, NaN where there is none.
+        score: float64 (n,), for a regression the value, NaN if missing.
         predicted: The decided class, None for a regression.
         actual: Class texts, or numbers of a regression.
         outcome_time: int64 (n,), unix nanoseconds, as sent.
-        received: When they arrived.
-        outcome_received: When they arrived.
+        received: Arrival of the predictions.
+        outcome_received: Arrival of the outcomes.
         weight: float64 (n,).
-        trace_id: 16 and 8 bytes each.
-        span_id: 16 and 8 bytes each.
-        value: What the prediction was worth, and the item of a ranking that the outcome is about.
-        item: As ``value``.
-        slices: As they are kept.
+        trace_id: 16 bytes each.
+        span_id: 8 bytes each.
+        value: Values of the outcomes.
+        item: For a ranking, the item of each outcome.
+        slices: As stored.
     """
 
     key: ModelKey
@@ -88,8 +87,8 @@ def joined_rows(joined: pa.Table, keys: Mapping[int, ModelKey]) -> list[JoinedRo
     """Return the sampled rows of a join, by model.
 
     Args:
-        joined: As ``State.on_joined`` gives it.
-        keys: The model of each series; a series it lacks is left out.
+        joined: Rows of ``State.on_joined``.
+        keys: The model of each series; rows of other series are left out.
     """
     sampled = traced_rows(joined)
     tables = []
@@ -128,7 +127,7 @@ def _floats(column: pa.ChunkedArray) -> F64:
 
 
 def spans_request(rows: Iterable[JoinedRows], links: Links = NO_LINKS) -> bytes:
-    """Return outcome spans as the body of an ``ExportTraceServiceRequest``; ``links``: where their pages are."""
+    """Return outcome spans as the body of an ``ExportTraceServiceRequest``; ``links``: addresses of pages."""
     request = ExportTraceServiceRequest()
     scopes = {}
     for table in rows:
@@ -204,14 +203,14 @@ def _digest(identity: bytes, size: int) -> bytes:
 
 
 class OutcomeSpans:
-    """Makes spans of what is joined, and offers them to every destination: a listener of ``State.on_joined``.
+    """Creates spans for joined rows, and offers them to every destination: a listener of ``State.on_joined``.
 
-    Above ``per_second`` outcomes a second, on average over a second, the rest is counted and gets no span.
+    Above ``per_second`` outcomes per second, averaged over a second, the rest is counted and gets no span.
 
     Args:
-        keys: Reads the model of every series; asked again when a series is new.
+        keys: Reads the model of every series; called again for a new series.
         clock: Seconds.
-        links: Where the pages of predictions are, as seen from elsewhere.
+        links: External addresses of the pages of predictions.
     """
 
     def __init__(
@@ -230,7 +229,7 @@ class OutcomeSpans:
         self._room, self._filled = per_second, clock()
 
     def __call__(self, joined: pa.Table) -> None:
-        """Take the rows of one join."""
+        """Add the rows of one join."""
         if not self._offers:
             return
         sampled = traced_rows(joined)
@@ -247,7 +246,7 @@ class OutcomeSpans:
             offer(body)
 
     def _take(self, requested: int) -> int:
-        """Return how many of so many outcomes may have a span now."""
+        """Return how many of ``requested`` outcomes may have a span now."""
         now = self._clock()
         self._room = min(self._per_second, self._room + (now - self._filled) * self._per_second)
         self._filled = now

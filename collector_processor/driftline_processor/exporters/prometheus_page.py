@@ -1,7 +1,7 @@
-"""Answer ``GET /metrics`` in the Prometheus text format 0.0.4, or in OpenMetrics 1.0.0 where a scraper asks for it.
+"""Answer ``GET /metrics`` in the Prometheus text format 0.0.4, or in OpenMetrics 1.0.0 if requested.
 
-The page has the points that are also sent over OTLP. OpenMetrics adds exemplars: the trace of a misprediction behind
-the value of a counter. ``prometheus_client`` writes both formats; this module says which families there are.
+The page has the points that are also sent over OTLP. OpenMetrics adds exemplars: the trace of a misprediction for a
+counter. ``prometheus_client`` writes both formats; this module defines the metric families.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def scrape(request: Request, source: MetricSource, striking: Striking | None = N
 
     Args:
         request: Its ``Accept`` header chooses the format.
-        source: The models whose points are shown, and counters.
+        source: The models and counters.
         striking: Returns the exemplars of the counters; None = no exemplars.
 
     Returns:
@@ -53,8 +53,8 @@ def exposition(points: Iterable[Point], *, openmetrics: bool = False) -> bytes:
     """Write points as a scrape page.
 
     Args:
-        points: The points; those of one metric need not be neighbours.
-        openmetrics: Whether to write OpenMetrics 1.0.0 instead of the text format 0.0.4.
+        points: The points, in any order.
+        openmetrics: True for OpenMetrics 1.0.0 instead of the text format 0.0.4.
 
     Returns:
         The page in UTF-8.
@@ -79,18 +79,18 @@ class PointCollector(Collector):
 
     Attributes:
         known: The points.
-        openmetrics: Whether bounds of buckets are written as OpenMetrics wants them, "1.0" instead of "1".
+        openmetrics: True if bucket bounds have the form of OpenMetrics, "1.0" instead of "1".
     """
 
     known: tuple[Point, ...]
     openmetrics: bool = False
 
     def describe(self) -> Iterable[families.Metric]:
-        """Return nothing: the registry is new for each scrape, so no name can clash."""
+        """Return nothing: each scrape has a new registry, so names cannot clash."""
         return ()
 
     def collect(self) -> Iterator[families.Metric]:
-        """Yield a family for each metric, in the order of first points."""
+        """Yield a family per metric, in the order of first points."""
         grouped: dict[str, list[Point]] = {}
         for point in self.known:
             grouped.setdefault(point.metric, []).append(point)
@@ -115,7 +115,7 @@ class PointCollector(Collector):
     def _add_histogram(
         self, metric: families.Metric, name: str, point_labels: dict[str, str], total: float, buckets: tuple[float, ...]
     ) -> None:
-        """Add a sample for each bucket with the counts up to its upper bound, then sum and count."""
+        """Add a sample per bucket with the cumulative count, then sum and count."""
         below = 0.0
         for bound, weight in zip((*DURATION_BOUNDS, math.inf), buckets, strict=True):
             below += weight
@@ -124,7 +124,7 @@ class PointCollector(Collector):
         metric.add_sample(f"{name}_count", point_labels, below)
 
     def _bound(self, bound: float) -> str:
-        """Write an upper bound. In the text format whole numbers stay "1": a new spelling would be a new series."""
+        """Write an upper bound. In the text format integers stay "1": another spelling would be a new series."""
         if math.isinf(bound):
             return "+Inf"
         return repr(float(bound)) if self.openmetrics else f"{bound:g}"
@@ -135,7 +135,7 @@ def _help(metric: str) -> str:
 
 
 def _exemplar(point: Point) -> samples.Exemplar | None:
-    """Return the first exemplar of a point: OpenMetrics has at most one per sample."""
+    """Return the first exemplar of a point; OpenMetrics allows one per sample."""
     if not point.exemplars:
         return None
     first = point.exemplars[0]
@@ -144,7 +144,7 @@ def _exemplar(point: Point) -> samples.Exemplar | None:
 
 
 def _encodable(text: str) -> str:
-    """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    """Replace unpaired surrogates, which received names may contain and UTF-8 cannot encode."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 

@@ -1,6 +1,6 @@
-"""Send a log record when the verdict of a model changes: its body is the sentence, its attributes say what to do.
+"""Send a log record when the verdict of a model changes, with a sentence as its body and the advice as attributes.
 
-A processor that was killed in between sends it not at all; ``driftline.model.status`` shows the state all the same.
+A record is lost if the processor is killed before it is sent; ``driftline.model.status`` still has the state.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SEVERITIES: Final[dict[VerdictState, tuple[otlp.SeverityNumber.ValueType, str]]]
 
 
 def change_request(change: VerdictChange, links: Links = NO_LINKS) -> bytes:
-    """Return a change as the body of an ``ExportLogsServiceRequest``; ``links``: where the model's page is."""
+    """Return a change as the body of an ``ExportLogsServiceRequest``; ``links``: address of the model's page."""
     key, verdict = change.key, change.verdict
     request = ExportLogsServiceRequest()
     resource = request.resource_logs.add()
@@ -75,7 +75,7 @@ class VerdictEvents:
         self._offers, self._links = offers, links
 
     def __call__(self, change: VerdictChange) -> None:
-        """Take one change."""
+        """Send one change."""
         if self._offers:
             body = change_request(change, self._links)
             for offer in self._offers:
@@ -87,5 +87,5 @@ def _text(key: str, text: str) -> KeyValue:
 
 
 def _encodable(text: str) -> str:
-    """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    """Replace unpaired surrogates, which received names may contain and UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()

@@ -80,7 +80,8 @@ def read_period(quarter: str, since: str, until: str, now: int) -> Period:
     ago = _AGO.fullmatch(since.strip()) if since else None
     start = _day("from", since) if since and ago is None else end - (int(ago[1]) if ago else USUAL_DAYS) * DAY
     if start >= end:
-        raise ValueError(f"from {date_words(start)} is not before to {date_words(end)}; put the earlier day first")
+        days = f"'from' ({date_words(start)}) is not before 'to' ({date_words(end)})"
+        raise ValueError(f"{days}; put the earlier day first")
     return Period(start, end)
 
 

@@ -1,1 +1,1 @@
-"""Decoded requests to one transaction: new rows, panes, event time. May import `store` and below."""
+"""Store decoded requests in one transaction: new rows, panes, event time. May import `store` and below."""

@@ -1,4 +1,4 @@
-"""Requests are accepted when their bytes are checked and on disk; what they hold is looked at later."""
+"""Accept requests when their bytes are valid and on disk; their rows are analysed later."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .request_queue import RequestQueue
 
 
 class Passage(NamedTuple):
-    """The part of a request that goes on to destinations.
+    """The part of a request that is forwarded to destinations.
 
     Attributes:
         body: The request, b"" for nothing.
-        groups: Digests of its groups, by which the forwarder knows them again.
+        groups: Digests of its groups, by which the forwarder recognises them.
     """
 
     body: bytes
@@ -39,21 +39,21 @@ class Passage(NamedTuple):
 
 
 NO_PASSAGE = Passage(b"")
-"""Nothing of a request goes to any destination."""
+"""Nothing of a request is forwarded."""
 
 
 class Passing(Protocol):
-    """The side of the forwarder that decides which requests go on to destinations."""
+    """The part of the forwarder that selects requests."""
 
     @property
     def headers(self) -> frozenset[str]:
-        """Return the names of headers that travel, in small letters."""
+        """Return the names of forwarded headers, in lower case."""
 
     def wanted(self, signal: Signal, body: bytes) -> Passage:
-        """Return what of a request goes to any destination."""
+        """Return the part of a request that any destination wants."""
 
     def passed(self, passage: Passage) -> None:
-        """Remember a request that is on its way."""
+        """Remember a request that is being forwarded."""
 
 
 class _Nowhere:
@@ -71,7 +71,7 @@ class _Unanswered(Struct):
     """A request that is being written.
 
     Attributes:
-        since: When the last of its senders began to wait, on the clock that only grows.
+        since: When the last of its senders started to wait, on the monotonic clock.
     """
 
     answer: Future[Receipt]
@@ -79,19 +79,19 @@ class _Unanswered(Struct):
 
 
 class Admission:
-    """Checks requests and appends them to the log; any thread may use it.
+    """Checks requests and appends them to the log. Thread-safe.
 
     Attributes:
-        passing: Says what goes on to destinations.
+        passing: Selects what is forwarded.
 
     Args:
-        log: Keeps what is accepted.
+        log: The log of accepted requests.
         decoding: Checks the bytes.
-        queue: Stores what comes with offsets of a queue, which need no log.
-        counters: Count requests.
+        queue: Stores requests with offsets of a queue, which need no log.
+        counters: Counters of requests.
         clock: Unix nanoseconds.
-        ceiling: Of the memory of the process.
-        monotonic: Seconds that only grow.
+        ceiling: Memory limit of the process.
+        monotonic: Monotonic seconds.
     """
 
     def __init__(
@@ -121,22 +121,21 @@ class Admission:
     ) -> Future[Receipt]:
         """Accept a request; the future resolves when it is on disk.
 
-        What its rows are is not known by then: those that cannot be used are counted by their reason. A request that
-        nobody reads (ordinary telemetry, where nothing is forwarded) is accepted at once. One that is sent again while
-        it is still being written has the future of the first, and is kept once. It is refused for being late only
-        where it would be late for all of its senders.
+        Its rows are decoded later; unusable ones are counted by reason. A request that nothing reads (ordinary
+        telemetry without forwarding) is accepted immediately. A repeated request that is still being written gets the
+        future of the first one and is stored once; it is rejected as late only if it is late for all of its senders.
 
         Args:
-            signal: Which of the OTLP requests it is.
+            signal: The OTLP signal.
             body: The protobuf message.
-            headers: Those it came with.
-            offsets: How far a queue has been read with it. Such a request is decoded and stored before the future
-                resolves, since a queue goes on from its offsets.
-            waited: Seconds that its sender has waited here before, such as for a thread.
+            headers: Headers of the request.
+            offsets: Positions in a queue after this request. Such a request is decoded and stored before the future
+                resolves, because the queue continues from its offsets.
+            waited: Seconds that its sender has waited already, for a thread for instance.
 
         Raises:
-            Malformed: Protobuf would refuse the body.
-            Overloaded: Too much waits already, or the acknowledgement would come too late.
+            Malformed: Protobuf would reject the body.
+            Overloaded: Too much is waiting, or the acknowledgement would be too late.
             StorageOutage: The disk cannot be written.
         """
         refuse_late(waited)
@@ -163,7 +162,7 @@ class Admission:
     def _resolve(
         self, key: tuple[Signal, bytes, Headers], answer: Future[Receipt], error: BaseException | None
     ) -> None:
-        """Answer all who wait for a request."""
+        """Answer all senders of a request."""
         with self._registering:
             del self._unanswered[key]
         if error is None:
@@ -172,7 +171,7 @@ class Admission:
             answer.set_exception(error)
 
     def _keep(self, signal: Signal, body: bytes, travels: Headers, request: _Unanswered) -> Future[int]:
-        """Check a request and append it for those who read it; the future resolves when it is on disk."""
+        """Check a request and append it for its readers; the future resolves when it is on disk."""
         with self._checking(body):
             began = self._monotonic()
             self._decoding.check(signal, body)
@@ -216,7 +215,7 @@ class Admission:
         return future
 
     def _count(self, signal: Signal, passage: Passage, future: Future[Any]) -> None:
-        """Count a request that was accepted, before its sender is told."""
+        """Count an accepted request, before its sender is answered."""
         if future.exception() is not None:
             return
         self._counters.add(m.DRIFTLINE_RECEIVED_REQUESTS, 1, {a.DRIFTLINE_SIGNAL: signal})
@@ -225,7 +224,7 @@ class Admission:
 
 
 def _both(part: Future[int], whole: Future[int]) -> Future[int]:
-    """Return a future of two entries: the position of the second once both are on disk, or the error of either."""
+    """Return a future of two entries: the second one's position when both are on disk, or the error of either."""
     combined: Future[int] = Future()
 
     def answer(_: Future[int]) -> None:

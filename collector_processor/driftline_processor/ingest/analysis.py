@@ -1,7 +1,6 @@
-"""The analysis reads the log: it decodes what is new in blocks, and commits each block with its cursor.
+"""Read the log, decode new requests in blocks, and commit each block with the cursor.
 
-The cursor is written in the transaction of the rows, so after a crash the analysis goes on behind the last row that
-counted: each request counts once, however often the process is killed.
+Because rows and cursor share a transaction, each request counts once, however often the process is killed.
 """
 
 from __future__ import annotations
@@ -29,23 +28,24 @@ from .transaction import Request
 _log = logging.getLogger(__name__)
 
 BLOCK_BYTES, BLOCK_SECONDS = 12 << 20, 1.0
-"""A block is so many bytes (at least 10,000 spans of 20 features), or what has come within so many seconds."""
+"""A block has this many bytes (at least 10,000 spans of 20 features) or the requests of this many seconds."""
 
 SHARE, LONGEST_BLOCK = 0.1, 4.0
-"""Share of a core that blocks with few rows of many models may take, and seconds that they grow to for it at most.
+"""Fraction of a core for small blocks of many models, and maximum seconds per block to stay below it.
 
-A model costs some 5 ms a block, of ten rows as of a hundred: with 70 models each second would be a third of a core.
+A model costs 5 ms per block, with ten rows or a hundred: 70 models would need a third of a core at one block per
+second.
 """
 
 _MOST_BYTES = 16 << 20
-"""Bytes that are decoded together at most, of requests that waited."""
+"""Maximum bytes of waiting requests that are decoded together."""
 
 _AGAIN = 1.0
-"""Seconds from a storage that failed to the next attempt."""
+"""Seconds between attempts after a storage error."""
 
 
 def block_seconds(took: float) -> float:
-    """Return for how long the next block is gathered after one that took so many seconds of CPU time.
+    """Return the seconds to collect the next block, after one that used this much CPU time.
 
     >>> block_seconds(0.02), block_seconds(0.25), block_seconds(3.0)
     (1.0, 2.5, 4.0)
@@ -54,14 +54,14 @@ def block_seconds(took: float) -> float:
 
 
 class Analysis:
-    """Stores what the log holds; :meth:`start` before requests are awaited, :meth:`stop` after the last.
+    """Stores the requests of the log; call :meth:`start` before requests arrive, :meth:`stop` after the last.
 
     Args:
-        log: Of all requests.
-        reader: Its cursor there.
-        decoding: Makes rows of requests.
+        log: The log of requests.
+        reader: The cursor of the analysis.
+        decoding: Decodes requests to rows.
         queue: Writes the rows, one transaction at a time.
-        counters: Count what cannot be used.
+        counters: Counters of unusable rows.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class Analysis:
 
     @property
     def alive(self) -> bool:
-        """Return True where it works."""
+        """Return True if the thread runs."""
         return self._thread.is_alive()
 
     @property
     def behind(self) -> bool:
-        """Return True where more than a block waits to be stored."""
+        """Return True if more than a block waits."""
         return self._reader.behind > BLOCK_BYTES
 
     def start(self) -> None:
@@ -89,7 +89,7 @@ class Analysis:
         self._thread.start()
 
     def stop(self, deadline: Deadline = NEVER) -> None:
-        """Store what waits, as far as the time allows; the next start goes on from there."""
+        """Store waiting requests until the deadline; the next start continues from there."""
         self._stopping.set()
         self._request_log.wake()
         if self._thread.ident is not None:
@@ -101,12 +101,12 @@ class Analysis:
                 return
 
     def join(self, timeout: float) -> None:
-        """Wait until the block under way has ended."""
+        """Wait until the current block has ended."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
     def catch_up(self, deadline: Deadline = NEVER) -> None:
-        """Store all that was accepted before now, as far as the time allows.
+        """Store all requests accepted before now, until the deadline.
 
         Raises:
             StorageOutage: Nothing can be stored for now.
@@ -117,7 +117,7 @@ class Analysis:
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        """Keep the analysis from reading and storing, within a ``with`` block; what is accepted waits in the log."""
+        """Pause the analysis within a ``with`` block; accepted requests wait in the log."""
         with self._stepping, self._queue.resting():
             yield
 
@@ -154,7 +154,7 @@ class Analysis:
             self._reader.move(following)
 
     def _store(self, block: list[Stored], following: int) -> None:
-        """Store a block in one transaction; where that fails each alone, so that one never fails its neighbours."""
+        """Store a block in one transaction, or each request separately if that fails."""
         requests = self._decoded(block)
         if not requests:
             return
@@ -171,7 +171,7 @@ class Analysis:
             self._reject("not_stored", requests[0].rows)
 
     def _decoded(self, block: list[Stored]) -> list[Request]:
-        """Decode a block: new requests of traces at once, all others one by one."""
+        """Decode a block: new requests of traces together, all others one by one."""
         new = self._new_traces([stored.entry for stored in block if stored.entry.signal == "traces"])
         requests: list[Request] = []
         decoded = set[int]()
@@ -189,7 +189,7 @@ class Analysis:
         return [*requests, *(decoded_request for decoded_request in decoded_alone if decoded_request is not None)]
 
     def _new_traces(self, traces: list[Entry]) -> dict[bytes, Entry]:
-        """Return the requests that were not stored before by their digests, the first of those that are the same."""
+        """Return requests that were not stored before by digest, without repetitions."""
         digests = [digest_of(entry.body) for entry in traces]
         new: dict[bytes, Entry] = {}
         for digest, entry, is_seen in zip(digests, traces, self._queue.seen(digests), strict=True):

@@ -1,4 +1,4 @@
-"""News from the way in for the other threads: the panes that changed, and running totals per series."""
+"""Changes by ingestion for the other threads: changed panes and running totals per series."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from driftline_processor.store.pruning import Condition
 from .pane_sums import DistributionSums
 
 PaneCounts = dict[int, Counter[int]]
-"""Series → start of a pane, unix nanoseconds → how many rows, or outcomes, came into it."""
+"""Series → start of a pane, unix nanoseconds → number of new rows or outcomes."""
 
 
 class PaneProgress(NamedTuple):
-    """The last sequence numbers of predictions, joined rows and points whose panes somebody was told of."""
+    """The last sequence numbers of predictions, joined rows and points whose panes were noted."""
 
     predictions: int
     joined: int
@@ -34,7 +34,7 @@ class PaneProgress(NamedTuple):
 
 
 class ChangedPanes:
-    """The panes that changed since they were last evaluated, and since they were last rolled up."""
+    """The panes that changed since their last evaluation, and since their last roll-up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,9 +44,9 @@ class ChangedPanes:
         self._reached = PaneProgress(0, 0, 0)
 
     def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0, points: int = 0) -> None:
-        """Note panes of series by their start (unix nanoseconds), and how far the tables have come with them.
+        """Note panes of series by start (unix nanoseconds), and the position in the tables.
 
-        A pane is named once for each row or outcome that came into it. ``joined``: only outcomes were added to them.
+        A pane is repeated once per row or outcome. ``joined``: the panes have new outcomes only.
         """
         with self._lock:
             counts = self._outcomes if joined else self._rows
@@ -57,44 +57,41 @@ class ChangedPanes:
             self._reached = PaneProgress(*map(max, (predictions, joined, points), self._reached))
 
     def __bool__(self) -> bool:
-        """Return True while there are panes to be evaluated."""
+        """Return True if panes wait for an evaluation."""
         with self._lock:
             return bool(self._rows or self._outcomes)
 
     def take(self) -> tuple[PaneCounts, PaneCounts, PaneProgress]:
-        """Return the panes in which rows were counted, those to which outcomes were added, and how far they reach.
-
-        And begin anew.
-        """
+        """Return and clear the panes with new rows, the panes with new outcomes, and their position in the tables."""
         with self._lock:
             rows, self._rows = self._rows, {}
             outcomes, self._outcomes = self._outcomes, {}
             return rows, outcomes, self._reached
 
     def put_back(self, rows: PaneCounts, outcomes: PaneCounts) -> None:
-        """Note again what :meth:`take` returned: nobody could look at it."""
+        """Add the result of :meth:`take` again if it could not be processed."""
         with self._lock:
             for noted, returned in ((self._rows, rows), (self._outcomes, outcomes)):
                 for series, counts in returned.items():
                     noted.setdefault(series, Counter()).update(counts)
 
     def take_written(self) -> dict[int, set[int]]:
-        """Return the panes that may be stored in pieces, series → starts, and begin anew."""
+        """Return and clear the panes that may be stored in pieces, series → starts."""
         with self._lock:
             written_panes, self._written = self._written, {}
             return written_panes
 
 
 class SeriesTotals(Struct):
-    """Running totals of one series: rows kept, their event times, the newest arrival, and what was decided.
+    """Running totals of one series: stored rows, their event times, the newest arrival, and decisions.
 
     Replaced as a whole, never changed in place.
 
     Attributes:
-        distributed: Rows that are known from distributions only, none of ``rows``.
+        distributed: Rows from distributions only, not included in ``rows``.
         unscored: Rows with neither a score nor a class.
         by_class: Weight per decided class.
-        duration: As the pane part.
+        duration: Like the part of a pane.
         by_error: Weight of failed calls per error type.
     """
 
@@ -133,7 +130,7 @@ class SeriesTotals(Struct):
         )
 
     def plus_distributed(self, added: DistributionSums, received: int) -> SeriesTotals:
-        """Return the totals with what came without rows."""
+        """Return the totals with distributions added."""
         if not added.rows and not added.by_class:
             return self
         return replace(
@@ -149,7 +146,7 @@ class SeriesTotals(Struct):
 
 
 def read_totals(connection: Connection) -> dict[int, SeriesTotals]:
-    """Read the totals of all series: of the rows that are kept, and of all panes."""
+    """Read the totals of all series, from stored rows and all panes."""
     counted = (
         "SELECT series, count(*) AS rows, min(time) AS first, max(time) AS last, max(received) AS received, count(*)"
         " FILTER (predicted IS NULL AND score IS NULL AND (scores IS NULL OR isnan(scores[1]))) AS unscored"

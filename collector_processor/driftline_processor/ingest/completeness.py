@@ -1,8 +1,8 @@
-"""Rows that arrived against predictions that were counted: what a full buffer or a lost channel cost.
+"""Compare arrived rows with counted predictions, to detect the losses of a full buffer or a broken channel.
 
-Both are laid on the time at which they were made: a row on that of its record, a count on the stretch since the count
-before, in panes of five minutes. (Not on event time: a replay of last year is counted today.) The balance is drawn over
-whole panes that every process has counted to the end, see :func:`newest_balance`.
+Both are assigned to panes of five minutes by the time at which they were made: a row to that of its record, a count to
+the interval since the previous count. Event time is not used, because a replay of last year is counted today. The
+balance covers whole panes that every process has counted completely, see :func:`newest_balance`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.store.database import Connection, insert, read
 
 SHORTEST, LONGEST = 3_600 * 10**9, 86_400 * 10**9
-"""The stretch: an hour, and where that has fewer predictions than ``ENOUGH``, as much longer as they need, to a day."""
+"""The period: an hour, or as long as :data:`ENOUGH` predictions need, at most a day."""
 
 ENOUGH = 2_000
-"""Predictions that make an edge small: counts come once a minute, so at either end up to a minute's are split by a
-guess, some 4 of 2,000 at a steady rate; an hour of 36 would be off by 3 % now and then, and nothing be wrong."""
+"""Predictions per period that make the edges negligible.
+
+Counts arrive once a minute, so up to a minute of predictions at either end is split by an estimate: about 4 of
+2,000 at a steady rate, but 3 % of 36.
+"""
 
 
 class Balance(NamedTuple):
     """``rows`` that arrived of ``counted`` predictions, made in ``[start, end)``, unix nanoseconds.
 
     Attributes:
-        doubt: How many of those at most were made outside of it, or others in it.
+        doubt: Maximum number of them made outside the period, or of others made inside it.
     """
 
     rows: float
@@ -40,9 +43,9 @@ class Balance(NamedTuple):
 
     @property
     def completeness(self) -> float:
-        """The share of predictions whose rows arrived.
+        """The fraction of predictions whose rows arrived.
 
-        Rows beyond those counted that the edges explain were made outside the stretch; more than that are shown.
+        An excess of rows up to ``doubt`` is ignored, a larger one is shown.
 
         >>> Balance(1_040.0, 1_000.0, 0, 1, doubt=45.0).completeness, Balance(1_040.0, 1_000.0, 0, 1).completeness
         (1.0, 1.04)
@@ -52,14 +55,14 @@ class Balance(NamedTuple):
 
     @property
     def stretch(self) -> Window:
-        """Stretch of time in which the predictions were made."""
+        """The period in which the predictions were made."""
         return Window("", self.start, self.end)
 
 
 class _Pane(NamedTuple):
-    """``doubt``: of how many counted predictions it is a guess that they were made before its end, or after it.
+    """``doubt``: number of counted predictions that may have been made before its start or after its end.
 
-    ``torn``: a count began in it that says nothing of the time before.
+    ``torn``: a count started in it without information about the time before.
     """
 
     made: float = 0.0
@@ -77,14 +80,14 @@ class _Pane(NamedTuple):
 
 
 class Balances:
-    """The panes of the last day, by series. One thread writes; any may read.
+    """The panes of the last day, by series. One thread writes; any thread may read.
 
-    What is counted is stored in ``balance``; the rows are in ``predictions`` already, and are counted there when it
-    opens: another insert for each request would cost a fifth more.
+    Counts are stored in ``balance``; rows are counted from ``predictions`` at the start, because another insert per
+    request would cost 20 % more.
     """
 
     def __init__(self, connection: Connection, now: int) -> None:
-        """Read them."""
+        """Read the stored counts."""
         self._panes: dict[int, dict[int, _Pane]] = {}
         self._new: list[tuple[int, int, _Pane]] = []
         self._now = now
@@ -102,29 +105,29 @@ class Balances:
                 self._add(row.pop("series"), row.pop("pane"), _Pane(**row))
 
     def rows(self, series: int, observed: I64) -> None:
-        """Take in rows by when they were made: int64 (n,), unix nanoseconds. The caller stores that with the rows."""
+        """Add rows by the time at which they were made: int64 (n,), unix nanoseconds. The caller stores the rows."""
         panes, counts = np.unique(observed - observed % PANE, return_counts=True)
         for pane, n in zip(panes.tolist(), counts.tolist(), strict=True):
             self._add(series, pane, _Pane(made=float(n)))
 
     def made(self, series: int, panes: I64, rows: F64) -> None:
-        """Take in rows that are known from distributions, by pane."""
+        """Add rows from distributions, by pane."""
         for pane, n in zip(panes.tolist(), rows.tolist(), strict=True):
             self._take(series, pane, _Pane(made=n))
 
     def counted(self, series: int, panes: I64, counts: F64) -> None:
-        """Take in the counts of one stretch of time, by pane."""
+        """Add the counts of an interval, by pane."""
         before = np.cumsum(counts)
         doubts = np.minimum(before, before[-1] - before)
         for pane, n, doubt in zip(panes.tolist(), counts.tolist(), doubts.tolist(), strict=True):
             self._take(series, pane, _Pane(counted=n, doubt=doubt))
 
     def torn(self, series: int, time: int) -> None:
-        """Note that counting began at a time without saying what was before it."""
+        """Note that counting started at a time without information about the time before."""
         self._take(series, time - time % PANE, _Pane(torn=True))
 
     def write(self, connection: Connection) -> None:
-        """Append what was taken in, inside the caller's transaction."""
+        """Append the added counts, inside the caller's transaction."""
         new, self._new = self._new, []
         if not new:
             return
@@ -132,12 +135,12 @@ class Balances:
         insert(connection, "balance", pa.Table.from_pylist(rows))
 
     def of(self, series: int, reached: int | None) -> Balance | None:
-        """Return the balance of a series; ``reached``: until when all processes have counted, None where none does."""
+        """Return the balance of a series; ``reached``: until when all processes have counted, None without counts."""
         panes = self._panes.get(series)
         return None if panes is None or reached is None else newest_balance(panes.copy(), reached)
 
     def at(self, now: int) -> None:
-        """Go on at ``now``, unix nanoseconds: what is older than a day is forgotten."""
+        """Move to the time ``now``, unix nanoseconds, and drop panes older than a day."""
         self._now = now
         oldest = now - LONGEST - 2 * PANE
         for series, panes in self._panes.items():
@@ -157,10 +160,10 @@ class Balances:
 
 
 def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
-    """Balance the newest stretch that can be: None where nothing is counted in it, or too much of it is in doubt.
+    """Return the balance of the newest possible period; None without counts or with too much doubt.
 
-    It ends with the last pane that is counted to its end, begins no earlier than the first count, and never before one
-    that says nothing of what was before it: a process that ran already when it was first heard.
+    It ends with the last completely counted pane and starts at the earliest with the first count, after any count
+    without information about the time before it, which is the first count of a process that was already running.
 
     >>> newest_balance({0: _Pane(made=9.0, counted=10.0), PANE: _Pane(made=5.0)}, PANE + 60)
     Balance(rows=9.0, counted=10.0, start=0, end=300000000000, doubt=0.0)
@@ -182,5 +185,5 @@ def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
 
 
 def forget_old_balances(connection: Connection, now: int) -> None:
-    """Delete what is older than a day."""
+    """Delete counts older than a day."""
     connection.execute("DELETE FROM balance WHERE pane < ?", [now - LONGEST - 2 * PANE])

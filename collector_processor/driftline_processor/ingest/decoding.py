@@ -1,4 +1,4 @@
-"""Bytes of OTLP requests → requests of rows, for the way in."""
+"""Decode the bytes of OTLP requests to requests of rows, for ingestion."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .transaction import Request
 
 
 class Decoding:
-    """Checks and decodes requests of any signal; any thread may use it.
+    """Checks and decodes requests of any signal. Thread-safe.
 
     Args:
-        mappings: What metrics of other names mean, see :mod:`driftline_processor.core.decode.foreign_metrics`.
+        mappings: Meaning of metrics of other names, see :mod:`driftline_processor.core.decode.foreign_metrics`.
         business: The metrics of business series.
     """
 
@@ -33,15 +33,15 @@ class Decoding:
         }
 
     def check(self, signal: Signal, body: bytes) -> None:
-        """Accept what protobuf accepts. Raises Malformed."""
+        """Raise Malformed if protobuf would reject the body."""
         requests.check_form(signal, body)
 
     def holds_ours(self, signal: Signal, body: bytes) -> bool:
-        """Return False for a request that certainly holds nothing for the analysis."""
+        """Return False for a request that certainly has nothing for the analysis."""
         return requests.holds_ours(signal, body, self._mappings, self._business)
 
     def traces(self, bodies: Mapping[bytes, bytes], received: int) -> Request:
-        """Decode requests of traces at once, of which none was seen before; ``bodies``: by their digests."""
+        """Decode new requests of traces together; ``bodies``: by digest."""
         first, *more = bodies
         decoded = requests.decode_traces_together(list(bodies.values()), received)
         return Request(
@@ -52,23 +52,23 @@ class Decoding:
         )
 
     def request(self, signal: Signal, body: bytes, received: int, offsets: Sequence[Offset] = ()) -> Request:
-        """Decode a request, which is known again by its bytes.
+        """Decode a request, with the digest of its bytes.
 
         Args:
-            signal: Which of the OTLP requests it is.
+            signal: The OTLP signal.
             body: The protobuf message.
-            received: Unix nanoseconds, the time of rows that say none.
-            offsets: How far topics of Kafka have been read with it.
+            received: Unix nanoseconds, the time of rows without a time.
+            offsets: Positions in topics of Kafka after this request.
         """
         decoded = self._decoders[signal](body, received)
         return Request(
-            digest_of(body),
-            decoded.predictions,
-            decoded.batches,
-            decoded.outcomes,
-            decoded.baselines,
-            decoded.points,
-            decoded.rejected,
+            digest=digest_of(body),
+            predictions=decoded.predictions,
+            batches=decoded.batches,
+            outcomes=decoded.outcomes,
+            baselines=decoded.baselines,
+            points=decoded.points,
+            rejected=decoded.rejected,
             offsets=offsets,
             training_runs=decoded.training_runs,
             business=decoded.business,

@@ -1,12 +1,10 @@
-"""Duplicates at the door: digests of requests, and parts of uploads.
+"""Deduplicate requests by digest, and files of outcomes by upload and part.
 
-Senders deliver at least once: an exporter that lost the acknowledgement sends the same bytes again. A digest that is
-here makes the resend an acknowledged no-op.
+Senders deliver at least once: after a lost acknowledgement an exporter sends the same bytes again. A request with a
+stored digest is acknowledged without effect.
 
-Files of outcomes that come in parts: which parts of which upload are on disk, and what became of their rows.
-
-A part is written down in the transaction of its rows. So a part that was acknowledged is never taken twice, however
-often it is sent, and whoever sends asks which part is next.
+Files of outcomes arrive in parts. A part is stored in the transaction of its rows, so an acknowledged part is never
+counted twice, and senders can query the next part.
 """
 
 from __future__ import annotations
@@ -23,25 +21,25 @@ from driftline_processor.store.database import Connection, insert, read
 
 REQUESTS_KEPT = 15 * 60 * 10**9
 BATCHES_KEPT = 7 * 86_400 * 10**9
-"""Nanoseconds for which the digest of a request and the id of a batch are remembered."""
+"""Nanoseconds for which the digest of a request and the id of a batch are stored."""
 
 _FEW = 65_536
 
 
 def digest_of(data: bytes) -> bytes:
-    """Return the 16 bytes of xxh3-128 by which a request or a batch id is known."""
+    """Return the xxh3-128 digest of a request or a batch id, 16 bytes."""
     return xxhash.xxh3_128_digest(data)
 
 
 class Seen:
-    """A set of digests of one table, each with the wall time at which it came.
+    """A set of digests of one table, with their wall time of arrival.
 
-    The newest are a dict; every 65,536 of them become one sorted array of 16 bytes each, so that the batch ids of a
-    week of a large installation take megabytes, not gigabytes.
+    The newest are in a dict; every 65,536 of them become a sorted array of 16 bytes each, so that a week of batch ids
+    takes megabytes instead of gigabytes.
     """
 
     def __init__(self, connection: Connection, table: str, keep: int, now: int) -> None:
-        """Read what is remembered from ``table`` (``requests`` or ``batches``); ``keep`` in nanoseconds."""
+        """Read the digests of ``table`` (``requests`` or ``batches``); ``keep`` in nanoseconds."""
         self._table, self._keep = table, keep
         self._recent: dict[bytes, int] = {}
         self._blocks: list[tuple[int, NDArray[np.void]]] = []
@@ -60,7 +58,7 @@ class Seen:
         return any(_holds(block, digest_value) for _, block in self._blocks)
 
     def add(self, digest: bytes, received: int) -> None:
-        """Remember a digest."""
+        """Add a digest."""
         self._recent[digest] = received
         if len(self._recent) >= _FEW:
             block = np.frombuffer(b"".join(self._recent), _SORTABLE)
@@ -68,7 +66,7 @@ class Seen:
             self._recent.clear()
 
     def expire(self, now: int) -> None:
-        """Forget what is older than ``keep``; whole blocks at a time, so a little later than promised, never before."""
+        """Remove digests older than ``keep``, in whole blocks and so a little later, never earlier."""
         self._blocks = [(newest, block) for newest, block in self._blocks if newest >= now - self._keep]
         if self._recent and next(iter(self._recent.values())) < now - 2 * self._keep:
             self._recent = {digest: time for digest, time in self._recent.items() if time >= now - self._keep}
@@ -88,7 +86,7 @@ def _holds(block: NDArray[np.void], digest_value: NDArray[np.void]) -> bool:
 
 
 UPLOADS_KEPT = 30 * 86_400 * 10**9
-"""Nanoseconds for which an upload is remembered after its last part."""
+"""Nanoseconds for which an upload is stored after its last part."""
 
 
 class UploadPart(Struct, frozen=True):
@@ -96,7 +94,7 @@ class UploadPart(Struct, frozen=True):
 
     Attributes:
         number: From 0.
-        rejected: Rows of it that could not be read.
+        rejected: Number of unreadable rows.
     """
 
     upload: str
@@ -105,7 +103,7 @@ class UploadPart(Struct, frozen=True):
 
 
 class StoredPart(Struct, frozen=True):
-    """A part of an upload that is on disk.
+    """A stored part of an upload.
 
     Attributes:
         received: Unix nanoseconds.
@@ -121,7 +119,7 @@ class Upload(Struct, frozen=True):
     """The progress of an upload.
 
     Attributes:
-        next: The first part that has not.
+        next: The first missing part.
         faulty: Parts with rejected rows.
     """
 
@@ -134,10 +132,10 @@ class Upload(Struct, frozen=True):
 
 
 class Uploads:
-    """The parts of the uploads of the last 30 days. One thread writes; any may ask what has come."""
+    """The parts of the uploads of the last 30 days. One thread writes; any thread may read."""
 
     def __init__(self, connection: Connection, now: int) -> None:
-        """Read what is remembered."""
+        """Read the stored parts."""
         self._parts: dict[str, dict[int, StoredPart]] = {}
         self._new: list[dict[str, object]] = []
         for row in read(connection, "SELECT * FROM uploads ORDER BY received").to_pylist():
@@ -146,12 +144,12 @@ class Uploads:
         self.expire(now)
 
     def known(self, part: UploadPart, digest: bytes) -> tuple[Literal["new", "again", "other"], StoredPart | None]:
-        """Return True where a part is new, was taken before, or was taken with other bytes; and what is known of it."""
+        """Return whether a part is new, stored, or stored with other bytes, and the stored part."""
         stored_part = self._parts.get(part.upload, {}).get(part.number)
         return "new" if stored_part is None else "again" if stored_part.digest == digest else "other", stored_part
 
     def add(self, part: UploadPart, stored_part: StoredPart) -> None:
-        """Remember a part that is taken in this transaction."""
+        """Add a part of the current transaction."""
         self._parts.setdefault(part.upload, {})[part.number] = stored_part
         fields = {
             "digest": stored_part.digest,
@@ -162,13 +160,13 @@ class Uploads:
         self._new.append({"upload": part.upload, "part": part.number, **fields})
 
     def write(self, connection: Connection) -> None:
-        """Append what :meth:`add` remembered, inside the caller's transaction."""
+        """Append the parts of :meth:`add`, inside the caller's transaction."""
         new, self._new = self._new, []
         if new:
             insert(connection, "uploads", pa.Table.from_pylist(new))
 
     def found(self, upload: str) -> Upload | None:
-        """Return what has come of an upload, None where nothing has."""
+        """Return the progress of an upload, None if nothing has arrived."""
         parts = dict(self._parts.get(upload, {}))
         if not parts:
             return None
@@ -182,7 +180,7 @@ class Uploads:
         )
 
     def expire(self, now: int) -> None:
-        """Forget uploads of which no part has come for 30 days."""
+        """Remove uploads without a new part for 30 days."""
         for name in [
             name for name, parts in self._parts.items() if parts[next(reversed(parts))].received < now - UPLOADS_KEPT
         ]:
@@ -190,6 +188,6 @@ class Uploads:
 
 
 def forget_old_uploads(connection: Connection, now: int) -> None:
-    """Delete uploads of which no part has come for 30 days, inside the caller's transaction."""
+    """Delete uploads without a new part for 30 days, inside the caller's transaction."""
     old = "SELECT upload FROM uploads GROUP BY upload HAVING max(received) < ?"
     connection.execute(f"DELETE FROM uploads WHERE upload IN ({old})", [now - UPLOADS_KEPT])

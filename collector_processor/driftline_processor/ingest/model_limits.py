@@ -1,14 +1,14 @@
-"""Limits on models, versions and environments: which have a place, and what becomes of the rest.
+"""Limits on the numbers of models, versions and environments, and the treatment of further names.
 
-Names come from whoever sends, so there is a limit on each (``limits`` of the configuration). A place is taken by the
-first prediction, metric or baseline of a name, and kept in the state: a restart changes nothing. Names of the
-configuration have a place of their own. Beyond the limit
+Names come from senders, so each has a limit (``limits`` of the configuration). The first prediction, metric or
+baseline of a name takes a place, which is stored over restarts. Names in the configuration always have a place. Beyond
+the limit
 
-- rows and outcomes of a further model are counted under ``driftline.limited.rows`` and not kept,
-- rows of a further version or environment are kept as those of the one called ``other``.
+- rows and outcomes of a further model are counted under ``driftline.limited.rows`` and not stored,
+- rows of a further version or environment are stored under the name ``other``.
 
-``driftline forget --model NAME`` gives a place back. A version of which nothing has come for a day gives its place to a
-new one: a model that is deployed every day never runs out of them. Pages and API keep its history, metrics do not.
+``driftline forget --model NAME`` frees a place. A version without rows for a day is replaced by a new one, so that a
+model that is deployed daily stays within the limit. Pages and API keep its history, metrics do not.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import short
 
 OTHER = "other"
-"""The version, and the environment, of what is beyond the limit."""
+"""The version or environment beyond the limit."""
 
 REASON = "model_limit"
-"""Under which rows of a model without a place are rejected."""
+"""The rejection reason of rows of a model beyond the limit."""
 
 IDLE = 24 * 3600 * 10**9
-"""Nanoseconds without a row after which a version gives its place to a new one."""
+"""Nanoseconds without a row after which a version may be replaced."""
 
 _NOTHING: Mapping[ModelKey, int] = MappingProxyType({})
 _MOST_NAMES = 10_000
-"""Names without a place that are told apart, so that the sentence can say how many there are."""
+"""Maximum number of distinct names beyond the limit that are counted for the message."""
 
 
 class ModelLimits:
-    """The models, versions and environments that have a place.
+    """The models, versions and environments within the limits.
 
-    One thread uses it; any thread may call :meth:`sentence` and :meth:`holds`.
+    One thread writes; any thread may call :meth:`sentence` and :meth:`holds`.
 
     >>> limits = ModelLimits(Limits(models=1, versions=1), {}, Counters())
     >>> limits.place(ModelKey("churn", "1"), rows=1, now=0)
@@ -61,7 +61,7 @@ class ModelLimits:
     """
 
     def __init__(self, limits: Limits, models: Mapping[str, Model], counters: Counters) -> None:
-        """Take the limits and the configuration of models."""
+        """Create the limits from the configuration."""
         self._limits, self._models, self._counters = limits, models, counters
         self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}}
         self.load()
@@ -72,10 +72,10 @@ class ModelLimits:
         baselines: Collection[tuple[str, str, int]] = (),
         now: int = 0,
     ) -> None:
-        """Give a place to all that is in the state, but for idle versions beyond the limit, and to nothing else.
+        """Give places to all stored names, except idle versions beyond the limit, and to nothing else.
 
-        ``received_by_key``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and
-        versions of which a baseline came, and when.
+        ``received_by_key``: arrival of the newest row per series, unix nanoseconds. ``baselines``: models and versions
+        with a baseline, and its arrival.
         """
         versions: dict[str, dict[str, int]] = {}
         self._environments = {key.environment for key in received_by_key}
@@ -92,13 +92,13 @@ class ModelLimits:
         self._rows = Counter[str]()
 
     def count(self) -> None:
-        """Add to the counters what was beyond a limit in a transaction that is on disk now."""
+        """Add the names and rows beyond the limits to the counters, after their transaction was committed."""
         for limit, rows in self._rows.items():
             self._counters.add(m.DRIFTLINE_LIMITED_ROWS, rows, {a.DRIFTLINE_LIMIT: limit})
         self._rows = Counter[str]()
 
     def place(self, key: ModelKey, rows: int, now: int) -> ModelKey | None:
-        """Return under which key rows of ``key`` are kept, taking a place; None where they are not.
+        """Return the key under which rows of ``key`` are stored, taking a place; None if they are not stored.
 
         ``now``: unix nanoseconds.
         """
@@ -113,22 +113,22 @@ class ModelLimits:
         )
 
     def holds(self, key: ModelKey) -> bool:
-        """Return True where a version has a place still."""
+        """Return True if a version still has a place."""
         return key.version in self._versions.get(key.model, ())
 
     def place_baseline(self, model: str, version: str, now: int) -> bool:
-        """Return True where a baseline is kept: one of a model and version that have a place."""
+        """Return True if a baseline is stored, which requires a place for its model and version."""
         return self._admit_model(model, 1) and self._version(model, version, 1, now) == version
 
     def place_training_run(self, run: TrainingRun) -> TrainingRun | None:
-        """Return a training run as it is kept, None where it is not; its model takes a place, its version none."""
+        """Return a training run as it is stored, None if it is not; its model takes a place, its version does not."""
         if not self._admit_model(run.model, 1):
             return None
         environment = self._environment(run.environment, 1, take=False)
         return run if environment == run.environment else structs.replace(run, environment=environment)
 
     def place_outcomes(self, outcomes: OutcomeTable) -> OutcomeTable | None:
-        """Return outcomes as they are kept, None where they are not; they take no place."""
+        """Return outcomes as they are stored, None if they are not; they take no place."""
         if outcomes.model not in self._versions and not self._has_room(outcomes.model):
             self._count("models", outcomes.model, len(outcomes))
             return None
@@ -138,7 +138,7 @@ class ModelLimits:
         return outcomes if environment == outcomes.environment else replace(outcomes, environment=environment)
 
     def sentence(self) -> str | None:
-        """Return the sentence about names beyond the limits since the start; None without any."""
+        """Return a sentence about names beyond the limits since the start; None without any."""
         sentences = []
         for limit, limit_value, fate in (
             ("models", self._limits.models, "counted but not stored"),
@@ -181,7 +181,7 @@ class ModelLimits:
         return version
 
     def _free_places(self, model: str, now: int, limit: int) -> None:
-        """Take places back from versions that were idle for a day, the longest first, until ``limit`` are left."""
+        """Free the places of versions that were idle for a day, longest first, until ``limit`` versions remain."""
         versions = self._versions[model]
         for version in sorted(versions, key=versions.__getitem__):
             if self._taken(model) <= limit or now - versions[version] < IDLE:
@@ -193,7 +193,7 @@ class ModelLimits:
         return len(self._versions[model].keys() - {OTHER, *self._named(model)})
 
     def _named(self, model: str) -> tuple[str, ...]:
-        """Return the versions that the configuration names."""
+        """Return the versions in the configuration."""
         if model not in self._models:
             return ()
         version_settings = self._models[model].versions

@@ -1,10 +1,8 @@
 """The sums that rows, distributions and deleted rows add to their panes.
 
-What was deleted, in sums of its own: how many rows of a pane and of its slices no outcome is waited for any more.
-
-What was counted of these rows stays: a pane cannot forget in which bins they lay. Their number, and what was decided of
-them, is known when they are deleted, and is all that is needed for every share of predictions whose outcome is known,
-or that were decided for a class (:mod:`~driftline_processor.core.outcomes.coverage`).
+Deleted rows have sums of their own, because their counts cannot be removed from the bins of a pane. Their number and
+their decisions suffice for coverage and for the fraction of decisions per class
+(:mod:`~driftline_processor.core.outcomes.coverage`).
 """
 
 from __future__ import annotations
@@ -70,21 +68,21 @@ MOST_CATEGORIES = 100
 _PANES_AT_ONCE = 256
 
 _PLAIN = frozenset({"rows", "duration"})
-"""Parts that need no bins, which are counted once, see :func:`add_plain`."""
+"""Parts without bins, which are counted once, see :func:`add_plain`."""
 
 
 def panes_of(table: PredictionTable) -> I64:
-    """Return the start of the pane each row falls into: int64 (n,), unix nanoseconds."""
+    """Return the start of each row's pane: int64 (n,), unix nanoseconds."""
     return table.time - table.time % PANE
 
 
 def add_plain(
     changes: PaneChanges, series: Series, table: PredictionTable, decided: Column | None
 ) -> tuple[dict[str, float], F64 | None]:
-    """Add what needs no bins: rows, calls, durations, and the weight of each decided class.
+    """Add sums without bins: rows, calls, durations, and the weight of each decided class.
 
-    Return the sums over the table of the last two: class → weight ("" where none is known, "other" for what is none of
-    the first 100 classes of the task), and durations.
+    Return the sums of the last two over the table: class → weight ("" if unknown, "other" for any class that is not
+    among the first 100 of the task), and durations.
     """
     panes, group = np.unique(panes_of(table), return_inverse=True)
     folded = fold_parts(table, ModelBins(), group, len(panes))
@@ -92,7 +90,9 @@ def add_plain(
     changes.add_sparse(series.number, "", panes, _calls(table, group, len(panes)))
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
     categories = class_names(series.task)
-    sums = add_by_class(changes, series, DECIDED, panes, group, decided, weight).sum(axis=0)
+    sums = add_by_class(
+        changes=changes, series=series, prefix=DECIDED, panes=panes, group=group, decided=decided, weight=weight
+    ).sum(axis=0)
     by_class = {category: total for category, total in zip(categories, sums.tolist(), strict=True) if total}
     durations = folded.of_all.get("duration")
     return by_class, None if durations is None else durations.sum(axis=0)
@@ -110,9 +110,9 @@ def add_plain_slices(
     values: Mapping[str, Sequence[str]],
     timezone: str,
 ) -> None:
-    """Add what needs no bins of slices: rows, calls, and decisions. ``values``: key → those told apart.
+    """Add sums without bins to slices: rows, calls, and decisions. ``values``: key → values with panes of their own.
 
-    So a slice has as many rows as it has, also where a baseline came in the middle of a window, or none has come yet.
+    They are complete even if a baseline arrives in the middle of a window, or not at all.
     """
     cuts = {key: value for key, value in values.items() if key in table.slices}
     if not cuts:
@@ -131,16 +131,16 @@ def add_plain_slices(
 
 
 def class_names(task: Task) -> tuple[str, ...]:
-    """Return the classes by which decisions are counted, "other" for what is none of the first 100, "" = unknown."""
+    """Return the classes of decisions, "other" for any class that is not among the first 100, "" = unknown."""
     return (*task.classes[:MOST_CATEGORIES], "other", "")
 
 
 def add_by_class(
     changes: PaneChanges, series: Series, prefix: str, panes: I64, group: I64, decided: Column | None, weight: F64
 ) -> F64:
-    """Add the weight of each decided class to panes, one part a class; return it: float64 (panes, categories).
+    """Add the weight of each decided class to panes, one part per class; return it: float64 (panes, categories).
 
-    ``panes``: their starts; ``group``: which one each row is in, int64 (n,); ``decided``, ``weight``: of each row.
+    ``panes``: their starts; ``group``: the pane of each row, int64 (n,); ``decided``, ``weight``: of each row.
     """
     categories = class_names(series.task)
     codes = _class_codes(decided, categories, len(weight))
@@ -163,7 +163,7 @@ def add_slices_by_class(
 
 
 def _class_codes(decided: Column | None, categories: tuple[str, ...], n: int) -> I64:
-    """Return the position of each row's class among the categories, whose last two are other and unknown."""
+    """Return the position of each row's class among the categories, the last two of which are other and unknown."""
     if decided is None or decided.codes is None:
         return np.full(n, len(categories) - 1, dtype=np.int64)
     index = {category: code for code, category in enumerate(categories[:-2])}
@@ -179,11 +179,11 @@ def add_binned(
     cluster: str = "",
     cutting: Cutting = UNCUT,
 ) -> None:
-    """Add what a baseline's bins count; some panes at a time, because one batch may reach over months.
+    """Add the counts over a baseline's bins, a few panes at a time, because a batch may span months.
 
-    Rows without any feature say nothing of features, neither that they are missing: theirs come as distributions
-    (``capture="scores"``). ``cluster``: the slice or feature whose rows of one value belong together. ``cutting``: the
-    slices that are counted along with all rows.
+    Rows without any feature do not count as missing values; their features arrive as distributions
+    (``capture="scores"``). ``cluster``: the slice or feature whose rows of one value are clustered. ``cutting``: the
+    slices to count.
     """
     over = baseline.bins if table.features else replace(baseline.bins, features={})
     panes, group = np.unique(panes_of(table), return_inverse=True)
@@ -203,7 +203,7 @@ def add_binned(
 
 
 def add_expected(changes: PaneChanges, series: Series, table: PredictionTable, expect: Expectations) -> None:
-    """Count how many rows keep what is expected of them. Needs no bins, and features that came with the rows."""
+    """Count how many rows meet each expectation. Needs features of rows, but no bins."""
     if not expect.features or not table.features:
         return
     panes, group = np.unique(panes_of(table), return_inverse=True)
@@ -212,13 +212,13 @@ def add_expected(changes: PaneChanges, series: Series, table: PredictionTable, e
 
 
 def add_scores(changes: PaneChanges, series: Series, table: PredictionTable) -> None:
-    """Add the scores of a binary model by decided class, from which its performance is estimated."""
+    """Add the scores of a binary model by decided class, for its estimated performance."""
     panes, group = np.unique(panes_of(table), return_inverse=True)
     changes.add_entries(series.number, score_fold(series.task), panes, score_parts(table, group))
 
 
 def add_learned(changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline) -> None:
-    """Add what a model of another kind leads one to expect, by what its baseline has learned; some panes at a time."""
+    """Add the expected performance of other tasks, from the learned parts of the baseline; a few panes at a time."""
     fold = learned_fold(baseline)
     if not fold:
         return
@@ -232,7 +232,7 @@ def add_learned(changes: PaneChanges, series: Series, table: PredictionTable, ba
 
 
 def count_unscored(table: PredictionTable, decided: Column | None) -> int:
-    """Count the rows that have neither a score nor a decided class."""
+    """Count the rows with neither a score nor a decided class."""
     nothing = np.ones(len(table), dtype=bool)
     if table.scores is not None:
         nothing &= np.isnan(table.scores[:, 0])
@@ -242,10 +242,10 @@ def count_unscored(table: PredictionTable, decided: Column | None) -> int:
 
 
 def decided_classes(table: PredictionTable) -> Column | None:
-    """Return the decided class of each row as canonical text; None where nothing decides (regression, ranking).
+    """Return the decided class of each row as canonical text; None for a task without decisions (regression, ranking).
 
-    The service's own decision where it was sent, else the one its scores and threshold give now: a threshold that
-    changes later changes no decision that was made.
+    This is the service's own decision if sent, else the one from scores and the current threshold; a later threshold
+    does not change earlier decisions.
     """
     if not table.task.may_have_classes:
         return None
@@ -264,15 +264,15 @@ def decided_classes(table: PredictionTable) -> Column | None:
 
 
 _DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
-"""The bounds of durations are upper-inclusive, as those of OTLP are; bins are not."""
+"""Bounds of durations, upper-inclusive like those of OTLP; those of bins are not."""
 
 
 class DistributionSums(Struct):
     """The result of adding distributions to panes.
 
     Attributes:
-        rows: Known from distributions only, the rest belongs to them.
-        panes: Those touched.
+        rows: Number of rows from distributions only; the other fields belong to them.
+        panes: The changed panes.
     """
 
     rows: int = 0
@@ -285,7 +285,7 @@ class DistributionSums(Struct):
 
 
 def decided_by_points(points: Iterable[Point]) -> Column | None:
-    """Return the classes that were decided for, so that a series learns those that nobody declared."""
+    """Return the decided classes of points, from which a series learns undeclared classes."""
     categories = tuple(dict.fromkeys(point.decided for point in points if point.captured and point.decided))
     return Column(codes=np.arange(len(categories), dtype=np.int32), categories=categories) if categories else None
 
@@ -297,11 +297,10 @@ def add_distributions(
     baseline: Baseline | None,
     errors: Collection[str] = (),
 ) -> DistributionSums:
-    """Add the points whose rows are in no record to the panes of their time.
+    """Add points whose rows are not in records to the panes of their time.
 
-    A stretch of at most a pane goes to the pane of its middle, a longer one is shared out in proportion. Without a
-    baseline only rows, calls, durations and decided classes are counted: there are no bins for the rest. ``errors``:
-    error types that are known of the model.
+    An interval of at most a pane goes to the pane of its middle, a longer one is divided in proportion. Without a
+    baseline only rows, calls, durations and decided classes are counted. ``errors``: known error types of the model.
     """
     gathered = _Gathered(series, baseline, errors)
     for increase in increases:
@@ -311,7 +310,7 @@ def add_distributions(
 
 
 def spread_over_panes(balances: Balances, series: int, increases: Iterable[Increase]) -> None:
-    """Lay counted predictions, and rows that are known from distributions, on the panes in which they were made."""
+    """Assign counted predictions, and rows from distributions, to the panes in which they were made."""
     sums_by_pane: dict[tuple[int, int], dict[str, float]] = {}
     for increase in increases:
         if increase.point.foreign:  # nobody counts its predictions beside their distributions
@@ -389,7 +388,7 @@ class _Gathered:
         added.duration = durations if added.duration is None else added.duration + durations
 
     def _calls(self, increase: Increase) -> None:
-        """Add calls that are known from durations; a mapped metric does not say which of them failed."""
+        """Add calls from durations; a mapped metric has no information about failures."""
         assert increase.histogram is not None
         error = None if increase.point.foreign else increase.point.error
         if error:
@@ -453,7 +452,7 @@ class _Gathered:
             into[pane] = into[pane] + pane_share if pane in into else pane_share
 
     def write(self, changes: PaneChanges) -> DistributionSums:
-        """Write everything."""
+        """Write all sums."""
         panes: set[int] = set()
         for (fold, part), sums in self._sums.items():
             panes.update(sums)
@@ -472,8 +471,8 @@ def add_erased(
 ) -> I64:
     """Count deleted rows of one series; return the starts of their panes.
 
-    ``rows``: columns of the table ``predictions``. ``sliced``: what is added to the panes of slices; ``values``: which
-    are told apart.
+    ``rows``: columns of the table ``predictions``. ``sliced``: changes to the panes of slices; ``values``: the slice
+    values with panes of their own.
     """
     weight = usable_weight(numbers_of(rows, "weight"))
     panes, pane_index = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
@@ -485,7 +484,9 @@ def add_erased(
     sums = [np.bincount(pane_index, column, minlength=len(panes)) for column in unanswered.T]
     changes.add_part(series.number, "", panes, UNANSWERED, -np.stack(sums, axis=1).astype(np.float64))
     _, decided = scores_and_classes_of(series.task, rows)
-    add_by_class(changes, series, ERASED_AS, panes, pane_index, decided, weight)
+    add_by_class(
+        changes=changes, series=series, prefix=ERASED_AS, panes=panes, group=pane_index, decided=decided, weight=weight
+    )
     hour = hour_of_each(panes, timezone)[pane_index]
     for key in values.keys(series.number):
         names = values.of(series.number, key)
@@ -497,13 +498,13 @@ def add_erased(
 
 
 def write_restated(connection: Connection, touched: list[tuple[int, I64]]) -> None:
-    """Remember panes that have to be evaluated again, inside the caller's transaction: no row tells of them."""
+    """Store panes without new rows that must be evaluated again, inside the caller's transaction."""
     for series, panes in touched:
         rows = {"series": pa.repeat(pa.scalar(series, pa.int32()), len(panes)), "pane": pa.array(panes, pa.int64())}
         insert(connection, "restated", pa.table(rows))
 
 
 def read_restated(connection: Connection) -> list[tuple[int, int]]:
-    """Return series and start of the panes that were not evaluated since."""
+    """Return series and start of the panes that wait for another evaluation."""
     rows = read(connection, "SELECT DISTINCT series, pane FROM restated ORDER BY ALL").to_pylist()
     return [(row["series"], row["pane"]) for row in rows]

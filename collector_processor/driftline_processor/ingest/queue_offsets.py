@@ -1,8 +1,7 @@
-"""Positions up to which queues, such as the topics of Kafka, have been read.
+"""Positions in queues, such as the topics of Kafka.
 
-An offset is written in the transaction of the rows that its message brought, so a message counts once, whatever is
-killed when. What the queue itself remembers follows, for whoever watches the lag, and for another processor that takes
-a partition over.
+An offset is written in the transaction of the rows of its message, so each message counts once after any crash. The
+position in the queue itself follows, for lag monitoring and for another processor that takes over a partition.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from driftline_processor.store.database import Connection, read
 
 
 class Offset(NamedTuple):
-    """The first message of a partition that has not been taken in.
+    """The first unprocessed message of a partition.
 
     Attributes:
-        group: Who reads.
+        group: The consumer group.
     """
 
     group: str
@@ -27,17 +26,17 @@ class Offset(NamedTuple):
 
 
 QueueProgress = dict[tuple[str, str, int], int]
-"""(group, topic, partition) → the first message that has not been taken in."""
+"""(group, topic, partition) → the first unprocessed message."""
 
 
 def read_offsets(connection: Connection) -> QueueProgress:
-    """Read how far every partition has been read."""
+    """Read the position of every partition."""
     rows = read(connection, "SELECT * FROM offsets ORDER BY rowid").to_pylist()
     return {(row["reader"], row["topic"], row["part"]): row["next"] for row in rows}
 
 
 def write_offsets(connection: Connection, offsets: Iterable[Offset], received: int) -> None:
-    """Append offsets, inside the caller's transaction; the last of a partition counts."""
+    """Append offsets, inside the caller's transaction; the last one per partition counts."""
     rows = [(*offset, received) for offset in offsets]
     if rows:
         places = ", ".join(["(?, ?, ?, ?, ?)"] * len(rows))
@@ -45,7 +44,7 @@ def write_offsets(connection: Connection, offsets: Iterable[Offset], received: i
 
 
 def forget_old_offsets(connection: Connection) -> None:
-    """Delete all rows but the last of each partition."""
+    """Delete all rows except the last of each partition."""
     connection.execute(
         "DELETE FROM offsets WHERE rowid NOT IN (SELECT max(rowid) FROM offsets GROUP BY reader, topic, part)"
     )

@@ -1,7 +1,7 @@
-"""The way in of tables: outcomes and baselines of all receivers → one queue → one transaction → acknowledgements.
+"""The queue of tables: outcomes and baselines of all receivers → one queue → one transaction → acknowledgements.
 
-The one writer takes everything that waits and commits it together, so that a hundred small requests share one sync.
-A future resolves when its rows are on disk, never before. The analysis writes its blocks between these transactions.
+The writer commits all waiting requests together, so that many small requests share one sync. A future resolves when
+its rows are on disk. The analysis writes its blocks between these transactions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .transaction import Intake, Request
 _log = logging.getLogger(__name__)
 
 QUEUE_BYTES = 64 << 20
-"""Bytes of waiting requests; beyond that senders are told to come again."""
+"""Maximum bytes of waiting requests; beyond it senders have to retry."""
 
 _TOGETHER_BYTES = 16 << 20
 _ROW_BYTES = 64  # an outcome that came over HTTP, roughly
@@ -33,14 +33,14 @@ _ROW_BYTES = 64  # an outcome that came over HTTP, roughly
 _Waiting = tuple[Request, int, "Future[Receipt]"]
 
 _Key = tuple[bytes, UploadPart | None]
-"""By which a request is known again while it is written: its digest, and of what upload it is a part."""
+"""Identifies a request while it is written: its digest, and the part of its upload."""
 
 
 class RequestQueue:
-    """Takes requests from any thread; :meth:`start` before the first, :meth:`stop` after the last."""
+    """Accepts requests from any thread; call :meth:`start` before the first, :meth:`stop` after the last."""
 
     def __init__(self, intake: Intake, queue_bytes: int = QUEUE_BYTES) -> None:
-        """Take the way in, and how many bytes may wait."""
+        """Create a queue; ``queue_bytes``: maximum bytes of waiting requests."""
         self._intake = intake
         self._limit, self._bytes = queue_bytes, 0
         self._queue: deque[_Waiting] = deque()
@@ -56,11 +56,11 @@ class RequestQueue:
         self._thread.start()
 
     def exchange(self, intake: Intake) -> None:
-        """Go on with another intake, over a storage that was opened again; while this :meth:`resting`."""
+        """Continue with the intake of a reopened storage; call it while :meth:`resting`."""
         self._intake = intake
 
     def stop(self, deadline: Deadline = NEVER) -> None:
-        """Write what waits, acknowledge it, and end; what comes later, or is left when time is over, is Overloaded."""
+        """Write and acknowledge waiting requests until the deadline; later or remaining requests are Overloaded."""
         with self._ready:
             self._stopping = True
             self._ready.notify()
@@ -70,7 +70,7 @@ class RequestQueue:
 
     @property
     def alive(self) -> bool:
-        """Return True where the writer works."""
+        """Return True if the writer runs."""
         return self._thread.is_alive()
 
     def close(self) -> None:
@@ -78,12 +78,12 @@ class RequestQueue:
         self._intake.close()
 
     def join(self, timeout: float) -> None:
-        """Wait until the transaction under way has ended."""
+        """Wait until the current transaction has ended."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
     def _abandon(self) -> None:
-        """Refuse what waits: nobody was told that it is kept, so that its sender sends it again."""
+        """Reject waiting requests; they were not acknowledged, so their senders retry."""
         with self._ready:
             self._abandoned = True
             left = list(self._queue)
@@ -93,7 +93,7 @@ class RequestQueue:
 
     @property
     def outage(self) -> str | None:
-        """Reason why nothing can be stored for now, None while the storage is well."""
+        """Reason why nothing can be stored for now, None normally."""
         return self._intake.outage
 
     @property
@@ -102,17 +102,17 @@ class RequestQueue:
         return self._intake.position
 
     def seen(self, digests: Sequence[bytes]) -> list[bool]:
-        """Say of each request whether it was stored before."""
+        """Return for each request whether it was stored before."""
         with self._writing:
             return [self._intake.seen(digest) for digest in digests]
 
     def write(self, requests: Sequence[Request], position: int, received: int) -> None:
-        """Store requests of the log at once, in one transaction with the position behind them.
+        """Store requests of the log in one transaction with the position after them.
 
         Args:
-            requests: Decoded.
-            position: In the log.
-            received: Unix nanoseconds, when they came.
+            requests: Decoded requests.
+            position: Position in the log.
+            received: Time of arrival, unix nanoseconds.
 
         Raises:
             StorageOutage: The storage failed.
@@ -123,16 +123,16 @@ class RequestQueue:
     def submit_outcomes(
         self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart | None = None
     ) -> Future[Receipt]:
-        """Queue outcomes that came otherwise; ``digest``: 16 bytes by which the same request is known again.
+        """Queue outcomes from other sources than OTLP; ``digest``: 16 bytes that identify the request.
 
-        ``part``: of which upload they are. Raises Overloaded when the queue is full.
+        ``part``: the part of an upload. Raises Overloaded if the queue is full.
         """
         return self.offer(Request(digest, outcomes=tables, part=part), _ROW_BYTES * sum(map(len, tables)))
 
     def offer(self, request: Request, size: int) -> Future[Receipt]:
-        """Queue a decoded request of ``size`` bytes; one that comes again while it is written has the same future.
+        """Queue a decoded request of ``size`` bytes; a repeated request gets the same future while it is written.
 
-        Raises Overloaded when the queue is full or the receipt would come too late, and StorageOutage.
+        Raises Overloaded if the queue is full or the receipt would be too late, and StorageOutage.
         """
         if not request.rows and not request.rejected and request.part is None and not request.moves:
             return _done(Receipt())
@@ -153,7 +153,7 @@ class RequestQueue:
         return future
 
     def _check(self, size: int) -> None:
-        """One request is always taken: a body larger than the queue must not be refused for ever."""
+        """Raise Overloaded if the queue is full; an empty queue accepts any size."""
         if self._stopping or (self._queue and self._bytes + size > self._limit):
             raise Overloaded
         left = self._pace.left
@@ -162,7 +162,7 @@ class RequestQueue:
             refuse_late(left + self._pace.seconds(groups_of(1, 1, total_bytes, _TOGETHER_BYTES), total_bytes))
 
     def _run(self) -> None:
-        """Write what waits until the end; an error costs the requests at hand, and never those that follow."""
+        """Write waiting requests until the end; an error fails only the current requests."""
         while waiting := self._next():
             try:
                 with self._writing:
@@ -176,11 +176,11 @@ class RequestQueue:
                 self._pace.end()
 
     def resting(self) -> AbstractContextManager[object]:
-        """Keep every other thread from storing, within a ``with`` block; requests wait in the queue."""
+        """Pause every other writing thread within a ``with`` block; requests wait in the queue."""
         return self._writing
 
     def _next(self) -> list[_Waiting]:
-        """Wait for requests and take all there are, up to a size; nothing only when stopping."""
+        """Wait for requests and return them, up to a size; [] only when stopping."""
         with self._ready:
             while not self._queue and not self._stopping:
                 self._ready.wait()
@@ -195,7 +195,7 @@ class RequestQueue:
             return waitings
 
     def _commit(self, waiting: list[_Waiting]) -> None:
-        """Commit together; when that fails each alone, so that one bad request never fails its neighbours."""
+        """Commit requests together, or each separately if that fails."""
         try:
             receipts = self._intake.take([request for request, _, _ in waiting])
         except StorageOutage as outage:  # that was said once; their senders come again

@@ -1,7 +1,7 @@
-"""Which rows may be stored already: the keys of stored rows in memory, by series and hour of event time.
+"""Detect rows that may be stored already, from keys of stored rows by series and hour of event time.
 
-A row that no key stands for is certainly new, and nearly all are. The store is asked about the others only, so two
-rows that have one key by chance are told apart there.
+A row without a stored key is new, which holds for nearly all. Only the others are looked up in the store, which
+separates rows with equal keys.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from driftline_processor.store.database import Connection, read
 Mask = NDArray[np.bool_]
 
 MOST_BYTES = 64 << 20
-"""Bytes of keys in memory: of eight million rows. Beyond, the hours that were not asked for longest are forgotten."""
+"""Maximum bytes of keys in memory, for eight million rows; least recently used hours are dropped first."""
 
 _HOUR = 3_600 * 10**9
-"""Nanoseconds of a segment: at a thousand rows a second 29 MB."""
+"""Nanoseconds of a segment: 29 MB at a thousand rows per second."""
 
 _MOST_HOURS = 64
-"""Hours of one table whose keys are looked at; rows that are spread over more are looked for in the store."""
+"""Maximum number of hours per table; rows over more hours are looked up in the store."""
 
 _KEY_BYTES = 8
 
 _SEGMENT_BYTES = 512
-"""Bytes that a segment takes beside its keys: a list, an array and the place in the dictionary."""
+"""Bytes of overhead per segment: a list, an array and the place in the dictionary."""
 
 
 def keys_of(times: I64, numbers: U64) -> U64:
-    """Return 64 bits that stand for the time and the id of each row: uint64 (n,).
+    """Return a 64-bit key of the time and the id of each row: uint64 (n,).
 
     Args:
         times: int64 (n,), unix nanoseconds.
@@ -44,15 +44,15 @@ def keys_of(times: I64, numbers: U64) -> U64:
 
 
 class RowKeys:
-    """The keys of the rows that the store holds, of the hours that were asked for last. One thread uses it.
+    """The keys of stored rows, for the most recently used hours. Not thread-safe.
 
-    A segment holds every row of its hour that has an id, or it is not there: an hour is read from the store before its
-    first use, and an hour behind the newest row of its series is empty without a look. What the transaction under way
-    adds is not in the store yet; so no hour of a series is read while the store lacks rows of it.
+    A segment contains every row of its hour with an id. An hour is read from the store before its first use; an hour
+    after the newest row of its series is empty without a read. Rows of the current transaction are not in the store
+    yet, so no hour of their series is read during it.
 
     Args:
-        connection: Reads what is stored.
-        most: Bytes that may be kept.
+        connection: Connection to the store.
+        most: Maximum bytes.
     """
 
     def __init__(self, connection: Connection, most: int = MOST_BYTES) -> None:
@@ -67,10 +67,10 @@ class RowKeys:
         return self._bytes
 
     def suspects(self, series: int, times: I64, keys: U64, newest: int) -> I64:
-        """Return the places of rows that may be stored, or may be earlier among these: int64 (m,), ascending.
+        """Return the positions of rows that may be stored, or repeat an earlier one of these: int64 (m,), ascending.
 
         Args:
-            series: Whose rows they are.
+            series: Number of the series.
             times: int64 (n,), unix nanoseconds.
             keys: uint64 (n,), of rows with an id, see :func:`keys_of`.
             newest: The greatest time of a row of the series so far; 0 without any.
@@ -90,7 +90,7 @@ class RowKeys:
         return np.sort(order[suspect])
 
     def add(self, series: int, times: I64, keys: U64) -> None:
-        """Note rows that the transaction under way stores, as far as their hours are in memory."""
+        """Add rows of the current transaction to the hours in memory."""
         hours = _hours(times)
         different = np.unique(hours).tolist()
         if len(different) > _MOST_HOURS:
@@ -109,18 +109,18 @@ class RowKeys:
             self._forget(next(iter(self._segments)))
 
     def knows(self, series: int, times: I64) -> bool:
-        """Return whether the hour of any of these rows is in memory; where none is, they need not be added."""
+        """Return True if the hour of any of these rows is in memory; otherwise they need not be added."""
         if any((series, hour) in self._segments for hour in np.unique(_hours(times)).tolist()):
             return True
         self._lacking.add(series)
         return False
 
     def settle(self) -> None:
-        """Note that the transaction is over: the store holds all rows."""
+        """Note that the transaction was committed."""
         self._lacking.clear()
 
     def _read(self, series: int, hours: list[int], newest: int) -> None:
-        """Read the keys of hours that are not in memory, unless they would take half of the room."""
+        """Read the keys of missing hours, unless they would need half of the memory."""
         keys_by_hour: dict[int, U64] = {hour: np.empty(0, np.uint64) for hour in hours if hour > newest}
         stored = [hour for hour in hours if hour <= newest]
         if stored and series not in self._lacking:
@@ -147,13 +147,13 @@ class RowKeys:
 
 
 class _Segment:
-    """The keys of one hour as few sorted arrays, each more than twice as long as the next."""
+    """The keys of one hour as a few sorted arrays, each more than twice as long as the next."""
 
     def __init__(self, keys: U64) -> None:
         self.runs = [keys] if len(keys) else []
 
     def holds(self, keys: U64) -> Mask:
-        """Return True for keys that are in it; ``keys``: ascending."""
+        """Return which ``keys``, ascending, it contains."""
         is_found = np.zeros(len(keys), np.bool_)
         for run in self.runs:
             position = np.minimum(np.searchsorted(run, keys), len(run) - 1)
@@ -161,7 +161,7 @@ class _Segment:
         return is_found
 
     def add(self, keys: U64) -> int:
-        """Add keys, ascending; return how many bytes they take."""
+        """Add ascending keys; return their bytes."""
         self.runs.append(keys)
         while len(self.runs) > 1 and len(self.runs[-2]) <= 2 * len(self.runs[-1]):
             last = self.runs.pop()

@@ -1,11 +1,10 @@
-"""Tables → one transaction: which rows are new, what they add to which panes, and where event time now stands.
+"""Store tables in one transaction: find new rows, add them to panes, and advance event time.
 
-The way in only adds rows. What it knows of the state by heart (series, digests, watermarks, totals) changes as it
-works; when a transaction fails, all of that is read again from the store, which never saw the failed one.
+Ingestion only adds rows. Its caches (series, digests, watermarks, totals) change during a transaction; if it fails,
+they are read again from the store.
 
-When rows of each series arrived: the five-minute panes of wall time of the last four weeks, which tell a pace.
-
-The watermark: how far event time has come per model and environment, which closes windows.
+Also tracks when rows of each series arrived, in panes of five minutes of wall time over four weeks, and the watermark,
+the event time per model and environment that closes windows.
 """
 
 from __future__ import annotations
@@ -87,21 +86,21 @@ from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .row_keys import MOST_BYTES, RowKeys, keys_of
 
 ROWS = 1_000
-"""The newest rows whose event times count."""
+"""Number of newest rows whose event times determine the watermark."""
 
 AHEAD = 300 * 10**9
 """Nanoseconds by which a watermark may be ahead of the wall clock: five minutes."""
 
 SILENCE = 120 * 10**9
-"""After two minutes without a row event time is taken to pass as wall time does."""
+"""Nanoseconds without a row after which event time advances with wall time: two minutes."""
 
 
 class Watermark:
     """The 99th percentile of the event time of the last 1,000 rows; it never goes back.
 
-    One sender with a fast clock moves it only when it sends more than one row in a hundred, and never beyond the wall
-    clock plus five minutes. When nothing arrives for two minutes it advances by the wall time elapsed since the last
-    row, so that the last window of a model that fell silent closes too. All times are unix nanoseconds.
+    A sender with a fast clock moves it only if it sends more than one percent of the rows, and never more than five
+    minutes beyond the wall clock. After two minutes without rows it advances by the wall time since the last row, so
+    that the last window of a stopped model closes. All times are unix nanoseconds.
 
     >>> watermark = Watermark()
     >>> watermark.observe(np.array([100, 200], dtype=np.int64), now=1000)
@@ -110,12 +109,12 @@ class Watermark:
     """
 
     def __init__(self, value: int = 0, received: int = 0, times: I64 | None = None) -> None:
-        """Begin anew, or go on from ``value``, reached with the last row at wall time ``received``."""
+        """Start empty, or from ``value``, reached with the last row at wall time ``received``."""
         self.value, self.received = value, received
         self._times = np.empty(0, dtype=np.int64) if times is None else times[-ROWS:]
 
     def observe(self, times: I64, now: int) -> None:
-        """Take in the event times of rows that arrived at wall time ``now``."""
+        """Add the event times of rows that arrived at wall time ``now``."""
         if not len(times):
             return
         advanced = self.at(now)
@@ -126,7 +125,7 @@ class Watermark:
         self.received = now
 
     def at(self, now: int) -> int:
-        """Return the watermark at wall time ``now``; 0 when no row has come."""
+        """Return the watermark at wall time ``now``; 0 before the first row."""
         silence = now - self.received
         if not self.received or silence < SILENCE:
             return self.value
@@ -157,7 +156,7 @@ def read_watermarks(connection: Connection) -> Watermarks:
 
 
 def write_watermarks(connection: Connection, watermarks: Mapping[tuple[str, str], Watermark]) -> None:
-    """Append watermarks, inside the caller's transaction; the greatest counts, see :func:`forget_old_watermarks`."""
+    """Append watermarks, inside the caller's transaction; the maximum counts, see :func:`forget_old_watermarks`."""
     rows = [(*key, reached.value, reached.received) for key, reached in watermarks.items()]
     if rows:
         places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
@@ -165,7 +164,7 @@ def write_watermarks(connection: Connection, watermarks: Mapping[tuple[str, str]
 
 
 def forget_old_watermarks(connection: Connection) -> None:
-    """Delete all rows but the newest of each model."""
+    """Delete all rows except the newest of each model."""
     connection.execute(
         "DELETE FROM watermarks AS w WHERE EXISTS (SELECT 1 FROM watermarks n WHERE n.environment = w.environment"
         " AND n.model = w.model AND n.received > w.received)"
@@ -173,29 +172,28 @@ def forget_old_watermarks(connection: Connection) -> None:
 
 
 KEPT = 28 * DAY
-"""Nanoseconds for which arrivals are known: each hour of the week four times."""
+"""Nanoseconds for which arrivals are stored: four weeks, so that each hour of the week occurs four times."""
 
 _LISTENED = "listened"
 
 _ROWS = (
     f"SELECT DISTINCT series, received - received % {PANE} AS pane FROM predictions WHERE received >= ? ORDER BY ALL"
 )
-"""The rows are stored already: another insert for each request would cost more than to look at them once."""
+"""SQL of arrivals from stored rows; a table of arrivals would need another insert per request."""
 
 _DISTRIBUTIONS = "SELECT DISTINCT series, pane FROM sums ORDER BY series, pane"
-"""Of distributions the time of arrival is not stored; services send them every minute."""
+"""SQL of arrivals from distributions, whose time of arrival is not stored; services send them every minute."""
 
 
 class Arrivals:
-    """The panes of wall time in which anything of a series arrived. One thread writes; any may read.
+    """The panes of wall time in which data of a series arrived. One thread writes; any thread may read.
 
     Attributes:
-        away: When the processor was last known to listen before it started, and when it began again, unix nanoseconds;
-            both 0 where it was never started before.
+        away: End of the previous run and start of this one, unix nanoseconds; both 0 at the first start.
     """
 
     def __init__(self, connection: Connection, now: int) -> None:
-        """Read what is stored; ``now``: the wall clock, unix nanoseconds, from when on it listens."""
+        """Read the stored arrivals; ``now``: start of this run on the wall clock, unix nanoseconds."""
         oldest = now - KEPT
         self._panes: dict[int, list[int]] = {}
         of_distributions = Condition("fold = '' AND span = ? AND pane >= ?", (PANE, oldest))
@@ -212,7 +210,7 @@ class Arrivals:
         self.away = (listened, now) if 0 < listened < now else (0, 0)
 
     def add(self, series: int, now: int) -> None:
-        """Note that something of a series arrived at ``now``, unix nanoseconds."""
+        """Note that data of a series arrived at ``now``, unix nanoseconds."""
         pane, arrival_panes = now - now % PANE, self._panes.setdefault(series, [])
         if not arrival_panes or arrival_panes[-1] != pane:
             arrival_panes.append(pane)
@@ -220,21 +218,21 @@ class Arrivals:
                 self._panes[series] = [arrival_pane for arrival_pane in arrival_panes if arrival_pane >= now - KEPT]
 
     def of(self, series: Iterable[int]) -> I64:
-        """Return the panes in which anything of these series arrived, ascending: int64 (n,), unix nanoseconds."""
+        """Return the panes in which data of these series arrived, ascending: int64 (n,), unix nanoseconds."""
         arrivals_by_series = [np.array(self._panes.get(number, ()), np.int64) for number in series]
         return np.unique(np.concatenate(arrivals_by_series)) if arrivals_by_series else np.empty(0, np.int64)
 
 
 def note_listening(connection: Connection, now: int) -> None:
-    """Write down that the processor listens at ``now``, unix nanoseconds, inside the caller's transaction."""
+    """Store that the processor is running at ``now``, unix nanoseconds, inside the caller's transaction."""
     set_mark(connection, _LISTENED, now)
 
 
 LATEST = 366 * 86_400 * 10**9
-"""An event time before 1970, or more than a year beyond the wall clock, is no time."""
+"""Event times before 1970, or more than a year beyond the wall clock, are invalid."""
 
 _POSITION = "log"
-"""Name of the marks that say how far the log is stored: one is added with each block, and the largest counts."""
+"""Name of the marks with the stored position of the log: one is appended per block, and the largest counts."""
 
 _NONE: I64 = np.empty(0, dtype=np.int64)
 _TIME_AND_ID = pa.schema({"time": pa.int64(), "id": pa.string()})
@@ -246,13 +244,13 @@ class Request(Struct):
 
     Attributes:
         batches: Parallel to ``predictions``, the batch id or "".
-        baselines: JSON that a service sent of itself.
-        training_runs: Runs that are over.
-        pushed: JSON that somebody put in force.
-        part: Of which upload it is a part, None of none.
-        offsets: How far topics of Kafka have been read with it.
-        readings: How far queries of business series have been read with it.
-        more_digests: Of requests that were decoded with the first, and as new as it.
+        baselines: JSON of baselines that a service sent.
+        training_runs: Finished training runs.
+        pushed: JSON of baselines that a user activated.
+        part: The part of an upload, None otherwise.
+        offsets: Positions in topics of Kafka after this request.
+        readings: Progress of queries of business series.
+        more_digests: Digests of new requests that were decoded together with the first.
     """
 
     digest: bytes
@@ -272,7 +270,7 @@ class Request(Struct):
 
     @property
     def rows(self) -> int:
-        """Return the numbers of rows, outcomes, baselines, points and training runs."""
+        """Return the total number of rows, outcomes, baselines, points and training runs."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
         return (
             tables
@@ -285,12 +283,12 @@ class Request(Struct):
 
     @property
     def moves(self) -> bool:
-        """Return True where it says how far something has been read."""
+        """Return True if it advances a position in a queue or query."""
         return bool(self.offsets or self.readings)
 
 
 class Intake:
-    """Takes requests in, several in one transaction. One thread uses it; others may read its public fields."""
+    """Stores requests, several per transaction. One thread uses it; other threads may read its public fields."""
 
     def __init__(
         self,
@@ -315,7 +313,7 @@ class Intake:
         self._load()
 
     def _load(self) -> None:
-        """Read what is known by heart."""
+        """Read the caches."""
         connection, now = self._connection, self._clock()
         self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
         self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
@@ -343,22 +341,22 @@ class Intake:
 
     @property
     def outage(self) -> str | None:
-        """Reason why nothing can be taken for now, None while the storage is well."""
+        """Reason why nothing can be stored for now, None normally."""
         return self._store.outage
 
     def seen(self, digest: bytes) -> bool:
-        """Return True where a request was taken before."""
+        """Return True if a request was stored before."""
         return digest in self._requests
 
     def take(
         self, requests: Sequence[Request], position: int | None = None, received: int | None = None
     ) -> list[Receipt]:
-        """Write requests in one transaction and return what became of each, once it is on disk.
+        """Store requests in one transaction and return a receipt per request when it is on disk.
 
-        ``position``: in the log behind them, of requests that come from there. ``received``: unix nanoseconds, when
-        they came, now if nothing is said.
+        ``position``: position in the log after them, for requests of the log. ``received``: time of arrival in unix
+        nanoseconds, by default now.
 
-        Raises StorageOutage where the storage failed, else what the store raised; then none of them was acknowledged.
+        Raises StorageOutage if the storage failed, else the error of the store; then no request is acknowledged.
         """
         with self._store.watched():
             return self._take(requests, position, self._clock() if received is None else received)
@@ -398,7 +396,7 @@ class Intake:
         return receipts
 
     def _sort(self, request: Request, work: _Work) -> Receipt:
-        """Put what a request brings to the work, unless it was seen before."""
+        """Add a request to the work, unless it was stored before."""
         work.offsets.update({offset[:3]: offset.next for offset in request.offsets})
         if request.part is not None:
             state, stored_part = self.uploads.known(request.part, request.digest)
@@ -520,7 +518,16 @@ class Intake:
         ranked = max((MOST_RANKED, *series.task.cutoffs))
         work.rows.append(
             prediction_rows(
-                *(table, series.number, first, decided, work.now, settings.sliced, prints, ranked, subject, numbers)
+                table=table,
+                series=series.number,
+                first=first,
+                decided=decided,
+                received=work.now,
+                slices=settings.sliced,
+                fingerprints=prints,
+                ranked=ranked,
+                subject=subject,
+                numbers=numbers,
             )
         )
         self._kept.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
@@ -554,7 +561,7 @@ class Intake:
             self.balances.rows(series.number, table.observed)
 
     def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:
-        """Add what the points of one model count that is new."""
+        """Add the new counts of one model's points."""
         in_force = self.baselines.in_force(key)
         task = self.series.said(key)
         if not task.kind:
@@ -581,9 +588,9 @@ class Intake:
             work.watermarks[model].observe(np.full(min(added.rows, ROWS), added.last), work.now)
 
     def _new_rows(self, series: Series, table: PredictionTable, numbers: U64, work: _Work) -> Rows:
-        """Positions of the rows that are neither stored nor earlier in the transaction; without an id all are new.
+        """Return positions of rows that are neither stored nor earlier in the transaction; rows without an id are new.
 
-        ``numbers``: of their ids. The store and the transaction are asked only about rows that may be there.
+        ``numbers``: of their ids. Only possible duplicates are looked up in the store and the transaction.
         """
         with_id = np.flatnonzero(np.diff(table.id.offsets))
         newest = self.totals.get(series.number, SeriesTotals()).last
@@ -596,7 +603,7 @@ class Intake:
         return new
 
     def _without_known(self, series: Series, table: PredictionTable, suspects: I64, work: _Work) -> Rows:
-        """Return the positions of all rows but those in the store, earlier in the transaction or among the suspects."""
+        """Return the positions of all rows except those stored, earlier in the transaction, or among the suspects."""
         times, ids = table.time[suspects], text_array(table.id).take(pa.array(suspects))
         incoming = pa.table({"row": suspects, "time": times, "id": ids})
         known_rows = read(
@@ -612,7 +619,7 @@ class Intake:
         return np.delete(np.arange(len(table)), known_rows["row"].to_numpy())
 
     def _compare(self, series: Series, table: PredictionTable, first: int, work: _Work) -> None:
-        """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
+        """Count rows over the bins of the active baseline, or store them to learn one."""
         in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
         if in_force is not None:
             given_back = self.baselines.give_back(self._connection, series)
@@ -663,9 +670,9 @@ class _Work(Struct):
     """The content of one transaction.
 
     Attributes:
-        tables: Alike ones together.
-        restated: Panes of rows that came with an earlier transaction, which has been evaluated.
-        unused: Reason → rows that count nowhere.
+        tables: Tables of equal layout, together.
+        restated: Panes of rows of an earlier transaction that was evaluated.
+        unused: Reason → number of unused rows.
     """
 
     now: int
@@ -687,7 +694,7 @@ class _Work(Struct):
     readings: list[BusinessReading] = field(default_factory=list)
 
     def pending(self, series: int) -> pa.Table:
-        """Return times and ids of the rows of a series that the transaction will store."""
+        """Return times and ids of the rows of a series in this transaction."""
         series_rows = [row.select(["time", "id"]) for row in self.rows if row["series"][0].as_py() == series]
         return pa.concat_tables(series_rows) if series_rows else _TIME_AND_ID.empty_table()
 
@@ -700,10 +707,10 @@ def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:
 
 
 def _last(connection: Connection, table: str) -> int:
-    """Return the last sequence number that was handed out, also where its row has expired: readers remember it."""
+    """Return the last assigned sequence number, including those of expired rows, because readers store it."""
     return max(number(connection, f"SELECT max(seq) FROM {table}") or 0, mark(connection, f"joined_{table}"))
 
 
 def forget_old_positions(connection: Connection) -> None:
-    """Delete all marks of the log but the last."""
+    """Delete all marks of the log except the last."""
     connection.execute("DELETE FROM meta WHERE name = ? AND value < ?", [_POSITION, mark(connection, _POSITION)])

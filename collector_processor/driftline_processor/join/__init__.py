@@ -1,1 +1,1 @@
-"""Outcomes meet their predictions: matching, resolution, sums. May import `ingest` and below."""
+"""Join outcomes with predictions: matching, resolution, sums. May import `ingest` and below."""

@@ -1,7 +1,7 @@
-"""Concept drift of what arrives: first outcomes are fed in the transaction that joins them, and the state kept with it.
+"""Concept drift of arriving outcomes: detectors are updated in the transaction of the join, and stored with it.
 
-Each is fed once, in the order in which it and its prediction had both arrived; so neither how the join was cut into
-steps nor a restart, after ``kill -9`` too, changes what is found. A step that fails leaves nothing of it behind.
+Each first outcome is used once, in the order in which it and its prediction had both arrived. So the result does not
+depend on the steps of the join or on restarts, including ``kill -9``. A failed step leaves no trace.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from driftline_processor.store.slices import SliceValues
 _log = logging.getLogger(__name__)
 
 Place = tuple[int, str]
-"""A series and a slice of it."""
+"""A series and one of its slices."""
 
 _FED = ["score", "scores", "predicted", "actual", "number", "time", "outcome_time", "slices"]
-"""Columns of what is fed."""
+"""Columns of the input of detectors."""
 
 
 class ConceptWatch:
-    """The streams of errors of all series. One thread feeds it; any may read :meth:`concept`."""
+    """The error streams of all series. One thread updates them; any thread may call :meth:`concept`."""
 
     def __init__(
         self, connection: Connection, series: SeriesRegister, baselines: Baselines, slices: SliceValues
@@ -58,12 +58,12 @@ class ConceptWatch:
         self.reread()
 
     def reread(self) -> None:
-        """Read all states, and show them."""
+        """Read and publish all states."""
         self.forget()
         self._shown = {number: concept_of(streams) for number, streams in self._streams.items()}
 
     def forget(self) -> None:
-        """Read all states again: a transaction failed, and what memory knows is not in the store."""
+        """Read all states again after a failed transaction."""
         self._changed.clear()
         self._news.clear()
         self._streams = {}
@@ -86,13 +86,10 @@ class ConceptWatch:
                     )
 
     def feed(self, series: Series, rows: pa.Table) -> None:
-        """Feed the first outcomes of a series to its detectors.
+        """Update the detectors of a series with its first outcomes, and those of each slice.
 
         ``rows`` has one row per prediction, as :func:`~driftline_processor.join.matching.match_waiting_outcomes`
-        returns.
-
-        All of them, and those of each slice to a stream of its own. What goes wrong here costs the stream, which begins
-        anew, and not the join.
+        returns. An error restarts the stream and does not stop the join.
         """
         streams = self._model(series)
         if streams is None or not len(rows):
@@ -112,21 +109,21 @@ class ConceptWatch:
                 self._restart(series, streams, name)
 
     def _restart(self, series: Series, streams: ModelStreams, name: str) -> None:
-        """Begin a stream anew, in which something went wrong."""
+        """Restart a stream after an error."""
         _log.exception("concept drift of %s could not be computed; its detection starts again", series.key.model)
         streams.streams.pop(name, None)
         streams.stream(name)
         self._changed.add((series.number, name))
 
     def corrected(self, series: Series, rows: int) -> None:
-        """Count outcomes that replaced another one or lost their prediction: they are not fed."""
+        """Count outcomes that replaced another one or lost their prediction, which detectors do not use."""
         streams = self._model(series)
         if streams is not None and rows:
             streams.stream(WHOLE).corrected += rows
             self._changed.add((series.number, WHOLE))
 
     def write(self) -> None:
-        """Store what was fed, inside the transaction that joins it."""
+        """Store the updated states, inside the transaction of the join."""
         if not self._changed:
             return
         places = sorted(self._changed)
@@ -144,7 +141,7 @@ class ConceptWatch:
         insert(self._connection, "concept", changed)
 
     def publish(self) -> None:
-        """Show what was stored, and say in the log what was found, after the transaction."""
+        """Publish the stored states and log detections, after the transaction."""
         self._shown |= {number: concept_of(self._streams[number]) for number, _ in self._changed}
         self._changed.clear()
         changes, self._news = self._news, []
@@ -152,7 +149,7 @@ class ConceptWatch:
             self._log(key, slice_label, change)
 
     def concept(self, series: Series) -> ConceptDrift | None:
-        """Return what is known of a series; None where nothing watches it."""
+        """Return the concept drift of a series; None if it is not monitored."""
         if kind_of(series.task) is None or not self._is_enabled(series.key.model):
             return None
         shown_concept = self._shown.get(series.number, NO_OUTCOME)
@@ -165,7 +162,7 @@ class ConceptWatch:
         return shown_concept if len(slices) == len(shown_concept.slices) else replace(shown_concept, slices=slices)
 
     def _model(self, series: Series) -> ModelStreams | None:
-        """Return the streams of a series; None where nothing watches it."""
+        """Return the streams of a series; None if it is not monitored."""
         kind = kind_of(series.task)
         if kind is None or not self._is_enabled(series.key.model):
             return None
@@ -191,7 +188,7 @@ class ConceptWatch:
 
 
 def _in_order(rows: pa.Table) -> pa.Table:
-    """Sort what is fed by when the rows and their outcomes had both arrived."""
+    """Sort rows by the time at which prediction and outcome had both arrived."""
     arrived = np.maximum(integers_of(rows, "received"), integers_of(rows, "outcome_received"))
     order = np.lexsort((integers_of(rows, "outcome"), arrived))
     return take_table_rows(rows.select(_FED), order)
@@ -204,9 +201,10 @@ def _losses(series: Series, rows: pa.Table, values: Mapping[str, Sequence[str]])
 
 
 def forget_losses(connection: Connection, series: I64, times: I64) -> None:
-    """Take the losses of deleted predictions out of those that wait for a scale; int64 (n,) each, times of predictions.
+    """Remove the losses of deleted predictions from those that wait for a scale; int64 (n,), prediction times.
 
-    Inside the caller's transaction; :meth:`ConceptWatch.reread` after it. What detectors have been fed stays.
+    Runs inside the caller's transaction; call :meth:`ConceptWatch.reread` afterwards. The state of detectors does not
+    change.
     """
     for row in read(connection, "SELECT * FROM concept WHERE list_contains(?, series)", series.tolist()).to_pylist():
         try:

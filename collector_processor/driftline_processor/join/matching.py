@@ -1,16 +1,12 @@
-"""Matching of outcomes to predictions: new outcomes, and those that new predictions may take over.
+"""Match outcomes with predictions: new outcomes, and earlier outcomes that new predictions may take over.
 
-Every version of a model that predicted an id gets its outcome, in each environment apart unless the outcome names none;
-:mod:`driftline_processor.core.outcomes.matching` says which of a version's predictions. The result does not depend on
-the order of arrival, and doing it again after a crash changes nothing.
+Every version of a model that predicted an id gets its outcome, in the environment of the outcome, or in all if it
+names none; :mod:`driftline_processor.core.outcomes.matching` decides which prediction of a version. The result does
+not depend on the order of arrival, and repeating it after a crash changes nothing.
 
-Finds the predictions of outcomes: those of their ids from the store, then which of them each belongs to.
-
-Predictions whose id an earlier one had that has expired: what is older than they are was not said of them.
-
-An outcome without a prediction before it belongs to the earliest up to a day after it, since clocks differ.
-Where one before it was there and has expired, that is not so. Of the expired one nothing
-is kept: it is the next of its id that is known not to have been the first.
+An outcome without an earlier prediction belongs to the earliest one up to a day later, because clocks differ. This
+does not apply if an earlier prediction has expired. Since expired predictions are deleted, their successors, the next
+predictions with the same id, are stored.
 """
 
 from __future__ import annotations
@@ -67,15 +63,15 @@ SELECT prediction, bool_or(own) FROM next GROUP BY prediction
 
 
 def note_successors(connection: Connection, last: int) -> None:
-    """Note the earliest predictions that stay of the ids of those up to the sequence number ``last``, which expire.
+    """Store the earliest remaining predictions with the ids of expiring ones, up to the sequence number ``last``.
 
-    Inside the transaction that deletes them.
+    Runs inside the transaction that deletes the expired predictions.
     """
     connection.execute(_FOLLOW, {"last": last})
 
 
 def has_predecessor(connection: Connection, prediction: I64, anywhere: Mask) -> Mask:
-    """Say which predictions had an earlier one of their id that has expired: in their environment, or ``anywhere``."""
+    """Return which predictions had an expired predecessor with their id, in their environment or ``anywhere``."""
     prediction_rows = pa.table({"prediction": sorted_distinct(prediction)})
     successors = read(
         connection, "SELECT prediction, own FROM successors SEMI JOIN asked USING (prediction)", asked=prediction_rows
@@ -88,15 +84,14 @@ def has_predecessor(connection: Connection, prediction: I64, anywhere: Mask) -> 
 _OWN, _ANYWHERE = "own", "anywhere"
 
 _BITS = 34
-"""As many moments as there are between 1970 and 2262, times some."""
+"""Number of moments between 1970 and 2262, times a margin."""
 
 
 class OutcomePairs(Struct, frozen=True):
-    """Pairs that belong together: ``outcome``, by sequence number, and ``place`` of its prediction, int64 (n,).
+    """Matching pairs: ``outcome``, by sequence number, and ``place`` of its prediction, int64 (n,).
 
-    ``candidates``: all predictions of the ids that were asked for, sorted by sequence number, with their ``time``
-    (unix nanoseconds) and the place of their id in ``ids``, ``which``. ``expired``: outcomes that belong to none of
-    them, but to one that has expired, int64, sorted.
+    ``candidates``: all predictions with the ids, sorted by sequence number, with their ``time`` (unix nanoseconds) and
+    ``which``, the position of their id in ``ids``. ``expired``: outcomes of an expired prediction, int64, sorted.
     """
 
     outcome: I64
@@ -114,10 +109,10 @@ class OutcomePairs(Struct, frozen=True):
 
 
 def find_predictions(connection: Connection, all_series: Sequence[Series], table: pa.Table, last: int) -> OutcomePairs:
-    """Find the predictions of outcomes among those up to the sequence number ``last``.
+    """Match outcomes with predictions up to the sequence number ``last``.
 
     ``table``: the columns ``outcome``, ``model``, ``environment`` (null = any), ``id``, ``time`` and
-    ``prediction_time`` of outcomes. Each may belong to one prediction of each version.
+    ``prediction_time`` of outcomes. Each may match one prediction per version.
     """
     encoded = table["id"].combine_chunks().dictionary_encode()
     id_index = encoded.indices.to_numpy().astype(np.int64)
@@ -163,19 +158,24 @@ def find_predictions(connection: Connection, all_series: Sequence[Series], table
     late[late] = has_predecessor(connection, prediction[hit[late]], family_of_group[late, 1] < 0)
     expired = sorted_distinct(outcome[late])
     return OutcomePairs(
-        *(outcome[~late], hit[~late], prediction, time, of_id, encoded.dictionary),
-        expired[~is_among(expired, outcome[~late])],
+        outcome=outcome[~late],
+        place=hit[~late],
+        candidates=prediction,
+        time=time,
+        which=of_id,
+        ids=encoded.dictionary,
+        expired=expired[~is_among(expired, outcome[~late])],
     )
 
 
 def _families(series: Series) -> tuple[tuple[str, str, str, str], tuple[str, str, str, str]]:
-    """Within what one prediction gets an outcome: a version in its environment; for one of any, in all of them."""
+    """Return the scope in which one prediction gets an outcome: a version in its environment, or in all of them."""
     key = series.key
     return (_OWN, key.model, key.environment, key.version), (_ANYWHERE, key.model, "", key.version)
 
 
 def _codes(texts: pa.ChunkedArray) -> tuple[dict[str, int], NDArray[np.int64]]:
-    """Return the code of each text, and those of all rows, -1 for null."""
+    """Return the code of each text, and the codes of all rows, -1 for null."""
     encoded = texts.combine_chunks().dictionary_encode()
     numbers = {text: number for number, text in enumerate(encoded.dictionary.to_pylist())}
     return numbers, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -184,7 +184,7 @@ def _codes(texts: pa.ChunkedArray) -> tuple[dict[str, int], NDArray[np.int64]]:
 def _candidates(
     connection: Connection, serieses: Sequence[Series], table: pa.Table, ids: pa.Array, i64: I64, last: int
 ) -> pa.Table:
-    """All predictions that an outcome may belong to: columns prediction, series, time and which, by prediction."""
+    """Return all predictions that an outcome may match: columns prediction, series, time and which, by prediction."""
     numbers = ", ".join(str(series.number) for series in serieses) or "NULL"
     of_models = Condition(f"t.seq <= ? AND t.series IN ({numbers})", (last,))
     candidate_times, prediction_times = integers_of(table, "time"), integers_of(table, "prediction_time")
@@ -212,9 +212,9 @@ def _candidates(
 
 
 def _around(places: I64, named_times: I64) -> tuple[I64, I64]:
-    """Return the places of ids, and the moments in which predictions may be that outcomes mean: each pair once.
+    """Return the distinct pairs of an id and a moment near which its prediction may be.
 
-    So of a machine that is scored every minute those near the time that is named are read, and not those of the month.
+    For a machine that is scored every minute only predictions near the named time are read, not a whole month.
     """
     moments = np.concatenate([(named_times - COARSEST) // MOMENT, (named_times + COARSEST) // MOMENT])
     first = int(moments.min())
@@ -223,7 +223,7 @@ def _around(places: I64, named_times: I64) -> tuple[I64, I64]:
 
 
 MOST = 400_000
-"""New outcomes, and new predictions, that are looked at in one transaction: what bounds its memory."""
+"""Maximum number of new outcomes, and of new predictions, per transaction, which limits its memory."""
 
 _COLUMNS = "t.seq AS outcome, t.model, t.environment, t.id, t.time, t.prediction_time"
 _ASKED = f"SELECT {_COLUMNS} FROM outcomes t"
@@ -260,20 +260,19 @@ FROM outcomes o SEMI JOIN hits h ON o.seq = h.outcome WHERE {}
 
 
 class JoinProgress(Struct, frozen=True):
-    """The progress of the join: the last sequence numbers of outcomes and predictions it has looked at."""
+    """The progress of the join: the last processed sequence numbers of outcomes and predictions."""
 
     outcomes: int
     predictions: int
 
 
 class Matches(Struct):
-    """The matches of all that is new.
+    """The matches of all new rows.
 
-    ``matched``: a row for each outcome and prediction that belong together, with the columns of both. ``held``: the
-    rows of ``joined`` of these predictions, and of those that lost their outcome to another one; ``withdrawn``: the
-    rows of ``retractions`` of the same. ``whole``: the predictions among them of which ``matched`` has all outcomes,
-    sorted; of the others it has those that are new. ``asked``: all outcomes that were looked at; ``expired``: those of
-    them that belong to a prediction that has expired.
+    ``matched``: a row per matching outcome and prediction, with the columns of both. ``held``: the rows of ``joined``
+    of these predictions, and of predictions that lost their outcome; ``withdrawn``: their rows of ``retractions``.
+    ``whole``: sorted predictions with all their outcomes in ``matched``; the other predictions have new outcomes only.
+    ``asked``: all processed outcomes; ``expired``: outcomes among them of an expired prediction.
     """
 
     matched: pa.Table
@@ -284,7 +283,7 @@ class Matches(Struct):
     expired: I64
 
     def lost(self) -> I64:
-        """Return the outcomes that have left a prediction of which not all outcomes are matched."""
+        """Return the outcomes that left a prediction whose outcomes are not all matched."""
         matched_pairs = pa.table({"outcome": self.matched["outcome"], "prediction": self.matched["prediction"]})
         outcome, prediction = (
             np.concatenate([integers_of(rows, name) for rows in (self.held, self.withdrawn)])
@@ -298,13 +297,13 @@ class Matches(Struct):
         return sorted_distinct(integers_of(left, "outcome"))
 
     def telling(self) -> list[int]:
-        """Return the series of outcomes that say more than what happened: a weight, what it was worth, or slices."""
+        """Return the series with outcomes that have a weight, a value, or slices."""
         says = pc.or_(self.matched["weighted"], pc.is_valid(self.matched["value"]))
         says = pc.or_(says, pc.is_valid(self.matched["told"]))
         return [int(number) for number in self.matched["series"].filter(says).unique().to_pylist()]
 
     def spoken_of(self, series: Collection[int]) -> pa.ChunkedArray:
-        """Return the ids of predictions of some series of which more was said before than what is matched."""
+        """Return the ids of predictions of some series with earlier outcomes that are not in ``matched``."""
         prediction = integers_of(self.matched, "prediction")
         before = np.concatenate([integers_of(rows, "prediction") for rows in (self.held, self.withdrawn)])
         is_known = is_among(prediction, before) & ~is_among(prediction, self.whole)
@@ -313,10 +312,10 @@ class Matches(Struct):
 
 
 def news_since(connection: Connection, join_progress: JoinProgress) -> JoinProgress | None:
-    """Return how far the next step goes, None when there is nothing new.
+    """Return the end of the next step, None if there is nothing new.
 
-    Where there is too much for one step, it ends for both at what had arrived at one moment: so outcomes meet their
-    predictions in the order in which both had arrived, however long the step is.
+    If there is too much for one step, outcomes and predictions both end at the same arrival time. So they are matched
+    in the order in which both had arrived, independent of the step size.
     """
     outcomes = max(number(connection, "SELECT max(seq) FROM outcomes") or 0, join_progress.outcomes)
     predictions = max(number(connection, "SELECT max(seq) FROM predictions") or 0, join_progress.predictions)
@@ -350,10 +349,10 @@ def match_waiting_outcomes(
     wholly: Collection[str] = (),
     telling: set[str] | None = None,
 ) -> Matches | None:
-    """Match what came between ``join_progress`` and ``reached``; None when it concerns no outcome.
+    """Match the rows between ``join_progress`` and ``reached``; None if no outcome is affected.
 
-    ``wholly``: the models of whose predictions all that was said is wanted each time that anything is. ``telling``:
-    those whose outcomes ever said more than what happened, see :func:`read_telling`; it is added to.
+    ``wholly``: the models whose predictions need all of their outcomes whenever one is new. ``telling``: the models
+    with outcomes that have a weight, a value or slices, see :func:`read_telling`; new ones are added.
     """
     outcome_rows = read(
         connection, f"{_ASKED} WHERE t.seq > ? AND t.seq <= ?", join_progress.outcomes, reached.outcomes
@@ -382,7 +381,7 @@ def match_waiting_outcomes(
 def rematch_outcomes(
     connection: Connection, all_series: Sequence[Series], ids: pa.Array, join_progress: JoinProgress
 ) -> Matches | None:
-    """Match all that is left of what was said of ids, as far as it was joined; None where nothing is."""
+    """Match all remaining outcomes of ids again, as far as they were joined; None without any."""
     if not len(ids):
         return None
     outcome_rows = IdLookup(connection, ids).read(
@@ -403,7 +402,7 @@ def _match_ids(
     array: pa.Array,
     reached: JoinProgress,
 ) -> Matches:
-    """Match outcomes, and all others of the ids in ``array``."""
+    """Match outcomes, and all others with the ids in ``array``."""
     if len(array):
         until = Condition("t.seq <= ?", (reached.outcomes,))
         other_outcomes = IdLookup(connection, array).read(_COLUMNS, "outcomes", until)
@@ -430,7 +429,7 @@ def _match_ids(
 
 
 def _matched(connection: Connection, outcome_pairs: OutcomePairs) -> pa.Table:
-    """Read the columns of the pairs that were found, by prediction: each table by itself, and no id again."""
+    """Read the columns of matched pairs, by prediction: each table separately, without ids."""
     order = np.lexsort((outcome_pairs.outcome, outcome_pairs.place))
     outcome, place = outcome_pairs.outcome[order], outcome_pairs.place[order]
     prediction = outcome_pairs.candidates[place]
@@ -461,13 +460,13 @@ def _matched(connection: Connection, outcome_pairs: OutcomePairs) -> pa.Table:
 
 
 def read_telling(connection: Connection) -> set[str]:
-    """Return the models of whose outcomes any says more than what happened."""
+    """Return the models with outcomes that have a weight, a value or slices."""
     query = "SELECT DISTINCT model FROM outcomes WHERE weight IS NOT NULL OR value IS NOT NULL OR slices IS NOT NULL"
     return set(read(connection, query)["model"].to_pylist())
 
 
 def write_waiting(connection: Connection, matches: Matches, join_progress: JoinProgress, reached: JoinProgress) -> None:
-    """Keep new outcomes that wait for a prediction, forget those that do not; inside the caller's transaction."""
+    """Store new outcomes that wait for a prediction and delete matched ones, inside the caller's transaction."""
     ids = pa.table({"outcome": np.concatenate([integers_of(matches.matched, "outcome"), matches.expired])})
     run(connection, "DELETE FROM waiting WHERE outcome IN (SELECT outcome FROM ids)", ids=ids)
     run(
@@ -485,7 +484,7 @@ def _arrived(connection: Connection, table: str, seq: int) -> int:
 
 
 def _taken(connection: Connection, join_progress: JoinProgress, reached: JoinProgress) -> I64:
-    """Outcomes from before that the new predictions may take, by sequence number."""
+    """Return earlier outcomes that the new predictions may take over, by sequence number."""
     bounds = (join_progress.predictions, reached.predictions)
     of_new = "SELECT min(time) AS first, max(time) AS last FROM predictions WHERE seq > ? AND seq <= ? AND id <> ''"
     (fresh,) = read(connection, of_new, *bounds).to_pylist()

@@ -1,6 +1,6 @@
-"""Outcomes meet their predictions: a transaction of its own, every second, that can be done again after a crash.
+"""Join outcomes with predictions every second, in a transaction of its own that is repeatable after a crash.
 
-The last outcome of a prediction, by outcome time, is the truth; where it replaces another, the pane is made anew.
+The last outcome of a prediction, by outcome time, counts; when it replaces another one, the pane is recomputed.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ _COLUMNS = [
 
 
 class Join:
-    """Join new outcomes with their predictions.
+    """Joins new outcomes with their predictions.
 
-    One thread uses it. Others may read ``joined`` by series, ``pending`` by model, and the arrival of the oldest
-    pending outcome (unix nanoseconds).
+    One thread uses it. Other threads may read ``joined`` by series, ``pending`` by model, and the arrival of the
+    oldest pending outcome (unix nanoseconds).
 
-    ``unusable``: outcomes by series and fold whose actual is none of the classes or no number; kept over restarts. A
-    model whose classes change has another fold, so what was refused before is not held against the new ones.
+    ``unusable``: outcomes by series and fold whose actual value is not a class or not a number; stored over restarts.
+    When the classes of a model change, its fold changes, so earlier rejections do not count against the new classes.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Join:
         concept: ConceptWatch,
         values: SliceValues,
     ) -> None:
-        """``values``: which values of slices are told apart; outcomes add to them."""
+        """``values``: the slice values with panes of their own; outcomes add to them."""
         self._connection, self._series, self._concept, self._values = connection, series, concept, values
         self._touched, self._counters = touched, counters
         self._pairs = Pairs(connection, series)
@@ -114,17 +114,17 @@ class Join:
         self.recount()
 
     def recount(self) -> None:
-        """Count again what is joined and what waits, after rows have expired."""
+        """Count joined and pending outcomes again, after rows have expired."""
         rows = read(self._connection, "SELECT series, count(*) AS rows FROM joined GROUP BY series").to_pylist()
         self.joined = Counter({row["series"]: row["rows"] for row in rows})
         self.pending = self._count_pending()
 
     def listen(self, listener: Listener) -> None:
-        """Call ``listener`` after each transaction with the rows it joined or corrected, see :mod:`.matching`."""
+        """Call ``listener`` after each transaction with its joined or corrected rows, see :mod:`.matching`."""
         self._listeners.append(listener)
 
     def step(self) -> bool:
-        """Join some of what is new; False when there was nothing."""
+        """Join some of the new rows; return False without any."""
         connection = self._connection
         progress = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
         reached = news_since(connection, progress)
@@ -144,7 +144,7 @@ class Join:
         return True
 
     def _join(self, join_progress: JoinProgress, reached: JoinProgress, work: _Work) -> None:
-        """Everything that is written with the progress, in the caller's transaction."""
+        """Write all changes and the progress, in the caller's transaction."""
         connection = self._connection
         matches = match_waiting_outcomes(
             connection, list(self._series), join_progress, reached, self._usable.wholly(), self._telling
@@ -162,10 +162,10 @@ class Join:
         set_mark(connection, "joined_predictions", reached.predictions)
 
     def judge_anew(self, ids: pa.Array) -> list[tuple[int, I64]]:
-        """Say again what counts of predictions of these ids, of whose outcomes some were deleted.
+        """Resolve the predictions with these ids again, after some of their outcomes were deleted.
 
-        Inside the caller's transaction; :meth:`recount` after it. What is counted of all that comes, and concept drift,
-        which hears of an outcome once, stay as they were. Returns the panes that were made anew, by series.
+        Runs inside the caller's transaction; call :meth:`recount` afterwards. Counters of arrivals and concept drift,
+        which uses each outcome once, do not change. Returns the recomputed panes by series.
         """
         connection, work = self._connection, _Work()
         progress = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
@@ -177,11 +177,11 @@ class Join:
         return [(number, np.unique(panes)) for number, panes in work.touched]
 
     def reread_concept(self) -> None:
-        """Read what is known of concept drift again: streams of slices were deleted."""
+        """Read the states of concept drift again, after streams of slices were deleted."""
         self._concept.reread()
 
     def refold(self) -> None:
-        """Make the performance of a series anew when its classes are not the ones it was folded over."""
+        """Recompute the performance of a series whose classes have changed."""
         for series in self._series:
             fold = performance_fold(series.task)
             if self._folds.get(series.number, {fold}) == {fold}:
@@ -223,7 +223,7 @@ class Join:
         self._pairs.follow(*work.pairs, verdict.changed()[0], work.changes)
 
     def _restate(self, verdict: OutcomeChanges, aged: pa.Table, work: _Work) -> None:
-        """Make the panes anew of which something was corrected, taken back, or said again later; each once."""
+        """Recompute each pane with a corrected, retracted or repeated outcome, once."""
         _, series, time = verdict.changed()
         numbers, by_number = np.concatenate([series, integers_of(aged, "series")]), self._series.by_number()
         panes = np.concatenate([time // PANE * PANE, _panes(aged)])
@@ -236,8 +236,8 @@ class Join:
     def _aged(self, matches: Matches, verdict: OutcomeChanges) -> pa.Table:
         """Return the rows whose outcome is repeated so much later that its delay or age changes.
 
-        Those that can be told: nothing is lost where rows of their pane have expired. That is seen before anything is
-        written, when as many rows are kept as were added.
+        Only rows whose pane can be recomputed, because no row of it has expired. This is checked before anything is
+        written, while the number of stored rows is still the number of added ones.
         """
         repeated_rows = filter_rows(verdict.rows, ~verdict.first & ~verdict.corrected)
         held_rows = matches.held.sort_by("prediction")
@@ -255,7 +255,7 @@ class Join:
         )
 
     def _write(self, matches: Matches, verdict: OutcomeChanges, table: pa.Table, work: _Work) -> None:
-        """Bring ``joined`` and ``retractions`` up to date."""
+        """Update ``joined`` and ``retractions``."""
         connection, rows = self._connection, verdict.rows
         replaced = [filter_rows(rows, verdict.seq > 0), verdict.withdrawn]
         leaving = tuple(_of_all(replaced, name) for name in ("prediction", "time"))
@@ -280,7 +280,7 @@ class Join:
         insert(connection, "retractions", retracted.append_column("fed", pa.array(fed_ones)))
 
     def _watch(self, heard_rows: pa.Table, verdict: OutcomeChanges, withdrawn: pa.Table) -> None:
-        """Feed the first outcome of every prediction, and count what was said of it otherwise afterwards."""
+        """Pass first outcomes to concept drift, and count later corrections."""
         by_number = self._series.by_number()  # classes may have been learned just now
         for number, series_rows in _by_series(heard_rows):
             self._concept.feed(by_number[number], series_rows)
@@ -297,14 +297,14 @@ class Join:
             self._concept.corrected(by_number[number], otherwise)
 
     def _refused(self, verdict: OutcomeChanges, work: _Work) -> I64:
-        """Return the predictions whose outcome cannot change: rows of their pane have expired."""
+        """Return the predictions whose outcome cannot change, because rows of their pane have expired."""
         prediction, numbers, time = verdict.changed()
         refused = self._lost(numbers, time)
         work.refused.rejected["expired"] += int(np.count_nonzero(refused))
         return prediction[refused]
 
     def _lost(self, numbers: I64, time: I64) -> NDArray[np.bool_]:
-        """Say of which rows, of these series and times, the pane cannot be made anew: others of it have expired."""
+        """Return which rows, by series and time, are in a pane that cannot be recomputed because rows have expired."""
         panes, lost = time - time % PANE, np.zeros(len(time), dtype=bool)
         for number in np.unique(numbers).tolist():
             in_series = numbers == number
@@ -334,7 +334,7 @@ class Join:
 
 
 class _Work(Struct):
-    """The work of one transaction."""
+    """The state of one transaction."""
 
     changes: PaneChanges = field(default_factory=PaneChanges)
     sliced: PaneChanges = field(default_factory=sliced_changes)
@@ -368,7 +368,7 @@ def _of_all(tables: Sequence[pa.Table], name: str) -> I64:
 
 
 def _delete(connection: Connection, table: str, prediction: I64, time: I64) -> None:
-    """Delete the rows of predictions. ``time``: theirs, unix nanoseconds."""
+    """Delete the rows of predictions. ``time``: their times, unix nanoseconds."""
     if len(prediction):
         near_them, times = lies_near("time", time, TIME_APART)
         delete = f"DELETE FROM {table} WHERE {near_them} AND prediction IN (SELECT prediction FROM gone)"

@@ -1,14 +1,13 @@
 """Apply the rule of :mod:`driftline_processor.core.outcomes.resolution` to matched rows of the store.
 
-Unusable outcomes are counted and left out; the others get what they keep of the outcomes before them; the outcomes of a
-ranking become one row; and the latest outcome of each prediction replaces the one that counted until now.
+Unusable outcomes are counted and left out; the others inherit fields of earlier outcomes; the outcomes of a ranking
+become one row; and the latest outcome of each prediction replaces the previous one.
 
-A retraction that is the latest outcome stays in the table ``retractions``. So what arrives after it and is older stays
-taken back.
+If the latest outcome is a retraction, it is stored in the table ``retractions``, so that an older outcome that arrives
+later stays retracted.
 
 The row of a ranking has three fields of its own. ``number``: whether anything was clicked. ``relevance``: gains by
-rank, up to the last relevant item, null where nobody knows which items were relevant. ``missed``: the gains of relevant
-items that the list lacks.
+rank, up to the last relevant item, null if unknown. ``missed``: the gains of relevant items that are not in the list.
 """
 
 from __future__ import annotations
@@ -56,12 +55,12 @@ Mask = NDArray[np.bool_]
 
 
 def carry_outcomes_forward(connection: Connection, rows: pa.Table, rankings: Collection[int]) -> pa.Table:
-    """Return matched rows with the weight, the value and the slices that count when they do.
+    """Return matched rows with the weight, the value and the slices that apply to them.
 
     Args:
-        connection: of the store, for maps of slices.
-        rows: those of :class:`.matching.Matches` that are usable.
-        rankings: the numbers of the series that rank; :func:`merge_rankings` adds the values of their items.
+        connection: Connection to the store, for maps of slices.
+        rows: Usable rows of :class:`.matching.Matches`.
+        rankings: The numbers of ranking series; :func:`merge_rankings` adds the values of their items.
     """
     histories = _histories(rows, rankings)
     several = histories.several()
@@ -85,7 +84,7 @@ def carry_outcomes_forward(connection: Connection, rows: pa.Table, rankings: Col
 
 
 def _histories(rows: pa.Table, rankings: Collection[int] = ()) -> OutcomeHistories:
-    """Order matched rows by the rule of all outcomes; those of an item of a ranking take back that item alone."""
+    """Order matched rows by the rule of all outcomes; a retraction of a ranked item affects that item only."""
     partial = _of_series(rows, rankings) & _valid(rows, "item") if rankings else None
     prediction, time, outcome = (integers_of(rows, name) for name in ("prediction", "outcome_time", "outcome"))
     return OutcomeHistories(prediction, time, outcome, flags_of(rows, "retracted"), partial)
@@ -96,7 +95,7 @@ def _of_series(rows: pa.Table, numbers: Collection[int]) -> Mask:
 
 
 def _slices(connection: Connection, words: pa.Table, histories: OutcomeHistories) -> pa.Array | pa.ChunkedArray:
-    """Return the slices of each outcome: those of its prediction, and of each key the latest that was sent."""
+    """Return the slices of each outcome: those of its prediction, with the latest value per key from outcomes."""
     stated_slices = words["told"].combine_chunks()
     keys = sorted(pc.unique(stated_slices.keys.drop_null()).to_pylist()) if len(stated_slices.keys) else []
     if not keys:
@@ -111,7 +110,7 @@ def _slices(connection: Connection, words: pa.Table, histories: OutcomeHistories
 
 
 def flags_of(rows: pa.Table, name: str) -> Mask:
-    """Read a column of booleans, none null."""
+    """Read a column of booleans without nulls."""
     return np.asarray(rows[name].to_numpy(zero_copy_only=False), dtype=bool)
 
 
@@ -120,10 +119,10 @@ def _valid(rows: pa.Table, name: str) -> Mask:
 
 
 def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[int]) -> pa.Table:
-    """Return matched rows with one for each list, of which all that was said must be among them.
+    """Return matched rows with one row per list, which must have all of its outcomes among them.
 
-    ``rows``: those of :class:`.matching.Matches`, usable ones. ``rankings``: the numbers of the series that rank. A
-    list of which nothing is left that was said has a row that is retracted.
+    ``rows``: usable rows of :class:`.matching.Matches`. ``rankings``: the numbers of ranking series. A list whose
+    outcomes were all retracted gets a retracted row.
     """
     nothing = pa.nulls(len(rows), pa.list_(pa.float64()))
     rows = rows.append_column("relevance", nothing).append_column("missed", nothing)
@@ -141,7 +140,13 @@ def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[
     left_out = None if lists.left_out is None else lists.left_out.astype(np.int64)
     statements = ListStatements(row, item, gain, retracted, item_rows, sets)
     resolved_rankings = resolve_rankings(
-        lists, statements, row, item.codes, numbers_of(list_rows, "value"), retracted, left_out
+        lists=lists,
+        list_statements=statements,
+        row=row,
+        item=item.codes,
+        value=numbers_of(list_rows, "value"),
+        retracted=retracted,
+        left_out=left_out,
     )
 
     has_last = resolved_rankings.last >= 0
@@ -163,7 +168,7 @@ def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[
 
 
 def relevance_of(rows: pa.Table) -> Relevance:
-    """Read rows of ``joined`` back."""
+    """Read the relevance from rows of ``joined``."""
     gains, offsets = _flat(rows, "relevance")
     missed, missed_offsets = _flat(rows, "missed")
     is_valid = rows["relevance"].is_valid().to_numpy()
@@ -171,10 +176,10 @@ def relevance_of(rows: pa.Table) -> Relevance:
 
 
 def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
-    """Return what was relevant in each list, from its ``items``, ``relevance`` and ``missed``.
+    """Return the relevance in each list, from its ``items``, ``relevance`` and ``missed``.
 
-    ``gains``: of each of its items; ``clicked``: those of its items that have any; ``missed_gains``: of relevant items
-    that it lacks. All are null where nobody knows which items were relevant.
+    ``gains``: per item; ``clicked``: the items with a gain; ``missed_gains``: of relevant items that are not in the
+    list. All are null if unknown.
     """
     items, has_relevance = rows["items"].combine_chunks(), rows["relevance"].is_valid().to_numpy()
     lengths = np.nan_to_num(items.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
@@ -198,7 +203,7 @@ def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
 
 
 def _lists(connection: Connection, predictions: I64) -> pa.Table:
-    """Return what each prediction ranked, in this order."""
+    """Return the ranking of each prediction, in this order."""
     prediction_rows = pa.table({"seq": predictions})
     where, parameters = lies_near("t.seq", predictions, ROWS_APART)
     query = "SELECT t.seq, t.items, t.left_out FROM predictions t SEMI JOIN wanted USING (seq)"
@@ -207,7 +212,7 @@ def _lists(connection: Connection, predictions: I64) -> pa.Table:
 
 
 def _gains(relevance: Relevance) -> pa.Array:
-    """Gains by rank without the zeros at the end; null where it is not known which items were relevant."""
+    """Return gains by rank without trailing zeros; null if unknown."""
     index = np.flatnonzero(relevance.gains != 0)
     row = np.searchsorted(relevance.offsets, index, side="right") - 1
     ends = relevance.offsets[:-1].copy()
@@ -230,16 +235,16 @@ def _flat(rows: pa.Table, name: str) -> tuple[F64, I64]:
 _TOLD, _RETRACTED, _KEPT = range(3)
 
 _MEANT = (("actual", ""), ("number", 0.0), ("weight", 1.0), ("value", 0.0))
-"""The columns by which an outcome says the same as another, and what stands for nothing."""
+"""The columns in which equal outcomes agree, and their empty value."""
 
 
 class OutcomeChanges(Struct):
-    """The changes to write; at most one row of a prediction in each table.
+    """The changes to write; at most one row per prediction and table.
 
-    ``rows``: matched rows that count from now on: ``first`` where nothing counted before, ``corrected`` where something
-    else did; the others say the same at another time. ``seq``: that of the row of ``joined`` which each replaces, 0
-    where none. ``withdrawn``: rows of ``joined`` after which nothing counts. ``retracted``: matched retractions that
-    have the last word. ``forgotten``: rows of ``retractions`` that no longer have it.
+    ``rows``: matched rows that count from now on: ``first`` if none counted before, ``corrected`` if another one did;
+    the rest repeat the outcome at another time. ``seq``: the replaced row of ``joined``, 0 = none. ``withdrawn``: rows
+    of ``joined`` without a replacement. ``retracted``: matched retractions that are the latest outcome. ``forgotten``:
+    rows of ``retractions`` that no longer are.
     """
 
     rows: pa.Table
@@ -251,7 +256,7 @@ class OutcomeChanges(Struct):
     forgotten: pa.Table
 
     def changed(self) -> tuple[I64, I64, I64]:
-        """Return the predictions, series and times of what counted before and does not now."""
+        """Return the predictions, series and times of outcomes that no longer count."""
         rows = [filter_rows(self.rows, self.corrected), self.withdrawn]
         prediction, series, time = (
             np.concatenate([integers_of(row, name) for row in rows]) for name in ("prediction", "series", "time")
@@ -259,7 +264,7 @@ class OutcomeChanges(Struct):
         return prediction, series, time
 
     def without(self, refused: I64) -> OutcomeChanges:
-        """Return what is left when nothing may change for some predictions."""
+        """Return the changes without those of some predictions."""
         if not len(refused):
             return self
 
@@ -275,7 +280,7 @@ class OutcomeChanges(Struct):
 
 
 def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table) -> OutcomeChanges:
-    """Say what counts now. ``usable``: the rows of ``matches.matched`` that are retractions or have a usable actual."""
+    """Return the changes of all matches. ``usable``: the rows with a retraction or a usable actual value."""
     held_rows = matches.held.sort_by("prediction")
     of_held, of_gone = integers_of(held_rows, "prediction"), integers_of(matches.withdrawn, "prediction")
     words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
@@ -299,16 +304,20 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     silent |= is_among(of_held, integers_of(retracted, "prediction"))
     outspoken = is_among(of_gone, matches.whole) | is_among(of_gone, prediction[last[kind[last] != _KEPT]])
     return OutcomeChanges(
-        filter_rows(rows, is_new),
-        *((~has)[is_new], (has & ~same)[is_new], seq[is_new]),
-        *(filter_rows(held_rows, silent), retracted, filter_rows(matches.withdrawn, outspoken)),
+        rows=filter_rows(rows, is_new),
+        first=(~has)[is_new],
+        corrected=(has & ~same)[is_new],
+        seq=seq[is_new],
+        withdrawn=filter_rows(held_rows, silent),
+        retracted=retracted,
+        forgotten=filter_rows(matches.withdrawn, outspoken),
     )
 
 
 def first_outcomes(matches: Matches, usable: pa.Table) -> pa.Table:
-    """Return the outcome that was the first to count, in the order of arrival, of each prediction that none was of.
+    """Return the first outcome that counted, in order of arrival, of each prediction without an earlier one.
 
-    What had been taken back when it came never counted.
+    An outcome that had been retracted on arrival never counted.
     """
     words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
     withdrawn = matches.withdrawn
@@ -325,7 +334,7 @@ def first_outcomes(matches: Matches, usable: pa.Table) -> pa.Table:
 
 
 def equal_outcomes(connection: Connection, rows: pa.Table, before: pa.Table) -> Mask:
-    """Say which outcomes mean the same as others: matched rows or rows of ``joined``, as many of both."""
+    """Return which outcomes equal others; matched rows or rows of ``joined``, pairwise."""
     same = np.ones(len(rows), dtype=bool)
     for name, nothing in _MEANT:
         equal = pc.equal(pc.fill_null(rows[name], nothing), pc.fill_null(before[name], nothing))
@@ -356,31 +365,31 @@ def _words(rows: pa.Table, kind: NDArray[np.int_]) -> tuple[NDArray[np.int64], .
 
 
 OutcomeReason = tuple[int, str]
-"""A series and what its outcomes are folded over, see :func:`~driftline_processor.store.panes.performance_fold`."""
+"""A series and the fold of its outcomes, see :func:`~driftline_processor.store.panes.performance_fold`."""
 
 
 class RefusedOutcomes(Struct):
-    """Outcomes that found their prediction and are not used: by series and fold, and by reason."""
+    """Matched but unusable outcomes: by series and fold, and by reason."""
 
     unusable: Counter[OutcomeReason] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
 
 
 class UsableOutcomes:
-    """Tells them. One thread uses it; the classes of a model that nobody declared are learned here."""
+    """Filters usable outcomes, and learns undeclared classes. Not thread-safe."""
 
     def __init__(self, connection: Connection, series: SeriesRegister) -> None:
         self._connection, self._series = connection, series
 
     def wholly(self) -> set[str]:
-        """Return the models of whose predictions all that was said counts: of lists, and of rows for review."""
+        """Return the models whose predictions need all of their outcomes: rankings, and rows sampled for review."""
         return {series.key.model for series in self._series if series.task.ranks_items or self._is_sampled(series)}
 
     def of(self, matched: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
-        """Return the rows that count, with what they keep of those before them, and one for each list.
+        """Return the rows that count, with fields inherited from earlier outcomes, and one row per list.
 
-        ``matched``: that of :class:`.matching.Matches`. ``join_progress``: what was joined before; of the rest those
-        that cannot be used are counted in ``refused``.
+        ``matched``: that of :class:`.matching.Matches`. ``join_progress``: the previous progress; newer unusable rows
+        are counted in ``refused``.
         """
         connection = self._connection
         rankings = [series.number for series in self._series if series.task.ranks_items]
@@ -389,7 +398,7 @@ class UsableOutcomes:
         return merge_rankings(connection, usable, rankings)
 
     def _told(self, rows: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> Mask:
-        """Return True for rows with a usable actual, or with a retraction; the others are counted."""
+        """Return which rows have a usable actual value or a retraction; the others are counted."""
         retracted = flags_of(rows, "retracted")
         usable = np.ones(len(rows), dtype=bool)
         numbers = integers_of(rows, "series")
@@ -409,7 +418,7 @@ class UsableOutcomes:
         return usable
 
     def _weighted(self, rows: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
-        """Return the rows without those that have no weight, of models of which rows are chosen for review."""
+        """Return the rows without those that have no weight, for models whose rows are sampled for review."""
         of_samples = [series.number for series in self._series if self._is_sampled(series)]
         lacking = lacks_weight(flags_of(rows, "weighted"), flags_of(rows, "retracted"))
         lacking &= _of_series(rows, of_samples)
@@ -423,7 +432,7 @@ class UsableOutcomes:
     def _count(
         self, rows: pa.Table, reasons: dict[int, str], join_progress: JoinProgress, refused: RefusedOutcomes
     ) -> None:
-        """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""
+        """Count the outcomes that matched only now and are unusable; they stay stored."""
         by_number, new = self._series.by_number(), self._new(rows, join_progress)
         numbers: I64
         numbers, counts = np.unique(integers_of(new, "series"), return_counts=True)
@@ -432,7 +441,7 @@ class UsableOutcomes:
             refused.rejected[reasons[number]] += rows_of
 
     def _new(self, rows: pa.Table, join_progress: JoinProgress) -> pa.Table:
-        """Return those that found their predictions only now."""
+        """Return the rows that matched only now."""
         waited = read(self._connection, "SELECT outcome FROM waiting SEMI JOIN rows USING (outcome)", rows=rows)
         outcome = integers_of(rows, "outcome")
         return filter_rows(rows, (outcome > join_progress.outcomes) | is_among(outcome, integers_of(waited, "outcome")))

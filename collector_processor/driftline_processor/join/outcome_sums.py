@@ -1,14 +1,11 @@
 """The sums that outcomes add to panes of predictions and slices, and their recomputation after a correction.
 
-A first outcome is added. A correction cannot be subtracted (floats do not subtract cleanly), so the panes it concerns
-are recomputed from the joined rows; which is possible as long as all of those are kept.
+A first outcome is added. A correction cannot be subtracted exactly in floating point, so its panes are recomputed from
+the joined rows, while all of them are stored.
 
-The performance parts of a slice are those of a pane, hour by hour of the model's time zone, under the fold
-``task:...|key=value`` beside the slices' other panes (:mod:`~driftline_processor.store.slices`). A key may come with
-the prediction, or with the
-outcome and never before. What is restated is the whole hour, of all of its slices, from the joined rows.
-
-The sums of joined rows, by any groups.
+The performance parts of a slice are stored per hour of the model's time zone, under the fold ``task:...|key=value``
+(:mod:`~driftline_processor.store.slices`). A key may come with the prediction or only with the outcome. A
+recomputation covers the whole hour and all of its slices.
 """
 
 from __future__ import annotations
@@ -38,7 +35,7 @@ _NONE: I64 = np.empty(0, dtype=np.int64)
 
 
 def labelled_rows(task: Task, rows: pa.Table, keys: Iterable[str] = ()) -> LabelledPredictions:
-    """Read rows of the table ``joined``, with the slices of some keys."""
+    """Read rows of the table ``joined``, with the slices of these keys."""
     return LabelledPredictions(
         *scores_and_classes_of(task, rows),
         actual_of(rows),
@@ -52,7 +49,7 @@ def labelled_rows(task: Task, rows: pa.Table, keys: Iterable[str] = ()) -> Label
 
 
 def sliced_changes() -> PaneChanges:
-    """Return where sums of slices are gathered for one transaction."""
+    """Return an empty collection of slice sums for one transaction."""
     return PaneChanges(SLICED, HOUR)
 
 
@@ -61,7 +58,7 @@ def add_sliced(
 ) -> None:
     """Add joined rows of one series to the slices of their predictions.
 
-    ``rows``: columns of the table ``joined``. ``keys``: those that are declared; their values are learned here.
+    ``rows``: columns of the table ``joined``. ``keys``: the declared keys; their values are learned here.
     """
     if not rows.num_rows:
         return
@@ -78,10 +75,10 @@ def recompute_sliced(
     keys: Collection[str],
     stretches: Sequence[tuple[int, int]],
 ) -> None:
-    """Make the performance of the slices anew, of every stored hour that holds something of these stretches of time.
+    """Recompute the performance of slices for every stored hour that overlaps these periods.
 
-    Inside the caller's transaction; of ``keys``, which a correction may be the first to name, and of those whose values
-    were ever seen. Hours without slices stay without.
+    Runs inside the caller's transaction, for ``keys`` and all keys with known values. Hours without slices are left
+    out.
     """
     if not stretches:
         return
@@ -114,7 +111,7 @@ def recompute_sliced(
 def _add(
     changes: PaneChanges, series: Series, rows: pa.Table, keys: Iterable[str], values: SliceValues, hour: I64
 ) -> None:
-    """``hour``: the start of the pane of each row, int64 (n,)."""
+    """``hour``: the start of each row's pane, int64 (n,)."""
     if not rows.num_rows:
         return
     hours, hour_index = np.unique(hour, return_inverse=True)
@@ -134,10 +131,8 @@ def slices_of(
 ) -> dict[str, BlockSums]:
     """Return the outcomes of a window by slice and block of time.
 
-    The slices are those of the declared keys, and those by the age of labels.
-
-    And how many rows each slice has, what was decided of them, and how many were deleted. ``memory``: of the panes of
-    slices. ``steps``: whole hours that follow each other.
+    They cover the slices of declared keys and cohorts of label age, with rows, decisions and deleted rows of each
+    slice. ``memory``: cache of slice panes. ``steps``: consecutive whole hours.
     """
     own_fold, plain_fold = performance_fold(series.task) + BETWEEN, BETWEEN
 
@@ -185,12 +180,13 @@ def recompute_panes(
     values: SliceValues,
     keys: Collection[str] = (),
 ) -> I64:
-    """Make the performance parts within ``[start, end)`` anew from the joined rows; return the starts of their panes.
+    """Recompute the performance parts within ``[start, end)`` from the joined rows; return the starts of their panes.
 
-    These are all starts of five minutes: of a pane that was rolled up, pieces may be left without a row.
+    These are starts of five minutes; pieces of a rolled-up pane may have no row.
 
-    ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Inside the caller's transaction. Those of
-    slices, of whole hours, are made anew and written with it; ``values``: which are told apart, of which ``keys``.
+    ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Runs inside the caller's transaction.
+    Slices are recomputed by whole hours; ``values``: the slice values with panes of their own, ``keys``: the slice
+    keys.
     """
     for start, end in stretches:
         connection.execute(
@@ -207,13 +203,13 @@ def recompute_panes(
 
 
 def joined_stretches(connection: Connection, series: int) -> list[tuple[int, int]]:
-    """Return the stored panes that hold joined rows of a series."""
+    """Return the stored panes with joined rows of a series."""
     times = "SELECT DISTINCT time - time % ? AS pane FROM joined WHERE series = ?"
     return stored_stretches(connection, series, integers_of(read(connection, times, PANE, series), "pane").tolist())
 
 
 def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) -> list[tuple[int, int]]:
-    """Return the stored panes around these as disjoint stretches: five minutes each, or what they rolled up to."""
+    """Return the stored panes around these as disjoint periods: five minutes, or longer after a roll-up."""
     stored = read(
         connection,
         "SELECT w.start, coalesce(min(p.pane), w.start) AS first, coalesce(max(p.pane + p.span), w.start + ?) AS last"
@@ -231,9 +227,9 @@ def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) 
 
 
 def all_rows_kept(connection: Connection, series: int, stretch: tuple[int, int]) -> bool:
-    """Return True where every row whose outcome was added to a stretch is still kept, so that it can be made anew.
+    """Return True if all rows of the outcomes in a period, and in its hours, are still stored for a recomputation.
 
-    And to the hours that hold it: of those are the slices.
+    The hours are those of the slices.
     """
     hours = read(
         connection,

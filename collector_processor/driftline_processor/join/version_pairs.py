@@ -1,9 +1,9 @@
-"""Requests that two versions of a model scored: what their outcome says of both is added to panes of pairs.
+"""Requests that two versions of a model scored, with the sums of their outcomes in panes of pairs.
 
-The sums of a pair (:func:`driftline_processor.core.versions.losses.fold_requests`) stand in the panes of the version
-that was seen first, by the time of its prediction, under a fold of their own. They are written in the transaction that
-joins: a new pair is added, and a pane in which a pair has changed or gone is made anew from the joined rows, so a
-verdict needs nothing but what is stored, and is the same however often the process was stopped.
+The sums of a pair (:func:`driftline_processor.core.versions.losses.fold_requests`) are in the panes of the version
+that was seen first, at the time of its prediction, under a fold of their own. They are written in the transaction of
+the join: a new pair is added, and a pane with a changed or removed pair is recomputed from the joined rows. So a
+verdict needs stored sums only, and does not depend on restarts.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ WHERE m.series = ? AND m.time >= ? AND m.time < ? AND o.series = ?
 
 
 def pair_fold(other_series: int) -> str:
-    """Name the fold of what a series shares with another one of a greater number."""
+    """Return the fold of the pairs of a series with another one of a greater number."""
     return f"{PAIR}{other_series}"
 
 
 class Pairs:
-    """Keeps the panes of pairs up to date. The thread that joins uses it."""
+    """Updates the panes of pairs, in the thread of the join."""
 
     def __init__(self, connection: Connection, series: SeriesRegister) -> None:
         self._connection, self._series = connection, series
@@ -71,7 +71,7 @@ class Pairs:
         self._known = 0
 
     def siblings(self) -> pa.Table | None:
-        """Return which series are versions of one model in one environment, both ways; None where none are."""
+        """Return pairs of series that are versions of one model in one environment, both ways; None without any."""
         everything = list(self._series)
         if len(everything) != self._known:
             self._known = len(everything)
@@ -87,7 +87,7 @@ class Pairs:
         return self._siblings if self._siblings is not None and len(self._siblings) else None
 
     def touching(self, predictions: I64, times: I64) -> pa.Table | None:
-        """Return the pairs that joined rows are in: their series and predictions, and the time of the first."""
+        """Return the pairs of joined rows: series and predictions, and the time of the first."""
         siblings = self.siblings()
         if siblings is None or not len(predictions):
             return None
@@ -97,10 +97,10 @@ class Pairs:
         return pair_rows if len(pair_rows) else None
 
     def follow(self, before: pa.Table | None, after: pa.Table | None, corrected: I64, changes: PaneChanges) -> None:
-        """Bring the panes of pairs up to date, inside the transaction that joins.
+        """Update the panes of pairs, inside the transaction of the join.
 
-        ``before`` / ``after``: what :meth:`touching` said of the rows that were replaced, before they were, and of all
-        that were written; ``corrected``: predictions of which something else is known now.
+        ``before`` / ``after``: the result of :meth:`touching` for replaced rows, before the change, and for all
+        written rows; ``corrected``: predictions with a corrected outcome.
         """
         new, removed = _less(after, before), _less(before, after)
         stale = [removed] if removed is not None else []
@@ -120,7 +120,7 @@ class Pairs:
             self._recompute(first, second, stretches, changes)
 
     def refold(self, series: Series, changes: PaneChanges) -> None:
-        """Make all pairs of a series anew: its classes are others than they were."""
+        """Recompute all pairs of a series whose classes have changed."""
         siblings = self.siblings()
         if siblings is None:
             return
@@ -131,7 +131,7 @@ class Pairs:
             self._recompute(first, second, joined_stretches(self._connection, first), changes)
 
     def _recompute(self, first: int, second: int, stretches: Iterable[tuple[int, int]], changes: PaneChanges) -> None:
-        """Make the sums of a pair anew from joined rows, where all of those are still kept."""
+        """Recompute the sums of a pair from joined rows, if all of them are still stored."""
         for start, end in stretches:
             if not all_rows_kept(self._connection, first, (start, end)):
                 continue
@@ -163,7 +163,7 @@ def _told(series: Series, rows: pa.Table, side: str) -> VersionAnswers:
 
 
 def _less(pairs: pa.Table | None, other_pairs: pa.Table | None) -> pa.Table | None:
-    """Return the pairs that are not among others; None where there are none."""
+    """Return the pairs that are not among others; None without any."""
     if pairs is None or other_pairs is None:
         return pairs
     left = pairs.join(other_pairs.select(["first", "second"]), ["first", "second"], join_type="left anti")
@@ -179,7 +179,7 @@ def _by_pair(pairs: pa.Table | None) -> Iterator[tuple[tuple[int, int], pa.Table
 
 
 def _stretches(connection: Connection, stale: Iterable[pa.Table]) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """Return the stored panes in which pairs have changed, by pair."""
+    """Return the stored panes with changed pairs, by pair."""
     panes: dict[tuple[int, int], set[int]] = {}
     for pairs in stale:
         for pair, pair_rows in _by_pair(pairs):

@@ -1,12 +1,12 @@
-"""The bytes of one entry of the log, and how entries are found again where bytes are damaged.
+"""The format of log entries, and the search for entries between damaged bytes.
 
-An entry is a head of 32 bytes, its headers as JSON, and the request as it came::
+An entry is a head of 32 bytes, the headers as JSON, and the request as received::
 
     magic 4 | headers 4 | body 4 | kind 1 | readers 1 | zero 2 | received 8 | checksum 8
 
-Numbers are little-endian. The checksum (xxh3, 64 bits) is over everything else of the entry, so an entry is as it was
-written or is damaged, and nothing between. It starts from the salt of its file, so that no sender can make bytes that
-are taken for an entry. The magic lets a reader find the next entry after damaged bytes.
+Numbers are little-endian. The checksum (xxh3, 64 bits) covers everything else of the entry. It is seeded with the salt
+of the file, so that a sender cannot forge bytes that look like an entry. The magic marks the next entry after damaged
+bytes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from msgspec import Struct
 from driftline_processor.receipts import Signal
 
 Headers = tuple[tuple[str, str], ...]
-"""Names and values that travel with a request."""
+"""Names and values of forwarded headers."""
 
 MAGIC = b"dLr\xa5"
-"""Begin of an entry; the last byte is no ASCII, so that texts seldom look like it."""
+"""Start of an entry; the last byte is not ASCII, so that texts rarely match."""
 
 _HEAD = struct.Struct("<4sIIBBHq")
 _CHECKSUM = struct.Struct("<Q")
@@ -32,30 +32,30 @@ HEAD_BYTES = _HEAD.size + _CHECKSUM.size
 """Bytes of an entry before its headers."""
 
 _KINDS: tuple[Signal | Literal["blank"], ...] = ("blank", "traces", "logs", "metrics")
-"""Their place is the number in the file. A blank holds what was erased."""
+"""Kinds of entries, by their number in the file. A blank replaces an erased entry."""
 
 FOR_ANALYSIS, FOR_DESTINATIONS = 1, 2
-"""Who reads an entry, as bits of one byte."""
+"""Readers of an entry, as bits of one byte."""
 
 MOST_BODY = 64 << 20
-"""Bytes; a head that says more is damaged. Receivers take 20 MiB."""
+"""Maximum bytes of a body; a larger number means a damaged head. Receivers accept 20 MiB."""
 
 _MOST_HEADERS = 1 << 20
 
 _COPIED = 64 << 10
-"""Bytes of a body up to which copying it costs less than a part of its own in a write."""
+"""Bytes of a body up to which copying is cheaper than a separate part in a write."""
 
 
 class Entry(Struct, frozen=True):
-    """A request to be kept.
+    """A request in the log.
 
     Attributes:
-        signal: Which of the OTLP requests it is.
-        body: The bytes of the protobuf message, unpacked.
+        signal: The OTLP signal.
+        body: The bytes of the protobuf message, decompressed.
         received: Unix nanoseconds.
-        headers: Those that may travel on.
+        headers: Headers that may be forwarded.
         readers: Bits of :data:`FOR_ANALYSIS` and :data:`FOR_DESTINATIONS`.
-        to: The one destination that it is for, "" for each that wants such requests.
+        to: Its only destination, "" for every interested one.
     """
 
     signal: Signal
@@ -67,11 +67,11 @@ class Entry(Struct, frozen=True):
 
 
 class Stored(Struct, frozen=True):
-    """An entry that was read.
+    """An entry with its position.
 
     Attributes:
-        position: Of its first byte in the log.
-        following: Of the first byte after it.
+        position: Position of its first byte in the log.
+        following: Position of the first byte after it.
     """
 
     position: int
@@ -80,13 +80,13 @@ class Stored(Struct, frozen=True):
 
 
 class Found(Struct):
-    """The entries of a stretch of bytes.
+    """The entries in a range of bytes.
 
     Attributes:
-        stored: In order.
-        following: Position up to which bytes were used up.
-        damaged: Bytes that hold no entry and were passed over.
-        sound: Position behind the last entry that is as it was written, a blank too.
+        stored: The entries in order.
+        following: Position up to which bytes were used.
+        damaged: Number of skipped bytes without an entry.
+        sound: Position after the last undamaged entry or blank.
     """
 
     stored: list[Stored]
@@ -106,7 +106,7 @@ def encode(entry: Entry, salt: int = 0) -> bytes:
 
 
 def encoded(entry: Entry, salt: int = 0) -> tuple[bytes, ...]:
-    """Return the same in parts, of which a large body is one, so that it is copied nowhere."""
+    """Return the bytes in parts, with a large body as one part, so that it is not copied."""
     header_fields: dict[str, object] = {}
     if entry.headers:
         header_fields["headers"] = entry.headers
@@ -120,7 +120,7 @@ def encoded(entry: Entry, salt: int = 0) -> tuple[bytes, ...]:
 
 
 def blank(size: int, salt: int = 0) -> bytes:
-    """Return an entry of ``size`` bytes that holds nothing, to be written over another.
+    """Return an empty entry of ``size`` bytes that overwrites an erased one.
 
     >>> len(blank(100)), find(blank(100), 0).stored
     (100, [])
@@ -131,13 +131,13 @@ def blank(size: int, salt: int = 0) -> bytes:
 
 
 def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> Found:
-    """Return the entries in ``buffer``, whose first byte has this position in the log.
+    """Return the entries in ``buffer``.
 
     Args:
-        buffer: Bytes of the log, from the begin of an entry on where nothing is damaged.
-        position: In the log, of the first of them.
-        salt: Of their file.
-        whole: Nothing follows them. Otherwise an entry that is cut at the end is left for the next reading.
+        buffer: Bytes of the log, normally from the start of an entry.
+        position: Position of the first byte in the log.
+        salt: Salt of the file.
+        whole: True if nothing follows. Otherwise a truncated entry at the end is left for the next read.
     """
     entries_found = Found([], position)
     offset, end = 0, len(buffer)
@@ -172,7 +172,7 @@ def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> Fou
 
 
 def _size(view: memoryview, offset: int) -> int | None:
-    """Return the bytes of the entry that begins there; None where none does."""
+    """Return the size of the entry at an offset; None if there is no entry."""
     if len(view) - offset < HEAD_BYTES or view[offset : offset + 4] != MAGIC:
         return None
     _, headers, body, kind, _, _, _ = _HEAD.unpack_from(view, offset)
@@ -182,7 +182,7 @@ def _size(view: memoryview, offset: int) -> int | None:
 
 
 def _next_entry(buffer: bytes, view: memoryview, offset: int, salt: int, whole: bool) -> int | None:
-    """Return where the next sound entry begins; where the bytes go on, also one that may be cut at their end."""
+    """Return the offset of the next undamaged entry; if bytes follow, also of one that may be truncated at the end."""
     while (offset := buffer.find(MAGIC, offset)) >= 0:
         size = _size(view, offset)
         if size is not None and offset + size <= len(view) and _entry(view, offset, size, salt) is not None:
@@ -194,7 +194,7 @@ def _next_entry(buffer: bytes, view: memoryview, offset: int, salt: int, whole: 
 
 
 def _entry(view: memoryview, offset: int, size: int, salt: int) -> Entry | Literal["blank"] | None:
-    """Return the entry of these bytes, None where they are damaged."""
+    """Decode an entry; None if it is damaged."""
     head = view[offset : offset + _HEAD.size]
     _, headers, _, kind, readers, _, received = _HEAD.unpack_from(head)
     begin = offset + HEAD_BYTES

@@ -1,4 +1,4 @@
-"""The log of accepted requests: one writer, a sync for each group of requests, and readers that go at their own pace.
+"""The log of accepted requests: one writer with one sync per group of requests, and independent readers.
 
     log = RequestLog(folder, counters)
     analysis = log.reader("analysis", 0)
@@ -7,12 +7,10 @@
     found = analysis.wait(1 << 20)
     analysis.move(found.following)
 
-A file goes as soon as every reader is past it. See ``docs/decisions/0037-log-first.md``.
+A file is deleted when every reader has passed it. See ``docs/decisions/0037-log-first.md``.
 
-Where each reader of the log stands, one small file each.
-
-A cursor is written in place and not synced: after a kill it stands where it was, after a power cut it may stand
-further back, and some requests are sent again. One that cannot be read begins at the oldest entry.
+Each reader has a cursor in a small file, which is written in place without sync: after a kill it is current, after a
+power failure it may be older, and some requests are sent again. An unreadable cursor starts at the oldest entry.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ _CURSOR = struct.Struct("<QQ")
 
 
 class Cursors:
-    """The cursors in one folder; one thread for each reader may use it."""
+    """The cursors in one folder; one thread per reader may use it."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -54,7 +52,7 @@ class Cursors:
         self._open: dict[str, int] = {}
 
     def load(self, name: str, new: int) -> int:
-        """Return where a reader stands; ``new`` where it was never here, 0 where its file is damaged."""
+        """Return the position of a reader; ``new`` for an unknown reader, 0 if its file is damaged."""
         try:
             content = (self._folder / _file_name(name)).read_bytes()
         except FileNotFoundError:
@@ -65,7 +63,7 @@ class Cursors:
         return int(position) if checksum == _checksum(position) else 0
 
     def save(self, name: str, position: int) -> None:
-        """Write where a reader stands. Raises OSError."""
+        """Write the position of a reader. Raises OSError."""
         if name not in self._open:
             path = self._folder / _file_name(name)
             self._open[name] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -88,47 +86,47 @@ def _checksum(position: int) -> int:
 _log = logging.getLogger("driftline")
 
 OnFull = Literal["drop_oldest", "refuse"]
-"""What happens when a reader is further behind than the log may grow."""
+"""Whether a slow reader loses entries or new entries are rejected when the log is full."""
 
 WAITING_BYTES = 64 << 20
-"""Bytes of requests that wait to be written; beyond that senders are told to come again."""
+"""Maximum bytes of requests that wait to be written; beyond it senders have to retry."""
 
 TIDY_EVERY = 1.0
-"""Seconds from one look at what may go to the next."""
+"""Seconds between checks for deletable files."""
 
 IDLE = 60.0
-"""Seconds after which a file that everyone has read gives way to a new one, and goes."""
+"""Seconds after which a completely read file is replaced by a new one and deleted."""
 
 ANALYSIS = "analysis"
-"""The reader that decodes and stores; every other one is a destination, whose name has a slash."""
+"""The reader that decodes and stores; all others are destinations, whose names contain a slash."""
 
 _GROUP = 256
-"""Requests that share one sync at most; twice as many parts are written at once (the limit of Linux is 1,024)."""
+"""Maximum number of requests per sync; a write has twice as many parts (the limit of Linux is 1,024)."""
 
 _GROUP_BYTES = 8 << 20
-"""Bytes that share one sync at most, or one request: more would make those wait that came with them."""
+"""Maximum bytes per sync, or one request; more would delay the others of the group."""
 
 _GATHER_PART, _LEAST_GATHER, _MOST_GATHER = 2, 0.0002, 0.005
-"""Part of a group's time for which the next one waits until those who were answered have come again; seconds.
+"""Fraction of the last group's time to wait for the next group, with minimum and maximum in seconds.
 
-Two halves of the senders would take turns otherwise, with two syncs where one is enough. Shorter than the least nobody
-can wait; beyond the most a disk is so slow that everyone is there already.
+In this time answered senders return; otherwise two halves of them would alternate, with two syncs instead of one.
+Timers are not accurate below the minimum; on a disk slower than the maximum all senders are waiting already.
 """
 
 _SAID_EVERY = 60.0
-"""Seconds from one line about an outage to the next."""
+"""Seconds between log lines about an outage."""
 
 _PROBE = 64 << 10
-"""Bytes of a blank by which a disk is tried that could not be written."""
+"""Bytes of a blank with which a failed disk is tested."""
 
 
 class LogLimits(Struct, frozen=True):
-    """How much is kept for readers that are behind.
+    """Limits of the log for slow readers.
 
     Attributes:
         size: Bytes of all files.
         age: Seconds since an entry was received.
-        segment: Bytes of one file.
+        segment: Bytes per file.
     """
 
     size: int = 1 << 30
@@ -137,11 +135,11 @@ class LogLimits(Struct, frozen=True):
 
 
 class Reader:
-    """One that reads the log from its cursor on. One thread reads; any may ask where it stands.
+    """Reads the log from its cursor. One thread reads; any thread may query its position.
 
     Attributes:
-        name: Of a destination, or "analysis".
-        position: Of the first entry that it has not done with.
+        name: Name of a destination, or "analysis".
+        position: Position of the first unprocessed entry.
     """
 
     def __init__(self, log: RequestLog, name: str, position: int, on_full: OnFull) -> None:
@@ -150,50 +148,50 @@ class Reader:
 
     @property
     def behind(self) -> int:
-        """Return the bytes that it has not read."""
+        """Return the number of unread bytes."""
         return max(0, self._log.end - self.position)
 
     def wait(self, most: int, unless: Callable[[], bool] = lambda: False) -> Found:
-        """Wait until there is something behind the cursor, and return it; nothing where the log or the reader stops.
+        """Wait for entries after the cursor and return them; nothing if the log or the reader stops.
 
         Args:
-            most: Bytes; one entry is returned in any case.
-            unless: Whether to wait no longer, asked when the log is woken.
+            most: Maximum bytes; at least one entry is returned.
+            unless: Return early if this returns True when the log is woken.
         """
         self._log.wait_for(self.position, unless=unless)
         return self._log.read(self.position, most)
 
     def ahead(self, position: int, most: int) -> Found:
-        """Return what follows a position behind the cursor, without waiting; one entry in any case."""
+        """Return the entries after a position without waiting; at least one if there is one."""
         return self._log.read(position, most)
 
     def gather(self, most: int, seconds: float, unless: Callable[[], bool]) -> None:
-        """Wait until ``most`` bytes follow the cursor, but so many seconds at most; see :meth:`wait`."""
+        """Wait until ``most`` bytes follow the cursor, at most for ``seconds``; see :meth:`wait`."""
         if seconds > 0:
             self._log.wait_for(self.position + most, seconds, unless)
 
     def wake(self) -> None:
-        """Let :meth:`wait` look again whether to wait."""
+        """Make :meth:`wait` check its condition again."""
         self._log.wake()
 
     def move(self, position: int) -> None:
-        """Set the cursor; what is before it may go."""
+        """Set the cursor; earlier entries may be deleted."""
         if position > self.position:
             self.position = position
             self._log.keep_cursor(self)
 
 
 class RequestLog:
-    """The log of one processor; :meth:`start` before the first entry is awaited, :meth:`stop` after the last.
+    """The log of one processor; call :meth:`start` before waiting for an entry, :meth:`stop` after the last.
 
     Args:
-        folder: Holds the files; made where it is missing.
-        counters: Count what is damaged and what was dropped.
+        folder: Folder of the files; created if missing.
+        counters: Counters of damaged and dropped bytes.
         clock: Unix nanoseconds.
-        limits: Of all files.
-        at_least: Position before which nothing is appended, that of a reader that remembers by itself.
-        tidy_every: Seconds.
-        monotonic: Seconds that only grow.
+        limits: Limits of all files.
+        at_least: Minimum position of new entries, that of a reader that stores its own position.
+        tidy_every: Seconds between clean-ups.
+        monotonic: Monotonic seconds.
     """
 
     def __init__(
@@ -240,10 +238,10 @@ class RequestLog:
         """Add a reader, before :meth:`start`.
 
         Args:
-            name: By which its cursor is kept.
-            position: Where it stands, of one that remembers by itself; what it passed since without remembering may
-                be gone. Any other new reader begins at the end.
-            on_full: Whether it loses its oldest entries, or all are refused, when the log is full.
+            name: Name of its cursor.
+            position: Position of a reader that stores it itself; entries before it may be deleted. Other new readers
+                begin at the end.
+            on_full: Whether it loses its oldest entries, or new entries are rejected, when the log is full.
         """
         position_read = self._cursors.load(name, self._end if position is None else position)
         if position is not None:
@@ -254,19 +252,19 @@ class RequestLog:
         return reader
 
     def keep_cursor(self, reader: Reader) -> None:
-        """Write down where a reader stands; a reader that remembers by itself loses nothing by it."""
+        """Write the cursor of a reader; it is optional for a reader that stores its own position."""
         with suppress(OSError):  # it reads a little again after the next start
             self._cursors.save(reader.name, reader.position)
 
     @property
     def first(self) -> int:
-        """Return the position of the oldest entry that is kept."""
+        """Return the position of the oldest stored entry."""
         segments = self._segments
         return segments[0].first if segments else self._end
 
     @property
     def end(self) -> int:
-        """Return the position behind the last entry that is on disk."""
+        """Return the position after the last entry on disk."""
         return self._end
 
     @property
@@ -276,13 +274,13 @@ class RequestLog:
 
     @property
     def waiting(self) -> bool:
-        """Return True where requests wait to be written."""
+        """Return True if requests wait to be written."""
         return bool(self._waiting)
 
     def wait_for(self, position: int, seconds: float | None = None, unless: Callable[[], bool] = lambda: False) -> None:
-        """Wait until something follows a position, the log stops, or :meth:`wake` finds ``unless`` true.
+        """Wait until an entry follows a position, the log stops, or :meth:`wake` finds ``unless`` true.
 
-        Nothing else wakes who waits: requests come far more often than a block of the analysis is full.
+        Other requests do not wake the thread, because they are far more frequent than blocks of the analysis.
         """
         awaiting = threading.Condition(self._changed)
         with self._changed:
@@ -293,7 +291,7 @@ class RequestLog:
                 del self._awaiting[awaiting]
 
     def wake(self) -> None:
-        """Let all who wait look again."""
+        """Make all waiting threads check their conditions again."""
         with self._changed:
             self._wake_all()
 
@@ -303,7 +301,7 @@ class RequestLog:
             awaiting.notify()
 
     def read(self, position: int, most: int) -> Found:
-        """Return entries from a position on, at least one where there is one; damaged and missing bytes are counted."""
+        """Return entries from a position, at least one if there is one; damaged and missing bytes are counted."""
         end = self._end
         position = min(position, end)
         for segment in list(self._segments):
@@ -323,7 +321,7 @@ class RequestLog:
         return Found([], end)
 
     def _lose(self, position: int, size: int, why: str) -> None:
-        """Count bytes that nobody can read, once for all readers."""
+        """Count unreadable bytes, once for all readers."""
         with self._changed:
             if position in self._damaged:
                 return
@@ -334,16 +332,16 @@ class RequestLog:
     # -- those who write ----------------------------------------------------------------------------------------------
 
     def append(self, entry: Entry, waited: float = 0.0) -> Future[int]:
-        """Keep a request; the future resolves with its position when it is on disk.
+        """Append a request; the future resolves with its position when it is on disk.
 
         Args:
             entry: The request.
-            waited: Seconds that its sender has waited here before.
+            waited: Seconds that its sender has waited already.
 
         Raises:
-            Overloaded: Its sender would wait too long, too much waits to be written, the log is full, or it stops.
-            StorageOutage: The disk refused the last request; one that is tried every second may be the first that it
-                takes again.
+            Overloaded: Its sender would wait too long, too much waits to be written, the log is full, or it is
+                stopping.
+            StorageOutage: The disk failed at the last request; one request per second is tried nevertheless.
         """
         future: Future[int] = Future()
         future.set_running_or_notify_cancel()
@@ -362,10 +360,10 @@ class RequestLog:
         return future
 
     def _expected_wait(self, size: int) -> float:
-        """Return the seconds in which a request of ``size`` bytes would be on disk; 0 where nothing is before it.
+        """Return the seconds until a request of ``size`` bytes would be on disk; 0 if nothing is before it.
 
-        It takes at least as long as the oldest has waited already: the writer may hang where it writes no group, such
-        as where it removes a file.
+        At least the wait of the oldest request, because the writer may hang outside a group, for instance while it
+        deletes a file.
         """
         left = self._pace.left
         if not self._waiting and not left:
@@ -375,7 +373,7 @@ class RequestLog:
         return max(usual, self._monotonic() - self._waiting[0][2]) if self._waiting else usual
 
     def flush(self, seconds: float) -> None:
-        """Wait until all that was appended before now is on disk, or refused, but so many seconds at most."""
+        """Wait until all earlier requests are on disk or rejected, at most for ``seconds``."""
         with self._changed:
             last = self._waiting[-1][1] if self._waiting else self._under_way
         if last is not None:
@@ -387,7 +385,7 @@ class RequestLog:
         self._thread.start()
 
     def stop(self, deadline: Deadline = NEVER) -> None:
-        """Write what waits, wake those who read, and close the files."""
+        """Write waiting requests, wake the readers, and close the files."""
         with self._changed:
             self._stopping = True
             self._wake_all()
@@ -406,7 +404,7 @@ class RequestLog:
         self._seal()
 
     def _run(self) -> None:
-        """Write what waits until the log stops; an error costs the requests at hand, and never those that follow."""
+        """Write waiting requests until the log stops; an error fails only the current requests."""
         self._tidied = time.monotonic()
         going = True
         while going:
@@ -423,7 +421,7 @@ class RequestLog:
                 time.sleep(0.1)
 
     def _next(self) -> tuple[list[tuple[Entry, Future[int]]], list[Future[None]]]:
-        """Wait for something to do; return the next group, and who waits until files have gone."""
+        """Wait for work; return the next group, and the futures that wait for deleted files."""
         with self._changed:
             left = max(0.0, self._tidied + self._tidy_every - time.monotonic())
             self._to_write.wait_for(lambda: self._waiting or self._letting_go or self._stopping, left)
@@ -444,7 +442,7 @@ class RequestLog:
             return group, letting_go
 
     def _gather(self) -> None:
-        """Wait a little for as many requests as were under way when the last group was answered; the lock is held."""
+        """Wait briefly for as many requests as were answered with the last group; the lock is held."""
         seconds = min(self._pace.seconds(1, 0) / _GATHER_PART, _MOST_GATHER)
         if not self._waiting or len(self._waiting) >= self._company or seconds < _LEAST_GATHER:
             return
@@ -461,7 +459,7 @@ class RequestLog:
         self._together = 1
 
     def _turn(self, group: list[tuple[Entry, Future[int]]], letting_go: list[Future[None]]) -> bool:
-        """Write a group and tidy up; return False where the log has stopped."""
+        """Write a group and clean up; return False if the log has stopped."""
         if group:
             self._write(group)
         for future in letting_go:
@@ -480,7 +478,7 @@ class RequestLog:
         return True
 
     def _write(self, group: list[tuple[Entry, Future[int]]]) -> None:
-        """Append a group, sync it, and tell; where that fails nothing of it was kept."""
+        """Append a group, sync it, and resolve its futures; if that fails, none of it is stored."""
         try:
             segment = self._room()
             entries = [encoded(entry, segment.salt) for entry, _ in group]
@@ -498,7 +496,7 @@ class RequestLog:
             position += sum(map(len, parts))
 
     def _put(self, segment: Segment, parts: Sequence[bytes]) -> None:
-        """Append bytes to the file that is written, sync it, and let readers see them. Raises OSError."""
+        """Append bytes to the current file, sync it, and publish them to readers. Raises OSError."""
         _write_all(self._writing, parts, segment.head + segment.size)
         os.fdatasync(self._writing)
         segment.end += sum(map(len, parts))
@@ -510,7 +508,7 @@ class RequestLog:
         self._recover()
 
     def _room(self) -> Segment:
-        """Return the file to append to, a new one where the last is full."""
+        """Return the file to append to, a new one if the last is full."""
         if self._writing < 0 or self._segments[-1].size >= self._limits.segment:
             self._seal()
             if self._segments and not self._segments[-1].size:
@@ -526,9 +524,9 @@ class RequestLog:
                 os.close(writing)
 
     def _fail(self, error: Exception, group: list[tuple[Entry, Future[int]]]) -> None:
-        """Refuse a group that could not be written, and take back what of it may be in the file.
+        """Reject a group that could not be written, and truncate its bytes in the file.
 
-        After a failed sync nobody knows what of the file is on disk, so that it is not appended to again.
+        After a failed sync the state of the file on disk is unknown, so it is not appended to again.
         """
         new = self.outage is None
         if isinstance(error, OSError):
@@ -558,14 +556,14 @@ class RequestLog:
                 future.set_exception(StorageOutage(why))
 
     def _recover(self) -> None:
-        """Note that the disk can be written again."""
+        """End an outage of the disk."""
         if self.outage is not None:
             self.outage = None
             if not self._quiet:
-                _log.warning("driftline: storage.directory: %s can be written again", self._folder)
+                _log.warning("driftline: storage.directory: writing to %s works again", self._folder)
 
     def _probe(self) -> None:
-        """Write a blank after an outage: where nobody sends to a processor that is not ready, nothing else would."""
+        """Write a blank after an outage, because no sender may use a processor that is not ready."""
         try:
             segment = self._room()
             self._put(segment, [blank(_PROBE, segment.salt)])
@@ -573,7 +571,7 @@ class RequestLog:
             self._fail(error, [])
 
     def _repair_end(self) -> None:
-        """Cut off what follows the last entry that can be read: a request that was never acknowledged."""
+        """Truncate the log after the last readable entry; later bytes were never acknowledged."""
         while self._segments:
             segment = self._segments[-1]
             sound = last_sound(segment) if segment.head else segment.first
@@ -594,7 +592,7 @@ class RequestLog:
     # -- what goes ----------------------------------------------------------------------------------------------------
 
     def _tidy(self) -> None:
-        """Remove what every reader has read, and what is beyond the limits; say whether there is room."""
+        """Delete files that every reader has read or that exceed the limits; update whether there is room."""
         readers = list(self._readers.values())
         needed = min((reader.position for reader in readers), default=self._end)
         if needed >= self._end and self._writing >= 0 and time.monotonic() - self._written >= IDLE:
@@ -622,7 +620,7 @@ class RequestLog:
         return bool(oldest) and self._clock() - oldest[0].entry.received > self._limits.age * 1e9
 
     def _drop(self, reader: Reader, following: int) -> None:
-        """Move a reader on, and count what it loses."""
+        """Move a reader forward, and count the bytes that it loses."""
         lost: Counter[str] = Counter()
         position = reader.position
         while position < following:
@@ -647,7 +645,7 @@ class RequestLog:
             )
 
     def _remove_before(self, position: int) -> None:
-        """Remove files that hold nothing from a position on; the one that is appended to stays."""
+        """Delete files that end before a position, except the current one."""
         removed = False
         while self._segments and self._segments[0].end <= position:
             if len(self._segments) == 1 and self._writing >= 0:
@@ -677,7 +675,7 @@ class RequestLog:
             future.set_result(None)
 
     def let_go(self) -> None:
-        """Begin a new file, so that what everyone has read goes now."""
+        """Start a new file, so that completely read files are deleted now."""
         if not self._thread.is_alive():
             self._let_go()
             return
@@ -692,7 +690,7 @@ class RequestLog:
         self._tidy()
 
     def erase(self, stored: Stored) -> None:
-        """Write a blank over an entry, in place."""
+        """Overwrite an entry with a blank."""
         for segment in list(self._segments):
             if segment.first <= stored.position < segment.end:
                 erase_entry(segment, stored.position, stored.following - stored.position)

@@ -1,7 +1,7 @@
-"""The files of the log: each holds a stretch of it, and is named after the position of its first byte.
+"""The files of the log, each named after the position of its first byte.
 
-A position counts the bytes of all entries since the log began, so it never changes, whichever files are gone. A file
-begins with 16 bytes: eight letters with the version of the format, and a salt of eight random bytes.
+A position counts the bytes of all entries since the log began, so it never changes when files are deleted. A file
+starts with 16 bytes: eight letters with the version of the format, and a random salt of eight bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _VERSION = 1
 _HEAD = struct.Struct("<7sBQ")
 _NAME = re.compile(r"([0-9]{20})\.log")
 _READ = 4 << 20
-"""Bytes that are read at once where a whole file is checked."""
+"""Bytes per read when a whole file is checked."""
 
 
 class UnknownFormat(Exception):  # noqa: N818 - what a newer version wrote is no error of the file
@@ -28,7 +28,7 @@ class UnknownFormat(Exception):  # noqa: N818 - what a newer version wrote is no
 
 
 class _OpenFile:
-    """A file that is read; it closes when nobody reads it any more, and never below a reader."""
+    """A file that is closed after its last reader has finished."""
 
     def __init__(self, path: Path) -> None:
         self.number = -1
@@ -41,14 +41,14 @@ class _OpenFile:
 
 @dataclass(slots=True)
 class Segment:
-    """One file of the log. One thread writes; any may read what was synced.
+    """One file of the log. One thread writes; any thread may read synced bytes.
 
     Attributes:
         path: The file.
         first: Position of its first byte.
-        end: Position behind its last byte.
-        salt: From which its checksums start.
-        head: Bytes before the first entry; 0 where the head is damaged and nothing can be read.
+        end: Position after its last byte.
+        salt: Seed of its checksums.
+        head: Bytes before the first entry; 0 if the head is damaged and nothing can be read.
     """
 
     path: Path
@@ -64,18 +64,18 @@ class Segment:
         return self.end - self.first
 
     def read(self, position: int, most: int, end: int) -> bytes:
-        """Return at most ``most`` bytes from a position on, none behind ``end``."""
+        """Return at most ``most`` bytes from a position, none after ``end``."""
         self._file = file = self._file or _OpenFile(self.path)
         length = min(most, min(end, self.end) - position)
         return os.pread(file.number, length, self.head + position - self.first) if length > 0 else b""
 
     def find(self, position: int, most: int, end: int) -> Found:
-        """Return the entries from a position on, at least one where there is one.
+        """Return the entries from a position, at least one if there is one.
 
         Args:
-            position: Of the begin of an entry.
-            most: Bytes to be read, where no entry is larger.
-            end: Position behind which nothing is read.
+            position: Start of an entry.
+            most: Bytes to read if no entry is larger.
+            end: Position after which nothing is read.
         """
         end = min(end, self.end)
         if not self.head:
@@ -92,12 +92,12 @@ class Segment:
             most *= 4  # the first entry is larger than what was read
 
     def close(self) -> None:
-        """Let go of the file; it closes when nobody reads it any more."""
+        """Release the file; it is closed after its last reader has finished."""
         self._file = None
 
 
 def create(folder: Path, first: int) -> tuple[Segment, int]:
-    """Make the file of the entries from ``first`` on, and return it with a descriptor to append to it."""
+    """Create the file for entries from ``first`` and return it with a descriptor for appending."""
     path = folder / f"{first:020d}.log"
     salt = int.from_bytes(os.urandom(8), "little")
     writing = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -112,7 +112,7 @@ def create(folder: Path, first: int) -> tuple[Segment, int]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names of files in a folder last."""
+    """Sync the names of files in a folder."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(opened)
@@ -121,10 +121,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def existing(folder: Path) -> list[Segment]:
-    """Return the files that are there, in order; one whose head is damaged holds nothing that can be read.
+    """Return the existing files in order; a file with a damaged head has no readable entries.
 
     Raises:
-        UnknownFormat: A file is of a later version.
+        UnknownFormat: A file was written by a later version.
     """
     segments_found = []
     for path in folder.iterdir():
@@ -145,7 +145,7 @@ def existing(folder: Path) -> list[Segment]:
 
 
 def last_sound(segment: Segment) -> int:
-    """Return the position behind the last entry that can be read; what follows was never acknowledged."""
+    """Return the position after the last readable entry; later bytes were never acknowledged."""
     position = sound = segment.first
     while position < segment.end:
         entries_found = segment.find(position, _READ, segment.end)
@@ -155,7 +155,7 @@ def last_sound(segment: Segment) -> int:
 
 
 def erase_entry(segment: Segment, position: int, size: int) -> None:
-    """Write a blank over an entry, and sync it."""
+    """Overwrite an entry with a blank, and sync it."""
     writing = os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.pwrite(writing, blank(size, segment.salt), segment.head + position - segment.first)

@@ -1,7 +1,7 @@
-"""What is deleted leaves the log of requests, too: what waits there for destinations goes on without it.
+"""Remove deleted rows from the log of requests, so that they are not forwarded.
 
-The analysis has read everything by then. A request that holds a deleted row is kept anew without the spans or log
-records that hold one, at the end of the log, and a blank is written over it. A columnar record goes as a whole.
+The analysis has read everything by then. A request with deleted rows is appended again without their spans or log
+records, and overwritten with a blank. A columnar record is removed as a whole.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from driftline_processor.store.arrow_tables import canonical_texts, subjects_of
 from .erasure import ErasureOrder
 
 _MOST_BYTES = 4 << 20
-"""Bytes of the log that are looked at together."""
+"""Bytes of the log per read."""
 
 
 class ErasedRows:
-    """Tells which requests hold rows that are deleted.
+    """Finds requests with deleted rows.
 
     Args:
-        orders: What was asked for; of predictions that were found by their subject also their ids.
-        subject_of: Returns the feature or slice that names the subjects of a model, None where nobody said.
+        orders: The deletion orders; for rows found by subject also their ids.
+        subject_of: Returns the feature or slice with the subjects of a model, None if not configured.
     """
 
     def __init__(self, orders: Sequence[ErasureOrder], subject_of: Callable[[str], str | None]) -> None:
         self._orders, self._subject_of = orders, subject_of
 
     def hold(self, request: Request) -> bool:
-        """Return True where a request holds a row that is deleted."""
+        """Return True if a request contains a deleted row."""
         return any(self._holds(order, request) for order in self._orders)
 
     def _holds(self, order: ErasureOrder, request: Request) -> bool:
@@ -88,12 +88,12 @@ def _baselines(request: Request) -> Iterator[ModelKey]:
 
 
 def erase_requests(log: RequestLog, decoding: Decoding, rows: ErasedRows) -> int:
-    """Take deleted rows out of the log, which is running; return the number of requests that held some.
+    """Remove deleted rows from the running log; return the number of requests with such rows.
 
     Args:
-        log: The analysis is through with all of it.
-        decoding: Makes rows of requests.
-        rows: Tells which requests hold some.
+        log: A log that the analysis has read completely.
+        decoding: Decodes requests.
+        rows: Finds requests with deleted rows.
     """
     log.let_go()
     position, end, erased = log.first, log.end, 0
@@ -114,7 +114,7 @@ def _request(decoding: Decoding, stored: Stored, body: bytes | None = None) -> R
 
 
 def _keep_the_others(log: RequestLog, decoding: Decoding, rows: ErasedRows, stored: Stored) -> None:
-    """Append the records of a request that hold nothing deleted, for the destinations."""
+    """Append the records of a request without deleted rows, for the destinations."""
     entry = stored.entry
     if not entry.readers & FOR_DESTINATIONS:
         return

@@ -1,12 +1,11 @@
-"""Delete what is kept of one prediction id, or of one subject: from every table, and from the disk.
+"""Delete the rows of a prediction id or a subject, from every table and from the disk.
 
-An order is written down first, and forgotten last: a processor that is killed in between finishes it when it starts.
-The rows leave every table in one transaction, in which the outcomes that are left of a prediction count again
-(:meth:`~driftline_processor.join.outcome_join.Join.judge_anew`); then the file is written anew
-(:meth:`~driftline_processor.store.database.Store.rewrite`), because
-what DuckDB has deleted stays in its blocks until something else needs them. The performance of the windows concerned is
-made anew from the rows that stay, where all of those are kept; other sums stay as they are, and how many of their rows
-were deleted is counted beside them (:mod:`~driftline_processor.ingest.pane_sums`).
+An order is stored first and removed last, so that a killed processor finishes it at the next start. The rows leave
+every table in one transaction, in which the remaining outcomes of a prediction are resolved again
+(:meth:`~driftline_processor.join.outcome_join.Join.judge_anew`); then the file is rewritten
+(:meth:`~driftline_processor.store.database.Store.rewrite`), because DuckDB leaves deleted rows in its blocks until
+these are reused. The performance of the affected windows is recomputed if all other rows are stored; other sums stay
+unchanged, with the number of their deleted rows (:mod:`~driftline_processor.ingest.pane_sums`).
 """
 
 from __future__ import annotations
@@ -50,8 +49,10 @@ ROWS = {
     "kept": "prediction IN (SELECT seq FROM gone_predictions)",
     "successors": "prediction IN (SELECT seq FROM gone_predictions)",
 }
-"""Table → which of its rows are about what is deleted. A table that keeps anything by row belongs here; ``learning``
-keeps rows as columns, and :meth:`~driftline_processor.store.baselines.Baselines.unlearn` takes them out."""
+"""Table → SQL condition of its deleted rows. Every table with single rows must be listed.
+
+``learning`` has rows as columns; :meth:`~driftline_processor.store.baselines.Baselines.unlearn` removes them.
+"""
 
 SUMS = frozenset(
     (
@@ -94,13 +95,13 @@ SUMS = frozenset(
         ),
     )
 )
-"""Tables that keep sums, settings or digests, and nothing by row."""
+"""Tables with sums, settings or digests, without single rows."""
 
 
 class ErasureOrder(Struct, frozen=True):
-    """An order to delete rows of a model: the rows of prediction ids, or of subjects; in one environment, None = all.
+    """An order to delete rows of a model by prediction ids or subjects; in one environment, None = all.
 
-    ``by`` "model": everything that is known of it, see :func:`forget_model`; ``values`` are its versions, none = all.
+    ``by`` "model" deletes the model, see :func:`forget_model`; ``values`` are its versions, empty = all.
     """
 
     model: str
@@ -115,7 +116,7 @@ class ErasureResult(Struct, frozen=True):
     Attributes:
         series: Predictions by series.
         touched: Panes whose performance changed.
-        named: Series and name of the slices that are told apart no longer.
+        named: Series and name of slices that no longer have panes of their own.
     """
 
     predictions: int = 0
@@ -127,7 +128,7 @@ class ErasureResult(Struct, frozen=True):
 
 
 class SubjectNotConfigured(ValueError):  # noqa: N818 - an answer, not a fault
-    """Nobody said which feature or slice names the subjects of a model."""
+    """No feature or slice is configured as the subject of a model."""
 
     def __init__(self, model: str) -> None:
         super().__init__(
@@ -138,7 +139,7 @@ class SubjectNotConfigured(ValueError):  # noqa: N818 - an answer, not a fault
 
 
 class UnknownModel(ValueError):  # noqa: N818 - an answer, not a fault
-    """Nothing is known of a model."""
+    """A model is unknown."""
 
     def __init__(self, order: ErasureOrder) -> None:
         version_names = f" {', '.join(order.values)}" if order.values else ""
@@ -149,7 +150,7 @@ class UnknownModel(ValueError):  # noqa: N818 - an answer, not a fault
 
 
 class OrderNotWritten(Exception):  # noqa: N818 - an answer, not a fault of the processor
-    """An order could not be written down, so that nothing will be deleted."""
+    """An order could not be stored, so nothing will be deleted."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(
@@ -159,7 +160,7 @@ class OrderNotWritten(Exception):  # noqa: N818 - an answer, not a fault of the 
 
 
 class ErasureOrders:
-    """The orders that are not finished, in a file beside the state's."""
+    """The pending orders, in a file next to the state's."""
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / "erase.json"
@@ -184,7 +185,7 @@ class ErasureOrders:
             return iter(())
 
     def add(self, order: ErasureOrder) -> None:
-        """Write an order down, with fsync. Raises NotOrdered where there is no room, or no right, to do so."""
+        """Store an order with fsync. Raises OrderNotWritten if there is no room, or no permission."""
         text = json.dumps([asdict(erasure_order) for erasure_order in (*self, order)])
         draft = self._file.with_suffix(".draft")
         try:
@@ -199,16 +200,16 @@ class ErasureOrders:
         synced(self._file.parent)
 
     def add_ids(self, order: ErasureOrder, ids: Iterable[str]) -> None:
-        """Write down the ids of the predictions that an order by subject found, as an order of their own.
+        """Store the ids of the predictions found by an order by subject, as an order of their own.
 
-        Outcomes in the log of requests name no subject, and once the rows are deleted nobody knows their ids.
+        Outcomes in the log of requests have no subject, and the ids are unknown after the rows are deleted.
         """
         values = tuple(sorted(set(ids) - {""}))
         if order.by == "subject" and values:
             self.add(replace(order, by="id", values=values))
 
     def done(self) -> None:
-        """Forget all orders."""
+        """Remove all orders."""
         for file in (self._file, self._file.with_suffix(".draft")):
             file.unlink(missing_ok=True)
         synced(self._file.parent)
@@ -223,12 +224,11 @@ def erase(
     order: ErasureOrder,
     note: Callable[[Iterable[str]], object],
 ) -> ErasureResult:
-    """Delete the rows of an order in one transaction; they are gone for every reader, and not yet from the disk.
+    """Delete the rows of an order in one transaction; they are gone for readers, but not yet from the disk.
 
-    ``values``: which values of slices are told apart. ``judge_anew``: see
-    :meth:`~driftline_processor.join.outcome_join.Join.judge_anew`; of a
-    prediction that stays, the last of the outcomes that are left counts. ``note`` hears the ids of the predictions
-    before they are gone.
+    ``values``: the slice values with panes of their own. ``judge_anew``: see
+    :meth:`~driftline_processor.join.outcome_join.Join.judge_anew`; for a remaining prediction the last remaining
+    outcome counts. ``note``: called with the ids of the predictions before the deletion.
     """
     with transaction(connection):
         _find(connection, order)
@@ -278,10 +278,10 @@ def erase(
 
 
 def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
-    """Delete everything that is known of a model, of some of its versions, or in one environment, in one transaction.
+    """Delete a model, some of its versions, or its rows in one environment, in one transaction.
 
-    Who knows the state by heart has to read it again. Outcomes belong to all versions of a model, so those of single
-    versions stay, and no longer count.
+    Caches of the state must be read again. Outcomes belong to all versions of a model, so those of single versions
+    stay but no longer count.
     """
     of_versions, of_model = _named(order)
     with transaction(connection):
@@ -322,7 +322,7 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
 
 
 def is_known(connection: Connection, order: ErasureOrder) -> bool:
-    """Return True where there is anything that :func:`forget_model` would delete."""
+    """Return True if :func:`forget_model` would delete anything."""
     of_versions, of_model = _named(order)
     places = (
         ("models", of_versions),
@@ -337,7 +337,7 @@ def is_known(connection: Connection, order: ErasureOrder) -> bool:
 
 
 def _named(order: ErasureOrder) -> tuple[tuple[str, dict[str, object]], tuple[str, dict[str, object]]]:
-    """Return the conditions, with parameters, for rows with a version, and for rows of all versions."""
+    """Return the conditions, with parameters, of rows with a version, and of rows of all versions."""
     where, parameters = "model = $model", dict[str, object](model=order.model)
     if order.environment is not None:
         where += " AND coalesce(environment, $environment) = $environment"
@@ -365,7 +365,7 @@ def _tables_by_series(connection: Connection) -> list[str]:
 
 
 def _find(connection: Connection, order: ErasureOrder) -> None:
-    """Name the rows: predictions of the id or subject, and outcomes of the id, of their ids, or of the subject."""
+    """Find the rows: predictions of the id or subject, and outcomes of the id, of their ids, or of the subject."""
     place = "" if order.environment is None else " AND coalesce(environment, $environment) = $environment"
     parameters: dict[str, object] = {"model": order.model, "values": list(order.values)}
     parameters |= {} if order.environment is None else {"environment": order.environment}
@@ -386,7 +386,7 @@ def _delete(connection: Connection, table: str, condition: str) -> int:
 
 
 def _stays(lost: pa.Table, serieseses: Sequence[tuple[Series, Sequence[tuple[int, int]]]]) -> I64:
-    """Return the predictions whose outcome stays in the sums, so that they still count as having one."""
+    """Return the predictions whose outcome stays in the sums and still counts there."""
     stays, time = np.ones(len(lost), np.bool_), integers_of(lost, "time")
     for series, stretches in serieseses:
         for start, end in stretches:
@@ -397,7 +397,7 @@ def _stays(lost: pa.Table, serieseses: Sequence[tuple[Series, Sequence[tuple[int
 def _stretches(
     connection: Connection, register: SeriesRegister, lost: pa.Table
 ) -> Iterator[tuple[Series, list[tuple[int, int]]]]:
-    """Yield the stored panes that lose outcomes and of which every row is kept, by series."""
+    """Yield the stored panes that lose outcomes and can be recomputed, by series."""
     numbers, panes = integers_of(lost, "series"), integers_of(lost, "time")
     panes = panes - panes % PANE
     by_number = register.by_number()

@@ -1,8 +1,7 @@
-"""Retention by time and by size: rows expire, old panes roll up, digests and watermarks are forgotten.
+"""Retention by time and by size: expire rows, roll up old panes, delete old digests and watermarks.
 
-Retention by size: the oldest rows go first, until what is kept fits into ``storage.max_size``; sums stay.
-
-DuckDB reuses the blocks of deleted rows and never gives them back, so the file is written anew where it is too large.
+By size, the oldest rows are deleted until the file fits ``storage.max_size``; sums stay. DuckDB reuses the blocks of
+deleted rows but never releases them, so a file that is too large is rewritten.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _ROUNDS = 8
 
 
 class Sizing:
-    """Keeps the file within a size. One thread uses it."""
+    """Keeps the file within a size. Not thread-safe."""
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class Sizing:
         resting: Callable[[], AbstractContextManager[object]],
         rewrite: Callable[[], None],
     ) -> None:
-        """Take the greatest size in bytes, the lock of other writers, and the function that rewrites the file."""
+        """Create it from the maximum bytes, the lock of other writers, and the function that rewrites the file."""
         self._connection, self._most, self._resting, self._rewrite = connection, most, resting, rewrite
         self._said = False
 
@@ -81,7 +80,7 @@ class Sizing:
                 self._rewrite()
 
     def measured(self) -> tuple[int, int]:
-        """Return the bytes of the file that are in use, and all of them."""
+        """Return the used bytes of the file, and its size."""
         with self._resting():
             self._connection.execute("CHECKPOINT")  # before it, deleted blocks are not free, and new ones in the log
         sizes = "SELECT block_size, total_blocks, used_blocks FROM pragma_database_size()"
@@ -89,7 +88,7 @@ class Sizing:
         return row["used_blocks"] * row["block_size"], row["total_blocks"] * row["block_size"]
 
     def _cut(self, share: float) -> int | None:
-        """Return the time before which this share of the rows arrived; None when there are no rows."""
+        """Return the time before which this fraction of the rows arrived; None without rows."""
         rows = "(SELECT received FROM predictions UNION ALL SELECT received FROM outcomes)"
         first = number(self._connection, f"SELECT min(received) FROM {rows}")
         if first is None:
@@ -100,7 +99,7 @@ class Sizing:
 
 
 class Upkeep:
-    """Tidies the store. One thread uses it; any may read ``expired``: rows of each series deleted since the start."""
+    """Tidies the store. One thread uses it; any may read ``expired``, the deleted rows per series since the start."""
 
     def __init__(
         self,
@@ -113,7 +112,7 @@ class Upkeep:
         clock: Callable[[], int],
         sizing: Sizing | None = None,
     ) -> None:
-        """Take the state to keep small; without ``sizing`` the file grows freely."""
+        """Create it; without ``sizing`` the file has no maximum size."""
         self._connection, self._series, self._touched, self._watermark = connection, series, touched, watermark
         self._retention = int(retention.total_seconds()) * 10**9
         self._counters, self._clock, self._sizing = counters, clock, sizing
@@ -122,7 +121,7 @@ class Upkeep:
         self.expired: Counter[int] = Counter()
 
     def step(self) -> None:
-        """Do all of it, one transaction each, so that the join and the evaluation never wait for long."""
+        """Run all tasks in separate transactions, so that join and evaluation never wait long."""
         now = self._clock()
         self._expire(now - self._retention)
         if self._sizing is not None:
@@ -151,7 +150,7 @@ class Upkeep:
             self._roll_up(series, self._written.setdefault(series.number, set()), series_cuts)
 
     def _roll_up(self, series: Series, written_panes: set[int], cuts: list[int]) -> None:
-        """Merge panes into longer ones; ``written_panes`` loses the panes that are not open any more."""
+        """Merge panes into longer ones; closed panes are removed from ``written_panes``."""
         timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
         with transaction(self._connection):
             prune_samples(self._connection, series.number, self._series.settings(series.key.model).keep_features)

@@ -1,1 +1,1 @@
-"""The OTLP protocol itself: answers, JSON form, envelope of a request. May import `receipts` and `core`."""
+"""The OTLP protocol: answers, JSON form, envelope of a request. May import `receipts` and `core`."""

@@ -1,8 +1,8 @@
-"""The envelope of an OTLP request, opened without touching what is inside.
+"""Split, merge and filter OTLP requests without decoding their records.
 
-All three requests have one shape: groups per resource, in them groups per scope, in them records (spans, metrics, log
-records). Here a record is bytes and stays so. Since every field on the way is repeated, the concatenation of two
-requests is one request: merging is ``b"".join``.
+All three requests have one shape: groups per resource, groups per scope, records (spans, metrics, log records).
+Records stay bytes. Because every field on the way is repeated, the concatenation of two requests is one request, so
+merging is ``b"".join``.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _OURS = {
 _PREFIXES = {name.partition(b".")[0] + b"." for name in _OURS}
 
 _FRAME = 6
-"""Bytes of a tag and a length below 2**35: what one level of nesting adds at most."""
+"""Bytes of a tag and a length below 2**35, the maximum overhead per level of nesting."""
 
 Message = Any
-"""A generated protobuf message; its class is made at run time."""
+"""A generated protobuf message; its class is created at run time."""
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
 def _lean_classes() -> tuple[type[Message], type[Message], type[Message]]:
-    """Make message classes for the common shape, in which resources, scopes and records are bytes.
+    """Create message classes for the common shape, in which resources, scopes and records are bytes.
 
-    Fields that are not named here (the deprecated ones, those of a later OTLP) survive as unknown fields.
+    Other fields (deprecated ones, and those of a later OTLP) are preserved as unknown fields.
     """
     file = descriptor_pb2.FileDescriptorProto(name="driftline/envelope.proto", package="driftline", syntax="proto2")
     shapes: dict[str, list[tuple[str, int, str]]] = {
@@ -62,9 +62,9 @@ _Request, _Record, _Closed = _lean_classes()
 
 
 def split_request(body: bytes, limit: int) -> Iterator[bytes]:
-    """Yield requests of at most ``limit`` bytes that together hold every record of ``body``, in order.
+    """Yield requests of at most ``limit`` bytes with all records of ``body``, in order.
 
-    A single record that is larger goes alone, in an envelope of its own: the destination decides about it.
+    A larger record is sent alone, and the destination decides about it.
     """
     if len(body) <= limit:
         yield body
@@ -94,7 +94,7 @@ def split_request(body: bytes, limit: int) -> Iterator[bytes]:
 
 
 def records_of(body: bytes) -> Iterator[bytes]:
-    """Yield a request for each record of a request; together they are as much as it."""
+    """Yield one request per record; their concatenation is equivalent to the body."""
     for group in _Request.FromString(body).groups:
         resource = _without(group, "scopes")
         for scope in group.scopes:
@@ -108,7 +108,7 @@ def records_of(body: bytes) -> Iterator[bytes]:
 
 
 def drop_groups(body: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
-    """Return a request without the groups that are unwanted, as it is where none is, and nothing where all are."""
+    """Return a request without unwanted groups; the same bytes if there are none, b"" if all are unwanted."""
     request = _Closed.FromString(body)
     groups = [group for group in request.groups if not unwanted(group)]
     if len(groups) == len(request.groups):
@@ -121,17 +121,17 @@ def drop_groups(body: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
 
 
 def groups_of(body: bytes) -> list[bytes]:
-    """Return the groups of a request, each of one resource, as bytes."""
+    """Return the groups of a request, one per resource, as bytes."""
     return list(_Closed.FromString(body).groups)
 
 
 def has_records_of_ours(body: bytes) -> bool:
-    """Say quickly whether a logs request may hold our events; False is certain."""
+    """Return False if a logs request certainly has none of our events; a quick check."""
     return any(prefix in body for prefix in _PREFIXES)
 
 
 def keep_logs(body: bytes, is_own: bool) -> bytes:
-    """Return a logs request with only our events (``is_own``) or only the others, as it is where that is all of it."""
+    """Return a logs request with only our events (``is_own``) or only the others; the same bytes if that is all."""
     if not has_records_of_ours(body):
         return b"" if is_own else body
     return _keep(body, lambda record: (_Record.FromString(record).event_name in _OURS) == is_own)
@@ -162,7 +162,7 @@ def _remove(messages: Message, unwanted: Callable[[Message], bool]) -> None:
 
 
 def _without(message: Message, field: str) -> Message:
-    """Return a copy of ``message`` without ``field``; fields unknown here stay."""
+    """Return a copy of ``message`` without ``field``; unknown fields stay."""
     copy = type(message)()
     copy.CopyFrom(message)
     copy.ClearField(field)

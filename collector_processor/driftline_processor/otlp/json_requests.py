@@ -1,8 +1,8 @@
-"""OTLP as JSON → the same request as protobuf, which is what is decoded and forwarded.
+"""Convert OTLP/JSON requests to protobuf, which is decoded and forwarded.
 
 OTLP/JSON is the JSON of protobuf with one difference: trace and span ids are hexadecimal, not base64 (OpenTelemetry
-protocol specification, "JSON Protobuf Encoding"). Half of a surrogate pair, of which JavaScript's texts may consist, is
-no text in protobuf, and becomes a question mark.
+protocol specification, "JSON Protobuf Encoding"). Unpaired surrogates, which JavaScript allows but protobuf does not,
+become question marks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _IDS = frozenset(("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "p
 
 
 def protobuf_of(signal: Signal, body: bytes) -> bytes:
-    """Return an OTLP/JSON request as protobuf; fields that are not known are left out. Raises Malformed.
+    """Return an OTLP/JSON request as protobuf; unknown fields are left out. Raises Malformed.
 
     >>> protobuf_of("logs", b'{"resourceLogs": []}')
     b''

@@ -1,4 +1,4 @@
-"""The fixed parts of OTLP: methods, content type, and answers (partial success, status, when to retry)."""
+"""The constants of OTLP: methods, content type, and answers (partial success, status, retry)."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ METHODS: dict[str, Signal] = {
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 MAX_REQUEST = 20 * 2**20
-"""Bytes of one request, unpacked: the limit of the OpenTelemetry Collector's gRPC receiver is 4 MiB, ours is wider."""
+"""Maximum bytes of a decompressed request; the OpenTelemetry Collector's gRPC receiver has 4 MiB."""
 
 PATIENCE = 30.0
-"""Seconds until a transaction is given up on; exporters wait 10. Its resend is recognised by digest."""
+"""Timeout of a transaction in seconds; exporters wait 10. A retry is recognised by its digest."""
 
 _LONGEST_RETRY = 2.0
-"""Seconds. Python's exporter gives up when the delay that it is told is beyond its deadline."""
+"""Seconds. Python's exporter gives up if the delay exceeds its deadline."""
 
 INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION, UNIMPLEMENTED, UNAVAILABLE = 3, 5, 7, 9, 12, 14
 """google.rpc.Code."""
@@ -56,12 +56,12 @@ _OTLP_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
 ACCEPTED = b""
 """``Export{Trace,Metrics,Logs}ServiceResponse`` of a request that is on disk.
 
-It is no partial success: what its rows are is looked at later, and those that cannot be used are counted.
+Without partial success, because rows are decoded later and unusable ones are counted.
 """
 
 
 def status(code: int, message: str, retry_after: float | None = None) -> bytes:
-    """Encode a ``google.rpc.Status``, with RetryInfo where ``retry_after`` (seconds) is given."""
+    """Encode a ``google.rpc.Status``, with RetryInfo if ``retry_after`` (seconds) is given."""
     answer = Status(code=code, message=message)
     if retry_after is not None:
         detail = Any()
@@ -78,7 +78,7 @@ _RESPONSES: dict[Signal, type[Message]] = {
 
 
 def as_json(answer: bytes, signal: Signal | None) -> bytes:
-    """Write an answer in protobuf as JSON; ``signal``: the signal that was exported, None = a ``google.rpc.Status``.
+    """Convert a protobuf answer to JSON; ``signal``: the exported signal, None = a ``google.rpc.Status``.
 
     >>> as_json(status(3, "no"), None), as_json(b"", "traces")
     (b'{"code": 3, "message": "no"}', b'{}')
@@ -88,7 +88,7 @@ def as_json(answer: bytes, signal: Signal | None) -> bytes:
 
 
 def refusal(scope: Scope, code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer a request that no route sees, in the form of what was asked for: a Status, JSON, or a line of text."""
+    """Reject a request before its route, in the format of the request: a Status, JSON, or a line of text."""
     path = scope["path"]
     if path in _OTLP_PATHS:
         return otlp_refusal(scope, code, sentence, headers)
@@ -112,12 +112,12 @@ def otlp_refusal(
 
 
 def content_type(scope: Scope) -> str:
-    """Return the content type of a request without its parameters, in small letters."""
+    """Return the content type of a request without its parameters, in lower case."""
     return Headers(scope=scope).get("content-type", "").split(";")[0].strip().lower()
 
 
 def retry_metadata(overloaded: Overloaded) -> tuple[tuple[str, bytes], ...]:
-    """Return the trailing gRPC metadata that says when to come again.
+    """Return the trailing gRPC metadata with the retry delay.
 
     The specification puts RetryInfo into ``grpc-status-details-bin``; Python's exporter reads only
     ``google.rpc.retryinfo-bin``.

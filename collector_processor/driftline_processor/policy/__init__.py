@@ -1,6 +1,6 @@
-"""Policies at work: which alerts are open, what is told of them, and to whom.
+"""Policies at run time: open alerts, their notifications, and the recipients.
 
-The keeper of the state looks at the policies after each judging (:mod:`.watch`). What has changed, and the messages
-that follow, are one transaction (:mod:`.alerts`). Couriers take the messages from there, one thread a channel
-(:mod:`.courier`), so that a channel that is dead delays no other.
+The state evaluates the policies after each evaluation of windows (:mod:`.watch`). Changed alerts and their
+messages are one transaction (:mod:`.alerts`). Couriers send the messages, one thread per channel
+(:mod:`.courier`), so that a failing channel does not delay the others.
 """

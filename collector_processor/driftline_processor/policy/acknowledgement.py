@@ -1,4 +1,4 @@
-"""Somebody takes an alert on: that is stored with the messages that say so, where a channel hears of it."""
+"""Acknowledgement of an alert: stored in one transaction with the messages about it."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def acknowledge(
     *,
     take_over: bool = False,
 ) -> tuple[Alert | None, list[Message]]:
-    """Note who takes an alert on, and why.
+    """Record who acknowledges an alert and why.
 
-    Who took it on first stays: a second person learns that from the answer. Who takes one alert on has all of its
-    threads, which were told in the same messages.
+    The first acknowledgement stays, and a second person gets it as the answer. It applies to all threads of the
+    alert, because they were notified in the same messages.
 
     Args:
-        store: Where alerts are kept.
-        channels: By name.
-        alert: Its id.
-        by: Who takes it on.
-        why: What that person says.
+        store: Store of alerts.
+        channels: Channels by name.
+        alert: Id of the alert.
+        by: Person who acknowledges it.
+        why: The person's comment.
         now: Wall time, unix nanoseconds.
-        take_over: Whether it is taken from who has it.
+        take_over: Whether to replace an existing acknowledgement.
 
     Returns:
-        The alert, None where there is none; and the messages to send now.
+        The alert, None if it does not exist; and the messages to send now.
     """
     known_alert = store.alerts.get(alert)
     if known_alert is None or (
@@ -80,5 +80,5 @@ def acknowledge(
 
 
 def _id(thread: str, channel: str, incident: int) -> str:
-    """Return the id of the message by which a channel hears that somebody has an incident in hand."""
+    """Return the id of the message that notifies a channel of the acknowledgement of an incident."""
     return f"{thread}-acknowledged-{channel}" if incident == 1 else f"{thread}-acknowledged-{incident}-{channel}"

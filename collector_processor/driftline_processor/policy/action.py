@@ -1,11 +1,11 @@
-"""The contract of every action, and how an action carries out a message.
+"""The contract of actions, and how an action processes a message.
 
-An action carries out one message and says what it did. When, whether and how often is decided before, where the alert
-is written (:mod:`driftline_processor.policy.watch`); repeating is the courier's.
+An action processes one message and returns what it did. When, whether and how often is decided when the alert
+is written (:mod:`driftline_processor.policy.watch`); the courier retries.
 
-To add a kind, write one file ``policy/actions/KIND.py`` with a class that is called ``ACTION`` there: its fields are
-the keys in ``driftline.yaml``, its ``problems`` the rules between them, its other methods the code. Another
-distribution adds a kind by an entry point of the group ``driftline_actions``.
+To add a kind, write one file ``policy/actions/KIND.py`` with a class named ``ACTION``: its fields are the keys
+in ``driftline.yaml``, its ``problems`` the rules between them, its other methods the code. Another distribution
+adds a kind by an entry point of the group ``driftline_actions``.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from .secrets import secret_parts
 from .sources import NO_SOURCES, Sources
 
 SHORTEST_SECRET = 4
-"""Characters of the shortest secret that is looked for in what a service says."""
+"""Minimum number of characters of a secret that is hidden in responses of services."""
 
 LONGEST_DESCRIPTION = 500
-"""Characters of what a dry run says."""
+"""Upper limit of characters of a dry run's description."""
 
 T = TypeVar("T")
 
 Exchange = Generator[Request, Reply, T]
-"""Requests that are sent one after another, each reply back into it; it returns what came of them."""
+"""Generator that yields requests, receives their replies, and returns the result."""
 
 _log = logging.getLogger("driftline")
 
 
 class Surroundings(Struct, frozen=True):
-    """What an action may use while it carries out messages.
+    """Context of an action while it processes messages.
 
     Attributes:
-        sources: What it may ask of the processor.
-        secrets: What a service must not be quoted with; an action adds what it learns, such as a token.
+        sources: Data of the processor.
+        secrets: Texts to hide in quotes of a service; an action adds further secrets, such as a token.
     """
 
     sources: Sources
@@ -61,10 +61,10 @@ class Surroundings(Struct, frozen=True):
 
 
 class Action(ActionKeys):
-    """Something that is done about an alert. One thread calls it."""
+    """An action on an alert. Used by one thread."""
 
     def secrets(self) -> Iterator[str]:
-        """Yield what a service must not be quoted with: secret values, and their words and parts of their paths."""
+        """Yield the texts to hide in quotes of a service: secret values, their words, and parts of their paths."""
         for value in dict(self).values():
             for secret in value.values() if isinstance(value, Mapping) else (value,):
                 if isinstance(secret, SecretStr):
@@ -75,29 +75,29 @@ class Action(ActionKeys):
 
     @abstractmethod
     def describe(self, message: Message) -> str:
-        """Return what :meth:`carry_out` would send, in a line, without sending anything."""
+        """Return in one line what :meth:`carry_out` would send, without sending it."""
 
     @abstractmethod
     def carry_out(self, message: Message, around: Surroundings) -> str:
-        """Do it, and return what was done, in a line.
+        """Perform the action and return in one line what was done.
 
-        The same message may come again, also after it was carried out: the second time changes nothing, as far as the
-        service lets one know.
+        The same message can be delivered again, even after it succeeded. The action must be idempotent as far as the
+        service allows it.
 
         Raises:
-            NotTaken: The service did not take it.
+            NotTaken: The service did not accept it.
         """
 
 
 class HttpAction(Action):
-    """An action that is one request of HTTP, declared by its parts: how to find an earlier one, the request, the reply.
+    """An action that is one HTTP request, declared by its parts: search of an earlier result, request, reply.
 
     An action of several requests overrides :meth:`exchange`.
     """
 
     @property
     def address(self) -> str:
-        """The address of the service."""
+        """Address of the service."""
         url = getattr(self, "url", "")
         return url.get_secret_value() if isinstance(url, SecretStr) else str(url)
 
@@ -110,20 +110,20 @@ class HttpAction(Action):
         return HttpService(self.address, self.timeout.total_seconds(), self.common_headers())
 
     def request(self, message: Message) -> Request:
-        """Return the request that carries out a message."""
+        """Return the request for a message."""
         raise NotImplementedError
 
     def already_done(self, _: Message) -> Exchange[str | None]:
-        """Return what an earlier request for the same message made; None if there was none."""
+        """Return the result of an earlier request for the same message; None if there is none."""
         yield from ()
         return None
 
     def reference(self, reply: Reply) -> str:
-        """Return what was made, from the reply to :meth:`request`."""
+        """Return the reference of the created object, from the reply to :meth:`request`."""
         return f"HTTP {reply.status}"
 
     def exchange(self, message: Message, _: Sources) -> Exchange[str]:
-        """Find what was made before, else send the request; return what was made."""
+        """Return an earlier result, else send the request and return its result."""
         earlier = yield from self.already_done(message)
         if earlier is not None:
             return f"{earlier} already exists"
@@ -131,14 +131,14 @@ class HttpAction(Action):
         return self.reference(reply)
 
     def describe(self, message: Message) -> str:
-        """Return method, address and body; of an address that is secret its host."""
+        """Return method, address and body; only the host of a secret address."""
         request = self.request(message)
         place = urlsplit(request.url).hostname if isinstance(getattr(self, "url", None), SecretStr) else request.url
         body = (request.content or b"").decode() if request.json is None else json.dumps(request.json)
         return f"would send {request.method} {place}{f': {body}' if body else ''}"
 
     def secrets(self) -> Iterator[str]:
-        """Yield what a service must not be quoted with, which includes the header with user and password."""
+        """Yield the texts to hide in quotes of a service, including the header with user and password."""
         yield from super().secrets()
         yield from self.common_headers().get("Authorization", "").split()[1:]
 
@@ -161,11 +161,11 @@ class HttpAction(Action):
 
 
 class ActionChannel:
-    """An action as a channel, to which a courier carries messages.
+    """An action as a channel of a courier.
 
     Args:
         action: The action.
-        sources: What it may ask of the processor.
+        sources: Data of the processor.
     """
 
     def __init__(self, action: ActionKeys, sources: Sources = NO_SOURCES) -> None:
@@ -174,7 +174,7 @@ class ActionChannel:
         self._around = Surroundings(sources, {*action.filled, *action.secrets()})
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
-        """Carry out a message, or say what would be sent; no secret of the keys is in the answer."""
+        """Process a message or describe a dry run; secrets are hidden in the answer."""
         try:
             if self._action.dry_run:
                 return Answer("dry_run", self._hidden(self._action.describe(message), LONGEST_DESCRIPTION))
@@ -187,7 +187,7 @@ class ActionChannel:
             return Answer("put_off", error_text)
 
     def close(self) -> None:
-        """Do nothing: each message has a connection of its own."""
+        """Do nothing, because each message has its own connection."""
 
     def _hidden(self, text: str, longest: int = 300) -> str:
         for secret in sorted(self._around.secrets, key=len, reverse=True):
@@ -205,7 +205,7 @@ def facts_of(message: Message) -> Mapping[str, Any]:
 def authorization(
     token: SecretStr | None, user: str | None = None, password: SecretStr | None = None
 ) -> dict[str, str]:
-    """Return the header with a token, or with user and password (RFC 7617); none without either."""
+    """Return the header with a token, or with user and password (RFC 7617); empty without credentials."""
     if token is not None:
         return {"Authorization": f"Bearer {token.get_secret_value()}"}
     if password is None:
@@ -215,10 +215,10 @@ def authorization(
 
 
 def filled_address(url: str, message: Message) -> str:
-    """Return an address with the facts of a message in the place of its placeholders, each as one part of the path.
+    """Return an address with its placeholders replaced by facts of a message, each as one path segment.
 
     Raises:
-        NotTaken: A part of the path would be ``.`` or ``..``: a model of such a name would lead to another place.
+        NotTaken: A path segment would be ``.`` or ``..``, so that a model's name could change the path.
     """
     filled = fill_text(url, facts_of(message), partial(quote, safe=""))
     if any(unquote(part) in (".", "..") for part in urlsplit(filled).path.split("/")):
@@ -229,7 +229,7 @@ def filled_address(url: str, message: Message) -> str:
 
 
 def file_safe(name: str) -> str:
-    """Return a name of letters, digits, ``.``, ``_`` and ``-`` alone, as every file, header and label takes it.
+    """Return a name that consists of letters, digits, ``.``, ``_`` and ``-``, valid in files, headers and labels.
 
     >>> file_safe("4c1f0a92be77d310-jira/payments-over")
     '4c1f0a92be77d310-jira-payments-over'

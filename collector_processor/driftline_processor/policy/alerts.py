@@ -1,4 +1,4 @@
-"""Alerts and their messages, as the state keeps them: a processor that was killed repeats none, and forgets none."""
+"""Stored alerts and messages: after a crash, none is repeated and none is lost."""
 
 from __future__ import annotations
 
@@ -18,43 +18,45 @@ from driftline_processor.store.database import Connection, UnreadableRows, inser
 from .message import SEVERITIES, Kind, Message
 
 Ending = Literal["", "revised", "replaced", "unwatched"]
-"""How an alert ended otherwise than by what its windows show: later outcomes or rows show it no more, another version
-has taken over, or its policy or model is gone."""
+"""Kind of an alert's end that is not due to its windows.
+
+Revised by later outcomes or rows, replaced by another version, or without its policy or model.
+"""
 
 Result = Literal["delivered", "refused", "expired", "dry_run", "held_back", "collected"]
 
 About = tuple[str, str, str]
-"""Policy, environment and model: what at most one open alert is about."""
+"""Policy, environment and model, for which at most one alert is open."""
 
 
 class Alert(Struct, frozen=True):
-    """A policy that fires for a model, or did.
+    """A policy that fires or fired for a model.
 
     Attributes:
-        id: Stays the same as long as the alert is known: the key of its messages and actions.
+        id: Constant id of the alert, the key of its messages and actions.
         policy: Name of the policy.
         model: Name of the model.
-        environment: Where the model runs.
-        version: The version that showed it first.
-        severity: How grave it is.
-        owner: Who answers for it, "" where nobody said.
-        state: State of the verdict, of a policy that asks for nothing else; else "".
-        since: Since when it is so, by the windows, unix nanoseconds; None where nobody knows.
-        fired: End of the window that showed it, or the model's clock.
-        until: Until when it was so; None while it is.
-        seen: When the alert was first seen, wall time.
-        over: When the alert was closed, wall time; None while it is open.
-        told: When people were first told, wall time; None = they were not.
-        window: Length of the windows that show it; "" where none does.
+        environment: Environment of the model.
+        version: First version for which the policy fired.
+        severity: Severity of the alert.
+        owner: Owner of the model, "" if not configured.
+        state: State of the verdict if the policy is only about states; else "".
+        since: Begin by the windows, unix nanoseconds; None if unknown.
+        fired: End of the window that fired, or the model's clock.
+        until: End of the condition; None while it holds.
+        seen: Time when the alert was first seen, wall time.
+        over: Time when the alert was closed, wall time; None while it is open.
+        told: Time of the first notification, wall time; None = not notified.
+        window: Length of the windows that show it; "" if there are none.
         start: Start of the window to look at.
-        words: What was found, as it was sent; no code decides by it.
-        subjects: What it is about: names of signals and checks, kinds of facts, ``column:NAME``.
-        ending: How it ended otherwise than by what its windows show: ``revised``, ``replaced``, ``unwatched``, or "".
-        acknowledged: When somebody took it on, wall time; None = nobody did.
-        acknowledged_by: Who.
-        why: What that person said.
-        said: The state that people were told last; "" where they were not.
-        silenced: Until when a silence keeps it from being told, wall time; None where none does.
+        words: The finding as it was sent; not used by code.
+        subjects: Subjects of the finding: names of signals and checks, kinds of facts, ``column:NAME``.
+        ending: Kind of an end that is not due to its windows: ``revised``, ``replaced``, ``unwatched``, or "".
+        acknowledged: Time of the acknowledgement, wall time; None = not acknowledged.
+        acknowledged_by: Person who acknowledged it.
+        why: The person's comment.
+        said: State in the last notification; "" if not notified.
+        silenced: End of the silence that suppresses its notification, wall time; None without a silence.
     """
 
     id: str
@@ -89,36 +91,36 @@ class Alert(Struct, frozen=True):
 
     @property
     def about(self) -> About:
-        """What at most one open alert is about."""
+        """Its key, for which at most one alert is open."""
         return self.policy, self.environment, self.model
 
 
 def alert_id(policy: str, environment: str, model: str, since: int, number: int = 1) -> str:
-    """Return the id of a new alert: 16 letters and digits, the same in every processor that sees the same windows.
+    """Return the id of a new alert: 16 hexadecimal digits that depend only on the arguments.
 
     Args:
-        policy: Its name.
-        environment: Where the model runs.
-        model: Its name.
-        since: Since when it is so, by the windows, unix nanoseconds.
-        number: Which alert of them it is.
+        policy: Name of the policy.
+        environment: Environment of the model.
+        model: Name of the model.
+        since: Begin by the windows, unix nanoseconds.
+        number: Number of the alert among those with the same key and begin.
     """
     parts = (policy, environment, model, str(since), *([str(number)] if number > 1 else []))
     return xxhash.xxh3_64_hexdigest("\0".join(parts).encode("utf-8", "surrogatepass"))
 
 
 class Delivery(Struct, frozen=True):
-    """What came of a message.
+    """The result of a message.
 
     Attributes:
         message: Its id.
-        time: When that was known, wall time.
-        result: ``delivered``; ``refused`` by the channel; ``expired`` after days of trying, or when nobody wanted it
-            any more; ``dry_run``: nothing was sent, as its action asks; ``held_back`` by the limit of its action;
-            ``collected``: another message says it, or did it already.
-        detail: What the channel said, what an action did or would have done, or why nothing was sent.
-        reference: By what the channel knows the message, so that what follows joins it; the id of the message that
-            says it, where it is collected; "" where there is none.
+        time: Time of the result, wall time.
+            result: ``delivered``; ``refused`` by the channel; ``expired`` after days of retries, or no longer
+            needed; ``dry_run``: not sent because the action is configured so; ``held_back`` by the limit of its
+            action; ``collected``: another message contains it.
+        detail: Answer of the channel, result of an action, or why nothing was sent.
+            reference: The channel's id of the message, for its thread; for a collected message, the id of the
+            containing message; "" if there is none.
     """
 
     message: str
@@ -129,13 +131,13 @@ class Delivery(Struct, frozen=True):
 
 
 class Approval(Struct, frozen=True):
-    """The consent that a message of an action needs before it is sent.
+    """The approval that a message of an action needs before it is sent.
 
     Attributes:
         message: Its id.
-        time: When somebody gave it, wall time; None while it is awaited.
-        by: Who.
-        why: What that person said.
+        time: Time of the approval, wall time; None while it is pending.
+        by: Person who approved it.
+        why: The person's comment.
     """
 
     message: str
@@ -145,11 +147,11 @@ class Approval(Struct, frozen=True):
 
 
 class AlertStore:
-    """Alerts, messages and deliveries. One thread calls it; others read its mappings, which are exchanged as a whole.
+    """Alerts, messages and deliveries. Written by one thread; others read its mappings, which are replaced as a whole.
 
     Args:
-        connection: Of the keeper.
-        unreadable: Where rows are noted that cannot be read.
+        connection: Connection of the writing thread.
+        unreadable: Called with rows that cannot be read.
     """
 
     def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
@@ -173,21 +175,21 @@ class AlertStore:
 
     @property
     def open(self) -> list[Alert]:
-        """The alerts that are not closed."""
+        """Open alerts."""
         return [self.alerts[id] for id in self._index.open]
 
     def alerts_of(self, about: About) -> list[Alert]:
-        """Return the alerts of a policy, an environment and a model, the oldest first."""
+        """Return the alerts of a policy, an environment and a model, oldest first."""
         return [self.alerts[id] for id in self._index.alerts.get(about, ())]
 
     def newest_of(self, about: About) -> Alert | None:
-        """Return the open alert of a policy, an environment and a model, else the newest; None where there is none."""
+        """Return the open alert of a policy, an environment and a model, else the newest; None if there is none."""
         alert_ids = self._index.alerts.get(about, ())
         return self.alerts[self._index.lasting.get(about, alert_ids[-1])] if alert_ids else None
 
     @property
     def waiting(self) -> list[Message]:
-        """The messages to send of which nobody knows that they arrived, the oldest first."""
+        """Messages to send without a known result, oldest first."""
         awaited = self.awaited
         return [
             self._to_send(message) for message in self._pending if message.held is None and message.id not in awaited
@@ -195,26 +197,26 @@ class AlertStore:
 
     @property
     def held(self) -> list[Message]:
-        """The messages that wait to be collected, or for the end of quiet hours, the oldest first."""
+        """Messages that wait for a digest or for the end of quiet hours, oldest first."""
         return [message for message in self._pending if message.held is not None]
 
     @property
     def _pending(self) -> list[Message]:
-        """The messages of which nobody knows what came of them, the oldest first."""
+        """Messages without a known result, oldest first."""
         return [self.messages[id] for id in self._index.pending]
 
     def is_used(self, id: str) -> bool:
-        """Return True where a message has an id, also one that cannot be read."""
+        """Return True if a message has this id, even an unreadable one."""
         return id in self.messages or id in self._unread
 
     def new_id(self, thread: str, channel: str, number: int = 1) -> str:
-        """Return the id of a new message of a thread; its number is passed over where another message has it."""
+        """Return the id of a new message of a thread; used numbers are skipped."""
         while self.is_used(id := f"{thread}-{number}-{channel}"):
             number += 1
         return id
 
     def has_arrived(self, message: Message) -> bool:
-        """Return True where a message was taken, or one that says it, or where nobody wanted it any more."""
+        """Return True if a message, or one that contains it, was delivered, or if it is no longer needed."""
         delivery = self.deliveries.get(message.id)
         if delivery is None or delivery.result != "collected":
             return delivery is not None and delivery.result == "delivered"
@@ -222,19 +224,19 @@ class AlertStore:
         return said is None or self.has_arrived(said)
 
     def about(self, alert: str) -> list[Message]:
-        """Return the messages and orders that tell of an alert, the oldest first."""
+        """Return the messages and orders about an alert, oldest first."""
         return self._named(self._index.about.get(alert, ()))
 
     def of_thread(self, thread: str) -> list[Message]:
-        """Return the messages and orders of a thread, the oldest first."""
+        """Return the messages and orders of a thread, oldest first."""
         return self._named(self._index.threads.get(thread, ()))
 
     def to_channel(self, channel: str) -> list[Message]:
-        """Return all messages that were written for a channel or an action, the oldest first."""
+        """Return all messages for a channel or an action, oldest first."""
         return self._named(self._index.channels.get(channel, ()))
 
     def threads_about(self, alerts: Iterable[str]) -> list[Message]:
-        """Return the messages of all threads that tell of alerts: the oldest thread first, each the oldest first."""
+        """Return the messages of all threads about alerts: the oldest thread first, each oldest first."""
         alert_ids = {*alerts}
         threads = {
             message.alert for alert in alert_ids for message in self.about(alert) if not message.is_order
@@ -245,7 +247,7 @@ class AlertStore:
         return [message for _, thread in numbered_threads for message in self.of_thread(thread) if not message.is_order]
 
     def latest_digest(self, channel: str) -> int | None:
-        """Return when the latest digest of a channel was written, wall time; None where none was."""
+        """Return the time of a channel's latest digest, wall time; None if there is none."""
         return self._index.digests.get(channel)
 
     def _named(self, ids: Iterable[str]) -> list[Message]:
@@ -253,9 +255,9 @@ class AlertStore:
         return [messages_by_id[id] for id in ids if id in messages_by_id]
 
     def thread(self, message: Message) -> tuple[str, bool]:
-        """Return by what its channel knows the first message about the same alert, and whether that says others, too.
+        """Return the channel's id of the first message about the same alert, and whether that is about others, too.
 
-        Return "" where it knows none.
+        The id is "" if it is unknown.
         """
         for message_of_thread in self.of_thread(message.alert):
             if message_of_thread.channel == message.channel and message_of_thread.id != message.id:
@@ -269,12 +271,12 @@ class AlertStore:
 
     @property
     def awaited(self) -> Mapping[str, Approval]:
-        """The approvals that nobody has given, by the id of their message."""
+        """Pending approvals by the id of their message."""
         approvals = (self.approvals.get(one) for one in self._index.pending)
         return {one.message: one for one in approvals if one is not None and one.time is None}
 
     def _to_send(self, message: Message) -> Message:
-        """Return a message that is as old as its approval: it does not expire while nobody approves."""
+        """Return a message with the time of its approval, so that it does not expire while the approval is pending."""
         approval = self.approvals.get(message.id)
         return message if approval is None or approval.time is None else replace(message, made=approval.time)
 
@@ -287,15 +289,15 @@ class AlertStore:
         approvals: Sequence[Approval] = (),
         released: Sequence[Message] = (),
     ) -> None:
-        """Store what has changed, all of it or nothing.
+        """Store all changes in one transaction.
 
         Args:
-            alerts: New ones, and known ones as they are now.
-            messages: New ones.
-            deliveries: New ones; the text of these messages is forgotten, for nobody needs it any more.
-            looks: What policies look at from now on → the model's clock at the first look.
-            approvals: New ones, and known ones as they are now.
-            released: Known messages that were held and are sent now, as they are now.
+            alerts: New and changed alerts.
+            messages: New messages.
+            deliveries: New deliveries; the text of their messages is deleted, because it is no longer needed.
+            looks: Newly evaluated keys → the model's clock at the first evaluation.
+            approvals: New and changed approvals.
+            released: Messages that were held and are sent now.
         """
         delivered = [delivery.message for delivery in deliveries]
         with transaction(self._connection):
@@ -332,11 +334,11 @@ class AlertStore:
         self.approvals = {**self.approvals, **{approval.message: approval for approval in approvals}}
 
     def approve(self, alert: str, action: str, by: str, why: str, now: int) -> tuple[Approval | None, Message | None]:
-        """Note who approves an action for an alert, and why.
+        """Record who approves an action for an alert and why.
 
         Returns:
-            The approval, None where the action was never to be carried out for the alert, or needs none; and the
-            message to send, None where somebody has approved before, or the alert was over before.
+                The approval, None if the action was not ordered for the alert or needs none; and the message to send,
+            None if it was approved before or the alert has ended.
         """
         incidents = dict.fromkeys(one.alert for one in self.about(alert) if one.channel == action)
         named = [one for id in incidents for one in self.of_thread(id) if one.channel == action]
@@ -351,7 +353,7 @@ class AlertStore:
         return approval, self._to_send(self.messages[approval.message])
 
     def forget(self, before: int) -> None:
-        """Forget alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
+        """Delete alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
         old = [alert.id for alert in self.alerts.values() if alert.over is not None and alert.over < before]
         old += [message.alert for message in self.messages.values() if message.says_several and message.made < before]
         if old:
@@ -373,7 +375,7 @@ class AlertStore:
         self._index = _Index(self.alerts.values(), self.messages.values(), self.deliveries)
 
     def forget_looks(self, abouts: Collection[About]) -> None:
-        """Forget what policies looked at, where nobody looks at it any more."""
+        """Delete the first evaluations of keys that are no longer evaluated."""
         if not abouts:
             return
         with transaction(self._connection):
@@ -383,20 +385,20 @@ class AlertStore:
 
 
 class _Index:
-    """Alerts and messages by what looks ask for: a look costs what is open and waits, not what is remembered.
+    """Indexes of alerts and messages, so that the cost of an evaluation depends on what is open, not on the history.
 
-    Couriers read lists while the keeper adds to them; what is taken away, too, is exchanged as a whole.
+    Couriers read lists while the writing thread appends; collections with removals are replaced as a whole.
 
     Attributes:
-        open: Ids of the alerts that are not closed, with what they are about.
-        lasting: The other way round.
-        alerts: Ids of the alerts of a policy, an environment and a model, the oldest first.
-        pending: Ids of the messages of which nobody knows what came of them, the oldest first.
-        about: Ids of the messages and orders that tell of an alert.
+        open: Ids of the open alerts → their keys.
+        lasting: Keys of the open alerts → their ids.
+        alerts: Ids of the alerts of a policy, an environment and a model, oldest first.
+        pending: Ids of the messages without a known result, oldest first.
+        about: Ids of the messages and orders about an alert.
         threads: Ids of the messages and orders of a thread.
-        numbers: How many threads there were before a thread.
+        numbers: Number of threads before a thread.
         channels: Ids of the messages for a channel or an action.
-        digests: When the latest digest of a channel was written.
+        digests: Time of a channel's latest digest.
     """
 
     def __init__(self, alerts: Iterable[Alert], messages: Iterable[Message], delivered: Collection[str]) -> None:
@@ -413,7 +415,7 @@ class _Index:
         self.add([*alerts], [*messages], delivered)
 
     def add(self, alerts: Sequence[Alert], messages: Sequence[Message], delivered: Collection[str]) -> None:
-        """Note new alerts, known ones as they are now, new messages, and those that were delivered."""
+        """Add new and changed alerts, new messages, and delivered ones."""
         for alert in alerts:
             if alert.id not in self._known:
                 self._known.add(alert.id)
@@ -506,7 +508,7 @@ def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def _storable(value: Any) -> Any:
-    """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    """Replace lone surrogates in received names, which UTF-8 cannot encode."""
     if isinstance(value, tuple):
         return [_storable(one) for one in value]
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

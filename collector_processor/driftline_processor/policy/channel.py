@@ -1,4 +1,4 @@
-"""What every channel answers to a message."""
+"""The contract of channels."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class Answer(Struct, frozen=True):
-    """What a channel said to a message.
+    """The answer of a channel to a message.
 
     Attributes:
-        result: ``delivered``; ``refused``: it will never be taken; ``put_off``: it may be taken later; ``dry_run``:
-            it was not sent, and nobody wanted it to be.
-        detail: In the channel's words; "" where it said nothing.
-        reference: By what the channel knows the message; "" where it does not say.
-        wait: Seconds for which the channel wants to be left alone.
-        unheard: Whether it may have taken the message all the same: its answer did not come, or it broke meanwhile.
+            result: ``delivered``; ``refused``: permanently rejected; ``put_off``: may be accepted later;
+            ``dry_run``: not sent on purpose.
+        detail: The channel's answer; "" if there is none.
+        reference: The channel's id of the message; "" if there is none.
+        wait: Seconds for which the channel requests a pause.
+        unheard: Whether the message may have been accepted although the answer was lost.
     """
 
     result: Literal["delivered", "refused", "put_off", "dry_run"]
@@ -39,12 +39,12 @@ DELIVERED = Answer("delivered")
 
 
 class Past(Struct, frozen=True):
-    """What was sent before a message.
+    """Earlier messages about the same alert.
 
     Attributes:
-        thread: By what the channel knows the first message about the same alert; "" where it knows none.
-        shared: Whether that is a digest or a summary, which says other alerts, too.
-        unsure: Whether the message may have been taken before: nobody heard the answer.
+        thread: The channel's id of the first message about the same alert; "" if unknown.
+        shared: Whether that message is a digest or a summary, which is about other alerts, too.
+        unsure: Whether the message may have been accepted before, because the answer was lost.
     """
 
     thread: str = ""
@@ -56,7 +56,7 @@ NOTHING = Past()
 
 
 def severity_of(message: Message) -> str:
-    """Return how grave the incident of a message is: the gravest of what is told and of what lasts."""
+    """Return the severity of a message's incident: the highest of its new and its open alerts."""
     facts, lasting_alerts = message.facts, message.facts.get("lasting", ())
     if message.kind == "passed":
         return "info"
@@ -65,9 +65,9 @@ def severity_of(message: Message) -> str:
 
 
 def incident_keys(message: Message) -> list[str]:
-    """Return by what a pager knows the incidents of a thread, that of the message first.
+    """Return a pager's keys of the incidents of a thread, the message's incident first.
 
-    An incident that somebody has in hand calls nobody again, so a rise in severity begins another one.
+    An acknowledged incident does not page again, so a higher severity starts a new incident.
 
     >>> incident_keys(Message("4c1f-3-oncall", "4c1f", "oncall", "worse", 0, {}, incident=2))
     ['4c1f-2', '4c1f']
@@ -76,24 +76,24 @@ def incident_keys(message: Message) -> list[str]:
 
 
 class Channel(Protocol):
-    """A place to which messages go. One thread calls it."""
+    """A destination of messages. Used by one thread."""
 
     def send(self, message: Message, past: Past = NOTHING, /) -> Answer:
         """Send a message, once."""
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the connection."""
 
 
 def open_channel(keys: ChannelKeys, report: MakeReport | None = None) -> Channel:
-    """Return the channel of the address in its keys.
+    """Return the channel of a configured address.
 
-    To add a kind, write one file ``policy/channels/SCHEME.py`` with a subclass of ``ChannelAddress`` that is called
-    ``CHANNEL`` there. Another distribution adds a kind by an entry point of the group ``driftline_channels``.
+    To add a kind, write one file ``policy/channels/SCHEME.py`` with a subclass of ``ChannelAddress`` named
+    ``CHANNEL``. Another distribution adds a kind by an entry point of the group ``driftline_channels``.
 
     Args:
-        keys: Of the channel.
-        report: Writes the report that messages bring along, where the keys ask for that.
+        keys: Configuration of the channel.
+        report: Creates the report to attach, if configured.
     """
     channel: Channel = read_address(keys.url.get_secret_value(), keys.endpoint).open(report if keys.attach else None)
     return channel

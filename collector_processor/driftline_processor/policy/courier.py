@@ -1,9 +1,9 @@
-"""Carrying messages to their channels: each channel has a thread and a pace of its own.
+"""Delivery of messages to channels: each channel has its own thread and retry schedule.
 
-At least once: what was sent is noted by the next look at the policies, and a processor that is killed in between sends
-it again, with the same id; the channel is told that it may have taken it before. What a channel does not take is tried
-again for days; the messages about one alert stay in their order, and one that is not taken holds up no other: what is
-new is tried at once, unless the channel has asked to be left alone.
+Delivery is at least once: results are stored at the next evaluation of policies, and after a crash in between
+the message is sent again with the same id and a hint that it may have been accepted. A message that a channel
+does not accept is retried for days. Messages about one alert stay in order; an undelivered message does not
+block other alerts: new messages are tried at once unless the channel requested a pause.
 """
 
 from __future__ import annotations
@@ -25,30 +25,32 @@ from .channel import Answer, Channel, Past
 from .message import Message
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
-"""Seconds from one attempt to the next."""
+"""Seconds between attempts."""
 
 EXPIRES = 3 * 86_400 * 10**9
-"""Nanoseconds after which a message that nobody takes is given up: it is no news any more."""
+"""Nanoseconds after which an undelivered message is discarded as outdated."""
 
 LONGEST_WAIT = 3_600.0
-"""Seconds for which a channel is left alone at most, because it asks for that."""
+"""Upper limit of a pause that a channel requests, seconds."""
 
 Thread = Callable[[Message], tuple[str, bool]]
-"""Returns by what the channel of a message knows the first one about the same alert, and whether that says others, too;
-"" where it knows none."""
+"""Returns the channel's id of the first message about the same alert, and whether that is about others, too.
+
+The id is "" if it is unknown.
+"""
 
 _log = logging.getLogger("driftline")
 
 
 class Courier:
-    """One channel and what waits for it.
+    """The thread and the queue of one channel.
 
     Args:
-        name: Of the channel.
-        channel: Takes messages.
-        report: Called with what came of each.
-        clock: Unix nanoseconds.
-        pause: Waits so many seconds or until the event is set, and says which.
+        name: Name of the channel.
+        channel: Destination of the messages.
+        report: Called with each delivery.
+        clock: Returns unix nanoseconds.
+        pause: Waits for a number of seconds or until the event is set, and returns whether it is set.
     """
 
     def __init__(
@@ -62,28 +64,28 @@ class Courier:
         self.name = name
         self._channel, self._report, self._clock, self._pause = channel, report, clock, pause
         self.thread: Thread = lambda _: ("", False)
-        """By what the channel knows what was sent before this process began."""
+        """The channel's ids of messages from before this process started."""
         self._threads: dict[str, str] = {}
         self._unsure: set[str] = set()
         self._new: OrderedDict[str, Message] = OrderedDict()
-        """What was not tried yet, and is about no alert of which anything was put off."""
+        """Messages that were not tried yet and whose alerts have no deferred messages."""
         self._waiting: OrderedDict[str, Message] = OrderedDict()
-        """What was put off, and what follows it about the same alerts."""
+        """Deferred messages, and later messages about the same alerts."""
         self._lock = threading.Condition()
         self._stopping, self._woken = threading.Event(), threading.Event()
         self._said = ""
         self._thread = threading.Thread(target=self._run, name=f"driftline-tells-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the thread."""
         self._thread.start()
 
     def post(self, messages: Iterable[Message], *, unsure: bool = False) -> None:
-        """Take messages to send; one that waits already is not taken twice.
+        """Add messages to the queue; queued messages are not added twice.
 
         Args:
             messages: In their order.
-            unsure: Whether the channel may have taken them before.
+            unsure: Whether the channel may have accepted them before.
         """
         with self._lock:
             put_off = {message.alert for message in self._waiting.values()}
@@ -98,7 +100,7 @@ class Courier:
             self._lock.notify_all()
 
     def stop(self, grace: float) -> None:
-        """Send what waits, each once, for at most ``grace`` seconds; what is left is sent after the next start."""
+        """Try each queued message once, for at most ``grace`` seconds; the others are sent after the next start."""
         self._stopping.set()
         self._woken.set()
         with self._lock:
@@ -108,7 +110,7 @@ class Courier:
         self._channel.close()
 
     def sentence(self) -> str | None:
-        """Return what waits, since when and why; None where nothing waits for long."""
+        """Return which messages have waited for long, since when and why; None if there are none."""
         with self._lock:
             waiting, said = len(self._new) + len(self._waiting), self._said
         if not waiting or not said:
@@ -116,7 +118,7 @@ class Courier:
         return f"{waiting} message{'s wait' if waiting > 1 else ' waits'} for the channel {self.name}: {said}"
 
     def put_off(self) -> str:
-        """Return why the channel takes no messages for now; "" where nothing waits for it."""
+        """Return why the channel accepts no messages now; "" if no message waits."""
         with self._lock:
             return self._said if self._new or self._waiting else ""
 
@@ -135,7 +137,7 @@ class Courier:
                 pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
             elif self._stopping.is_set():
                 with self._lock:
-                    self._new.clear()  # they are in the state, and sent after the next start
+                    self._new.clear()  # they are stored, and sent after the next start
                     self._waiting.clear()
                 return
             else:
@@ -161,7 +163,7 @@ class Courier:
             return message
 
     def _done(self, message: Message, answer: Answer) -> bool:
-        """Note an answer; return False where the message waits on, behind those about other alerts."""
+        """Process an answer; return False if the message is queued again, after those about other alerts."""
         now = self._clock()
         if answer.result == "put_off" and now - message.made < EXPIRES:
             if answer.unheard:
@@ -192,19 +194,19 @@ class Courier:
         return True
 
     def _remember(self, alert: str, reference: str) -> None:
-        """Keep by what the channel knows an alert, until the state does."""
+        """Cache the channel's id of an alert until the state has it."""
         self._threads.setdefault(alert, reference)
-        # 1_000: alerts of which a channel knows its first message by heart; for the others the state is asked
+        # 1_000: cached first messages per channel; the others are read from the state
         while len(self._threads) > 1_000:
             del self._threads[next(iter(self._threads))]
 
 
 class Couriers:
-    """All channels.
+    """The couriers of all channels.
 
     Args:
-        channels: By name.
-        clock: Unix nanoseconds.
+        channels: Channels by name.
+        clock: Returns unix nanoseconds.
     """
 
     def __init__(self, channels: Mapping[str, Channel], clock: Callable[[], int] = time.time_ns) -> None:
@@ -213,12 +215,12 @@ class Couriers:
         self._clock = clock
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start all threads."""
         for courier in self._couriers.values():
             courier.start()
 
     def post(self, messages: Sequence[Message]) -> None:
-        """Take messages; those for a channel that is not there any more are given up, and the log says how many."""
+        """Add messages to the queues; those for removed channels are discarded and their number is logged."""
         self._post(messages, unsure=False)
 
     def _post(self, messages: Sequence[Message], *, unsure: bool) -> None:
@@ -237,34 +239,34 @@ class Couriers:
             _log.warning("channel %s: it was removed from the configuration; %s dropped", name, given_up)
 
     def resume(self, messages: Sequence[Message], thread: Thread) -> None:
-        """Take messages that wait since before this process began; a channel may have taken them then.
+        """Add messages from before this process started; a channel may have accepted them already.
 
         Args:
             messages: In their order.
-            thread: By what channels know what was sent before.
+            thread: The channels' ids of earlier messages.
         """
         for courier in self._couriers.values():
             courier.thread = thread
         self._post(messages, unsure=True)
 
     def deliveries(self) -> list[Delivery]:
-        """Return what came of messages since the last call."""
+        """Return the deliveries since the last call."""
         found = []
         while not self._noted.empty():
             found.append(self._noted.get())
         return found
 
     def put_off(self, name: str) -> str:
-        """Return why a channel takes no messages for now; "" where it does."""
+        """Return why a channel accepts no messages now; "" if it does."""
         courier = self._couriers.get(name)
         return "" if courier is None else courier.put_off()
 
     def sentence(self) -> str | None:
-        """Return which messages wait, and why; None where none waits for long."""
+        """Return which messages have waited for long and why; None if there are none."""
         return "; ".join(filter(None, (courier.sentence() for courier in self._couriers.values()))) or None
 
     def stop(self, grace: float) -> None:
-        """Send what waits, each once, for at most ``grace`` seconds over all channels."""
+        """Try each queued message once, for at most ``grace`` seconds over all channels."""
         end = time.monotonic() + grace
         for courier in self._couriers.values():
             courier.stop(max(0.1, end - time.monotonic()))

@@ -1,7 +1,7 @@
-"""Messages that wait: for the time of a digest, or for the end of quiet hours. Then one message says all of them.
+"""Held messages: until the time of a digest or the end of quiet hours, when one message contains all of them.
 
-A message is written down as held, in the transaction of its alert. What says it later, and that it is said, are one
-transaction, too: a processor that is killed at any moment says it once.
+A message is stored as held in the transaction of its alert. The message that contains it and its delivery are
+one transaction, too, so that a crash at any time does not repeat it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_NEWS: Final = "it was over or acknowledged before quiet hours ended"
 
 
 def hold(message: Message, channels: Mapping[str, Channel]) -> Message:
-    """Return a message as it waits by the keys of its channel; as it is where it leaves at once."""
+    """Return a message with the end of its hold by the channel's configuration; unchanged if it is sent at once."""
     keys = channels.get(message.channel)
     if keys is None:
         return message
@@ -39,12 +39,12 @@ def hold(message: Message, channels: Mapping[str, Channel]) -> Message:
 
 
 class _Pass(Struct):
-    """One pass over the messages that wait, and what becomes of them.
+    """One pass over the held messages with its results.
 
     Attributes:
         models: All versions of all models.
         now: Wall time, unix nanoseconds.
-        page: The address of the page of incidents; "" where nobody said.
+        page: Address of the page of incidents; "" if unknown.
     """
 
     models: Sequence[ModelView]
@@ -56,11 +56,11 @@ class _Pass(Struct):
 
 
 class Digests:
-    """The messages that wait, of all channels. One thread calls it.
+    """The held messages of all channels. Used by one thread.
 
     Args:
-        store: Where messages are kept.
-        channels: By name.
+        store: Store of messages.
+        channels: Channels by name.
     """
 
     def __init__(self, store: AlertStore, channels: Mapping[str, Channel]) -> None:
@@ -68,10 +68,10 @@ class Digests:
         self._looked: dict[str, int] = {}
 
     def resumed(self, now: int) -> list[Message]:
-        """Return the messages that wait since before this process began.
+        """Return the unsent messages from before this process started, including held ones of removed channels.
 
-        Where a pager may have been resolved already, it is not triggered again: that would be a second incident. What
-        waits for a channel that is gone is among them, also what was held.
+        An incident that a pager may have resolved already is not triggered again, because it would be a second
+        incident.
 
         Args:
             now: Wall time, unix nanoseconds.
@@ -91,12 +91,12 @@ class Digests:
         return keys is not None and keys.pages
 
     def due(self, models: Sequence[ModelView], now: int, page: str = "") -> list[Message]:
-        """Store and return the messages that leave now.
+        """Store and return the messages to send now.
 
         Args:
             models: All versions of all models.
             now: Wall time, unix nanoseconds.
-            page: The address of the page of incidents; "" where nobody said.
+            page: Address of the page of incidents; "" if unknown.
         """
         messages_by_channel: dict[str, list[Message]] = {}
         for message in self._store.held:
@@ -116,7 +116,7 @@ class Digests:
         return [*changes.written, *changes.released]
 
     def _page(self, waiting: Sequence[Message], changes: _Pass) -> None:
-        """Let the last message about each alert go, where the alert still wants somebody."""
+        """Release the last message about each alert that still needs attention."""
         for messages in _by_thread(waiting).values():
             last = messages[-1]
             alerts = [self._store.alerts[alert] for alert in _about(messages) if alert in self._store.alerts]
@@ -130,7 +130,7 @@ class Digests:
             changes.released.append(replace(last, held=None, made=changes.now))
 
     def _end_quiet_hours(self, name: str, waiting: Sequence[Message], changes: _Pass) -> None:
-        """Say in one message what waited, where it is more than one."""
+        """Combine the held messages into one summary if there are several."""
         left = []
         for message in waiting:
             later_message = self._later(message)
@@ -144,7 +144,7 @@ class Digests:
             self._say("summary", name, left, _about(left), changes)
 
     def _digest(self, name: str, waiting: Sequence[Message], changes: _Pass) -> None:
-        """Say in one message what began, lasts and ended since the last digest, where there is anything."""
+        """Combine what began, continued and ended since the last digest into one message, if anything."""
         keys = self._channels[name]
         assert keys.digest is not None
         period = keys.digest.latest(changes.now, keys.zone)
@@ -179,7 +179,7 @@ class Digests:
             changes.deliveries += [Delivery(message.id, now, "expired", "its alert was deleted") for message in waiting]
 
     def _new_id(self, id: str) -> str:
-        """Return an id that no message has: a clock that was set back has the same time twice."""
+        """Return an unused id: after the clock was set back, the same time occurs twice."""
         number, new_id = 1, id
         while self._store.is_used(new_id):
             number += 1
@@ -187,7 +187,7 @@ class Digests:
         return new_id
 
     def _later(self, message: Message) -> Message | None:
-        """Return a message about the same alert that was written later, and left at once; None where none was."""
+        """Return a later message about the same alert that was not held; None if there is none."""
         channel_messages = [
             other_message
             for other_message in self._store.of_thread(message.alert)
@@ -209,12 +209,12 @@ class Digests:
 
 
 def _about(messages: Iterable[Message]) -> list[str]:
-    """Return the alerts that messages tell of, each once."""
+    """Return the alerts of messages without duplicates."""
     return [*dict.fromkeys(alert for message in messages for alert in message.about)]
 
 
 def _begun(messages: Iterable[Message]) -> set[str]:
-    """Return the alerts that messages say to have begun."""
+    """Return the alerts whose begin the messages report."""
     return {*_about(message for message in messages if message.kind in ("opened", "joined", "passed", "escalated"))}
 
 
@@ -226,7 +226,7 @@ def _by_thread(messages: Iterable[Message]) -> dict[str, list[Message]]:
 
 
 def _lines(alerts: Sequence[Alert], began: set[str], models: Sequence[ModelView]) -> Iterator[AlertLine]:
-    """Yield the lines of alerts, each with the tier and the loss of its model as they are now."""
+    """Yield the lines of alerts with their models' current tier and loss."""
     views: dict[tuple[str, str], list[ModelView]] = {}
     for view in models:
         views.setdefault((view.key.environment, view.key.model), []).append(view)

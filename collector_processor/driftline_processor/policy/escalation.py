@@ -1,6 +1,7 @@
-"""Who else is told of an alert that nobody has taken on, and when.
+"""Escalation of alerts that are not acknowledged: who is notified, and when.
 
-It is read anew from alerts, messages and deliveries at each look, so a restart neither repeats nor forgets.
+It is computed from alerts, messages and deliveries at each evaluation, so a restart neither repeats nor skips
+one.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from .alerts import Alert, AlertStore
 from .message import Message
 
 ASKING = ("opened", "joined", "worse", "escalated")
-"""Kinds of message that ask somebody to take an alert on."""
+"""Kinds of messages that request an acknowledgement."""
 
 
 class Unanswered(Struct, frozen=True):
-    """An alert that nobody has taken on in time.
+    """An alert that was not acknowledged in time.
 
     Attributes:
-        to: The channels that are told now.
-        told: The channels that were told before, and are still there.
-        since: When the first of them was, wall time.
-        thread: Id of the thread in which they were.
+        to: Channels to notify now.
+        told: Channels that were notified before and still exist.
+        since: Time of the first notification, wall time.
+        thread: Id of the thread of these notifications.
     """
 
     to: Sequence[str]
@@ -39,20 +40,20 @@ class Escalations:
     """The escalations of policies and channels.
 
     Args:
-        store: What was told, and what came of it.
-        channels: By name.
+        store: Messages and their deliveries.
+        channels: Channels by name.
     """
 
     def __init__(self, store: AlertStore, channels: Mapping[str, Channel]) -> None:
         self._store, self._channels = store, channels
 
     def due(self, alert: Alert, escalation: Escalation | None, tier: int | None, now: int) -> Unanswered | None:
-        """Return who is told of an alert now; None where nobody is. Each channel is told once.
+        """Return the channels to notify of an alert now; None if there are none. Each channel is notified once.
 
         Args:
-            alert: As it is now.
-            escalation: That of its policy.
-            tier: Of the model; None where nobody said.
+            alert: The current alert.
+            escalation: Escalation of its policy.
+            tier: Tier of the model; None if not configured.
             now: Wall time, unix nanoseconds.
         """
         if not alert.open or alert.until is not None:
@@ -85,13 +86,13 @@ class Escalations:
             return False
         if alert.acknowledged is not None and step.until == "acknowledged":
             return False
-        # Where the clock was set back meanwhile, it asks too early rather than never.
+        # If the clock was set back meanwhile, the escalation is too early rather than never.
         return abs(now - since) >= step.after // timedelta(microseconds=1) * 1_000
 
     def _since(self, messages: Iterable[Message]) -> int | None:
-        """Return when the first of some messages was taken; None while all of them are held.
+        """Return when the first of some messages was accepted; None while all of them are held.
 
-        A message that no channel takes counts from when it was written: nobody was told, which is worse.
+        An undelivered message counts from its creation, because nobody was notified, which is worse.
         """
         times = []
         for message in messages:

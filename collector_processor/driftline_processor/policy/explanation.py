@@ -1,7 +1,7 @@
-"""What policies decided about a model and why: window by window, and why nobody was told.
+"""Explanations of policies' decisions about a model: the result per window, and why there was no notification.
 
-Nothing of it is stored. Windows are judged again as the watch judged them, and what was told is in the alerts. So a
-window that is restated changes its decision, too.
+Nothing of it is stored. Windows are evaluated again as the watch evaluated them, and notifications are read
+from the alerts. So a revised window also changes its decision.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ SHOWN: Final = 14
 """Windows of a policy on the page of its model: two weeks of days."""
 
 AROUND: Final = 30
-"""Windows of an alert on its page: three before it, then its first and its last."""
+"""Windows of an alert on its page: three before it, then its first and its last windows."""
 
 MOST_OF_ALERT: Final = 120
-"""Windows of an alert that are judged again, at most, the newest ones: four months of days."""
+"""Upper limit of windows of an alert that are evaluated again, the newest ones: four months of days."""
 
 
 class Reason(Struct, frozen=True):
-    """Why nobody was told, or why nothing was done.
+    """Reason why there was no notification or no action.
 
     Attributes:
-        kind: In a word.
-        words: As a sentence.
+        kind: The kind of the reason.
+        words: A sentence.
     """
 
     kind: Untold
@@ -61,15 +61,15 @@ class Reason(Struct, frozen=True):
 
 
 class WindowDecision(Struct, frozen=True):
-    """What a policy decided at one window.
+    """Decision of a policy about one window.
 
     Attributes:
-        window: Which.
-        parts: What each sentence of the condition said of it.
-        resolved: What each sentence said of the condition that ends it; () where that was not asked.
-        holds: Whether the condition held; None where the window cannot tell.
-        outcome: What followed, in words.
-        fires: Whether an alert begins or lasts there.
+        window: The window.
+        parts: Result of each sentence of the condition.
+        resolved: Result of each sentence of the resolve condition; () if it was not evaluated.
+        holds: Whether the condition held; None if inconclusive.
+        outcome: The consequence in words.
+        fires: Whether an alert begins or continues there.
     """
 
     window: Window
@@ -81,21 +81,21 @@ class WindowDecision(Struct, frozen=True):
 
 
 class PolicyDecision(Struct, frozen=True):
-    """What a policy decided about a version of a model.
+    """Decision of a policy about a version of a model.
 
     Attributes:
-        policy: Its name.
+        policy: Name of the policy.
         key: The version.
-        timezone: The model's.
-        written: The condition as the configuration has it.
-        resolve: That which ends it; "" where none is written.
-        window: Length of the windows in which it is judged; "" where there are none.
-        windows: What was decided at each, the newest first.
-        now: The verdict that holds now, of a policy that asks for nothing else; else None.
-        standing: How it stands.
+        timezone: Time zone of the model.
+        written: The condition as configured.
+        resolve: The resolve condition; "" if none is configured.
+        window: Length of the evaluated windows; "" if there are none.
+        windows: Decision per window, newest first.
+        now: Current verdict if the policy is only about states; else None.
+        standing: Current state of the policy in words.
         fires: Whether its alert is open.
-        history: Its newest alert about the model, with what was told of it; None where there never was one.
-        untold: Why nobody was told, or nothing done.
+        history: Its newest alert about the model with its messages; None if there is none.
+        untold: Reasons why there was no notification or no action.
     """
 
     policy: str
@@ -113,18 +113,18 @@ class PolicyDecision(Struct, frozen=True):
 
     @property
     def shows_now(self) -> bool:
-        """Whether the verdict of now is another than that of the newest window."""
+        """Whether the current verdict differs from that of the newest window."""
         facts = self.windows[0].parts[0].facts if self.windows else ()
         return self.now is not None and (not facts or facts[0].value("verdict") != self.now)
 
 
 class _Judged(Struct, frozen=True):
-    """What a policy said of the windows of a version.
+    """Results of a policy for the windows of a version.
 
     Attributes:
-        history: The windows that it read.
-        windows: Those in which it was judged, the oldest first.
-        steps: What followed from each of the newest of them.
+        history: The windows that were read.
+        windows: The evaluated windows, oldest first.
+        steps: Result per newest window.
     """
 
     history: WindowHistory
@@ -132,13 +132,13 @@ class _Judged(Struct, frozen=True):
     steps: Sequence[Step]
 
     def parts(self, policy: Policy, step: Step) -> list[PartJudged]:
-        """Return what each sentence of the condition says of the window of a step."""
+        """Return the result of each sentence of the condition for the window of a step."""
         if policy.rule.states:
             return [PartJudged(policy.condition.written, step.judged.holds, step.judged.facts)]
         return self._said(policy.condition, step)
 
     def resolved(self, policy: Policy, step: Step) -> list[PartJudged]:
-        """Return what each sentence of the condition that ends it says; [] where that was not asked."""
+        """Return the result of each sentence of the resolve condition; [] if it was not evaluated."""
         resolution = policy.resolution
         return [] if resolution is None or step.resolved is None else self._said(resolution, step)
 
@@ -147,7 +147,7 @@ class _Judged(Struct, frozen=True):
 
 
 class _Known(Struct, frozen=True):
-    """What was read of a version, and what that was read from."""
+    """The windows of a version as read, and their source."""
 
     windows: Mapping[str, Sequence[Evaluation]]
     business: object
@@ -156,10 +156,10 @@ class _Known(Struct, frozen=True):
 
 
 class _Case(Struct, frozen=True):
-    """What is explained: a policy, a version, and the alert if there is one.
+    """Subject of an explanation: a policy, a version, and the alert if there is one.
 
     Attributes:
-        of_now: Whether it is what holds now; else what held around the alert.
+        of_now: Whether to explain the current state; else the time of the alert.
     """
 
     name: str
@@ -171,14 +171,14 @@ class _Case(Struct, frozen=True):
 
 
 class PolicyExplanations:
-    """Explains the decisions of policies; what did not change is not judged again. Any thread may ask.
+    """Explain the decisions of policies; unchanged windows are not evaluated again. Thread-safe.
 
     Args:
-        alerts: What was told.
-        config: The policies, also those that are switched off, silences and channels.
-        waiting: Returns the environments and models whose past waits to be judged.
-        put_off: Returns why a channel or an action takes no messages for now; "" where it does.
-        clock: Unix nanoseconds.
+        alerts: Store of alerts.
+        config: The policies, including disabled ones, silences and channels.
+        waiting: Returns the environments and models with past windows that wait for evaluation.
+        put_off: Returns why a channel or an action accepts no messages now; "" if it does.
+        clock: Returns unix nanoseconds.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class PolicyExplanations:
         self._known: Mapping[ModelKey, _Known] = {}
 
     def of_model(self, views: Sequence[ModelView]) -> list[PolicyDecision]:
-        """Return what each policy decided about the versions of a model that are in use.
+        """Return the decision of each policy about the versions of a model that are in use.
 
         Args:
             views: All versions and environments of the model.
@@ -210,10 +210,10 @@ class PolicyExplanations:
         ]
 
     def of_alert(self, alert: Alert, views: Sequence[ModelView]) -> PolicyDecision | None:
-        """Return what a policy decided around an alert; None where the policy or the version is gone.
+        """Return the decision of a policy around an alert; None if the policy or the version no longer exists.
 
         Args:
-            alert: Which.
+            alert: The alert.
             views: All versions of all models.
         """
         policy = self._policies.get(alert.policy)
@@ -265,7 +265,7 @@ class PolicyExplanations:
         )
 
     def _read(self, view: ModelView) -> _Known:
-        """Return what was read of a version; anew where its windows are others."""
+        """Return the windows of a version, from the cache if they are unchanged."""
         windows = {one: [two for two in of_name if two.closed] for one, of_name in view.windows.items()}
         known_reading = self._known.get(view.key)
         if (
@@ -275,12 +275,12 @@ class PolicyExplanations:
         ):
             history = replayed_model(view.key, view.tier, windows, view.timezone).history
             known_reading = _Known(windows, view.business, history, {})
-            # 200: versions whose windows are remembered as they were judged
+            # 200: versions in the cache of results
             newest_readings = [*self._known.items()][-200:]
             self._known = {**dict(newest_readings), view.key: known_reading}
         return known_reading
 
-    # -- why nobody was told ------------------------------------------------------------------------------------------
+    # -- why there was no notification -----------------------------------------------------------------------------
 
     def _untold(self, case: _Case, history: AlertHistory | None) -> Iterator[Reason]:
         name, policy, view, judgement, of_now = case.name, case.policy, case.view, case.judgement, case.of_now
@@ -309,7 +309,7 @@ class PolicyExplanations:
             yield from self._unsaid(sent, alert, view.timezone)
 
     def _kept_back(self, policy: Policy, alert: Alert, timezone: str) -> Iterator[Reason]:
-        """Yield what keeps an alert from being told, or kept it."""
+        """Yield the reasons that suppress or suppressed the notification of an alert."""
         end = self._clock() if alert.open else alert.seen
         ends = [silence.until for silence in self._silences if silence.covers(alert.model, alert.policy, end)]
         if ends:
@@ -325,7 +325,7 @@ class PolicyExplanations:
             yield Reason("no_channel", words.NO_CHANNEL)
 
     def _unsaid(self, sent: Sent, alert: Alert, timezone: str) -> Iterator[Reason]:
-        """Yield why a message did not leave, or not by itself."""
+        """Yield why a message was not sent, or not on its own."""
         message, result = sent.message, sent.result
         name, detail = message.channel, "" if sent.delivery is None else sent.delivery.detail
         if result == "held" and message.held is not None:
@@ -345,7 +345,7 @@ class PolicyExplanations:
             yield Reason("grouped", words.grouped_words(name, message.alert))
 
     def _is_no_news(self, about: tuple[str, str, str], steps: Sequence[Step]) -> bool:
-        """Return True where what ended last had ended before the policy was first looked at."""
+        """Return True if the last firing ended before the first evaluation of the policy."""
         ended_firings = [step.firing for step in steps if step.outcome == "over" and step.firing is not None]
         first = self._alerts.looks.get(about)
         return (
@@ -363,7 +363,7 @@ def _standing(outcome: StepOutcome | None, alert: Alert | None, view: ModelView)
 
 
 def _fires(step: Step) -> bool:
-    """Return True where an alert begins or lasts at the end of the window of a step."""
+    """Return True if an alert begins or continues at the end of a step's window."""
     return step.outcome in ("fired", "lasts", "eased") or (step.outcome == "inconclusive" and step.firing is not None)
 
 
@@ -373,7 +373,7 @@ def _judged(policy: Policy, history: WindowHistory, limit: int) -> _Judged:
 
 
 def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
-    """Return what a policy said of the windows of an alert: of many, the first and the last ones."""
+    """Return the results of a policy for the windows of an alert: the first and the last ones if there are many."""
     since = alert.fired if alert.since is None else min(alert.since, alert.fired)
     judged_windows = policy.rule.judged_in(history)
     # 3: windows before an alert that are shown with it
@@ -395,14 +395,14 @@ def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
 
 
 def _written(when: object) -> str:
-    """Return a condition as the configuration has it, in one line."""
+    """Return a configured condition on one line."""
     if isinstance(when, str):
         return printable(when)
     return printable(yaml.safe_dump(when, default_flow_style=True, width=10_000, allow_unicode=True).strip())
 
 
 def decision_json(decision: PolicyDecision) -> dict[str, Any]:
-    """Return a decision as the API shows it."""
+    """Return a decision in the format of the API."""
     key, history = decision.key, decision.history
     return {
         "policy": decision.policy,

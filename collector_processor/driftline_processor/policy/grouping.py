@@ -1,7 +1,7 @@
-"""Grouping: what one look finds of a model is one message a channel, and what follows joins its thread.
+"""Grouping: the findings of one evaluation about a model are one message per channel; updates join its thread.
 
-A thread has the id of the alert that began it, and lasts as long as one of its alerts does. What a channel believes to
-be open is read from the messages that it was sent, so nothing else is stored.
+A thread has the id of its first alert and lasts as long as one of its alerts. The alerts that a channel
+considers open are read from the messages to it, so nothing else is stored.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from .message import SEVERITIES, Kind, Message
 BEGINS: Final[tuple[Kind, ...]] = ("opened", "joined", "worse", "passed", "escalated")
 
 _Audience = tuple[str, str, str]
-"""Channel, environment and model: a thread is of one of each."""
+"""Channel, environment and model of a thread."""
 
 FactsOf = Callable[[Kind, Alert, bool], Mapping[str, Any]]
-"""Returns what is to be said of a change of one alert, and whether with links to what shows it."""
+"""Returns the facts of a change of one alert; the last argument is whether they include links."""
 
 
 class AlertChange(Struct, frozen=True):
-    """What is to be told of one alert.
+    """A change of one alert to notify.
 
     Attributes:
         kind: ``opened``, ``worse``, ``over`` or ``passed``.
-        alert: As it is now.
-        channels: Names of the channels to tell.
-        alone: Whether its policy keeps it out of the messages of others.
-        rises: Whether it is graver than people were told last.
-        repeats: Whether others were to be told before, and never were: their channel is gone.
+        alert: The current alert.
+        channels: Names of the channels to notify.
+        alone: Whether its policy excludes it from the messages of others.
+        rises: Whether it is more severe than in the last notification.
+        repeats: Whether an earlier notification was never delivered because its channel was removed.
     """
 
     kind: Kind
@@ -48,12 +48,12 @@ class AlertChange(Struct, frozen=True):
 
 
 class Look(Struct, frozen=True):
-    """One look at the policies, of which messages and orders are made.
+    """One evaluation of the policies, from which messages and orders are made.
 
     Attributes:
-        alerts: Every alert by id, as it is now.
-        alone: Returns whether the policy of an alert keeps it out of the messages and incidents of others.
-        facts: What is to be said of one alert.
+        alerts: Every current alert by id.
+        alone: Returns whether the policy of an alert excludes it from the messages and incidents of others.
+        facts: Returns the facts of one alert.
         now: Wall time, unix nanoseconds.
     """
 
@@ -64,11 +64,11 @@ class Look(Struct, frozen=True):
 
 
 class Threads:
-    """The messages of one look.
+    """The messages of one evaluation.
 
     Args:
-        sent: The messages of threads that tell of what is open or has changed, the oldest first.
-        look: The look.
+        sent: The messages of threads about open or changed alerts, oldest first.
+        look: The evaluation.
         new_id: Returns the id of a new message, from its thread, its channel and its number.
     """
 
@@ -77,7 +77,7 @@ class Threads:
         self._alerts, self._alone, self._facts = look.alerts, look.alone, look.facts
 
     def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
-        """Yield what is told of these changes: of each model to each channel what began, then what ended."""
+        """Yield the messages about changes: per model and channel first what began, then what ended."""
         changes_by_audience: dict[tuple[str, str, str], list[AlertChange]] = {}
         for change in changes:
             for channel in change.channels:
@@ -91,7 +91,7 @@ class Threads:
 
     @cached_property
     def _threads(self) -> dict[_Audience, dict[str, _Thread]]:
-        """The threads of each channel about each model by their id, the oldest first."""
+        """Threads of each channel about each model by their id, oldest first."""
         threads_by_audience: dict[_Audience, dict[str, _Thread]] = {}
         for message in self._sent:
             about = self._alerts.get(message.gravest)
@@ -114,7 +114,7 @@ class Threads:
                 and thread_id is not None
                 and any(self._is_open(alert_id, opened) for alert_id in threads[thread_id].open)
             ):
-                continue  # nobody was told that it had ended meanwhile
+                continue  # its end in between was not notified
             if one.alone:
                 thread = one.alert.id
             elif one.kind == "worse" and thread_id is not None:
@@ -161,15 +161,14 @@ class Threads:
                     )
                 continue
             unsaid_alerts = [self._alerts[one] for one in known_thread.open if one not in ids and one in self._alerts]
-            unsaid_alerts = [
-                one for one in unsaid_alerts if one.over != one.seen
-            ]  # what had passed was said to be over
+            unsaid_alerts = [one for one in unsaid_alerts if one.over != one.seen]  # past alerts were notified as ended
             yield self._message(name, audience, "over", [("over", one) for one in [*ended_alerts, *unsaid_alerts]], ())
 
     def _joins(self, thread: _Thread, alerts: Sequence[Alert], opened: Iterable[str]) -> bool:
-        """Return True for a thread in which an alert lasts that others may join.
+        """Return True for a thread with an open alert that others may join.
 
-        What is graver than all of them does not: a pager calls nobody again for an incident that somebody has in hand.
+        An alert more severe than all of them does not join, because a pager does not page again for an acknowledged
+        incident.
         """
         open_alerts = [self._alerts[one] for one in thread.open if self._is_open(one, opened)]
         open_alerts = [one for one in open_alerts if not self._alone(one)]
@@ -207,12 +206,12 @@ class Threads:
 
 
 class _Thread:
-    """What a channel was told under one id.
+    """What a channel received under one thread id.
 
     Attributes:
-        open: The alerts that it believes to be open, in the order in which it was told.
-        messages: How many it was sent.
-        incident: The newest incident that a pager has.
+        open: Alerts that the channel considers open, in the order of their notification.
+        messages: Number of messages.
+        incident: Number of the newest incident of a pager.
     """
 
     def __init__(self) -> None:
@@ -221,7 +220,7 @@ class _Thread:
         self.incident = 1
 
     def hear(self, message: Message) -> None:
-        """Note what a message says."""
+        """Add a message."""
         self.messages += 1
         self.incident = max(self.incident, message.incident)
         for alert in message.about:
@@ -232,8 +231,8 @@ class _Thread:
 
 
 def gravity(alert: Alert) -> tuple[int, int, int]:
-    """Return by what alerts are sorted, the gravest first: severity, state, and since when."""
-    state = rank_state(alert.state) if alert.state else 1  # a degraded model goes before a number of it
+    """Return the sort key of alerts, most severe first: severity, state, and begin."""
+    state = rank_state(alert.state) if alert.state else 1  # a degraded model comes before a single metric
     return _severity(alert), state, alert.fired if alert.since is None else alert.since
 
 

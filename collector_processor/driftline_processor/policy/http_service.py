@@ -1,4 +1,4 @@
-"""Ask a service over HTTP, within bounds of time and size, and say in its own words what it did not take."""
+"""HTTP requests to a service with limits on time and size, and error messages from its answer."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ from .channel import Answer
 from .secrets import hide_secrets
 
 PUT_OFF: Final = (301, 302, 303, 307, 308, 401, 403, 408, 409, 425, 429)
-"""Statuses below 500 after which the same request may be taken: somebody mends the address or the token, or its
-like still runs."""
+"""Statuses below 500 after which the request can succeed later.
+
+The address or the token can be fixed, or a conflicting request ends.
+"""
 
 MOST_BYTES: Final = 2**20
-"""Bytes of an answer that are read."""
+"""Upper limit of bytes that are read of an answer."""
 
 _KEY_SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
-"""Characters that stand for themselves in a key."""
+"""Characters that are not encoded in a key."""
 
 File = tuple[str | None, bytes, str]
-"""A part of a form: the name of its file, None where it is none, what it holds, and of which type that is."""
+"""A part of a form: file name or None, content, and media type."""
 
 
 class NotTaken(Exception):  # noqa: N818 - what a service said, and no fault
-    """A service did not take a request.
+    """A service did not accept a request.
 
     Attributes:
-        answer: Whether it may take it later, and what it said.
+        answer: Whether it can be retried, and the service's answer.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -48,7 +50,7 @@ class NotTaken(Exception):  # noqa: N818 - what a service said, and no fault
         self.answer = answer
 
     def hidden(self, *secrets: str) -> Answer:
-        """Return the answer in at most 300 characters, without what is secret of addresses and keys."""
+        """Return the answer in at most 300 characters without the secrets of addresses and keys."""
         detail = self.answer.detail
         for secret in secrets:
             detail = hide_secrets(detail, secret) if "://" in secret else detail.replace(secret, "***")
@@ -59,13 +61,13 @@ class Request(Struct, frozen=True):
     """A request to a service.
 
     Attributes:
-        method: Of HTTP.
+        method: HTTP method.
         url: The whole address.
-        json: What to send, as JSON.
-        content: What to send, as it is.
-        files: What to send as parts of a form, by name.
-        headers: Of this request.
-        parameters: Of the query.
+        json: JSON body.
+        content: Raw body.
+        files: Parts of a form by name.
+        headers: Headers of this request.
+        parameters: Query parameters.
         accepted: Statuses besides 2xx whose reply is returned.
     """
 
@@ -80,11 +82,11 @@ class Request(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """What a service answered.
+    """The answer of a service.
 
     Attributes:
-        status: Of HTTP.
-        headers: By name, in small letters.
+        status: HTTP status.
+        headers: Headers by lower-case name.
         body: At most :data:`MOST_BYTES` of it.
     """
 
@@ -93,7 +95,7 @@ class Reply(Struct, frozen=True):
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """Return the body as a mapping; NotTaken where it is none."""
+        """Return the body as a mapping; NotTaken if it is not one."""
         try:
             document = json.loads(self.body)
         except ValueError:
@@ -104,27 +106,27 @@ class Reply(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The first characters of the body, in a line; what is secret is hidden before it is cut to size."""
-        # 1_000: bytes of an answer that are read for what it says
+        """Beginning of the body on one line; secrets are hidden before it is shortened."""
+        # 1_000: bytes of an answer in an error message
         return " ".join(self.body[:1_000].decode("utf-8", "replace").split())
 
 
 @cache
 def whom_the_system_trusts() -> ssl.SSLContext:
-    """Return the context of services with public certificates: its certificates are read once, not per service."""
+    """Return the system's SSL context; its certificates are read once, not per service."""
     import httpx
 
     return httpx.create_ssl_context()
 
 
 class HttpService:
-    """A service behind one host. One thread calls it.
+    """A service on one host. Used by one thread.
 
     Args:
         url: An address of the service.
-        timeout: Seconds that a request may take, from its first byte to the last one of the answer.
-        headers: Of every request.
-        context: Whom to trust; None = whom the system does.
+        timeout: Upper limit of a request's time, from its first byte to the last byte of the answer, seconds.
+        headers: Headers of every request.
+        context: SSL context; None = the system's.
     """
 
     def __init__(
@@ -136,20 +138,20 @@ class HttpService:
     ) -> None:
         self._timeout, self._line = timeout, _Line()
         verify = whom_the_system_trusts() if context is None else context
-        plain = {"Accept-Encoding": "identity", **(headers or {})}  # a small answer unpacks to one without end
-        import httpx  # 50 ms, for those alone who have a service
+        plain = {"Accept-Encoding": "identity", **(headers or {})}  # a small compressed answer can expand without limit
+        import httpx  # the import takes 50 ms, only if a service is configured
 
         self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=plain, verify=verify)
 
     def ask(self, method: str, url: str, **parts: Any) -> Reply:
-        """Send a request of these parts, as :meth:`send` does."""
+        """Send a request of these parts, see :meth:`send`."""
         return self.send(Request(method, url, **parts))
 
     def send(self, request: Request) -> Reply:
-        """Send a request, once, and return the answer.
+        """Send a request once and return the answer.
 
         Raises:
-            NotTaken: Nobody answered in time, or the answer is another one.
+            NotTaken: There was no answer in time, or another status.
         """
         import httpx
 
@@ -165,7 +167,7 @@ class HttpService:
                         body += piece
                         if len(body) >= MOST_BYTES:
                             break
-                if deadline.passed:  # an answer that ends with its connection looks whole
+                if deadline.passed:  # an answer that ends with the connection looks complete
                     raise httpx.ReadTimeout("")
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 error_text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -192,33 +194,34 @@ class _Line:
         self._lock = threading.Lock()
 
     def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note the socket of a connection that was made, as the client traces it."""
+        """Store the socket of a new connection, from the client's trace events."""
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")
                 self._shut()
 
     def mend(self) -> None:
-        """Let an exchange begin."""
+        """Allow the next exchange."""
         with self._lock:
             self._is_cut = False
 
     def cut(self) -> None:
-        """Wake who reads from the connection, or writes to it: nothing comes any more, also over another one."""
+        """Shut the connection, and every new one, so that blocked reads and writes return."""
         with self._lock:
             self._is_cut = True
             self._shut()
 
     def _shut(self) -> None:
         if self._is_cut and self._socket is not None:
-            with suppress(OSError):  # it is closed already
+            with suppress(OSError):  # already closed
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 class _Deadline:
-    """Cuts a connection when an exchange takes too long.
+    """Shut a connection when an exchange takes too long.
 
-    A client bounds each read by itself, so a service that drips a byte now and then would hold its channel for hours.
+    A client limits single reads only, so a service that sends a byte now and then would block its channel for
+    hours.
 
     Attributes:
         passed: Whether the time is over.
@@ -243,7 +246,7 @@ class _Deadline:
 
 
 def _wait(header: str) -> float:
-    """Return the seconds that a header ``Retry-After`` asks for, as a number or as a date (RFC 9110, 10.2.3).
+    """Return the seconds of a header ``Retry-After``, a number or a date (RFC 9110, 10.2.3).
 
     >>> _wait("30"), _wait(""), _wait("soon")
     (30.0, 0.0, 0.0)
@@ -257,7 +260,7 @@ def _wait(header: str) -> float:
 
 
 def idempotency_key(message: str) -> str:
-    """Return the id of a message as a header takes it: names of channels and actions may be of any letters.
+    """Return the id of a message encoded for a header, since names of channels and actions may have any letters.
 
     >>> idempotency_key("4c1f0a92be77d310-http/über")
     '4c1f0a92be77d310-http/%C3%BCber'

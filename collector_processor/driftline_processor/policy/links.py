@@ -1,4 +1,4 @@
-"""What a message links to: the window that shows it, a report, the trace of a wrong prediction, and a runbook."""
+"""Links of a message: the window, a report, the trace of a wrong prediction, and a runbook."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .alerts import Alert
 
 
 class AlertLinks(Struct, frozen=True):
-    """Finds the links of a message.
+    """Find the links of a message.
 
     Attributes:
-        links: Where pages and traces are.
-        mispredictions: Returns where the wrong predictions of a model are looked up.
+        links: Addresses of pages and traces.
+        mispredictions: Returns the source of a model's wrong predictions.
     """
 
     links: Links
     mispredictions: Callable[[], Mispredictions]
 
     def __call__(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
-        """Return name → address: ``page``, ``report``, ``trace`` and ``runbook``, as far as there are any."""
+        """Return name → address of the existing links: ``page``, ``report``, ``trace`` and ``runbook``."""
         start = "" if alert.start is None else iso_time(alert.start)
         links = {
             "page": self.links.window_link(view.key, alert.window, start),
@@ -47,6 +47,6 @@ class AlertLinks(Struct, frozen=True):
         ]
         if not windows:
             return ""
-        # 20: wrong predictions, the worst first, among which one with a trace is looked for
+        # 20: worst wrong predictions that are searched for one with a trace
         worst = self.mispredictions().worst(view.key, windows[0].start, windows[0].end, 20)
         return next(filter(None, (self.links.trace_link(row.trace_id, row.span_id) for row in worst.rows)), "")

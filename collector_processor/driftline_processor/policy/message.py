@@ -10,27 +10,31 @@ from msgspec import Struct
 from driftline_processor.config.channels import Severity
 
 Kind = Literal["opened", "joined", "worse", "eased", "over", "passed", "acknowledged", "escalated", "digest", "summary"]
-"""What a message says of its alerts: they began, they joined others that last, one turned graver, the gravest is over
-and others last, all are over, or they began and ended unseen; somebody has them in hand, or nobody has. A digest, and
-the summary of quiet hours, say it of several models."""
+"""Kind of a message.
+
+Alerts began, joined open ones, got worse, the most severe ended while others are open, all ended, or they began
+and ended unseen; they are acknowledged, or escalated. A digest and the summary of quiet hours are about several
+models.
+"""
 
 SEVERITIES: Final = get_args(Severity)
-"""The gravest first."""
+"""The most severe first."""
 
 
 class Message(Struct, frozen=True):
     """A message about an alert, for one channel or action.
 
     Attributes:
-        id: The key by which a channel knows it again.
-        alert: Id of the alert; of several, that of the one that began their thread; of a digest or a summary its own.
-        channel: Name of the channel, or of the action.
-        kind: What it says.
-        made: When it was written, wall time.
-        held: Until when it waits to be collected or sent, wall time; None where it is sent at once.
-        facts: What it says in parts: ``title``, ``text``, ``severity``, links; JSON can hold all of it.
-        alerts: Ids of the alerts that it tells of, the gravest first; () = of ``alert`` alone.
-        incident: Which incident of its thread a pager has then: a rise in severity begins the next one.
+        id: Idempotency key for the channel.
+            alert: Id of the alert; of several alerts, the one that began their thread; a digest or a summary has
+            its own id.
+        channel: Name of the channel or of the action.
+        kind: Kind of the message.
+        made: Time of creation, wall time.
+        held: Time until when it is held, wall time; None if it is sent at once.
+        facts: JSON-serialisable content: ``title``, ``text``, ``severity``, links.
+        alerts: Ids of its alerts, the most severe first; () = only ``alert``.
+        incident: Number of the pager incident in its thread: a higher severity begins the next one.
     """
 
     id: str
@@ -45,20 +49,20 @@ class Message(Struct, frozen=True):
 
     @property
     def says_several(self) -> bool:
-        """Whether it is a digest or a summary, which says several alerts and has its own id in place of theirs."""
+        """Whether it is a digest or a summary, which has its own id in place of an alert's."""
         return self.kind in ("digest", "summary")
 
     @property
     def about(self) -> Sequence[str]:
-        """Ids of the alerts that it tells of."""
+        """Ids of its alerts."""
         return self.alerts or (self.alert,)
 
     @property
     def gravest(self) -> str:
-        """Id of the gravest alert that it tells of; "" of a digest or a summary."""
+        """Id of its most severe alert; "" for a digest or a summary."""
         return "" if self.says_several else self.about[0]
 
     @property
     def is_order(self) -> bool:
-        """Whether it is for an action: its name has a slash, which that of a channel never has."""
+        """Whether it is for an action, whose name contains a slash, unlike a channel's."""
         return "/" in self.channel

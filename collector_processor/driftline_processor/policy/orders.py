@@ -1,7 +1,7 @@
-"""Which actions are carried out now, which wait for an approval, and which a limit holds back.
+"""Orders of actions: which are performed now, which wait for an approval, and which a limit holds back.
 
-An action is ordered once for an incident: the alerts of a model that last together. The incident has the id of the
-alert that began it, and lasts as long as one of its alerts does. What was ordered is read from the stored messages.
+An action is ordered once per incident: the alerts of a model that are open together. The incident has the id of
+its first alert and lasts as long as one of its alerts. Earlier orders are read from the stored messages.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from .message import Kind, Message
 LAPSED: Final = "the alert was over before the action was approved"
 
 Place = tuple[str, str]
-"""Environment and model: what an incident is about."""
+"""Environment and model of an incident."""
 
 
 class Order(Struct, frozen=True):
     """A message to an action.
 
     Attributes:
-        message: What it is told.
-        approval: The approval that it waits for; None where it needs none.
-        delivery: Why it is not sent; None where it is.
+        message: The message.
+        approval: The approval that it waits for; None if it needs none.
+        delivery: Why it is not sent; None if it is.
     """
 
     message: Message
@@ -46,13 +46,13 @@ class Order(Struct, frozen=True):
 
 
 class Orders:
-    """The orders of one look at the policies.
+    """The orders of one evaluation of the policies.
 
     Args:
-        store: What was ordered before.
-        actions: The keys of every action, by name.
-        look: The look.
-        named: Returns the actions of the policy of an alert.
+        store: Earlier orders.
+        actions: Configuration of every action, by name.
+        look: The evaluation.
+        named: Returns the actions of an alert's policy.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class Orders:
         self._times: dict[str, list[int]] = {}
         self._changed: Mapping[str, AlertChange] = {}
         self.lapsed: list[Delivery] = []
-        """What becomes of orders whose incident is over, and that nobody has approved."""
+        """Deliveries of orders without approval whose incident has ended."""
 
     def orders(self, changes: Sequence[AlertChange]) -> Iterator[Order]:
-        """Yield what follows from changes of alerts: of each incident what began, then what ended."""
+        """Yield the orders for changes of alerts: per incident first what began, then what ended."""
         changes_by_place: dict[tuple[Place, str], list[AlertChange]] = {}
         changes = [change for change in changes if change.kind != "passed" and not change.repeats]
         self._changed = {change.alert.id: change for change in changes}
@@ -91,7 +91,7 @@ class Orders:
                 )
 
     def _asked(self, alert_changes: Sequence[AlertChange]) -> dict[str, ActionKeys]:
-        """Return the actions that changes concern, by name; what is over also those that its policy names no more."""
+        """Return the actions of changes by name; for ended alerts also those that their policy no longer has."""
         names = dict.fromkeys(name for change in alert_changes for name in self._named(change.alert))
         for change in alert_changes:
             if change.kind == "over":
@@ -131,9 +131,9 @@ class Orders:
         changes: Sequence[AlertChange],
         opened: Collection[str],
     ) -> Iterator[Order]:
-        """Yield the order that changes of one incident ask for: a new one, what follows it, or a note that it is there.
+        """Yield the order for changes of one incident: a new one, a follow-up, or a note that it exists.
 
-        An alert that ends and begins again within an incident that lasts is no news: nothing said that it was over.
+        An alert that ends and begins again within an open incident is ignored, because its end was not notified.
         """
         action = self._actions[name]
         ids = {change.alert.id for change in changes}
@@ -160,7 +160,7 @@ class Orders:
             if name not in self._times:
                 self._times[name] = self._counted(name, action)
             within = action.rate_limit.within // timedelta(microseconds=1) * 1_000
-            # A clock that was set back neither lifts the limit nor keeps it for longer than it was set back.
+            # If the clock was set back, the limit still applies, and at most for the time that it was set back longer.
             if sum(abs(self._now - time) < within for time in self._times[name]) >= action.rate_limit.count:
                 rate_limit = f"rate_limit: {action.rate_limit}"
                 return Order(message, delivery=Delivery(message.id, self._now, "held_back", rate_limit))
@@ -169,7 +169,7 @@ class Orders:
         return Order(message, approval=Approval(message.id) if needs_approval else None)
 
     def _counted(self, name: str, action: ActionKeys) -> list[int]:
-        """Return when an action was begun, which its limit counts: what follows and what joins is not."""
+        """Return the times of an action's first orders per incident, which its limit counts."""
         times, standing = list[int](), set[str]()
         for message in self._store.to_channel(name):
             if (
@@ -186,7 +186,7 @@ class Orders:
         return times
 
     def _note(self, name: str, id: str, message: Message, changes: Sequence[AlertChange]) -> Order:
-        """Return the note that an order stands already, for alerts that join its incident."""
+        """Return the note that an order exists already, for alerts that join its incident."""
         about = tuple(change.alert.id for change in changes)
         note = Message(self._new_id(name, id, "joined"), id, name, "joined", self._now, {}, alerts=about)
         reason = f"it was already requested by the alert {message.about[0]}, which is still open"
@@ -223,7 +223,7 @@ class Orders:
     def _at_the_end(
         self, name: str, action: ActionKeys, ended_alerts: Sequence[Alert], incidents: Mapping[str, _Incident]
     ) -> Iterator[Order]:
-        """Yield the order of an action for the end alone: once the last alert is over whose policy names it."""
+        """Yield the order of an action that runs only at the end: after the last alert whose policy has it."""
         ended_alerts = [
             alert_here
             for alert_here in ended_alerts
@@ -247,7 +247,7 @@ class Orders:
     # -- what is known ------------------------------------------------------------------------------------------------
 
     def _incidents(self, name: str, alerts: Sequence[Alert]) -> dict[str, _Incident]:
-        """Return the incidents that alerts are of, or may join, and an action was ordered for, the oldest first."""
+        """Return the incidents of alerts, or that they may join, with orders of an action, oldest first."""
         ids = dict.fromkeys(alert.id for alert in alerts)
         if alerts and not self._alone(alerts[0]):
             ids |= {one.id: None for one in self._open.get(_place(alerts[0]), ()) if not self._alone(one)}
@@ -260,7 +260,7 @@ class Orders:
 
     @cached_property
     def _open(self) -> dict[Place, list[Alert]]:
-        """The alerts that last, by what they are about."""
+        """Open alerts by environment and model."""
         alerts_by_place: dict[Place, list[Alert]] = {}
         for id in dict.fromkeys([*(one.id for one in self._store.open), *self._changed]):
             if self._lasts(id):
@@ -268,7 +268,7 @@ class Orders:
         return alerts_by_place
 
     def _lasts(self, alert: str, opened: Collection[str] = ()) -> bool:
-        """Return True for an alert that is open, and that was told or is told now: the end of others is never said."""
+        """Return True for an open alert that was notified or is notified now; the end of others is not notified."""
         known_alert = self._alerts.get(alert)
         is_told = (
             known_alert is not None and known_alert.open and (known_alert.told is not None or alert in self._changed)
@@ -299,7 +299,7 @@ class Orders:
         return Message(own_id, id, name, kind, self._now, facts, alerts=about)
 
     def _new_id(self, name: str, incident: str, kind: Kind) -> str:
-        """Return the id of a message; its number is passed over where another one has it that cannot be read."""
+        """Return the id of a message; numbers of unreadable messages are skipped."""
         id = first = self._first_id(name, incident, kind)
         number = 1
         while self._store.is_used(id):
@@ -312,11 +312,11 @@ class Orders:
         return f"{incident}-{name}" if kind == "opened" else f"{incident}-{name}-{kind}"
 
     def _stands(self, message: Message) -> bool:
-        """Return True where an order was carried out, is about to be, or waits for its approval."""
+        """Return True if an order was performed, is due, or waits for its approval."""
         return self._alive(message) or message.id in self._store.awaited
 
     def _alive(self, message: Message) -> bool:
-        """Return True where an order was carried out, or is about to be."""
+        """Return True if an order was performed or is due."""
         delivery = self._store.deliveries.get(message.id)
         if delivery is None:
             return message.id not in self._store.awaited
@@ -328,12 +328,12 @@ class Orders:
 
 
 class _Incident:
-    """What an action was ordered for one incident.
+    """The orders of an action for one incident.
 
     Attributes:
-        messages: All orders, the oldest first.
-        about: The alerts for which anything was ordered.
-        alerts: Those of which the action was not told that they are over.
+        messages: All orders, oldest first.
+        about: Alerts with orders.
+        alerts: Alerts whose end was not sent to the action.
     """
 
     def __init__(self, messages: Sequence[Message]) -> None:

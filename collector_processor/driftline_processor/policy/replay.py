@@ -1,4 +1,4 @@
-"""Policies replayed over windows, of files or of a running processor: what would have fired. Nothing is told."""
+"""Replay of policies over windows of files or of a running processor: what would have fired, without notifications."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from driftline_processor.queries.overview import ModelView
 
 
 class ReplayedModel(Struct, frozen=True):
-    """A version of a model, with the windows over which policies are replayed.
+    """A version of a model with the windows for a replay.
 
     Attributes:
-        key: Which one.
-        tier: How much depends on it, 1 to 3; None where nobody said.
+        key: The version.
+        tier: Tier of the model, 1 to 3; None if not configured.
         history: Its closed windows.
     """
 
@@ -32,7 +32,7 @@ class ReplayedModel(Struct, frozen=True):
 
     @property
     def steps(self) -> int:
-        """How many windows are read when the verdict at the end of each of the longest ones is asked for, at most."""
+        """Upper limit of windows that are read to compute the verdict at the end of each of the longest windows."""
         lengths = [len(window) for window in self.history.windows.values()]
         return sum(lengths) * min(lengths, default=0)
 
@@ -40,13 +40,13 @@ class ReplayedModel(Struct, frozen=True):
 def replayed_model(
     key: ModelKey, tier: int | None, windows: Mapping[str, Sequence[Evaluation]], timezone: str
 ) -> ReplayedModel:
-    """Return a version of a model with those of its windows that are closed; each is read once.
+    """Return a version of a model with its closed windows.
 
     Args:
-        key: Which one.
-        tier: How much depends on it.
-        windows: Name of a length → the windows of it, the oldest first.
-        timezone: The model's.
+        key: The version.
+        tier: Tier of the model.
+        windows: Name of a length → its windows, oldest first.
+        timezone: Time zone of the model.
     """
     closed = {name: [one for one in window if one.closed] for name, window in windows.items()}
     context = VerdictContext(timezone=timezone)
@@ -62,7 +62,7 @@ def replayed_model(
 
 
 def watched_models(views: Sequence[ModelView], model: str = "") -> list[ReplayedModel]:
-    """Return the versions of models that policies look at; ``model``: those of one model only."""
+    """Return the versions of models that policies evaluate; ``model``: only this model."""
     return [
         replayed_model(view.key, view.tier, view.windows, view.timezone)
         for view in views
@@ -73,12 +73,12 @@ def watched_models(views: Sequence[ModelView], model: str = "") -> list[Replayed
 def replay_policies(
     policies: Mapping[str, Policy], models: Sequence[ReplayedModel], *, all_quiet: bool = False
 ) -> dict[str, Any]:
-    """Return what policies would have told of models, as JSON holds it.
+    """Return the notifications that policies would have sent, as JSON values.
 
     Args:
-        policies: By name; those that are switched off are left out.
+        policies: Policies by name; disabled ones are skipped.
         models: Versions of models.
-        all_quiet: Whether somebody knows that nothing was wrong in any window: what fires is a false alarm then.
+        all_quiet: Whether all windows are known to have no problem, so that every firing is a false alarm.
     """
     enabled = {name: policy for name, policy in policies.items() if policy.enabled}
     firings, about = [], set[str]()

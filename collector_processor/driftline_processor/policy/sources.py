@@ -1,4 +1,4 @@
-"""What a message may bring along from the processor: the report of its window, and the rows to label next."""
+"""Attachments of a message from the processor: the report of its window, and the rows to label next."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from .alerts import AlertStore
 
 LAST = 7 * 86_400 * 10**9
-"""Nanoseconds to look back for rows where an alert names no window."""
+"""Nanoseconds to look back for rows if an alert has no window."""
 
 
 class StateReader(Protocol):
-    """What is read of the state. Each part may be another one after an outage, so nobody keeps it."""
+    """Access to the state. Its parts may be replaced after an outage, so do not keep references."""
 
     @property
     def snapshot(self) -> StateSnapshot:
-        """What is known of all models."""
+        """All models."""
 
     @property
     def queries(self) -> Queries:
-        """What is read from the state file on request."""
+        """Queries of the state file."""
 
     @property
     def alerts(self) -> AlertStore:
-        """All alerts, and the messages about them."""
+        """All alerts and their messages."""
 
 
 class Report(NamedTuple):
     """A report as one file.
 
     Attributes:
-        name: Of the file: ASCII, the same whenever it is written for the same message.
-        html: What it holds.
+        name: File name in ASCII, the same on each repeat of a message.
+        html: Content.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Report(NamedTuple):
 
 
 MakeReport = Callable[[Message], Report | None]
-"""Returns the report of the window that a message is about; None where there is none."""
+"""Returns the report of a message's window; None if there is none."""
 
 
 class RowsToLabel(NamedTuple):
-    """What should be labelled of the model of a message.
+    """Rows to label for the model of a message.
 
     Attributes:
         key: The model.
@@ -68,11 +68,11 @@ class RowsToLabel(NamedTuple):
 
 
 class Sources(Struct, frozen=True):
-    """What an action may ask of the processor. One thread an action calls them.
+    """Data of the processor for an action. Called by one thread per action.
 
     Attributes:
-        report: Returns the report of the window that a message is about; None where there is none.
-        rows: Returns at most so many rows of that window to label; None where the model is not known any more.
+        report: Returns the report of a message's window; None if there is none.
+        rows: Returns the rows of that window to label, up to a number; None if the model no longer exists.
     """
 
     report: MakeReport
@@ -80,16 +80,16 @@ class Sources(Struct, frozen=True):
 
 
 class AlertRows(Struct, frozen=True):
-    """Draws the rows to label of alerts.
+    """Draw the rows to label of alerts.
 
     Attributes:
-        state: Has the models, what messages are about, and the rows.
+        state: Source of models, alerts, and rows.
     """
 
     state: StateReader
 
     def __call__(self, message: Message, most: int) -> RowsToLabel | None:
-        """Return at most so many rows of the window of a message to label; None where the model is gone."""
+        """Return at most ``most`` rows of the window of a message to label; None if the model no longer exists."""
         alert = self.state.alerts.alerts.get(message.gravest)
         if alert is None:
             return None
@@ -110,4 +110,4 @@ class AlertRows(Struct, frozen=True):
 
 
 NO_SOURCES = Sources(lambda _: None, lambda _, __: None)
-"""Where there is no processor."""
+"""Sources without a processor."""

@@ -1,4 +1,4 @@
-"""Alerts as pages, the API and the command line show them: each with what was sent of it, and what came of that."""
+"""Alerts with their messages and deliveries, as the pages, the API and the command line show them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .message import Message
 
 
 class Sent(Struct, frozen=True):
-    """A message, and what came of it; None while nobody knows.
+    """A message and its delivery; None while it is unknown.
 
     Attributes:
-        message: To a channel or an action.
-        delivery: What came of it.
-        approval: The approval that it needs; None where it needs none.
+        message: Message to a channel or an action.
+        delivery: Its delivery.
+        approval: The approval that it needs; None if it needs none.
     """
 
     message: Message
@@ -28,14 +28,14 @@ class Sent(Struct, frozen=True):
 
     @property
     def awaits_approval(self) -> bool:
-        """Whether somebody has to approve it before it is sent."""
+        """Whether its approval is pending."""
         return self.delivery is None and self.approval is not None and self.approval.time is None
 
     @property
     def result(
         self,
     ) -> Literal["waiting", "held", "awaits_approval"] | Result:
-        """What came of it, in a word."""
+        """Its result or pending state."""
         if self.delivery is not None:
             return self.delivery.result
         if self.message.held is not None:
@@ -44,23 +44,23 @@ class Sent(Struct, frozen=True):
 
 
 class AlertHistory(Struct, frozen=True):
-    """An alert, with its messages in the order in which they were written."""
+    """An alert with its messages in the order of their creation."""
 
     alert: Alert
     sent: Sequence[Sent]
 
     @property
     def escalated_to(self) -> list[str]:
-        """The channels that were told because nobody had taken it on."""
+        """Channels that were notified by an escalation."""
         return [sent_message.message.channel for sent_message in self.sent if sent_message.message.kind == "escalated"]
 
 
 def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHistory]:
-    """Return alerts with their messages, those that are open first, the newest at the head.
+    """Return alerts with their messages, open ones first, then newest first.
 
     Args:
-        store: Where they are.
-        model: Those of one model only.
+        store: Store of alerts.
+        model: Only alerts of this model.
     """
     messages: dict[str, list[Sent]] = {}
     deliveries = store.deliveries
@@ -83,7 +83,7 @@ def alert_history(store: AlertStore, alert: Alert) -> AlertHistory:
 
 
 def alert_json(history: AlertHistory) -> dict[str, Any]:
-    """Return an alert as the API shows it."""
+    """Return an alert in the format of the API."""
     alert = history.alert
     times = {name: getattr(alert, name) for name in ("since", "fired", "until", "seen", "over", "told", "silenced")}
     taken_on = _consent(alert.acknowledged, alert.acknowledged_by, alert.why)
@@ -119,5 +119,5 @@ def alert_json(history: AlertHistory) -> dict[str, Any]:
 
 
 def _consent(time: int | None, by: str, why: str) -> dict[str, str] | None:
-    """Return who agreed to something, when and why; None where nobody has."""
+    """Return who agreed, when and why; None if nobody has."""
     return None if time is None else {"time": iso_time(time), "by": by, "why": why}

@@ -1,7 +1,7 @@
-"""Looking at policies after each judging: which alerts begin, turn graver and are over, and what is told of them.
+"""Evaluation of policies after each evaluation of windows: which alerts begin, get worse and end, and their messages.
 
-Everything is read anew from the windows at each look, and compared with the alerts that are stored. So a look that was
-missed is made up for by the next one, in the order of event time, and a restart neither repeats nor forgets.
+Everything is computed from the windows each time and compared with the stored alerts. So a missed evaluation is
+made up by the next one in the order of event time, and a restart neither repeats nor skips a message.
 """
 
 from __future__ import annotations
@@ -37,17 +37,19 @@ from .message import SEVERITIES, Kind, Message
 from .orders import Orders
 
 PAST_AWAITED: Final = 600 * 10**9
-"""Nanoseconds of the wall clock for which a model is looked at no more, at most, because windows of its past wait to be
-judged: the newest come first, and what they show may have begun before them, or be over. A backlog of six days was sent
-in 90 seconds and judged in 60 more on a busy machine."""
+"""Upper limit of wall time for which a model's policies wait for its past windows, nanoseconds.
+
+The newest windows are evaluated first, and their findings may have begun or ended before. A backlog of six days
+took 90 seconds to send and 60 more to evaluate on a busy machine.
+"""
 
 
 MessageLinks = Callable[[ModelView, Alert], Mapping[str, str]]
-"""Returns the addresses that a message about an alert names."""
+"""Returns the addresses in a message about an alert."""
 
 
 def no_links(_view: ModelView, _alert: Alert) -> Mapping[str, str]:
-    """Return none."""
+    """Return no links."""
     return {}
 
 
@@ -60,7 +62,7 @@ class VersionGroup(Struct, frozen=True):
 
     @property
     def leading(self) -> ModelView:
-        """The one that messages are about."""
+        """The version of the messages."""
         return leading_model(self.views)
 
     @property
@@ -70,14 +72,14 @@ class VersionGroup(Struct, frozen=True):
 
 
 class _Shown(Struct, frozen=True):
-    """A firing, and the version that shows it."""
+    """A firing and its version."""
 
     firing: Firing
     view: ModelView
 
 
 class _Read(Struct, frozen=True):
-    """When a policy fired for a version, and what that was read from."""
+    """Firings of a policy for a version, and the windows that they were computed from."""
 
     windows: Mapping[str, Sequence[Evaluation]]
     verdict: Verdict | None
@@ -86,13 +88,13 @@ class _Read(Struct, frozen=True):
 
 
 class _Case(Struct, frozen=True):
-    """What a policy shows of a model at one look.
+    """Result of a policy for a model at one evaluation.
 
     Attributes:
-        name: Of the policy.
+        name: Name of the policy.
         policy: The policy.
         group: The versions of the model that are in use.
-        firings: The oldest first.
+        firings: Firings, oldest first.
         now: Wall time, unix nanoseconds.
     """
 
@@ -104,13 +106,13 @@ class _Case(Struct, frozen=True):
 
 
 class PolicyWatch:
-    """The policies of a configuration over the models of a state. One thread calls it.
+    """The configured policies over the models of a state. Used by one thread.
 
     Args:
-        store: Where alerts are kept.
+        store: Store of alerts.
         config: The policies, silences, channels and actions.
-        clock: Unix nanoseconds.
-        links: What messages link to.
+        clock: Returns unix nanoseconds.
+        links: Returns the links of messages.
     """
 
     def __init__(self, store: AlertStore, config: Config, clock: Callable[[], int], links: MessageLinks) -> None:
@@ -124,7 +126,7 @@ class PolicyWatch:
         self._places: set[tuple[str, str]] | None = None
         self._awaited: dict[tuple[str, str], int] = {}
         self.waiting: Collection[tuple[str, str]] = ()
-        """Environments and models at which the last look did not look, for windows of their past wait to be judged."""
+        """Environments and models that the last evaluation skipped because past windows wait for evaluation."""
         self._channels, self._silences = config.told, [*config.silences.values()]
         self._clock, self._links = clock, links
         self._read: dict[tuple[str, ModelKey], _Read] = {}
@@ -132,15 +134,15 @@ class PolicyWatch:
 
     @property
     def active(self) -> bool:
-        """Whether any policy is looked at."""
+        """Whether any policy is evaluated."""
         return bool(self._policies)
 
     def look(self, models: Sequence[ModelView], deliveries: Sequence[Delivery] = ()) -> list[Message]:
-        """Look at all policies; store what has changed, and return the new messages that are to be sent now.
+        """Evaluate all policies, store the changes, and return the new messages to send now.
 
         Args:
             models: All versions of all models.
-            deliveries: What came of messages since the last look.
+            deliveries: Deliveries since the last call.
         """
         if not self._policies and not deliveries and not self.store.open:
             return []
@@ -208,7 +210,7 @@ class PolicyWatch:
         ]
 
     def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
-        """Return the environments and models of which windows of the past wait to be judged, for a while."""
+        """Return the environments and models with past windows that wait for evaluation, up to a time limit."""
         places = [
             (group.environment, group.model) for group in groups if any(view.pending_windows for view in group.views)
         ]
@@ -216,8 +218,8 @@ class PolicyWatch:
         return {place for place, since in self._awaited.items() if abs(now - since) < PAST_AWAITED}
 
     def tidy(self) -> None:
-        """Forget alerts that were over years ago, and looks whose policy or model is gone."""
-        # 3 * 365 * 86_400 * 10**9: nanoseconds for which an alert that is over is remembered
+        """Delete alerts that ended years ago, and evaluations whose policy or model no longer exists."""
+        # 3 * 365 * 86_400 * 10**9: nanoseconds for which an ended alert is stored
         self.store.forget(self._clock() - (3 * 365 * 86_400 * 10**9))
         if self._places is not None:
             looks, policy_names = self.store.looks, self._named
@@ -234,7 +236,7 @@ class PolicyWatch:
         readings: dict[int, tuple[Evaluation, Reading]],
         read: dict[tuple[str, ModelKey], _Read],
     ) -> list[_Shown]:
-        """Return when a policy fired for the versions of a model, the oldest first."""
+        """Return the firings of a policy for the versions of a model, oldest first."""
         shown_firings: list[_Shown] = []
         for view in group.views:
             windows = {one: [two for two in window if two.closed] for one, window in view.windows.items()}
@@ -272,7 +274,7 @@ class PolicyWatch:
     # -- what that means for the alerts -------------------------------------------------------------------------------
 
     def _alert(self, case: _Case, alert: Alert | None) -> Alert | None:
-        """Return the alert of a policy for a model as it is now; None where there never was one."""
+        """Return the current alert of a policy for a model; None if there never was one."""
         policy, group, now = case.policy, case.group, case.now
         lasting_firings = [shown_firing for shown_firing in case.firings if shown_firing.firing.until is None]
         if lasting_firings:
@@ -292,7 +294,7 @@ class PolicyWatch:
         elif until is None:
             until = firings[-1].until
         until = group.watermark if until is None else until
-        # Windows have cooled down by themselves, see Patience; what they show no more, and a verdict's end, has not.
+        # The cool-down of windows is in Patience; that of revised windows and of a verdict's end is not.
         cool_down = 0 if firings and not policy.rule.states else policy.rule.patience.cool_down
         over = now if group.watermark - until >= cool_down else None
         words = alert.words if ending == alert.ending else ending_words(ending)
@@ -347,9 +349,9 @@ class PolicyWatch:
         )
 
     def _passed(self, case: _Case, alert: Alert | None, since: int) -> Alert | None:
-        """Return an alert of what began and ended between two looks; None where nothing did.
+        """Return an alert for firings that began and ended between two evaluations; None if there are none.
 
-        What had fired before the first look is no news. Several such times are one alert.
+        Firings before the first evaluation are ignored. Several firings are one alert.
         """
         ended_firings = [
             shown_firing
@@ -372,10 +374,10 @@ class PolicyWatch:
         newest = unseen[-1]
         return self._new(case, replace(newest, firing=replace(newest.firing, since=unseen[0].firing.since)))
 
-    # -- what is told -------------------------------------------------------------------------------------------------
+    # -- notifications ------------------------------------------------------------------------------------------------
 
     def _silenced(self, alert: Alert, now: int) -> Alert:
-        """Return an alert with the time until which it is silenced, where it is."""
+        """Return an alert with the end of its silence, if there is one."""
         ends = [
             silence.until for silence in self._silences if alert.open and silence.covers(alert.model, alert.policy, now)
         ]
@@ -383,11 +385,11 @@ class PolicyWatch:
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
     def _due(self, changed: Mapping[About, Alert], now: int) -> Iterator[AlertChange]:
-        """Yield what is to be told of alerts now, and done about them.
+        """Yield the changes of alerts to notify and act on now.
 
-        An alert that a silence covers is told at its end, if it lasts. That it is over is told to those alone who were
-        told of it, also in a silence. Where a channel is gone, those that its policy names now take its place: what it
-        was to say and never said is told anew.
+        A silenced alert is notified at the end of the silence if it is still open. The end of an alert is sent only to
+        channels that were notified of it, even in a silence. The channels of the policy replace removed channels, and
+        messages that those never delivered are sent again.
         """
         open_now = {about for about, alert in changed.items() if alert.open}
         for alert in changed.values():
@@ -415,12 +417,12 @@ class PolicyWatch:
                 yield AlertChange(late, alert, heirs, self._is_alone(alert), repeats=True)
 
     def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
-        """Return True where a silence, or what the policy depends on, keeps an alert from being told."""
+        """Return True if a silence or a policy in ``unless`` suppresses the notification of an alert."""
         silenced = any(silence.covers(alert.model, alert.policy, now) for silence in self._silences)
         return silenced or any((policy_name, *alert.about[1:]) in open_now for policy_name in policy.unless)
 
     def _is_unheard(self, alert: Alert) -> bool:
-        """Return True where what a channel that is gone was to say last of an alert never arrived."""
+        """Return True if the last message of a removed channel about an alert was never delivered."""
         message_by_channel = {
             message.channel: message
             for message in self.store.about(alert.id)
@@ -434,12 +436,12 @@ class PolicyWatch:
         return any(not self.store.has_arrived(message) for message in lost)
 
     def _has_risen(self, policy: Policy, alert: Alert, stored_alert: Alert | None) -> bool:
-        """Return True where an alert is graver than people were told last."""
+        """Return True if an alert is more severe than in the last notification."""
         severity = policy.severity_in(alert.said or ("" if stored_alert is None else stored_alert.state))
         return SEVERITIES.index(alert.severity) < SEVERITIES.index(severity)
 
     def _told(self, alert: Alert) -> tuple[str, ...]:
-        """Return the channels that have messages about an alert, in the order in which they have."""
+        """Return the channels with messages about an alert, in order of their first message."""
         return tuple(dict.fromkeys(message.channel for message in self.store.about(alert.id) if not message.is_order))
 
     def _threads(self, changes: Sequence[AlertChange], look: Look) -> Threads:
@@ -449,25 +451,25 @@ class PolicyWatch:
         return Threads(sent, look, self.store.new_id)
 
     def _by_id(self, changed: Collection[Alert]) -> Mapping[str, Alert]:
-        """Return every alert by its id, as it is now."""
+        """Return every current alert by its id."""
         return ChainMap({alert.id: alert for alert in changed}, cast(MutableMapping[str, Alert], self.store.alerts))
 
     def _actions_of(self, alert: Alert) -> Sequence[str]:
-        """Return the names of the actions of the policy of an alert."""
+        """Return the names of the actions of an alert's policy."""
         policy = self._policies.get(alert.policy)
         return () if policy is None else policy.actions
 
     def _is_alone(self, alert: Alert) -> bool:
-        """Return True where the messages about an alert are its own."""
+        """Return True if an alert has its own messages."""
         policy = self._policies.get(alert.policy)
         return policy is not None and not policy.group
 
     def _escalated(
         self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], messages: Sequence[Message], now: int
     ) -> Iterator[Message]:
-        """Yield what is told to others of alerts that nobody has taken on: of each thread once.
+        """Yield the escalation messages of alerts that are not acknowledged, once per thread.
 
-        Whom this look tells of an alert anyway is not asked beside that.
+        Channels that this evaluation notifies anyway are skipped.
         """
         by_place = {(group.environment, group.model): group for group in groups}
         escalated_alerts = set[tuple[str, str]]()
@@ -493,7 +495,7 @@ class PolicyWatch:
                     yield Message(id, escalations.thread, name, "escalated", now, facts, alerts=(alert.id,))
 
     def _kind(self, alert: Alert, stored_alert: Alert | None) -> Kind | None:
-        """Return what is to be told of an alert now; None where nothing is."""
+        """Return the kind of message to send about an alert now; None for no message."""
         if alert.open and alert.until is None:
             if alert.told is None:
                 return "opened"
@@ -514,7 +516,7 @@ class PolicyWatch:
         *,
         linked: bool,
     ) -> dict[str, object]:
-        """Return what is to be said of a change of an alert, perhaps with links to what shows it."""
+        """Return the facts of a change of an alert, optionally with links."""
         policy = self._policies.get(alert.policy)
         verdict, links, timezone, tier, loss = None, dict[str, str](), "UTC", None, ""
         if group is not None:
@@ -553,7 +555,7 @@ class PolicyWatch:
 
 
 class _FactsOfLook:
-    """What is to be said of the alerts of one look, each worked out once."""
+    """Cached facts of the alerts of one evaluation."""
 
     def __init__(self, watch: PolicyWatch, groups: Sequence[VersionGroup]) -> None:
         self._watch = watch
@@ -561,7 +563,7 @@ class _FactsOfLook:
         self._known: dict[tuple[Kind, str, bool], Mapping[str, object]] = {}
 
     def __call__(self, kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
-        """Return what is to be said of a change of an alert."""
+        """Return the facts of a change of an alert."""
         cache_key = kind, alert.id, linked
         if cache_key not in self._known:
             group = self._by_place.get((alert.environment, alert.model))
@@ -579,7 +581,7 @@ def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
 
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
-    """Return an alert at which nobody looks any more: it is known to have lasted until now by the model's clock."""
+    """Return an alert that is no longer evaluated as closed; it lasted until now by the model's clock."""
     place = alert.environment, alert.model
     clocks = [view.watermark for view in models if (view.key.environment, view.key.model) == place]
     until = alert.until or max([alert.fired, *clocks])
@@ -587,10 +589,10 @@ def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
 
 
 def _inconclusive(alert: Alert, group: VersionGroup) -> bool:
-    """Return True where nobody can say that what an alert is about is over, though nothing shows it any more.
+    """Return True if the end of an alert is inconclusive although no window shows it any more.
 
-    A model that was wrong and has no outcomes since is not right, windows that wait say nothing, and a model that fell
-    silent is silent until a row comes, whether or not its pace is known after a restart.
+    A degraded model without new outcomes is not healthy, pending windows prove nothing, and a model without data
+    has no data until a row arrives, even if its normal rate is unknown after a restart.
     """
     if not alert.state:
         return False
@@ -604,7 +606,7 @@ def _inconclusive(alert: Alert, group: VersionGroup) -> bool:
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:
-    """Return True where a firing is what an alert is about."""
+    """Return True if a firing belongs to an alert."""
     end = alert.until if alert.until is not None else firing.fired
     begin = alert.since if alert.since is not None else alert.fired
     until = firing.until if firing.until is not None else max(end, firing.fired)
@@ -622,7 +624,7 @@ def _rank(state: VerdictState | Literal[""]) -> int:
 
 
 def same_windows(before: Mapping[str, Sequence[Evaluation]], now: Mapping[str, Sequence[Evaluation]]) -> bool:
-    """Return True where windows are the same objects, length by length."""
+    """Return True if windows are the same objects, length by length."""
     return before.keys() == now.keys() and all(
         len(before[name]) == len(window_list) and all(map(operator.is_, before[name], window_list))
         for name, window_list in now.items()

@@ -1,4 +1,4 @@
-"""Say an alert: the title and the text of each message, the same in every channel."""
+"""The words of an alert: title and text of each message, the same in every channel."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ SEVERITY_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning
 
 
 class Told(Struct, frozen=True):
-    """What a message is about.
+    """The content of a message.
 
     Attributes:
         kind: ``opened``, ``worse``, ``over`` or ``passed``.
         alert: Id of the alert.
-        policy: Its name.
-        condition: As it is written.
+        policy: Name of the policy.
+        condition: The condition as configured.
         model: Name of the model.
-        version: Of the model; "" where it has none.
-        environment: Where it runs; "" where nobody said.
-        severity: How grave it is.
-        owner: Who answers for it.
-        tier: How much depends on the model; None where nobody said.
-        since: Since when, unix nanoseconds.
-        until: Until when; None while it lasts.
-        words: What was found.
-        reason: Whether ``words`` say why it is over, instead of what was found.
-        verdict: Whether the model is healthy now; None where nobody can say.
-        timezone: The model's.
-        links: Name of what is linked → its address.
-        loss: What the model loses a day in money, as a sentence; "" where nothing tells it.
-        told_to: Of what nobody has in hand: the channels that were told before.
-        told_at: Since when it waits for somebody, unix nanoseconds.
-        claim: What it says of the model, as a clause in the tense of ``kind``; "" where the policy is gone.
-        unwatched: Whether it is over only because nobody looks any more.
+        version: Version of the model; "" if it has none.
+        environment: Environment of the model; "" if not given.
+        severity: Severity of the alert.
+        owner: Owner of the model.
+        tier: Tier of the model; None if not configured.
+        since: Begin, unix nanoseconds.
+        until: End; None while the alert is open.
+        words: The finding in words.
+        reason: Whether ``words`` are the reason of the end instead of the finding.
+        verdict: Whether the model is healthy now; None if unknown.
+        timezone: Time zone of the model.
+        links: Name of a link → its address.
+        loss: Loss of money per day, as a sentence; "" if unknown.
+        told_to: For an escalation: the channels that were notified before.
+        told_at: For an escalation: time since when the alert waits for an acknowledgement, unix nanoseconds.
+            claim: The condition as a clause about the model, in the tense of ``kind``; "" if the policy no longer
+            exists.
+        unwatched: Whether the alert ended only because it is no longer evaluated.
     """
 
     kind: str
@@ -80,14 +81,14 @@ _UNWATCHED = "No longer watched: "
 _GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Eased: ")}
 
 SAID = 20
-"""Alerts that a message names beside its first; more are counted."""
+"""Upper limit of further alerts that a message lists; the others are counted."""
 _STATES = {"degraded": "is degraded", "no_data": "has no data", "at_risk": "is at risk", "lagging": "is lagging"}
 
 _PAST_STATES = {"degraded": "was degraded", "no_data": "had no data", "at_risk": "was at risk"}
 
 
 def title(told: Told, state: str) -> str:
-    """Return the first line of a message: which model, what, and since when."""
+    """Return the first line of a message: model, finding, and begin."""
     name = _name(told.model, told.environment)
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
     claimed = f": {short(told.claim, 120)} ({short(told.policy, 80)})" if told.claim else ""
@@ -108,14 +109,14 @@ def group_facts(
     others: Sequence[Mapping[str, Any]],
     lasting: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return what one message says of several alerts of a model, in the parts of :func:`message_facts`.
+    """Return the content of one message about several alerts of a model, in the parts of :func:`message_facts`.
 
     Args:
-        kind: What it says of them together.
-        thread: The id that stays the same as long as any of them lasts.
-        first: What is to be said of the gravest.
-        others: The same of the others, the gravest first.
-        lasting: The same of those that had been told before and last.
+        kind: Kind of the message.
+        thread: Thread id, which is the same as long as any of the alerts is open.
+        first: Facts of the most severe alert.
+        others: Facts of the other alerts, the most severe first.
+        lasting: Facts of the open alerts of earlier messages.
     """
     head, group_head = _GROUP_HEADS.get(kind, ("", ""))
     plain = str(first["title"])
@@ -146,7 +147,7 @@ def _brief(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def message_facts(told: Told, state: str) -> dict[str, Any]:
-    """Return a message in parts, which JSON can hold: its title, its text, and what programs want of it."""
+    """Return a message as JSON-serialisable parts: its title, its text, and fields for programs."""
     verdict, has_ended = told.verdict, told.kind in ("over", "passed")
     sentence = _sentence(told.words)
     lines = [sentence if told.reason or not has_ended else f"What was found: {sentence}"]
@@ -195,13 +196,13 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
 
 
 class AlertPlace(NamedTuple):
-    """What an alert is about.
+    """The subject of an alert.
 
     Attributes:
         policy: Name of its policy.
         model: Name of the model.
-        environment: Where it runs; "" where nobody said.
-        severity: How grave it is.
+        environment: Environment of the model; "" if not given.
+        severity: Severity of the alert.
     """
 
     policy: str
@@ -211,13 +212,13 @@ class AlertPlace(NamedTuple):
 
 
 def acknowledgement_facts(alert: str, place: AlertPlace, by: str, why: str) -> dict[str, Any]:
-    """Return in parts that somebody has an alert in hand.
+    """Return the acknowledgement of an alert in parts.
 
     Args:
         alert: Id of the alert.
-        place: What it is about.
-        by: Who has it.
-        why: What that person said; "" where nothing was.
+        place: Subject of the alert.
+        by: Person who acknowledged it.
+        why: The person's comment; "" if there is none.
     """
     person, reason = short(by, 80), short(why, 500)
     return {
@@ -233,23 +234,23 @@ def acknowledgement_facts(alert: str, place: AlertPlace, by: str, why: str) -> d
 
 
 class AlertLine(Struct, frozen=True):
-    """An alert as a digest, or the summary of quiet hours, says it.
+    """An alert in a digest or in the summary of quiet hours.
 
     Attributes:
         alert: Its id.
         policy: Name of the policy.
         model: Name of the model.
-        environment: Where it runs; "" where nobody said.
-        severity: How grave it is.
-        state: State of the verdict; "" of a policy that asks for something else.
-        tier: How much depends on the model; None where nobody said.
-        since: Since when, unix nanoseconds.
-        until: Until when; None while it lasts.
-        began: Whether it began in the time of which this is said.
-        words: What was found.
-        taken_by: Who has it in hand; "" = nobody.
-        loss: What the model loses a day in money; 0 where nothing tells it.
-        loss_words: The same in words; "" where nothing tells it.
+        environment: Environment of the model; "" if not given.
+        severity: Severity of the alert.
+        state: State of the verdict; "" if the policy has another condition.
+        tier: Tier of the model; None if not configured.
+        since: Begin, unix nanoseconds.
+        until: End, unix nanoseconds; None while the alert is open.
+        began: Whether it began in the period of the message.
+        words: The finding in words.
+        taken_by: Person who acknowledged it; "" = nobody.
+        loss: Loss of money per day; 0 if unknown.
+        loss_words: The loss in words; "" if unknown.
     """
 
     alert: str
@@ -269,14 +270,14 @@ class AlertLine(Struct, frozen=True):
 
 
 MOST_LINES = 40
-"""Alerts of which a digest says a line; of the others it says how many there are."""
+"""Upper limit of alerts with a line in a digest; the others are counted."""
 
 _GRAVEST = ("critical", "warning", "info")
 _GRAVEST_STATES = ("degraded", "no_data", "at_risk", "lagging", "")
 
 
 def rank_lines(lines: Sequence[AlertLine]) -> list[AlertLine]:
-    """Sort alerts: what lasts before what is over, the gravest, the most loss, the lowest tier, the oldest first."""
+    """Sort alerts: open before closed, then by severity, loss of money, lowest tier number, and age."""
     return sorted(
         lines,
         key=lambda line: (
@@ -293,14 +294,14 @@ def rank_lines(lines: Sequence[AlertLine]) -> list[AlertLine]:
 
 
 def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: str, page: str) -> dict[str, Any]:
-    """Return a message about several alerts in parts, which JSON can hold.
+    """Return a message about several alerts as JSON-serialisable parts.
 
     Args:
         kind: ``digest``, or ``summary`` of quiet hours.
-        lines: At least one.
-        now: When it is said, unix nanoseconds.
-        timezone: Of the channel.
-        page: The address of the page of incidents; "" where nobody said.
+        lines: At least one alert.
+        now: Time of the message, unix nanoseconds.
+        timezone: Time zone of the channel.
+        page: Address of the page of incidents; "" if unknown.
     """
     ranked = rank_lines(lines)
     lasting_lines = [alert_line for alert_line in ranked if alert_line.until is None]

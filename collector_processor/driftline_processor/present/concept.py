@@ -13,14 +13,14 @@ from .numbers import many, number, percent
 
 
 class ErrorLevels(NamedTuple):
-    """The mean error over all rows, and that of the baseline."""
+    """Mean error over all rows and of the baseline."""
 
     now: float
     was: float
 
 
 def error_levels(evaluations: Sequence[Evaluation], measure: str) -> ErrorLevels | None:
-    """Return the errors over all windows beside the baseline's; None where either is not known.
+    """Return the errors over all windows and of the baseline; None if either is unknown.
 
     ``measure``: "error_rate" or "absolute_error".
     """
@@ -39,9 +39,9 @@ def error_levels(evaluations: Sequence[Evaluation], measure: str) -> ErrorLevels
 
 
 def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorLevels | None = None) -> str:
-    """Tell what is known of the stream of errors; ``moment``: writes a time.
+    """Return the state of the stream of errors as a sentence; ``moment``: writes a time.
 
-    ``levels``: of all rows and of the baseline; errors that fell may still be more than the baseline's.
+    ``levels``: errors over all rows and of the baseline, because errors that fell may still exceed the baseline's.
 
     >>> sentence(ConceptDrift("ok", outcomes=1200, after=0.2), str)
     'concept: the error rate is 20 % over 1,200 outcomes, no rise found'
@@ -50,7 +50,7 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
     if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
         whole_sentence += f"; over all of these rows it is {now}, {was} in the baseline"
-    # 3: slices that are told; the JSON has all
+    # 3: slices in the sentence; the JSON has all
     for index, (name, own) in enumerate(list(concept.drifting().items())[:3]):
         since = f" since {moment(own.since)}" if own.since else ""
         begin = "; but" if not index and concept.state != "drift" else "," if index else ";"
@@ -66,7 +66,7 @@ def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
     if concept.state == "drift":
         return f"concept drift: the {measure} {_rose(concept)}{since}{_now(concept)}"
     if concept.state == "ok":
-        if concept.changes:  # the last of them was a fall: a rise is drift
+        if concept.changes:  # the last change was a fall, since a rise is drift
             fall = concept.changes[-1]
             reached, now = concept.after, ""
             if reached is None or reached >= fall.before:
@@ -80,7 +80,7 @@ def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
 
 
 def _rose(concept: ConceptDrift) -> str:
-    """Say between which levels errors rose: up to the level of now, or up to the one found where they fell since."""
+    """Return the levels of a rise in words: up to the current level, or up to the peak if errors have fallen since."""
     reached = concept.after if not _fallen(concept) else _highest(concept)
     to = "" if _fallen(concept) and reached is None else f" to {_level(concept, reached)}"
     return f"rose from {_level(concept, concept.before)}{to}"
@@ -91,12 +91,12 @@ def _now(concept: ConceptDrift) -> str:
 
 
 def _fallen(concept: ConceptDrift) -> bool:
-    """Return True where errors are as few as before the rise, though not yet for so long that the drift has ended."""
+    """Return True if errors are back at the level before the rise, although the drift has not ended yet."""
     return concept.before is not None and concept.after is not None and concept.after <= concept.before
 
 
 def _highest(concept: ConceptDrift) -> float | None:
-    """Return the highest level after a change since the rise."""
+    """Return the highest level of a change since the rise."""
     changes = [change.after for change in concept.changes if concept.since is None or change.since >= concept.since]
     return max(changes, default=None)
 

@@ -1,7 +1,7 @@
-"""Dates as people read them: one form for sentences, and one for tables and axes.
+"""Dates for people: one format for sentences, and one for tables and axes.
 
-A sentence says "4 November 2026, 06:30", or "4 to 10 November 2026"; a table and an axis say "2026-11-04 06:30".
-Whoever shows dates says once beside them in which time zone they are. Machines read :func:`~.wording.iso_time`.
+A sentence has "4 November 2026, 06:30" or "4 to 10 November 2026"; a table and an axis have "2026-11-04 06:30".
+The surface names the time zone once. Machines read :func:`~.wording.iso_time`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import UTC, datetime, tzinfo
 from driftline_processor.core.windows.window import time_zone
 
 _LAST_MOMENT = 253_402_000_000
-"""Unix seconds near the end of the year 9999, after which the calendar has no dates."""
+"""Unix seconds near the end of the year 9999, the last year of the calendar."""
 
 
 def date_words(time: int, timezone: str = "UTC", *, days: bool = False) -> str:
-    """Write unix nanoseconds as a date in a sentence, with the time of day where that is not midnight.
+    """Return a date for a sentence, with the time of day unless it is midnight.
 
     Args:
         time: Unix nanoseconds.
@@ -31,7 +31,7 @@ def date_words(time: int, timezone: str = "UTC", *, days: bool = False) -> str:
 
 
 def month_words(time: int, timezone: str = "UTC") -> str:
-    """Write the month of unix nanoseconds in a sentence.
+    """Return the month for a sentence.
 
     >>> month_words(1_372_636_800 * 10**9)
     'July 2013'
@@ -40,13 +40,13 @@ def month_words(time: int, timezone: str = "UTC") -> str:
 
 
 def span_words(start: int, end: int, timezone: str = "UTC", *, days: bool = False) -> str:
-    """Write a stretch of time in a sentence: by its days, by its hours within one day, else by both ends.
+    """Return a period for a sentence: by days, by hours within one day, else by both ends.
 
     Args:
         start: Unix nanoseconds.
-        end: Unix nanoseconds, after the last moment.
-        timezone: IANA name of the clock.
-        days: Whether the time of day is left out, also of a stretch that begins or ends within a day.
+        end: Unix nanoseconds, exclusive.
+        timezone: IANA name of the time zone.
+        days: Whether the time of day is left out, even if the period begins or ends within a day.
 
     >>> july, hour = 1_372_636_800 * 10**9, 3600 * 10**9
     >>> span_words(july, july + 744 * hour), span_words(july, july + 24 * hour), span_words(july, july + hour)
@@ -69,7 +69,7 @@ def span_words(start: int, end: int, timezone: str = "UTC", *, days: bool = Fals
 
 
 def date_label(time: int, timezone: str = "UTC", *, days: bool = False) -> str:
-    """Write unix nanoseconds in a cell of a table, or on an axis; ``days``: without the time of day.
+    """Return a date for a table or an axis; ``days``: without the time of day.
 
     >>> date_label(1_372_636_800 * 10**9), date_label(1_372_636_800 * 10**9, days=True)
     ('2013-07-01 00:00', '2013-07-01')
@@ -78,7 +78,7 @@ def date_label(time: int, timezone: str = "UTC", *, days: bool = False) -> str:
 
 
 def month_label(time: int, timezone: str = "UTC") -> str:
-    """Write the month of unix nanoseconds in a cell of a table, or on an axis.
+    """Return the month for a table or an axis.
 
     >>> month_label(1_372_636_800 * 10**9)
     '2013-07'
@@ -87,9 +87,9 @@ def month_label(time: int, timezone: str = "UTC") -> str:
 
 
 def local_time(time: int, timezone: str) -> datetime:
-    """Return unix nanoseconds by the clock of a zone, by UTC where this machine does not know the zone.
+    """Return unix nanoseconds as local time, in UTC if this machine does not know the time zone.
 
-    What is after the calendar's end is its end: a clock far in the future must not break a page.
+    Times after the end of the calendar are clipped, so that a wrong clock does not break a page.
     """
     zone: tzinfo = UTC
     with suppress(ValueError):

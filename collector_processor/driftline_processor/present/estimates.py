@@ -1,4 +1,4 @@
-"""Estimates in sentences: their interval, standing and track record."""
+"""Estimates in sentences: interval, state and track record."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ REASON_WORDS = {
 
 
 ASSUMES = "P(y|x) unchanged"
-"""What an estimate assumes: it cannot show that the meaning of the features for the outcome has changed."""
+"""Assumption of an estimate. A change of the relation between features and outcome violates it unnoticed."""
 
 
 def assumption(estimate: Estimate) -> str:
-    """Return what an estimate assumes; one under label shift, that the rows of a class have not changed."""
+    """Return the assumption of an estimate; that of a label shift method is an unchanged P(x|y)."""
     return "P(x|y) unchanged" if estimate.method == "label_shift" else ASSUMES
 
 
 def interval(estimate: Estimate) -> str:
-    """Say between which values the realized one should lie, or why nobody knows.
+    """Return the expected range of the realized value, or why it is unknown.
 
     >>> from msgspec.structs import replace
     >>> sure = Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe")
@@ -41,7 +41,7 @@ def interval(estimate: Estimate) -> str:
 
 
 def told(metric: str, record: TrackRecord, came: bool = False) -> str:
-    """Say what came of the estimates of a metric when labels arrived; ``came``: the metric is known of some window.
+    """Return the track record of a metric's estimates; ``came``: the metric is realized in some window.
 
     >>> told("accuracy", TrackRecord("failed", 5, 4, 0.2, -0.1))
     'estimates of accuracy were wrong in 4 of the last 5 windows with outcomes; outcomes showed 0.1 less on average'
@@ -61,12 +61,12 @@ def told(metric: str, record: TrackRecord, came: bool = False) -> str:
 
 
 def sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[str] = ()) -> str:
-    """Say of a window what matters most about its estimates; "" without any.
+    """Return the most important sentence about a window's estimates; "" without estimates.
 
     Args:
         estimated: Metric → its estimate.
-        name: The metric to tell of; "" = a headline.
-        came: Metrics that outcomes have shown of some window.
+        name: The metric of the sentence; "" = a primary metric.
+        came: Metrics that are realized in some window.
     """
     chosen = name or next((one for one in READ_ALONE if one in estimated), next(iter(estimated), ""))
     if chosen not in estimated:
@@ -79,24 +79,24 @@ def sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[s
 
 
 def realized(evaluations: Iterable[Evaluation]) -> set[str]:
-    """Return the metrics that outcomes have shown of any of some windows."""
+    """Return the metrics that are realized in any of the windows."""
     return {
         name for evaluation in evaluations for name, metric in evaluation.realized.items() if metric.value is not None
     }
 
 
 def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezone: str = "UTC") -> dict[str, str]:
-    """Say of which metrics outcomes contradict the estimate: both intervals of one window lie apart.
+    """Return the metrics whose estimate the outcomes contradict: the two intervals of one window do not overlap.
 
-    Outcomes that are not final contradict, too: the record, which judges final ones only, may know nothing yet.
+    Outcomes that are not final count here, but not in the track record.
 
     Args:
         evaluations: Windows, oldest first.
-        chosen: The one that is looked at; those after it say nothing, and neither do those long before.
-        timezone: Of the model.
+        chosen: The selected window; later and much older windows are ignored.
+        timezone: Time zone of the model.
 
     Returns:
-        Metric → a sentence about the newest window that contradicts.
+        Metric → a sentence about the newest contradicting window.
     """
     recent = [evaluation for evaluation in evaluations if evaluation.window.start <= chosen.window.start][-LAST:]
     contradicted: dict[str, str] = {}
@@ -112,24 +112,24 @@ def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezo
                     "was estimated"
                 )
             elif gap is False:
-                contradicted.pop(name, None)  # what a newer window shows counts
+                contradicted.pop(name, None)  # the newest window decides
     return contradicted
 
 
 def _apart(estimate: Estimate, metric: MetricValue) -> bool | None:
-    """Return whether two intervals lie apart, None where one is not known."""
+    """Return whether two intervals do not overlap, None if one is unknown."""
     if estimate.low is None or estimate.high is None or metric.low is None or metric.high is None:
         return None
     return metric.high < estimate.low or metric.low > estimate.high
 
 
 def failed(estimated: Mapping[str, Estimate]) -> bool:
-    """Return True where outcomes have shown of any estimate that it is wrong."""
+    """Return True if the track record of any estimate failed."""
     return any(estimate.record.state == "failed" for estimate in estimated.values())
 
 
 def state(estimate: Estimate, contradicted: bool = False) -> str:
-    """Say the standing of an estimate; ``contradicted``: by outcomes, see :func:`contradictions`.
+    """Return the state of an estimate in words; ``contradicted``: by outcomes, see :func:`contradictions`.
 
     >>> state(Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe"))
     'beyond the bounds'

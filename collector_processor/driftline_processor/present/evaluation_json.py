@@ -1,6 +1,6 @@
-"""The JSON of ``driftline evaluate --json`` and of ``/api/v1``: its shape is a promise to scripts.
+"""The JSON of ``driftline evaluate --json`` and of ``/api/v1``, a stable interface for scripts.
 
-What is unknown is null, never 0. ``docs/reference/evaluations.schema.json`` is generated from the same shapes.
+An unknown value is null, never 0. ``docs/reference/evaluations.schema.json`` is generated from the same shapes.
 """
 
 from __future__ import annotations
@@ -68,15 +68,16 @@ from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_se
 from .versions import sentence as version_sentence
 
 INCIDENT = Key("incident", by=lambda since: {part: iso_time(at) for part, at in since.items()}, type=dict[str, str])
-"""The columns whose drift lasts, and since when: ``feature:NAME``, ``score``, ``class``; `` where key=value`` follows
-for a slice."""
+"""Column with persistent drift → its begin: ``feature:NAME``, ``score``, ``class``, followed by `` where
+key=value`` for a slice.
+"""
 
 CURVES, SLICES = "curves", "slices"
-"""The parts of a window that are written where somebody asks for them."""
+"""Parts of a window that are written on request only."""
 
 
 class BaselineOfWindow(Evaluation):
-    """Whose baseline a window was compared with. ``own``: whether it was made for this version; "" = any version."""
+    """The baseline that a window was compared with. ``own``: whether it is this version's; "" = any version."""
 
 
 class ChangeOfErrors(concept_result.Change, frozen=True):
@@ -88,7 +89,7 @@ class ConceptOfSlice(ConceptDrift, frozen=True):
 
 
 def _end_of_window(end: str) -> Key:
-    """Declare an end of the window; null where rows have no time."""
+    """Declare an end of the window; null if rows have no time."""
 
     def time(evaluation: Evaluation) -> str | None:
         window = evaluation.window
@@ -98,7 +99,7 @@ def _end_of_window(end: str) -> Key:
 
 
 def _time_at(name: str, attribute: str | None = None) -> Key:
-    """Declare a moment; null where it is not known."""
+    """Declare a time; null if unknown."""
     return Key(name, attribute, lambda time: None if time is None else iso_time(time), str | None)
 
 
@@ -385,9 +386,9 @@ def to_json(evaluation: Evaluation, curves: bool = False, slices: bool = True) -
     """Return one window as plain JSON values.
 
     Args:
-        evaluation: The result of judging the window.
-        curves: Whether to add what is drawn of the performance.
-        slices: Whether to add single slices and the ages of labels, which may be most of it; else they are null.
+        evaluation: The evaluated window.
+        curves: Whether to add the curves of the performance.
+        slices: Whether to add slices and label ages, which can be most of the document; else they are null.
     """
     parts = frozenset(part for part, is_wanted in ((CURVES, curves), (SLICES, slices)) if is_wanted)
     document: dict[str, Any] = SHAPES.writer(Evaluation, parts)(evaluation)
@@ -404,7 +405,7 @@ def evaluations_to_json(
     delay: OutcomeDelay | None = None,
     verdict: Verdict | None = None,
 ) -> dict[str, Any]:
-    """Return the whole answer of ``driftline evaluate --json`` for one model and version.
+    """Return the document of ``driftline evaluate --json`` for one model and version.
 
     >>> evaluations_to_json("churn", "3", [])
     {'model': 'churn', 'version': '3', 'verdict': None, 'concept': None, 'windows': []}

@@ -15,13 +15,13 @@ _RATES = {
     "precision": "precision",
 }
 HIGHEST = "the highest rate"
-"""Name of the group that others are compared with where no group is named."""
+"""Name of the reference group if none is configured."""
 NAMED = 4
-"""Comparisons that are told, the widest apart first."""
+"""Upper limit of comparisons in a sentence, the largest difference first."""
 
 
 def criterion_sentence(criterion: FairnessCriterion) -> str:
-    """Tell the comparisons of groups, those that are furthest apart first.
+    """Return the comparisons of groups, the largest difference first.
 
     >>> one = GroupComparison("F", "selection_rate", -0.06, -0.09, -0.03, "met", "M")
     >>> criterion_sentence(FairnessCriterion("demographic_parity", "predictions", "met", 0.06, 0.76, 0.1, (one,)))
@@ -44,9 +44,9 @@ def criterion_sentence(criterion: FairnessCriterion) -> str:
 
 
 def apart_sentence(fairness: Fairness, criterion: FairnessCriterion) -> str:
-    """Tell how far groups are apart, with the interval by which policies judge, and what it takes to be sure.
+    """Return the difference of groups with the interval that policies use, and the detectable difference.
 
-    The interval holds together with those of all other windows of thirty days: it is longer than that of one window.
+    The interval is simultaneous over all windows of thirty days and therefore wider than a single window's.
 
     >>> odds = FairnessCriterion("equal_opportunity", "labelled rows", "inconclusive", 0.15, 0.8, 0.1, (), 0.02, 0.3)
     >>> apart_sentence(Fairness("gender", "", None, None, (), (odds,)), odds)
@@ -82,7 +82,7 @@ def _ratio(value: float) -> str:
 
 
 def fewest_sentence(fairness: Fairness, criteria: Collection[str]) -> str:
-    """Tell which group has the fewest rows for some criteria; "" where no group is known."""
+    """Return the group with the fewest rows for some criteria; "" if no group is known."""
     smallest_groups = [group for name in criteria if (group := fewest_rows(fairness, name)) is not None]
     if not smallest_groups:
         return ""

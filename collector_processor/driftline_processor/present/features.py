@@ -1,4 +1,4 @@
-"""What is said of one feature beside its state: since when it drifts, how much it matters, and what it carries."""
+"""Facts of one feature besides its state: begin of the drift, importance, and fraction of the score's shift."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
 def drifting_since(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> int | None:
-    """Return since when a feature drifts, unix nanoseconds: its incident, else its present run of windows with drift.
+    """Return the begin of a feature's drift, unix nanoseconds: its incident, else its run of windows with drift.
 
-    A window that cannot tell ends no run.
+    An inconclusive window does not end a run.
 
     Args:
         name: The feature.
         evaluations: Windows of one length, oldest first.
-        chosen: The window that is looked at, one of them.
+        chosen: The selected window, one of them.
     """
     if chosen.drift.state(name) != "drift":
         return None
@@ -39,7 +39,7 @@ def drifting_since(name: str, evaluations: Sequence[Evaluation], chosen: Evaluat
 
 
 def ordinal(number: int) -> str:
-    """Write a place.
+    """Return an ordinal number.
 
     >>> [ordinal(place) for place in (1, 2, 3, 4, 11, 22, 113)]
     ['1st', '2nd', '3rd', '4th', '11th', '22nd', '113th']
@@ -48,7 +48,7 @@ def ordinal(number: int) -> str:
 
 
 def importance_rank(name: str, importance: Mapping[str, float]) -> str:
-    """Say which place a feature has by importance to the model; "" where that is unknown.
+    """Return the rank of a feature by importance; "" if unknown.
 
     >>> importance_rank("temp", {"dewp": 0.5, "temp": 0.3, "carrier": 0.2})
     '2nd of 3'
@@ -60,7 +60,7 @@ def importance_rank(name: str, importance: Mapping[str, float]) -> str:
 
 
 def carried_share(name: str, chosen: Evaluation) -> float | None:
-    """Return the share of the score's shift that goes with a feature; None where that is unknown."""
+    """Return the fraction of the score's shift that is attributed to a feature; None if unknown."""
     explanation = chosen.explanation
     if (
         explanation is None
@@ -76,10 +76,10 @@ def carried_share(name: str, chosen: Evaluation) -> float | None:
 
 
 def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
-    """Say how exactly the values beyond a baseline's range are known; "" without any.
+    """Return how precisely values outside the baseline's range are known; "" if there are none.
 
     Args:
-        steps: Where stretches begin and end of which the number of rows alone is known; infinite at an open end.
+        steps: Begin and end of ranges whose number of rows alone is known; infinite at an open end.
 
     >>> steps_beyond([(54.0, 64.0), (64.0, 100.4)])
     'Of 54 to 64 and of 64 to 100.4 only the number of rows is known: bars there are level.'
@@ -102,7 +102,7 @@ def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
 def feature_facts(
     name: str, evaluations: Sequence[Evaluation], chosen: Evaluation, importance: Mapping[str, float], timezone: str
 ) -> list[str]:
-    """Say what matters of a feature in a window, in a few words each."""
+    """Return the important facts of a feature in a window, a few words each."""
     facts = []
     if (since := drifting_since(name, evaluations, chosen)) is not None:
         facts.append(f"since {date_words(since, timezone)}")

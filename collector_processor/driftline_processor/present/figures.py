@@ -1,4 +1,4 @@
-"""Numbers, metrics and dates as sentences write them."""
+"""Numbers, metrics and dates in sentences."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from driftline_processor.present.dates import date_words
 from driftline_processor.present.wording import format_percent, short
 
 _MOST_DECIMALS = 9
-"""Decimals at which an end of an interval is told as it is, however near to zero."""
+"""Upper limit of decimals for an interval's end that is close to zero."""
 
 NAME = 40
-"""Characters of a name in a sentence."""
+"""Upper limit of characters of a name in a sentence."""
 
 
 def in_shares(metric: str) -> bool:
-    """Return True where a metric is a share, which people read in percent.
+    """Return True if a metric is a fraction, which is shown as a percentage.
 
     >>> in_shares("accuracy"), in_shares("log_loss"), in_shares("roc_auc")
     (True, False, False)
@@ -29,7 +29,7 @@ def in_shares(metric: str) -> bool:
 
 
 def figure(value: float) -> str:
-    """Write a number with three digits.
+    """Return a number with three digits.
 
     >>> figure(0.75991), figure(-0.0012), figure(12345.6), figure(0.0)
     ('0.76', '−0.0012', '12,346', '0')
@@ -49,7 +49,7 @@ _SERVICE_TITLES = {
 
 
 def service_title(metric: str) -> str:
-    """Return the title of a metric of calls.
+    """Return the title of a service metric.
 
     >>> service_title("latency_p99"), service_title("error_rate")
     ('latency p99', 'call error rate')
@@ -58,7 +58,7 @@ def service_title(metric: str) -> str:
 
 
 def measured_text(metric: str, value: float) -> str:
-    """Return a measured value of calls in three digits, those of the rare side where few calls failed.
+    """Return a service metric in three digits; if few calls failed, in three digits of the failures.
 
     >>> measured_text("latency_p99", 0.08234), measured_text("error_rate", 0.024812)
     ('82.3 ms', '2.48 %')
@@ -73,7 +73,7 @@ def measured_text(metric: str, value: float) -> str:
 
 
 def measured_ends(metric: str, low: float | None, high: float | None) -> str:
-    """Return the ends of an interval in words; "" where it has none.
+    """Return the ends of an interval in words; "" if there is none.
 
     >>> measured_ends("latency_p99", 0.075, 0.09), measured_ends("latency_p99", 0.075, None)
     ('75 ms to 90 ms', '75 ms or more')
@@ -84,7 +84,7 @@ def measured_ends(metric: str, low: float | None, high: float | None) -> str:
 
 
 def metric_value(metric: str, value: float) -> str:
-    """Write the value of a metric, a share in percent.
+    """Return the value of a metric; a fraction as a percentage.
 
     >>> metric_value("accuracy", 0.6429), metric_value("log_loss", 0.7599), metric_value("latency_p99", 0.0823)
     ('64.3 %', '0.76', '82.3 ms')
@@ -95,7 +95,7 @@ def metric_value(metric: str, value: float) -> str:
 
 
 def interval_of_value(metric: str, low: float | None, high: float | None) -> str:
-    """Write the interval of a value in brackets; "" where there is none.
+    """Return the interval of a value in brackets; "" if there is none.
 
     >>> interval_of_value("accuracy", 0.61, 0.67), interval_of_value("log_loss", None, None)
     (' (61 % to 67 %)', '')
@@ -110,7 +110,7 @@ def interval_of_value(metric: str, low: float | None, high: float | None) -> str
 
 
 def percents(low: float, high: float) -> str:
-    """Write the ends of an interval of a share, each in percent.
+    """Return the ends of an interval of a fraction as percentages.
 
     >>> percents(0.2158, 0.4267), percents(0.0003, 0.02)
     ('22 % to 43 %', '0.03 % to 2 %')
@@ -119,7 +119,7 @@ def percents(low: float, high: float) -> str:
 
 
 def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[str, str]:
-    """Round both ends of an interval to a quarter of its length at most; no end is rounded to zero, or to the greatest.
+    """Round both ends of an interval by at most a quarter of its length; no end becomes zero or ``greatest``.
 
     >>> rounded_ends(4.51, 17.6), rounded_ends(0.5561, 0.8585), rounded_ends(-0.002, 0.6), rounded_ends(10_123, 13_456)
     (('5', '18'), ('0.56', '0.86'), ('−0.002', '0.6'), ('10,100', '13,500'))
@@ -127,7 +127,7 @@ def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[s
     length = high - low
     if not math.isfinite(length) or length <= 0:
         return figure(low), figure(high)
-    # 4.0: how many units of the last digit an interval is long, at least
+    # 4.0: minimum length of an interval in units of its last digit
     decimals = math.ceil(math.log10(4.0 / length))
     return _rounded(low, decimals, greatest), _rounded(high, decimals, greatest)
 
@@ -139,7 +139,7 @@ def _rounded(end: float, decimals: int, greatest: float) -> str:
 
 
 def size_of_change(metric: str, change: float, low: float | None, high: float | None) -> str:
-    """Write by how much a metric moved, without its sign, and the interval of that.
+    """Return the absolute change of a metric with its interval.
 
     >>> size_of_change("accuracy", -0.139, -0.17, -0.1), size_of_change("mae", 2.0, None, None)
     ('14 points (10 to 17 points)', '2')
@@ -155,7 +155,7 @@ def size_of_change(metric: str, change: float, low: float | None, high: float | 
 
 
 def signed_ends(metric: str, low: float | None, high: float | None) -> str:
-    """Write the interval of a difference with its signs, of a share in points; "" where there is none.
+    """Return the interval of a difference with signs, for fractions in points; "" if there is none.
 
     >>> signed_ends("accuracy", -0.17, -0.1), signed_ends("mae", -0.2, 1.5), signed_ends("mae", None, None)
     ('−17 to −10 points', '−0.2 to +1.5', '')
@@ -169,7 +169,7 @@ def signed_ends(metric: str, low: float | None, high: float | None) -> str:
 
 
 def metric_words(metric: str) -> str:
-    """Return a metric's title, as a sentence has it.
+    """Return a metric's title for a sentence.
 
     >>> metric_words("roc_auc"), metric_words("mae")
     ('ROC AUC', 'mean absolute error')
@@ -183,7 +183,7 @@ _TITLES = {"mae": "mean absolute error", "rmse": "root mean squared error", "r2"
 
 
 def slice_words(name: str) -> str:
-    """Write the name of a slice.
+    """Return the name of a slice.
 
     >>> slice_words("country=NL")
     'country = NL'
@@ -192,14 +192,14 @@ def slice_words(name: str) -> str:
 
 
 def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:
-    """Return " since ..."; "" where the time is not known. ``days``: without the time of day."""
+    """Return " since ..."; "" if the time is unknown. ``days``: without the time of day."""
     if time is None:
         return ""
     return f" since {date_words(time, timezone, days=days)}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """List names: "a", "a and b", "a, b and c".
+    """Return names as a list: "a", "a and b", "a, b and c".
 
     >>> listed(["a"]), listed(["a", "b", "c"])
     ('a', 'a, b and c')
@@ -208,7 +208,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def count_words(text: str) -> int:
-    """Count the words of a text; a sign by itself, such as %, is none.
+    """Count the words of a text; a single sign such as % does not count.
 
     >>> count_words("13.5 % are late")
     3

@@ -1,4 +1,4 @@
-"""The words of pages, messages and documentation, each with what it means: the source of docs/glossary.md."""
+"""The glossary of pages, messages and documentation: the source of docs/glossary.md."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 ADDRESS = "/glossary"
-"""Where the pages have all words."""
+"""Address of the glossary page."""
 
 _CODE = re.compile(r"`([^`]*)`")
 
 
 class Word(Struct, frozen=True):
-    """A word, and what it means.
+    """A term and its meaning.
 
     Attributes:
-        term: The word itself.
-        means: What it means: half a sentence in plain words; what is typed stands between backticks.
-        also: Other words that are told with it.
-        more: What the page of the documentation says of it, "" without a page.
+        term: The term.
+        means: Its meaning: half a sentence in plain words with code between backticks.
+        also: Other terms of the same entry.
+        more: Link text of the documentation page, "" without a page.
         page: That page, below docs/.
     """
 
@@ -38,12 +38,12 @@ class Word(Struct, frozen=True):
 
     @property
     def plain(self) -> str:
-        """What it means, without marks."""
+        """Its meaning without markup."""
         return _CODE.sub(r"\1", self.means)
 
     @property
     def html(self) -> Markup:
-        """What it means, for a page."""
+        """Its meaning as HTML."""
         return Markup(_CODE.sub(r"<code>\1</code>", str(escape(self.means))))
 
 
@@ -189,13 +189,13 @@ WORDS = (
         also=("challenger",),
     ),
 )
-"""All words, those that belong together beside each other."""
+"""All terms; related ones are next to each other."""
 
 _BY_TERM: Mapping[str, Word] = {term: word for word in WORDS for term in (word.term, *word.also)}
 
 
 class Definitions:
-    """Leads the first use of each word on a page to what it means, and knows which words the page has used.
+    """Link the first use of each term on a page to its meaning, and record the used terms.
 
     >>> define = Definitions()
     >>> str(define("coverage"))[:71]
@@ -208,14 +208,14 @@ class Definitions:
         self._used: set[Word] = set()
 
     def __call__(self, term: str, text: str = "") -> Markup | str:
-        """Return a text that leads to what a word means; where the page did so before, the text alone.
+        """Return a text that links to a term's meaning; on later uses, the text alone.
 
         Args:
-            term: A word of the glossary, as it is written there.
-            text: What the page calls it, the word itself without any.
+            term: A term of the glossary.
+            text: The visible text, by default the term.
 
         Raises:
-            KeyError: The glossary has no such word.
+            KeyError: The glossary has no such term.
         """
         word, label = _BY_TERM[term], text or term
         if word in self._used:
@@ -225,10 +225,10 @@ class Definitions:
         return link.format(ADDRESS, word.anchor, word.plain, label)
 
     def where_known(self, text: str) -> Markup | str:
-        """Return a text as :meth:`__call__` does where it is a word of the glossary, else as it is."""
+        """Return :meth:`__call__` of a text that is a term, else the text."""
         return self(text) if text in _BY_TERM else text
 
     @property
     def used(self) -> list[Word]:
-        """The words that were used, in the order of the glossary."""
+        """The used terms in the order of the glossary."""
         return [word for word in WORDS if word in self._used]

@@ -1,7 +1,7 @@
-"""Make JSON values of objects by a declared shape for each class; the same shapes give the JSON schema.
+"""Create JSON values of objects from a declared shape per class; the same shapes create the JSON schema.
 
-A shape is a list of keys: names of attributes, as ``"value low high"``, and :class:`Key`. Types, lists, dicts and null
-follow from the annotations of the class.
+A shape is a list of keys: names of attributes, as ``"value low high"``, and :class:`Key`. Types, lists, dicts
+and null follow from the annotations of the class.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Key(Struct, frozen=True):
 
     Attributes:
         name: The key.
-        attribute: Where the value is; None = in the attribute of the key's name, "" = in the object itself.
-        by: Turns what was read into the value.
-        type: Of the value, where that is not the attribute's.
-        asked: The part of the answer that the key belongs to; without it the key is null.
-        optional: Whether the key is left out instead, and may be added later.
-        keys: Those of a nested object that is made of the same object.
+        attribute: Attribute of the value; None = the attribute of the key's name, "" = the object itself.
+        by: Converts the attribute to the value.
+        type: Type of the value if it is not the attribute's.
+        asked: Part of the document that includes the key; if the part is not requested, the key is null.
+        optional: Whether the key may be absent, so that it can be added later.
+        keys: Keys of a nested object that is created from the same object.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Key(Struct, frozen=True):
 
 
 def or_null(name: str, attribute: str | None = None) -> Key:
-    """Declare a text whose empty value is null."""
+    """Declare a text that is null if empty."""
     return Key(name, attribute, by=lambda text: text or None, type=str | None)
 
 
@@ -53,12 +53,12 @@ def time_of(name: str, attribute: str | None = None) -> Key:
 
 
 def time_or_null(name: str) -> Key:
-    """Declare a time from unix nanoseconds; null where there is none, or rows have none and count from 0."""
+    """Declare a time from unix nanoseconds; null without a time or for row counts from 0."""
     return Key(name, by=lambda time: iso_time(time) if time else None, type=str | None)
 
 
 def computed(name: str, by: Convert, type: Any) -> Key:
-    """Declare a value that is worked out from the object."""
+    """Declare a value that is computed from the object."""
     return Key(name, "", by, type)
 
 
@@ -79,25 +79,25 @@ def group(name: str, *keys: str | Key) -> Key:
 
 
 class Shapes:
-    """The shapes of classes. ``of``: class → shape."""
+    """Shapes by class. ``of``: class → shape."""
 
     def __init__(self, shapes: Mapping[type, Shape]) -> None:
         self.of = shapes
         self.writer: Callable[..., Convert] = cache(self._writer)
-        """(class, parts of the answer that are asked for) → what makes the JSON values of an object."""
+        """(class, requested parts) → function that returns the JSON values of an object."""
 
     def _writer(self, kind: type, asked: frozenset[str] = frozenset()) -> Convert:
-        # One expression, as a person would write it: a loop over the keys takes 1.7 times as long.
+        # One generated expression: a loop over the keys takes 1.7 times as long.
         expressions = _Expressions(self, asked)
         write: Convert = eval(f"lambda one: {expressions.of_keys(kind, self.of[kind])}", expressions.functions)
         return write
 
     def with_more(self, shapes: Mapping[type, Shape]) -> Shapes:
-        """Return these shapes and others that use them."""
+        """Return these shapes extended by others that use them."""
         return Shapes({**self.of, **shapes})
 
     def holds(self, kind: Any) -> bool:
-        """Return True where a type is a class with a shape."""
+        """Return True if a type is a class with a shape."""
         return isinstance(kind, type) and kind in self.of
 
     def type_of(self, kind: type, key: Key) -> Any:
@@ -119,7 +119,7 @@ def keys_of(shape: Shape) -> Iterator[Key]:
 
 
 class _Expressions:
-    """Writes the expressions that make JSON. ``functions``: those that they call, by name."""
+    """Generates the expressions that create JSON. ``functions``: the functions that they call, by name."""
 
     def __init__(self, shapes: Shapes, asked: frozenset[str]) -> None:
         self.functions: dict[str, Convert] = {}
@@ -139,7 +139,7 @@ class _Expressions:
         return self._of_value(self._shapes.type_of(kind, key), text if key.by is None else self._call(key.by, text))
 
     def _of_value(self, hint: Any, text: str) -> str:
-        """Return the expression that turns ``text``, of a type, into JSON; ``text`` itself where it is JSON already."""
+        """Return the expression that converts ``text``, of a type, to JSON; ``text`` itself if it already is JSON."""
         if self._shapes.holds(hint):
             return self._call(self._shapes.writer(hint, self._asked), text)
         origin, inner, value = get_origin(hint), get_args(hint), f"value{next(self._values)}"

@@ -1,4 +1,4 @@
-"""Shifts that last over windows, a sentence each."""
+"""Persistent shifts over windows, one sentence each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .numbers import many, number
 
 
 def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> list[str]:
-    """Tell each shift that was found over the windows so far, the surest first; ``moment``: writes a time."""
+    """Return a sentence per persistent shift up to now, the most significant first; ``moment``: writes a time."""
     columns = {} if evaluation.lasting is None else evaluation.lasting.columns
     ranked_columns = sorted(columns.items(), key=lambda one: -(one[1].evidence or 0.0))
     score = "score" if evaluation.score is None else evaluation.score.words
@@ -20,7 +20,7 @@ def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> l
 
 
 def what_lacks(evaluation: Evaluation) -> str:
-    """Say why shifts that last cannot be told of any column; "" where they can, or where windows do not follow others.
+    """Return why persistent shifts are inconclusive for all columns; "" if they are not or windows have no sequence.
 
     >>> from types import SimpleNamespace as Some
     >>> from driftline_processor.core.evaluation import LastingDrift
@@ -40,7 +40,7 @@ def what_lacks(evaluation: Evaluation) -> str:
 
 
 def lasting_sentence(name: str, lasting_shift: LastingShift, moment: Callable[[int], str], score: str = "score") -> str:
-    """Tell one shift: of what, how far, since when, over how many windows; ``score``: what sentences call the score.
+    """Return one shift as a sentence: column, size, begin, number of windows; ``score``: the word for the score.
 
     >>> lasting_sentence("feature:x", LastingShift("drift", "level", 0.21, 9, 0, 5.0, 9), lambda time: f"day {time}")
     'lasting shift: over the 9 windows from day 0 on, x is 0.21 sd higher'

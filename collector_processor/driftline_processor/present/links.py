@@ -1,4 +1,4 @@
-"""The addresses by which pages, traces and dashboards lead to each other."""
+"""Addresses of pages, traces and dashboards."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 class LinkedMisprediction(Misprediction, frozen=True):
-    """A wrong prediction with the address of its trace, "" where there is none."""
+    """A wrong prediction with the address of its trace, "" if there is none."""
 
     trace_url: str
 
 
 class Links(Struct, frozen=True):
-    """Where traces are shown, and by which address people reach the pages.
+    """Addresses of traces, and the public address of the pages.
 
     Attributes:
-        trace_url: The address of a trace with ``{trace_id}`` and perhaps ``{span_id}``; "" = nowhere.
-        public_url: What links from elsewhere begin with, without a slash at its end; "" = nobody said.
+        trace_url: Address of a trace with ``{trace_id}`` and optionally ``{span_id}``; "" = unknown.
+        public_url: Prefix of links from outside, without a trailing slash; "" = unknown.
     """
 
     trace_url: str = ""
     public_url: str = ""
 
     def trace_link(self, trace_id: str, span_id: str = "") -> str:
-        """Return the address of a trace; "" where nobody said where traces are, or the row has none.
+        """Return the address of a trace; "" if ``trace_url`` is not configured or the row has no trace.
 
         >>> Links("http://localhost:16686/trace/{trace_id}?uiFind={span_id}").trace_link("ab" * 16, "cd" * 8)
         'http://localhost:16686/trace/abababababababababababababababab?uiFind=cdcdcdcdcdcdcdcd'
@@ -51,7 +51,7 @@ class Links(Struct, frozen=True):
         return LinkedMisprediction(**values, trace_url=self.trace_link(misprediction.trace_id, misprediction.span_id))
 
     def model_link(self, key: ModelKey) -> str:
-        """Return the address of a model's page, as seen from elsewhere; "" where nobody said how to reach the pages.
+        """Return the public address of a model's page; "" if ``public_url`` is not configured.
 
         >>> Links("", "https://driftline.example.com").model_link(ModelKey("a/b", "v 2", ""))
         'https://driftline.example.com/models/a%2Fb?version=v+2'
@@ -59,7 +59,7 @@ class Links(Struct, frozen=True):
         return self._page(key, "")
 
     def window_link(self, key: ModelKey, window: str, at: str, page: str = "") -> str:
-        """Return the address of a window on a page of its model, as seen from elsewhere; "" as for :meth:`model_link`.
+        """Return the public address of a window on a page of its model; "" as for :meth:`model_link`.
 
         >>> Links("", "http://127.0.0.1:8780").window_link(ModelKey("churn", "", ""), "1d", "2026-11-04T00:00:00Z")
         'http://127.0.0.1:8780/models/churn?window=1d&at=2026-11-04T00%3A00%3A00Z'
@@ -67,7 +67,7 @@ class Links(Struct, frozen=True):
         return self._page(key, page, **({"window": window, "at": at} if window and at else {}))
 
     def prediction_link(self, key: ModelKey, id: str) -> str:
-        """Return the address of the page of a prediction, as seen from elsewhere; that of its model without an id.
+        """Return the public address of a prediction's page; the model's page if there is no id.
 
         >>> Links("", "https://driftline.example.com").prediction_link(ModelKey("churn", "7", ""), "A 1")
         'https://driftline.example.com/models/churn/predictions?id=A+1&version=7'
@@ -76,7 +76,7 @@ class Links(Struct, frozen=True):
         return self._page(key, "/predictions", id=id) if usable else self.model_link(key)
 
     def runbook_link(self, name: str) -> str:
-        """Return the address of a runbook, as seen from elsewhere; "" without a name, or as for :meth:`model_link`.
+        """Return the public address of a runbook; "" without a name, or as for :meth:`model_link`.
 
         >>> Links("", "https://driftline.example.com").runbook_link("unit-change")
         'https://driftline.example.com/runbooks/unit-change'
@@ -92,4 +92,4 @@ class Links(Struct, frozen=True):
 
 
 NO_LINKS = Links()
-"""Links to nowhere: nobody said where traces are, or how people reach the pages."""
+"""Links without configured addresses."""

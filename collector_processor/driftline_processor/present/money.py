@@ -1,4 +1,4 @@
-"""Say money: amounts in the currency of the configuration, and what a model loses a day."""
+"""Amounts of money in the configured currency, and a model's loss per day."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BASES = {
 
 
 def amount_text(amount: float | None, currency: str) -> str:
-    """Write an amount with three digits, and its currency before it.
+    """Return an amount with three digits after its currency.
 
     >>> amount_text(1234.5, "EUR"), amount_text(-0.5, "EUR"), amount_text(None, "EUR")
     ('EUR 1,230', 'EUR −0.5', '–')
@@ -26,7 +26,7 @@ def amount_text(amount: float | None, currency: str) -> str:
 
 
 def loss_words(loss: DailyLoss, currency: str) -> str:
-    """Write what is lost a day, with its interval, for a cell.
+    """Return a loss per day with its interval, for a table.
 
     >>> one = DailyLoss("cost_per_prediction", 1234.5, 310.0, 2150.0, 900.0, 0.62, 0, 86_400 * 10**9)
     >>> loss_words(one, "EUR")
@@ -37,7 +37,7 @@ def loss_words(loss: DailyLoss, currency: str) -> str:
 
 
 def loss_sentence(loss: DailyLoss, currency: str, timezone: str = "UTC") -> str:
-    """Return how much a model loses a day, with the interval, and how many predictions have no known outcome.
+    """Return a model's loss per day, its certainty, and the fraction of predictions without outcome.
 
     >>> loss = DailyLoss("cost_per_prediction", 1234.5, 310.0, 2150.0, 900.0, 0.62, 0, 86_400 * 10**9)
     >>> sentence = loss_sentence(loss, "EUR")

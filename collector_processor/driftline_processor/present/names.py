@@ -1,4 +1,4 @@
-"""Write names of models, features and slices that came from elsewhere: short, printable, and safe in an address."""
+"""Received names of models, features and slices: shortened, printable, and safe in an address."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from driftline_processor.present.wording import short
 from .numbers import count
 
 LINKED = 200
-"""Characters of a name that fit in an address; longer names are addressed by a digest."""
+"""Upper limit of characters of a name in an address; longer names are replaced by a digest."""
 
 
 MOST_COMPARED = 1_000
-"""Names that an unknown name is compared with, at most: each takes some microseconds."""
+"""Upper limit of names that an unknown name is compared with; each takes some microseconds."""
 
 
 def listed(names: Sequence[str]) -> str:
-    """Name the first ten of many.
+    """Return the first ten names.
 
     >>> listed(["a", "b"]), listed(["x"] * 12)
     ('a, b', 'x, x, x, x, x, x, x, x, x, x and 2 more')
@@ -32,7 +32,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def near_names(name: str, names: Sequence[str]) -> str:
-    """Ask for the names that an unknown name could have meant; "" where none is near.
+    """Return a question with the most similar names; "" if none is similar.
 
     >>> near_names("rsik", ["churn", "risk"]), near_names("x", ["churn"])
     ("did you mean 'risk'?", '')
@@ -43,7 +43,7 @@ def near_names(name: str, names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def handle(name: str) -> str:
-    """Return what stands for a name in an address: itself, or a digest behind what can be printed of its beginning.
+    """Return a name's representation in an address: the name, or its printable beginning with a digest.
 
     >>> handle("churn"), handle("x" * 1000)[198:]
     ('churn', 'x…~c0a4877b962cba82')
@@ -54,7 +54,7 @@ def handle(name: str) -> str:
 
 
 def model_name(key: ModelKey) -> str:
-    """Name a model with its version and environment.
+    """Return a model with its version and environment.
 
     >>> model_name(ModelKey("churn", "v2", "prod"))
     'churn v2 prod'

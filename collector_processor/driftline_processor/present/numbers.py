@@ -1,6 +1,6 @@
-"""Write numbers, counts, shares, p-values and intervals as people read them.
+"""Numbers, counts, fractions, p-values and intervals for people.
 
-An unknown value is a dash, never 0. No number is rounded to nothing or to all.
+An unknown value is a dash, never 0. No number is rounded to zero or to 100 %.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ UNKNOWN = "–"
 MINUS = "−"
 
 _PARTS = re.compile(r"\d+[a-z]")
-"""The parts of a duration: "1h", "30m"."""
+"""Parts of a duration: "1h", "30m"."""
 
 
 def finite(value: float | None) -> float | None:
-    """Return a number that can be drawn and that JSON can hold; None for NaN and infinities."""
+    """Return a number that charts and JSON can represent; None for NaN and infinities."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def number(value: float | None) -> str:
-    """Write a value with four significant digits, or with three where it is below 0.1.
+    """Return a value with four significant digits, or three if it is below 0.1.
 
     >>> number(0.12345), number(0.012345), number(1234.5), number(-2.0), number(None), number(0.0000012)
     ('0.1235', '0.0123', '1,234', '−2', '–', '1.2e−06')
@@ -45,7 +45,7 @@ def number(value: float | None) -> str:
 
 
 def cell(value: float | None) -> str:
-    """Write a value in a column of a table, with three decimals, so that the points stand below each other.
+    """Return a value with three decimals for a table, so that decimal points align.
 
     >>> cell(0.495213), cell(1.3), cell(1234.5), cell(0.00001), cell(None)
     ('0.495', '1.300', '1,234', '1e−05', '–')
@@ -56,7 +56,7 @@ def cell(value: float | None) -> str:
 
 
 def change(before: float | None, after: float | None) -> str:
-    """Write a difference with its sign; "" where a side is unknown.
+    """Return a difference with its sign; "" if either side is unknown.
 
     >>> change(0.67, 0.66), change(0.5, 0.5), change(None, 0.5)
     ('−0.01', '+0', '')
@@ -68,7 +68,7 @@ def change(before: float | None, after: float | None) -> str:
 
 
 def ends(low: float | None, high: float | None) -> str:
-    """Write the ends of an interval; "" where there is none.
+    """Return the ends of an interval; "" if there is none.
 
     >>> ends(0.7, 0.98), ends(None, None)
     ('0.7 to 0.98', '')
@@ -77,7 +77,7 @@ def ends(low: float | None, high: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """Write a whole number with thousands separated.
+    """Return an integer with thousands separators.
 
     >>> count(56965)
     '56,965'
@@ -86,7 +86,7 @@ def count(value: float | None) -> str:
 
 
 def many(n: int, noun: str = "row") -> str:
-    """Write a count with its noun.
+    """Return a count with its noun.
 
     >>> many(1), many(5693, "outcome")
     ('1 row', '5,693 outcomes')
@@ -95,7 +95,7 @@ def many(n: int, noun: str = "row") -> str:
 
 
 def compact(value: float) -> str:
-    """Write a count in at most four characters.
+    """Return a count in at most four characters.
 
     >>> compact(999), compact(5693), compact(56965), compact(2_400_000)
     ('999', '5.7k', '57k', '2.4M')
@@ -108,7 +108,7 @@ def compact(value: float) -> str:
 
 
 def size(n_bytes: float) -> str:
-    """Write a number of bytes in the largest unit that it fills.
+    """Return a number of bytes in the largest unit that fits.
 
     >>> size(512), size(3 << 20), size(2.5 * (1 << 30))
     ('512 B', '3 MiB', '2.5 GiB')
@@ -121,7 +121,7 @@ def size(n_bytes: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Write seconds in at most two units.
+    """Return seconds in at most two units.
 
     >>> seconds(0), seconds(95), seconds(90061)
     ('0s', '1m35s', '1d1h')
@@ -130,7 +130,7 @@ def seconds(value: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share with three significant digits, as a table does; sentences of `core` have two.
+    """Return a fraction with three significant digits, for tables; sentences of `core` have two.
 
     >>> percent(0.974), percent(0.9999), percent(0.0001), percent(1), percent(0), percent(None)
     ('97.4 %', '99.99 %', '0.01 %', '100 %', '0 %', '–')
@@ -139,7 +139,7 @@ def percent(share: float | None) -> str:
 
 
 def whole_percent(share: float | None) -> str:
-    """Write a share where there is room for four characters.
+    """Return a fraction in at most four characters.
 
     >>> whole_percent(0.976), whole_percent(None)
     ('98 %', '–')
@@ -148,7 +148,7 @@ def whole_percent(share: float | None) -> str:
 
 
 def shares(before: float | None, after: float | None) -> str:
-    """Write how a share changed.
+    """Return the change of a fraction.
 
     >>> shares(0.0325, 0.156), shares(None, 0.2)
     ('3.25 → 15.6 %', '– → 20 %')
@@ -157,7 +157,7 @@ def shares(before: float | None, after: float | None) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """Write a p-value.
+    """Return a p-value.
 
     >>> p_value(0.0321), p_value(1e-30), p_value(0.9999), p_value(None)
     ('0.032', '< 0.0001', '1', '–')
@@ -166,7 +166,7 @@ def p_value(value: float | None) -> str:
 
 
 def p_phrase(value: float | None) -> str:
-    """Write a p-value with its name.
+    """Return a p-value with its name.
 
     >>> p_phrase(0.0321), p_phrase(1e-30), p_phrase(None)
     ('p = 0.032', 'p < 0.0001', 'p unknown')
@@ -178,7 +178,7 @@ def p_phrase(value: float | None) -> str:
 
 
 def exact_to(bound: float) -> str:
-    """Write how far a value from counts can be from the one from rows: two digits, rounded up, so that it holds.
+    """Return the maximum error of a value from counts: two digits, rounded up.
 
     >>> exact_to(0.001278), exact_to(5e-05), exact_to(1e-12)
     ('exact to 0.0013', 'exact to 0.00005', 'exact to 0.000001')

@@ -1,4 +1,4 @@
-"""The delay of outcomes, and the SLA on it, in sentences."""
+"""Sentences on the delay of outcomes and the label SLA."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SECOND = 10**9
 
 
 def lateness(evaluation: Evaluation) -> str:
-    """Say how late the known outcomes of a window came, and whether its label SLA was kept; "" where neither is known.
+    r"""Return the delay of a window's outcomes and the result of its label SLA; "" if neither is known.
 
     >>> from driftline.tables.table import ModelKey
     >>> from driftline_processor.core.windows.window import Window
     >>> day = 86_400
     >>> said = lateness(Evaluation(ModelKey("churn"), Window("1d", 0, day * 10**9), 500, True,
     ...     delay=Delay(400, day, 5 * day, None), label_sla=SlaResult("met", 7 * day * 10**9, 0.7, 0.78, 0.78, 500)))
-    >>> print(said.replace(". ", ".\\n"))
+    >>> print(said.replace(". ", ".\n"))
     Half of its outcomes came within 1d, 90 % within 5d, some later than 730d.
     Label SLA met: 78 % of predictions had their outcome within 7d; at least 70 % must.
     """
@@ -30,7 +30,7 @@ def lateness(evaluation: Evaluation) -> str:
 
 
 def delay_sentence(delay: OutcomeDelay) -> str:
-    """Say how long outcomes may take, and who says so.
+    """Return the maximum delay of outcomes and its source.
 
     >>> print(delay_sentence(OutcomeDelay(2 * 86_400 * 10**9, "learned", 1200)))
     Outcomes take up to 2d: 95 % of 1,200 came within that time.
@@ -49,7 +49,7 @@ def delay_sentence(delay: OutcomeDelay) -> str:
 
 
 def _came(delay: Delay) -> str:
-    within = dict(zip((delay.median, delay.p90, delay.p99), QUANTILES, strict=True))  # of equal ones the greatest share
+    within = dict(zip((delay.median, delay.p90, delay.p99), QUANTILES, strict=True))  # ties: the largest
     beyond = within.pop(None, None) is not None
     shares = {0.5: "half", 0.9: "90 %", 0.99: "99 %"}
     parts = [

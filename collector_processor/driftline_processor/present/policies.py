@@ -1,4 +1,4 @@
-"""Say what a policy decided: what followed from each window, and why nobody was told."""
+"""Sentences on the decisions of a policy: the result per window, and why there was no notification."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ Untold = Literal[
     "held_back",
     "dry_run",
 ]
-"""Why nobody was told, or nothing done, in a word."""
+"""Reason why there was no notification or no action."""
 
 ANSWERS = {True: "yes", False: "no", None: "inconclusive"}
-"""What a sentence of a condition says of a window."""
+"""Result of a condition's sentence in a window."""
 
 
 def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0, *, fires: bool = False) -> str:
-    """Say what followed from a window.
+    """Return the result of a window in words.
 
     Args:
-        outcome: What it was.
-        count: Windows in a row that count towards it.
-        needed: How many are asked for.
-        cool_down: How long it must be over, nanoseconds.
-        fires: Whether it fires at the end of the window.
+        outcome: The result.
+        count: Number of consecutive windows that count.
+        needed: Number of required windows.
+        cool_down: Required time without the condition, nanoseconds.
+        fires: Whether the policy fires at the end of the window.
 
     >>> step_words("counted", 1, 2), step_words("fired", 2, 2), step_words("eased", 1, 1, 3600 * 10**9)
     ('not yet: 1 of 2 windows in a row', 'fires: 2 of 2 windows in a row', 'no longer holds, but not yet for 1h')
@@ -63,14 +63,14 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
 def standing_words(
     outcome: StepOutcome | None, fires: bool, since: int | None, until: int | None, timezone: str
 ) -> str:
-    """Say how a policy stands.
+    """Return the current state of a policy in words.
 
     Args:
-        outcome: What followed from the newest window; None where no window was judged.
+        outcome: Result of the newest window; None if no window was evaluated.
         fires: Whether its alert is open.
-        since: Since when its condition holds.
-        until: Until when that held; None while it does.
-        timezone: The model's.
+        since: Time since when its condition holds.
+        until: Time until when it held; None while it holds.
+        timezone: Time zone of the model.
     """
     if fires and until is not None:
         return "in its cool-down"
@@ -82,22 +82,22 @@ def standing_words(
 
 
 def pending_words(count: int, needed: int) -> str:
-    """Say that a condition holds in too few windows."""
+    """Return that a condition holds in too few windows."""
     return f"Not yet confirmed: the condition holds in {many(count, 'window')} in a row, and {needed} are required."
 
 
 def silenced_words(until: int, timezone: str) -> str:
-    """Say until when a silence keeps an alert from being told."""
+    """Return until when a silence suppresses the notification."""
     return f"A silence covers it until {date_words(until, timezone)}; if it is still open then, it is notified."
 
 
 def unless_words(policy: str) -> str:
-    """Say that another policy fires on which it depends."""
+    """Return that a policy in ``unless`` fires."""
     return f"The policy {short(policy, 80)} fires for the same model, and 'unless' contains it."
 
 
 def cooling_words(until: int, cool_down: int, timezone: str) -> str:
-    """Say that it holds no more, and that the cool-down is not over."""
+    """Return that the condition no longer holds and the cool-down is not over."""
     return (
         f"It has not held since {date_words(until, timezone)}; "
         f"its end is notified after {duration(cool_down)} without it."
@@ -105,18 +105,18 @@ def cooling_words(until: int, cool_down: int, timezone: str) -> str:
 
 
 def held_words(channel: str, until: int, *, digest: bool, timezone: str) -> str:
-    """Say that a message waits for a digest, or for the end of quiet hours."""
+    """Return that a message waits for a digest or for the end of quiet hours."""
     reason = "collects this tier in a digest, which is sent" if digest else "has quiet hours until"
     return f"{short(channel, 80)} {reason} {date_words(until, timezone)}."
 
 
 def grouped_words(channel: str, thread: str) -> str:
-    """Say that a message joined the thread of another alert."""
+    """Return that a message was added to the thread of another alert."""
     return f"{short(channel, 80)} received it in the thread of alert {short(thread, 80)}."
 
 
 def failed_words(name: str, result: str, detail: str) -> str:
-    """Say what a channel or an action answered that did not take a message."""
+    """Return the error of a channel or an action."""
     failures = {
         "refused": "refused it",
         "expired": "did not accept it in time, so it was dropped",
@@ -128,7 +128,7 @@ def failed_words(name: str, result: str, detail: str) -> str:
 
 
 def approval_words(action: str) -> str:
-    """Say that an action waits for somebody."""
+    """Return that an action waits for approval."""
     return f"{short(action, 80)} waits for approval."
 
 

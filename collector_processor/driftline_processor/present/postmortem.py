@@ -1,4 +1,4 @@
-"""Say an incident from its beginning to its end, as Markdown: what is known is written, what people know is asked."""
+"""The postmortem of an incident as Markdown: known facts are filled in, the other sections have questions."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ ASKED: Final = (
     ("What did we learn?", ""),
     ("What do we change, who does it, and until when?", ""),
 )
-"""Sections that people fill in, each with what belongs there."""
+"""Sections for people to fill in → their question."""
 
 LATE: Final = HOUR
-"""Nanoseconds from the end of a window from which on its rows or outcomes came late: without, judging takes minutes."""
+"""Nanoseconds after the end of a window from which its rows or outcomes count as late; normally it is minutes."""
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
 
 
 class Incident(Struct, frozen=True):
-    """What is known of an incident, as the API answers it.
+    """Facts of an incident, as the API returns them.
 
     Attributes:
-        alert: The alert, with its messages.
-        window: The length of the windows that are told.
-        windows: The windows around it, the oldest first.
+        alert: The alert with its messages.
+        window: Length of the windows.
+        windows: The windows around it, oldest first.
         wrong: The worst wrong predictions.
         replays: A policy in words → its replay over the same windows.
-        unknown: Why nobody knows what would have found it sooner; "" where replays say.
+        unknown: Why it is unknown what would have detected it earlier; "" if replays show it.
     """
 
     alert: Mapping[str, Any]
@@ -98,10 +98,9 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
 
 
 def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield how long it took until somebody was told, apart by the two clocks: that of the rows, and that of the wall.
+    """Yield the delays until the notification, separately for event time and wall time.
 
-    A message goes out by the wall clock, and an onset is told by the times of rows. Rows and outcomes that were sent
-    late lie between.
+    Onsets are in event time and messages in wall time; late rows and outcomes explain the difference.
     """
     if not alert["since"] or not alert["told"]:
         return
@@ -158,7 +157,7 @@ def _losses(incident: Incident) -> Iterator[str]:
 
 
 def _errors_lost(windows: Sequence[Mapping[str, Any]]) -> str:
-    """Say how many outcomes were wrong beyond what the baseline would have had wrong; "" where nobody can tell."""
+    """Return the number of wrong outcomes in excess of the baseline's rate; "" if unknown."""
     total = _summed(windows, "accuracy", lambda window: -window["outcomes"]["rows"])
     if total is None:
         return ""
@@ -168,7 +167,7 @@ def _errors_lost(windows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _money_lost(windows: Sequence[Mapping[str, Any]]) -> str:
-    """Say what it cost beside the baseline; "" where neither costs nor value are declared."""
+    """Return the loss of money compared with the baseline; "" if neither costs nor value are configured."""
     for name, sign in (("cost_per_prediction", 1), ("value_per_prediction", -1)):
         total = _summed(windows, name, lambda window, sign=sign: sign * window["rows"])  # type: ignore[misc]
         if total is not None:
@@ -181,9 +180,9 @@ def _money_lost(windows: Sequence[Mapping[str, Any]]) -> str:
 def _summed(
     windows: Sequence[Mapping[str, Any]], name: str, weight: Callable[[Mapping[str, Any]], float]
 ) -> tuple[float, str] | None:
-    """Return a change beside the baseline summed over windows, and its interval in brackets; None where none knows it.
+    """Return the sum of a change from the baseline over windows, and its interval in brackets; None if unknown.
 
-    The ends are sums of the ends of each window, so the interval is wider than 95 % asks for.
+    The ends are sums of the windows' ends, so the interval is wider than 95 % requires.
     """
     total, low, high, is_known = 0.0, 0.0, 0.0, False
     for window in windows:
@@ -199,7 +198,7 @@ def _summed(
 
 
 def _is_within(window: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
-    """Return True where a window lies in the time of an alert."""
+    """Return True if a window lies in the time of an alert."""
     if not alert["since"] or not window["start"]:
         return False
     until = alert["until"] or alert["over"]
@@ -239,11 +238,11 @@ def _sooner(incident: Incident) -> Iterator[str]:
 
 
 def first_firing(told: Mapping[str, Any], alert: Mapping[str, Any]) -> int | None:
-    """Return when a replayed policy fired first of what an alert is about, unix nanoseconds; None where it did not.
+    """Return when a replayed policy first fired for an alert's subject, unix nanoseconds; None if it did not.
 
     Args:
         told: The policy of a replay.
-        alert: The alert, as the API shows it.
+        alert: The alert, as in the API.
     """
     since = instant(alert["since"] or alert["fired"])
     until = instant(alert["until"]) if alert["until"] else None
@@ -292,7 +291,7 @@ def _value(value: object) -> str:
 
 
 def _plain(text: object, most: int) -> str:
-    r"""Return a text as Markdown shows it, without any mark-up of its own, and on one line.
+    r"""Return a text on one line with its Markdown markup escaped.
 
     >>> _plain("a|b <script> [x](y)", 80)
     'a\\|b \\<script\\> \\[x\\]\\(y\\)'
@@ -301,7 +300,7 @@ def _plain(text: object, most: int) -> str:
 
 
 def _code(text: object) -> str:
-    """Return a text for a span of code in a table."""
+    """Return a text for a code span in a table."""
     return short(printable(str(text)), 80).replace("`", "'").replace("|", "¦")
 
 
@@ -314,7 +313,7 @@ def _between(start: str, end: str) -> str:
 
 
 def _words(nanoseconds: int) -> str:
-    """Write a time in its largest unit.
+    """Return a duration in its largest unit.
 
     >>> _words(DAY), _words(36 * HOUR), _words(HOUR // 2)
     ('1 day', '1.5 days', '30 minutes')

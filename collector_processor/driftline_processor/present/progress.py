@@ -1,4 +1,4 @@
-"""How far long work is: the work says it, and a terminal or a notebook shows it."""
+"""Progress of long work, which a terminal or a notebook shows."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias, TypeVar
 
 Progress: TypeAlias = Callable[[int, int, str], None]
-"""Hears how much of a step is done, of how much, and what the step is: ``(131_072, 1_000_000, "Counting rows")``.
+"""Callback with the done amount, the total and the step: ``(131_072, 1_000_000, "Counting rows")``.
 
-A total of 0 says that nobody knows how much there is. A step begins with 0 done, and a new step ends the one before it.
+A total of 0 is unknown. A step begins with 0 done, and a new step ends the previous one.
 """
 
 T = TypeVar("T")
 
 
 def no_progress(done: int, total: int, what: str) -> None:
-    """Show nothing."""
+    """Ignore the progress."""
 
 
 def report_parts(
     parts: Iterable[T], total: int, what: str, progress: Progress, size: Callable[[T], int]
 ) -> Iterator[T]:
-    """Yield parts of work, and say after each how many of ``total`` are done; ``size``: of a part.
+    """Yield parts of work and report the progress after each; ``size``: size of a part in units of ``total``.
 
     >>> heard: list[tuple[int, int, str]] = []
     >>> list(report_parts(["ab", "c"], 3, "Counting", lambda *said: heard.append(said), len))

@@ -1,4 +1,4 @@
-"""Retraining as JSON: runs, what they brought, and whether the next one pays."""
+"""Retraining as JSON: runs, their effects, and the value of the next run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run_json(run: TrainingRun) -> dict[str, Any]:
 
 
 def gain_json(gain: RetrainGain) -> dict[str, Any]:
-    """Return a training run with what it brought."""
+    """Return a training run with its effect."""
     return {
         **run_json(gain.run),
         "loss_before": gain.before,
@@ -55,7 +55,7 @@ def gain_json(gain: RetrainGain) -> dict[str, Any]:
 
 
 def answer_json(answer: RetrainAnswer, key: ModelKey) -> dict[str, Any]:
-    """Return whether retraining pays, with every factor."""
+    """Return whether retraining pays off, with every factor."""
     question, loss = answer.question, answer.question.loss
     return {
         "model": key.model,

@@ -1,4 +1,4 @@
-"""The runbooks that ship with Driftline, and which one is about what a verdict says."""
+"""The runbooks of Driftline, and the choice of a runbook for a verdict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
 ADDRESS: Final = "/runbooks"
-"""Where the pages have them."""
+"""Address of the runbook pages."""
 
 RUNBOOKS: Mapping[str, str] = {
     "pipeline-break": "What do I do when a pipeline breaks?",
@@ -30,16 +30,16 @@ _BY_KIND: Mapping[str, str] = {
     "covariate_shift": "concept-change",
 }
 _OUTCOMES = frozenset({"coverage", "outcomes_in_time"})
-"""What a policy asks for that fires while outcomes are missing."""
+"""Policy conditions that fire if outcomes are missing."""
 
 
 def runbook_for(verdict: Verdict | None, subjects: Collection[str] = (), state: str = "") -> str:
-    """Return the name of the runbook about what was found; "" where none is.
+    """Return the name of the runbook for a finding; "" if there is none.
 
     Args:
-        verdict: Whether the model is healthy, and why not; None where nobody can say.
-        subjects: What a policy found something of, see :attr:`~driftline_processor.core.policy.Firing.subjects`.
-        state: The state of the verdict for which a policy fired; "" of a policy of something else.
+        verdict: The verdict with its causes; None if there is none.
+        subjects: Subjects of a policy's finding, see :attr:`~driftline_processor.core.policy.Firing.subjects`.
+        state: The verdict's state for which a policy fired; "" for a policy with another condition.
 
     >>> runbook_for(None, ["coverage"]), runbook_for(None, state="no_data")
     ('label-delay', 'pipeline-break')

@@ -1,4 +1,4 @@
-"""How a service answered, in words and numbers."""
+"""Service metrics in words and numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ends_of_calls", "rank_service", "service_title", "value_of_calls"]
 
 
 def value_of_calls(metric: str, measured: MetricValue | None) -> str:
-    """Write a metric of calls; a dash where it is not known.
+    """Return the value of a service metric; a dash if unknown.
 
     >>> value_of_calls("latency_p99", MetricValue(0.0823, 900, "panes")), value_of_calls("error_rate", None)
     ('82.3 ms', '–')
@@ -21,12 +21,12 @@ def value_of_calls(metric: str, measured: MetricValue | None) -> str:
 
 
 def ends_of_calls(metric: str, measured: MetricValue) -> str:
-    """Write the interval of a metric of calls; a dash where it has none."""
+    """Return the interval of a service metric; a dash if there is none."""
     return measured_ends(metric, measured.low, measured.high) or "–"
 
 
 def rank_service(slices: Mapping[str, ServiceLevel]) -> list[tuple[str, ServiceLevel]]:
-    """Return slices, those that surely fail most first, then those with most calls."""
+    """Sort slices by their significant fraction of failures, then by their number of calls."""
 
     def surely(level: ServiceLevel) -> float:
         rate = level.values.get(ERROR_RATE)

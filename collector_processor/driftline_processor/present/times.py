@@ -1,4 +1,4 @@
-"""Write how long ago a moment was, durations, and the names of windows, with the dates of ``present/dates.py``."""
+"""Ages, durations, and names of windows, with the date formats of ``present/dates.py``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAY = 86_400 * 10**9
 
 
 def ago(then: int, now: int) -> str:
-    """Say how long ago a moment was, both unix nanoseconds.
+    """Return the age of a time; both in unix nanoseconds.
 
     >>> ago(0, 90 * 10**9), ago(0, 3 * 86400 * 10**9), ago(10**9, 0)
     ('1 min ago', '3 days ago', 'now')
@@ -38,7 +38,7 @@ def ago(then: int, now: int) -> str:
 
 
 def of_another_day(received: int, last: int, timezone: str = "UTC") -> str:
-    """Say of when the newest row is, where it arrived more than a day later; else "".
+    """Return the time of the newest row if it arrived more than a day later; else "".
 
     >>> of_another_day(5 * 10**9, 4 * 10**9), of_another_day(86400 * 10**11, 0)
     ('', ', of 1 January 1970')
@@ -47,7 +47,7 @@ def of_another_day(received: int, last: int, timezone: str = "UTC") -> str:
 
 
 def common_zone(zones: Iterable[str]) -> str:
-    """Return the time zone of all that a page shows; "" where they have several.
+    """Return the common time zone of a page; "" if there are several.
 
     >>> common_zone(["UTC", "UTC"]), common_zone(["UTC", "Asia/Tokyo"]), common_zone([])
     ('UTC', '', 'UTC')
@@ -57,7 +57,7 @@ def common_zone(zones: Iterable[str]) -> str:
 
 
 def plain_duration(nanoseconds: int) -> str:
-    """Write a duration in the largest unit that it fills, as people say it.
+    """Return a duration in the largest unit that fits.
 
     >>> hour = 3600 * 10**9
     >>> plain_duration(12 * hour), plain_duration(24 * hour), plain_duration(100 * hour), plain_duration(10**9)
@@ -71,7 +71,7 @@ def plain_duration(nanoseconds: int) -> str:
 
 
 def window_name(window: Window, timezone: str = "UTC") -> str:
-    """Name a window in a sentence as a calendar does, by its days where it begins and ends at midnight.
+    """Return the name of a window for a sentence; calendar days if it begins and ends at midnight.
 
     >>> july, day = 1372636800 * 10**9, 86400 * 10**9
     >>> window_name(Window("1d", july, july + day)), window_name(Window("1mo", july, july + 31 * day))
@@ -89,7 +89,7 @@ def window_name(window: Window, timezone: str = "UTC") -> str:
 
 
 def window_end(window: Window, timezone: str = "UTC") -> str:
-    """Say when a window ends: by its last day where it ends at midnight, else by the moment; "" of all rows.
+    """Return the end of a window: its last day if it ends at midnight, else the time; "" for all rows.
 
     >>> july, day = 1372636800 * 10**9, 86400 * 10**9
     >>> window_end(Window("1mo", july, july + 31 * day)), window_end(Window("1h", july, july + day // 24))
@@ -105,13 +105,13 @@ def window_end(window: Window, timezone: str = "UTC") -> str:
 
 
 def ends_a_day(end: int, timezone: str = "UTC") -> bool:
-    """Return True where a stretch of time ends with a day: its last moment is of the day before."""
+    """Return True if the exclusive end of a period is midnight."""
     after = local_time(end, timezone)
     return (after.hour, after.minute) == (0, 0)
 
 
 def end_words(end: int, timezone: str = "UTC") -> str:
-    """Say in a sentence when a stretch ends, ``end`` after its last moment: by its last day, else by the moment.
+    """Return the exclusive end of a period for a sentence: its last day, or the time.
 
     >>> end_words(1372636800 * 10**9), end_words(1372640400 * 10**9)
     ('30 June 2013', '1 July 2013, 01:00')
@@ -120,7 +120,7 @@ def end_words(end: int, timezone: str = "UTC") -> str:
 
 
 def end_label(end: int, timezone: str = "UTC") -> str:
-    """Write the same in a cell of a table.
+    """Return the exclusive end of a period for a table.
 
     >>> end_label(1372636800 * 10**9), end_label(1372640400 * 10**9)
     ('2013-06-30', '2013-07-01 01:00')
@@ -129,7 +129,7 @@ def end_label(end: int, timezone: str = "UTC") -> str:
 
 
 def lasted_words(since: int | None, until: int, timezone: str = "UTC") -> str:
-    """Say from when until when something that is over lasted, with a space before it.
+    """Return begin and end of a past period, with a leading space.
 
     >>> july, day = 1372636800 * 10**9, 86400 * 10**9
     >>> lasted_words(july, july + 2 * day), lasted_words(july, july + day), lasted_words(None, july)
@@ -143,7 +143,7 @@ def lasted_words(since: int | None, until: int, timezone: str = "UTC") -> str:
 
 
 def window_label(window: Window, timezone: str = "UTC") -> str:
-    """Name a window in a cell of a table, or on an axis, by when it begins.
+    """Return the begin of a window as its name for a table or an axis.
 
     >>> window_label(Window("1h", 1372636800 * 10**9, 1372640400 * 10**9))
     '2013-07-01 00:00'

@@ -1,4 +1,4 @@
-"""Titles of metrics and drift methods, their order, and which direction is good."""
+"""Titles of metrics and drift methods, their order, and their better direction."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from driftline_processor.present.wording import short
 from .numbers import UNKNOWN, finite, number
 
 METHOD_SYMBOLS = {name: method.symbol for name, method in METHODS.items()}
-"""The short title of each drift method, as a column of the terminal has it: "ks" → "KS"."""
+"""Drift method → its short title in a terminal column: "ks" → "KS"."""
 
 BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}
-"""Metric → what it is read against: drawn in one chart. Above a constant's log loss a model is worse than none."""
+"""Metric → its reference metric in the same chart. A log loss above a constant's is worse than no model."""
 
 SOURCE_WORDS: dict[Source, str] = {"rows": "rows", "panes": "counts"}
-"""Source of a metric in words: rows, or counts."""
+"""Source of a metric → words."""
 
 HEADLINES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
-"""The metrics that stand for a model, the most telling first. Tables show the first of them that are known."""
+"""Primary metrics, the most informative first. Tables show the first known ones."""
 
 READ_ALONE = tuple(name for name in HEADLINES if name not in BESIDE)
-"""Those for a sentence, which needs no second metric: the first of them that is known."""
+"""Primary metrics without a reference metric: a sentence uses the first known one."""
 
 _ORDER = ("log_loss", "mean_score", *HEADLINES[1:], "precision", "recall", "brier", "ctr")
 
@@ -50,7 +50,7 @@ def method_title(name: str) -> str:
 
 
 def method_value(column: ColumnDrift, method: str) -> str:
-    """Write a drift method's symbol and value, as in "KS 0.41"; "" where the column has no value of it."""
+    """Return a drift method's symbol and value, as in "KS 0.41"; "" if the column has no value."""
     method_result = column.methods.get(method)
     if method_result is None or method_result.value is None:
         return ""
@@ -58,14 +58,14 @@ def method_value(column: ColumnDrift, method: str) -> str:
 
 
 def metric_names(metrics: Iterable[str]) -> list[str]:
-    """Return names of metrics in the order in which people ask for them."""
+    """Return names of metrics, the most important first."""
     all_names = list(metrics)
     names = [name for name in _ORDER if name in all_names]
     return names + [name for name in all_names if name not in names]
 
 
 def direction(metric: str) -> str:
-    """Say which direction is good. Whether a difference means anything is not said: that needs an interval.
+    """Return the better direction. Whether a difference is significant needs an interval.
 
     >>> direction("log_loss"), direction("roc_auc"), direction("mean_score")
     ('lower is better', 'higher is better', '')
@@ -74,7 +74,7 @@ def direction(metric: str) -> str:
 
 
 def metric_text(name: str, value: float | None) -> str:
-    """Write the value of a metric in its unit: a share in percent.
+    """Return the value of a metric in its unit: a fraction as a percentage.
 
     >>> metric_text("accuracy", 0.6429), metric_text("log_loss", 0.7599), metric_text("accuracy", None)
     ('64.3 %', '0.76', '–')
@@ -84,7 +84,7 @@ def metric_text(name: str, value: float | None) -> str:
 
 
 def metric_ends(name: str, low: float | None, high: float | None) -> str:
-    """Write the interval of a metric in its unit; "" where there is none.
+    """Return the interval of a metric in its unit; "" if there is none.
 
     >>> metric_ends("accuracy", 0.61, 0.67), metric_ends("log_loss", None, None)
     ('61 % to 67 %', '')

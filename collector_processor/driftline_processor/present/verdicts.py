@@ -1,4 +1,4 @@
-"""Verdicts as surfaces show them: sign, and sentence."""
+"""Verdicts on surfaces: sign and sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIGNS = {"degraded": "✕", "no_data": "○", "lagging": "…", "at_risk": "▲
 
 
 def verdict_sign(state: str) -> str:
-    """Return the sign of a state, for readers to whom colours say nothing.
+    """Return the sign of a state, for readers who cannot see colours.
 
     >>> verdict_sign("healthy"), verdict_sign("at_risk")
     ('✓', '▲')

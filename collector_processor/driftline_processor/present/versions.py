@@ -1,4 +1,4 @@
-"""Two versions in sentences."""
+"""Sentences on the comparison of two versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOSS_WORDS: Final = {
 
 
 def mean_loss(loss: str, value: float | None) -> str:
-    """Write a mean loss, error rates in percent.
+    """Return a mean loss; error rates as a percentage.
 
     >>> mean_loss("error", 0.2), mean_loss("brier", 0.16251), mean_loss("error", None)
     ('20 %', '0.1625', 'unknown')
@@ -29,7 +29,7 @@ def mean_loss(loss: str, value: float | None) -> str:
 
 
 def ends_of_difference(loss: str, low: float | None, high: float | None) -> str:
-    """Return the ends of the interval of a difference, signed; error rates in percentage points.
+    """Return the signed ends of a difference's interval; error rates in percentage points.
 
     >>> ends_of_difference("error", 0.012, 0.0731), ends_of_difference("brier", None, None)
     ('+1.2 to +7.31 points', 'unknown')
@@ -41,7 +41,7 @@ def ends_of_difference(loss: str, low: float | None, high: float | None) -> str:
 
 
 def about(rows: int) -> int:
-    """Return a number of rows with two digits, rounded up: it is a guess.
+    """Return an estimated number of rows with two digits, rounded up.
 
     >>> about(14_791), about(99)
     (15000, 99)
@@ -51,7 +51,7 @@ def about(rows: int) -> int:
 
 
 def sentence(side_by_side: SideBySide) -> str:
-    """Say what is known of a challenger, and what it rests on."""
+    """Return the comparison of a challenger and its basis."""
     name, champion = (
         f"version {difference.name}" if difference.name else "the version without a name"
         for difference in (side_by_side.challenger, side_by_side.champion)

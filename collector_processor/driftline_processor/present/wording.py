@@ -1,6 +1,6 @@
-"""Write shares, values, names, durations and times in sentences.
+"""Fractions, values, names, durations and times in sentences.
 
-Keep each unit on the line of its number, in a text and in the words of a page.
+Also keep each unit on the line of its number, in a text and in a page.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 from driftline.tables.classes import number_text
 
 NO_BREAK = "\u00a0"
-"""A space at which no line breaks."""
+"""A no-break space."""
 
 _BROKEN = re.compile(r"(?<=\d) (?=(?:%|points?|ms|µs|s|min|h|d|sd|σ|B|[KMGT]iB)(?![\w%]))")
 """The space between a number and its unit."""
 
 _NO_WORDS = re.compile(r"(?s)<(?:script|style|code|pre|textarea)\b.*?</")
-"""What is nobody's words."""
+"""Elements whose content is not text."""
 
 
 def keep_units(text: str, space: str = NO_BREAK) -> str:
-    """Keep each unit on the line of its number; ``space``: what stands between them.
+    """Keep each unit on the line of its number; ``space``: the separator.
 
     >>> keep_units("rose by 4.7 points, from 17.6 % to 65 %, in 12 minutes", "_")
     'rose by 4.7_points, from 17.6_% to 65_%, in 12 minutes'
@@ -33,7 +33,7 @@ def keep_units(text: str, space: str = NO_BREAK) -> str:
 
 
 def keep_units_of_page(html: str) -> str:
-    """Keep each unit on the line of its number in the words of a page; addresses, data and code stay as they are.
+    """Keep each unit on the line of its number in the text of a page; addresses, data and code stay unchanged.
 
     >>> keep_units_of_page('<a href="?q=5 %">5 %</a><code>5 %</code>').replace(NO_BREAK, "_")
     '<a href="?q=5 %">5_%</a><code>5 %</code>'
@@ -45,20 +45,20 @@ def keep_units_of_page(html: str) -> str:
 
     def kept(found: re.Match[str]) -> str:
         at = found.start()
-        within_tag = html.rfind("<", 0, at) > html.rfind(">", 0, at)  # what was escaped has no bare sign of a tag
+        within_tag = html.rfind("<", 0, at) > html.rfind(">", 0, at)  # escaped text has no bare angle bracket
         return " " if within_tag or at < ends[bisect_right(starts, at) - 1] else NO_BREAK
 
     return _BROKEN.sub(kept, html)
 
 
 SHOWN = 80
-"""Characters of a name that a page shows; the rest is behind an ellipsis."""
+"""Upper limit of characters of a name on a page; the rest is replaced by an ellipsis."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 def format_percent(share: float, digits: int = 2) -> str:
-    """Write a share with two significant digits in a sentence. No share is rounded to nothing or to all.
+    """Return a fraction with two significant digits. No fraction is rounded to 0 or 100 %.
 
     >>> tuple(format_percent(share) for share in (0.998, 0.0004, 0.12, 1.0, 0.0, 0.99996))
     ('99.8 %', '0.04 %', '12 %', '100 %', '0 %', '99.996 %')
@@ -76,29 +76,29 @@ def format_percent(share: float, digits: int = 2) -> str:
 
 
 def format_value(number: float) -> str:
-    """Write a value of a feature with few digits.
+    """Return a value of a feature with four digits.
 
     >>> format_value(17.999998), format_value(0.30000001), format_value(1234567.0), format_value(5e-324)
     ('18', '0.3', '1234567', '0')
     """
-    if abs(number) < 1e-300:  # the edge beside zero
+    if abs(number) < 1e-300:  # the edge next to zero
         return "0"
     return number_text(float(f"{number:.4g}") if abs(number) < 1e4 else float(round(number)))
 
 
 def printable(text: str) -> str:
-    """Replace characters that are invisible, move a terminal's cursor or change its colours by a dot.
+    r"""Replace invisible characters and terminal control characters by a dot.
 
-    >>> printable("a\\x1b[31mb")
+    >>> printable("a\x1b[31mb")
     'a·[31mb'
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
 
 
 def short(name: str, length: int = SHOWN) -> str:
-    """Cut a name to what a page can show, and make it printable.
+    r"""Shorten a name for a page and make it printable.
 
-    >>> short("x" * 1_000_000, 5), short("a\\u202eb")
+    >>> short("x" * 1_000_000, 5), short("a\u202eb")
     ('xxxx…', 'a·b')
     """
     shortened = printable(name[: length + 1])
@@ -106,7 +106,7 @@ def short(name: str, length: int = SHOWN) -> str:
 
 
 def duration(nanoseconds: int) -> str:
-    """Write a duration as YAML does, from nanoseconds.
+    """Return nanoseconds as a duration in YAML syntax.
 
     >>> duration(90 * 60 * 10**9), duration(2 * 86_400 * 10**9), duration(30 * 10**9)
     ('1h30m', '2d', '30s')
@@ -119,7 +119,7 @@ def duration(nanoseconds: int) -> str:
 
 
 def iso_time(nanoseconds: int) -> str:
-    """Return unix nanoseconds as ISO 8601 in UTC, fractions only where there are any.
+    """Return unix nanoseconds as ISO 8601 in UTC, with fractions only if needed.
 
     >>> iso_time(1_772_323_200_000_000_000), iso_time(1_500_000_000)
     ('2026-03-01T00:00:00Z', '1970-01-01T00:00:01.5Z')
@@ -131,7 +131,7 @@ def iso_time(nanoseconds: int) -> str:
 
 
 def without_half_surrogates(value: Any) -> Any:
-    r"""Return a value of JSON in which each half of a surrogate pair, which UTF-8 cannot hold, is a question mark.
+    r"""Return a JSON value with each lone surrogate, which UTF-8 cannot encode, replaced by a question mark.
 
     >>> without_half_surrogates({"a\ud800": ["b", 3, ("\udfff",)]})
     {'a?': ['b', 3, ['?']]}

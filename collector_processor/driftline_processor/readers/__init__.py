@@ -1,4 +1,4 @@
-"""Files in: rows and outcomes from Parquet, CSV, JSON, SQLite and MLflow, as Arrow and numpy columns.
+"""Read rows and outcomes from Parquet, CSV, JSON, SQLite and MLflow as Arrow and numpy columns.
 
-May import `config` and below, never `store`.
+May import `config` and below, not `store`.
 """

@@ -1,4 +1,4 @@
-"""Names of files, and addresses of what is in a database: `sqlite:///log.db?table=predictions`."""
+"""Names of files, and addresses in a database: `sqlite:///log.db?table=predictions`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
 
 class Address(NamedTuple):
-    """A database, and what is read of it; both empty where it is its only table."""
+    """A database with its table or query; both are empty for the only table."""
 
     file: Path
     table: str = ""
@@ -24,7 +24,7 @@ class Address(NamedTuple):
 
 
 def file_or_address(text: str) -> Path:
-    """Return a path; of an address the slashes and the query in it are kept as a path keeps them.
+    """Return a path; for an address, slashes and query are stored in the path.
 
     >>> str(file_or_address("sqlite:////var/log.db?table=predictions")), str(file_or_address("a.csv"))
     ('sqlite:/var/log.db?table=predictions', 'a.csv')
@@ -38,7 +38,7 @@ def file_or_address(text: str) -> Path:
 
 
 def is_database(path: Path) -> bool:
-    """Return True where a path is a database, or the address of something in one.
+    """Return True if a path is a database, or an address in one.
 
     >>> is_database(Path("log.db")), is_database(Path("sqlite:log.db?table=t")), is_database(Path("log.csv"))
     (True, True, False)
@@ -47,7 +47,7 @@ def is_database(path: Path) -> bool:
 
 
 def address_of(path: Path) -> Address:
-    """Take an address to pieces. Raises :class:`BadInput` for one that is none."""
+    """Split an address. Raises :class:`BadInput` for an invalid one."""
     text = str(path)
     file, _, query = text.removeprefix(SCHEME).partition("?") if text.startswith(SCHEME) else (text, "", "")
     parameters = parse_qs(query)
@@ -60,7 +60,7 @@ def address_of(path: Path) -> Address:
 
 
 def name_of(path: Rows) -> str:
-    """Return the name of the model in an address, where no option names it; a table in memory has none.
+    """Return the name of the model in an address, if no option names it; a table in memory has none.
 
     >>> name_of(Path("sqlite:log.db?table=churn")), name_of(Path("logs/week.csv.gz"))
     ('churn', 'week')

@@ -1,4 +1,4 @@
-"""Arrow arrays as the columns that a fold reads: numbers, categories, ids. No row is touched in Python."""
+"""Convert Arrow arrays to the columns of a fold: numbers, categories, ids, without Python loops over rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from driftline_processor.core.lazy_modules import pc
 
 MOSTLY = 0.9
-"""A text column of which at least this share is written as numbers is a number column with stray texts in it."""
+"""Minimum fraction of numbers in a text column that is read as numbers with a few invalid texts."""
 
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 
@@ -24,17 +24,17 @@ _WHOLE = r"^([+-]?\d+)\.0+$"
 
 
 def is_time(kind: pa.DataType) -> bool:
-    """Return True where a value of this type names a point in time."""
+    """Return True if values of this type are points in time."""
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
 def is_nested(kind: pa.DataType) -> bool:
-    """Return True for types of lists, structs and anything else that is neither number, text nor time."""
+    """Return True for lists, structs and other types that are not numbers, texts or times."""
     return not _plain(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Return True where values of this type are texts, or codes of texts.
+    """Return True if values of this type are texts, or codes of texts.
 
     >>> is_text(pa.string()), is_text(pa.dictionary(pa.int32(), pa.string())), is_text(pa.int64())
     (True, True, False)
@@ -43,7 +43,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def is_vector(kind: pa.DataType) -> bool:
-    """Return True where values of this type are vectors: lists of floating-point numbers, as embeddings are.
+    """Return True if values of this type are vectors: lists of floating-point numbers, such as embeddings.
 
     >>> is_vector(pa.list_(pa.float32())), is_vector(pa.list_(pa.float64(), 3)), is_vector(pa.list_(pa.int64()))
     (True, True, False)
@@ -54,13 +54,12 @@ def is_vector(kind: pa.DataType) -> bool:
 
 
 def column(array: pa.Array, number: bool | None = None) -> Column:
-    """Turn an Arrow array of n values into a :class:`Column`.
+    """Convert an Arrow array of n values to a :class:`Column`.
 
     Numbers, booleans, decimals, times and durations (in seconds) become float64 with NaN for null; texts become codes;
-    lists of floats become vectors, missing where their length is not that of most.
-    ``number``: True reads texts that are written as numbers as such, and the others stay texts (and count as invalid):
-    for a feature that is a number, in a file that does not say what its values are. False: texts are texts. None:
-    decide by :data:`MOSTLY`.
+    lists of floats become vectors, missing if their length is not the most common one.
+    ``number``: True reads numeric texts as numbers and keeps other texts, which count as invalid: for a numeric
+    feature in a file without types. False keeps all texts. None decides by :data:`MOSTLY`.
 
     >>> column(pa.array(["12", "x", None]), number=True)
     Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), categories=('x',), vectors=None)
@@ -80,7 +79,7 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
 
 
 def mostly_numbers(texts: Column) -> bool:
-    """Return True where a column of texts is one of numbers with stray texts in it, see :data:`MOSTLY`.
+    """Return True if most texts of a column are numbers, see :data:`MOSTLY`.
 
     >>> mostly_numbers(column(pa.array(["1", "2", None]), number=False)), mostly_numbers(Column())
     (True, False)
@@ -93,7 +92,7 @@ def mostly_numbers(texts: Column) -> bool:
 
 
 def with_numbers(texts: Column) -> Column:
-    """Return a column with those of its texts that are written as numbers read as such; the others stay texts."""
+    """Return a column whose numeric texts are numbers; other texts stay."""
     if texts.codes is None or not texts.categories:
         return texts
     values = _written(texts.categories)
@@ -131,10 +130,10 @@ def numbers(array: pa.Array) -> F64:
 
 
 def values_of(array: pa.Array | pa.ChunkedArray, missing: float) -> Any:
-    """Return integers or doubles as numpy has them, ``missing`` in place of null; a read-only view where it can be.
+    """Return integers or doubles as a numpy array, ``missing`` for null; a read-only view if possible.
 
-    Arrow's own conversions, from and to Python, import pandas where that is installed: a quarter of a second, for
-    nothing. So buffers are read here, and :func:`positions` makes the one kind of array that is sent.
+    Arrow's own conversions import pandas if it is installed, which costs a quarter of a second. So buffers are read
+    here, and :func:`positions` creates the only kind of array that is passed back.
     """
     array = one_array(array)
     n = len(array)
@@ -147,7 +146,7 @@ def values_of(array: pa.Array | pa.ChunkedArray, missing: float) -> Any:
 
 
 def valid_of(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Return True where an array has a value: bool (n,)."""
+    """Return which values are valid: bool (n,)."""
     array = one_array(array)
     if pa.types.is_null(array.type):
         return np.zeros(len(array), np.bool_)
@@ -162,13 +161,13 @@ def truth_of(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def mask_of(which: NDArray[np.bool_]) -> pa.Array:
-    """Return booleans as Arrow's ``filter`` and ``if_else`` want them."""
+    """Return booleans as an array for Arrow's ``filter`` and ``if_else``."""
     packed = np.packbits(which, bitorder="little").tobytes()
     return pa.Array.from_buffers(pa.bool_(), len(which), [None, pa.py_buffer(packed)])
 
 
 def positions(at: NDArray[np.intp]) -> pa.Array:
-    """Return positions as Arrow's ``take`` wants them."""
+    """Return positions as an array for Arrow's ``take``."""
     return pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at.astype(np.int64).tobytes())])
 
 
@@ -184,7 +183,7 @@ def one_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def ids(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return ids as texts, null or empty where there is none: 17, 17.0 and "17" are one id.
+    """Return ids as texts, null for null or empty ids: 17, 17.0 and "17" are one id.
 
     >>> ids(pa.array([17.0, None, 0.5])).to_pylist()
     ['17', None, '0.5']
@@ -247,7 +246,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _codes(array: pa.Array) -> tuple[Any, tuple[str, ...]]:
-    """Codes (int32, -1 = null) and categories; bytes that are no UTF-8 (a CSV in Latin-1) keep a readable category."""
+    """Return codes (int32, -1 = null) and categories; invalid UTF-8 (a CSV in Latin-1) gets a readable category."""
     if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
         array = array.cast(pa.large_string() if pa.types.is_string_view(array.type) else pa.large_binary())
     if not pa.types.is_dictionary(array.type):
@@ -273,9 +272,10 @@ def _seconds(array: pa.Array) -> F64:
 
 
 def as_known(texts: Column, known: Sequence[str]) -> Column:
-    """Return a column of a CSV, what it writes in another way than a baseline does under the baseline's category.
+    """Return a column of a CSV with the baseline's spelling of its categories.
 
-    ``True`` for ``true``, and ``1.0``, as pandas writes a column of whole numbers that has a gap, for ``1``.
+    ``True`` becomes ``true``, and ``1.0``, which pandas writes for integers in a column with missing values, becomes
+    ``1``.
 
     >>> as_known(Column(codes=np.array([0, 1, 2]), categories=("True", "1.0", "x")), ["true", "1"]).categories
     ('true', '1', 'x')

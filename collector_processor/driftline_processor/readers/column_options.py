@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .number_format import NumberFormat
 
 NO_SEASONS = "none"
-"""Value of ``seasonality`` if rows are compared with all hours and weekdays, even if these differ."""
+"""Value of ``seasonality`` for a comparison without seasons, even if hours and weekdays differ."""
 
 
 class Option(Struct, frozen=True):
@@ -129,7 +129,7 @@ class ColumnOptions(Struct, frozen=True):
         Option("Column of the version that made the prediction. If there are outcomes, versions are compared", "COL"),
     ] = ""
     latency: Annotated[
-        str, Option("Column of the duration of the call in seconds, or in milliseconds if it ends in _ms", "COL")
+        str, Option("Column of the duration of the call in seconds, or in milliseconds if the name ends in _ms", "COL")
     ] = ""
     error: Annotated[str, Option("Column of the error of the call; empty, 0 or false if the call succeeded", "COL")] = (
         ""

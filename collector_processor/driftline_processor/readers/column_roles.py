@@ -22,26 +22,26 @@ from .source import Source
 from .sources import FilteredSource
 
 NO_TEXTS = "none"
-"""Value of ``--text-features`` where no feature is a document."""
+"""Value of ``--text-features`` if no feature is a document."""
 
 TRACES = ("trace_id", "span_id")
-"""Columns that say in which trace a row was predicted, hexadecimal or bytes: features only where somebody says so."""
+"""Columns of trace ids, hexadecimal or bytes, which are features only if named."""
 
 _INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
 
 
 class Roles(Struct, frozen=True):
-    """The columns of each part; empty where there is none.
+    """The columns of each role; empty if there is none.
 
     Attributes:
         score: In the order of the classes.
-        cluster: Whose rows of one value belong together.
-        unknown: Columns that could be features and that the baseline lacks.
-        slices: By whose values rows are cut; they may be features.
-        items: What was ranked.
-        version: Which version of the model predicted.
-        latency: How long the call took.
-        error: By which error the call failed.
+        cluster: The column whose equal values define clusters.
+        unknown: Possible features that the baseline lacks.
+        slices: The slice columns, which may also be features.
+        items: The rankings.
+        version: The version of the model.
+        latency: The duration of the call.
+        error: The error of the call.
     """
 
     features: tuple[str, ...]
@@ -59,18 +59,18 @@ class Roles(Struct, frozen=True):
     error: str = ""
 
     def scores_of(self, task: Task) -> tuple[str, ...]:
-        """Return the columns of the scores of a task; what a regression predicts is its score."""
+        """Return the score columns of a task; for a regression the predicted value."""
         return self.score or ((self.predicted,) if self.predicted and task.predicts_number else ())
 
 
 Columns = Mapping[str, str | Sequence[str]]
-"""Part → the column or columns it had in the reference rows, as a baseline remembers them."""
+"""Role → the column or columns of the reference rows, as stored in a baseline."""
 
 
 def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, path: str) -> tuple[str, ...]:
-    """Return the names that patterns such as ``features.*`` match, in order; a name matches itself.
+    """Return the names that match patterns such as ``features.*``, in order; a name matches itself.
 
-    Raises :class:`BadInput` where a pattern matches none.
+    Raises :class:`BadInput` if a pattern matches no name.
 
     >>> match_patterns(["id", "features.age", "features.plan"], ["features.*"], "features", "log.jsonl")
     ('features.age', 'features.plan')
@@ -85,12 +85,12 @@ def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, p
 
 
 def has_patterns(names: Sequence[str]) -> bool:
-    """Return True where one of some names is a pattern, such as ``features.*``."""
+    """Return True if a name is a pattern, such as ``features.*``."""
     return any(glob.has_magic(name) for name in names)
 
 
 def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> list[Source]:
-    """Return the rows that have one of the columns that a pattern matched; the others are counted and named."""
+    """Return the rows with a value in one of the matched columns; the others are counted and reported."""
     filtered_sources = [FilteredSource(source, names) for source in sources]
     for source in filtered_sources:
         if not source.rows:
@@ -101,7 +101,7 @@ def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> li
 
 
 def id_column(options: ColumnOptions, columns: Columns) -> str:
-    """Return the name of the id column, if any: it must be known before a CSV is parsed, or 007 becomes 7."""
+    """Return the id column, if any; it must be known before a CSV is parsed, or 007 becomes 7."""
     return options.id or "".join(_remembered(columns, "id")) or "id"
 
 
@@ -112,13 +112,12 @@ def find_roles(
     baseline: Baseline | None = None,
     features: Collection[str] | None = None,
 ) -> Roles:
-    """Find the columns of every part in all files.
+    """Find the columns of every role in all files.
 
-    ``baseline``: its task and columns count; None when the rows become a baseline. While the kind of the task is
-    unknown, nothing is a score, a prediction or an actual. ``features``: those of the baseline; None = every other
-    column is a feature.
+    ``baseline``: defines the task and default columns; None if the rows become a baseline. While the task is unknown,
+    there are no scores, predictions or actual values. ``features``: those of the baseline; None = all other columns.
 
-    Raises :class:`BadInput` when a column that was asked for is not there.
+    Raises :class:`BadInput` if a named column is missing.
     """
     task = Task(options.task) if baseline is None else baseline.task
     columns: Columns = {} if baseline is None else baseline.columns
@@ -209,10 +208,10 @@ def find_roles(
 def _of_calls(
     sources: Sequence[Source], given: str, columns: Columns, part: str, shared: Sequence[str], say: Say | None
 ) -> str:
-    """Return the column of durations or errors: the one that is named, else that of the baseline's rows.
+    """Return the column of durations or errors: the named one, else that of the baseline's rows.
 
-    Never one by its name alone: a latency or an error may be a feature. ``say``: is told where reference rows lack it,
-    which need not have it.
+    It is never guessed from its name, because a latency or an error may be a feature. ``say``: called if the rows lack
+    the baseline's column, which is optional.
     """
     if given and say is not None and given not in shared:
         say(f"{sources[0].path}: no column '{given}' ({option_text(part)}); it is optional in reference rows")
@@ -241,7 +240,7 @@ def _demand(sources: Sequence[Source], name: str, option: str) -> None:
 
 
 def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tuple[str, ...]:
-    """All columns that are numbers or categories; the others are named."""
+    """Return all columns that are numbers or categories; the others are reported."""
     kinds = {name: next(s.schema.field(name).type for s in sources if name in s.schema.names) for name in names}
     left_out = {
         "the row numbers of pandas": [name for name in names if _INDEX.fullmatch(name)],
@@ -258,13 +257,13 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
 
 
 def _silent(sentence: str) -> None:
-    """Columns that are left out of the unknown ones are nobody's business."""
+    """Ignore the columns that are left out of the unknown ones."""
 
 
 def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:
-    """Return the only column whose type is a time, where there is exactly one with values in every file.
+    """Return the only column of a time type with values in every file, if there is exactly one.
 
-    What was guessed must not end an evaluation: a column of which a file has no value is that file's finding.
+    A guessed column must not cause an error later: a column without any value is a finding of its file.
     """
     schema = sources[0].schema
     times = [name for name in shared if name not in reserved and is_time(schema.field(name).type)]
@@ -272,7 +271,7 @@ def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Colle
 
 
 def _holds_nothing(sources: Sequence[Source], name: str) -> bool:
-    """Return True where one of the files has this column but, by its type, no value of it."""
+    """Return True if the type of this column in a file allows no values."""
     return any(pa.types.is_null(source.schema.field(name).type) for source in sources)
 
 

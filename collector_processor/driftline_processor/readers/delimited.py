@@ -1,8 +1,7 @@
-"""Read CSV: it is parsed once, by Arrow, a block at a time.
+"""Read CSV with Arrow, parsed once in blocks.
 
-A CSV names no types, so Arrow infers the type of a column from its first block; a column that holds another type later
-is read again with a type that fits all of it. Digits that begin with a zero, such as 02139, look like a number and are
-a code: a column with such values is text.
+Types are inferred from the first block; a column with other values later is read again with a type that fits all of
+it. A column of digits with leading zeros, such as 02139, contains codes and is read as text.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from .source import readable
 from .spool import Spool, equal_batches
 
 BLOCK, SAMPLE = 1 << 20, 8 << 20
-"""Bytes that are parsed at once, and of the beginning of a file, by which the types of columns are inferred."""
+"""Bytes per block, and bytes at the start of a file from which types are inferred."""
 
 CODED = 0.001
-"""The fraction of a column's values, digits that begin with a zero, from which on all of it are codes: one 007 in a
-thousand amounts and more is an outlier."""
+"""Minimum fraction of values with leading zeros in a column of codes, so that one 007 in 2,000 amounts is an outlier.
+"""
 
 LONGEST_LINE = 1 << 27
-"""Bytes of a line from which on a file is not read."""
+"""Maximum bytes of a line."""
 
 _CODE = r"^0\d+$"
 
@@ -42,7 +41,7 @@ _WIDER = (
     *(pa.null(), pa.int64(), pa.bool_(), pa.float64(), pa.date32(), pa.time32("s")),
     *(pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC"), pa.string()),
 )
-"""Types that Arrow tries for a column without a given type, in its order (arrow/csv/column_builder.cc)."""
+"""Types that Arrow tries in this order (arrow/csv/column_builder.cc)."""
 
 _CONVERSION = re.compile(r"In CSV column #\d+: .*CSV conversion error", re.DOTALL)
 
@@ -50,8 +49,8 @@ _CONVERSION = re.compile(r"In CSV column #\d+: .*CSV conversion error", re.DOTAL
 class CsvSource:
     """The rows of a CSV.
 
-    Lines with too few or too many values are reported and left out. ``NA``, ``null``, ``NaN`` and nothing at all,
-    unquoted, are missing, as in pandas.
+    Lines with too few or too many values are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty
+    values are missing, as in pandas.
     """
 
     def __init__(
@@ -65,11 +64,11 @@ class CsvSource:
         """Parse a file.
 
         Args:
-            path: The file, also a packed one.
+            path: The file, which may be compressed.
             text: Columns that stay texts, such as ids.
-            say: Receives what was left out.
-            numbers: How numbers and times are written.
-            block: Bytes that are parsed at once, :data:`BLOCK` by default.
+            say: Called with messages about what was left out.
+            numbers: The format of numbers and times.
+            block: Bytes per block, by default :data:`BLOCK`.
         """
         self.path = str(path)
         self._numbers, self._block = numbers, BLOCK if block is None else block
@@ -88,7 +87,7 @@ class CsvSource:
         self.by_looks: Collection[str] = set(self.schema.names) - codes
 
     def _read(self, text: Collection[str], sample: int) -> tuple[list[str], set[str], list[Any]]:
-        """Read the file; return its header, the columns of codes, and the lines that were left out."""
+        """Read the file; return its header, the columns of codes, and the skipped lines."""
         self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
         self._names: list[str] | None = None
         first = self._open([], block=sample).schema
@@ -112,7 +111,7 @@ class CsvSource:
         return pa.chunked_array([batch.column(0) for batch in self.batches({name})], field.type)
 
     def _open(self, bad: list[Any], names: list[str] | None = None, block: int = 0) -> Any:
-        """Open the named columns, or all; of several of one name Arrow takes the first where names are given."""
+        """Open the named columns, or all; if names are repeated, Arrow takes the first."""
 
         def skip(row: Any) -> str:
             bad.append(row)
@@ -141,7 +140,7 @@ class CsvSource:
         )
 
     def _count_texts(self, text: Collection[str]) -> dict[str, _TextCounts]:
-        """Count in each column the codes, and the numbers in the format of the file."""
+        """Count the codes and the formatted numbers in each column."""
         names = [name for name in self._names or () if name not in text]
         counts = {name: _TextCounts() for name in names}
         own_types, self._types = self._types, self._types | dict.fromkeys(names, pa.string())
@@ -152,7 +151,7 @@ class CsvSource:
         return counts
 
     def _parse(self) -> list[Any]:
-        """Parse all rows until every column has a type that fits all of it; return the lines that were left out."""
+        """Parse all rows until every column has a type that fits; return the skipped lines."""
         schema: pa.Schema | None = None
         while True:
             bad: list[Any] = []
@@ -170,7 +169,7 @@ class CsvSource:
                 return bad
 
     def _plain_numbers(self, batch: Any) -> Any:
-        """Return rows with the formatted numbers as programs write them."""
+        """Return rows with formatted numbers in plain notation."""
         for index, name in enumerate(batch.schema.names):
             if name in self._formatted:
                 values = self._numbers.plain_numbers(batch.column(index))
@@ -178,10 +177,9 @@ class CsvSource:
         return batch
 
     def _widen(self, schema: pa.Schema) -> bool:
-        """Read all rows as texts, and choose for each column the next type that fits its values; False for none.
+        """Read all rows as texts and choose the next type per column that fits; return False if none does.
 
-        A value that does not fit a type never does, so all columns are widened in one pass. A value before it may not
-        fit the type that was chosen; the next pass finds that.
+        All columns are widened in one pass. An earlier value may not fit the new type, which the next pass detects.
         """
         own_types = {field.name: self._types.get(field.name, field.type) for field in schema}
         width_by_name = {name: _WIDER.index(kind) for name, kind in own_types.items() if kind in _WIDER[:-1]}
@@ -195,7 +193,7 @@ class CsvSource:
         return wider != width_by_name
 
     def _all_fit(self, values: pa.Array, kind: pa.DataType) -> bool:
-        """Return True if all texts are values of a type, as the parser of CSV reads them."""
+        """Return True if all texts are values of a type for the CSV parser."""
         if not len(values):
             return True
         buffer = pa.BufferOutputStream()
@@ -213,7 +211,7 @@ class CsvSource:
 
 
 class _TextCounts(NamedTuple):
-    """How many values of a column are codes, numbers of a format, and numbers that only this format reads."""
+    """Numbers of values in a column: all, codes, numbers of the format, and those that are not plain integers."""
 
     values: int = 0
     codes: int = 0
@@ -221,7 +219,7 @@ class _TextCounts(NamedTuple):
     marked: int = 0
 
     def plus(self, texts: pa.Array, numbers: NumberFormat) -> _TextCounts:
-        """Return the counts with those of a batch."""
+        """Return the counts plus those of a batch."""
         codes = int(np.count_nonzero(truth_of(pc.match_substring_regex(texts, _CODE))))
         fits, marked = (0, 0) if numbers.is_plain else numbers.count(texts)
         values = len(texts) - texts.null_count
@@ -238,22 +236,22 @@ class _TextCounts(NamedTuple):
 
     @property
     def are_formatted(self) -> bool:
-        """True if most values are numbers of the format, and some would not be read without it."""
+        """True if most values are numbers of the format, and some need it."""
         return self.marked > 0 and self.numbers >= MOSTLY * self.values
 
     @property
     def all_numbers(self) -> bool:
-        """True if no value is anything else."""
+        """True if all values are numbers."""
         return self.numbers == self.values
 
 
 class _ByteScan(NamedTuple):
-    """What the bytes of a CSV show.
+    """Properties of the bytes of a CSV.
 
     Attributes:
-        encoding: UTF-8 if all of the file is; else Latin-1, in which every byte is a character.
-        delimiter: By the header: tabs or semicolons if there is no comma.
-        leading_zeros: Whether any value begins with a zero and another digit, as no number does.
+        encoding: UTF-8 if the whole file is valid, else Latin-1, in which every byte is a character.
+        delimiter: From the header: tabs or semicolons if there is no comma.
+        leading_zeros: True if any value begins with a zero and another digit.
     """
 
     encoding: str
@@ -262,7 +260,7 @@ class _ByteScan(NamedTuple):
 
 
 def scan_bytes(path: Path) -> _ByteScan:
-    """Look at all bytes of a CSV before it is parsed."""
+    """Scan all bytes of a CSV before it is parsed."""
     decoder, encoding, delimiter, zeros, rest = codecs.getincrementaldecoder("utf-8")(), "utf-8", "", False, b"\n"
     with pa.input_stream(str(path), compression="detect") as stream:
         while data := stream.read(1 << 22):
@@ -299,7 +297,7 @@ def _leading_zero(data: bytes, delimiter: str) -> bool:
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
-    """Report the lines of a CSV that have too many values or too few."""
+    """Report lines of a CSV with too many or too few values."""
     if bad:
         say(
             f"{path}: left out {many(len(bad), 'line')}: line {bad[0].number} has "

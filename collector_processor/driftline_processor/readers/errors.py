@@ -10,7 +10,7 @@ from typing import TypeAlias
 from driftline_processor.core.nearest_names import listed
 
 Say: TypeAlias = Callable[[str], None]
-"""Tells the user, one sentence a call, what was guessed, left out or could not be used."""
+"""Called with one sentence per guessed, ignored or unusable input."""
 
 
 _IN_PYTHON: ContextVar[bool] = ContextVar("in_python", default=False)
@@ -18,7 +18,7 @@ _IN_PYTHON: ContextVar[bool] = ContextVar("in_python", default=False)
 
 @contextmanager
 def arguments_of_python() -> Iterator[None]:
-    """Write options as keyword arguments of Python until the block ends, not as options of the command line."""
+    """Write options in messages as Python arguments, not command-line options, within the block."""
     token = _IN_PYTHON.set(True)
     try:
         yield
@@ -27,16 +27,16 @@ def arguments_of_python() -> Iterator[None]:
 
 
 def are_arguments() -> bool:
-    """Return whether options are keyword arguments of Python."""
+    """Return True if options are Python arguments."""
     return _IN_PYTHON.get()
 
 
 def option_text(name: str, value: str = "") -> str:
-    """Return how the user writes an option.
+    """Return an option as the user writes it.
 
     Args:
-        name: Name of the option's field.
-        value: Value that belongs to it.
+        name: Field name of the option.
+        value: Its value.
 
     >>> option_text("reference_last", "30d")
     '--reference-last 30d'
@@ -50,7 +50,7 @@ def option_text(name: str, value: str = "") -> str:
 
 
 def about_option(name: str, problem: str, value: str = "") -> str:
-    """Return a sentence about an option, which begins with the option as the user writes it.
+    """Return a sentence that starts with the option as the user writes it.
 
     >>> about_option("score", "no column 'scor'")
     "--score: no column 'scor'"
@@ -65,27 +65,27 @@ class BadInput(Exception):  # noqa: N818 - the state of a file or an option, not
     """A file, a column or an option that cannot be used; the exit code is 2.
 
     Attributes:
-        problem: The rule that is broken, and the fix.
-        option: Name of the field of the option with the problem, "" if the problem names a file.
+        problem: The broken rule and the fix.
+        option: Field name of the option, "" if the problem names a file.
     """
 
     def __init__(self, problem: str, field: str = "", value: str = "") -> None:
-        """Make the error; its text begins with the option as the user writes it.
+        """Create the error; its text begins with the option as the user writes it.
 
         Args:
-            problem: The rule that is broken, and the fix.
-            field: Name of the field of the option with the problem.
-            value: Value of the option that the text repeats.
+            problem: The broken rule and the fix.
+            field: Field name of the option.
+            value: Value of the option, which is repeated in the text.
         """
         super().__init__(about_option(field, problem, value) if field else problem)
         self.problem, self.option = problem, field
 
 
 def missing_option(name: str, fix: str) -> BadInput:
-    """Return the error of an option that is required and was not given.
+    """Return the error for a missing required option.
 
     Args:
-        name: Name of the option's field.
+        name: Field name of the option.
         fix: What the user should write.
     """
     error = BadInput(f"{option_text(name)} is missing: {fix}")
@@ -94,7 +94,7 @@ def missing_option(name: str, fix: str) -> BadInput:
 
 
 def say_columns_of_one_name(path: str, names: Sequence[str], say: Say) -> list[str]:
-    """Say which names several columns of a file have, and return them; the first column of each is read."""
+    """Report and return names that several columns of a file share; the first column of each is read."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         say(f"{path}: {listed(twice)}: several columns have the same name; the first is read")

@@ -1,4 +1,4 @@
-"""Lists of items in Arrow arrays: what was ranked, and what values say of rankings."""
+"""Read lists of items from Arrow arrays: rankings, and their relevance."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ItemPlaces = NDArray[np.intp]
 
 
 def read_items(source: Source, name: str) -> Items:
-    """Read a column of rankings: lists of items, best first, or their JSON. A row without a list is an empty ranking.
+    """Read a column of rankings: lists of items, best first, or their JSON. A missing list is an empty ranking.
 
-    Raises :class:`BadInput` where no value is one.
+    Raises :class:`BadInput` if no value is a list.
     """
     with readable(source.path):
         return items_in(source.path, name, one_array(source.column(name)))
@@ -43,7 +43,7 @@ def items_in(path: str, name: str, array: pa.Array) -> Items:
 
 
 def relevance_of_batch(path: str, name: str, lists: pa.Array | None, actual: pa.Array) -> Relevance:
-    """Return what rows say was relevant in their own lists. ``lists``: the column ``name``; None = there is none."""
+    """Return the relevance that rows have for their own lists. ``lists``: the column ``name``; None = missing."""
     items = items_of([None] * len(actual)) if lists is None else items_in(path, name, lists)
     return relevance_in(items, relevance_statements(actual, np.arange(len(actual))))
 
@@ -51,7 +51,7 @@ def relevance_of_batch(path: str, name: str, lists: pa.Array | None, actual: pa.
 def relevance_statements(
     array: pa.Array, row: ItemPlaces, item: Column | None = None, retracted: Mask | None = None
 ) -> ListStatements:
-    """Return what m values say, oldest first. ``row``: of which list each is; ``item``: the item that it is about."""
+    """Return relevance statements, oldest first. ``row``: the list of each; ``item``: its item."""
     m = len(array)
     is_retracted = np.zeros(m, np.bool_) if retracted is None else retracted
     about = np.full(m, -1, np.int32) if item is None or item.codes is None else item.codes
@@ -87,7 +87,7 @@ def relevance_statements(
 
 
 def holds_lists(kind: pa.DataType) -> bool:
-    """Return True where values of this type are lists of items, or maps from item to relevance."""
+    """Return True if values of this type are lists of items, or maps from item to relevance."""
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     if lists and pa.types.is_struct(kind.value_type):
         return any(field.name in ITEM_NAMES for field in kind.value_type)
@@ -97,7 +97,7 @@ def holds_lists(kind: pa.DataType) -> bool:
 def _entries(array: pa.Array) -> tuple[ItemPlaces, Column, F64]:
     """Return list, item and gain of all entries of lists or maps, in order.
 
-    Of lists of structures the item is the field that is called so (``item``, ``id``, ...).
+    In lists of structures the item is a field with a usual name (``item``, ``id``, ...).
     """
     gains = None
     if pa.types.is_map(array.type):
@@ -118,7 +118,7 @@ def _entries(array: pa.Array) -> tuple[ItemPlaces, Column, F64]:
 
 
 def _of_texts(path: str, name: str, texts: Column) -> Items:
-    """Rankings as their JSON, which is how CSV holds lists."""
+    """Return rankings from JSON texts, the form in CSV."""
     lists: list[Ranked | None] = []
     for category in texts.categories:
         relevant = read_relevant(category)

@@ -1,10 +1,7 @@
-"""Read JSON as rows: an object a line, a list of objects, or objects in lines of a log.
+"""Read JSON as rows: an object per line, a list of objects, or objects in lines of a log.
 
-Fields of nested objects become columns.
-
-Objects within objects as columns: `{"features": {"age": 31}}` has a column `features.age`.
-
-A text that is a JSON object is taken for that object, as logs and databases have them: `message.age`.
+Nested objects become columns: `{"features": {"age": 31}}` has a column `features.age`. A text with a JSON object, as
+in logs and databases, is treated like the object: `message.age`.
 """
 
 from __future__ import annotations
@@ -30,13 +27,13 @@ from .spool import Spool, equal_batches, no_columns
 from .times import read_times
 
 MOST_DEPTH = 8
-"""Objects within each other that become columns; what is deeper stays as it is, and is compared with nothing."""
+"""Maximum depth of nested objects that become columns; deeper values stay unchanged and are not compared."""
 
 BLOCK = 32 << 20
-"""Bytes that are parsed at once."""
+"""Bytes per block."""
 
 MOST_COLUMNS = 10_000
-"""Columns of one file: who has more uses ids as keys."""
+"""Maximum number of columns per file; a file with more uses ids as keys."""
 
 _OBJECT = r"(?s)^\s*\{.*\}\s*$"
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?")
@@ -46,7 +43,7 @@ class Columns(NamedTuple):
     """Columns of n rows.
 
     Attributes:
-        mixed: Those that hold several types; all of their values are texts here.
+        mixed: Columns with several types, whose values are all texts here.
     """
 
     arrays: dict[str, pa.Array]
@@ -54,9 +51,9 @@ class Columns(NamedTuple):
 
 
 def columns_of(rows: Iterable[Mapping[str, Any] | None], text: Collection[str] = ()) -> Columns:
-    """Return objects as columns, those within them, too. ``text``: columns whose texts are no times.
+    """Return objects as columns, including nested ones. ``text``: columns whose texts are not times.
 
-    A row without a value, or that is None, has null there. Raises :class:`BadInput` for too many columns.
+    A missing row or value is null. Raises :class:`BadInput` for too many columns.
 
     >>> columns_of([{"features": {"age": 31}}, None, {"features": {"age": 5}}]).arrays["features.age"].to_pylist()
     [31, None, 5]
@@ -98,7 +95,7 @@ def _leaves(row: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator
 
 
 def object_in(value: object) -> dict[str, Any] | None:
-    """Return the object that a text is in JSON; None where it is none.
+    """Return the object of a JSON text; None for other texts.
 
     >>> object_in('{"age": 31}'), object_in("started")
     ({'age': 31}, None)
@@ -109,10 +106,9 @@ def object_in(value: object) -> dict[str, Any] | None:
 
 
 def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, frozenset[str]]:
-    """Return a table with the fields of its objects as columns, and which of those hold several types.
+    """Return a table with nested fields as columns, and the names of columns with several types.
 
-    ``text``: columns whose texts stay as they are; others that are times become times. Of two columns of one name the
-    first is kept.
+    ``text``: columns whose texts stay texts; in others times are parsed. If names repeat, the first column is used.
     """
     for _ in range(MOST_DEPTH - 1):
         if not any(pa.types.is_struct(field.type) for field in table.schema):
@@ -139,7 +135,7 @@ def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, fr
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
-    """Return the first of the columns of each name."""
+    """Return the first column of each name."""
     names = dict[str, int]()
     for index, name in enumerate(table.schema.names):
         names.setdefault(name, index)
@@ -147,7 +143,7 @@ def _first_of_each(table: pa.Table) -> pa.Table:
 
 
 def _inside(table: pa.Table, name: str, text: Collection[str]) -> tuple[Columns | None, bool]:
-    """Return the columns of the objects in texts, None without any; and True where every text is an object."""
+    """Return the columns of the JSON objects in texts, None without any; and True if every text is an object."""
     if table.schema.names.count(name) > 1 or not pa.types.is_string(table.schema.field(name).type):
         return None, False
     column = table.column(name)
@@ -161,7 +157,7 @@ def _inside(table: pa.Table, name: str, text: Collection[str]) -> tuple[Columns 
 
 
 def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Texts that are times as Python's `logging` writes them, with a comma, which Arrow does not take for times."""
+    """Parse times of Python's `logging`, with a comma, which Arrow does not recognise."""
     chunks = [chunk for chunk in column.chunks if len(chunk) > chunk.null_count]
     first = chunks[0].drop_null()[0].as_py() if chunks else ""
     if not _ISO.fullmatch(first):
@@ -175,7 +171,7 @@ def _check(table: pa.Table) -> None:
 
 
 def _spread(values: pa.Array, places: array[int], n: int) -> pa.Array:
-    """Values at their rows of n, null elsewhere."""
+    """Return values at their positions among n rows, null elsewhere."""
     if len(values) == n:
         return values
     row_places = np.full(n, -1, np.int64)
@@ -185,7 +181,7 @@ def _spread(values: pa.Array, places: array[int], n: int) -> pa.Array:
 
 
 def array_of(values: list[Any]) -> pa.Array | None:
-    """Return values as an array; None where they are of several types."""
+    """Return values as an array; None for several types."""
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError):
@@ -196,12 +192,12 @@ def array_of(values: list[Any]) -> pa.Array | None:
 
 
 def texts_of(values: list[Any]) -> pa.Array:
-    """Return values of several types as texts; what is no text is written as JSON."""
+    """Return values of several types as texts; other values than texts as JSON."""
     return pa.array([None if value is None else _text(value) for value in values], pa.string())
 
 
 def times_of(values: pa.Array) -> pa.Array:
-    """Return texts of which each is a time in ISO 8601 as times, anything else as it is.
+    """Return texts as times if all are ISO 8601 times, anything else unchanged.
 
     >>> times_of(pa.array(["2026-01-05 12:00:01,5", None])).to_pylist()[0].isoformat()
     '2026-01-05T12:00:01.500000'
@@ -240,14 +236,14 @@ _SPACES = b"\xef\xbb\xbf \t\r\n"
 
 _STAMP = re.compile(rb"\s*\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)")
 LOGGED = "asctime"
-"""The column of the time at which a line of a log begins, as Python's `logging` calls it."""
+"""The column of the time at the start of a log line, named as in Python's `logging`."""
 
 
 class UnreadableLines(NamedTuple):
-    """The count of unreadable lines and the number of the first.
+    """The number of unreadable lines and the line number of the first.
 
     Attributes:
-        noun: What they are.
+        noun: The noun for a line in messages.
     """
 
     bad: int = 0
@@ -255,7 +251,7 @@ class UnreadableLines(NamedTuple):
     noun: str = "line"
 
     def tell(self, path: Path, say: Say) -> None:
-        """Name them."""
+        """Report them."""
         if self.bad:
             say(f"{path}: left out {many(self.bad, self.noun)}: {self.noun} {self.first} is not a JSON object")
 
@@ -264,7 +260,7 @@ class ParsedLines(NamedTuple):
     """Lines as columns.
 
     Attributes:
-        mixed: The columns that hold several types; all of their values are texts here.
+        mixed: Columns with several types, whose values are all texts here.
     """
 
     table: pa.Table
@@ -273,14 +269,14 @@ class ParsedLines(NamedTuple):
 
 
 class JsonSource:
-    """Rows of objects, parsed once, a block at a time; every block has types of its own.
+    """Rows of objects, parsed once in blocks with independent types.
 
-    A column of several types becomes text. JSON has no times: a column of texts of which each is one is read as times,
-    but for those named in ``text``.
+    A column of several types becomes text. JSON has no times: a column of texts that are all times is read as times,
+    except the columns in ``text``.
     """
 
     def __init__(self, path: Path, say: Say, text: Collection[str] = ()) -> None:
-        """Parse a file. Raises :class:`BadInput` when it holds no row."""
+        """Parse a file. Raises :class:`BadInput` if it has no rows."""
         self.path, self._text = str(path), text
         self._spool, schemas, bad, first, noun, mixed = Spool(), list[pa.Schema](), 0, 0, "line", set[str]()
         for table, lines, several in self._blocks(path):
@@ -307,7 +303,7 @@ class JsonSource:
         UnreadableLines(bad, first, noun).tell(path, say)
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the named columns of all rows; a column is missing throughout a block of which no row has it."""
+        """Yield the named columns of all rows; a column without values in a block is left out of it."""
         fields = [field for field in self.schema if field.name in names]
         for batch in self._spool.batches(names):
             have, n = set(batch.schema.names), batch.num_rows
@@ -318,7 +314,7 @@ class JsonSource:
             yield pa.RecordBatch.from_pydict(arrays) if arrays else batch
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """Return one whole column, as text if its blocks are of several types."""
+        """Return one whole column, as text if its blocks have several types."""
         kind = self.schema.field(name).type
         return pa.chunked_array([batch.column(0).cast(kind) for batch in self.batches({name})], kind)
 
@@ -330,16 +326,16 @@ class JsonSource:
 
 
 class NdjsonSource(JsonSource):
-    """The rows of JSON, a block of lines at a time.
+    """The rows of NDJSON, in blocks of lines.
 
-    A line that is not a JSON object, or a column that changes its type, makes Arrow refuse a block; then its lines are
-    parsed one by one, unreadable lines are reported and left out.
+    If Arrow rejects a block, because of an invalid line or a column that changes its type, its lines are parsed one by
+    one; unreadable lines are reported and left out.
     """
 
     _no_rows = 'no line is a JSON object; NDJSON has one object per line, such as {"age": 31}'
 
     def __init__(self, path: Path, say: Say, text: Collection[str] = (), block: int | None = None) -> None:
-        """Parse a file, ``block`` (:data:`BLOCK`) bytes at once. Raises :class:`BadInput` when no line is an object."""
+        """Parse a file in blocks of ``block`` (:data:`BLOCK`) bytes. Raises :class:`BadInput` without any object."""
         self._block = BLOCK if block is None else block
         super().__init__(path, say, text)
         check_rows(path, self.rows, self.schema)
@@ -364,12 +360,12 @@ class NdjsonSource(JsonSource):
 
 
 def _whole_line(data: bytes) -> bool:
-    """Return True if the first line is an object by itself."""
+    """Return True if the first line is a complete object."""
     return _object(data.lstrip(_SPACES).partition(b"\n")[0]) is not None
 
 
 def check_rows(path: Path, rows: int, schema: pa.Schema) -> None:
-    """Raise :class:`BadInput` for a file that is one object of columns, as pandas writes it by default."""
+    """Raise :class:`BadInput` for a file with one object of columns, the default format of pandas."""
     if rows == 1 and sum(name.endswith((".0", ".1")) for name in schema.names) > 1:
         raise BadInput(
             f"{path}: the file is one object of columns, but rows are required; write it with "
@@ -381,7 +377,7 @@ class JsonList(NamedTuple):
     """Objects of a list, or over several lines, as lines.
 
     Attributes:
-        cut: The text ends within one.
+        cut: True if the text ends within an object.
     """
 
     lines: bytes
@@ -389,7 +385,7 @@ class JsonList(NamedTuple):
     cut: bool
 
     def parse(self, text: Collection[str]) -> ParsedLines:
-        """Return them as columns."""
+        """Return the objects as columns."""
         found = parse_lines(self.lines, 1, text)
         bad = found.lines.bad + self.cut
         return found._replace(
@@ -398,10 +394,10 @@ class JsonList(NamedTuple):
 
 
 def listed_lines(data: bytes) -> JsonList | None:
-    """Return the objects of a JSON list, or those that are written over several lines; None of anything else.
+    r"""Return the objects of a JSON list, or objects over several lines; None for anything else.
 
-    >>> listed_lines(b'[{"a": 1},\\n {"a":\\n 2}]')
-    JsonList(lines=b'{"a": 1}\\n{"a":  2}', objects=2, cut=False)
+    >>> listed_lines(b'[{"a": 1},\n {"a":\n 2}]')
+    JsonList(lines=b'{"a": 1}\n{"a":  2}', objects=2, cut=False)
     """
     start = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     first = data[len(data[:4096]) - len(start) :].partition(b"\n")[0]
@@ -437,7 +433,7 @@ def _after_space(text: str, start: int) -> int:
 
 
 def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> ParsedLines:
-    """Parse whole lines of NDJSON; ``first``: the number of the first of them; ``text``: columns that are no times."""
+    """Parse whole lines of NDJSON; ``first``: number of the first line; ``text``: columns whose texts are not times."""
     if shape_of(data).depth > MAX_DEPTH:  # which would end the process in Arrow
         return _line_by_line(data, first, text)
     try:
@@ -460,7 +456,7 @@ def _parse(data: bytes, text: list[str]) -> pa.Table:
 
 
 def _as_texts(names: list[str]) -> list[pa.Field]:
-    """Fields of texts, those of dotted names within objects."""
+    """Return fields of type text; dotted names become nested fields."""
     plain = [pa.field(name, pa.string()) for name in names if "." not in name]
     inside: dict[str, list[str]] = {}
     for name in names:
@@ -492,7 +488,7 @@ def _line_by_line(data: bytes, start: int, text: Collection[str] = ()) -> Parsed
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
-    """Return the object of a line, half surrogates as question marks; None where the line is no object."""
+    """Return the object of a line, with unpaired surrogates as question marks; None for other lines."""
     try:
         row = load_json(line)
         if b"\\u" in line:
@@ -503,7 +499,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 def _logged(line: bytes) -> dict[str, Any] | None:
-    """Return the object at the end of a line of a log, with the time at its beginning; None without an object."""
+    """Return the object at the end of a log line, with the time at its start; None without an object."""
     start = line.find(b"{")
     row = _object(line[start:]) if start > 0 and not line.lstrip().startswith((b"[{", b'"')) else None
     if row is not None and (stamp := _STAMP.match(line)) is not None:
@@ -512,7 +508,7 @@ def _logged(line: bytes) -> dict[str, Any] | None:
 
 
 def _united(schemas: list[pa.Schema]) -> pa.Schema:
-    """Return one schema of all blocks; a column of several types that nothing unites is text."""
+    """Return one schema for all blocks; a column of incompatible types is text."""
     names = dict.fromkeys(name for schema in schemas for name in schema.names)
     fields = []
     for name in names:

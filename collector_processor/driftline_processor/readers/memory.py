@@ -1,6 +1,6 @@
-"""What is in memory instead of in a file: tables of rows of any library, and a built baseline.
+"""Rows and baselines in memory: tables of any library, and a built baseline.
 
-No library of tables is imported to look: a table says by its type, or by its methods, how it becomes Arrow columns.
+No table library is imported: the type or the methods of a table determine its conversion to Arrow.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class MemoryRows(Struct, frozen=True, eq=False):
     """A table of rows.
 
     Attributes:
-        name: What messages call it.
+        name: Its name in messages.
         table: Its columns.
-        mixed: Columns whose values were of several types, and are texts here.
-        library: The package that the table is of, such as ``pandas``.
+        mixed: Columns with several types, whose values are all texts here.
+        library: The package of the table, such as ``pandas``.
     """
 
     name: str
@@ -37,7 +37,7 @@ class MemoryRows(Struct, frozen=True, eq=False):
 
 
 class MemoryBaseline(Struct, frozen=True, eq=False):
-    """A built baseline; messages call it by its model."""
+    """A built baseline; messages use the name of its model."""
 
     baseline: Baseline
 
@@ -46,22 +46,22 @@ class MemoryBaseline(Struct, frozen=True, eq=False):
 
 
 Rows: TypeAlias = Path | MemoryRows
-"""Where rows are: a file, or a table in memory."""
+"""Rows: a file, or a table in memory."""
 
 Reference: TypeAlias = Rows | MemoryBaseline
-"""What rows are compared with: other rows, or a built baseline, which may be a file, too."""
+"""A reference: rows, or a built baseline, in a file or in memory."""
 
 
 def read_table(value: object, name: str) -> MemoryRows:
-    """Return a table of any library as columns; the index of a pandas DataFrame is no column.
+    """Return a table of any library as columns, without the index of a pandas DataFrame.
 
     Args:
-        value: A pandas or polars DataFrame, an Arrow table, a mapping of columns, or anything that has
+        value: A pandas or polars DataFrame, an Arrow table, a mapping of columns, or an object with
             ``__arrow_c_stream__`` or ``__dataframe__``.
-        name: What messages call it.
+        name: Its name in messages.
 
     Raises:
-        BadInput: The value is no table, or Arrow cannot take it.
+        BadInput: The value is not a table, or Arrow cannot convert it.
     """
     libraries = libraries_of(type(value))
     library = next((library_name for library_name in ("pandas", "polars", "pyarrow") if library_name in libraries), "")
@@ -84,7 +84,7 @@ def read_table(value: object, name: str) -> MemoryRows:
 
 
 def _arrow_table(value: Any) -> pa.Table | None:
-    """Return a table as Arrow's; None where it is none."""
+    """Return a table as Arrow's; None for other values."""
     if isinstance(value, pa.Table):
         return value
     if hasattr(value, "__arrow_c_stream__"):
@@ -101,7 +101,7 @@ def _arrow_table(value: Any) -> pa.Table | None:
 
 
 def _from_stream(value: Any) -> pa.Table:
-    """Return a table that offers itself as a stream; where Arrow cannot take it, the error names the column."""
+    """Return a table from its Arrow stream; a conversion error names the column."""
     try:
         return pa.table(value)
     except (pa.ArrowException, NotImplementedError):
@@ -114,7 +114,7 @@ def _from_stream(value: Any) -> pa.Table:
 
 
 def _of_mapping(name: str, values: Any) -> Any:
-    """Return the values of a column as Arrow has them; the error of a number that is too large names the column."""
+    """Return the values of a column as Arrow's; the error for a number that is too large names the column."""
     try:
         return pa.array(values) if isinstance(values, list | tuple) else values
     except OverflowError as error:
@@ -128,7 +128,7 @@ def _too_large(name: str) -> ValueError:
 
 
 def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:
-    """Return the columns of a DataFrame, and the names of those that hold several types, as texts."""
+    """Return the columns of a DataFrame, and the names of columns with several types, as texts."""
     if not hasattr(frame, "columns"):
         raise TypeError(f"{type(frame).__name__} is a single column; pass a DataFrame")
     arrays, mixed = list[pa.Array](), list[str]()
@@ -148,7 +148,7 @@ def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:
 
 
 def _pandas_array(series: Any) -> pa.Array | pa.ChunkedArray | None:
-    """Return a column as Arrow has it; None where Arrow has no type for all of its values, as of periods."""
+    """Return a column as Arrow's; None if Arrow has no type for its values, such as periods."""
     try:
         array = pa.array(series, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError):

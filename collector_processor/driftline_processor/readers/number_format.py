@@ -1,7 +1,7 @@
-"""Numbers and dates of a CSV: the decimal mark, the thousands mark and the date format that options name.
+"""The format of numbers and dates in a CSV: decimal mark, thousands mark and date format from options.
 
-Without an option, numbers have a decimal point and no thousands mark, and times are ISO 8601. A column that an option
-would read is named with the option; nothing is guessed.
+By default numbers have a decimal point and no thousands mark, and times are ISO 8601. Nothing is guessed: a column
+that needs an option is reported with the option.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import BadInput, Say, option_text
 from .source import Source
 
 MOSTLY = 0.9
-"""A column of texts is one of numbers if at least this fraction of its values is."""
+"""Minimum fraction of numbers in a text column that is read as numbers."""
 
 _DECIMALS = {"": ".", ".": ".", "point": ".", ",": ",", "comma": ","}
 _WORDS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
@@ -34,9 +34,9 @@ class NumberFormat(Struct, frozen=True):
     """The format of numbers and times in CSV files.
 
     Attributes:
-        decimal: The mark before the decimals, "." or ",".
-        thousands: The mark between thousands, "" = none.
-        date_format: The format of times that are not ISO 8601, as ``strptime`` reads it; "" = there are none.
+        decimal: The decimal mark, "." or ",".
+        thousands: The thousands mark, "" = none.
+        date_format: ``strptime`` format of times that are not ISO 8601; "" = none.
     """
 
     decimal: str = "."
@@ -45,7 +45,7 @@ class NumberFormat(Struct, frozen=True):
 
     @classmethod
     def of(cls, decimal: str, thousands: str, date_format: str) -> NumberFormat:
-        """Read the options. Raises :class:`BadInput` for a mark that is not supported, or the same mark twice."""
+        """Read the options. Raises :class:`BadInput` for an unsupported mark, or the same mark twice."""
         if decimal not in _DECIMALS:
             raise BadInput(
                 f"'{decimal}' is not supported; use {option_text('decimal', ',')} or {option_text('decimal', '.')}",
@@ -67,12 +67,12 @@ class NumberFormat(Struct, frozen=True):
 
     @property
     def is_plain(self) -> bool:
-        """True if numbers are written as programs write them."""
+        """True for plain notation."""
         return self.decimal == "." and not self.thousands
 
     @property
     def options(self) -> str:
-        """The options that name this format of numbers."""
+        """The options for this format of numbers."""
         decimal = option_text("decimal", ",") if self.decimal == "," else ""
         thousands = option_text("thousands", _WORDS[self.thousands]) if self.thousands else ""
         return " ".join(filter(None, (decimal, thousands)))
@@ -86,15 +86,15 @@ class NumberFormat(Struct, frozen=True):
         return rf"^\s*[+-]?(?:(?:{grouped}\d+)(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?\s*$"
 
     def count(self, texts: pa.Array) -> tuple[int, int]:
-        """Return how many texts are numbers of this format, and how many of these no other format reads alike."""
+        """Return how many texts are numbers of this format, and how many of these are not plain integers."""
         fits = truth_of(pc.match_substring_regex(texts, self.pattern))
         marked = fits & ~truth_of(pc.match_substring_regex(texts, r"^\s*[+-]?\d+\s*$"))
         return int(np.count_nonzero(fits)), int(np.count_nonzero(marked))
 
     def plain_numbers(self, texts: pa.Array) -> pa.Array:
-        """Return texts with the numbers among them as programs write them.
+        """Return texts with formatted numbers in plain notation.
 
-        What only programs would read as a number is quoted, so that it is none.
+        Texts that are numbers in plain notation only are quoted, so that they are not read as numbers.
 
         >>> NumberFormat(",", ".").plain_numbers(pa.array(["1.234,5", "7.25", "soon", None])).to_pylist()
         ['1234.5', "'7.25'", 'soon', None]
@@ -120,7 +120,7 @@ _FORMATS = (
 
 
 def format_hint(text: str) -> str:
-    """Return the options that read a text as a number or a date; "" if there are none.
+    """Return the options with which a text is a number or a date; "" if there are none.
 
     >>> format_hint("1.234,56"), format_hint("31/12/2026 10:00"), format_hint("soon")
     ('--decimal , --thousands point', '--date-format %d/%m/%Y', '')
@@ -135,7 +135,7 @@ def format_hint(text: str) -> str:
 
 
 def with_hint(text: str) -> str:
-    """Return a quoted value for a message, and the options that read it."""
+    """Return a quoted value for a message, with the options that read it."""
     hint = format_hint(text)
     return f"{text[:80]!r}" + (f"; use {hint} to read it" if hint else "")
 
@@ -143,14 +143,14 @@ def with_hint(text: str) -> str:
 def report_texts(
     sources: Sequence[Source], features: Collection[str], numbers: Collection[str] | None, say: Say
 ) -> None:
-    """Report the values of CSV columns that are not numbers though they should be.
+    """Report values in CSV columns that should be numbers but are not.
 
     Args:
         sources: The files.
-        features: The columns that are compared.
-        numbers: Those that the baseline knows as numbers; None = a column is one if most of its values are, or would be
-            in another format.
-        say: Receives the sentences.
+        features: The compared columns.
+        numbers: Numeric columns of the baseline; None = columns in which most values are numbers, in this or another
+            format.
+        say: Called with the sentences.
     """
     for source in sources:
         for name in source.schema.names:

@@ -1,4 +1,4 @@
-"""The rows of one file: its few columns of predictions and truth in memory, its many features in batches."""
+"""The rows of one file: predictions and actual values in memory, features in batches."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class FileRows(Struct, frozen=True):
         time: Unix nanoseconds, None without a time column.
         scores: As in :class:`PredictionTable`.
         predicted: As in :class:`PredictionTable`.
-        actual: None without a column of that part.
-        usable: bool (n,), False where the time cannot be read; None when all rows are.
+        actual: None without such a column.
+        usable: bool (n,), False if the time cannot be read; None if all are True.
         cluster: See :class:`Roles`.
         slices: See :class:`Roles`.
-        outcome_time: When the actual was known, unix nanoseconds, 0 = nobody said.
-        value: What the prediction was worth.
-        told: Slices that came with the outcome.
-        items: What a ranking ranked, ``relevance``: what was relevant in it.
-        duration: Seconds that each call took, float64 (n,).
+        outcome_time: Time of the outcome, unix nanoseconds, 0 = none.
+        value: Value of the outcome.
+        told: Slices of the outcome.
+        items: The ranking, ``relevance``: the relevance of its items.
+        duration: Duration of each call in seconds, float64 (n,).
         errors: As in :class:`PredictionTable`.
     """
 
@@ -73,9 +73,9 @@ class FileRows(Struct, frozen=True):
 
 
 def read_rows(source: Source, roles: Roles, task: Task, say: Say, store: RowStore | None = None) -> FileRows:
-    """Read the few columns of a file that say what was predicted, what happened, and how the service answered.
+    """Read the columns of a file about predictions, actual values and calls, without features.
 
-    ``store``: holds them; None = one of their own.
+    ``store``: where they are stored; None = a new store.
     """
     store = RowStore() if store is None else store
     scores = tuple(roles.scores_of(task))
@@ -101,7 +101,7 @@ def read_rows(source: Source, roles: Roles, task: Task, say: Say, store: RowStor
 
 
 def shape_scores(read: FileRows, task: Task) -> FileRows:
-    """Bring the scores to the shape the task has: one column for binary, one per class for multiclass."""
+    """Return rows with scores in the shape of the task: one column for binary, one per class for multiclass."""
     if read.scores is None:
         return read
     try:
@@ -115,8 +115,8 @@ def table_batches(
 ) -> Iterator[PredictionTable]:
     """Yield the rows in batches as tables, documents as their descriptors.
 
-    Where a file does not say what its values are, features are read as what their bins are. A text is a text elsewhere,
-    as it is in a service: "12" is no number there.
+    In a file without types, features get the type of their bins. Otherwise a text is a text, as in a service, even
+    "12".
     """
     schema, bins, texts = read.source.schema, baseline.bins.features, baseline.texts
     looks = read.source.by_looks
@@ -150,13 +150,13 @@ def table_batches(
 
 
 def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
-    """Return True where a column holds plain values, or vectors where the baseline has an embedding."""
+    """Return True if a column has plain values, or vectors for an embedding of the baseline."""
     kind = schema.field(name).type
     return not is_nested(kind) or (is_vector(kind) and name in baseline.bins.projections)
 
 
 def text_columns(baseline: Baseline, options: ColumnOptions) -> set[str]:
-    """Return the columns whose values are texts however they look: ids, versions, known categories and documents."""
+    """Return the columns that are read as texts: ids, versions, known categories and documents."""
     categories = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
     names = {id_column(options, baseline.columns), options.version_column, *TRACES} - {""}
     return {*names, *categories, *baseline.texts}
@@ -169,7 +169,7 @@ def number_features(baseline: Baseline) -> set[str]:
 
 
 def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
-    """Return the rule of each feature that the baseline has hashed or rounded, None where the environment has none."""
+    """Return the rule of each hashed or rounded feature of the baseline, None if the environment has no key for it."""
     ruled = baseline.extras.applied_rules
     return {} if ruled is None else {name: rules_in_force(None).rule(name) for name in ruled.by_feature}
 
@@ -212,7 +212,7 @@ def select_rows(table: PredictionTable, mask: NDArray[np.bool_]) -> PredictionTa
 
 
 def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None) -> FileRows:
-    """Read the time of every row; a row whose time cannot be read is counted, named and left out of everything."""
+    """Read the time of every row; rows with an unreadable time are counted, reported and left out."""
     source = read.source
     store = RowStore() if store is None else store
     with readable(source.path):
@@ -236,7 +236,7 @@ def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None)
 
 
 def _times(source: Source, name: str, store: RowStore) -> Times:
-    """Read a column of times; of many rows a batch at a time, unless all decide which unit numbers have."""
+    """Read a column of times; in batches for many rows, unless the unit of numbers depends on all of them."""
     if not is_many(source.rows) or not is_time(source.schema.field(name).type):
         times = read_times(source.column(name))
         return Times(store.keep(times.values), times.readable, times.unit)
@@ -262,11 +262,11 @@ def _scores(source: Source, columns: Mapping[str, Column], say: Say, store: RowS
 
 
 _RETURNED = frozenset({"", "0", "false", "none"})
-"""Texts of a column of errors, in small letters, that say that a call returned."""
+"""Texts in an error column, in lower case, that mean success."""
 
 
 def _durations(source: Source, name: str, column: Column, say: Say) -> F64:
-    """Read how long calls took, in seconds; a column whose name ends in ``_ms`` holds milliseconds."""
+    """Read the durations of calls in seconds; a column whose name ends in ``_ms`` is in milliseconds."""
     values = _numbers(source, name, column, say, "a latency")
     if name.lower().endswith("_ms"):
         say(f"{source.path}: {name}: read as milliseconds")
@@ -282,7 +282,7 @@ def _durations(source: Source, name: str, column: Column, say: Say) -> F64:
 
 
 def _errors(source: Source, column: Column) -> Column:
-    """Read by which error each call failed; a flag says that it failed by one of no name."""
+    """Read the error of each call; a flag marks an error without a name."""
     column = class_column(column)
     if column.codes is None:
         return without_errors(source.rows)
@@ -294,7 +294,7 @@ def _errors(source: Source, column: Column) -> Column:
 
 
 def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a score") -> F64:
-    """Return a column that must be numbers; texts that are none are named and taken as missing."""
+    """Return a numeric column; other texts are reported and count as missing."""
     stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
     if len(stray) and values.codes is not None:
         first = f"row {int(stray[0]) + 1}, {with_hint(values.categories[values.codes[stray[0]]])}"
@@ -307,6 +307,6 @@ def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a
 
 
 def _check_plain(source: Source, name: str) -> None:
-    """Raise :class:`BadInput` where a column holds no plain values."""
+    """Raise :class:`BadInput` if a column has no plain values."""
     if name and is_nested(source.schema.field(name).type):
         raise BadInput(f"{source.path}: column '{name}' contains lists or structures; use a column of plain values")

@@ -1,7 +1,7 @@
-"""Columns of one value a row, in memory for few rows and in a temporary file for many.
+"""Columns with one value per row, in memory for few rows and in a temporary file for many.
 
-Scores, outcomes and times of ten million rows would take hundreds of megabytes. In a file they are read a chunk at a
-time, and what was read is given back to the system.
+Scores, outcomes and times of ten million rows would need hundreds of megabytes. In a file they are read in chunks, and
+their memory is released after use.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .arrow_columns import column, mostly_numbers, whole_column, with_numbers
 from .source import Source
 
 MOST_IN_MEMORY = 1_000_000
-"""Rows whose columns stay in memory, a few dozen bytes each; also those of a window that is judged by single rows."""
+"""Maximum number of rows in memory, a few dozen bytes each; also of a window that is evaluated from rows."""
 
 CHUNK = 131_072
-"""Rows that are worked on at once of those in a file: a column of doubles is 1 MB, which stays in the cache."""
+"""Rows per chunk of a file: a column of doubles is 1 MB, which fits the cache."""
 
 
 def is_many(n: int) -> bool:
@@ -37,7 +37,7 @@ def is_many(n: int) -> bool:
 
 
 def chunks_of(n: int) -> Iterator[slice]:
-    """Yield n rows in order: all at once where they are few, else a chunk at a time.
+    """Yield slices of n rows in order: one if there are few, else one per chunk.
 
     >>> len(list(chunks_of(MOST_IN_MEMORY))), len(list(chunks_of(MOST_IN_MEMORY + 1)))
     (1, 8)
@@ -48,12 +48,12 @@ def chunks_of(n: int) -> Iterator[slice]:
 
 
 def parts_of(n: int) -> int:
-    """Return in how many parts n rows are worked on, each of which stays in memory."""
+    """Return the number of partitions of n rows, each of which fits in memory."""
     return max(1, -(-n // MOST_IN_MEMORY))
 
 
 def increases(values: NDArray[np.int64]) -> bool:
-    """Return True where no value is less than the one before it."""
+    """Return True if the values do not decrease."""
     if values.strides == (0,):  # one window of all rows
         return True
     stretches = (values[max(0, part.start - 1) : part.stop] for part in chunks_of(len(values)))
@@ -61,17 +61,17 @@ def increases(values: NDArray[np.int64]) -> bool:
 
 
 class RowStore:
-    """Arrays with an entry for each row.
+    """Arrays with an entry per row.
 
-    The file is gone from its folder as soon as it is made, so nothing is left after a kill. Where the folder for
-    temporary files has no room, arrays stay in memory. The room of an array is free once nobody holds the array.
+    The file is unlinked as soon as it is created, so nothing remains after a kill. If the temporary folder is full,
+    arrays stay in memory. The space of an array is freed with the array.
     """
 
     def __init__(self) -> None:
         self._maps = weakref.WeakSet[mmap.mmap]()
 
     def empty(self, n: int, dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of n entries of any value."""
+        """Return an uninitialised array of n entries."""
         kind = np.dtype(dtype)
         if not is_many(n):
             return np.empty(n, kind)
@@ -85,7 +85,7 @@ class RowStore:
         return np.frombuffer(mapped, kind)
 
     def full(self, n: int, value: float, dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of n entries of one value."""
+        """Return an array of n equal entries."""
         values = self.empty(n, dtype)
         for part in chunks_of(n):
             values[part] = value
@@ -93,11 +93,11 @@ class RowStore:
         return values
 
     def keep(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the same values, in the file where they are many."""
+        """Return the values, moved to the file if there are many."""
         return self.join([values])
 
     def join(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Return several arrays as one. A single one that is few, or here already, is returned as it is."""
+        """Concatenate arrays. A single array that is small, or stored here, is returned unchanged."""
         total = sum(map(len, parts))
         if len(parts) == 1 and (not is_many(total) or self._holds(parts[0])):
             return parts[0]
@@ -115,7 +115,7 @@ class RowStore:
         return values
 
     def take(self, values: NDArray[Any], places: NDArray[np.intp], missing: float) -> NDArray[Any]:
-        """Return the values at some places, ``missing`` where the place is -1."""
+        """Return the values at some positions, ``missing`` for position -1."""
         if not len(values):
             return self.full(len(places), missing, values.dtype)
         taken_values = self.empty(len(places), values.dtype)
@@ -126,7 +126,7 @@ class RowStore:
         return taken_values
 
     def take_column(self, values: Column, places: NDArray[np.intp]) -> Column:
-        """Return the values of a column at some places, missing where the place is -1."""
+        """Return the values of a column at some positions, missing for position -1."""
         return Column(
             None if values.numbers is None else self.take(values.numbers, places, np.nan),
             None if values.codes is None else self.take(values.codes, places, -1),
@@ -134,7 +134,7 @@ class RowStore:
         )
 
     def release(self) -> None:
-        """Give the memory of what was read or written back to the system; the values stay in the file."""
+        """Release the memory of pages that were read or written; the values stay in the file."""
         if hasattr(mmap, "MADV_DONTNEED"):
             for mapped in self._maps:
                 mapped.madvise(mmap.MADV_DONTNEED)
@@ -149,7 +149,7 @@ class RowStore:
 
 
 def _reserve(file: int, size: int) -> None:
-    """Take the room on the disk now: a write to a page without room would end the process."""
+    """Allocate the space on disk, because writing to a page without space would kill the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
         return
@@ -159,12 +159,12 @@ def _reserve(file: int, size: int) -> None:
 
 
 class Reading(NamedTuple):
-    """A column, and how it is read.
+    """A column and how to read it.
 
     Attributes:
         name: The column.
         number: See :func:`~.arrow_columns.column`.
-        classes: Whether its values are classes: codes into their canonical texts.
+        classes: True for classes, which become codes of canonical texts.
     """
 
     name: str
@@ -173,7 +173,7 @@ class Reading(NamedTuple):
 
 
 def gather_columns(source: Source, readings: Collection[Reading], store: RowStore) -> dict[Reading, Column]:
-    """Read whole columns of a file; of many rows in one pass, a batch at a time."""
+    """Read whole columns of a file; many rows in one pass of batches."""
     if not is_many(source.rows) or not readings:
         return {
             reading: _classes(reading, whole_column(source.column(reading.name), reading.number))
@@ -197,7 +197,7 @@ def _classes(reading: Reading, values: Column) -> Column:
 
 
 def numbered_batches(source: Source, names: Collection[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield the named columns in batches, and how many rows came before each."""
+    """Yield the named columns in batches, with the number of rows before each."""
     start = 0
     for batch in source.batches(names):
         yield start, batch
@@ -205,17 +205,17 @@ def numbered_batches(source: Source, names: Collection[str]) -> Iterator[tuple[i
 
 
 class GatheredColumn:
-    """One column, put together from batches: texts of all of them share one list of categories."""
+    """One column, concatenated from batches that share one list of categories."""
 
     def __init__(self, rows: int, store: RowStore) -> None:
-        """Begin; ``rows``: as many at most."""
+        """Create a column; ``rows``: maximum number of rows."""
         self._rows, self._store, self._end = rows, store, 0
         self._numbers: NDArray[np.float64] | None = None
         self._codes: NDArray[np.int32] | None = None
         self._categories: dict[str, int] = {}
 
     def add(self, start: int, part: Column) -> None:
-        """Add the values of a batch of which the first is that of row ``start``."""
+        """Add the values of a batch that begins at row ``start``."""
         n = len(part.numbers) if part.numbers is not None else 0 if part.codes is None else len(part.codes)
         rows_here = slice(start, start + n)
         if part.numbers is not None and self._numbers is None:

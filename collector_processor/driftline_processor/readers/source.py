@@ -13,12 +13,11 @@ from .errors import BadInput
 
 
 class Source(Protocol):
-    """Rows of one file. ``schema`` knows every column's type; ``rows`` how many there are.
+    """Rows of one file. ``schema``: types of all columns; ``rows``: number of rows.
 
     Attributes:
-        by_looks: Columns whose texts may be numbers, because the file does not say what they are: all texts of a CSV,
-            and of NDJSON those of columns that hold several types. Everywhere else a text is a text, "1" and "02139"
-            too.
+        by_looks: Columns whose texts may be numbers, because the file has no types: all texts of a CSV, and columns of
+            several types in NDJSON. In all other columns a text is a text, including "1" and "02139".
     """
 
     path: str
@@ -35,7 +34,7 @@ class Source(Protocol):
 
 @contextmanager
 def readable(path: Path | str) -> Iterator[None]:
-    """Turn what Arrow and the system say about a file into one sentence."""
+    """Convert errors of Arrow and the system about a file to one sentence."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

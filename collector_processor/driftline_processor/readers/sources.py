@@ -1,11 +1,10 @@
 """Open rows: a table in memory, a file of Parquet, CSV, JSON or SQLite, or an artifact of MLflow.
 
-Files that are artifacts of MLflow: `runs:/RUN/path`, `models:/NAME/VERSION/path`, and the data set a run was given.
+Artifacts are addressed as `runs:/RUN/path`, `models:/NAME/VERSION/path`, or by the data set of a run; MLflow is only
+used for such addresses, with the tracking server in `MLFLOW_TRACKING_URI`.
 
-MLflow is asked when somebody names such an address, and only then; its tracking server is `MLFLOW_TRACKING_URI`.
-
-Parquet is read in batches of rows, only the columns asked for; the others are parsed once into batches.
-What Arrow cannot take from one line never costs the others: the line is named and left out.
+Parquet is read in batches, only the required columns; other formats are parsed once. A line that Arrow cannot read is
+reported and left out.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from .spool import BATCH, no_columns
 
 _SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
 _CONTEXTS = ("reference", "evaluation", "validation", "test")
-"""A run names what each data set is to it; these are rows that it was not trained on."""
+"""Contexts of data sets in a run whose rows were not used for training."""
 
 
 def download_artifact(path: Path) -> Path:
-    """Return a file as it is, an artifact of MLflow downloaded.
+    """Return a file unchanged, or the downloaded artifact of MLflow.
 
     ``runs:/RUN`` alone is the data set that was logged to the run (``mlflow.log_input``) as evaluation, validation or
-    test. Raises :class:`BadInput` when MLflow is not installed, or has no such thing.
+    test. Raises :class:`BadInput` if MLflow is not installed, or has no such artifact.
     """
     address = str(path)
     if not address.startswith(_SCHEMES):
@@ -82,7 +81,7 @@ def _data_set(mlflow: Any, run: str) -> str:
 
 
 def _table(path: Path) -> Path:
-    """Return the path of a table as Parquet: ``mlflow.log_table`` writes JSON of columns and rows."""
+    """Return the path of a table as Parquet; ``mlflow.log_table`` writes JSON of columns and rows."""
     if path.suffix != ".json":
         return path
     try:
@@ -122,9 +121,9 @@ def format_of(path: Rows) -> str:
 
 
 def expand_paths(paths: Sequence[Path]) -> list[Path]:
-    """Return files, patterns such as ``rows/*.parquet`` replaced by those they match, in order; artifacts downloaded.
+    """Return files in order, with patterns such as ``rows/*.parquet`` expanded and artifacts downloaded.
 
-    Raises :class:`BadInput` where one matches none.
+    Raises :class:`BadInput` if a pattern matches no file.
     """
     files: list[Path] = []
     for path in map(download_artifact, paths):
@@ -137,7 +136,7 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
 
 
 def is_built_baseline(path: Reference) -> bool:
-    """Return True for a built baseline: one in memory, or a file that ends in ``.json`` and is no list of rows."""
+    """Return True for a built baseline: in memory, or a ``.json`` file that is not a list of rows."""
     if not isinstance(path, Path):
         return isinstance(path, MemoryBaseline)
     if path.suffix != ".json":
@@ -150,7 +149,7 @@ def is_built_baseline(path: Reference) -> bool:
 
 
 def check_path(path: Reference) -> None:
-    """Raise :class:`BadInput` when a file is not there, empty, or of an unknown kind."""
+    """Raise :class:`BadInput` if a file is missing, empty, or of an unknown kind."""
     if not isinstance(path, Path):
         return
     if is_database(path):
@@ -171,10 +170,10 @@ def check_path(path: Reference) -> None:
 def open_sources(
     paths: Sequence[Rows], text: Collection[str], say: Say, numbers: NumberFormat = PLAIN_NUMBERS
 ) -> list[Source]:
-    """Open files that are one set of rows: what one of them knows to be a text is one in all of them.
+    """Open files that are one set of rows, with equal types: a text column in one file is text in all.
 
-    So a CSV is read as the Parquet file beside it is, and codes such as 02139 are texts also in a file that happens to
-    have none below 10000. The arguments and errors are those of :func:`open_source`.
+    So a CSV is read like a Parquet file of the same set, and codes such as 02139 are texts also in a file without
+    leading zeros. The arguments and errors are those of :func:`open_source`.
     """
     sources_by_rows: dict[Rows, Source] = {}
     text_names = set(text)
@@ -199,8 +198,8 @@ def open_source(path: Rows, text: Collection[str], say: Say, numbers: NumberForm
     Args:
         path: The file, or a table in memory.
         text: Columns that stay texts even if they look like numbers or times, such as ids.
-        say: Receives what was guessed or left out.
-        numbers: How numbers and times are written in a CSV.
+        say: Called with messages about guesses and left-out rows.
+        numbers: The format of numbers and times in a CSV.
 
     Raises:
         BadInput: The file cannot be read or has no rows.
@@ -238,11 +237,11 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat) ->
 
 
 def _silent(sentence: str) -> None:
-    """Say nothing: it was said when the file was opened first."""
+    """Ignore messages that were reported when the file was opened first."""
 
 
 class FilteredSource:
-    """The rows of a file that have a value in any of some columns: lines of a log that are about something else go."""
+    """The rows of a file with a value in any of some columns, without unrelated lines of a log."""
 
     def __init__(self, source: Source, names: Collection[str]) -> None:
         self.path, self.schema, self.by_looks = source.path, source.schema, source.by_looks
@@ -268,7 +267,7 @@ def _any_value(batch: pa.RecordBatch) -> NDArray[np.bool_]:
 
 
 class ParquetSource:
-    """A Parquet file, read in batches; texts come as dictionary codes, as they are stored."""
+    """A Parquet file, read in batches; texts are dictionary codes, as stored."""
 
     by_looks: Collection[str] = ()
 
@@ -301,7 +300,7 @@ class ParquetSource:
 
 
 class TableSource:
-    """Rows that are in memory, as columns: a table, or a file that was read whole."""
+    """Rows in memory as columns: a table, or a file that was read completely."""
 
     def __init__(self, path: Rows, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
         names = table.schema.names

@@ -1,4 +1,4 @@
-"""Batches of rows that are parsed once and read several times: in memory, or in a temporary file if they are many."""
+"""Batches of rows that are parsed once and read several times: in memory, or in a temporary file if there are many."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.ipc
 
 MOST_IN_MEMORY = 64 << 20
-"""Bytes of columns of one file that stay in memory."""
+"""Maximum bytes of columns per file in memory."""
 
 BATCH = 131_072
-"""Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
+"""Rows per batch: 1 MB per column of doubles, which stays in the cache between two steps."""
 
 
 class _Place(NamedTuple):
-    """Where the values of one column in one batch stand in the temporary file."""
+    """Position of one column of one batch in the temporary file."""
 
     offset: int
     size: int
@@ -30,14 +30,13 @@ class _StoredBatch(NamedTuple):
 
 
 class Spool:
-    """The batches of one file; each may have a schema of its own.
+    """The batches of one file, with individual schemas.
 
-    The temporary file has no name, so nothing remains of it after the process. Where it cannot be written, batches stay
-    in memory.
+    The temporary file has no name, so it disappears with the process. If it cannot be written, batches stay in memory.
     """
 
     def __init__(self, most: int | None = None) -> None:
-        """Begin; ``most``: bytes in memory, :data:`MOST_IN_MEMORY` by default."""
+        """Create a spool; ``most``: bytes in memory, by default :data:`MOST_IN_MEMORY`."""
         self._most = MOST_IN_MEMORY if most is None else most
         self._held: list[pa.RecordBatch] = []
         self._stored: list[_StoredBatch] = []
@@ -53,7 +52,7 @@ class Spool:
             self._store_held()
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the named columns of all rows, those that each batch has."""
+        """Yield the named columns of all rows, as far as each batch has them."""
         for stored in self._stored:
             stored_columns = {name: self._read(stored.places[name]) for name in stored.places if name in names}
             yield pa.RecordBatch.from_pydict(stored_columns) if stored_columns else no_columns(stored.rows)
@@ -93,12 +92,12 @@ class Spool:
 
 
 def no_columns(rows: int) -> pa.RecordBatch:
-    """Return a batch of so many rows without a column."""
+    """Return a batch of ``rows`` rows without columns."""
     return pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), rows, [None]))
 
 
 def equal_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the same rows in batches of :data:`BATCH` rows; the last has fewer."""
+    """Yield the rows in batches of :data:`BATCH` rows; the last may be smaller."""
     waiting, rows = list[pa.RecordBatch](), 0
     for batch in batches:
         waiting.append(batch)

@@ -1,6 +1,6 @@
-"""Read a table, a view or a query of an SQLite database, which is opened read-only: `sqlite:///log.db?table=predictions`.
+"""Read a table, view or query of an SQLite database, opened read-only: `sqlite:///log.db?table=predictions`.
 
-A query may read and nothing else: no other database is attached, no extension loaded, nothing written.
+A query can only read: it cannot attach databases, load extensions or write.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_FUNCTIONS = ("load_extension", "readfile", "writefile", "edit", "fts3_tokeni
 
 
 class SqliteSource(JsonSource):
-    """The rows of a database, read once; fields of objects in JSON texts are columns, too. Bytes are no values."""
+    """The rows of a database, read once; fields of objects in JSON texts are columns too. Bytes are ignored."""
 
     def _blocks(self, path: Path) -> Iterator[ParsedLines]:
         address = address_of(path)

@@ -30,7 +30,7 @@ class Times(Struct, frozen=True):
 
     Attributes:
         values: int64 (n,), unix nanoseconds, 0 where ``readable`` (bool (n,)) is False.
-        unit: The key into :data:`UNIT_NAMES` that plain numbers were read in, guessed by their size, else "".
+        unit: Key of :data:`UNIT_NAMES` for plain numbers, guessed from their size, else "".
     """
 
     values: I64
@@ -39,10 +39,10 @@ class Times(Struct, frozen=True):
 
 
 def read_times(array: pa.ChunkedArray) -> Times:
-    """Read a column as points in time; what has no zone is UTC, a date is its midnight.
+    """Read a column as points in time; without a zone they are UTC, a date is its midnight.
 
-    Plain numbers are unix time; seconds, milliseconds, microseconds or nanoseconds is told by the median: below 1e11
-    seconds (the year 5138), below 1e14 milliseconds, below 1e17 microseconds.
+    Plain numbers are unix time. Their median defines the unit: seconds below 1e11 (the year 5138), milliseconds below
+    1e14, microseconds below 1e17, else nanoseconds.
 
     >>> read_times(pa.chunked_array([pa.array(["1970-01-01T01:00:01+01:00", "yesterday"])])).values.tolist()
     [1000000000, 0]
@@ -69,7 +69,7 @@ def read_times(array: pa.ChunkedArray) -> Times:
 
 
 def _whole(array: pa.ChunkedArray, unit: str) -> Times:
-    """Whole numbers of a unit, without the detour over doubles."""
+    """Convert integers of a unit, without the loss of precision of doubles."""
     is_given, values = valid_of(array), values_of(array, 0)
     factor = _PER_UNIT[unit]
     fits = (values <= _LATEST // factor) & (values >= -(_LATEST // factor))
@@ -95,7 +95,7 @@ def _unit_of(values: F64) -> str:
 
 
 def _texts(array: pa.ChunkedArray) -> Times:
-    """ISO 8601 with and without a zone, and unix times written as text; each is cast by Arrow as a whole."""
+    """Convert ISO 8601 texts with and without a zone, and unix times as text; each form is cast by Arrow as a whole."""
     n = len(array)
     values, readable = np.zeros(n, np.int64), np.zeros(n, np.bool_)
     iso, zoned, unix = (_matches(array, pattern) for pattern in (_ISO, _ZONED, _UNIX))
@@ -121,7 +121,7 @@ def _matches(array: pa.ChunkedArray, pattern: str) -> NDArray[np.bool_]:
 
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cast texts to times, null where it cannot be (30 February, the year 9999): halve until bad ones stand alone."""
+    """Cast texts to times, null for invalid ones (30 February, the year 9999), which are isolated by bisection."""
     try:
         return array.cast(kind)
     except pa.ArrowInvalid:

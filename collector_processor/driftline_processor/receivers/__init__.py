@@ -1,4 +1,4 @@
-"""Ways in, one type a file: OTLP over gRPC, OTLP and outcomes over HTTP, topics of Kafka.
+"""Receivers, one type per file: OTLP over gRPC, OTLP and outcomes over HTTP, topics of Kafka.
 
 May import `queries` and below.
 """

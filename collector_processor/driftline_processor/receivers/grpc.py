@@ -1,4 +1,4 @@
-"""OTLP over gRPC: the three Export methods, as bytes, each answered when the request is on disk."""
+"""OTLP over gRPC: the three Export methods over raw bytes, answered when the request is on disk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from driftline_processor.servers.request_memory import ExceedsRequestMemory, Mem
 from .receiver import Intake, Surroundings
 
 _THREADS = 64
-"""Each waits for one transaction, and requests that wait together share the next one."""
+"""Each thread waits for one transaction; requests that wait together share the next one."""
 
 _CONNECTIONS = (
     ("grpc.max_concurrent_streams", 100),  # of one connection; what a client sends beyond them waits there
@@ -43,19 +43,19 @@ _log = logging.getLogger("driftline")
 
 
 class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
-    """A gRPC server, bound when made and serving after :meth:`start`.
+    """A gRPC server, bound on creation and serving after :meth:`start`.
 
-    There is no ``maximum_concurrent_rpcs``: it answers RESOURCE_EXHAUSTED without RetryInfo, which tells clients never
-    to retry. Overload is said by the way in, which knows what it holds.
+    ``maximum_concurrent_rpcs`` is not used: it answers RESOURCE_EXHAUSTED without RetryInfo, after which clients never
+    retry. Ingestion rejects requests on overload instead.
     """
 
     def __init__(self, key: str, settings: Grpc, around: Surroundings) -> None:
-        """Listen, and answer nothing yet. Raises PortInUse.
+        """Bind the port without serving. Raises PortInUse.
 
         Args:
-            key: Where it stands in the file, for the message of PortInUse.
-            settings: The keys in the file.
-            around: The bytes under way of all receivers.
+            key: Configuration key, for the message of PortInUse.
+            settings: The configuration of the receiver.
+            around: The parts of the processor that receivers share.
         """
         address, key = settings.endpoint, f"receivers.{key}.endpoint"
         check_free(address, key)
@@ -82,14 +82,14 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         self._serving = False
 
     def start(self, intake: Intake) -> None:
-        """Begin to serve."""
+        """Start to serve."""
         self._intake = intake
         self._serving = True
         self._arrivals.start()
         self._server.start()
 
     def stop(self, grace: float) -> None:
-        """Refuse new calls, wait up to ``grace`` seconds for those under way, and free the port."""
+        """Reject new calls, wait up to ``grace`` seconds for running ones, and free the port."""
         if not self._serving:
             self._serving = True
             self._server.start()  # grpcio keeps the port of a server that was never started
@@ -98,10 +98,10 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         self._arrivals.stop()
 
     def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        """Return what answers a call; None (UNIMPLEMENTED) for what is not OTLP.
+        """Return the handler of a call; None (UNIMPLEMENTED) for other methods than OTLP.
 
-        On the wire a stream of one message is the same as one message. As a stream, a call whose message does not
-        arrive can be ended; grpcio would let it hold its thread for ever.
+        A stream of one message is the same on the wire as a single message. It is read as a stream, because a call
+        whose message does not arrive can then be cancelled; otherwise grpcio would block its thread for ever.
         """
         signal = METHODS.get(call.method)
         if signal is None:
@@ -151,11 +151,11 @@ def _refuse(context: grpc.ServicerContext, overloaded: Overloaded, sentence: str
 
 
 class _Arrival(Struct, eq=False):
-    """A message that is awaited since ``began``, within a ``with`` block, which gets the seconds before that.
+    """A message that is awaited since ``began``, as a context manager that returns the seconds before that.
 
     Attributes:
-        place: The place that it takes among those that are quick; empty once it has left that.
-        holding: Of a slow one, whose bytes gRPC keeps meanwhile.
+        place: Its place among the quick messages; empty after it left it.
+        holding: The reserved bytes of a slow message.
     """
 
     among: PendingMessages
@@ -173,28 +173,28 @@ class _Arrival(Struct, eq=False):
 
 
 class PendingMessages:
-    """Messages whose call has begun and that are not there yet: each may take a thread only for a while.
+    """Messages that have not arrived although their call has begun, with a limited time per thread.
 
-    The usual message is there at once, so a few are read at a time and the others wait unread: gRPC lets a message in
-    as soon as it is read. One that is not there holds the room of the largest message, since gRPC says nothing of what
-    has arrived of it; where there is no room, or no thread to spare, the one that is awaited the longest is
-    cancelled, and after :data:`DEADLINE` each. Exporters send again what was CANCELLED.
+    Most messages arrive immediately, so a few are read at a time and the others wait unread in gRPC. A slow message
+    reserves the memory of the largest message, because gRPC does not report partial arrival. If there is no memory or
+    no thread, the longest awaited message is cancelled, and each message after :data:`DEADLINE`. Exporters retry after
+    CANCELLED.
 
     Args:
-        clock: Seconds that only grow.
+        clock: Monotonic seconds.
     """
 
     DEADLINE = 60.0
-    """Seconds. 20 MiB in that time is 3 Mbit/s, the 64 KiB of a usual request are 9 kbit/s."""
+    """Maximum seconds: 20 MiB in this time is 3 Mbit/s, the 64 KiB of a typical request 9 kbit/s."""
 
     QUICK = 0.1
-    """Seconds in which a message costs nothing but its thread and one of the places of :data:`MOST_QUICK`."""
+    """Seconds in which a message needs only its thread and one of :data:`MOST_QUICK` places."""
 
     MOST_QUICK = 8
-    """Messages that may arrive at once without holding room: at most as many of the largest as half of the room."""
+    """Messages that may arrive at once without reserved memory: in the worst case half of the memory."""
 
     LEAST = 2.0
-    """Seconds that a message gets in any case, once it has its room."""
+    """Minimum seconds for a message after its memory was reserved."""
 
     MOST_SLOW = _THREADS // 2
 
@@ -210,7 +210,7 @@ class PendingMessages:
         self._thread = threading.Thread(target=self._watch, name="driftline-grpc-arrivals", daemon=True)
 
     def start(self) -> None:
-        """Look after the messages in a thread."""
+        """Start the thread that checks slow messages."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -220,9 +220,9 @@ class PendingMessages:
             self._thread.join()
 
     def awaited(self, cancel: Callable[[], object]) -> AbstractContextManager[float]:
-        """Wait for a place for a message, and return what it is awaited in.
+        """Wait for a place for a message, and return its context manager.
 
-        ``cancel`` ends its call, and with it the waiting.
+        ``cancel`` ends its call, and with it the wait.
         """
         asked_at = self._clock()
         self._places.get()
@@ -231,14 +231,14 @@ class PendingMessages:
         return arrival
 
     def arrived(self, arrival: _Arrival) -> None:
-        """Await a message no longer."""
+        """Stop waiting for a message."""
         self._awaited.pop(arrival, None)  # before its holding is looked at: see _hold
         self._leave_place(arrival)
         if arrival.holding is not None:
             arrival.holding.close()
 
     def look(self) -> None:
-        """Give room to the messages that are slow, and cancel those for which there is none."""
+        """Reserve memory for slow messages, and cancel those for which there is none."""
         now = self._clock()
         late = sorted(
             (arrival_awaited for arrival_awaited in list(self._awaited) if now - arrival_awaited.began >= self.QUICK),

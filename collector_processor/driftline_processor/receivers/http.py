@@ -1,6 +1,6 @@
 """OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip or deflate.
 
-The same port takes ``POST /v1/outcomes`` (:mod:`.outcomes_http`), so that one address is enough for a service.
+The same port accepts ``POST /v1/outcomes`` (:mod:`.outcomes_http`), so that a service needs one address only.
 """
 
 from __future__ import annotations
@@ -52,29 +52,29 @@ SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 _OUTCOMES = "/v1/outcomes"
 
 _SMALL_JSON, _JSON_THREADS = 1 << 16, 2
-"""Bytes of a body in JSON up to which it is small, and threads for small and for large ones each.
+"""Maximum bytes of a small body in JSON, and number of threads for small and for large ones each.
 
-A megabyte of JSON takes 0.4 s of CPU, the same in protobuf 0.01: no request in protobuf waits behind one in JSON, and
-no small one behind a large one.
+A megabyte of JSON takes 0.4 s of CPU, in protobuf 0.01 s. So protobuf requests never wait for JSON, and small JSON
+requests never wait for large ones.
 """
 
 _log = logging.getLogger("driftline")
 
 
 class _UnknownType(Exception):  # noqa: N818 - carries an answer
-    """The content type is not one of OTLP."""
+    """The content type is not an OTLP type."""
 
 
 class HttpReceiver:
-    """An HTTP port for OTLP and outcomes, bound when made and serving after :meth:`start`."""
+    """An HTTP port for OTLP and outcomes, bound on creation and serving after :meth:`start`."""
 
     def __init__(self, key: str, settings: Http, around: Surroundings) -> None:
-        """Listen, and answer nothing yet. Raises PortInUse.
+        """Bind the port without serving. Raises PortInUse.
 
         Args:
-            key: Where it stands in the file, for the message of PortInUse.
-            settings: The keys in the file.
-            around: The HTTP ports of the process, counters and the like.
+            key: Configuration key, for the message of PortInUse.
+            settings: The configuration of the receiver.
+            around: The parts of the processor that receivers share.
         """
         rules = AccessRules([settings.endpoint.host, *around.allowed_hosts], settings.cors.allowed_origins)
         self._port = around.servers.bind(settings.endpoint, f"receivers.{key}.endpoint", rules)
@@ -83,14 +83,14 @@ class HttpReceiver:
         self.line = f"OTLP over HTTP on {self.address}"
 
     def start(self, intake: Intake) -> None:
-        """Begin to serve."""
+        """Start to serve."""
         counters, clock = self._around.counters, self._around.clock
         outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock, intake.submit_part)
         uploads = outcomes_http.upload_routes(intake.uploaded)
         self._port.start(otlp_app(partial(_accept, intake), [*outcomes, *uploads]), self._around.grace)
 
     def stop(self, grace: float) -> None:
-        """Refuse new requests, wait up to ``grace`` seconds for those under way, and free the port."""
+        """Reject new requests, wait up to ``grace`` seconds for running ones, and free the port."""
         self._port.stop(grace)
 
 
@@ -101,7 +101,7 @@ def _accept(intake: Intake, signal: Signal, body: bytes, headers: Mapping[str, s
 def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
     """Return the application of the OTLP/HTTP port; ``more_routes``: those of the outcome API.
 
-    A request in JSON is answered in JSON, every other one in protobuf.
+    A request in JSON is answered in JSON, all others in protobuf.
     """
     lanes = _JsonLanes(*(ThreadPoolExecutor(_JSON_THREADS, f"driftline-json-{size}") for size in ("small", "large")))
     exports = {signal: _Export(signal, accept, lanes) for signal in SIGNALS}
@@ -109,7 +109,7 @@ def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette
 
 
 class _Application(Starlette):
-    """The routes of the port. What is exported goes past them: they cost as much as all else of a small request."""
+    """The routes of the port. Exports bypass them, because routing doubles the cost of a small request."""
 
     def __init__(self, exports: Mapping[Signal, _Export], more_routes: Sequence[BaseRoute]) -> None:
         otlp = (Route(f"/v1/{signal}", export.respond, methods=["POST"]) for signal, export in exports.items())
@@ -125,7 +125,7 @@ class _Application(Starlette):
 
 
 class _JsonLanes(NamedTuple):
-    """The threads on which bodies in JSON are read."""
+    """The threads that parse bodies in JSON."""
 
     small: ThreadPoolExecutor
     large: ThreadPoolExecutor
@@ -138,14 +138,14 @@ class _JsonLanes(NamedTuple):
 
 
 class _Export:
-    """One of the three paths of OTLP."""
+    """One of the three OTLP paths."""
 
     def __init__(self, signal: Signal, accept: Accept, lanes: _JsonLanes) -> None:
         self._signal, self._accept, self._lanes = signal, accept, lanes
         self._calls: LoopCalls | None = None
 
     async def respond(self, request: Request) -> Response:
-        """Take in a request, and answer when it is on disk."""
+        """Accept a request, and answer when it is on disk."""
         scope, kind = request.scope, content_type(request.scope)
         try:
             if kind not in (PROTOBUF, JSON):
@@ -180,7 +180,7 @@ class _Export:
             return _come_again(request, sentence, Overloaded())
 
     def _take(self, scope: Scope, body: Body, kind: str, received: float) -> Future[Receipt]:
-        """Hand a request on; any thread may."""
+        """Submit a request. Thread-safe."""
         waited = time.monotonic() - received  # for a thread: what its own bytes cost says nothing about others
         refuse_late(waited)
         data = body.unpacked()
@@ -195,7 +195,7 @@ class _Export:
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
-    """Answer another path or method, as the API that the path belongs to answers."""
+    """Answer an unknown path or method in the format of the API of the path."""
     assert isinstance(error, HTTPException)
     path, headers = request.url.path[:80], dict(error.headers or {})
     if error.status_code == 404:

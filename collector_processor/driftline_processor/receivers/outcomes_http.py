@@ -1,10 +1,8 @@
 """Receive outcomes by ``POST /v1/outcomes``: JSON, NDJSON, CSV, Parquet or Arrow.
 
-The body is plain or gzip, whole or in parts that can be resumed.
-
-Mounted by the pages and by the OTLP/HTTP receiver, so that one address is enough for a service that sends both.
-
-``GET /v1/outcomes/uploads/{name}``: what has come of a file of outcomes that is sent in parts.
+The body is plain or gzip, whole or in resumable parts. ``GET /v1/outcomes/uploads/{name}`` returns the progress of a
+file sent in parts. The routes are on the ports of the pages and of OTLP/HTTP, so that a service needs one address
+only.
 """
 
 from __future__ import annotations
@@ -42,26 +40,26 @@ from driftline_processor.servers.request_memory import ceiling_of
 _log = logging.getLogger("driftline")
 
 SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
-"""Takes tables and the digest of the request; the future resolves when the transaction is on disk."""
+"""Accepts tables and the digest of the request; the future resolves when the transaction is on disk."""
 
 SubmitPart = Callable[[list[OutcomeTable], bytes, UploadPart], "Future[Receipt]"]
-"""Takes tables that are a part of an upload, perhaps none."""
+"""Accepts tables of a part of an upload, possibly none."""
 
 MAX_JSON = 32 * 2**20
-"""A JSON document becomes a Python object per field; larger files come as NDJSON or CSV, which become columns."""
+"""Maximum bytes of JSON, which becomes a Python object per field; larger files are NDJSON or CSV."""
 
 MAX_FILE = 128 * 2**20
-"""About two million labels with ids and times."""
+"""Maximum bytes of a file: about two million labels with ids and times."""
 
 PARSERS = 2
-"""Documents that are parsed at a time, on threads of their own; others wait, and OTLP waits for none of them."""
+"""Threads for parsing documents; others wait, and OTLP never waits for them."""
 
 MAX_UPLOAD = 200
 _NUMBER = re.compile("[0-9]{1,9}")
 NOTHING_MORE: Mapping[str, object] = {}
 
 Parse = Callable[[bytes, str | None, str | None], ParsedDocument]
-"""Reads a document; the model and the environment of the request are those of rows that say none."""
+"""Parses a document; model and environment of the request are defaults for its rows."""
 
 _FORMATS: dict[str, tuple[Parse, int]] = {
     "application/json": (parse_json, MAX_JSON),
@@ -82,10 +80,10 @@ def routes(
     """Return the routes of the outcome API.
 
     Args:
-        submit: Called once per request that holds a usable outcome.
-        counters: Count those that cannot be used.
-        clock: Unix nanoseconds, the time of outcomes that say none.
-        submit_part: Called once per part of an upload; None = there are no uploads.
+        submit: Called once per request with usable outcomes.
+        counters: Counters of unusable outcomes.
+        clock: Unix nanoseconds, the default time of outcomes.
+        submit_part: Called once per part of an upload; None = no uploads.
     """
     parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
 
@@ -159,8 +157,8 @@ class _Document(Struct, frozen=True):
     """The content of a body.
 
     Attributes:
-        timed: Every row says its time.
-        digest: Of the body and of what it was read as.
+        timed: True if every row has a time.
+        digest: Digest of the body and of its form.
     """
 
     parsed: ParsedDocument
@@ -170,13 +168,13 @@ class _Document(Struct, frozen=True):
 
 
 class _Form(NamedTuple):
-    """How a body is read.
+    """How to read a body.
 
     Attributes:
         kind: Its content type.
-        parse: The reader of the type.
-        model: The model of rows that name none.
-        environment: The environment of rows that name none.
+        parse: The parser of the type.
+        model: Default model of rows.
+        environment: Default environment of rows.
     """
 
     kind: str
@@ -198,9 +196,9 @@ def _read(body: Body, form: _Form, now: int) -> _Document:
 
 
 def named_part(query_params: QueryParams) -> tuple[str, int] | None:
-    """Return the upload and the number that a request names, None where it is a part of none.
+    """Return upload and part number of a request, None if it is not a part.
 
-    Raises :class:`UnusableField` for one without the other, and for what is no name or number.
+    Raises :class:`UnusableField` for only one of them, and for an invalid name or number.
     """
     upload, part = query_params.get("upload"), query_params.get("part")
     if upload is None and part is None:
@@ -248,10 +246,10 @@ SHOWN_PARTS = 10_000
 
 
 def upload_routes(found: Callable[[str], Upload | None]) -> list[BaseRoute]:
-    """Return the route.
+    """Return the route of the progress of uploads.
 
     Args:
-        found: The upload of a name, None where nothing of it has come.
+        found: Returns an upload by name, None for an unknown one.
     """
 
     async def upload(request: Request) -> Response:

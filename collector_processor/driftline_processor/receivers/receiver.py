@@ -1,6 +1,6 @@
-"""The contract of every receiver, and the receivers of ``driftline.yaml``.
+"""The contract of receivers, and the receivers of ``driftline.yaml``.
 
-``tests/contracts/test_receivers.py`` checks the promise on every type.
+``tests/contracts/test_receivers.py`` checks the contract for every type.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from driftline_processor.servers.http_server import HttpServers
 from driftline_processor.servers.request_memory import RequestMemory
 
 Accept = Callable[[Signal, bytes, Mapping[str, str], float], "Future[Receipt]"]
-"""Takes a request with its headers and the seconds that it has waited, as :meth:`Intake.submit` does."""
+"""Accepts a request with its headers and the seconds that it has waited, like :meth:`Intake.submit`."""
 
 
 class Intake(Protocol):
-    """The side of the state that receivers hand messages to.
+    """The part of the processor that accepts messages from receivers.
 
-    Each future resolves when the rows are on disk. ``Malformed`` and ``Overloaded`` are raised at once or through it.
+    Each future resolves when the rows are on disk. ``Malformed`` and ``Overloaded`` are raised immediately or by the
+    future.
     """
 
     def submit(
@@ -41,68 +42,68 @@ class Intake(Protocol):
         offsets: Sequence[Offset] = (),
         waited: float = 0.0,
     ) -> Future[Receipt]:
-        """Take in an OTLP request.
+        """Accept an OTLP request.
 
         Args:
-            signal: Which of the OTLP requests it is.
+            signal: The OTLP signal.
             body: The protobuf message.
-            headers: Those it came with, some of which travel on with it.
-            offsets: How far a queue has been read with it.
+            headers: Headers of the request, some of which are forwarded.
+            offsets: Positions in a queue after this request.
             waited: Seconds that its sender has waited for a thread.
         """
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
-        """Take in outcomes; ``digest``: of the request, so that the same request counts once."""
+        """Accept outcomes; ``digest``: of the request, so that a repeated request counts once."""
 
     def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
-        """Take in a part of an upload."""
+        """Accept a part of an upload."""
 
     def uploaded(self, upload: str) -> Upload | None:
-        """Return what has come of an upload, None where nothing has."""
+        """Return the progress of an upload, None if nothing has arrived."""
 
     def offer(self, request: Request) -> Future[Receipt]:
-        """Take in rows that are tables already."""
+        """Accept rows that are already tables."""
 
     def offsets(self) -> QueueProgress:
-        """Return how far every partition of a queue has been read."""
+        """Return the position in every partition of a queue."""
 
 
 class Receiver(Protocol):
-    """A way in. It hands what arrives to the state, and tells the sender what became of it.
+    """Receives requests, submits them, and answers the sender.
 
-    A receiver may acknowledge a request only when the future of the state has its receipt: then the rows are on disk.
-    It answers ``Malformed`` so that the sender drops the request, and ``Overloaded`` and every other error so that the
-    sender keeps the request and sends it again, after ``retry_after`` seconds. Each request costs only itself.
+    A receiver may acknowledge a request only when its future has a receipt: then the rows are on disk. It answers
+    ``Malformed`` so that the sender drops the request, and ``Overloaded`` and every other error so that the sender
+    retries after ``retry_after`` seconds. A bad request does not affect others.
 
-    To add a kind, write one file ``receivers/types/KIND.py`` with a subclass of ``ReceiverKeys`` that is called
-    ``RECEIVER`` there: its fields are its keys, its ``problems`` the rules between them. Its ``connect`` returns the
-    receiver, which listens from then on, so that a port that is taken is known before anything else begins. Another
-    distribution adds a kind by an entry point of the group ``driftline_receivers``.
+    To add a type, write one file ``receivers/types/KIND.py`` with a subclass of ``ReceiverKeys`` named ``RECEIVER``:
+    its fields are its keys, its ``problems`` the rules between them. Its ``connect`` returns the receiver, already
+    bound, so that a port in use is detected before anything else starts. Another distribution adds a type by an entry
+    point of the group ``driftline_receivers``.
     """
 
     @property
     def address(self) -> Address | None:
-        """Address of the receiver, with its real port, as soon as it is made; None for a receiver that fetches."""
+        """Address of the receiver with its real port, available on creation; None for a receiver that fetches."""
 
     @property
     def line(self) -> str:
-        """Line about the receiver, for people, such as ``OTLP over gRPC on 127.0.0.1:4317``."""
+        """A line about the receiver for users, such as ``OTLP over gRPC on 127.0.0.1:4317``."""
 
     def start(self, intake: Intake) -> None:
-        """Begin to receive; at most once. What it fetches from need not be there yet.
+        """Start to receive; at most once. The source of a receiver that fetches need not be available yet.
 
         Args:
-            intake: Takes in what arrives.
+            intake: Accepts what arrives.
         """
 
     def stop(self, grace: float) -> None:
-        """Take nothing new, and finish what is under way.
+        """Accept nothing new, and finish running requests.
 
-        Tolerates a receiver that was never started, a second call, requests under way, and a state that no longer
-        answers. What is not acknowledged by then, the sender keeps.
+        Tolerates a receiver that was never started, a second call, running requests, and a state that no longer
+        answers. Unacknowledged requests remain with the sender.
 
         Args:
-            grace: Seconds for requests under way.
+            grace: Seconds for running requests.
         """
 
 
@@ -110,12 +111,12 @@ class Surroundings(Struct, frozen=True):
     """The parts of the processor that receivers use.
 
     Attributes:
-        counters: Count what cannot be used.
+        counters: Counters of unusable data.
         clock: Returns unix nanoseconds.
-        memory: The bytes of requests under way.
+        memory: The bytes of running requests.
         servers: The HTTP ports of the process.
-        allowed_hosts: The names by which this processor may be called.
-        grace: Seconds that an HTTP port waits for requests under way when it is stopped.
+        allowed_hosts: The host names of this processor.
+        grace: Seconds that an HTTP port waits for running requests when it is stopped.
     """
 
     counters: Counters
@@ -127,10 +128,10 @@ class Surroundings(Struct, frozen=True):
 
 
 def make_receivers(receivers: Receivers, around: Surroundings) -> Iterator[tuple[str, Receiver]]:
-    """Yield each receiver of the file with a short name, such as ``grpc`` or ``kafka/labels``; none is started.
+    """Yield each configured receiver with a short name, such as ``grpc`` or ``kafka/labels``; none is started.
 
     Raises:
-        PortInUse: An address is taken. The receivers before are made, and are to be stopped.
+        PortInUse: An address is in use. The earlier receivers exist and must be stopped.
     """
     for declared_receiver in receivers.declared:
         receiver: Receiver

@@ -1,1 +1,1 @@
-"""HTTP servers: ports, connections, request memory, browser guard; no route. May import `otlp`, `config` and below."""
+"""HTTP servers: ports, connections, request memory, browser guard; no routes. May import `otlp`, `config` and below."""

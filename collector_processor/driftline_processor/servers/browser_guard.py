@@ -1,15 +1,15 @@
-"""Refuse HTTP requests of other sites: answer those that name this machine, and from browsers those of our own pages.
+"""Reject HTTP requests from pages of other sites, or for other host names.
 
-A page of another site can make a browser on this network send requests here, and by giving its own name our address
-(DNS rebinding) can read the answers, too. So every request is looked at, on every port, whatever its route:
+A page of another site can make a browser on this network send requests here, and read the answers if its name resolves
+to our address (DNS rebinding). So every request on every port is checked:
 
-1. ``Host`` is an IP address, a loopback name, this machine's name, the listener's, or one of ``allowed_hosts``: else
-   421. HTTP/1.1 without it is 400; HTTP/1.0 without it is answered, since no browser speaks so.
-2. ``Origin``, where there is any, is that of the page itself, or one of ``cors.allowed_origins``: else 403.
-3. ``Sec-Fetch-Site``, where there is any, is ``same-origin`` or ``none``: else 403, except for a GET that navigates,
-   which is a link that somebody clicked.
+1. ``Host`` must be an IP address, a loopback name, this machine's name, the listener's, or one of ``allowed_hosts``:
+else 421. HTTP/1.1 without it is 400; HTTP/1.0 without it is accepted, because browsers do not use it.
+2. ``Origin``, if present, must be that of the page itself, or one of ``cors.allowed_origins``: else 403.
+3. ``Sec-Fetch-Site``, if present, must be ``same-origin`` or ``none``: else 403, except for a GET that navigates,
+which is a clicked link.
 
-Programs that are no browsers send neither of the last two.
+Programs other than browsers do not send the last two.
 """
 
 from __future__ import annotations
@@ -40,13 +40,12 @@ _log = logging.getLogger("driftline")
 
 
 class AccessRules(Struct, frozen=True, dict=True):
-    """The origins whose requests a port answers.
+    """The hosts and origins that a port accepts.
 
     Attributes:
-        hosts: Names beside this machine's, such as ``drift.example.com``, or ``*.example.com`` for all below; ``*`` is
-            every name.
-        origins: Sites whose pages may send here, such as ``https://shop.example.com``; ``*`` stands for any part of
-            one.
+        hosts: Names in addition to this machine's, such as ``drift.example.com``, or ``*.example.com`` for all
+            subdomains; ``*`` is every name.
+        origins: Sites whose pages may send requests, such as ``https://shop.example.com``; ``*`` matches any part.
     """
 
     hosts: Collection[str] = ()
@@ -58,7 +57,7 @@ class AccessRules(Struct, frozen=True, dict=True):
         return frozenset(filter(None, ("localhost", name, name.partition(".")[0], f"{name.partition('.')[0]}.local")))
 
     def answers(self, host: str) -> bool:
-        """Return True where requests to ``host`` (without a port, lower case) are answered.
+        """Return True if requests to ``host`` (without a port, lower case) are accepted.
 
         >>> rules = AccessRules(hosts=["*.example.com"])
         >>> [rules.answers(host) for host in ("127.0.0.1", "::1", "localhost", "drift.example.com", "evil.test")]
@@ -67,13 +66,13 @@ class AccessRules(Struct, frozen=True, dict=True):
         return _is_address(host) or host.endswith(".localhost") or host in self._own or self.names(host)
 
     def names(self, host: str, everyone: bool = True) -> bool:
-        """Return True where ``allowed_hosts`` names a host. ``everyone``: whether ``*`` does."""
+        """Return True if ``allowed_hosts`` contains a host. ``everyone``: whether ``*`` matches."""
         return any(
             fnmatchcase(host, pattern.lower().rstrip(".")) for pattern in self.hosts if everyone or pattern != "*"
         )
 
     def accepts(self, origin: str) -> bool:
-        """Return True where pages of another origin may send here."""
+        """Return True if pages of another origin may send requests."""
         return any(fnmatchcase(origin.lower(), pattern.lower().rstrip("/")) for pattern in self.origins)
 
 
@@ -84,7 +83,7 @@ class _Refused(Exception):  # noqa: N818 - carries an answer
 
 
 class BrowserGuard:
-    """Answers by the rules above what must not reach the application."""
+    """Rejects requests by these rules before they reach the application."""
 
     def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self._app = app
@@ -93,7 +92,7 @@ class BrowserGuard:
         self._answered: dict[str, re.Match[str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what may pass."""
+        """Pass on allowed requests."""
         if scope["type"] != "http":
             return  # there are no web sockets
         headers = Headers(scope=scope)
@@ -137,7 +136,7 @@ class BrowserGuard:
         return host
 
     def _check_origin(self, scope: Scope, headers: Headers, host: re.Match[str] | None) -> str | None:
-        """Return the other site whose page sends the request, where that is allowed; None for no other."""
+        """Return the allowed other site whose page sent the request; None for the same site."""
         origin = headers.get("origin")
         if origin is not None and self._rules.accepts(origin):
             return origin
@@ -154,7 +153,7 @@ class BrowserGuard:
         return None
 
     def _same(self, origin: str, host: re.Match[str] | None) -> bool:
-        """Return True where an origin is that of the page itself, also behind a proxy that sends another Host."""
+        """Return True if an origin is that of the page itself, also behind a proxy that changes Host."""
         try:
             parts = urlsplit(origin.lower())
             port = str(parts.port or _DEFAULT_PORTS.get(parts.scheme, ""))
@@ -168,7 +167,7 @@ class BrowserGuard:
         return host is not None and name == _name(host) and port == (host["port"] or _DEFAULT_PORTS[parts.scheme])
 
     def _say_once(self, sentence: str) -> None:
-        """Log what is refused, once for each sentence, and of a bounded number of them."""
+        """Log each kind of rejection once, up to a maximum number."""
         if sentence not in self._named and len(self._named) < _MOST_NAMED:
             self._named.add(sentence)
             _log.warning("a request was rejected: %s", sentence)
@@ -187,7 +186,7 @@ def _is_address(host: str) -> bool:
 
 
 def _preflight(origin: str, headers: Headers) -> Response:
-    """Answer what a browser asks before it sends (Fetch standard, "CORS-preflight request")."""
+    """Answer a preflight request (Fetch standard, "CORS-preflight request")."""
     allowed = {
         "access-control-allow-origin": origin,
         "access-control-allow-methods": "POST",

@@ -1,4 +1,4 @@
-"""The body of a request, unpacked away from the event loop, and the answer where nobody can take it now."""
+"""The body of a request, decompressed outside the event loop, and the answer on overload."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from driftline_processor.receipts import Overloaded
 from .request_memory import ExceedsRequestMemory, hold
 
 MAX_MEMBERS = 10_000
-"""Members of one gzip stream. Files of blocks of 64 KiB (bgzip) have 2,000 in 128 MiB; each costs some microseconds."""
+"""Maximum number of members of a gzip stream: bgzip files of 64 KiB blocks have 2,000 in 128 MiB."""
 
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
 """zlib's ``wbits`` by content encoding. Python's OTLP exporter offers both."""
 
 _BLOCK = 16_384
-"""Bytes that are unpacked at a time; what is left of them behind a member is copied."""
+"""Bytes that are decompressed at a time; the remainder after a member is copied."""
 
 _PLAIN = ("", "identity")
 
 
 class MalformedBody(ValueError):  # noqa: N818 - what the answer says
-    """The body cannot be unpacked; the message says why."""
+    """The body cannot be decompressed; the message has the reason."""
 
 
 class UnknownEncoding(MalformedBody):
-    """The body is packed in a way that is not known."""
+    """The content encoding is unknown."""
 
 
 class Body(Struct, frozen=True):
     """A received body.
 
     Attributes:
-        limit: Bytes, packed and unpacked.
-        scope: Of the request that holds them.
+        limit: Maximum bytes, compressed and decompressed.
+        scope: The scope of the request, which reserves the memory.
     """
 
     data: bytes
@@ -52,26 +52,27 @@ class Body(Struct, frozen=True):
 
     @property
     def packed(self) -> bool:
-        """Whether the body is packed."""
+        """True if the body is compressed."""
         return self.encoding not in _PLAIN
 
     @property
     def small(self) -> bool:
-        """Return True where it may be checked in the event loop."""
+        """Return True if it may be checked in the event loop."""
         # 1 << 16: bytes of a request that is checked in the event loop: 0.1 ms, which is what a thread for it would
         # cost. The memory for its check is never waited for. A packed one is never small: a thousand times as much may
         # come out of it.
         return not self.packed and len(self.data) <= 1 << 16
 
     def unpacked(self) -> bytes:
-        """Unpack the body, on another thread than the event loop's. Raises TooLarge, MalformedBody, Overloaded."""
+        """Decompress the body, outside the event loop. Raises TooLarge, MalformedBody, Overloaded."""
         if not self.packed:
             return self.data
         try:
             return _unpack(self.data, self.encoding, self.limit, partial(hold, self.scope))
         except ExceedsRequestMemory:
             raise TooLarge(
-                "the decompressed request exceeds the part of limits.request_bytes that one request can use; "
+                "after decompression, the request is larger than the part of limits.request_bytes that one request "
+                "may use; "
                 "split it into smaller requests"
             ) from None
 
@@ -106,7 +107,7 @@ def _unpack(data: bytes, encoding: str, limit: int, hold: Callable[[int], None])
 def _unpack_member(
     view: memoryview, offset: int, body: bytearray, encoding: str, limit: int, hold: Callable[[int], None]
 ) -> int:
-    """Unpack one member that begins at ``offset``, append it to ``body``, and return where it ends."""
+    """Decompress the member at ``offset``, append it to ``body``, and return its end."""
     member = zlib.decompressobj(_WINDOW_BITS[encoding])
     while not member.eof:
         block = view[offset : offset + _BLOCK]
@@ -126,7 +127,7 @@ def _unpack_member(
 
 
 def retry_later(overloaded: Overloaded, sentence: str = "") -> JSONResponse:
-    """Answer 503 with the reason, and when to send again."""
+    """Answer 503 with the reason and the retry time."""
     headers = {"Retry-After": retry_after(overloaded)}
     return JSONResponse({"error": sentence or str(overloaded)}, status_code=503, headers=headers)
 

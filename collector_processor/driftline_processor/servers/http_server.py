@@ -1,23 +1,19 @@
-"""All HTTP ports of the process: uvicorn servers in one thread, and connections that end.
+"""All HTTP ports of the process: uvicorn servers in one thread, with time limits for connections.
 
-Every application stands behind the same door: :class:`.browser_guard.BrowserGuard` turns away what pages of other sites
-send, :class:`BoundedBodies` bounds the bytes under way, and connections that keep silent are ended.
-
-HTTP connections that end: how many there are, how long they may keep silent, and what is said when none is accepted.
+Every application is behind :class:`.browser_guard.BrowserGuard`, which rejects requests from pages of other sites, and
+:class:`BoundedBodies`, which limits the bytes of running requests. Inactive connections are closed:
 
 =====================  ================================================================================================
-what is awaited        the rule
+waiting for            the rule
 =====================  ================================================================================================
 the head of a request  complete :data:`HEAD_SECONDS` after its first byte (or after the connection was made): 408
-its body               at least :data:`LEAST_BODY` bytes in :data:`BODY_SECONDS`, again and again: else 408
+its body               at least :data:`LEAST_BODY` bytes per :data:`BODY_SECONDS`: else 408
 the next request       :data:`IDLE_SECONDS` after an answer: closed
 reading of an answer   some of it in :data:`ANSWER_SECONDS`: closed
 =====================  ================================================================================================
 
-A connection above ``limits.connections`` takes the place of the one that has been silent the longest, a second at
-least. Where there is none, the new one is answered 503.
-
-How many files and connections the system lets this process open.
+A connection above ``limits.connections`` replaces the longest inactive one, if it was inactive for a second; otherwise
+the new connection is answered 503. The limit of open files of the process is raised at the start.
 """
 
 from __future__ import annotations
@@ -51,12 +47,12 @@ from .ports import bind
 from .request_memory import HOLDING, ExceedsRequestMemory, RequestMemory
 
 _WANTED = 16_384
-"""Enough for every connection that is allowed by default, and for DuckDB."""
+"""Open files for the default limit of connections and for DuckDB."""
 
 if sys.platform == "win32":
 
     def most_files() -> int:
-        """Return the number of files that may be open."""
+        """Return the limit of open files."""
         return _WANTED
 
     def raise_most_files() -> None:
@@ -79,22 +75,22 @@ else:
 
 
 IDLE_SECONDS = 75.0
-"""Longer than the exporters' own minute between two exports of metrics: each finds its connection open."""
+"""Longer than the minute between two exports of metrics, so that exporters find their connection open."""
 
 HEAD_SECONDS = 20.0
 
 BODY_SECONDS = 30.0
 
 LEAST_BODY = 3_000
-"""Bytes: 100 a second, a twentieth of a telephone line."""
+"""Minimum bytes per period: 100 per second."""
 
 ANSWER_SECONDS = 60.0
 
 MOST_HEAD = 64 * 1024
-"""Bytes of a request line and its headers, trailers included."""
+"""Maximum bytes of a request line and its headers, with trailers."""
 
 _LOOK_EVERY = 1.0
-"""Seconds between two looks at all connections."""
+"""Seconds between checks of all connections."""
 
 _log = logging.getLogger("driftline")
 
@@ -102,7 +98,7 @@ Waits = Literal["head", "body", "answer", "next"]
 
 
 class Deadlines(Struct, frozen=True):
-    """The time limits of a connection, in seconds; tests make them short."""
+    """The time limits of a connection in seconds; tests shorten them."""
 
     head: float = HEAD_SECONDS
     body: float = BODY_SECONDS
@@ -112,10 +108,10 @@ class Deadlines(Struct, frozen=True):
 
 
 class Connections:
-    """All HTTP connections of the process. One event loop uses it.
+    """All HTTP connections of the process. Used by one event loop.
 
     Args:
-        clock: Seconds that only grow.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -135,11 +131,11 @@ class Connections:
         return len(self._open)
 
     def protocol(self, **keys: Any) -> Connection:
-        """Return the protocol of a new connection; uvicorn calls this."""
+        """Return the protocol of a new connection; called by uvicorn."""
         return Connection(self, **keys)
 
     def admit(self, connection: Connection) -> bool:
-        """Return True where there is room for a new connection; make some where one is silent."""
+        """Return True if there is room for a new connection, after closing an inactive one if necessary."""
         limit = min(self._most, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
         if len(self._open) >= limit:
             silent = self._most_silent()
@@ -155,17 +151,17 @@ class Connections:
         return True
 
     def closing(self, connection: Connection) -> None:
-        """Give away the place of a connection that is being closed, and see to its end."""
+        """Free the place of a closing connection, and watch it until it is closed."""
         self._open.discard(connection)
         self._closing.add(connection)
 
     def lost(self, connection: Connection) -> None:
-        """Forget a connection that is closed."""
+        """Forget a closed connection."""
         self._open.discard(connection)
         self._closing.discard(connection)
 
     async def watch(self) -> None:
-        """End what is overdue, again and again, until cancelled."""
+        """Close overdue connections repeatedly, until cancelled."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_failed)
         while True:
@@ -183,7 +179,7 @@ class Connections:
         return min(silent, key=lambda connection: (connection.waits != "next", connection.heard), default=None)
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Say in one line a minute that the system gives no connections; asyncio tries again every second."""
+        """Log once a minute that the system refuses connections; asyncio retries every second."""
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             self._say(
@@ -205,7 +201,7 @@ class Connections:
 
 
 class Connection(HttpToolsProtocol):
-    """One HTTP connection, which knows for what of its client it waits, and since when."""
+    """One HTTP connection, which tracks what it waits for and since when."""
 
     def __init__(self, connections: Connections, **keys: Any) -> None:
         super().__init__(**keys)
@@ -257,12 +253,12 @@ class Connection(HttpToolsProtocol):
         self.scope["driftline.end"] = self._end_silent  # type: ignore[typeddict-unknown-key]
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the request's target."""
+        """Add a part of the request's target."""
         super().on_url(url)
         self._head += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header of the request."""
+        """Add a header of the request."""
         self._head += len(name) + len(value)
         if self._head <= MOST_HEAD:
             super().on_header(name, value)
@@ -275,7 +271,7 @@ class Connection(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the request's body."""
+        """Add a part of the request's body."""
         if self._head <= MOST_HEAD:
             self._came += len(body)
             super().on_body(body)
@@ -288,24 +284,24 @@ class Connection(HttpToolsProtocol):
             self._wait_for("next" if self.cycle.response_complete else "answer")
 
     def on_response_complete(self) -> None:
-        """Go on with the next request of the connection."""
+        """Continue with the next request of the connection."""
         has_another = bool(self.pipeline)
         super().on_response_complete()
         if self.waits == "answer" and not has_another:
             self._wait_for("next")
 
     def pause_writing(self) -> None:
-        """Hold the application while the client reads too slowly."""
+        """Pause the application while the client reads too slowly."""
         super().pause_writing()
         self._stuck = self._connections.clock()
 
     def resume_writing(self) -> None:
-        """Let the application write again."""
+        """Resume the application."""
         super().resume_writing()
         self._stuck = None
 
     def overdue(self, now: float) -> bool:
-        """Return True where the client has kept the connection waiting for too long."""
+        """Return True if the client exceeded a time limit."""
         deadlines = self._connections.deadlines
         if self._ended is None and self.transport.is_closing():
             self._ended = now
@@ -326,7 +322,7 @@ class Connection(HttpToolsProtocol):
         return False
 
     def end(self, status: Literal[408, 431, 503]) -> None:
-        """Close the connection, with an answer where the client waits for one; at the second time at once."""
+        """Close the connection, with an answer if the client waits for one; a second call closes it immediately."""
         if self._ended is not None or self._stuck is not None:
             self.transport.abort()
             return
@@ -340,11 +336,11 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def _end_silent(self) -> None:
-        """End the request whose body does not come, where others need its room; any thread may ask."""
+        """End the request whose body does not arrive, because others need its memory. Thread-safe."""
         self.loop.call_soon_threadsafe(lambda: self.end(503) if self.waits == "body" else None)
 
     def _unanswered(self) -> bool:
-        """Return True where a request has begun of whose answer nothing is written."""
+        """Return True if a request has begun and nothing of its answer is written."""
         if self.waits == "next":
             return False
         return self.waits == "head" or not self.cycle.response_started
@@ -372,16 +368,16 @@ _ANSWERS = {
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the service has those."""
+    """uvicorn without its signal handlers, which the service has."""
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         await self._serve(sockets)
 
 
 class HttpServers:
-    """HTTP ports that share one loop, the limit of connections, and the room for requests.
+    """HTTP ports that share one loop, the limit of connections, and the memory for requests.
 
-    The loop begins with the first port that is started, and ends with the last one that is stopped.
+    The loop starts with the first port, and ends with the last one.
     """
 
     def __init__(self, connections: Connections | None = None, memory: RequestMemory | None = None) -> None:
@@ -393,18 +389,18 @@ class HttpServers:
         self._thread: threading.Thread | None = None
 
     def bind(self, address: Address, key: str, rules: AccessRules | None = None) -> HttpPort:
-        """Listen on an address. Raises PortInUse.
+        """Bind an address. Raises PortInUse.
 
         Args:
             address: The address, with port 0 for any free one.
-            key: The configuration key of the address, for the message of PortInUse.
-            rules: Whose requests are answered there; without any, those that name this machine.
+            key: Configuration key of the address, for the message of PortInUse.
+            rules: Accepted hosts and origins; by default the names of this machine.
         """
         self._ports.append(port := HttpPort(self, address, bind(address, key), rules or AccessRules()))
         return port
 
     def end(self) -> None:
-        """Stop accepting on every port; :meth:`HttpPort.stop` waits for the requests under way."""
+        """Stop accepting on every port; :meth:`HttpPort.stop` waits for running requests."""
         for port in self._ports:
             port.end()
 
@@ -421,7 +417,7 @@ class HttpServers:
         return asyncio.run_coroutine_threadsafe(server.serve(sockets), self._loop)
 
     def forget(self, port: HttpPort, timeout: float | None) -> None:
-        """Leave out a port that is stopped, and end the loop with the last one."""
+        """Remove a stopped port, and end the loop after the last one."""
         self._ports = [other_port for other_port in self._ports if other_port is not port]
         if not self._ports and self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._over.set)
@@ -437,7 +433,7 @@ class HttpServers:
 
 
 class HttpPort:
-    """An address that is listened on, and that answers once it is started.
+    """A bound address that serves after :meth:`start`.
 
     Attributes:
         address: The address with its real port.
@@ -452,11 +448,11 @@ class HttpPort:
         self._serving: Future[None] | None = None
 
     def start(self, application: ASGIApp, grace: float = 5.0) -> None:
-        """Serve an application; return when it answers. Raises what kept it from that.
+        """Serve an application; return when it is ready. Raises the error of a failed start.
 
         Args:
             application: The application.
-            grace: Seconds that a stop waits for requests under way.
+            grace: Seconds that a stop waits for running requests.
         """
         connections, memory = self._servers.connections, self._servers.memory
         server = _Server(
@@ -480,15 +476,15 @@ class HttpPort:
             self._serving.result()
 
     def end(self) -> None:
-        """Stop accepting; :meth:`stop` waits for the requests under way."""
+        """Stop accepting; :meth:`stop` waits for running requests."""
         if self._server is not None:
             self._server.should_exit = True
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop accepting, let requests under way end, and close every socket; also where nothing was started.
+        """Stop accepting, wait for running requests, and close every socket, even if nothing was started.
 
         Args:
-            timeout: Seconds after which requests are left to themselves; None = never.
+            timeout: Seconds after which running requests are abandoned; None = never.
         """
         self.end()
         if self._serving is not None and wait([self._serving], timeout).not_done:
@@ -499,14 +495,14 @@ class HttpPort:
 
 
 class BoundedBodies:
-    """Counts the bytes of requests while they are under way, and refuses those for which there is no room."""
+    """Counts the bytes of running requests, and rejects those for which there is no memory."""
 
     def __init__(self, app: ASGIApp, memory: RequestMemory) -> None:
         self._app = app
         self._memory = memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; where it is refused, the application finds that its sender has gone away."""
+        """Pass the request on; if it is rejected, the application sees a disconnected client."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

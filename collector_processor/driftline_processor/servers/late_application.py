@@ -1,4 +1,4 @@
-"""An application that is loaded while its port is open: requests that come before wait for it."""
+"""An application that is loaded while its port is open; earlier requests wait for it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class LateApplication:
-    """Pass requests on to what ``make`` returns, once :meth:`load` has called it; ``early`` routes answer before."""
+    """Passes requests to the result of :meth:`load`; until then ``early`` routes answer, and other requests wait."""
 
     def __init__(self, make: Callable[[], ASGIApp], early: Sequence[Route] = ()) -> None:
         self._make, self._early = make, early
         self._application: Future[ASGIApp] = Future()
 
     def load(self) -> None:
-        """Make the application. Raises what kept it from that, as every request does from then on."""
+        """Create the application. If that fails, this call and all requests raise the error."""
         try:
             self._application.set_result(self._make())
         except BaseException as failure:
@@ -26,7 +26,7 @@ class LateApplication:
             raise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, perhaps after a wait."""
+        """Answer a request, after the application is loaded."""
         if not self._application.done():
             for route in self._early:
                 match, matched = route.matches(scope)

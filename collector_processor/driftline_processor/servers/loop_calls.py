@@ -1,4 +1,4 @@
-"""Answers from other threads on their way into an event loop: however many come together, they wake it once.
+"""Calls from other threads into an event loop, with one wake-up for many calls.
 
 asyncio wakes its loop for each call from another thread, with a byte through a socket.
 """
@@ -19,10 +19,10 @@ _log = logging.getLogger("driftline")
 
 
 class LoopCalls:
-    """Calls that other threads leave for a loop.
+    """Calls from other threads for a loop.
 
     Attributes:
-        loop: Runs them.
+        loop: The loop that runs them.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -31,7 +31,7 @@ class LoopCalls:
         self._woken = False
 
     def leave(self, call: Callable[[], object]) -> None:
-        """Have something called in the loop; nothing where the loop has ended."""
+        """Call a function in the loop; does nothing if the loop has ended."""
         self._left.append(call)
         if not self._woken:
             self._woken = True
@@ -39,7 +39,7 @@ class LoopCalls:
                 self.loop.call_soon_threadsafe(self._run)
 
     async def result(self, future: Future[_Result], seconds: float) -> _Result:
-        """Wait in the loop for what another thread makes. Raises what it raises, and TimeoutError."""
+        """Wait in the loop for the result of another thread. Raises its error, and TimeoutError."""
         if future.done():
             return future.result()
         there = self.loop.create_future()

@@ -1,4 +1,4 @@
-"""Listening, and saying who is in the way."""
+"""Bind ports, with an error that names the process that uses them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOLDERS = {
 
 
 class PortInUse(Exception):  # noqa: N818 - what the message says
-    """An address cannot be listened on. The message names the likely holder and the key to change."""
+    """An address cannot be bound. The message names the likely process and the key to change."""
 
     def __init__(self, address: Address, key: str, reason: str) -> None:
         self.address = address
@@ -32,7 +32,7 @@ class PortInUse(Exception):  # noqa: N818 - what the message says
 
 
 def bind(address: Address, key: str) -> list[socket.socket]:
-    """Listen on ``address``: one socket, or two for a ``localhost`` of both IP versions. Port 0 takes a free one.
+    """Bind ``address``: one socket, or two for a ``localhost`` of both IP versions. Port 0 is any free port.
 
     ``key``: the configuration key, for the message. Raises PortInUse.
     """
@@ -62,7 +62,7 @@ def _listen(host: str, port: int, family: socket.AddressFamily) -> socket.socket
 
 
 def check_free(address: Address, key: str) -> None:
-    """Raise PortInUse where :func:`bind` would; for servers that bind by themselves, and say less about it."""
+    """Raise PortInUse if :func:`bind` would; for servers that bind by themselves with poorer messages."""
     if address.port:
         for listener in bind(address, key):
             listener.close()

@@ -1,9 +1,8 @@
-"""The memory of requests under way: one limit for all receivers together (``limits.request_bytes``).
+"""The memory of running requests: one limit for all receivers together (``limits.request_bytes``).
 
-A receiver opens a :class:`MemoryClaim` for each request, lets it grow as bytes arrive, and closes it when it has
-answered.
-Where the limit is reached, the request that asks for more is refused (senders come again), and requests whose senders
-have fallen silent are ended, so that nobody who stops half-way keeps others out.
+A receiver opens a :class:`MemoryClaim` per request, grows it as bytes arrive, and closes it after the answer. If the
+limit is reached, the request that needs more is rejected (senders retry), and requests with inactive senders are
+ended, so that an interrupted sender does not block others.
 """
 
 from __future__ import annotations
@@ -17,25 +16,25 @@ from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.receipts import Overloaded
 
 _SMALL = 2**20
-"""Bytes. A request up to this size may use all of the limit; larger ones leave a quarter of it to small ones."""
+"""Bytes of a small request, which may use the whole limit; larger requests leave a quarter of it free."""
 
 SILENT = 2.0
-"""Seconds without a byte after which a request is ended where others need its room."""
+"""Seconds without a byte after which a request may be ended if others need its memory."""
 
 
 HOLDING = "driftline.holding"
-"""Key of an HTTP request's holding in its ASGI scope."""
+"""Key of an HTTP request's memory claim in its ASGI scope."""
 
 
 class ExceedsRequestMemory(Exception):  # noqa: N818 - what the answer says
-    """The request is larger than the limit leaves to any request; sending it again would not help."""
+    """The request is larger than the limit for any request; a retry would not help."""
 
 
 class MemoryClaim:
-    """The bytes that one request holds.
+    """The bytes of one request.
 
     Args:
-        end: Ends the request from any thread, where others need its room.
+        end: Ends the request from any thread, if others need its memory.
     """
 
     def __init__(self, memory: RequestMemory, end: Callable[[], object] | None, now: float) -> None:
@@ -46,35 +45,35 @@ class MemoryClaim:
 
     @property
     def ceiling(self) -> MemoryCeiling:
-        """The ceiling of the process."""
+        """The memory ceiling of the process."""
         return self._memory.ceiling
 
     def grow(self, size: int) -> None:
-        """Hold ``size`` bytes more.
+        """Claim ``size`` more bytes.
 
         Raises:
-            Overloaded: There is no room now.
-            ExceedsRequestMemory: There never is.
+            Overloaded: There is no memory now.
+            ExceedsRequestMemory: The request is too large.
         """
         self._memory.take(self, size)
 
     def close(self) -> None:
-        """Hold nothing any more; once is enough."""
+        """Release all bytes; idempotent."""
         self._memory.give_back(self)
 
     def end(self) -> None:
-        """End the request, whose sender is silent."""
+        """End the request, whose sender is inactive."""
         if self._end is not None:
             self._end()
 
 
 class RequestMemory:
-    """The bytes of all requests under way. Any thread may use it.
+    """The bytes of all running requests. Thread-safe.
 
     Args:
-        limit: Bytes.
-        clock: Seconds that only grow.
-        ceiling: Of the whole process.
+        limit: Maximum bytes.
+        clock: Monotonic seconds.
+        ceiling: Memory ceiling of the process.
 
     >>> memory = RequestMemory(limit=4 * 2**20)
     >>> request = memory.open()
@@ -97,11 +96,11 @@ class RequestMemory:
 
     @property
     def largest(self) -> int:
-        """Return the greatest size of one request, bytes."""
+        """Return the maximum bytes of one request."""
         return self._room(self.limit)
 
     def open(self, end: Callable[[], object] | None = None) -> MemoryClaim:
-        """Return the holding of a request that has begun.
+        """Return the memory claim of a new request.
 
         Args:
             end: See :class:`MemoryClaim`.
@@ -110,16 +109,16 @@ class RequestMemory:
 
     @property
     def short(self) -> bool:
-        """Return True where nothing more should be taken in beside what is under way."""
+        """Return True if no further request should be accepted now."""
         return self.used > _SMALL and self.ceiling.pressed
 
     def has_room(self, size: int) -> bool:
-        """Return True where a request of ``size`` bytes would be taken now."""
+        """Return True if a request of ``size`` bytes would be accepted now."""
         with self._lock:
             return self.used + size <= self._room(size) and not self.short
 
     def take(self, holding: MemoryClaim, size: int) -> None:
-        """Let ``holding`` grow by ``size`` bytes, see :meth:`MemoryClaim.grow`."""
+        """Grow a claim by ``size`` bytes, see :meth:`MemoryClaim.grow`."""
         now = self._clock()
         with self._lock:
             holding.heard = now
@@ -137,7 +136,7 @@ class RequestMemory:
         raise Overloaded
 
     def give_back(self, holding: MemoryClaim) -> None:
-        """Take back what ``holding`` holds."""
+        """Release the bytes of a claim."""
         with self._lock:
             self.used -= holding.size
             holding.size = 0
@@ -148,13 +147,13 @@ class RequestMemory:
 
 
 def hold(scope: Mapping[str, Any], size: int) -> None:
-    """Count ``size`` bytes more for an HTTP request, such as unpacking made; see :meth:`MemoryClaim.grow`."""
+    """Claim ``size`` more bytes for an HTTP request, for instance after decompression; see :meth:`MemoryClaim.grow`."""
     holding = scope.get(HOLDING)
     if isinstance(holding, MemoryClaim):
         holding.grow(size)
 
 
 def ceiling_of(scope: Mapping[str, Any]) -> MemoryCeiling:
-    """Return the ceiling of the process that an HTTP request came to."""
+    """Return the memory ceiling of the process from an HTTP request."""
     holding = scope.get(HOLDING)
     return holding.ceiling if isinstance(holding, MemoryClaim) else MemoryCeiling()

@@ -1,4 +1,4 @@
-"""The state: everything over one open file, the thread that keeps it, and what others ask of it."""
+"""The state: all parts over one open file, the keeper thread, and the interface for other packages."""
 
 from .state import State
 

@@ -1,4 +1,4 @@
-"""Deletions of the state: an order is written down, then carried out in the tables, in the file and in the log."""
+"""Deletions: an order is stored, then executed in the tables, in the file and in the log."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .parts import Parts
 
 
 class Erasures:
-    """Carries out orders to delete. One thread at a time, while nothing is stored or evaluated.
+    """Executes deletion orders, one thread at a time, while nothing is stored or evaluated.
 
     Args:
         store: The state file.
-        log: Requests, of which the deleted rows are taken out.
-        decoding: How requests are read.
-        parts: Returns the parts of today.
-        replace: Makes all parts anew; returns those of before.
+        log: The log of requests, from which the deleted rows are removed too.
+        decoding: Decodes requests.
+        parts: Returns the current parts.
+        replace: Recreates all parts; returns the previous ones.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Erasures:
 
     @property
     def pending(self) -> bool:
-        """Whether orders are left, of a processor that was killed or a disk that was full."""
+        """True if orders remain, after a kill or on a full disk."""
         return bool(list(self._orders))
 
     def check(self, order: ErasureOrder) -> None:
-        """Raise SubjectNotConfigured or UnknownModel for an order that cannot be carried out."""
+        """Raise SubjectNotConfigured or UnknownModel for an order that cannot be executed."""
         if order.by == "subject" and self._parts().intake.series.settings(order.model).subject is None:
             raise SubjectNotConfigured(order.model)
         if order.by == "model":
@@ -60,11 +60,11 @@ class Erasures:
                     raise UnknownModel(order)
 
     def add(self, order: ErasureOrder) -> None:
-        """Write an order down. Raises OrderNotWritten."""
+        """Store an order. Raises OrderNotWritten."""
         self._orders.add(order)
 
     def carry_out(self) -> ErasureResult:
-        """Carry out all orders; return what the last one deleted."""
+        """Execute all orders; return the result of the last one."""
         erased = ErasureResult()
         for order in self._orders:
             erased = self._forget(order) if order.by == "model" else self._erase(order)
@@ -78,11 +78,19 @@ class Erasures:
         return erased
 
     def _erase(self, order: ErasureOrder) -> ErasureResult:
-        """Delete what is kept of prediction ids or of a subject."""
+        """Delete the rows of prediction ids or of a subject."""
         parts = self._parts()
         intake, anew, note = parts.intake, parts.join.judge_anew, partial(self._orders.add_ids, order)
         try:
-            erased = erase(parts.connection, intake.series, intake.baselines, intake.slices, anew, order, note)
+            erased = erase(
+                connection=parts.connection,
+                register=intake.series,
+                baselines=intake.baselines,
+                values=intake.slices,
+                judge_anew=anew,
+                order=order,
+                note=note,
+            )
         except BaseException:
             intake.slices.load(parts.connection)
             raise
@@ -95,7 +103,7 @@ class Erasures:
         return erased
 
     def _forget(self, order: ErasureOrder) -> ErasureResult:
-        """Delete all that is known of a model, and begin anew with what is left, as a process that starts does."""
+        """Delete a model, and recreate all parts from the remaining rows, as at a start."""
         erased = forget_model(self._parts().connection, order)
         self._replace().close()
         return erased

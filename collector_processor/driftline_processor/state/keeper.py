@@ -1,4 +1,4 @@
-"""The thread that keeps the state: each step when it is due, and the storage opened again after an outage."""
+"""The keeper thread: runs each step when it is due, and reopens the storage after an outage."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from driftline_processor.store.database import Store
 _log = logging.getLogger(__name__)
 
 REOPEN_AFTER = 1.0, 10.0
-"""Seconds from an outage of the storage to the first attempt to open it again, and at most from one to the next."""
+"""Seconds until the first attempt to reopen the storage after an outage, and maximum between attempts."""
 
 TURN = 0.5
-"""Seconds for which windows are evaluated in one go: so long outcomes wait to be joined, and deletions to begin."""
+"""Maximum seconds of evaluation in one turn, during which joins and deletions wait."""
 
 ALLOWANCE = 0.05
-"""Share of a core for windows that are not due yet: 20 windows a second where one takes 2.5 ms."""
+"""Fraction of a core for windows that are not due: 20 windows per second at 2.5 ms each."""
 
 SAVED = 2.0
-"""Seconds of CPU that the allowance saves up at most: the first rows of a new model are shown at once."""
+"""Maximum seconds of CPU in the saved allowance, so that the first rows of a new model are shown immediately."""
 
 LONGEST_REST = 0.25
-"""Seconds of one rest at most; a window that took longer was slow for another reason than the requests."""
+"""Maximum seconds of one rest; a longer evaluation was slow for another reason than requests."""
 
 LEAST_REST = 0.001
-"""Seconds between two turns: the lock of the storage is not fair, so who waits for it needs a moment."""
+"""Seconds between two turns, because the lock of the storage is not fair."""
 
 
 class Step(Struct, frozen=True):
-    """Something that the keeper does again and again.
+    """A repeated task of the keeper.
 
     Attributes:
-        run: Does it; returns whether more is to be done at once.
-        every: Seconds from one time to the next.
-        share: It takes one part in so many of a core at most; 1 = it goes on at once while more is to be done.
+        run: Runs it; returns True if more work is waiting.
+        every: Seconds between runs.
+        share: Maximum CPU as one part in this many of a core; 1 = it continues immediately while work is waiting.
     """
 
     run: Callable[[], object]
@@ -49,11 +49,11 @@ class Step(Struct, frozen=True):
 
 
 class KeeperTurn:
-    """The turn of the thread that evaluates. One thread uses it.
+    """The turn of the evaluating thread. Not thread-safe.
 
-    A turn lasts half a second; then outcomes are joined, and whoever deletes something has the storage for himself.
-    While requests wait, the thread rests after each window for as long as that took of CPU: half of it is theirs.
-    Without pressure it does not rest at all. Windows that are not due yet are evaluated within an allowance of CPU.
+    A turn lasts half a second; then joins and deletions may use the storage. While requests wait, the thread rests
+    after each window for the CPU time of the window, so that requests get half of the CPU. Otherwise it does not rest.
+    Windows that are not due are evaluated within a CPU allowance.
 
     >>> clock = iter(range(100))
     >>> turn = KeeperTurn(pressed=lambda: False, stopping=threading.Event(), clock=lambda: next(clock))
@@ -62,10 +62,10 @@ class KeeperTurn:
     True
 
     Args:
-        pressed: Whether requests wait.
+        pressed: Returns True if requests wait.
         stopping: Ends a turn and a rest.
         clock: Seconds.
-        cpu: Seconds of CPU that this thread has used.
+        cpu: Seconds of CPU of this thread.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class KeeperTurn:
         self._ends, self._used = self._clock() + TURN, self._cpu()
 
     def over(self) -> bool:
-        """Return True where the turn is over, asked before each window; rest before where requests wait."""
+        """Return True if the turn is over, called before each window; rest first if requests wait."""
         self._pay()
         if self._stopping.is_set():
             return True
@@ -95,14 +95,14 @@ class KeeperTurn:
         return self._clock() >= self._ends
 
     def end(self) -> None:
-        """End a turn: rest where requests wait, and let others have the storage who wait for it."""
+        """End a turn: rest if requests wait, and let other threads use the storage."""
         if self._pressed():
             self._rest()
         else:
             self._stopping.wait(LEAST_REST)
 
     def early(self) -> bool:
-        """Return True where there is CPU to spare for a window that is not due; what it takes is counted."""
+        """Return True if CPU is available for a window that is not due; its CPU time is charged."""
         now = self._clock()
         self._saved = min(SAVED, self._saved + (now - self._saved_at) * ALLOWANCE)
         self._saved_at = now
@@ -112,24 +112,24 @@ class KeeperTurn:
         return True
 
     def _rest(self) -> None:
-        """Rest for as long as this thread has worked: the time for which it waited itself does not count."""
+        """Rest for the CPU time of this thread since its last rest, without its own waits."""
         self._stopping.wait(min(max(self._cpu() - self._used, LEAST_REST), LONGEST_REST))
 
     def _pay(self) -> None:
-        """Take what the last early window has used from the allowance."""
+        """Charge the CPU time of the last early window to the allowance."""
         if self._early_from >= 0:
             self._saved -= self._cpu() - self._early_from
             self._early_from = -1.0
 
 
 class Keeper:
-    """The thread, and the lock of all who use the connection of the state.
+    """The keeper thread, and the lock for the connection of the state.
 
     Args:
-        store: Tells an outage of the storage from other errors.
-        pressed: Returns whether requests wait.
-        reopen: Opens the storage again; returns False while that is not possible.
-        steps: What it does again and again.
+        store: Distinguishes storage outages from other errors.
+        pressed: Returns True if requests wait.
+        reopen: Reopens the storage; returns False if that fails.
+        steps: The repeated tasks.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Keeper:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
+        """True if the thread runs."""
         return self._thread.is_alive()
 
     def join(self, deadline: Deadline) -> None:
@@ -155,7 +155,7 @@ class Keeper:
             self._thread.join(deadline.timeout)
 
     def _run(self) -> None:
-        """Do each step when it is due, until the state is stopped; a step that fails is tried again."""
+        """Run each step when it is due until the state is stopped; failed steps are retried."""
         wait = REOPEN_AFTER[0]
         while not self.stopping.is_set():
             began = time.monotonic()
@@ -168,7 +168,7 @@ class Keeper:
                     break
 
     def _run_until_outage(self) -> None:
-        """Do each step when it is due, until the state is stopped or its storage fails."""
+        """Run each step when it is due, until the state is stopped or its storage fails."""
         due = [0.0 for _ in self._steps]
         while not self.stopping.is_set() and self._store.outage is None:
             for position, step in enumerate(self._steps):

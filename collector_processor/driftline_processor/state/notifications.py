@@ -1,4 +1,4 @@
-"""Alerts of the state: which begin and end, who takes one on, and the messages about them."""
+"""Alerts of the state: their start and end, acknowledgements, and messages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .parts import Parts
 
 
 class Notifications:
-    """Follows alerts, and gives messages to couriers. All but :meth:`look` may be called by any thread.
+    """Tracks alerts, and passes messages to couriers. All methods except :meth:`look` are thread-safe.
 
     Args:
-        config: The whole file.
-        parts: Returns the parts of today.
-        writing: Makes a block in which the calling thread alone writes to the storage.
+        config: The configuration.
+        parts: Returns the current parts.
+        writing: Context manager in which only the calling thread writes to the storage.
         clock: Unix nanoseconds.
     """
 
@@ -38,12 +38,12 @@ class Notifications:
         self._undelivered: list[Delivery] = []
 
     def send_by(self, couriers: Couriers, links: MessageLinks, page: str = "") -> None:
-        """Give messages of alerts to channels, also those that wait since before.
+        """Send messages of alerts to channels, including waiting ones.
 
         Args:
-            couriers: Of the channels.
-            links: What a message links to.
-            page: The address of the page of incidents, to which digests link; "" if it is not known.
+            couriers: The couriers of the channels.
+            links: Links in messages.
+            page: The address of the page of incidents, for digests; "" if unknown.
         """
         self._couriers, self._links, self._incidents_page = couriers, links, page
         with self._writing():
@@ -51,7 +51,7 @@ class Notifications:
         couriers.resume(waiting, self._parts().alerts.thread)
 
     def links(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
-        """Return what a message about an alert links to."""
+        """Return the links of a message about an alert."""
         return self._links(view, alert)
 
     def put_off(self, channel: str) -> str:
@@ -59,10 +59,10 @@ class Notifications:
         return self._couriers.put_off(channel)
 
     def look(self, caught_up: bool) -> None:
-        """Look which alerts begin and end, store them, and give messages to the couriers.
+        """Find alerts that begin or end, store them, and pass messages to the couriers.
 
-        Until the state has ``caught_up`` after a start, only deliveries are stored: windows on disk may be older than
-        what messages said.
+        Until the state has ``caught_up`` after a start, only deliveries are stored, because stored windows may be
+        older than the sent messages.
         """
         parts = self._parts()
         self._undelivered += self._couriers.deliveries()
@@ -77,7 +77,7 @@ class Notifications:
         self._couriers.post([*messages, *parts.digests.due(models, self._clock(), self._incidents_page)])
 
     def acknowledge(self, alert: str, by: str, why: str, take_over: bool = False) -> Alert | None:
-        """Note who takes an alert on, perhaps from somebody else; return it, None if there is none.
+        """Record who acknowledges an alert, possibly after somebody else; return it, None if there is none.
 
         Raises StorageOutage.
         """
@@ -90,10 +90,9 @@ class Notifications:
         return acknowledged
 
     def approve(self, alert: str, action: str, by: str, why: str) -> Approval | None:
-        """Note who approves an action for an alert, and why, and have it carried out.
+        """Record the approval of an action for an alert, and execute it.
 
-        Return the approval, that of somebody else if there was one before, None if none is awaited. Raises
-        StorageOutage.
+        Return the approval, an earlier one if there is one, None if none is awaited. Raises StorageOutage.
         """
         with self._writing():
             approval, message = self._parts().alerts.approve(alert, action, by, why, self._clock())

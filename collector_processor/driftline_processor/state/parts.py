@@ -1,4 +1,4 @@
-"""Everything that lives over one open state file, replaced as a whole when the file is opened again."""
+"""All objects over one open state file, replaced together when the file is reopened."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ from driftline_processor.store.series import Series
 
 
 class SharedParts(Struct, frozen=True, kw_only=True):
-    """What parts are made with, and what stays when they are replaced.
+    """Inputs of the parts, which remain when the parts are replaced.
 
     Attributes:
-        config: The whole file.
-        baselines: Those that the configuration names, by model.
+        config: The configuration.
+        baselines: The configured baselines, by model.
         clock: Unix nanoseconds.
-        queue: Where requests wait to be stored.
-        joined: Called with the rows that each join entered or corrected.
-        links: What a message about an alert links to.
-        put_off: Returns why a channel sends nothing for now, by its name; "" if it does.
+        queue: The queue of requests to store.
+        joined: Called with the joined or corrected rows after each join.
+        links: Links in a message about an alert.
+        put_off: Returns why a channel, by name, sends nothing for now; "" if it does.
     """
 
     config: Config
@@ -67,19 +67,28 @@ class SharedParts(Struct, frozen=True, kw_only=True):
 def open_intake(
     store: Store, config: Config, baselines: Mapping[str, Baseline], counters: Counters, clock: Callable[[], int]
 ) -> Intake:
-    """Make what stores requests, from what is in the file; ``baselines``: those that the configuration names."""
+    """Create the intake of requests from the file; ``baselines``: the configured ones."""
     business = {name: business_metric.keys(name) for name, business_metric in config.business.items()}
     models, limits = config.models, config.limits
-    return Intake(store, models, baselines, ChangedPanes(), counters, clock, limits, business)
+    return Intake(
+        store=store,
+        models=models,
+        configured=baselines,
+        touched=ChangedPanes(),
+        counters=counters,
+        clock=clock,
+        limits=limits,
+        business=business,
+    )
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """Everything over one open state file. It is made from what is in the file, and never changed.
+    """All objects over one open state file, created from the file and never changed.
 
     Attributes:
-        connection: Of the keeper.
-        snapshots: Publishes what pages, policies and exporters show.
-        queries: What is read from the file on request.
+        connection: Connection of the keeper.
+        snapshots: Publishes the snapshots for pages, policies and exporters.
+        queries: Queries of the file on request.
     """
 
     intake: Intake
@@ -99,7 +108,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def open(cls, intake: Intake, shared: SharedParts) -> Parts:
-        """Make every part, each from what is in the file, and publish a first snapshot."""
+        """Create every part from the file, and publish a first snapshot."""
         store, config, clock, counters = shared.store, shared.config, shared.clock, shared.counters
         touched, series, baselines, slices = intake.touched, intake.series, intake.baselines, intake.slices
         share = share_of_caches(config.limits.memory)
@@ -110,7 +119,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             return 0 if model_watermark is None else model_watermark.at(clock())
 
         def judged_until(series: Series) -> int:
-            """Return the watermark by which panes get longer: those of windows that wait to be judged stay short."""
+            """Return the watermark of the roll-up, which leaves panes of waiting windows short."""
             reached, oldest = watermark(series), evaluator.waiting.oldest(series.number)
             return reached if oldest is None else min(reached, oldest + KEEP_PANES)
 
@@ -119,10 +128,28 @@ class Parts(Struct, frozen=True, kw_only=True):
         join = Join(connection, series, touched, counters, concept, slices)
         join.listen(shared.joined)
         evaluations = EvaluationStore(connection, clock, share)
-        evaluator = Evaluator(connection, series, baselines, evaluations, touched, watermark, clock, share)
+        evaluator = Evaluator(
+            connection=connection,
+            series=series,
+            baselines=baselines,
+            evaluations=evaluations,
+            touched=touched,
+            watermark=watermark,
+            clock=clock,
+            share=share,
+        )
         max_size, resting, storage = config.storage.max_size, shared.queue.resting, config.storage
         sizing = None if max_size is None else Sizing(connection, max_size, resting, store.rewrite)
-        upkeep = Upkeep(connection, series, touched, judged_until, storage.retention, counters, clock, sizing)
+        upkeep = Upkeep(
+            connection=connection,
+            series=series,
+            touched=touched,
+            watermark=judged_until,
+            retention=storage.retention,
+            counters=counters,
+            clock=clock,
+            sizing=sizing,
+        )
         verdicts = Verdicts(lambda: intake.arrivals, connection, clock)
         weak_slices = WeakSliceSearch(store, series, baselines)
         queries = Queries(
@@ -171,6 +198,6 @@ class Parts(Struct, frozen=True, kw_only=True):
         )
 
     def close(self) -> None:
-        """Close what is open of the file, after it was replaced or at the end."""
+        """Close the connections, after the parts were replaced or at the end."""
         self.intake.close()
         self.connection.close()

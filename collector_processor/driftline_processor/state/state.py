@@ -8,9 +8,9 @@
     state.stop()
 
 Requests are accepted into the log (:mod:`driftline_processor.log`), from which the analysis stores rows
-(:mod:`driftline_processor.ingest.analysis`). Outcomes that came otherwise are stored at once. The keeper joins every
-second, evaluates what was touched every two, and publishes a snapshot every second; it compares versions, follows
-verdicts and looks at policies every five, and tidies up every ten minutes.
+(:mod:`driftline_processor.ingest.analysis`). Outcomes from other sources are stored immediately. The keeper joins
+every second, evaluates changed windows every two seconds, and publishes a snapshot every second; it compares versions,
+tracks verdicts and evaluates policies every five seconds, and tidies up every ten minutes.
 """
 
 from __future__ import annotations
@@ -63,22 +63,22 @@ from .parts import Parts, SharedParts, open_intake
 _log = logging.getLogger(__name__)
 
 JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0, 1.0, 5.0, 600.0
-"""Seconds. Joining and evaluating go on at once if more is to be done; they rest while requests wait."""
+"""Seconds between runs. Joins and evaluations continue immediately if there is more work, and rest for requests."""
 
 LOOKS = 10
-"""Publishing, comparing versions and following verdicts look at everything: each takes a tenth of a core at most."""
+"""Publishing, comparing versions and tracking verdicts process everything, so each may use a tenth of a core."""
 
 INTERRUPTED = 2.0
-"""Seconds in which a statement that was interrupted ends."""
+"""Seconds in which an interrupted statement ends."""
 
 
 class State:
-    """Everything that is known, in one directory.
+    """The state of one directory.
 
     Attributes:
-        parts: What lives over the open file; another object after an outage or after a model was deleted.
-        log: The requests that were accepted.
-        notifications: Alerts, and the messages about them.
+        parts: The objects over the open file; replaced after an outage or after a model was deleted.
+        log: The accepted requests.
+        notifications: Alerts, and their messages.
     """
 
     parts: Parts
@@ -91,14 +91,14 @@ class State:
         queue_bytes: int = QUEUE_BYTES,
         ceiling: MemoryCeiling | None = None,
     ) -> None:
-        """Open the state, as it was left.
+        """Open the state with its stored content.
 
         Args:
-            config: The whole file.
-            health: Where its problems are reported, and what it counts.
+            config: The configuration.
+            health: Receives problems and counters.
             clock: The wall clock in unix nanoseconds.
-            queue_bytes: How much may wait to be written.
-            ceiling: Of the memory of the process; that of the configuration if none is given.
+            queue_bytes: Maximum bytes that wait to be written.
+            ceiling: Memory ceiling of the process; by default that of the configuration.
 
         Raises:
             StorageError: The file cannot be opened.
@@ -119,7 +119,7 @@ class State:
             raise
 
     def _open(self, queue_bytes: int, ceiling: MemoryCeiling) -> None:
-        """Open the file and the log, and make everything over them."""
+        """Open the file and the log, and create everything over them."""
         config, clock, counters = self._config, self._clock, self.health.counters
         directory = Path(config.storage.directory) if self._memory is None else self._memory.path
         self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
@@ -150,7 +150,7 @@ class State:
             raise StorageError(f"storage.directory: the log cannot be opened: {error}") from error
 
     def _watch(self) -> None:
-        """Let ``/readyz`` show what is wrong."""
+        """Register the problems that ``/readyz`` shows."""
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self.health.watch("storage", lambda: self._store.outage)
         self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
@@ -162,7 +162,7 @@ class State:
         return open_intake(self._store, self._config, self._baselines, self.health.counters, self._clock)
 
     def _read_parts(self, intake: Intake) -> None:
-        """Make all parts from what is in the file."""
+        """Create all parts from the file."""
         self.parts = Parts.open(
             intake,
             SharedParts(
@@ -180,16 +180,16 @@ class State:
         self._joining, self._caught_up, self._read_at = True, False, time.monotonic()
 
     def _replace_parts(self) -> Parts:
-        """Make all parts anew; return those of before. Nothing is stored or evaluated meanwhile."""
+        """Recreate all parts; return the previous ones. Nothing is stored or evaluated meanwhile."""
         before, intake = self.parts, self._read_intake()
         self._queue.exchange(intake)
         self._read_parts(intake)
         return before
 
     def _reopen(self) -> bool:
-        """Begin anew with what is in the file, as a process that starts does; False while that cannot be done.
+        """Recreate everything from the file, as at a start; return False if that fails.
 
-        What a commit has left behind that failed is known only there: it may be on disk, and then counts.
+        A failed commit may be on disk nevertheless, and then counts.
         """
         with self._keeper.lock, self._analysis.resting():
             try:
@@ -207,33 +207,33 @@ class State:
 
     @property
     def snapshot(self) -> StateSnapshot:
-        """What is known of all models, as of the last turn of the keeper."""
+        """The data of all models at the last publication by the keeper."""
         return self.parts.snapshots.newest
 
     @property
     def queries(self) -> Queries:
-        """What is read from the file on request."""
+        """Queries of the file on request."""
         return self.parts.queries
 
     @property
     def alerts(self) -> AlertStore:
-        """The alerts of today, and those of before."""
+        """Current and past alerts."""
         return self.parts.alerts
 
     def counters(self) -> dict[tuple[str, Labels], float]:
-        """Return the counters of the process, and how much waits."""
+        """Return the counters of the process, and the sizes of its queues."""
         return {**self.health.counters.snapshot(), **self.snapshot.gauges(self._clock())}
 
     def read(self, query: str, *parameters: object) -> pa.Table:
-        """Read from the store with SQL, see :mod:`driftline_processor.store` for its tables; any thread may."""
+        """Query the store with SQL, see :mod:`driftline_processor.store` for its tables. Thread-safe."""
         with self._store.reading() as connection:
             return read(connection, query, *parameters)
 
     def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
-        """Call ``listener`` with the rows that each join entered or corrected.
+        """Call ``listener`` with the joined or corrected rows after each join.
 
-        They have the columns of ``joined``, ``id``, ``trace_id`` and ``span_id`` of the prediction, and when both came
-        (``received``, ``outcome_received``).
+        They have the columns of ``joined``, ``id``, ``trace_id`` and ``span_id`` of the prediction, and both times of
+        arrival (``received``, ``outcome_received``).
         """
         self._joined.append(listener)
 
@@ -242,7 +242,7 @@ class State:
             listener(rows)
 
     def on_verdict(self, listener: Callable[[VerdictChange], object]) -> None:
-        """Call ``listener`` with each verdict whose state has changed, once that is on disk."""
+        """Call ``listener`` with each verdict whose state changed, when it is on disk."""
         self._changed.append(listener)
 
     # What is submitted to it
@@ -259,45 +259,45 @@ class State:
         return self._admission.submit(signal, body, headers, offsets, waited)
 
     def forward(self, passing: Passing) -> None:
-        """Keep for destinations what ``passing`` says, with the requests of the analysis."""
+        """Store the requests that ``passing`` selects for destinations in the log."""
         self._admission.passing = passing
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
-        """Take in outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
+        """Accept outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
         return self._queue.submit_outcomes(tables, digest)
 
     def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
-        """Take in a part of an upload, see :class:`~driftline_processor.ingest.deduplication.Uploads`."""
+        """Accept a part of an upload, see :class:`~driftline_processor.ingest.deduplication.Uploads`."""
         return self._queue.submit_outcomes(tables, digest, part)
 
     def uploaded(self, upload: str) -> Upload | None:
-        """Return what has come of an upload, None if nothing has."""
+        """Return the progress of an upload, None if nothing has arrived."""
         return self.parts.intake.uploads.found(upload)
 
     def offsets(self) -> QueueProgress:
-        """Return how far queues have been read, see :mod:`driftline_processor.ingest.decoding`."""
+        """Return the positions in queues, see :mod:`driftline_processor.ingest.decoding`."""
         return dict(self.parts.intake.offsets)
 
     def points(self) -> BusinessPoints:
-        """Return the points of business series that are stored."""
+        """Return the stored points of business series."""
         return self.parts.intake.business
 
     def offer(self, request: Request) -> Future[Receipt]:
-        """Take in rows that are tables already."""
+        """Accept rows that are already tables."""
         return self._queue.offer(request, 0)
 
     def decide(self, model: str, version: str, kind: DecisionKind, by: str, why: str) -> Decision:
-        """Store what somebody decided about a model, and return it. Raises StorageOutage."""
+        """Store a user's decision about a model, and return it. Raises StorageOutage."""
         with self._writing():
             return self.parts.decisions.record(model, version, kind, by, why, self._clock())
 
     def erase(self, order: ErasureOrder) -> ErasureResult:
-        """Delete what is kept of prediction ids, of a subject or of a model; return when it is gone from the disk, too.
+        """Delete the rows of prediction ids, of a subject or of a model; return when they are gone from the disk.
 
-        Requests wait meanwhile. Raises what the store raised, such as a full disk: the rows have left the tables then,
-        and the file is written anew at the next tidying, or at the next start; NoSubject where the model has none;
-        NoModel where nothing is known of it; NotOrdered where the order cannot be written down; StorageOutage, with
-        nothing written down, while the storage cannot be used.
+        Requests wait meanwhile. Raises errors of the store, such as a full disk: the rows have left the tables then,
+        and the file is rewritten at the next tidying or start; SubjectNotConfigured if the model has no subject;
+        UnknownModel if it is unknown; OrderNotWritten if the order cannot be stored; StorageOutage, without a stored
+        order, while the storage cannot be used.
         """
         self.catch_up()
         self._erasures.check(order)
@@ -313,9 +313,9 @@ class State:
         self._keeper.start()
 
     def start_storing(self) -> None:
-        """Start what accepts and stores, without what joins and evaluates; first of all, finish what is to be deleted.
+        """Finish pending deletions, then start accepting and storing, without joins and evaluations.
 
-        Raises StorageError when the file cannot be used.
+        Raises StorageError if the file cannot be used.
         """
         self.log.start()
         try:
@@ -330,13 +330,13 @@ class State:
         self._analysis.start()
 
     def catch_up(self, deadline: Deadline = NEVER) -> None:
-        """Store the rows of all that was accepted before now. Raises StorageOutage."""
+        """Store the rows of all requests accepted before now. Raises StorageOutage."""
         self._analysis.catch_up(deadline)
 
     def settle(self, deadline: Deadline = NEVER) -> None:
-        """Join and evaluate everything that has been acknowledged, as far as the time allows, and publish it.
+        """Join, evaluate and publish everything that was acknowledged, until the deadline.
 
-        In an outage the next start does.
+        In an outage the next start does it.
         """
         with suppress(StorageOutage):
             with self._interrupted(deadline):
@@ -345,7 +345,7 @@ class State:
                 self.evaluate_now(deadline)
 
     def join_now(self, deadline: Deadline = NEVER) -> None:
-        """Join everything that has been acknowledged, as far as the time allows."""
+        """Join everything that was acknowledged, until the deadline."""
         self.catch_up(deadline)
         with self._writing():
             while not deadline.passed and self._join():
@@ -353,7 +353,7 @@ class State:
             self._publish()
 
     def evaluate_now(self, deadline: Deadline = NEVER) -> None:
-        """Evaluate everything that was touched, as far as the time allows, and store what is closed."""
+        """Evaluate all changed windows until the deadline, and store closed ones."""
         with self._writing():
             evaluator = self.parts.evaluator
             while evaluator.step(patient=False, ended=lambda: deadline.passed) and not deadline.passed:
@@ -367,19 +367,19 @@ class State:
                 self._look_at_policies()
 
     def publish(self) -> StateSnapshot:
-        """Publish what is known now, which the keeper does every second, and return it."""
+        """Publish and return a snapshot, which the keeper does every second."""
         return self.parts.snapshots.publish()
 
     def tidy_now(self) -> None:
-        """Expire, roll up and forget what is old enough."""
+        """Expire rows, roll up panes and delete old entries now."""
         with self._writing():
             self._tidy()
             self._publish()
 
     def finish(self, deadline: Deadline = NEVER) -> None:
-        """End the threads; store what waits, join and evaluate it, as far as the time allows.
+        """End the threads; store, join and evaluate what is waiting, until the deadline.
 
-        The next start goes on from there: everything that was acknowledged is on disk.
+        Everything acknowledged is on disk, so the next start continues from there.
         """
         self._keeper.stopping.set()
         self._queue.stop(deadline)
@@ -399,12 +399,12 @@ class State:
             )
 
     def note_deliveries(self) -> None:
-        """Write down what became of messages, so that the next start sends none of them again."""
+        """Store the deliveries of messages, so that the next start does not repeat them."""
         with suppress(StorageOutage), self._writing():
             self._look_at_policies()
 
     def close(self) -> None:
-        """Close the file, after :meth:`finish`; it opens as well if something still works on it."""
+        """Close the file, after :meth:`finish`; it can be opened again even if a thread still uses it."""
         if self._working():
             _log.warning("a database statement is still running, so the database is not closed; no stored data is lost")
             return
@@ -415,14 +415,14 @@ class State:
             self._memory.close()
 
     def stop(self) -> None:
-        """Write what waits, join and evaluate it, and close the file; in an outage the next start does that."""
+        """Store, join and evaluate what is waiting, and close the file; in an outage the next start does it."""
         self.finish()
         self.close()
 
     # The steps of the keeper
 
     def _steps(self) -> Sequence[Step]:
-        """Return what the keeper does; each part is looked up when its turn comes, since all may be made anew."""
+        """Return the steps of the keeper; parts are looked up at each run, because they may be replaced."""
         return (
             Step(self._join, JOIN_EVERY),
             Step(self._evaluate, EVALUATE_EVERY),
@@ -434,7 +434,7 @@ class State:
         )
 
     def _join(self) -> bool:
-        """Join some rows; return whether more may wait."""
+        """Join some rows; return True if more are waiting."""
         self._joining = self.parts.join.step()
         return self._joining
 
@@ -446,7 +446,7 @@ class State:
         self.parts.snapshots.publish()
 
     def _follow_verdicts(self) -> None:
-        """Store the states of verdicts that have changed, and call the listeners."""
+        """Store the states of changed verdicts, and call the listeners."""
         self._publish()
         for change in self.parts.verdicts.write(self.parts.snapshots.verdicts_in_use()):
             for listener in self._changed:
@@ -456,7 +456,7 @@ class State:
         self.notifications.look(self._has_caught_up())
 
     def _has_caught_up(self) -> bool:
-        """Return True once everything was joined and evaluated that waited at the start, or that takes too long.
+        """Return True when everything that waited at the start was joined and evaluated, or it takes too long.
 
         Until then no window rests.
         """
@@ -478,7 +478,7 @@ class State:
         parts.policies.tidy()
 
     def _finish_orders(self) -> None:
-        """Carry out the orders to delete that are left, of a processor that was killed or a disk that was full."""
+        """Execute the remaining deletion orders, after a kill or on a full disk."""
         if self._erasures.pending:
             with self._analysis.resting():
                 self._carry_out_orders()
@@ -489,13 +489,13 @@ class State:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Let the calling thread alone write to the storage, and turn errors of the storage into an outage."""
+        """Let only the calling thread write to the storage, and convert storage errors to an outage."""
         with self._keeper.lock, self._store.watched():
             yield
 
     @contextmanager
     def _interrupted(self, deadline: Deadline) -> Iterator[None]:
-        """End the statement that still runs when the time is over; what it did is rolled back."""
+        """Interrupt a statement that runs at the deadline; it is rolled back."""
         if deadline.timeout is None:
             yield
             return
@@ -511,14 +511,14 @@ class State:
             timer.cancel()
 
     def _pressed(self) -> bool:
-        """Return True while requests wait to be acknowledged, or more rows than a block to be stored."""
+        """Return True while requests wait for an acknowledgement, or more than a block waits to be stored."""
         return self.log.waiting or self._analysis.behind
 
     def _working(self) -> bool:
         return self._keeper.alive or self._queue.alive or self._analysis.alive
 
     def _waiting_sentence(self) -> str | None:
-        """Say how many windows have waited long to be evaluated, and how late each length is; None if none has."""
+        """Return a sentence about windows that have waited too long, and the delay per length; None without any."""
         waiting, now = self.parts.evaluator.waiting, self._clock()
         if not waiting.backlog.long(now):
             return None
@@ -527,7 +527,7 @@ class State:
 
 
 def decoding_of(config: Config) -> Decoding:
-    """Return how requests are decoded: which metrics of others are mapped, and which are business series."""
+    """Return the decoding of requests, with mapped metrics and business series."""
     mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
     business: dict[str, tuple[BusinessMetric, ...]] = {}
     for name, business_metric in config.business.items():
@@ -537,5 +537,5 @@ def decoding_of(config: Config) -> Decoding:
 
 
 def configured_baselines(models: Mapping[str, Model]) -> dict[str, Baseline]:
-    """Load the baselines that the configuration names. Raises ValueError or OSError that say which key, and why."""
+    """Load the configured baselines. Raises ValueError or OSError with the key and the reason."""
     return {name: Baseline.load(model.baseline) for name, model in models.items() if model.baseline is not None}

@@ -1,7 +1,4 @@
-"""Tables of rows: numpy to Arrow and back, some rows of a table, and several tables as one.
-
-Numpy tables to Arrow tables and back: the shape in which rows enter and leave the store.
-"""
+"""Convert tables of rows between numpy and Arrow; filter and concatenate them."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ from driftline_processor.core.stable_hash import bytes_of as bytes_of
 from driftline_processor.core.stable_hash import numbers_of_ids as numbers_of_ids
 
 MOST_RANKED = 100
-"""Items of a ranking that are kept with its row, where no cutoff asks for more; the others are counted."""
+"""Items of a ranking that are stored per row if no cutoff needs more; the others are counted."""
 
 
 def prediction_rows(
@@ -56,9 +53,9 @@ def prediction_rows(
     """Return the rows of the ``predictions`` table.
 
     ``first``: the sequence number of the first row. ``decided``: the decided class of each row, None for regression.
-    ``slices``: the names of those that are kept. ``fingerprints``: of the features, 0 where one is missing; None where
-    they are not known. ``ranked``: how many items of a ranking are kept. ``subject``: whom each row is about.
-    ``numbers``: of the ids, where they are known.
+    ``slices``: the names of the stored slices. ``fingerprints``: of the features, 0 if one is missing; None if
+    unknown. ``ranked``: stored items per ranking. ``subject``: the person or thing of each row. ``numbers``: hashes of
+    the ids, if known.
     """
     n = len(table)
     ranking = None if table.items is None else ranked_items.take_items(table.items, np.arange(n), ranked)
@@ -94,7 +91,7 @@ def prediction_rows(
 
 
 def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column | None = None) -> pa.Table:
-    """Return the rows of the ``outcomes`` table; an actual stays what it was sent as, text or number."""
+    """Return the rows of the ``outcomes`` table; an actual value stays a text or a number as sent."""
     n = len(table)
     return pa.table(
         {
@@ -141,18 +138,18 @@ def integers_of(rows: pa.Table, name: str) -> I64:
 
 
 def filter_rows(rows: pa.Table, selected: NDArray[np.bool_]) -> pa.Table:
-    """Return the rows for which it is true; the table itself where it is for all."""
+    """Return the rows where ``selected`` is true; the table itself if all are."""
     return rows if selected.all() else rows.filter(pa.array(selected))
 
 
 def take_table_rows(rows: pa.Table, i64: I64) -> pa.Table:
-    """Return rows by their places; the table itself where these are all of them, in order."""
+    """Return rows by position; the table itself for all positions in order."""
     n = len(rows)
     return rows if len(i64) == n and (i64 == np.arange(n)).all() else rows.take(pa.array(i64))
 
 
 def positions_among(numbers: I64, searched: I64) -> I64:
-    """Return the place of each number among others that are all different, which have it."""
+    """Return the position of each searched number among unique numbers that contain all of them."""
     if len(numbers) == len(searched) and (numbers == searched).all():
         return np.arange(len(numbers))
     if (numbers[1:] > numbers[:-1]).all():
@@ -162,7 +159,7 @@ def positions_among(numbers: I64, searched: I64) -> I64:
 
 
 def group_by_value(numbers: I64) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Return each different number, ascending, and where it stands."""
+    """Yield each distinct number, ascending, with the mask of its rows."""
     if len(numbers) and (numbers == numbers[0]).all():
         yield int(numbers[0]), np.ones(len(numbers), np.bool_)
         return
@@ -171,7 +168,7 @@ def group_by_value(numbers: I64) -> Iterator[tuple[int, NDArray[np.bool_]]]:
 
 
 def is_among(values: I64, i64: I64) -> NDArray[np.bool_]:
-    """Return True for values among others: numpy's ``isin``, by searching, which is quicker for many of few."""
+    """Return which values are in a set; by binary search, which is faster than ``numpy.isin`` for a small set."""
     if not len(i64) or not len(values):
         return np.zeros(len(values), np.bool_)
     if len(i64) == len(values) and (i64 == values).all():
@@ -181,25 +178,25 @@ def is_among(values: I64, i64: I64) -> NDArray[np.bool_]:
 
 
 def text_column(rows: pa.Table, name: str) -> Column:
-    """Read a column of texts as codes and categories: -1 where null."""
+    """Read a column of texts as codes and categories: -1 for null."""
     codes, categories = _codes(rows.column(name))
     return Column(codes=codes, categories=categories)
 
 
 def slice_of(rows: pa.Table, key: str) -> Column:
-    """Read the values of one key of the column ``slices``."""
+    """Read one key of the column ``slices``."""
     codes, categories = _codes(pc.map_lookup(rows.column("slices"), pa.scalar(key), "first"))
     return Column(codes=codes, categories=categories)
 
 
 def actual_of(rows: pa.Table) -> Column:
-    """Read the columns ``actual`` and ``number`` back into the column that was sent."""
+    """Read the columns ``actual`` and ``number`` as the column that was sent."""
     codes, categories = _codes(rows.column("actual"))
     return Column(numbers=numbers_of(rows, "number"), codes=codes, categories=categories)
 
 
 def scores_of(rows: pa.Table, classes: int) -> F64 | None:
-    """Read ``score`` or, where there is none, ``scores``: float64 (n, 1) or (n, classes); NaN where a row has none."""
+    """Read ``score`` or else ``scores``: float64 (n, 1) or (n, classes); NaN for a row without."""
     score = numbers_of(rows, "score")
     if not np.isnan(score).all() or rows.column("scores").null_count == len(rows):
         return None if np.isnan(score).all() else score[:, np.newaxis]
@@ -218,13 +215,13 @@ def traced_rows(rows: pa.Table) -> pa.Table:
 
 
 def scores_and_classes_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Column | None]:
-    """Return scores and decided classes of rows, in the form of :func:`~driftline.panes.outcome_sums.fold_outcomes`."""
+    """Return scores and decided classes of rows for :func:`~driftline.panes.outcome_sums.fold_outcomes`."""
     predicted = None if not task.may_have_classes else text_column(rows, "predicted")
     return scores_of(rows, task.score_columns), predicted
 
 
 def finite_actuals(actual: Column) -> F64:
-    """Return actual values of a regression, NaN where unusable."""
+    """Return the actual values of a regression, NaN for unusable ones."""
     values = actual_numbers(actual)
     return np.where(np.isfinite(values), values, np.nan)
 
@@ -242,7 +239,7 @@ def _item_scores(ranking: Items | None, n: int) -> pa.Array:
 
 
 def items_of(rows: pa.Table) -> Items:
-    """Read the column ``items`` back, without scores; a row without is an empty ranking."""
+    """Read the column ``items``, without scores; null is an empty ranking."""
     lists = rows.column("items").combine_chunks()
     lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
@@ -259,7 +256,7 @@ def _lists(scores: F64 | None, n: int) -> pa.Array:
 
 
 def slices_array(slices: Mapping[str, Column], n: int) -> pa.Array:
-    """Return a map from name to canonical text for each row, of those it has; null where no row has any."""
+    """Return a map from slice name to canonical text per row; null if no row has a slice."""
     k = len(slices)
     if not k:
         return pa.nulls(n, pa.map_(pa.string(), pa.string()))
@@ -272,7 +269,7 @@ def slices_array(slices: Mapping[str, Column], n: int) -> pa.Array:
 
 
 def _ids(ids: Ids | None, n: int) -> pa.Array:
-    """All-zero ids are null. Arrow reads the bytes of the void array in place."""
+    """Return ids with null for all zeros; Arrow reads the void array in place."""
     if ids is None:
         return pa.nulls(n, pa.binary())
     width = ids.dtype.itemsize
@@ -290,7 +287,7 @@ def _codes(column: pa.ChunkedArray) -> tuple[I32, tuple[str, ...]]:
 
 
 def score_in(task: Task, row: str) -> str:
-    """Return the SQL that reads the one score of a row of ``joined`` or ``predictions``: of quantiles the middle.
+    """Return the SQL of the single score of a row of ``joined`` or ``predictions``; for quantiles the middle one.
 
     >>> score_in(Task("regression", quantiles=(0.1, 0.5, 0.9)), "j"), score_in(Task("binary"), "p")
     ('coalesce(j.score, j.scores[2])', 'p.score')
@@ -342,9 +339,9 @@ def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
 
 
 def subjects_of(table: PredictionTable | OutcomeTable, subject: str | None) -> Column | None:
-    """Return the subjects of the rows of a table, None where it names none.
+    """Return the subjects of the rows of a table, None if it has none.
 
-    ``subject``: the feature or slice that says whom a row is about, None where nobody said so.
+    ``subject``: the feature or slice with the subject of a row, None if not configured.
     """
     if subject is None:
         return None
@@ -352,10 +349,10 @@ def subjects_of(table: PredictionTable | OutcomeTable, subject: str | None) -> C
 
 
 def split_subject(table: _Table, subject: str | None) -> tuple[_Table, Column | None]:
-    """Return a table whose subject is no feature of it, and the subjects of its rows, None where it names none.
+    """Return a table without its subject among the features, and the subjects of its rows, None if it has none.
 
-    ``subject``: the feature or slice that says whom a row is about, None where nobody said so. Among predictions it is
-    still there as a slice, by which rows may be clustered; nothing keeps it but its own column.
+    ``subject``: the feature or slice with the subject of a row, None if not configured. Predictions keep it as a
+    slice, by which rows may be clustered; only its own column is stored.
     """
     subjects = subjects_of(table, subject)
     if subject is None:
@@ -369,7 +366,7 @@ def split_subject(table: _Table, subject: str | None) -> tuple[_Table, Column | 
 
 
 def take_text(text: Text, rows: Rows) -> Text:
-    """Return the texts with these positions."""
+    """Return the texts at these positions."""
     taken_text = text_array(text).take(pa.array(rows))
     _, offsets, data = taken_text.buffers()
     text_offsets = np.frombuffer(offsets, dtype=np.int32)[taken_text.offset : taken_text.offset + len(taken_text) + 1]
@@ -379,7 +376,7 @@ def take_text(text: Text, rows: Rows) -> Text:
 
 
 def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTable:
-    """Return the rows of tables of one layout (:func:`table_layout`) as one; a feature that one lacks is missing."""
+    """Concatenate tables of one layout (:func:`table_layout`); a feature that one table lacks is missing there."""
     first = tables[0]
     if len(tables) == 1:
         return first
@@ -408,9 +405,9 @@ def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTabl
 
 
 def table_layout(table: PredictionTable) -> Hashable:
-    """Return the layout that tables to concatenate share: key, task, keyed, and their arrays.
+    """Return the layout that concatenated tables must share: key, task, keyed, arrays, and whether they have features.
 
-    And whether they have features at all: those of a table without are not missing, they come as distributions.
+    The features of a table without features are not missing; they arrive as distributions.
     """
     optional = (
         table.predicted,

@@ -1,6 +1,6 @@
-"""The baseline in force for a series: the configured one, else a sent one, else a learned one.
+"""The active baseline of a series: the configured one, else a sent one, else a learned one.
 
-What is kept of histograms and counts until they are enough for a provisional baseline.
+Also collects histograms and counts of metrics until there are enough for a provisional baseline.
 """
 
 from __future__ import annotations
@@ -29,34 +29,34 @@ from .database import Connection, DatabaseError, insert, number, read
 from .series import Series, SeriesRegister
 
 NEEDED_OF_POINTS = 1_000
-"""Rows, as many as of rows."""
+"""Number of rows from metrics that a provisional baseline needs, the same as of records."""
 
 MOST_PARTS = 50_000
-"""Histograms and counts that are kept of one series: a minute of 100 features and categories, all day, and to spare."""
+"""Maximum number of histograms and counts per series: 100 features and categories per minute for more than a day."""
 
 
 class LearningPoints:
-    """One thread uses it; any may read :meth:`learned`."""
+    """Learns provisional baselines from metrics. One thread writes; any thread may call :meth:`learned`."""
 
     def __init__(self, connection: Connection) -> None:
-        """Read how much was kept."""
+        """Read the numbers of collected rows."""
         query = "SELECT series, sum(rows) AS rows, count(*) AS parts FROM learning_points GROUP BY series"
         rows = read(connection, query).to_pylist()
         self._kept = {row["series"]: (float(row["rows"]), int(row["parts"])) for row in rows}
 
     def learned(self, series: int) -> int:
-        """Return the rows of a series that are known from its kept rows."""
+        """Return the number of collected rows of a series."""
         return int(self._kept.get(series, (0.0, 0))[0])
 
     def forget(self, connection: Connection, series: int) -> None:
-        """Forget what was kept: there is a baseline."""
+        """Delete the collected metrics of a series that has a baseline."""
         if self._kept.pop(series, None) is not None:
             connection.execute("DELETE FROM learning_points WHERE series = ?", [series])
 
     def learn(self, connection: Connection, series: Series, increases: Iterable[Increase]) -> Baseline | None:
-        """Keep what is new of metrics that are mapped; return a baseline when it is enough.
+        """Store new increases of mapped metrics; return a baseline if there are enough.
 
-        Raises whatever building it raises; learning begins anew then.
+        Errors of the baseline are raised; learning starts again after them.
         """
         rows, parts = self._kept.get(series.number, (0.0, 0))
         new = [increase for increase in increases if increase.point.foreign]
@@ -127,24 +127,24 @@ def _build(connection: Connection, series: Series, rows: float) -> Baseline:
 _log = logging.getLogger(__name__)
 
 NEEDED = 1_000
-"""With no baseline, the first rows of a model and version become a provisional one; comparison starts after them."""
+"""Rows of a model and version from which a provisional baseline is built; comparison starts after them."""
 
 _SEQ = "seq"
 _FEATURE, _SLICE = "feature:", "slice:"
-"""Before the name of a column that is kept while learning."""
+"""Prefixes of the stored column names while learning."""
 
 Source = Literal["config", "event", "push", "provisional"]
 
 
 class ActiveBaseline(Struct, frozen=True):
-    """A baseline and where it came from."""
+    """A baseline and its origin."""
 
     baseline: Baseline
     source: Source
 
     @property
     def task(self) -> Task | None:
-        """Task that somebody declared; None for a learned baseline, whose classes may still grow."""
+        """Declared task; None for a learned baseline, whose classes may still grow."""
         return None if self.source == "provisional" else self.baseline.task
 
 
@@ -156,18 +156,17 @@ class _Sent(NamedTuple):
 
 
 class Baselines:
-    """All baselines that were ever in force, by digest, and the rule that says which one is now.
+    """All current and past baselines by digest, and the rule for the active one.
 
-    What the configuration names wins; else the newest that a service sent or somebody pushed for the model and this
-    version; else the newest for the model; else the first 1,000 rows of the series, which are kept in the store until
-    they are enough.
+    The configured baseline wins; else the newest sent or pushed for the model and this version; else the newest for
+    the model; else the first 1,000 rows of the series, which are stored until then.
     """
 
     def __init__(self, connection: Connection, configured: Mapping[str, Baseline]) -> None:
-        """Read what was sent and learned; ``configured``: model → the baseline its configuration names."""
+        """Read sent and learned baselines; ``configured``: model → the baseline of the configuration."""
         self._configured = configured
         self.changes = 0
-        """A number that grows whenever another baseline may be in force."""
+        """Counter that grows whenever the active baseline may have changed."""
         self.load(connection)
         self._unlearned: set[ModelKey] = set()
         for baseline in configured.values():
@@ -175,7 +174,7 @@ class Baselines:
                 self._store(connection, baseline, "config", ModelKey(baseline.model, baseline.version), 0)
 
     def load(self, connection: Connection) -> None:
-        """Read the baselines again: a transaction failed, and what memory knows may not be in the store."""
+        """Read the baselines again after a failed transaction."""
         by_digest = {baseline.digest: baseline for baseline in self._configured.values()}
         by_fold = {baseline.fold: baseline for baseline in self._configured.values()}
         sent: dict[str, list[_Sent]] = {}
@@ -204,11 +203,11 @@ class Baselines:
         self.changes += 1
 
     def sent(self) -> list[tuple[str, str, int]]:
-        """Return the models and versions of which a service, or somebody, sent a baseline, and when (unix ns)."""
+        """Return the models and versions with a sent baseline, and when it was sent (unix ns)."""
         return [(model, baseline.version, baseline.received) for model, sent in self._sent.items() for baseline in sent]
 
     def in_force(self, key: ModelKey) -> ActiveBaseline | None:
-        """Return the baseline a series is compared with now; None while it is learning."""
+        """Return the active baseline of a series; None while it is learning."""
         if configured := self._configured.get(key.model):
             return ActiveBaseline(configured, "config")
         if sent := self._sent.get(key.model):
@@ -218,19 +217,19 @@ class Baselines:
         return None if digest is None else ActiveBaseline(self._by_digest[digest], "provisional")
 
     def by_fold(self, fold: str) -> Baseline | None:
-        """Return the newest baseline that is or was in force and has what panes were folded over."""
+        """Return the newest current or past baseline with the bins of a fold."""
         return self._by_fold.get(fold)
 
     def learned(self, series: int) -> int:
-        """Return the rows of a series that were kept for its provisional baseline."""
+        """Return the number of rows stored for the provisional baseline of a series."""
         return self._learning.get(series, 0)
 
     def known(self, series: int) -> int:
-        """Return the same, or how many rows are known from histograms that have been kept for it."""
+        """Return the same number, or the rows in histograms collected for it."""
         return self.learned(series) or self._points.learned(series)
 
     def give_back(self, connection: Connection, series: Series) -> list[PredictionTable]:
-        """Return the rows that were kept for learning, and forget them: a baseline came before they were enough."""
+        """Return and delete the rows stored for learning, when another baseline arrived before there were enough."""
         if not self._learning.pop(series.number, 0):
             return []
         tables = _learned(connection, series)
@@ -240,9 +239,10 @@ class Baselines:
     def receive(
         self, connection: Connection, baseline: Baseline, received: int, source: Literal["event", "push"] = "event"
     ) -> None:
-        """Take in a baseline that was sent; one that is in force for its version already changes nothing.
+        """Store a sent baseline; nothing changes if it is active for its version already.
 
-        A service sends its own whenever it starts: after somebody pushed another, only a new one of it counts.
+        A service sends its baseline at each start. After another one was pushed, only a new baseline of the service
+        counts.
         """
         sent = self._sent.setdefault(baseline.model, [])
         version_baselines = [sent_baseline for sent_baseline in sent if sent_baseline.version == baseline.version]
@@ -270,10 +270,10 @@ class Baselines:
         slices: Sequence[str] = (),
         first: int = 0,
     ) -> None:
-        """Keep rows for a provisional baseline, and build it when there are enough.
+        """Store rows for a provisional baseline, and build it when there are enough.
 
-        ``table``: at most the rows that are still needed. ``slices``: the keys by which they are cut. ``first``: the
-        sequence number of the first row.
+        ``table``: at most the rows that are still needed. ``slices``: the slice keys. ``first``: the sequence number
+        of the first row.
         """
         self._learning[series.number] = self.learned(series.number) + len(table)
         part = (number(connection, "SELECT max(part) FROM learning") or 0) + 1
@@ -289,9 +289,9 @@ class Baselines:
         del self._learning[series.number]
 
     def unlearn(self, connection: Connection, series: I64, seqs: I64) -> None:
-        """Forget predictions, by their series and sequence numbers, that are kept for a provisional baseline.
+        """Delete predictions, by series and sequence number, from the rows stored for a provisional baseline.
 
-        :meth:`load` afterwards. A part that cannot be read goes as a whole.
+        Call :meth:`load` afterwards. An unreadable part is deleted as a whole.
         """
         parts: dict[int, list[dict[str, Any]]] = {}
         query = "SELECT * FROM learning WHERE list_contains(?, series) ORDER BY part"
@@ -318,10 +318,10 @@ class Baselines:
     def forget_values(
         self, connection: Connection, register: SeriesRegister, series: I64, slices: Sequence[tuple[int, str, str]]
     ) -> None:
-        """Take out of learned baselines what tells of deleted rows: values of slices (series, key, value).
+        """Remove the values of deleted slices (series, key, value) from learned baselines.
 
-        :meth:`load` afterwards. One that an older version learned holds extremes of single rows: it goes as a whole,
-        and another is learned.
+        Call :meth:`load` afterwards. A baseline learned by an older release contains extremes of single rows; it is
+        deleted and learned again.
         """
         by_number = register.by_number()
         for series_number in np.unique(series).tolist():
@@ -350,9 +350,9 @@ class Baselines:
     def learn_points(
         self, connection: Connection, series: Series, increases: Sequence[Increase], received: int
     ) -> None:
-        """Keep histograms and counts for a provisional baseline while there is none, and build it when they are enough.
+        """Collect histograms and counts while there is no baseline, and build a provisional one when there are enough.
 
-        Only of metrics that are mapped: a service with our SDK has a baseline to give, or sends rows to learn one from.
+        Only mapped metrics are used: a service with our SDK sends a baseline, or rows to learn one from.
         """
         if self.in_force(series.key) is not None:
             self._points.forget(connection, series.number)
@@ -362,7 +362,7 @@ class Baselines:
     def _put_provisional(
         self, connection: Connection, series: Series, received: int, build: Callable[[], Baseline | None]
     ) -> None:
-        """Build a provisional baseline and put it in force; where that fails, say so once, and learning begins anew."""
+        """Build and activate a provisional baseline; on an error, log once and start learning again."""
         try:
             baseline = build()
             if baseline is None:
@@ -399,7 +399,7 @@ class Baselines:
 
 
 def _check_readable(baseline: Baseline) -> None:
-    """Raise ValueError where the next start could not read a baseline."""
+    """Raise ValueError if the next start could not read a baseline."""
     Baseline.from_json(baseline.to_json())
 
 
@@ -408,7 +408,7 @@ def _baseline_of(row: Mapping[str, Any]) -> Baseline:
 
 
 def _columns(table: PredictionTable, slices: Sequence[str]) -> dict[str, Value]:
-    """Name the columns that a baseline is made of, as they are kept while learning."""
+    """Return the columns of a baseline by their stored names."""
     columns: dict[str, Value] = {"time": table.time}
     if table.scores is not None:
         columns["scores"] = table.scores
@@ -436,7 +436,7 @@ def _keep(connection: Connection, series: int, part: int, columns: Mapping[str, 
 
 
 def _some(value: Value, rows: NDArray[np.intp]) -> Value:
-    """Return some rows of a column, without the categories that only others have."""
+    """Return rows of a column, with only their categories."""
     return used_categories(take_rows(value, rows)) if isinstance(value, Column) else np.asarray(value)[rows]
 
 

@@ -1,4 +1,4 @@
-"""The points of business series: stored with the requests that brought them, and in memory for those who look."""
+"""The points of business series, stored with their requests and in memory for readers."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _COLUMNS = pa.schema(
 )
 
 _NUMBER = "row_number() OVER (PARTITION BY name ORDER BY time DESC)"
-"""The how manieth of its series a point is, the newest first."""
+"""SQL: the rank of a point in its series, newest first."""
 
 _TOGETHER = 1_000
-"""Points that are compared with what is known at a time."""
+"""Points per comparison with the stored ones."""
 
 _READING_COLUMNS = pa.schema(
     [("model", pa.string()), ("name", pa.string()), ("query", pa.binary()), ("until", pa.int64())]
@@ -42,11 +42,11 @@ _Points = dict[tuple[bytes, int], BusinessPoint]
 
 
 class BusinessPoints:
-    """All points. One thread takes them; any may read series.
+    """All points of business series. One thread writes; any thread may read.
 
     Args:
-        connection: Where they are stored.
-        declared: Name → what the configuration says of a series; points of others are not read.
+        connection: Connection to the store.
+        declared: Name → configuration of a series; points of other series are ignored.
     """
 
     def __init__(self, connection: Connection, declared: Mapping[str, BusinessKeys]) -> None:
@@ -65,10 +65,10 @@ class BusinessPoints:
     def write(
         self, connection: Connection, points: Sequence[BusinessPoint], readings: Sequence[BusinessReading] = ()
     ) -> None:
-        """Store points in the transaction that is under way; one of the same time and stream replaces an older one.
+        """Store points in the current transaction; a point replaces an older one of the same time and stream.
 
-        ``readings``: how far the points bring the queries of their series. The points of another query of the series
-        go: it may have cut the same rows otherwise.
+        ``readings``: progress of the queries of their series. Points of another query of the series are deleted,
+        because it may have grouped the rows differently.
         """
         self._write_readings(connection, readings)
         newest = {(point.name, point.stream, point.time): point for point in points if point.name in self._declared}
@@ -96,15 +96,15 @@ class BusinessPoints:
         insert(connection, "business_readings", table)
 
     def reading(self, name: str) -> BusinessReading | None:
-        """Return how far the query of a series has been read, None where it never was."""
+        """Return the progress of the query of a series, None if it never ran."""
         return self._readings.get(name)
 
     def spacing(self, name: str) -> int:
-        """Return the usual time between two points of a series, nanoseconds; 0 of fewer than two."""
+        """Return the typical time between two points of a series, in nanoseconds; 0 for fewer than two."""
         return self._one(self._declared[name]).spacing
 
     def changed(self, points: Sequence[BusinessPoint]) -> list[BusinessPoint]:
-        """Return the points that are not stored as they are."""
+        """Return the points that differ from the stored ones."""
         changed_points: list[BusinessPoint] = []
         for start in range(0, len(points), _TOGETHER):
             with self._lock:  # not for long: what comes in waits for it
@@ -118,7 +118,7 @@ class BusinessPoints:
         return changed_points
 
     def take(self, points: Iterable[BusinessPoint], readings: Iterable[BusinessReading] = ()) -> None:
-        """Show points that are stored, and remember readings that are."""
+        """Publish stored points and readings."""
         with self._lock:
             for reading in readings:
                 before = self._readings.get(reading.name)
@@ -145,7 +145,7 @@ class BusinessPoints:
                         del known_points[place]
 
     def of(self, model: str) -> tuple[BusinessSeries, ...]:
-        """Return the series of a model; the same objects as long as nothing of them has changed."""
+        """Return the series of a model; unchanged series are the same objects."""
         return tuple(self._one(keys) for keys in self._declared.values() if keys.model == model)
 
     def _one(self, keys: BusinessKeys) -> BusinessSeries:
@@ -157,7 +157,7 @@ class BusinessPoints:
 
 
 def forget_old_points(connection: Connection, before: int) -> None:
-    """Delete points of before a time, unix nanoseconds, and the oldest of series that have too many."""
+    """Delete points before a time, unix nanoseconds, and the oldest points of series with too many."""
     connection.execute("DELETE FROM business WHERE time < ?", [before])
     many = f"SELECT name FROM business GROUP BY name HAVING count(*) > {MOST_POINTS}"
     beyond = f"SELECT rowid FROM business WHERE name IN ({many}) QUALIFY {_NUMBER} > {MOST_POINTS}"

@@ -1,6 +1,6 @@
 """The last point of each cumulative stream of business series, so that only the increase of the next one counts.
 
-It is stored in the transaction that stores the increase: after kill -9 nothing is lost and nothing counts twice.
+It is stored in the transaction of the increase, so that after kill -9 nothing is lost or counted twice.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from driftline_processor.core.windows.window import PANE
 from .database import Connection, insert, mark, number, read, run
 
 MOST_STREAMS: Final = 20_000
-"""Streams that are known at a time: attributes, processes and their beginnings. Points of more are refused."""
+"""Maximum number of streams (attributes, process and its start). Points of further streams are rejected."""
 
 SILENT: Final = 86_400 * 10**9
-"""A stream that was silent for a day of wall time (nanoseconds) gives its place to a new one, where none is left."""
+"""Nanoseconds of wall time after which an inactive stream may be replaced if there is no room."""
 
 _FORGOTTEN: Final = "business_streams_forgotten"
-"""Name of the mark with the end of the last stream that was forgotten."""
+"""Name of the mark with the end of the last removed stream."""
 
 _COLUMNS = pa.schema(
     [
@@ -52,13 +52,13 @@ class _Last(NamedTuple):
 
 
 class BusinessStreams:
-    """All cumulative streams of business series. One thread uses it.
+    """All cumulative streams of business series. Not thread-safe.
 
     Args:
-        connection: Where they are stored.
-        declared: Name → what the configuration says of a series.
-        now: Unix nanoseconds, when a series that is new was first listened to.
-        most: How many streams may be known.
+        connection: Connection to the store.
+        declared: Name → configuration of a series.
+        now: Unix nanoseconds, the start of observation of a new series.
+        most: Maximum number of streams.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class BusinessStreams:
                 connection.execute("INSERT INTO meta VALUES (?, ?)", [began, now])
         self._last: dict[_Place, _Last] = {}
         self._heard: dict[_Place, tuple[int, int]] = {}
-        """Series and process → when it was heard last, and the time before that."""
+        """Series and process → time of the last export and of the one before."""
         self._changed: set[_Place] = set()
         self._gone: set[_Place] = set()
         if declared:
@@ -88,13 +88,13 @@ class BusinessStreams:
             self._heard = {process: (latest, 0) for process, (latest, _) in self._heard.items()}
 
     def take(self, point: CumulativePoint, now: int) -> BusinessPoint | str | None:
-        """Return what a point adds, a reason for which it adds nothing, or None for one that is only the base.
+        """Return the increase of a point, a reason for rejecting it, or None for a starting point.
 
-        The first point of a stream counts whole where its beginning was listened to, or its process was heard before:
-        a stream of which nothing was counted is not sent. Else it is only where counting starts.
+        The first point of a stream counts in full if its start was observed or its process was seen before, because
+        zero counts are not sent. Otherwise it is only the starting point.
 
         Args:
-            point: Of a series that is declared.
+            point: A point of a declared series.
             now: Unix nanoseconds.
         """
         place = point.name, point.stream
@@ -125,7 +125,7 @@ class BusinessStreams:
             self._heard[process] = (last.time, latest)
 
     def _has_place(self, now: int) -> bool:
-        """Return True where one more may be known; the streams that are silent give their places, once a time."""
+        """Return True if there is room for another stream, after removing inactive streams at most once per period."""
         if len(self._last) >= self._most and self._swept != now:
             self._swept = now
             for place in [place for place, last in self._last.items() if last.received < now - SILENT]:
@@ -136,7 +136,7 @@ class BusinessStreams:
         return len(self._last) < self._most
 
     def write(self, connection: Connection) -> None:
-        """Store what :meth:`take` remembered, in the transaction that is under way."""
+        """Store the points of :meth:`take` in the current transaction."""
         changed, gone_streams = [stream for stream in self._changed if stream in self._last], self._gone
         places = [*self._changed, *gone_streams]
         self._changed, self._gone = set(), set()
@@ -161,12 +161,12 @@ class BusinessStreams:
 
 
 def forget_streams(connection: Connection, condition: str, value: str | int) -> None:
-    """Delete streams, so that one of them that comes again counts only what is new from then on.
+    """Delete streams, so that only new increases count if one of them returns.
 
     Args:
-        connection: Inside a transaction or not.
+        connection: Connection to the store, inside a transaction or not.
         condition: SQL with one question mark.
-        value: That stands for it.
+        value: Its parameter.
     """
     newest = number(connection, f"SELECT max(time) FROM business_streams WHERE {condition}", value)
     if newest is not None:

@@ -1,7 +1,7 @@
 """The last point of each cumulative stream, so that only the increase of the next point counts.
 
-In the store a stream is one row for each of its points, appended; the newest counts, and the keeper deletes the rest.
-So the way in only ever adds, and after kill -9 the last point of a stream is as much on disk as what it added.
+Each point is appended as a row in the transaction of its increase; the newest row counts and the keeper deletes the
+others. After kill -9 both are stored or neither.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from driftline_processor.core.windows.window import PANE
 from .database import Connection, insert, mark, number, read, set_mark
 
 MOST_STREAMS = 50_000
-"""Streams that are known at a time, a kilobyte each; beyond that the one that was silent the longest is forgotten."""
+"""Maximum number of streams, one kilobyte each; beyond that the longest inactive stream is removed."""
 
 SILENT = 600 * 10**9
-"""A stream that said nothing for ten minutes of wall time (nanoseconds) is not waited for: its process has ended."""
+"""Nanoseconds of wall time without points after which a process is considered ended."""
 
 _BEGAN, _FORGOTTEN, _EXPIRED = "streams_began", "streams_forgotten", "streams_expired"
-"""Time of the first export, and ends of the last stream that the way in and the keeper have forgotten."""
+"""Marks: time of the first export, and ends of the last streams removed by ingestion and by the keeper."""
 
 
 class LastPoint(NamedTuple):
     """The last point of a stream.
 
     Attributes:
-        counter: Of ``ml.predictions``.
-        counts: "" where points are deltas.
+        counter: True for ``ml.predictions``.
+        counts: "" for delta points.
     """
 
     process: bytes
@@ -48,11 +48,11 @@ class LastPoint(NamedTuple):
 
 
 class Increase(Struct, frozen=True, eq=False):
-    """The increase that a point adds: ``histogram`` counts what happened in ``(since, until]``, unix nanoseconds.
+    """The increase of a point: ``histogram`` counts predictions in ``(since, until]``, unix nanoseconds.
 
     Attributes:
-        histogram: None where the point cannot be told from what came before it was listened to: it is only the base of
-            the next.
+        histogram: None if the point may contain counts from before observation; it is only the start of the next
+            increase.
     """
 
     point: Point
@@ -62,7 +62,7 @@ class Increase(Struct, frozen=True, eq=False):
 
 
 class _New(Struct):
-    """The rows that one transaction has to write."""
+    """The rows to write in one transaction."""
 
     stream: list[bytes] = field(default_factory=list)
     last: list[LastPoint] = field(default_factory=list)
@@ -70,10 +70,10 @@ class _New(Struct):
 
 
 class Streams:
-    """All streams that are known. One thread uses it; any may read :meth:`reached`."""
+    """All known streams. One thread writes; any thread may call :meth:`reached`."""
 
     def __init__(self, connection: Connection, now: int, most: int = MOST_STREAMS) -> None:
-        """Read them; ``now``: unix nanoseconds, when it was first listened to where the store is new."""
+        """Read the streams; ``now``: unix nanoseconds, the start of observation if the store is new."""
         self._most, self._unreadable = most, connection.unreadable
         self._began = mark(connection, _BEGAN)
         if not self._began:
@@ -87,7 +87,7 @@ class Streams:
         self._last: dict[bytes, LastPoint] = {}
         self._counters: dict[int, dict[bytes, LastPoint]] = {}
         self._before: dict[bytes, tuple[int, int]] = {}
-        """Process → when it was heard last, and the time before that."""
+        """Process → time of its last export and of the one before."""
         for row in read(connection, newest, most).to_pylist():
             columns = (row[name] for name in ("process", "series", "start", "stop", "received", "counter", "counts"))
             self._remember(row["stream"], LastPoint(*columns))
@@ -96,11 +96,10 @@ class Streams:
         self._new = _New()
 
     def take(self, point: Point, series: int, now: int) -> Increase | None:
-        """Return the increase of a point, and remember the point; None for one that was taken in, or is older.
+        """Return the increase of a point and store the point; None for a repeated or older one.
 
-        A cumulative stream that is not known counts from the last time that its process was heard, because what is 0
-        is not sent; else from its own beginning, when that is known and was listened to; else its first point is only
-        where counting starts.
+        A new cumulative stream counts from the last export of its process, because zero counts are not sent; else from
+        its own start if that was observed; else its first point is only the starting point.
         """
         last = self._last.get(point.stream)
         if last is not None and point.end <= last.end:  # of a delta that came out of order something may be new
@@ -111,7 +110,15 @@ class Streams:
         if last is None or point.end > last.end:
             counts = b"" if point.delta else pack(point.histogram)
             counter = point.metric == m.ML_PREDICTIONS and not point.foreign
-            last_point = LastPoint(point.process, series, point.begin, point.end, now, counter, counts)
+            last_point = LastPoint(
+                process=point.process,
+                series=series,
+                begin=point.begin,
+                end=point.end,
+                received=now,
+                counter=counter,
+                counts=counts,
+            )
             self._remember(point.stream, last_point)
             self._new.stream.append(point.stream)
             self._new.last.append(last_point)
@@ -141,10 +148,10 @@ class Streams:
         return latest if latest < point.end else before
 
     def reached(self, series: int, now: int) -> int | None:
-        """Return until when all processes have counted the predictions of a series, unix nanoseconds; None: none does.
+        """Return until when all processes have counted a series' predictions, in unix nanoseconds; None without any.
 
-        A process that has said nothing for :data:`SILENT` is not waited for; when none is left, the pane of the last
-        count is counted to its end.
+        Processes without points for :data:`SILENT` are ignored; if none is left, the pane of the last count is
+        complete.
         """
         known_counters = self._counters.get(series)
         if not known_counters:
@@ -154,7 +161,7 @@ class Streams:
         return min(alive) if alive else -(-max(last.end for last in lasts) // PANE) * PANE
 
     def write(self, connection: Connection) -> None:
-        """Append what :meth:`take` remembered, inside the caller's transaction."""
+        """Append the points of :meth:`take`, inside the caller's transaction."""
         new, self._new = self._new, _New()
         if not new.stream:
             return
@@ -176,7 +183,7 @@ class Streams:
         self._bound(connection)
 
     def _bound(self, connection: Connection) -> None:
-        """Forget the streams that were silent the longest, so that one that comes again is not counted twice."""
+        """Remove the longest inactive streams, and note their end so that none is counted twice if it returns."""
         if len(self._last) > self._most:
             too_many = len(self._last) - self._most + self._most // 20  # some more, so that it is seldom done
             oldest = sorted(self._last, key=lambda stream: self._last[stream].received)[:too_many]
@@ -201,7 +208,7 @@ class Streams:
 
 
 def forget_old_streams(connection: Connection, oldest: int) -> None:
-    """Delete rows that a newer one of their stream supersedes, and streams that were silent since ``oldest``."""
+    """Delete superseded rows, and streams without points since ``oldest``."""
     connection.execute(
         "DELETE FROM streams AS s WHERE seq <= ? AND EXISTS"
         " (SELECT 1 FROM streams n WHERE n.stream = s.stream AND n.seq > s.seq)",
@@ -214,7 +221,7 @@ def forget_old_streams(connection: Connection, oldest: int) -> None:
 
 
 def touched_since(connection: Connection, seq: int) -> Iterator[tuple[int, int]]:
-    """Yield the series and panes that points after ``seq`` added to."""
+    """Yield the series and panes that points after ``seq`` changed."""
     rows = read(connection, "SELECT DISTINCT series, since, stop FROM streams WHERE seq > ?", seq)
     for row in rows.to_pylist():
         for pane in places(row["since"], row["stop"])[0].tolist():
@@ -222,5 +229,5 @@ def touched_since(connection: Connection, seq: int) -> Iterator[tuple[int, int]]
 
 
 def _raise_mark(connection: Connection, name: str, value: int) -> None:
-    """Note a number that only grows: it is added, and the greatest counts, so that no two threads replace one row."""
+    """Append a number that only grows; the maximum counts, so that no two threads replace the same row."""
     connection.execute("INSERT INTO meta VALUES (?, ?)", [name, value])

@@ -1,15 +1,13 @@
-"""The one DuckDB file that holds everything: rows, outcomes, what they joined to, panes and evaluations.
+"""The DuckDB file with all tables: rows, outcomes, joined rows, panes and evaluations.
 
-Two threads write, each through a connection of its own: the way in (:mod:`~driftline_processor.ingest`) only ever
-*adds* rows, the keeper
-(:mod:`~driftline_processor.join`, :mod:`~driftline_processor.evaluation`) adds, replaces and expires what it owns; so
-the two never touch the same row, and
-neither waits for the other. Rows travel as Arrow tables, never one by one.
+Two threads write, each with its own connection: ingestion (:mod:`~driftline_processor.ingest`) only *adds* rows; the
+keeper (:mod:`~driftline_processor.join`, :mod:`~driftline_processor.evaluation`) adds, replaces and deletes rows of
+its own. They never change the same row, so neither waits for the other. Rows travel as Arrow tables.
 
-Tables that only grow carry ``seq``, which one thread hands out in the order of its commits: "what is new since" is
-``seq > mark``. DuckDB skips blocks by the minimum and maximum of ``seq`` and ``time``, so nothing needs an index.
+Append-only tables have a column ``seq``, assigned by one thread in the order of its commits, so that new rows are
+``seq > mark``. DuckDB skips blocks by the minimum and maximum of ``seq`` and ``time``, so there are no indexes.
 
-Rows of the state that cannot be read: each costs itself, is said once, and never stops the processor.
+An unreadable row is left out and logged once; it never stops the processor.
 """
 
 from __future__ import annotations
@@ -35,11 +33,11 @@ from driftline_processor.receipts import StorageOutage
 T = TypeVar("T")
 
 _TOLD = ("environment", "model", "version", "series", "slice", "name", "start", "digest", "part")
-"""Columns that say which row of a table is meant, as far as the table has them."""
+"""Columns that identify a row in a log message, as far as the table has them."""
 
 
 class UnreadableRows:
-    """The rows that could not be read since the file was opened. Any thread may use it.
+    """The rows that could not be read since the file was opened. Thread-safe.
 
     >>> rows = UnreadableRows()
     >>> list(rows.skipped("concept", [{"series": 1, "state": "7"}], lambda row: int(row["state"])))
@@ -56,7 +54,7 @@ class UnreadableRows:
     def skipped(
         self, table: str, rows: Iterable[dict[str, Any]], parse: Callable[[dict[str, Any]], T]
     ) -> Iterator[tuple[dict[str, Any], T]]:
-        """Parse rows of a table; leave out those that cannot be parsed, and note them."""
+        """Yield parsed rows of a table; leave out and note the others."""
         for row in rows:
             try:
                 parsed = parse(row)
@@ -66,7 +64,7 @@ class UnreadableRows:
                 yield row, parsed
 
     def add(self, table: str, row: Mapping[str, Any], error: Exception) -> None:
-        """Note a row that cannot be read; the log hears of it once."""
+        """Note an unreadable row; it is logged once."""
         row_text = ", ".join(f"{name} {row[name]}" for name in _TOLD if row.get(name) not in (None, ""))
         with self._lock:
             if (table, row_text) in self._known:
@@ -80,7 +78,7 @@ class UnreadableRows:
             _log.warning("storage: a row of %s (%s) cannot be read and is ignored: %s", table, row_text, reason)
 
     def sentence(self) -> str | None:
-        """Return the sentence about tables with rows that cannot be read; None when all can."""
+        """Return a sentence about the tables with unreadable rows; None without any."""
         with self._lock:
             counted = sorted(self._counted.items())
         if not counted:
@@ -92,17 +90,19 @@ class UnreadableRows:
 _log = logging.getLogger("driftline")
 
 Connection = Any
-"""A DuckDB connection (the package has no types that hold over its versions)."""
+"""A DuckDB connection (the package has no types that work for all of its versions)."""
 
 DatabaseError = duckdb.Error
 """Exception of a statement; its transaction has failed."""
 
 SCHEMA_VERSION = 1
-"""Version of the tables. A file of another version is refused."""
+"""Version of the tables. A file of another version is rejected."""
 
 CHECKPOINT = "64MB"
-"""Bytes of DuckDB's own log at which the file takes them. At DuckDB's 16 MB each third block of rows waits for the file
-to be written, half of what commits cost; to read 64 MB at the next start takes a quarter of a second.
+"""Bytes of DuckDB's write-ahead log at which it is merged into the file.
+
+At DuckDB's default of 16 MB every third block of rows waits for the merge, half of the commit time; replaying 64
+MB at the next start takes a quarter of a second.
 """
 
 _FILE = "driftline.duckdb"
@@ -111,13 +111,13 @@ _OWN = ("driftline.duckdb", "driftline.fresh.duckdb", "driftline.room", "driftli
 """Prefix of the names of the state's files."""
 
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
-"""Suffix of the names of the logs that DuckDB keeps beside a file."""
+"""Suffix of DuckDB's write-ahead logs."""
 
 _MARGIN = 1 << 20
-"""Bytes that must be free beside as many as the log holds, before a file that could not be written is opened again."""
+"""Bytes that must be free, in addition to the size of the log, before a failed file is opened again."""
 
 _SAID_EVERY = 60.0
-"""Seconds from one log line about an outage to the next: a disk that is almost full fails and recovers in turns."""
+"""Seconds between log lines about outages, because an almost full disk fails and recovers repeatedly."""
 
 _FAULT_OF_THE_DISK = re.compile(
     "No space left on device|Disk quota exceeded|Input/output error|Read-only file system|File too large"
@@ -126,7 +126,7 @@ _DAMAGE = re.compile("corrupt|checksum", re.IGNORECASE)
 _BROKEN_ENTRY = re.compile(r"entry at byte position ([0-9]+)")
 
 _PATIENCE = 60.0
-"""Seconds that readers get to end before the file is exchanged below them."""
+"""Seconds that readers have to finish before the file is replaced."""
 
 _PANES = """CREATE TABLE {} (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, parts VARCHAR, counts BLOB, places BLOB, sums BLOB);"""
@@ -218,17 +218,17 @@ INSERT INTO acknowledged VALUES (0);
 
 
 class StorageError(Exception):
-    """The storage cannot be opened; the message names the directory, the rule and the fix."""
+    """The storage cannot be opened; the message has the directory, the rule and the fix."""
 
 
 class Store:
-    """One open file. Every thread works through a connection of its own, see :meth:`connect`."""
+    """The open DuckDB file. Each thread uses its own connection, see :meth:`connect`."""
 
     def __init__(self, directory: Path, *, threads: int = 2, memory: str = "1GB") -> None:
-        """Open or create the file in ``directory``; recovery after a crash is part of opening.
+        """Open or create the file in ``directory``, with recovery after a crash.
 
-        ``threads`` and ``memory`` bound what DuckDB takes. Raises StorageError when the directory cannot be written,
-        another process holds the file, or a newer Driftline wrote it.
+        ``threads`` and ``memory`` limit DuckDB. Raises StorageError if the directory is not writable, another process
+        has the file open, or a newer Driftline wrote it.
         """
         self.path = directory / _FILE
         self.unreadable = UnreadableRows()
@@ -243,9 +243,9 @@ class Store:
         self._swapping = False
         self._said, self._since, self._told = -_SAID_EVERY, 0.0, False
         self.outage: str | None = None
-        """Reason why nothing can be written or read until :meth:`reopen`; None while all is well."""
+        """Reason why the file cannot be used until :meth:`reopen`; None normally."""
         self.gap: str | None = None
-        """Acknowledged requests that were missing when the file was opened; None without any."""
+        """Sentence about acknowledged requests that were missing when the file was opened; None without any."""
         self._acknowledged = directory / "driftline.acknowledged"
         self._marks, self._stamp = -1, 0
         try:
@@ -260,7 +260,7 @@ class Store:
             raise StorageError(self._unopenable(str(error))) from error
 
     def _unopenable(self, text: str) -> str:
-        """Return why the file cannot be opened, from DuckDB's message, and what to do."""
+        """Return why the file cannot be opened, from DuckDB's message, and the fix."""
         directory, reason = self.path.parent, text.splitlines()[0]
         if "Could not set lock on file" in text:
             return (
@@ -297,7 +297,7 @@ class Store:
         )
 
     def _acknowledged_in_file(self) -> int | None:
-        """Return the time of the last request in the file itself, without the log; None where it cannot be read."""
+        """Return the time of the last request in the file without its log; None if it cannot be read."""
         copy_path = self.path.with_name("driftline.duckdb.alone")  # under another name the file has no log
         try:
             copy_path.unlink(missing_ok=True)
@@ -313,27 +313,27 @@ class Store:
             copy_path.unlink(missing_ok=True)
 
     def _acknowledged_last(self) -> int:
-        """Return the time of the last acknowledged request, by the marks beside the file; 0 without any."""
+        """Return the time of the last acknowledged request from the mark files; 0 without any."""
         try:
             return int(self._acknowledged.read_text())
         except (OSError, ValueError):
             return 0
 
     def stamp(self, connection: Connection, now: int) -> None:
-        """Write into the caller's transaction when it was; ``now``: unix nanoseconds."""
+        """Write the time into the caller's transaction; ``now``: unix nanoseconds."""
         self._stamp = max(now, self._stamp + 1)
         run(connection, "UPDATE acknowledged SET time = ?", self._stamp)
 
     def acknowledge(self) -> None:
-        """Write beside the file what was stamped last, so that a log that lost its end is known.
+        """Write the last stamp to a separate file, so that a truncated log is detected.
 
-        Not through to the disk: it may lag behind the log, never the log behind it.
+        Without fsync: the stamp may lag behind the log, but never the log behind the stamp.
         """
         with suppress(OSError):
             os.pwrite(self._marks, b"%020d" % self._stamp, 0)
 
     def _opened(self) -> Connection:
-        """Open the file, with all tables in it."""
+        """Open the file and create missing tables."""
         self._drop_fresh()
         file_exists = self.path.exists()
         root = self._open()
@@ -361,7 +361,7 @@ class Store:
         return root
 
     def _look_for_gap(self) -> None:
-        """Return the sentence about acknowledged requests that the file and its log lack."""
+        """Set ``gap`` if the file and its log lack acknowledged requests."""
         last = self._acknowledged_last()
         if last > self._stamp:
             self.gap = (
@@ -373,7 +373,7 @@ class Store:
             _log.warning("driftline: %s", self.gap)
 
     def _open(self) -> Connection:
-        """Open the file; what runs there can read or write no other but the copy that :meth:`rewrite` makes."""
+        """Open the file; statements cannot read or write any other file, except the copy of :meth:`rewrite`."""
         root = duckdb.connect(str(self.path), config=self._config)
         try:
             copy = ", ".join(_text(f"{self._fresh}{end}") for end in ("", *_LOGS))
@@ -387,9 +387,9 @@ class Store:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Use the file within the block: an error of the storage ends its use, until :meth:`reopen`.
+        """Use the file within the block; a storage error starts an outage until :meth:`reopen`.
 
-        Raises StorageOutage for such an error, and at once during an outage; every other error as it is.
+        Raises StorageOutage for such an error, and immediately during an outage; other errors pass through.
         """
         if self.outage is not None:
             raise StorageOutage(self.outage)
@@ -409,14 +409,14 @@ class Store:
         self._tell()
 
     def _tell(self) -> None:
-        """Log an outage, once; soon after another one only if it lasts."""
+        """Log an outage once; soon after another one only if it lasts."""
         now = time.monotonic()
         if not self._told and now - self._said >= _SAID_EVERY:
             self._said, self._told = now, True
             _log.error("driftline: %s", self.outage)
 
     def reopen(self) -> None:
-        """Open the file again in an outage, which goes on until :meth:`recover`; who held a connection needs another.
+        """Open the file again in an outage, which lasts until :meth:`recover`; old connections are invalid.
 
         Raises StorageError while the file cannot be opened or written.
         """
@@ -439,16 +439,16 @@ class Store:
             raise StorageError(self.outage) from error
 
     def recover(self) -> None:
-        """End an outage: whoever uses the file has a connection to what :meth:`reopen` opened."""
+        """End an outage, after all users have new connections from :meth:`reopen`."""
         self.outage = None
         if self._told:
             lasted = time.monotonic() - self._since
             _log.warning(
-                "driftline: storage.directory: %s can be written again, after %.0f s", self.path.parent, lasted
+                "driftline: storage.directory: writing to %s works again, after %.0f s", self.path.parent, lasted
             )
 
     def _check_room(self) -> None:
-        """Write what the log needs to become part of the file; OSError where there is no room for it."""
+        """Write as many bytes as merging the log needs; OSError if there is no room."""
         log = self.path.with_name(f"{self.path.name}.wal")
         needed = _MARGIN + (log.stat().st_size if log.exists() else 0)
         try:
@@ -464,8 +464,8 @@ class Store:
         """Return a connection for one thread; close it when the thread ends.
 
         Args:
-            lasting: Held by a thread that rests while the file is rewritten, and good for the new one, too; any other
-                is soon closed.
+            lasting: True for a thread that pauses while the file is rewritten; the connection then works with the new
+                file. Others are for short use.
         """
         with self._gate:
             self._gate.wait_for(lambda: not self._swapping)
@@ -475,7 +475,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Lend a connection that sees one moment: what is written meanwhile is not in half of what it reads.
+        """Yield a connection with a consistent snapshot.
 
         Raises StorageOutage while the file cannot be read.
         """
@@ -488,7 +488,7 @@ class Store:
                 connection.close()
 
     def interrupt(self) -> None:
-        """End the statements that run now, on all connections: each raises DatabaseError, and is rolled back."""
+        """Interrupt the running statements of all connections: each raises DatabaseError and is rolled back."""
         with self._gate:
             connections = [self._root, *(handle.connection for handle in self._handles)]
         for connection in connections:
@@ -496,7 +496,7 @@ class Store:
                 connection.interrupt()
 
     def close(self) -> None:
-        """Write the log into the file and close it; where that cannot be done, the log stays for the next start."""
+        """Merge the log into the file and close it; if that fails, the log remains for the next start."""
         try:
             if self.outage is None:
                 self._root.execute("CHECKPOINT")
@@ -510,11 +510,11 @@ class Store:
                 self._marks = -1
 
     def rewrite(self) -> None:
-        """Copy everything into a new file that takes the place of this one, so that deleted rows leave the disk.
+        """Copy everything into a new file that replaces this one, so that deleted rows leave the disk.
 
-        DuckDB marks rows as deleted, and reuses the blocks of a file without clearing them. Whoever holds a lasting
-        connection must rest meanwhile; readers do until the files are exchanged, and then wait. A crash leaves either
-        the old file or the new one.
+        DuckDB only marks rows as deleted and reuses blocks without clearing them. Threads with a lasting connection
+        must pause; readers continue until the files are exchanged, and then wait. A crash leaves either the old file
+        or the new one.
         """
         fresh = self._drop_fresh()
         try:
@@ -564,23 +564,23 @@ class Store:
             self._root.execute(f"DETACH {name}")
 
     def _drop_fresh(self) -> Path:
-        """Remove what a rewriting that was killed has left, and return where the next one writes."""
+        """Remove the file of an interrupted rewrite, and return its path for the next one."""
         for left in (*(Path(f"{self._fresh}{end}") for end in ("", *_LOGS)), self._room):
             left.unlink(missing_ok=True)
         return self._fresh
 
     @property
     def _room(self) -> Path:
-        """Return the path of the file of :meth:`_check_room`."""
+        """Path of the file of :meth:`_check_room`."""
         return self.path.with_name("driftline.room")
 
     @property
     def _fresh(self) -> Path:
-        """Return the path of the file of :meth:`rewrite`."""
+        """Path of the file of :meth:`rewrite`."""
         return self.path.with_name("driftline.fresh.duckdb").absolute()
 
     def released(self, handle: _Handle) -> None:
-        """Forget a connection that was closed."""
+        """Forget a closed connection."""
         with self._gate:
             self._handles.pop(handle, None)
             self._gate.notify_all()
@@ -588,9 +588,9 @@ class Store:
 
 @contextmanager
 def left_behind(directory: Path) -> Iterator[Store]:
-    """Open the state that a processor left in a directory.
+    """Open the state of a stopped processor in a directory.
 
-    Raises StorageError when there is none, or a processor that runs has it open.
+    Raises StorageError if there is none, or a running processor has it open.
     """
     if not (directory / _FILE).exists():
         raise StorageError(f"{directory}: contains no state of a processor; use the processor's storage.directory")
@@ -602,7 +602,7 @@ def left_behind(directory: Path) -> Iterator[Store]:
 
 
 class _Handle:
-    """A connection that stays the same when the file below it is exchanged."""
+    """A connection that stays valid when the file is replaced."""
 
     def __init__(self, store: Store, connection: Connection) -> None:
         self._store, self.connection = store, connection
@@ -612,16 +612,16 @@ class _Handle:
 
     @property
     def unreadable(self) -> UnreadableRows:
-        """The rows of the file that cannot be read, of all connections."""
+        """The unreadable rows of the file, for all connections."""
         return self._store.unreadable
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """Lend a connection to any thread, see :meth:`Store.reading`."""
+        """Yield a connection for any thread, see :meth:`Store.reading`."""
         return self._store.reading()
 
     @contextmanager
     def beside(self) -> Iterator[Connection]:
-        """Lend another connection to any thread, also while the file is opened again and its outage goes on."""
+        """Yield another connection for any thread, also while the file is reopened during an outage."""
         connection = self._store.connect()
         try:
             yield connection
@@ -635,19 +635,19 @@ class _Handle:
 
 
 def is_of_all(error: Exception) -> bool:
-    """Return True for an error that says nothing of what was asked: the storage failed, or somebody interrupted."""
+    """Return True for an error that is independent of the statement: a storage failure or an interrupt."""
     if isinstance(error, duckdb.Error):
         return isinstance(error, duckdb.InterruptException) or _ends_use(error)
     return isinstance(error, StorageOutage)
 
 
 def is_of_memory(error: Exception) -> bool:
-    """Return True where there was no memory for what was asked: another time there may be."""
+    """Return True if the statement ran out of memory; a later attempt may succeed."""
     return isinstance(error, duckdb.OutOfMemoryException | MemoryError)
 
 
 def _ends_use(error: duckdb.Error) -> bool:
-    """Return True where nothing more can be done with the file before it is opened again, or nothing should be."""
+    """Return True if the file must be reopened before any further use."""
     text = str(error)
     if isinstance(error, duckdb.FatalException):
         return True
@@ -691,10 +691,9 @@ def _unwritable(directory: Path, reason: str) -> str:
 
 
 def keep_private(directory: Path) -> None:
-    """Let only the owner read the state: files become 0600, folders 0700, and the directory where it holds no more.
+    """Restrict the state to its owner: files become 0600, folders 0700, the directory too if it has no other files.
 
-    A directory that holds other files keeps its mode, so that nobody is locked out of them. What cannot be changed,
-    since somebody else owns it, is said in the log.
+    If a file belongs to another user and its mode cannot be changed, this is logged.
     """
     entries = list(directory.iterdir())
     own_entries = [entry for entry in entries if entry.name.startswith(_OWN) and not entry.is_symlink()]
@@ -710,7 +709,7 @@ def keep_private(directory: Path) -> None:
 
 
 def synced(directory: Path) -> None:
-    """Wait until the names in a directory are on disk."""
+    """Sync the names in a directory to disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -730,7 +729,7 @@ def _text(value: str) -> str:
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Commit what the block did, with fsync, or nothing of it when it raises."""
+    """Commit the block with fsync, or roll it back if it raises."""
     connection.execute("BEGIN")
     try:
         yield
@@ -742,10 +741,10 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def insert(connection: Connection, table: str, rows: pa.Table) -> None:
-    """Append an Arrow table, by column names; columns it lacks become NULL.
+    """Append an Arrow table by column names; missing columns become NULL.
 
-    A large one is read as two tables side by side. DuckDB gives a single table to several threads and puts their pieces
-    together again, which costs half as much again.
+    A large table is split in two. DuckDB reads a single table with several threads and merges their pieces, which
+    costs 50 % more.
     """
     # 4_096: rows from which on a table is inserted as two tables side by side: to name a second one costs 0.2 ms
     if rows.num_rows >= 4_096 and rows.num_columns > 1:
@@ -757,19 +756,19 @@ def insert(connection: Connection, table: str, rows: pa.Table) -> None:
 
 
 def read(connection: Connection, query: str, *parameters: object, **tables: pa.Table) -> pa.Table:
-    """Run a query and return all of its rows; it may name the Arrow ``tables`` given with it."""
+    """Run a query and return all rows; it may refer to the given Arrow ``tables``."""
     with _named(connection, tables):
         return connection.sql(query, params=list(parameters)).to_arrow_table()
 
 
 def read_batches(connection: Connection, query: str, rows: int, *parameters: object) -> Iterator[pa.Table]:
-    """Run a query and yield its rows, so many at once at most; the connection is to do nothing else meanwhile."""
+    """Run a query and yield batches of at most ``rows`` rows; do not use the connection meanwhile."""
     for batch in connection.sql(query, params=list(parameters)).to_arrow_reader(rows):
         yield pa.Table.from_batches([batch])
 
 
 def run(connection: Connection, statement: str, *parameters: object, **tables: pa.Table) -> None:
-    """Run a statement that returns nothing; it may name the Arrow ``tables`` given with it."""
+    """Run a statement without result; it may refer to the given Arrow ``tables``."""
     with _named(connection, tables):
         connection.execute(statement, list(parameters))
 
@@ -786,18 +785,18 @@ def _named(connection: Connection, tables: Mapping[str, pa.Table]) -> Iterator[N
 
 
 def number(connection: Connection, query: str, *parameters: object) -> int | None:
-    """Run a query whose answer is one whole number, None where it is null."""
+    """Run a query with one integer as its result, None for null."""
     value = connection.execute(query, list(parameters)).fetchall()[0][0]
     return None if value is None else int(value)
 
 
 def mark(connection: Connection, name: str, default: int = 0) -> int:
-    """Read a named number: how far a thread has come."""
+    """Read a named number, such as the progress of a thread."""
     value = number(connection, "SELECT max(value) FROM meta WHERE name = ?", name)
     return default if value is None else value
 
 
 def set_mark(connection: Connection, name: str, value: int) -> None:
-    """Write a named number, replacing the one before."""
+    """Write a named number."""
     connection.execute("DELETE FROM meta WHERE name = ?", [name])
     connection.execute("INSERT INTO meta VALUES (?, ?)", [name, value])

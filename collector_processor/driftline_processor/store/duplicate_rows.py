@@ -1,7 +1,7 @@
-"""Repeated rows, counted from the fingerprints of kept rows.
+"""Repeated rows, counted from the fingerprints of stored rows.
 
-Of many rows a part is looked at, the same as :class:`driftline.baseline.sections.duplicate_rows.Counting` keeps. Rows
-of some hours are read at once and kept in memory, as far as they are few: neighbouring windows ask for the same ones.
+If there are many rows, they are sampled like :class:`driftline.baseline.sections.duplicate_rows.Counting` does. Rows
+are read for several hours at once and cached while they are few, because neighbouring windows need the same ones.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from driftline_processor.core.windows.window import HOUR, Window
 from .database import Connection, number, read
 
 TOGETHER = 6 * HOUR
-"""Nanoseconds of rows that are read at once: a backlog asks for the hour before or after next."""
+"""Nanoseconds of rows per read, because a backlog next needs a neighbouring hour."""
 
 MOST_ROWS = 1 << 18
-"""Rows that are read at once, 4 MB; windows with more are counted in the store."""
+"""Maximum number of rows per read, 4 MB; larger windows are counted in the store."""
 
 MOST_BYTES = 16 << 20
-"""Bytes of rows and fingerprints in memory, of all series."""
+"""Maximum bytes of rows and fingerprints in memory, for all series."""
 
 
 class RowSample(NamedTuple):
-    """The complete rows of a stretch of time, as far as rows are kept.
+    """Complete stored rows of a period.
 
     Attributes:
         rows: Number of complete rows.
-        kept: Number of those whose fingerprints are looked at.
-        halved: How often the bound was halved below which fingerprints are looked at.
-        different: uint64 (n,), fingerprints that are looked at, each once and ascending.
+        kept: Number of rows whose fingerprints are in the sample.
+        halved: How often the bound of the sampled fingerprints was halved.
+        different: uint64 (n,), distinct sampled fingerprints, ascending.
         newest: Unix nanoseconds of the newest row, complete or not; None without rows.
     """
 
@@ -50,7 +50,7 @@ class RowSample(NamedTuple):
 
     @classmethod
     def of(cls, rows: int, fingerprints: U64, halved: int, newest: int | None) -> RowSample:
-        """Halve the bound until few enough fingerprints are below it; ``fingerprints``: those below it so far."""
+        """Create a sample by halving the bound until few enough ``fingerprints``, which are below it so far, remain."""
         while len(fingerprints) > MOST_KEPT:
             halved += 1
             fingerprints = fingerprints[fingerprints < _bound(halved)]
@@ -62,9 +62,9 @@ class RowSample(NamedTuple):
         return repeats_of(self.rows, self.kept, len(self.different), self.halved) if self.rows else None
 
     def recurrence(self, earlier: RowSample) -> Recurrence | None:
-        """Return the rows that recur from an earlier stretch of time; None where either has none.
+        """Return the rows that recur from an earlier period; None if either is empty.
 
-        Of so many rows that only some are looked at, those of both are.
+        If rows are sampled, both samples are compared.
         """
         if not self.rows or not earlier.rows:
             return None
@@ -84,12 +84,12 @@ class RowSample(NamedTuple):
 
 
 def repeats_between(connection: Connection, series: int, start: int, end: int) -> Repeats | None:
-    """Return the repeats among complete rows of ``[start, end)``, as far as rows are kept."""
+    """Return the repeats among complete stored rows of ``[start, end)``."""
     return read_sample(connection, series, start, end).repeats
 
 
 def read_sample(connection: Connection, series: int, start: int, end: int) -> RowSample:
-    """Read the complete rows of a stretch of time: as many as are looked at, and the number of the others."""
+    """Read the complete rows of a period: the sampled ones, and the number of the others."""
     where = "FROM predictions WHERE series = ? AND time >= ? AND time < ? AND fingerprint"
     rows = row_count = number(connection, f"SELECT count(*) {where} IS NOT NULL", series, start, end) or 0
     halved = 0
@@ -105,12 +105,12 @@ def read_sample(connection: Connection, series: int, start: int, end: int) -> Ro
 
 
 def _bound(halved: int) -> np.uint64:
-    """Return what fingerprints that are looked at are less than; never halved, it is the greatest one."""
+    """Return the exclusive bound of sampled fingerprints; the greatest uint64 if never halved."""
     return np.uint64((1 << (64 - halved)) - (halved == 0))
 
 
 class _Rows(Struct, frozen=True, eq=False):
-    """Rows of a stretch of time, in order of time; ``prints``: 0 where a row is not complete."""
+    """Rows of a period, ordered by time; ``prints``: 0 for an incomplete row."""
 
     start: int
     end: int
@@ -135,23 +135,23 @@ class _Rows(Struct, frozen=True, eq=False):
 
 
 class RowSamples:
-    """Reads the complete rows of windows through memory. One thread uses it."""
+    """Reads the complete rows of windows with a cache. Not thread-safe."""
 
     def __init__(self, connection: Connection, most: int = MOST_BYTES) -> None:
-        """Know nothing yet; ``most``: bytes that are kept."""
+        """Create an empty cache; ``most``: maximum bytes."""
         self._connection, self._most = connection, most
         self._samples: OrderedDict[tuple[int, int, int], RowSample] = OrderedDict()
         self._rows: OrderedDict[int, _Rows] = OrderedDict()
         self._used = 0
 
     def clear(self) -> None:
-        """Forget everything: rows were deleted."""
+        """Clear the cache, after rows were deleted."""
         self._samples.clear()
         self._rows.clear()
         self._used = 0
 
     def forget(self, series: int, panes: Collection[int]) -> None:
-        """Forget what holds panes of a series, by their starts, in which rows were counted."""
+        """Drop what contains panes of a series, by start, with new rows."""
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
 
         def holds(start: int, end: int) -> bool:

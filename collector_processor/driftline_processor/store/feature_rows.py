@@ -1,9 +1,9 @@
-"""Features that are kept row by row, beside the sums: of all rows, of so many of every day, or of none.
+"""Features stored row by row in addition to the sums: for all rows, for a daily sample, or for none.
 
-A day's sample is the rows of the least ranks, a rank being a number drawn from the row's own sequence number: whatever
-came first, in whatever batches, and however often the processor was stopped, each row of the day is as likely to be
-among them. A row is one list of numbers, one of texts and one of what its vectors hold, in an order of columns that
-only ever grows, so that a feature more changes no table.
+A day's sample is the rows of the lowest ranks, where a rank is a pseudo-random number derived from the row's sequence
+number. So each row of the day is equally likely, independent of batches and restarts. A row is a list of numbers, a
+list of texts and a list of vector entries, in an order of columns that only grows, so that a new feature changes no
+table.
 """
 
 from __future__ import annotations
@@ -25,21 +25,19 @@ from .arrow_tables import integers_of, take_predictions
 from .database import Connection, insert, number, read
 
 MOST_COLUMNS = 1024
-"""Features of one kind that are kept of a series: a sender that names a feature after each row must not widen all."""
+"""Maximum number of features of one kind per series, against senders that name a feature after each row."""
 
 SAMPLE = """
 SELECT prediction FROM kept WHERE series = ? AND day >= ? AND day < ?
 QUALIFY row_number() OVER (PARTITION BY day ORDER BY rank) <= ?
 """
-"""The rows of a series that are in the sample of their day, see :func:`sample_parameters`: what is kept beyond waits
-to go.
-"""
+"""SQL of a series' rows in the sample of their day, see :func:`sample_parameters`; other rows will be deleted."""
 
 _ROWS = "SELECT prediction, numbers, texts, vectors FROM kept WHERE series = ? AND prediction IN (SELECT * FROM wanted)"
 
 
 class _Columns(Struct):
-    """The columns of one series, in the order in which they were first seen.
+    """The columns of one series, in the order in which they first arrived.
 
     Attributes:
         vectors: Name → length.
@@ -50,7 +48,7 @@ class _Columns(Struct):
     vectors: dict[str, int] = field(default_factory=dict)
 
     def learn(self, features: Mapping[str, Column]) -> list[tuple[str, str, int]]:
-        """Take in the features of more rows; return what is new: kind, name, and length of its vectors."""
+        """Add the features of more rows; return new ones: kind, name, and length of its vectors."""
         new: list[tuple[str, str, int]] = []
         for name, column in features.items():
             if column.vectors is not None:
@@ -73,7 +71,7 @@ class _Day(Struct):
     """The sample of a day.
 
     Attributes:
-        below: Rows of a greater rank are not kept.
+        below: Maximum rank of stored rows.
     """
 
     rows: int
@@ -81,13 +79,13 @@ class _Day(Struct):
 
 
 class KeptFeatures:
-    """Keeps them. The way in uses it."""
+    """Stores features row by row. Ingestion uses it."""
 
     def __init__(self, connection: Connection) -> None:
         self.load(connection)
 
     def load(self, connection: Connection) -> None:
-        """Read what is known by heart again: a transaction failed, and the store never saw it."""
+        """Read the cached columns and samples again after a failed transaction."""
         self._columns = read_columns(connection)
         self._days: dict[tuple[int, int], _Day] = {}
         self._new: list[tuple[int, str, str, int]] = []
@@ -96,9 +94,9 @@ class KeptFeatures:
     def keep(
         self, connection: Connection, series: int, table: PredictionTable, first: int, keep: Keep, received: int
     ) -> None:
-        """Choose the rows of a table whose features are kept; ``first``: the sequence number of the first row.
+        """Choose the rows of a table whose features are stored; ``first``: the sequence number of the first row.
 
-        Rows without any feature have none that could be kept. The caller writes them with :meth:`write`.
+        Rows without features are skipped. The caller stores the rows with :meth:`write`.
         """
         if keep.per_day == 0 or not table.features:
             return
@@ -128,7 +126,7 @@ class KeptFeatures:
         )
 
     def _within(self, connection: Connection, series: int, rank: U64, day: I64, limit: int) -> NDArray[np.bool_]:
-        """Return True for rows of the least ranks of their day, as known so far."""
+        """Return which rows have the lowest ranks of their day so far."""
         within = np.zeros(len(rank), np.bool_)
         for start in np.unique(day).tolist():
             known_day = self._days.get((series, start))
@@ -142,7 +140,7 @@ class KeptFeatures:
         return within
 
     def write(self, connection: Connection) -> None:
-        """Store what was chosen, inside the caller's transaction."""
+        """Store the chosen rows, inside the caller's transaction."""
         new, self._new = self._new, []
         rows, self._rows = self._rows, []
         if new:
@@ -154,7 +152,7 @@ class KeptFeatures:
 
 
 def read_columns(connection: Connection) -> dict[int, _Columns]:
-    """Read which columns each series has."""
+    """Read the columns of each series."""
     columns_by_series: dict[int, _Columns] = {}
     for row in read(connection, "SELECT * FROM kept_columns ORDER BY rowid").to_pylist():
         columns = columns_by_series.setdefault(row["series"], _Columns())
@@ -167,10 +165,10 @@ def read_columns(connection: Connection) -> dict[int, _Columns]:
 
 
 def read_features(connection: Connection, series: int, predictions: I64) -> dict[str, Column]:
-    """Return the features of some predictions of one series by name, in their order.
+    """Return the features of predictions of one series by name, in their order.
 
-    ``predictions``: int64 (n,), sequence numbers, each once. A prediction whose features are not kept has none of them:
-    all are missing. {} where nothing is kept of any.
+    ``predictions``: int64 (n,), distinct sequence numbers. All features are missing for a prediction without stored
+    features. {} if there are none at all.
     """
     columns = read_columns(connection).get(series)
     if columns is None or not len(predictions):
@@ -204,12 +202,12 @@ def read_features(connection: Connection, series: int, predictions: I64) -> dict
 
 
 def sample_parameters(series: int, since: int, until: int, keep: Keep) -> tuple[int, ...]:
-    """Return the parameters of :data:`SAMPLE` for the days that ``[since, until)``, unix nanoseconds, touches."""
+    """Return the parameters of :data:`SAMPLE` for the days in ``[since, until)``, unix nanoseconds."""
     return series, since - since % DAY, until, 2**62 if keep.per_day is None else keep.per_day
 
 
 def prune_samples(connection: Connection, series: int, keep: Keep) -> None:
-    """Delete what is beyond the sample of each day, inside the caller's transaction."""
+    """Delete rows outside the sample of each day, inside the caller's transaction."""
     if keep.per_day is None:
         return
     full = "SELECT day FROM kept WHERE series = ? GROUP BY day HAVING count(*) > ?"
@@ -264,7 +262,7 @@ def _lists(values: pa.Array, n: int, width: int) -> pa.Array:
 
 
 def _entries(rows: pa.Table, name: str, place: int) -> F64:
-    """One entry of every list, NaN where a list is shorter: it is older than the column."""
+    """Return one entry of every list, NaN for a list that is older than the column and shorter."""
     lists = rows.column(name).combine_chunks()
     starts, ends = lists.offsets.to_numpy()[:-1], lists.offsets.to_numpy()[1:]
     is_present = starts + place < ends

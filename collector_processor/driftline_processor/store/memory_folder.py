@@ -1,7 +1,7 @@
 """A folder in memory, for a state that ends with its process (``storage: memory``).
 
-It is a folder of a file system that has no disk, so that everything works there as on a disk: recovery, erasing,
-limits. What a process that was killed has left behind is removed when the next one starts.
+It is on a file system without a disk, so that recovery, erasure and limits work as on a disk. The folder of a killed
+process is removed by the next start.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from .database import StorageError
 from .process_folder import ProcessFolder
 
 BASE = Path("/dev/shm")
-"""The file system in memory that every Linux has."""
+"""The file system in memory of every Linux."""
 
 
 class MemoryFolder(ProcessFolder):
-    """A folder in memory that is there until it is closed; nobody else can read it."""
+    """A folder in memory that exists until it is closed, readable by its owner only."""
 
     def __init__(self) -> None:
-        """Make the folder. Raises StorageError where there is no file system in memory."""
+        """Create the folder. Raises StorageError if there is no file system in memory."""
         try:
             super().__init__(BASE, "driftline-")
         except OSError as error:

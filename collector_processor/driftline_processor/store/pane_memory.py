@@ -1,11 +1,10 @@
-"""Panes of the store in memory: five minutes, hours and days as sums that are added up when a window asks.
+"""Cache of stored panes: five minutes, hours and days, summed up per window.
 
-DuckDB stays the truth. What a question needs is read once, as it is stored, and kept until its panes are touched. A
-stretch of time is the sum of whole days, whole hours and single panes, by the start of each pane as in the store. An
-hour is summed from its panes and a day from its hours, always in the order of time, so that equal panes give equal
-sums to the last bit. Sums without their zeros are kept: a histogram of 4,098 places of 100 rows has 90.
+Panes are read from DuckDB on demand and cached until they change. A period is the sum of whole days, whole hours and
+single panes. An hour is summed from its panes and a day from its hours, always in order of time, so that equal panes
+give bitwise equal sums. Sums are stored sparsely: a histogram of 4,098 positions over 100 rows has 90 entries.
 
-One limit of bytes holds for all series together; what was asked for least recently goes first, and is read again.
+One limit of bytes applies to all series together; least recently used entries are dropped first.
 """
 
 from __future__ import annotations
@@ -33,33 +32,35 @@ from .panes import PANES, order_by_code, part_width
 from .series import Series
 
 MOST_BYTES = 96 << 20
-"""Bytes of sums of all series. A model of 20 features takes 0.2 MB an hour of panes, 0.04 MB an hour and 0.06 MB a day
-that is summed: the newest five hours of 70 models, with a day of hours and a week of days, fit."""
+"""Maximum bytes of sums of all series.
+
+A model of 20 features needs 0.2 MB per hour of panes, 0.04 MB per summed hour and 0.06 MB per summed day: the
+newest five hours of 70 models fit, with a day of hours and a week of days.
+"""
 
 TOGETHER = 6 * HOUR
-"""Nanoseconds that are read at least, around what is lacking: a backlog asks for the hour before or after next, and a
-query costs 3 ms before its first row."""
+"""Minimum nanoseconds per read, because a backlog next needs a neighbouring hour and a query has 3 ms of overhead."""
 
 MOST_AT_ONCE = 4_096
-"""Touched panes that are read again with one query; of more, their hours are forgotten and read when asked for."""
+"""Maximum number of changed panes that one query reloads; beyond that their hours are dropped and read on demand."""
 
 _OF_A_UNIT = 1_000
-"""Bytes of a unit beside its sums: objects, and the headers of arrays."""
+"""Bytes of overhead per unit: objects and headers of arrays."""
 
 _PANES, _HOURS, _DAYS = range(3)
-"""What is kept by the start of an hour, or of a day: its panes, their sum, or that of the hours."""
+"""Cache levels, by the start of an hour or a day: panes, sums of panes, and sums of hours."""
 
 _BETWEEN = "|"
-"""What stands between the fold of all rows and the name of a slice."""
+"""Separator between the fold of all rows and the name of a slice."""
 
 
 class Entries(NamedTuple):
-    """The sums of one fold without zeros.
+    """The nonzero sums of one fold.
 
     Attributes:
-        place: int32 (n,), where in the fold's vector.
+        place: int32 (n,), position in the fold's vector.
         value: float64 (n,).
-        added: True where each place is there once, in order; as stored one may be there several times.
+        added: True if positions are unique and sorted; stored ones may repeat.
     """
 
     place: NDArray[np.int32]
@@ -72,7 +73,7 @@ class Unit(Struct, frozen=True, eq=False):
 
     Attributes:
         of: Number of a fold → its sums.
-        held: Number of a fold → its panes, one bit each from the start of the unit on.
+        held: Number of a fold → bit mask of its panes from the start of the unit.
         span: Nanoseconds of the longest stored pane in it.
     """
 
@@ -82,7 +83,7 @@ class Unit(Struct, frozen=True, eq=False):
 
     @property
     def size(self) -> int:
-        """Return about how many bytes it takes."""
+        """Return its approximate size in bytes."""
         # 12: bytes of a place and its sum
         return _OF_A_UNIT + 12 * sum(len(entries.place) for entries in self.of.values())
 
@@ -94,24 +95,24 @@ _NONE = Entries(np.zeros(0, np.int32), np.zeros(0), True)
 
 
 class Layout:
-    """Where the parts of one fold are in its vector."""
+    """Positions of the parts of one fold in its vector."""
 
     def __init__(self, name: str, is_known: bool) -> None:
-        """Begin without parts; ``is_known``: whether the baseline of the fold is."""
+        """Create a layout without parts; ``is_known``: True if the baseline of the fold is known."""
         self.name, self.known, self.total = name, is_known, 0
         self.places: dict[str, slice] = {}
         self._sorted: tuple[list[tuple[str, int, slice]], NDArray[np.int32]] | None = None
 
     def add(self, part: str, width: int) -> None:
-        """Give a part its place."""
+        """Assign positions to a part."""
         self.places[part] = slice(self.total, self.total + width)
         self.total += width
         self._sorted = None
 
     def _parts(self) -> tuple[list[tuple[str, int, slice]], NDArray[np.int32]]:
-        """Return the parts by name, each with its number and place, and the number of the part at each place.
+        """Return the parts by name with number and position, and the number of the part at each position.
 
-        They are worked out when they are used: a fold has thousands of parts, of which a few more come with each block.
+        Computed on use: a fold has thousands of parts, and each block adds a few.
         """
         if self._sorted is None:
             named = sorted((name, index, place) for index, (name, place) in enumerate(self.places.items()))
@@ -120,7 +121,7 @@ class Layout:
         return self._sorted
 
     def entries(self, entrieses: Sequence[Entries]) -> Entries:
-        """Return the sum of entries, each place once and in order."""
+        """Return the sum of entries, with unique sorted positions."""
         if len(entrieses) == 1 and entrieses[0].added:
             return entrieses[0]
         _, sums = self._sums(entrieses)
@@ -128,7 +129,7 @@ class Layout:
         return Entries(place.astype(np.int32), sums[place], True)
 
     def pane(self, entrieses: Sequence[Entries]) -> Pane:
-        """Return the sum of entries by part, without the parts of which there is none."""
+        """Return the sum of entries by part, without empty parts."""
         place, sums = self._sums(entrieses)
         named, part_at = self._parts()
         has_values = np.zeros(len(named), np.bool_)
@@ -137,7 +138,7 @@ class Layout:
         return Pane({part: sums[where] for part, index, where in named if is_present[index]})
 
     def parts(self, steps: Sequence[Entries]) -> dict[str, Sparse]:
-        """Return the sums of steps by part; each place of a step is there once."""
+        """Return the sums of steps by part, with unique positions per step."""
         group = np.repeat(np.arange(len(steps)), [len(step.place) for step in steps])
         place, value = np.concatenate([step.place for step in steps]), np.concatenate([step.value for step in steps])
         named, part_at = self._parts()
@@ -152,7 +153,7 @@ class Layout:
         return sums_by_part
 
     def _sums(self, entrieses: Sequence[Entries]) -> tuple[NDArray[np.int32], F64]:
-        """Return the places that are there, and the fold's vector."""
+        """Return the nonzero positions and the fold's vector."""
         place, value = entrieses[0][:2]
         if len(entrieses) > 1:
             place = np.concatenate([entries.place for entries in entrieses])
@@ -161,14 +162,14 @@ class Layout:
 
 
 class SeriesMemory(Struct, eq=False):
-    """What is kept of one series.
+    """The cache of one series.
 
     Attributes:
-        task: Task by which the widths of parts were told.
-        panes: Start of an hour → its panes by their start.
+        task: Task from which the widths of parts were derived.
+        panes: Start of an hour → its panes by start.
         hours: Start of an hour → its sum.
         days: Start of a day → its sum.
-        layouts: One for each fold.
+        layouts: One per fold.
     """
 
     task: Task
@@ -179,13 +180,13 @@ class SeriesMemory(Struct, eq=False):
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def add_fold(self, layout: Layout) -> int:
-        """Give a fold its number; return it."""
+        """Assign a number to a fold and return it."""
         self._numbers[layout.name] = len(self.layouts)
         self.layouts.append(layout)
         return self._numbers[layout.name]
 
     def fold(self, name: str) -> int | None:
-        """Return the number of a fold; None where nothing of it was read."""
+        """Return the number of a fold; None if nothing of it was read."""
         return self._numbers.get(name)
 
     def weight(self, unit: Unit) -> float:
@@ -197,29 +198,29 @@ class SeriesMemory(Struct, eq=False):
         return float(entries.value[entries.place == self.layouts[fold_number].places["rows"].start + 1].sum())
 
     def share(self, unit: Unit, over: str) -> float:
-        """Return which share of a unit's panes with rows hold something of a fold."""
+        """Return the fraction of a unit's panes with rows that have sums of a fold."""
         plain, sliced_bits = unit.held.get(self._numbers.get("", -1), 0), unit.held.get(self._numbers.get(over, -1), 0)
         return (
             (plain & sliced_bits).bit_count() / plain.bit_count() if plain & sliced_bits else float(bool(sliced_bits))
         )
 
     def level(self, kind: int) -> dict[int, dict[int, Unit]] | dict[int, Unit]:
-        """Return what is kept of panes, hours or days."""
+        """Return the cached panes, hours or days."""
         return (self.panes, self.hours, self.days)[kind]
 
 
 def _bits(mask: int) -> I64:
-    """Return the places of the bits that are set, ascending."""
+    """Return the positions of the set bits, ascending."""
     octets = np.frombuffer(mask.to_bytes(-(-mask.bit_length() // 8), "little"), np.uint8)
     return np.flatnonzero(np.unpackbits(octets, bitorder="little"))
 
 
 class _WiderError(Exception):
-    """A part is wider than its place: what was read is laid out anew."""
+    """A part is wider than its positions, so that the layout must be rebuilt."""
 
 
 class PaneMemory:
-    """Reads panes through memory. One thread uses it."""
+    """Reads panes through a cache. Not thread-safe."""
 
     def __init__(
         self,
@@ -228,13 +229,13 @@ class PaneMemory:
         table: str = PANES,
         max_bytes: int = MOST_BYTES,
     ) -> None:
-        """Know nothing yet.
+        """Create an empty cache.
 
         Args:
-            connection: To the store.
-            by_fold: Returns the baseline of a fold; it tells how wide parts are.
-            table: Which panes are read, those of all rows or of slices.
-            max_bytes: Bytes that are kept.
+            connection: Connection to the store.
+            by_fold: Returns the baseline of a fold, which defines the widths of parts.
+            table: The table of panes: all rows or slices.
+            max_bytes: Maximum bytes in memory.
         """
         self._connection, self._by_fold, self._table, self._most = connection, by_fold, table, max_bytes
         self._series: dict[int, SeriesMemory] = {}
@@ -242,21 +243,21 @@ class PaneMemory:
         self._used: OrderedDict[tuple[int, int, int], int] = OrderedDict()
         self._stale: dict[int, set[int]] = {}
         self.bytes = 0
-        """About how many are kept."""
+        """Approximate bytes in memory."""
 
     def layouts(self, series: Series) -> Sequence[Layout]:
-        """Return where the parts of each fold are, as far as any was read."""
+        """Return the layouts of all folds that were read."""
         return self._memory(series).layouts
 
     def clear(self) -> None:
-        """Forget everything: what is stored was changed in ways that nobody tells apart."""
+        """Clear the cache, after changes in the store that do not name their panes."""
         for series in list(self._series):
             self._forget_series(series)
 
     def forget(self, series: int, panes: Collection[int], reach: int = PANE) -> None:
-        """Forget panes of a series, by their starts, which were touched; they are read again when somebody asks.
+        """Drop changed panes of a series, by start; they are read again on demand.
 
-        ``reach``: how long panes are that hold a touched one, nanoseconds; they may begin earlier.
+        ``reach``: maximum length of panes that contain a changed one, in nanoseconds; they may begin earlier.
         """
         memory = self._series.get(series)
         if memory is None:
@@ -269,7 +270,7 @@ class PaneMemory:
                 self._stale.setdefault(series, set()).add(pane)
 
     def forget_before(self, series: int, time: int) -> None:
-        """Forget what begins before a time, unix nanoseconds: it may be stored in longer panes by now, or no more."""
+        """Drop everything before a time, unix nanoseconds, which may be rolled up or deleted by now."""
         memory = self._series.get(series)
         if memory is None:
             return
@@ -278,7 +279,7 @@ class PaneMemory:
                 self._drop(series, level, start)
 
     def window(self, series: Series, start: int, end: int, is_needed: Callable[[str], bool]) -> dict[str, Pane]:
-        """Sum the panes of a stretch of time: fold → Pane, for the folds that are ``is_needed``."""
+        """Sum the panes of a period: fold → Pane, for the folds that are ``is_needed``."""
         [panes] = self.steps(series, [Window("", start, end)], is_needed)
         return panes
 
@@ -301,13 +302,13 @@ class PaneMemory:
         return blocks_by_part
 
     def counted(self, series: Series, over: str, steps: Sequence[Window], parts: Callable[[str], bool]) -> list[Pane]:
-        """Sum the panes of each step that hold something of a fold.
+        """Sum the panes of each step that have sums of a fold.
 
         Args:
-            series: Whose panes.
+            series: The series.
             over: The fold; its parts are summed.
-            steps: Stretches of time.
-            parts: Which parts of the fold "" are summed with it.
+            steps: Periods.
+            parts: Parts of the fold "" that are summed too.
         """
         units, panes = self._counted(series, over, steps), []
         memory = self._series[series.number]
@@ -324,14 +325,14 @@ class PaneMemory:
         return panes
 
     def starts(self, series: Series, over: str, start: int, end: int) -> I64:
-        """Return the starts of the panes of a stretch of time that hold something of a fold, ascending: int64 (n,)."""
+        """Return the starts of the panes of a period that have sums of a fold, ascending: int64 (n,)."""
         [units] = self._counted(series, over, [Window("", start, end)])
         fold = self._series[series.number].fold(over)
         unit_starts = [start + _bits(unit.held[fold]) * PANE for start, unit in units if fold is not None]
         return np.concatenate([np.zeros(0, np.int64), *unit_starts])
 
     def _counted(self, series: Series, over: str, steps: Sequence[Window]) -> list[list[tuple[int, Unit]]]:
-        """Return units and their starts, step by step, of panes that hold something of a fold."""
+        """Return per step the starts and units of panes that have sums of a fold."""
         while True:
             try:
                 self._memory(series)
@@ -343,7 +344,7 @@ class PaneMemory:
             return units
 
     def longest(self, series: Series, over: str, start: int, end: int, length: int) -> int | None:
-        """Return where the last pane of a fold ends that is longer than ``length``, as far as panes begin in a time."""
+        """Return the end of the last pane of a fold that is longer than ``length`` and starts in a period."""
         while True:
             try:
                 memory, last = self._memory(series), None
@@ -361,14 +362,14 @@ class PaneMemory:
     def weights(
         self, series: Series, start: int, end: int, longest: int, is_whole: Callable[[I64], NDArray[np.bool_]]
     ) -> list[tuple[int, int, float]]:
-        """Return the weight of rows in time: start, nanoseconds of the longest pane, and weight.
+        """Return the weight of rows over time: start, nanoseconds of the longest pane, and weight.
 
         Args:
-            series: Whose rows.
-            start: Of the time, unix nanoseconds.
-            end: Of the time.
-            longest: Nanoseconds; an hour with a longer pane is told pane by pane.
-            is_whole: Returns which hours, by their starts, need not be told pane by pane.
+            series: The series.
+            start: Start of the period, unix nanoseconds.
+            end: End of the period.
+            longest: Nanoseconds; an hour with a longer pane is returned pane by pane.
+            is_whole: Returns True for the start of an hour that may be returned as one.
         """
         hours = np.arange(start - start % HOUR, end, HOUR)
         at_once = is_whole(hours) & (hours >= start) & (hours + HOUR <= end)
@@ -410,7 +411,7 @@ class PaneMemory:
             ]
 
     def _memory(self, series: Series) -> SeriesMemory:
-        """Return what is kept of a series; nothing where widths may be told otherwise by now."""
+        """Return the cache of a series; a new one if widths may have changed."""
         memory = self._series.get(series.number)
         if memory is not None and (
             memory.task != series.task
@@ -426,7 +427,7 @@ class PaneMemory:
         return self._by_fold(fold.partition(_BETWEEN)[0])
 
     def _units(self, series: int, start: int, end: int) -> list[Unit]:
-        """Return days, hours and panes that make up a stretch of time, in its order, but for those without rows."""
+        """Return the days, hours and panes with rows that make up a period, in order of time."""
         units = []
         for _, unit in self._pieces(series, start, end):
             units.append(unit)
@@ -435,9 +436,9 @@ class PaneMemory:
         return units
 
     def _pieces(self, series: int, start: int, end: int, over: str | None = None) -> Iterator[tuple[int, Unit]]:
-        """Yield units with rows and their starts, in order; ``over``: only of panes that hold something of a fold.
+        """Yield units with rows and their starts, in order; ``over``: only panes that have sums of a fold.
 
-        An hour of which some panes hold nothing of it is not taken as a whole.
+        An hour is split into panes if some of its panes have no sums of the fold.
         """
         time, memory = start, self._series[series]
         while time < end:
@@ -480,7 +481,7 @@ class PaneMemory:
         return hour_units
 
     def _panes(self, series: int, hour: int, until: int) -> dict[int, Unit]:
-        """Return the panes of an hour by their start; ``until``: the end of what is asked for."""
+        """Return the panes of an hour by start; ``until``: the end of the requested period."""
         if hour not in self._series[series].panes:
             start = hour - hour % TOGETHER
             self._load(series, start, max(start + TOGETHER, min(until, hour + DAY)))
@@ -488,7 +489,7 @@ class PaneMemory:
         return self._series[series].panes[hour]
 
     def _sum(self, series: int, units: Sequence[tuple[int, Unit]], start: int) -> Unit:
-        """Return units, each with its start, as one that begins at ``start``."""
+        """Return the sum of units and their starts as one unit that begins at ``start``."""
         present_units = [(start, unit) for start, unit in units if unit.of]
         if not present_units:
             return NOTHING
@@ -502,7 +503,7 @@ class PaneMemory:
         return Unit(entries_by_layout, bits_by_fold, max(unit.span for _, unit in present_units))
 
     def _load(self, series: int, start: int, end: int) -> None:
-        """Read the panes of the hours from ``start`` to ``end`` that are not in memory."""
+        """Read the hours from ``start`` to ``end`` that are not in memory."""
         memory = self._series[series]
         condition = "WHERE series = ? AND pane >= ? AND pane < ?"
         rows = read(
@@ -516,7 +517,7 @@ class PaneMemory:
                 self._keep(series, _PANES, hour, sum(unit.size for unit in panes.values()))
 
     def _refresh(self) -> None:
-        """Read again what was touched, of all series with one query."""
+        """Read changed panes of all series again, with one query."""
         if not self._stale:
             return
         stale = [
@@ -552,7 +553,7 @@ class PaneMemory:
             self._keep(series, _PANES, hour, sum(unit.size for unit in units.values()))
 
     def _units_of(self, series: int, rows: StoredPanes) -> dict[int, Unit]:
-        """Return panes by their start from stored rows of one series."""
+        """Return panes by start from stored rows of one series."""
         if not len(rows):
             return {}
         memory = self._series[series]
@@ -585,9 +586,9 @@ class PaneMemory:
         return units
 
     def _told(self, series: int, fold: str, parts: Sequence[str]) -> tuple[int, I64]:
-        """Return the number of a fold, and the place and the width of some of its parts: int64 (parts, 2).
+        """Return the number of a fold, and position and width of its parts: int64 (parts, 2).
 
-        Parts that are new get their places.
+        New parts get their positions.
         """
         memory = self._series[series]
         fold_number = memory.fold(fold)
@@ -605,7 +606,7 @@ class PaneMemory:
         )
 
     def _widen(self, series: int, rows: StoredPanes, wider: NDArray[np.bool_]) -> None:
-        """Note how wide parts are that have more entries than their place, and forget the series."""
+        """Note the widths of parts that have outgrown their positions, and drop the series."""
         stored_rows = rows.table().filter(pa.array(wider))
         names = (stored_rows.column(name).to_pylist() for name in ("fold", "part", "idx"))
         for fold, part, index in zip(*names, strict=True):
@@ -615,13 +616,13 @@ class PaneMemory:
         raise _WiderError
 
     def _keep(self, series: int, level: int, start: int, size: int) -> None:
-        """Count what is kept; it is what was asked for last."""
+        """Count the size of a cached entry and mark it as most recently used."""
         key = (series, level, start)
         self.bytes += size + _OF_A_UNIT - self._used.pop(key, 0)
         self._used[key] = size + _OF_A_UNIT
 
     def _trim(self) -> None:
-        """Forget what was asked for least recently, until the rest fits."""
+        """Drop least recently used entries until the rest fits."""
         while self.bytes > self._most and self._used:
             self._drop(*next(iter(self._used)))
 

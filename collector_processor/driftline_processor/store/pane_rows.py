@@ -1,15 +1,15 @@
-"""How panes are stored: a row for each fold of a pane, its sums as bytes, instead of a row for each sum.
+"""The format of stored panes: a row per fold and pane, with all sums as bytes.
 
-A pane of 20 features has some 1,700 sums. As rows of their own they cost the store ten times as much as in bytes.
+A pane of 20 features has about 1,700 sums. One row per sum would be ten times as expensive.
 
 =========  ====================================================================
 ``parts``  names of the parts that the fold may have, a JSON list
-``counts`` of each part how many sums follow, int32
-``places`` the index of each sum in its part, int32
-``sums``   the sums themselves, float64
+``counts`` number of sums per part, int32
+``places`` index of each sum in its part, int32
+``sums``   the sums, float64
 =========  ====================================================================
 
-All numbers are little-endian. A row lacks the sums that are zero. Several rows of one fold and pane add up.
+All numbers are little-endian. Zero sums are left out. Several rows of one fold and pane add up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 I32 = NDArray[np.int32]
 
 COLUMNS = "series, fold, pane, span, parts, counts, places, sums"
-"""The columns of a stored row, in the order in which :meth:`StoredPanes.of` reads them."""
+"""The columns of a stored row, in the order that :meth:`StoredPanes.of` reads."""
 
 SUMS = pa.schema(
     {
@@ -40,15 +40,15 @@ SUMS = pa.schema(
         "value": pa.float64(),
     }
 )
-"""The columns of a table with a row for each sum."""
+"""The columns of a table with a row per sum."""
 
 _LAYOUTS = 4_096
-"""Lists of parts whose names are remembered: a model has a handful."""
+"""Lists of part names in the cache; a model has a handful."""
 
 _NAMES = ("fold", "part")
 
 _PLACE, _SUM = np.dtype("<i4"), np.dtype("<f8")
-"""How the numbers of a row are written."""
+"""Types of the numbers in a row."""
 
 
 def encode_panes(
@@ -62,17 +62,17 @@ def encode_panes(
     index: I64,
     value: F64,
 ) -> pa.Table:
-    """Return sums as rows of the store, in the order of folds and panes.
+    """Return sums as rows of the store, ordered by fold and pane.
 
     Args:
-        folds: Series and fold of each number in ``fold``.
-        fold: Of each sum, int64 (n,).
+        folds: Series and fold per number in ``fold``.
+        fold: Fold of each sum, int64 (n,).
         panes: Starts of the panes, int64, unix nanoseconds.
-        pane: Of each sum the position of its pane in ``panes``, int64 (n,).
+        pane: Position in ``panes`` of each sum, int64 (n,).
         span: Nanoseconds of each pane.
-        parts: Names.
-        part: Of each sum the position of its part, int64 (n,).
-        index: Of each sum its place in the part, int64 (n,).
+        parts: Names of the parts.
+        part: Position in ``parts`` of each sum, int64 (n,).
+        index: Index of each sum in its part, int64 (n,).
         value: The sums, float64 (n,).
     """
     key = (fold * len(panes) + pane) * len(parts) + part
@@ -116,22 +116,22 @@ def encode_panes(
 
 
 def encode_sums(series: int, sums: pa.Table) -> Iterator[pa.Table]:
-    """Yield sums of one series as rows of the store; ``sums``: the columns of :data:`SUMS`, but for the series."""
+    """Yield sums of one series as rows of the store; ``sums``: the columns of :data:`SUMS` without the series."""
     span = sums.column("span").to_numpy()
     for length in np.unique(span).tolist():
         unit_sums = sums.filter(pa.array(span == length))
         fold, part = (unit_sums.column(name).cast(pa.string()).combine_chunks().dictionary_encode() for name in _NAMES)
         panes, pane = np.unique(unit_sums.column("pane").to_numpy(), return_inverse=True)
         yield encode_panes(
-            [(series, name) for name in fold.dictionary.to_pylist()],
-            fold.indices.to_numpy().astype(np.int64),
-            panes,
-            pane,
-            length,
-            part.dictionary.to_pylist(),
-            part.indices.to_numpy().astype(np.int64),
-            unit_sums.column("idx").to_numpy(),
-            unit_sums.column("value").to_numpy(),
+            folds=[(series, name) for name in fold.dictionary.to_pylist()],
+            fold=fold.indices.to_numpy().astype(np.int64),
+            panes=panes,
+            pane=pane,
+            span=length,
+            parts=part.dictionary.to_pylist(),
+            part=part.indices.to_numpy().astype(np.int64),
+            index=unit_sums.column("idx").to_numpy(),
+            value=unit_sums.column("value").to_numpy(),
         )
 
 
@@ -142,11 +142,11 @@ class StoredPanes(Struct, frozen=True, eq=False):
         series: int64 (rows,).
         pane: int64 (rows,), unix nanoseconds.
         span: int64 (rows,), nanoseconds.
-        names: Folds with their parts, each once.
+        names: Distinct folds with their parts.
         which: int64 (rows,), the position in ``names``.
-        counts: int64, how many sums each part of each row has.
+        counts: int64, number of sums per part and row.
         edges: int64 (rows + 1,), where the sums of each row begin.
-        index: int32 (n,), the place of each sum in its part.
+        index: int32 (n,), index of each sum in its part.
         value: float64 (n,).
     """
 
@@ -166,7 +166,7 @@ class StoredPanes(Struct, frozen=True, eq=False):
 
     @classmethod
     def of(cls, rows: pa.Table) -> StoredPanes:
-        """Read what was asked for as :data:`COLUMNS`."""
+        """Decode rows with the columns of :data:`COLUMNS`."""
         series, fold, pane, span, parts, counts, places, sums = (column.combine_chunks() for column in rows.columns)
         folds, layouts = fold.dictionary_encode(), parts.dictionary_encode()
         over, labels = folds.dictionary.to_pylist(), layouts.dictionary.to_pylist()
@@ -175,28 +175,28 @@ class StoredPanes(Struct, frozen=True, eq=False):
         names = [(over[pair // len(labels)], _read(labels[pair % len(labels)])) for pair in pairs.tolist()]
         edges, value = _data(sums)
         return cls(
-            series.to_numpy().astype(np.int64),
-            pane.to_numpy(),
-            span.to_numpy(),
-            names,
-            pair_index.astype(np.int64, copy=False),
-            _data(counts)[1].view(_PLACE).astype(np.int64),
-            edges // _SUM.itemsize,
-            _data(places)[1].view(_PLACE),
-            value.view(_SUM),
+            series=series.to_numpy().astype(np.int64),
+            pane=pane.to_numpy(),
+            span=span.to_numpy(),
+            names=names,
+            which=pair_index.astype(np.int64, copy=False),
+            counts=_data(counts)[1].view(_PLACE).astype(np.int64),
+            edges=edges // _SUM.itemsize,
+            index=_data(places)[1].view(_PLACE),
+            value=value.view(_SUM),
         )
 
     def runs(self, of_names: Sequence[I64]) -> I64:
-        """Return what is known of the parts of each row, one after the other.
+        """Return a property of all parts of each row, concatenated.
 
-        ``of_names``: of each of :attr:`names` an array with a row for each part.
+        ``of_names``: per element of :attr:`names` an array with a row per part.
         """
         return np.concatenate([of_names[name_index] for name_index in self.which.tolist()])
 
     def table(self, wanted: Callable[[str, str], bool] | None = None) -> pa.Table:
-        """Return a row for each sum: series, fold, pane, span, part, idx and value.
+        """Return a row per sum: series, fold, pane, span, part, idx and value.
 
-        ``wanted``: returns True for a fold and a part that are, all where None.
+        ``wanted``: returns True for a fold and a part to include; None = all.
         """
         labels = {
             part: code
@@ -222,9 +222,9 @@ class StoredPanes(Struct, frozen=True, eq=False):
         return pa.table(columns, schema=SUMS)
 
     def _sums(self, codes: Sequence[I64], wanted: Callable[[str, str], bool] | None) -> tuple[I64, I64, I64 | None]:
-        """Return row, code of the part, and position of each wanted sum, int64 (m,); no positions where it is all.
+        """Return row, code of the part, and position of each wanted sum, int64 (m,); positions are None for all sums.
 
-        What is not wanted is skipped a part at a time: of a hundred features a page asks for one.
+        Unwanted sums are skipped part by part, because a page may need one of a hundred features.
         """
         if not len(self):
             return np.empty(0, np.int64), np.empty(0, np.int64), None
@@ -244,7 +244,7 @@ class StoredPanes(Struct, frozen=True, eq=False):
         return np.repeat(row[runs], lengths), np.repeat(part[runs], lengths), entry_index
 
     def some(self, rows: I64) -> StoredPanes:
-        """Return some rows, with the names that they have; ``rows``: their positions, int64 (m,), ascending."""
+        """Return some rows with their names; ``rows``: their positions, int64 (m,), ascending."""
         if len(rows) == len(self):
             return self
         parts = np.array([len(part_names) for _, part_names in self.names], np.int64)[self.which]
@@ -252,15 +252,15 @@ class StoredPanes(Struct, frozen=True, eq=False):
         entry_index = np.concatenate([np.empty(0, np.int64), *_stretches(self.edges, rows)])
         used, which = np.unique(self.which[rows], return_inverse=True)
         return StoredPanes(
-            self.series[rows],
-            self.pane[rows],
-            self.span[rows],
-            [self.names[name_index] for name_index in used.tolist()],
-            which.astype(np.int64, copy=False),
-            self.counts[np.concatenate([np.empty(0, np.int64), *_stretches(counted, rows)])],
-            np.append(0, np.cumsum(summed[rows])),
-            self.index[entry_index],
-            self.value[entry_index],
+            series=self.series[rows],
+            pane=self.pane[rows],
+            span=self.span[rows],
+            names=[self.names[name_index] for name_index in used.tolist()],
+            which=which.astype(np.int64, copy=False),
+            counts=self.counts[np.concatenate([np.empty(0, np.int64), *_stretches(counted, rows)])],
+            edges=np.append(0, np.cumsum(summed[rows])),
+            index=self.index[entry_index],
+            value=self.value[entry_index],
         )
 
 
@@ -285,7 +285,7 @@ def _labels(codes: I64, labels: Sequence[str]) -> pa.Array:
 
 
 def _bytes(edges: I64, data: bytes) -> pa.Array:
-    """Return pieces of bytes as an Arrow array; ``edges``: where each begins and the last ends."""
+    """Return byte strings as an Arrow array; ``edges``: the start of each and the end of the last."""
     return pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(edges) - 1, [None, pa.py_buffer(edges.astype(np.int64)), pa.py_buffer(data)]
     )

@@ -1,11 +1,11 @@
-"""Panes in the store: sums that add up, read over a window, by steps, and as the time before it.
+"""Panes in the store: additive sums, read over a window, by steps, and as the time before it.
 
-They are sparse sums by ``(series, fold, pane, part, index)`` that add up; :mod:`.pane_rows` says how they are written.
+They are sparse sums by ``(series, fold, pane, part, index)``; :mod:`.pane_rows` defines their format.
 
-A change to a pane is appended, never written over; a window is ``sum(value)`` over its panes. ``fold`` says what the
-sums were folded over, because only equal folds may be added: the empty text for what needs no bins (rows, durations,
-decisions), a baseline's ``fold`` for what its bins counted, :func:`performance_fold` for what an outcome added.
-``span`` is the length of the stored pane: five minutes, and after a roll-up an hour or a day of the model's time zone.
+Changes to a pane are appended, never overwritten; a window is ``sum(value)`` over its panes. Only sums of equal
+``fold`` may be added: the empty text for sums without bins (rows, durations, decisions), a baseline's ``fold`` for
+counts over its bins, :func:`performance_fold` for sums of outcomes. ``span`` is the length of the stored pane: five
+minutes, and after a roll-up an hour or a day of the model's time zone.
 """
 
 from __future__ import annotations
@@ -47,51 +47,51 @@ from .pane_rows import COLUMNS, SUMS, StoredPanes, encode_panes, encode_sums
 from .pruning import Condition
 
 _AT_ONCE = 64
-"""Panes that are made one dense matrix: score histograms of a month of panes would be a gigabyte."""
+"""Panes per dense matrix: score histograms of a month of panes would need a gigabyte."""
 
 OUTCOMES = "task:"
-"""Prefix of the folds of what outcomes added."""
+"""Prefix of the folds of outcomes."""
 
 PANES = "panes"
-"""The table of the panes of all rows."""
+"""The table of panes of all rows."""
 
 SLICED = "slice_panes"
-"""The table of the panes of slices, like that of all rows and apart from it, so that nobody reads past them."""
+"""The table of panes of slices, separate so that readers of all rows need not skip them."""
 
 _ROWS = 4_096
-"""Stored rows that are decoded together: some 80 MB of a model of 20 features."""
+"""Stored rows that are decoded together: about 80 MB for a model of 20 features."""
 
 KEEP_PANES = 14 * 86_400 * 10**9
 KEEP_HOURS = 90 * 86_400 * 10**9
 KEEP_DAYS = 3 * 366 * 86_400 * 10**9
-"""Nanoseconds behind the watermark for which panes stay five minutes, then hours, then days."""
+"""Nanoseconds behind the watermark until which panes stay five minutes, and then hours, before they become days."""
 
 
 def performance_fold(task: Task) -> str:
-    """Name what the sums of outcomes were folded over: kind, classes in order, positive class, cutoffs, quantiles."""
+    """Return the fold of outcomes: kind, ordered classes, positive class, cutoffs, quantiles."""
     task_parts = (*(f"@{cutoff}" for cutoff in task.cutoffs), *map(repr, task.quantiles))
     fold_text = "\0".join((task.kind, task.positive_class, *task.classes, *task_parts))
     return OUTCOMES + xxhash.xxh3_64_hexdigest(fold_text.encode())
 
 
 def score_fold(task: Task) -> str:
-    """Name what the scores of all rows were counted over: the same, for sums that no outcome changes."""
+    """Return the fold of the scores of all rows, for sums that outcomes do not change."""
     return "score:" + performance_fold(task).removeprefix(OUTCOMES)
 
 
 def learned_fold(baseline: Baseline) -> str:
-    """Name what sums stand on that depend on what a baseline has learned; the empty text where none do."""
+    """Return the fold of sums that depend on learned parts of a baseline; "" without any."""
     estimation = baseline.extras.estimation
     digest = "" if estimation is None else estimation.digest
     return f"learned:{digest}" if digest else ""
 
 
 class PaneChanges(Struct):
-    """Sums to be added to panes, gathered for one transaction.
+    """Sums to add to panes in one transaction.
 
     Attributes:
-        table: Which panes, those of all rows or :data:`SLICED`.
-        span: How long they are, nanoseconds.
+        table: The table of panes, of all rows or :data:`SLICED`.
+        span: Length of the panes, in nanoseconds.
     """
 
     table: str = PANES
@@ -106,7 +106,7 @@ class PaneChanges(Struct):
     _parts: dict[str, int] = field(default_factory=dict)
 
     def add(self, series: int, fold: str, starts: I64, folded: FoldedParts, without: Collection[str] = ()) -> None:
-        """Add all parts of several panes but ``without``; ``starts``: int64 (panes,), unix nanoseconds."""
+        """Add all parts of panes except ``without``; ``starts``: int64 (panes,), unix nanoseconds."""
         parts = {name: sums for name, sums in folded.of_all.items() if name not in without}
         if parts:
             widths = [sums.shape[1] for sums in parts.values()]
@@ -123,7 +123,7 @@ class PaneChanges(Struct):
                 self.add_part(series, fold, starts[having], name, slice_rows)
 
     def add_part(self, series: int, fold: str | Sequence[str], starts: I64, part: str, sums: F64) -> None:
-        """Add one part of several panes; ``sums``: float64 (len(starts), width). ``fold``: of all, or of each."""
+        """Add one part of panes; ``sums``: float64 (len(starts), width). ``fold``: one for all or one per pane."""
         row, index = np.nonzero(sums)
         if len(row):
             folds = self._folds_of(series, fold, len(starts))
@@ -133,8 +133,7 @@ class PaneChanges(Struct):
     def add_sparse(self, series: int, fold: str | Sequence[str], starts: I64, parts: Mapping[str, Sparse]) -> None:
         """Add the nonzero sums of many panes.
 
-        ``starts`` has the start of each group, int64, unix nanoseconds. ``fold`` is one for all groups, or one per
-        group.
+        ``starts``: start of each group, int64, unix nanoseconds. ``fold``: one for all groups or one per group.
         """
         folds, panes = self._folds_of(series, fold, len(starts)), self._panes_of(starts)
         for part, sums in parts.items():
@@ -143,7 +142,7 @@ class PaneChanges(Struct):
                 self._note(folds[sums.group], panes[sums.group], part_numbers, sums.index, sums.value)
 
     def add_entries(self, series: int, fold: str, starts: I64, entries: Sequence[estimation.Entries]) -> None:
-        """Add sums of several panes that are sparse already; ``starts``: of the groups of the entries."""
+        """Add sparse sums of panes; ``starts``: of the groups of the entries."""
         over, panes = self._fold_of(series, fold), self._panes_of(starts)
         for entry in entries:
             n = len(entry.value)
@@ -151,13 +150,23 @@ class PaneChanges(Struct):
             self._note(np.full(n, over), panes[entry.group], part_numbers, entry.index, entry.value)
 
     def write(self, connection: Connection) -> None:
-        """Append what was gathered and begin anew, inside the caller's transaction."""
+        """Append the changes and clear them, inside the caller's transaction."""
         if self._value:
             gathered = (np.concatenate(arrays) for arrays in (self._fold, self._pane, self._part, self._index))
             fold, pane, part, index = gathered
             panes, parts = np.array(list(self._panes), np.int64), list(self._parts)
             value = np.concatenate(self._value)
-            rows = encode_panes(list(self._folds), fold, panes, pane, self.span, parts, part, index, value)
+            rows = encode_panes(
+                folds=list(self._folds),
+                fold=fold,
+                panes=panes,
+                pane=pane,
+                span=self.span,
+                parts=parts,
+                part=part,
+                index=index,
+                value=value,
+            )
             insert(connection, self.table, rows)
         for arrays in (self._fold, self._pane, self._part, self._index, self._value):
             arrays.clear()
@@ -192,13 +201,13 @@ class PaneChanges(Struct):
 def read_sums(
     connection: Connection, where: Condition, table: str = PANES, wanted: Callable[[str, str], bool] | None = None
 ) -> pa.Table:
-    """Return a row for each stored sum: series, fold, pane, span, part, idx and value.
+    """Return a row per stored sum: series, fold, pane, span, part, idx and value.
 
     Args:
-        connection: To the store.
-        where: Which rows of the table are read; they hold a fold of a pane each.
-        table: Which panes.
-        wanted: Returns True for a fold and a part that are; all where None.
+        connection: Connection to the store.
+        where: SQL condition on the rows of the table, one per fold and pane.
+        table: The table of panes.
+        wanted: Returns True for a fold and a part to include; None = all.
     """
     batches = read_batches(connection, f"SELECT {COLUMNS} FROM {table} WHERE {where.sql}", _ROWS, *where.parameters)
     tables = [StoredPanes.of(batch).table(wanted) for batch in batches]
@@ -216,11 +225,11 @@ def read_window(
     prefix: str = "",
     parts: Sequence[str] = (),
 ) -> dict[str, Pane]:
-    """Sum the panes of a stretch of time: fold → Pane.
+    """Sum the panes of a period: fold → Pane.
 
-    ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored. ``counted``: a fold that a pane
-    must have, or it is left out. ``table``: which panes. ``prefix``: with which the folds begin; ``parts``:
-    those that are wanted, () = all.
+    ``width``: length of the vector of a (fold, part); trailing zeros are not stored. ``counted``: leave out panes
+    without this fold. ``table``: the table of panes. ``prefix``: prefix of the folds; ``parts``: the parts to read, ()
+    = all.
     """
     within = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
     condition = within
@@ -251,7 +260,7 @@ def read_window(
 
 
 def read_calls(connection: Connection, series: int, start: int, end: int) -> Pane:
-    """Return the calls of a stretch of time: the parts of :mod:`~driftline_processor.core.service_level.sums`."""
+    """Return the calls of a period: the parts of :mod:`~driftline_processor.core.service_level.sums`."""
     within = Condition("series = ? AND pane >= ? AND pane < ? AND fold = ''", (series, start, end))
     rows = read(
         connection,
@@ -266,7 +275,7 @@ def read_calls(connection: Connection, series: int, start: int, end: int) -> Pan
 
 
 def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
-    """Return the length of a part's vector: that of the baseline's own, else what the task says."""
+    """Return the length of a part's vector, from the baseline or the task."""
     if baseline is not None:
         if part in baseline.pane.parts:
             return len(baseline.pane.parts[part])
@@ -289,7 +298,7 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
 
 
 def stored_unit(pane: int, watermark: int, timezone: str) -> Window:
-    """Return the longer pane of a pane of its age: five minutes, an hour or a day of the time zone."""
+    """Return the five minutes, hour or day of the time zone in which a pane of its age is stored."""
     age = watermark - pane
     name = "1d" if age > KEEP_HOURS else "1h" if age > KEEP_PANES else "5m"
     return window_of(name, pane, timezone)
@@ -304,11 +313,10 @@ def roll_up(
     table: str = PANES,
     cuts: Sequence[int] = (),
 ) -> None:
-    """Add up the closed panes that were written in pieces, and lengthen the old ones.
+    """Merge closed panes that were written in pieces, and lengthen old ones.
 
-    ``written_panes``: the starts of panes that were. Inside the caller's transaction; what another thread appends
-    meanwhile is left for the next time. ``table``: which panes. ``cuts``: moments at which a longer pane ends,
-    ascending.
+    ``written_panes``: the starts of panes in pieces. Runs inside the caller's transaction; concurrent appends are left
+    for the next run. ``table``: the table of panes. ``cuts``: moments at which a longer pane must end, ascending.
     """
     targets: list[tuple[int, int, int, int]] = []
     stored = f"SELECT DISTINCT pane, span FROM {table} WHERE series = ? AND pane < ?"
@@ -357,11 +365,11 @@ def written_in_pieces(connection: Connection, table: str = PANES) -> dict[int, s
 
 
 class StepQuery(NamedTuple):
-    """The SQL that tells the step of a pane: ``SELECT {step} ... FROM table {join}``.
+    """SQL that maps a pane to its step: ``SELECT {step} ... FROM table {join}``.
 
     Attributes:
-        parameters: Those of both, which come first.
-        tables: What the join needs.
+        parameters: Parameters of both, which come first.
+        tables: Arrow tables of the join.
     """
 
     step: str
@@ -371,7 +379,7 @@ class StepQuery(NamedTuple):
 
 
 def step_query(steps: Sequence[Window]) -> StepQuery:
-    """Return how to tell the step of a pane; there is at least one."""
+    """Return the SQL that maps panes to steps; at least one step is required."""
     start, ends = steps[0].start, np.array([step.end for step in steps], np.int64)
     unit = math.gcd(*(int(end) - start for end in ends))
     count = np.diff(ends, prepend=start) // unit
@@ -383,34 +391,34 @@ def step_query(steps: Sequence[Window]) -> StepQuery:
 
 
 def order_by_code(code: I64, codes: int) -> tuple[I64, I64]:
-    """Return the order of rows by a code below ``codes``, and where each ends in it, from 0 on: int64 (codes + 1,)."""
+    """Return the order of rows by code, and the edges of each code in it from 0 on: int64 (codes + 1,)."""
     small = code.astype(np.int16) if codes <= np.iinfo(np.int16).max else code  # of few values, without comparing them
     order = np.argsort(small, kind="stable")
     return order, np.searchsorted(code, range(codes + 1), sorter=order)
 
 
 _Step = tuple[int, str, int, int]
-"""Series, what its panes were folded over, start and end."""
+"""Series, fold, start and end."""
 
 
 class StoredSteps:
-    """Reads what the time before a window looked like, by steps. One thread uses it.
+    """Reads the time before a window in steps. Not thread-safe.
 
-    Steps are counted coarsely, in the store, when something drifts, and only what drifts. They are kept in memory until
-    their panes are touched again: a window that is judged every second reads the step it touched.
+    Only drifting columns are read, counted coarsely in the store. Steps are cached until their panes change, because a
+    frequently evaluated window changes only its newest step.
     """
 
     def __init__(self, connection: Connection, table: str = PANES) -> None:
-        """Know nothing yet; ``table``: which panes are read."""
+        """Create an empty cache; ``table``: the table of panes."""
         self._connection, self._table = connection, table
         self._kept: OrderedDict[int, dict[_Step, dict[str, F64]]] = OrderedDict()
 
     def clear(self) -> None:
-        """Forget all steps."""
+        """Clear the cache."""
         self._kept.clear()
 
     def forget(self, series: int, panes: Collection[int]) -> None:
-        """Forget the steps that hold panes, by their starts, which were touched."""
+        """Drop the steps that contain changed panes, by start."""
         starts, kept = np.sort(np.fromiter(panes, np.int64, len(panes))), self._kept.get(series, {})
         for key in [*kept]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
@@ -419,9 +427,9 @@ class StoredSteps:
     def until(
         self, series: int, baseline: Baseline, window: Window, timezone: str, parts: Collection[str], fold: str = ""
     ) -> TimeSteps | None:
-        """Return the steps up to the end of a window, as they were counted over the baseline's bins.
+        """Return the steps up to the end of a window, counted over the baseline's bins.
 
-        ``fold``: of the panes, where it is not the baseline's.
+        ``fold``: fold of the panes, if it is not the baseline's.
         """
         cells = cells_of_parts(baseline, parts)
         steps, over = steps_of(window, timezone), fold or baseline.fold

@@ -1,4 +1,4 @@
-"""A folder that ends with its process: what one that was killed has left behind, the next of its kind removes."""
+"""A folder that ends with its process; the folder of a killed process is removed by the next one."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LOCK, _UNLOCKED = "lock", "lock.new"
 
 
 class ProcessFolder:
-    """A folder that is there until :meth:`close`; nobody else can read it.
+    """A folder that exists until :meth:`close`, readable by its owner only.
 
     Args:
-        base: Where the folder is made.
-        prefix: What its name begins with; what is called so there, and whose process has ended, is removed.
+        base: Where the folder is created.
+        prefix: Prefix of its name; folders with this prefix whose process has ended are removed.
 
     Attributes:
         path: The folder.
 
     Raises:
-        OSError: It cannot be made, or not be locked.
+        OSError: The folder cannot be created or locked.
     """
 
     def __init__(self, base: Path, prefix: str) -> None:
@@ -38,7 +38,7 @@ class ProcessFolder:
             raise
 
     def _take_lock(self) -> None:
-        """Hold the lock before it has its name: whoever finds one that nobody holds removes the folder."""
+        """Acquire the lock before the lock file gets its name, because a folder with a free lock is removed."""
         unlocked = self.path / _UNLOCKED
         self._lock = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not _try_lock(self._lock):
@@ -46,7 +46,7 @@ class ProcessFolder:
         unlocked.rename(self.path / _LOCK)
 
     def close(self) -> None:
-        """Remove the folder, with all that is in it; once is enough."""
+        """Remove the folder with its contents; idempotent."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._lock >= 0:
             os.close(self._lock)
@@ -54,7 +54,7 @@ class ProcessFolder:
 
 
 def _remove_abandoned(base: Path, prefix: str) -> None:
-    """Remove the folders whose processes have ended; the lock of a process ends with it."""
+    """Remove the folders of ended processes, whose locks are free."""
     for folder in base.glob(f"{prefix}*"):
         with suppress(OSError):  # it is of another user, or is being made or removed
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
@@ -66,7 +66,7 @@ def _remove_abandoned(base: Path, prefix: str) -> None:
 
 
 def _try_lock(file: int) -> bool:
-    """Hold a lock as long as the file is open; return False where another process does."""
+    """Lock an open file until it is closed; return False if another process has the lock."""
     if sys.platform == "win32":
         return False
     import fcntl

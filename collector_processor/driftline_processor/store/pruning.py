@@ -1,14 +1,10 @@
-"""Pruning: the intervals of time and UUIDv7 ids to read, so that DuckDB reads few blocks.
+"""Pruning: conditions on time and UUIDv7 ids with which DuckDB reads few blocks.
 
-Where in a table to look: stretches of a column that grows, so that the store reads the blocks that may hold a row.
+DuckDB skips blocks by the minimum and maximum of each column. One range around all values would be widened by a single
+old row, so distant values get ranges of their own.
 
-DuckDB skips blocks by the least and greatest of each column. One stretch around everything would let a single old row
-widen the search for all others, so what lies far apart gets stretches of its own.
-
-Ids that are looked for in a table: those that say when they were made only where they can be, the others everywhere.
-
-A UUIDv7 begins with its time, so rows that came in order have ids in order, and whole blocks lie beside the ids that
-are looked for. Neither could its row have arrived long before the id was made.
+A UUIDv7 begins with its time, so rows that arrived in order have ordered ids, and most blocks lie outside the ranges
+of the ids. Its row cannot have arrived long before the id was created.
 """
 
 from __future__ import annotations
@@ -28,15 +24,15 @@ from .arrow_tables import bytes_of, numbers_of_ids
 from .database import Connection, read
 
 _MOST = 16
-"""Stretches of one search: each is compared with every row of the blocks that are read."""
+"""Maximum number of ranges per search; each is compared with every row of the blocks that are read."""
 
 _Bound = TypeVar("_Bound", int, str)
 
 ROWS_APART = 500_000
-"""Sequence numbers further apart than this are searched for apart: a few blocks of 122,880 rows."""
+"""Gap of sequence numbers from which ranges are separate: a few blocks of 122,880 rows."""
 
 TIME_APART = 3_600 * 10**9
-"""The same for times, nanoseconds."""
+"""The same gap for times, in nanoseconds."""
 
 
 class Condition(NamedTuple):
@@ -46,19 +42,19 @@ class Condition(NamedTuple):
     parameters: tuple[int | str, ...]
 
     def also(self, condition: Condition) -> Condition:
-        """Return both together."""
+        """Return the conjunction of both."""
         return Condition(f"{self.sql} AND {condition.sql}", self.parameters + condition.parameters)
 
 
 def days_of(connection: Connection, series: int, since: int, until: int) -> list[tuple[int, int]]:
-    """Return the days (UTC) of ``[since, until)`` that have predictions, from when until when: what is read at once."""
+    """Return the days (UTC) of ``[since, until)`` with predictions, as (start, end): the units of reading."""
     query = f"SELECT DISTINCT time - time % {DAY} AS day FROM predictions WHERE series = ? AND time >= ? AND time < ?"
     days = sorted(row["day"] for row in read(connection, query, series, since, until).to_pylist())
     return [(max(day, since), min(day + DAY, until)) for day in days]
 
 
 def lies_within(column: str, stretches: Sequence[tuple[_Bound, _Bound]]) -> Condition:
-    """Return the condition that a column lies in one of the stretches, ends included."""
+    """Return the condition that a column lies in one of the ranges, ends included."""
     if not stretches:
         return Condition("false", ())
     sql = " OR ".join([f"{column} BETWEEN ? AND ?"] * len(stretches))
@@ -71,7 +67,7 @@ def lies_near(column: str, values: I64, gap: int) -> Condition:
 
 
 def stretches(values: I64, gap: int, limit: int = _MOST) -> list[tuple[int, int]]:
-    """Return the fewest stretches that hold all values: cut at the widest gaps of at least ``gap``, ``limit`` of them.
+    """Return the fewest ranges that contain all values: cut at the ``limit`` widest gaps of at least ``gap``.
 
     >>> stretches(np.array([1, 2, 50, 51, 400]), 30, limit=2)
     [(1, 51), (400, 400)]
@@ -84,7 +80,7 @@ def stretches(values: I64, gap: int, limit: int = _MOST) -> list[tuple[int, int]
 
 
 def group_intervals(start: I64, end: I64, gap: int, limit: int = _MOST) -> tuple[I64, I64]:
-    """Group intervals that lie in order, none empty: positions of the first and the last one of each group."""
+    """Group ordered nonempty intervals; return the positions of the first and the last one of each group."""
     gaps = start[1:] - end[:-1]
     widest = np.argsort(-gaps, kind="stable")[: limit - 1]
     cuts = np.sort(widest[gaps[widest] >= gap])
@@ -92,33 +88,33 @@ def group_intervals(start: I64, end: I64, gap: int, limit: int = _MOST) -> tuple
 
 
 _SKEW = 7 * 86_400 * 10**9
-"""Nanoseconds by which the clock that made an id may be ahead of ours."""
+"""Nanoseconds by which the clock of an id's creator may be ahead."""
 
 _HOUR = 3_600_000
-"""Ids are put together by the hour in which they were made, milliseconds."""
+"""Milliseconds of creation time by which ids are grouped."""
 
 MOMENT = 2 * 10**9
-"""Nanoseconds by which predictions of an id are told apart where an outcome names the time of its own."""
+"""Resolution in nanoseconds of the prediction time in an outcome, for predictions with equal ids."""
 
 _DIGITS: Final = 8
-"""Hexadecimal digits of its time that a UUIDv7 begins with; four more follow after a hyphen."""
+"""Hexadecimal digits of the time at the start of a UUIDv7; four more follow after a hyphen."""
 
 _REST: Final = 65_536
-"""Milliseconds that those four tell apart."""
+"""Milliseconds in these four digits."""
 
 _HEX: Final = np.full(256, -1, np.int64)
 _HEX[list(b"0123456789abcdef")] = np.arange(16)
 _HEX[list(b"ABCDEF")] = np.arange(10, 16)
 
 _MARKS: Final = {8: b"-", 13: b"-", 14: b"7", 18: b"-", 19: b"89abAB"}
-"""Places of the marks in a UUIDv7."""
+"""Positions of the hyphens and version marks in a UUIDv7."""
 
 _LAST: Final = "~"
-"""Greater than whatever stands in an id of hexadecimal digits."""
+"""Text that is greater than every id of hexadecimal digits."""
 
 
 class _Kind(NamedTuple):
-    """Some of the ids: since when their rows came, between which texts they lie, and how many hours those are of."""
+    """Some of the ids: earliest arrival of their rows, range of their texts, and number of hours."""
 
     which: I64
     since: Condition
@@ -127,10 +123,10 @@ class _Kind(NamedTuple):
 
 
 class IdLookup:
-    """Ids that are looked for.
+    """Ids to look up.
 
     Args:
-        ids: Texts, none twice; ``which`` numbers them, from 0.
+        ids: Distinct texts; ``which`` numbers them from 0.
     """
 
     def __init__(self, connection: Connection, ids: pa.Array) -> None:
@@ -145,10 +141,10 @@ class IdLookup:
             self._kinds.append(_Kind(untimed, anywhere, anywhere, 0))
 
     def read(self, select: str, source: str, condition: Condition) -> pa.Table:
-        """Return columns of the rows of a table whose id is sought.
+        """Return columns of the rows of a table with one of the ids.
 
-        ``source``: a table, called ``t`` in ``select`` and ``condition``; it has ``id`` and ``received``. The ids that
-        are sought are ``s``, with their number ``which``.
+        ``source``: a table, named ``t`` in ``select`` and ``condition``, with ``id`` and ``received``. The ids are
+        ``s``, with their number ``which``.
         """
         tables = []
         for rows, since, spans, _ in self._kinds:
@@ -178,9 +174,9 @@ def read_by_request(connection: Connection, table: pa.Table, ids: pa.Array, cond
     """Return the predictions of ids: columns ``prediction``, ``series``, ``time`` and ``which``.
 
     ``table``: ``which`` of ``ids``, their ``request`` (:func:`.arrow_tables.numbers_of_ids`), and columns that must be
-    the same, too, perhaps the ``moment`` of their time, each of ``MOMENT`` nanoseconds. So the store reads columns
-    of numbers, of which it skips what cannot match, and the others, the texts of ids above all, for what is left; whose
-    ids only have the same number is seen here.
+    equal, possibly the ``moment`` of their time in units of ``MOMENT``. So the store compares columns of numbers,
+    skips most blocks, and reads the texts of ids only for the remaining rows. Rows whose ids only share the number are
+    removed here.
     """
     same = ", ".join(name for name in table.column_names if name != "which")
     moments = f"(SELECT *, time // {MOMENT} AS moment FROM predictions)" if "moment" in same else "predictions"
@@ -197,7 +193,7 @@ def read_by_request(connection: Connection, table: pa.Table, ids: pa.Array, cond
 
 
 def _kind(places: I64, times: I64, begins: NDArray[np.uint64]) -> _Kind:
-    """Return the place of ids made at a time. ``begins``: the written digits of that time."""
+    """Return the place of ids created at a time. ``begins``: the digits of that time."""
     order = np.argsort(times)
     hour = times[order] * _REST // _HOUR
     new = np.flatnonzero(np.diff(hour, prepend=-1))
@@ -218,7 +214,7 @@ def _text(begin: np.uint64) -> str:
 
 
 def _made(ids: pa.Array) -> tuple[I64, NDArray[np.uint64]]:
-    """Return the time in ids: the number that a UUIDv7 begins with, -1 for others, and its form."""
+    """Return the time in ids: the number at the start of a UUIDv7, -1 for others, and its form."""
     data, offsets = bytes_of(ids)
     times, begins = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.uint64)
     rows = np.flatnonzero(np.diff(offsets) > max(_MARKS))

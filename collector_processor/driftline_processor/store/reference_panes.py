@@ -1,16 +1,9 @@
-"""Past panes over a baseline's bins, as a reference: by stretch of time, by whole day, by season, and rolling.
+"""Past panes over a baseline's bins as a reference: by period, by whole day, by season, and rolling.
 
-The rows that were counted over the bins of a baseline, stretch by stretch of time, from the panes in the store.
-
-Whole past days, added up once and kept beside the panes: what reads a month reads thirty sums of each bin.
-
-Panes stay five minutes for two weeks and hours for a quarter of a year. A month of them has up to 5,000 rows for each
-bin, of which a view of a month would read all. What is kept here holds until a row of its day comes late; then the day
-is added up again. A day is that of the model's time zone, and is kept as it was counted over one baseline's bins.
-
-What windows are compared with where that is the model's own past: its panes of the last 30 days.
-
-The seasons of rows that were counted: what mix of them a window has, and what a stretch of time was in each.
+A rolling reference is the model's own panes of the last 30 days, say. Panes stay five minutes for two weeks and hours
+for a quarter, so a month has up to 5,000 stored rows per bin. Therefore whole past days are summed once and stored: a
+month then reads thirty sums per bin. A day is summed again if one of its rows arrives late. Days are those of the
+model's time zone, counted over one baseline's bins.
 """
 
 from __future__ import annotations
@@ -48,26 +41,26 @@ from .series import Series
 from .slices import slices_between
 
 MOST_STRETCHES = 16 << 20
-"""Bytes of stretches of time. A reference of 20 features consists of some hundred, 50 kB each, in its first days."""
+"""Maximum bytes of cached periods. In its first days a reference of 20 features has about 100 of 50 kB each."""
 
 _PLAIN = ("rows", "duration", DISTRIBUTED, MAPPED)
-"""Parts of a pane that are read beside its bins."""
+"""Parts of a pane that are read in addition to its bins."""
 
 _NOTES = {DISTRIBUTED, MAPPED, "guessed", "unknown"}
-"""Parts, or what their names begin with, that say how rows came and not what they are."""
+"""Parts, or prefixes of parts, about how rows arrived, not about their values."""
 
 
 class CountedPanes(Protocol):
-    """The panes of a model that were counted over the bins of one baseline."""
+    """The panes of a model over the bins of one baseline."""
 
     def starts(self, since: int, until: int) -> I64:
-        """Return the starts of those between two times, ascending: int64 (n,)."""
+        """Return the starts of the panes between two times, ascending: int64 (n,)."""
 
     def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
-        """Return one pane for each stretch of time, as :func:`read_counted` does."""
+        """Return one pane per period, as :func:`read_counted` does."""
 
     def longest(self, since: int, until: int, length: int) -> int | None:
-        """Return where the last of those ends that are longer than a length, in nanoseconds; None without any."""
+        """Return the end of the last pane longer than ``length``, in nanoseconds; None without any."""
 
 
 class StoredPast(Struct, frozen=True):
@@ -82,11 +75,11 @@ class StoredPast(Struct, frozen=True):
         return counted_panes(self.connection, self.series.number, self.like.fold, since, until)
 
     def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
-        """Return one pane for each stretch of time, as :func:`read_counted` does."""
+        """Return one pane per period, as :func:`read_counted` does."""
         return read_counted(self.connection, self.series, self.like, stretches)
 
     def longest(self, since: int, until: int, length: int) -> int | None:
-        """Return where the last pane ends that is longer than a length, in nanoseconds; None without any."""
+        """Return the end of the last pane longer than ``length``, in nanoseconds; None without any."""
         longer = (
             "SELECT max(pane + span) FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? AND span > ?"
         )
@@ -94,14 +87,14 @@ class StoredPast(Struct, frozen=True):
 
 
 _Stretch = tuple[int, str, int, int]
-"""Series, what its panes were folded over, start and end."""
+"""Series, fold, start and end."""
 
 
 class KeptStretches:
-    """Stretches of time that a growing reference was made of: it is made again of nearly the same. One thread uses it.
+    """Cache of the periods of a growing reference, most of which it needs again. Not thread-safe.
 
     Args:
-        most: Bytes of sums that are kept; what was asked for least recently goes first.
+        most: Maximum bytes of sums; least recently used periods are dropped first.
     """
 
     def __init__(self, most: int = MOST_STRETCHES) -> None:
@@ -109,26 +102,26 @@ class KeptStretches:
         self._kept: OrderedDict[_Stretch, Pane] = OrderedDict()
 
     def get(self, stretch: _Stretch) -> Pane | None:
-        """Return a pane, which nobody may change; None where it is not kept."""
+        """Return a cached pane, which must not be changed; None if it is not cached."""
         if stretch in self._kept:
             self._kept.move_to_end(stretch)
         return self._kept.get(stretch)
 
     def put(self, stretch: _Stretch, pane: Pane) -> None:
-        """Keep a pane."""
+        """Add a pane."""
         self._kept[stretch] = pane
         self.bytes += _bytes_of(pane)
         while self.bytes > self._most:
             self.bytes -= _bytes_of(self._kept.popitem(last=False)[1])
 
     def forget(self, series: int, starts: I64) -> None:
-        """Forget the stretches of a series that hold panes; ``starts``: of the panes, ascending."""
+        """Drop the periods of a series that contain panes; ``starts``: of the panes, ascending."""
         for key in [key for key in self._kept if key[0] == series]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
                 self.bytes -= _bytes_of(self._kept.pop(key))
 
     def clear(self) -> None:
-        """Forget all."""
+        """Clear the cache."""
         self._kept.clear()
         self.bytes = 0
 
@@ -139,7 +132,7 @@ def _bytes_of(pane: Pane) -> int:
 
 
 class RememberedPast(Struct, frozen=True):
-    """Panes over the bins of ``like``, read through memory."""
+    """Panes over the bins of ``like``, read through the cache."""
 
     memory: PaneMemory
     kept: KeptStretches
@@ -151,7 +144,7 @@ class RememberedPast(Struct, frozen=True):
         return self.memory.starts(self.series, self.like.fold, since, until)
 
     def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
-        """Return one pane for each stretch of time, as :func:`read_counted` does."""
+        """Return one pane per period, as :func:`read_counted` does."""
         over = self.series.number, self.like.fold
         counts_by_stretch = {stretch: self.kept.get((*over, *stretch)) for stretch in stretches}
         lacking = [stretch for stretch, pane in counts_by_stretch.items() if pane is None]
@@ -163,7 +156,7 @@ class RememberedPast(Struct, frozen=True):
         return [stretch_counts for stretch in stretches if (stretch_counts := counts_by_stretch[stretch]) is not None]
 
     def longest(self, since: int, until: int, length: int) -> int | None:
-        """Return where the last pane ends that is longer than a length, in nanoseconds; None without any."""
+        """Return the end of the last pane longer than ``length``, in nanoseconds; None without any."""
         return self.memory.longest(self.series, self.like.fold, since, until, length)
 
 
@@ -174,10 +167,10 @@ def read_counted(
     stretches: Sequence[tuple[int, int]],
     outcomes: bool = False,
 ) -> list[Pane]:
-    """Return one pane for each stretch of time ``[start, end)``; each begins where the one before ends, some are empty.
+    """Return one pane per consecutive period ``[start, end)``; some are empty.
 
-    Only what was counted over the bins of ``like``, by its ``fold``, and rows and durations of the panes of time that
-    were. ``outcomes``: what became of them, too.
+    Only counts over the bins of ``like``, by its ``fold``, with the rows and durations of the same panes.
+    ``outcomes``: include their outcomes.
     """
     first, last = stretches[0][0], stretches[-1][1]
     over = (series.number, first, last, like.fold)
@@ -217,14 +210,14 @@ def _without_notes(pane: Pane, like: Baseline) -> Pane:
 
 
 def counted_panes(connection: Connection, series: int, fold: str, since: int, until: int) -> I64:
-    """Return the panes between two times that were counted over the bins of a baseline, by their start, ascending."""
+    """Return the starts of the panes between two times over the bins of a baseline, ascending."""
     query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? ORDER BY pane"
     rows = read(connection, query, series, fold, since, until)
     return np.asarray(rows.column("pane").to_numpy(), dtype=np.int64)
 
 
 def _runs(rows: pa.Table) -> list[tuple[int, str, str, I64, F64]]:
-    """Return the entries of each part of each stretch: stretch, fold, part, places and sums."""
+    """Return the entries of each part of each period: period, fold, part, positions and sums."""
     if not rows.num_rows:
         return []
     stretch, index, value = (rows.column(name).to_numpy() for name in ("stretch", "idx", "value"))
@@ -239,30 +232,30 @@ def _runs(rows: pa.Table) -> list[tuple[int, str, str, I64, F64]]:
 
 
 _Day = tuple[int, str, int, int]
-"""Series, what its panes were folded over, start and end."""
+"""Series, fold, start and end."""
 
 _NOTHING = ""
-"""The part by which a day without rows is known to have none."""
+"""The part that marks a day without rows."""
 
 
 class DailyPanes:
-    """Reads stretches of time by whole days. One thread uses it."""
+    """Reads periods by whole days. Not thread-safe."""
 
     def __init__(self, connection: Connection) -> None:
-        """Know which days are kept."""
+        """Read which days are stored."""
         self._connection = connection
         day_rows = connection.execute("SELECT DISTINCT series, fold, day, stop FROM days").fetchall()
         self._kept: set[_Day] = set(day_rows)
 
     def forget(self, series: int, panes: Collection[int]) -> None:
-        """Forget the days of a series that hold panes, by their starts, which were touched."""
+        """Delete the days of a series that contain changed panes, by start."""
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
         self._delete([day for day in self._kept if day[0] == series and _holds(day, starts)])
 
     def panes(self, series: Series, like: Baseline, stretches: Sequence[Window], closed: int) -> list[Pane]:
-        """Return one pane for each stretch, as :func:`read_counted` does; those of days are kept.
+        """Return one pane per period, as :func:`read_counted` does, and store those of whole days.
 
-        ``closed``: the time before which days have ended; a younger one is not kept, since its rows still come.
+        ``closed``: the time before which days have ended; later ones are not stored, because rows still arrive.
         """
         panes: dict[Window, Pane] = {}
         stretchs = [
@@ -297,7 +290,7 @@ class DailyPanes:
         return {day: panes[day.start] for day in days}
 
     def _keep(self, series: Series, like: Baseline, days: dict[Window, Pane]) -> None:
-        """Keep days, and no longer those whose panes are as long by now."""
+        """Store days, and delete those whose panes are now days themselves."""
         if not days:
             return
         oldest = max(day.end for day in days) - KEEP_HOURS
@@ -334,7 +327,7 @@ def _holds(day: _Day, starts: I64) -> bool:
 
 
 def _runs_of_days(stretches: Sequence[Window]) -> Iterator[list[Window]]:
-    """Stretches of which each begins where the one before ends."""
+    """Yield runs of consecutive periods."""
     run: list[Window] = []
     for stretch in stretches:
         if run and run[-1].end != stretch.start:
@@ -351,7 +344,7 @@ _QUARTER = HOUR // 4
 def season_mix(memory: PaneMemory, series: Series, window: Window, seasons: Seasons) -> F64:
     """Return the weight of a window's rows by season: float64 (seasons,).
 
-    A pane that was rolled up and reaches over several seasons has them as the reference has.
+    A rolled-up pane over several seasons is distributed like the reference.
     """
     seasonality = seasons.seasonality
     weights = memory.weights(
@@ -376,10 +369,9 @@ def season_mix(memory: PaneMemory, series: Series, window: Window, seasons: Seas
 def add_seasons(
     past: CountedPanes, baseline: Baseline, since: int, until: int, seasonality: AnySeasonality
 ) -> Baseline:
-    """Return a baseline of past panes, of which ``baseline`` was made, that knows its seasons.
+    """Return a baseline of past panes, made from ``baseline``, with its seasons.
 
-    What was rolled up to more than a season is in none of them. Where the seasons are unknown, and it does not repeat,
-    it is ``baseline`` itself.
+    Panes longer than a season are in none of them. If there are no shorter panes, ``baseline`` itself is returned.
     """
     clock = seasonality if isinstance(seasonality, Seasonality) else seasonality.clock
     since = max(since, past.longest(since, until, clock.length) or since)
@@ -393,12 +385,11 @@ def add_seasons(
 
 
 MOST_BYTES = 64 << 20
-"""Bytes of the sums of references in memory. One of 20 features takes 0.2 MB, and half of one more with the hours of a
-day as seasons."""
+"""Maximum bytes of references in memory: 0.2 MB per reference of 20 features, 50 % more with hourly seasons."""
 
 
 def _size(reference: Reference) -> int:
-    """Return about how many bytes the sums of a reference take."""
+    """Return the approximate bytes of the sums of a reference."""
     baseline = reference.baseline
     blocks, seasons = baseline.extras.blocks, baseline.extras.seasons
     counted = [*baseline.pane.parts.values()]
@@ -410,15 +401,15 @@ def _size(reference: Reference) -> int:
 
 
 class RollingReferences:
-    """Reads references and keeps them until a pane in them is touched. One thread uses it."""
+    """Reads references and caches them until one of their panes changes. Not thread-safe."""
 
     def __init__(self, connection: Connection, memory: PaneMemory, share: float = 1.0) -> None:
-        """Know no reference yet.
+        """Create an empty cache.
 
         Args:
-            connection: Of the thread that uses it.
-            memory: Through which panes are read that were counted lately.
-            share: Of the bytes that references may take in memory.
+            connection: Connection of the using thread.
+            memory: Cache of recent panes.
+            share: Fraction of the bytes of memory for references.
         """
         self._connection, self._days, self._memory = connection, DailyPanes(connection), memory
         self._stretches = KeptStretches(int(share * MOST_STRETCHES))
@@ -427,7 +418,7 @@ class RollingReferences:
         self._sizes: dict[tuple[int, str, int, int], int] = {}
 
     def forget(self, series: int, panes: Collection[int]) -> None:
-        """Forget the references, and the days, of a series that hold panes, by their starts, which were touched."""
+        """Drop the references and days of a series that contain changed panes, by start."""
         self._days.forget(series, panes)
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
         self._stretches.forget(series, starts)
@@ -436,7 +427,7 @@ class RollingReferences:
                 del self._kept[key], self._sizes[key]
 
     def clear(self) -> None:
-        """Forget all references, and no day: rows of slices were counted otherwise, which days do not tell apart."""
+        """Drop all references, but no days, after rows moved between slices, which days do not separate."""
         self._stretches.clear()
         self._kept.clear()
         self._sizes.clear()
@@ -451,10 +442,9 @@ class RollingReferences:
         closed: int,
         seasonality: AnySeasonality | None = None,
     ) -> Reference:
-        """Return the reference of a window; ``baseline``: that over whose bins it was counted.
+        """Return the reference of a window; ``baseline``: the baseline whose bins were used.
 
-        ``closed``: the time before which windows are closed. ``seasonality``: by which seasons the reference is told
-        apart, too.
+        ``closed``: the time before which windows are closed. ``seasonality``: separate the reference by these seasons.
         """
         stretches = rolling.stretches(window, timezone)
         key = (series.number, baseline.digest, stretches[0].start, stretches[-1].end)
@@ -478,7 +468,7 @@ class RollingReferences:
         window: Window,
         seasonality: AnySeasonality | None = None,
     ) -> Reference:
-        """Return the reference of a window with a learned baseline: it, and the rows before the window."""
+        """Return the reference of a window with a learned baseline: the baseline and the rows before the window."""
         ends = reference_span(baseline, window.start)
         if ends is None:
             return Reference(baseline)
@@ -512,7 +502,7 @@ class RollingReferences:
         return reference
 
     def _keep(self, key: tuple[int, str, int, int], reference: Reference) -> None:
-        """Keep a reference as the last: what is asked for least goes first."""
+        """Add a reference as the most recently used."""
         self._kept[key] = reference
         if key not in self._sizes:
             self._sizes[key] = _size(reference)

@@ -1,4 +1,4 @@
-"""The series: one per model, version and environment, each with a small number and what it is known to predict."""
+"""The series: one per model, version and environment, with a number and its task."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from driftline_processor.config.model import Model
 from .database import Connection, mark, read
 
 LAST_SERIES = "last_series"
-"""The mark of the last number that a forgotten series had: none has it again."""
+"""The mark of the greatest number of a deleted series; numbers are not reused."""
 
 MOST_CLASSES = 1_000
-"""Classes that nobody declared are learned as they are seen, up to this many."""
+"""Maximum number of undeclared classes that are learned from rows."""
 
 
 class Series(Struct, frozen=True):
     """One model, version and environment.
 
     Attributes:
-        task: What it predicts, as far as it is known.
-        declared: Somebody named the classes, else they are learned.
-        sent: What its sender said last.
+        task: Its task, as far as known.
+        declared: True if the classes are declared, False if they are learned.
+        sent: The task that the sender last declared.
     """
 
     number: int
@@ -41,19 +41,20 @@ class Series(Struct, frozen=True):
 
 
 class SeriesRegister:
-    """All series, in memory and in the store. Any thread may use it.
+    """All series, in memory and in the store. Thread-safe.
 
-    In the store a change is appended, and the newest row of a series counts: no two threads ever replace the same one.
+    Changes are appended to the store and the newest row of a series counts, so that no two threads replace the same
+    row.
     """
 
     def __init__(self, connection: Connection, models: Mapping[str, Model]) -> None:
-        """Read the series; ``models``: the configuration, whose word is last."""
+        """Read the series; ``models``: the configuration, which wins."""
         self._models, self._default = models, Model()
         self._lock = threading.Lock()
         self.load(connection)
 
     def load(self, connection: Connection) -> None:
-        """Read the series again: a transaction failed, and what memory knows may not be in the store."""
+        """Read the series again after a failed transaction."""
         newest = "SELECT * FROM series QUALIFY row_number() OVER (PARTITION BY series ORDER BY change DESC) = 1"
         by_key: dict[ModelKey, Series] = {}
         change = 0
@@ -78,7 +79,7 @@ class SeriesRegister:
         return iter(list(self._by_key.values()))
 
     def find(self, key: ModelKey) -> Series | None:
-        """Return the series of a model, version and environment, None where nothing of it has come."""
+        """Return the series of a model, version and environment, None if there is none."""
         return self._by_key.get(key)
 
     def by_number(self) -> dict[int, Series]:
@@ -86,19 +87,19 @@ class SeriesRegister:
         return {series.number: series for series in self}
 
     def settings(self, model: str) -> Model:
-        """Return the settings of a model; the defaults without any."""
+        """Return the settings of a model, by default the defaults."""
         return self._models.get(model, self._default)
 
     def said(self, key: ModelKey) -> Task:
-        """Return the last task that the sender of a series declared; nothing where unknown."""
+        """Return the task that the sender of a series last declared; an empty one if unknown."""
         known_series = self._by_key.get(key)
         return Task() if known_series is None else known_series.sent
 
     def of(self, table: PredictionTable, baseline: Task | None) -> Series:
-        """Return the series of a table, made or brought up to date with what the table says of its task.
+        """Return the series of a table, created or updated with the task of the table.
 
-        ``baseline``: the task of the baseline in force, which knows the classes where the sender does not say. The
-        caller writes the changes with :meth:`write`.
+        ``baseline``: the task of the active baseline, with the classes if the sender does not declare them. The caller
+        stores the changes with :meth:`write`.
         """
         with self._lock:
             known_series = self._by_key.get(table.key) or Series(self._last + 1, table.key, Task())
@@ -115,13 +116,13 @@ class SeriesRegister:
             return series
 
     def write(self, connection: Connection) -> None:
-        """Store what :meth:`of` changed, inside the caller's transaction."""
+        """Store the changes of :meth:`of`, inside the caller's transaction."""
         with self._lock:
             changed, self._changed = self._changed, []
             self._append(connection, changed)
 
     def learn(self, connection: Connection, series: Series, classes: tuple[str, ...]) -> Series:
-        """Add classes that outcomes showed to a series whose classes nobody declared, and store them."""
+        """Add classes from outcomes to a series without declared classes, and store them."""
         with self._lock:
             current = self._by_key[series.key]
             learned = structs.replace(current, task=_with_classes(current.task, classes))
@@ -156,11 +157,10 @@ def resolve(
     declared: bool,
     seen: tuple[str, ...] = (),
 ) -> tuple[Task, bool]:
-    """Complete a task: the configuration's word, else the sender's, else the baseline's, else what was known before.
+    """Complete a task from the configuration, else the sender, else the baseline, else the previous task.
 
-    Classes in the order of the sender win over the same classes in another order, because the columns of scores follow
-    it. Classes that nobody names are learned: ``seen`` are those of the newest rows. Returns the task, and whether its
-    classes were declared.
+    The sender's order of classes wins over another order, because the columns of scores follow it. Undeclared classes
+    are learned: ``seen`` are those of the newest rows. Returns the task, and whether its classes are declared.
     """
     base = baseline or Task()
     task = Task(settings.task or sent.kind or base.kind or before.kind)
@@ -185,14 +185,14 @@ def resolve(
 
 
 def _kind_of(table: PredictionTable) -> str:
-    """Return the task by the shape of rows: one score without classes is binary, several are multiclass."""
+    """Return the task from the shape of rows: one score without classes is binary, several are multiclass."""
     if table.scores is not None and table.scores.shape[1] == 1:
         return BINARY.name
     return MULTICLASS.name if table.scores is not None or table.predicted is not None else ""
 
 
 def _with_classes(task: Task, seen: tuple[str, ...]) -> Task:
-    """Learn classes in the order in which they come; a binary model that shows no others has 0 and 1."""
+    """Add classes in the order in which they arrive; a binary model without any has 0 and 1."""
     if task.has_threshold and set(task.classes) | set(seen) <= {"0", "1"}:
         return replace(task, classes=("0", "1"))
     limit = 2 if task.has_threshold else MOST_CLASSES

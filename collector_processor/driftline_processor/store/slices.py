@@ -1,10 +1,9 @@
-"""Slices of what arrives: panes of their own for each value of a declared key, and which values are told apart.
+"""Slices of arriving rows: panes for each value of a declared key, and the values with panes of their own.
 
-A slice's pane is an hour of the model's time zone, and holds features, score and class over the baseline's bins and no
-more: in the store it is the pane of a fold ``FOLD|key=value``, in a table beside that of all rows. What needs no bins,
-how many rows a slice has and what was decided of them, is under ``|key=value``, whichever baseline is in force. So
-twenty values cost what rows fill, and who reads all rows does not read past them. Windows of an hour and more consist
-of whole ones.
+The pane of a slice is an hour of the model's time zone with features, scores and classes over the baseline's bins. In
+the store it has the fold ``FOLD|key=value``, in a table of its own, so that readers of all rows do not read it. Sums
+without bins (rows, decisions) are under ``|key=value``, independent of the baseline. Windows of an hour and more
+consist of whole panes of slices.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from .pruning import Condition
 from .series import Series
 
 HOUR = 12 * PANE
-"""Nanoseconds of a slice's pane: twelve times fewer panes than those of all rows, with up to 21 times the slices."""
+"""Nanoseconds of a slice's pane: an hour, because there are up to 21 times as many of them as of all rows."""
 
 BETWEEN = "|"
 
@@ -47,7 +46,7 @@ def fold_of(baseline: Baseline, name: str) -> str:
 
 
 def hours_of(panes: Iterable[int], timezone: str) -> dict[int, int]:
-    """Return the pane of slices that holds each pane of all rows, by their starts (unix nanoseconds)."""
+    """Return the pane of slices that contains each pane of all rows, by their starts (unix nanoseconds)."""
     starts: dict[int, int] = {}
     start = end = 0
     for pane in sorted(panes):
@@ -59,11 +58,11 @@ def hours_of(panes: Iterable[int], timezone: str) -> dict[int, int]:
 
 
 class SliceValues:
-    """The values of each slice key that are told apart, by series: at most 20, those of the baseline first.
+    """The values of each slice key with panes of their own, per series: at most 20, those of the baseline first.
 
-    Others as they come, of those that come together the ones with most rows first. A value that has its place keeps it:
-    what was counted under ``other`` is restated nowhere, but for outcomes. The way in adds to it, and the join what
-    comes with outcomes; any thread may read.
+    Further values follow in order of arrival, and by number of rows within one batch. A value keeps its place; rows
+    counted under ``other`` stay there, except for outcomes. Ingestion adds values, and the join adds values of
+    outcomes; any thread may read.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -71,7 +70,7 @@ class SliceValues:
         self.load(connection)
 
     def load(self, connection: Connection) -> None:
-        """Read the values again: a transaction failed, and what memory knows may not be in the store."""
+        """Read the values again after a failed transaction."""
         values_by_key: dict[tuple[int, str], tuple[str, ...]] = {}
         for row in read(connection, "SELECT * FROM slice_values ORDER BY rowid").to_pylist():
             place = (row["series"], row["key"])
@@ -84,11 +83,11 @@ class SliceValues:
         return self._known.get((series, key), ())
 
     def keys(self, series: int) -> tuple[str, ...]:
-        """Return the keys of which any value is known."""
+        """Return the keys with at least one value."""
         return tuple(sorted(key for number, key in self._known if number == series))
 
     def learn(self, series: int, key: str, column: Column, baseline: Baseline | None) -> None:
-        """Take in the values of more rows; the caller writes what is new with :meth:`write`."""
+        """Add the values of more rows; the caller stores new ones with :meth:`write`."""
         if len(self.of(series, key)) >= MOST_VALUES:
             return
         slices = None if baseline is None else baseline.extras.slices
@@ -100,7 +99,7 @@ class SliceValues:
             self._new += [(series, key, value) for value in values[len(before) :]]
 
     def write(self, connection: Connection) -> None:
-        """Store what :meth:`learn` added, inside the caller's transaction."""
+        """Store the values of :meth:`learn`, inside the caller's transaction."""
         with self._lock:
             new, self._new = self._new, []
         if new:
@@ -110,10 +109,10 @@ class SliceValues:
 
 
 def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tuple[int, str, str]]:
-    """Count values of slices under ``other`` of which rows were deleted and fewer than ten are left.
+    """Move slice values with deleted rows and fewer than ten remaining rows to ``other``.
 
-    Inside the caller's transaction, after the deleted rows were counted; the values of :class:`SliceValues` are to be
-    read again. Returns series, key and value of each.
+    Runs inside the caller's transaction, after the deleted rows were counted; :class:`SliceValues` must be read again.
+    Returns series, key and value of each.
     """
     query = (
         "SELECT series, fold, coalesce(sum(value) FILTER (part = 'rows'), 0) AS rows,"
@@ -143,11 +142,11 @@ def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tu
 
 
 class Cutting(Struct, frozen=True):
-    """The slices by which rows are cut while they are counted.
+    """The slices of rows while they are counted.
 
     Attributes:
-        changes: What is added to.
-        values: Key → those told apart.
+        changes: The sums to add to.
+        values: Key → values with panes of their own.
     """
 
     changes: PaneChanges
@@ -155,7 +154,7 @@ class Cutting(Struct, frozen=True):
     timezone: str
 
     def begin(self, table: PredictionTable) -> list[HourlySlices]:
-        """Return the counters of a table's rows, one a key."""
+        """Return the counters of a table's rows, one per key."""
         if not self.values:
             return []
         of_each = hour_of_each(table.time - table.time % PANE, self.timezone)
@@ -164,11 +163,11 @@ class Cutting(Struct, frozen=True):
 
 
 UNCUT = Cutting(PaneChanges(), {}, "UTC")
-"""All rows together, and no slices."""
+"""All rows without slices."""
 
 
 class HourlySlices:
-    """The rows of a table by hour and value of one key; ``counted`` is what the fold counts into."""
+    """Counts the rows of a table by hour and value of one key; ``counted`` is filled by the fold."""
 
     def __init__(self, table: PredictionTable, key: str, values: Sequence[str], hours: I64, hour: I64) -> None:
         by_value = SliceKey.of(key, table.slices.get(key), values, len(table))
@@ -176,31 +175,31 @@ class HourlySlices:
         self.counted = self._groups.counts()
 
     def write(self, changes: PaneChanges, series: int, baseline: Baseline) -> None:
-        """Add what was counted to the panes of slices."""
+        """Add the counts to the panes of slices."""
         folds = [fold_of(baseline, self._names[place]) for place in self._groups.slice.tolist()]
         for part, sums in self.counted.parts.items():
             changes.add_part(series, folds, self._hours[self._groups.step], part, sums)
 
 
 def hour_of_each(panes: I64, timezone: str) -> I64:
-    """Return the hour that holds each pane of all rows, by their starts: int64 (n,), unix nanoseconds."""
+    """Return the hour of each pane of all rows, by their starts: int64 (n,), unix nanoseconds."""
     distinct_panes, pane_index = np.unique(panes, return_inverse=True)
     starts = hours_of(distinct_panes.tolist(), timezone)
     return np.array([starts[pane] for pane in distinct_panes.tolist()], np.int64)[pane_index]
 
 
 def powers_of(weight: F64) -> F64:
-    """Return 1, w and w² of each row, whose sums are the part ``rows``: float64 (n, 3)."""
+    """Return 1, w and w² per row, whose sums are the part ``rows``: float64 (n, 3)."""
     return np.stack([np.ones(len(weight)), weight, weight**2], axis=1)
 
 
 class SliceHours(NamedTuple):
-    """The panes of one key that some rows belong to, whatever the bins: those of the fold ``|key=value``.
+    """The panes of one key for some rows, independent of bins: those of the fold ``|key=value``.
 
     Attributes:
         folds: Fold of each pane.
-        starts: Start of each, unix nanoseconds, int64 (panes,).
-        group: Pane of each row, int64 (n,), -1 = the row has no value of the key.
+        starts: Start of each pane, unix nanoseconds, int64 (panes,).
+        group: Pane of each row, int64 (n,), -1 = the row has no value.
     """
 
     folds: Sequence[str]
@@ -209,21 +208,21 @@ class SliceHours(NamedTuple):
 
     @classmethod
     def of(cls, rows: SliceKey, hour: I64) -> SliceHours:
-        """Group rows; ``hour``: the start of the hour of each, int64 (n,)."""
+        """Group rows; ``hour``: the start of each row's hour, int64 (n,)."""
         starts, step = np.unique(hour, return_inverse=True)
         groups, names = rows.by_step(step), rows.names
         folds = [f"{BETWEEN}{names[place]}" for place in groups.slice.tolist()]
         return cls(folds, starts[groups.step], groups.group)
 
     def add(self, changes: PaneChanges, series: int, part: str, columns: F64) -> None:
-        """Add the sums of columns of the rows as a part of the panes; ``columns``: float64 (n, width)."""
+        """Add the sums of columns as a part of the panes; ``columns``: float64 (n, width)."""
         inside = np.flatnonzero(self.group >= 0)
         sums = [np.bincount(self.group[inside], column, len(self.starts)) for column in columns[inside].T]
         changes.add_part(series, self.folds, self.starts, part, np.stack(sums, axis=1).astype(np.float64))
 
 
 def slices_between(connection: Connection, series: Series, like: Baseline, start: int, end: int) -> Slices | None:
-    """Return the rows of every slice in a stretch of time, over the bins of ``like``; None without slices."""
+    """Return the rows of every slice in a period, over the bins of ``like``; None without slices."""
 
     def width(_fold: str, part: str) -> int:
         return part_width(part, like, series.task)
@@ -237,19 +236,19 @@ def slices_between(connection: Connection, series: Series, like: Baseline, start
 
 
 class SlicePanes:
-    """Reads the slices of windows. One thread uses it."""
+    """Reads the slices of windows. Not thread-safe."""
 
     def __init__(self, connection: Connection, memory: PaneMemory) -> None:
-        """Read steps from the store, and windows through ``memory`` of the panes of slices."""
+        """Create a reader of steps from the store, and of windows from ``memory``, the cache of slice panes."""
         self._memory = memory
         self._steps = StoredSteps(connection, SLICED)
 
     def clear(self) -> None:
-        """Forget what is known of all steps."""
+        """Clear the cache of steps."""
         self._steps.clear()
 
     def forget(self, series: int, panes: set[int]) -> None:
-        """Forget what is known of steps that hold panes of all rows, by their starts, which were touched."""
+        """Drop the steps that contain changed panes of all rows, by start."""
         self._steps.forget(series, panes)
 
     def of(
@@ -260,9 +259,9 @@ class SlicePanes:
         keys: Sequence[str],
         timezone: str,
     ) -> dict[str, SliceContext]:
-        """Return the slices of a window by their names: of the declared ``keys``, over the baseline's bins.
+        """Return the slices of a window by name: of the declared ``keys``, over the baseline's bins.
 
-        None of a window whose length is said in minutes.
+        {} for a window whose length is in minutes.
         """
         if not keys or parse(window.name).unit == "m":
             return {}

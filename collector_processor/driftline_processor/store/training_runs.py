@@ -1,6 +1,6 @@
-"""Training runs: each kept once, by its id, for as long as its model is known.
+"""Training runs, stored once per id for as long as their model exists.
 
-They belong to the model, whatever their environment: what a training cluster makes is what production serves.
+They belong to the model, independent of the environment, because a training cluster trains what production serves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from driftline_processor.core.decode.training_runs import TrainingRun
 from .database import Connection, insert, read
 
 MOST_RUNS = 2_000
-"""Runs of one model: one a day for five years. Beyond them the newest are kept, by when they ended."""
+"""Maximum number of runs per model: one per day for five years. Beyond it the most recently ended are kept."""
 
 _COLUMNS = pa.schema(
     [
@@ -28,17 +28,17 @@ _COLUMNS = pa.schema(
 
 
 class TrainingRuns:
-    """The training runs of all models. One thread adds; any may read.
+    """The training runs of all models. One thread adds; any thread may read.
 
     Args:
-        connection: Where they are kept.
+        connection: Connection to the store.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.load(connection)
 
     def load(self, connection: Connection) -> None:
-        """Read what is kept; what was added since the last :meth:`write` is forgotten."""
+        """Read the stored runs; runs added since the last :meth:`write` are dropped."""
         runs: dict[str, list[TrainingRun]] = {}
         rows = read(connection, 'SELECT * FROM training_runs ORDER BY "end", id').to_pylist()
         for _, run in connection.unreadable.skipped("training_runs", rows, _run):
@@ -49,17 +49,17 @@ class TrainingRuns:
         self._dropped: list[tuple[str, str]] = []
 
     def of(self, model: str) -> tuple[TrainingRun, ...]:
-        """Return the runs of a model, the oldest first."""
+        """Return the runs of a model, oldest first."""
         return self._runs.get(model, ())
 
     def add(self, run: TrainingRun, received: int) -> str:
-        """Take in a run; return why it is not kept: "seen", the reason of its rejection, or "" where it is.
+        """Add a run; return "" or why it is not stored: "seen", or the reason of its rejection.
 
-        Where a model has as many as are kept, the oldest goes for a newer one: made up runs keep out no later one.
+        If a model has the maximum number, the oldest run is replaced, so that invented runs cannot block later ones.
 
         Args:
             run: The run.
-            received: When it came, unix nanoseconds.
+            received: Time of arrival, unix nanoseconds.
         """
         if (run.model, run.id) in self._ids:
             return "seen"
@@ -76,7 +76,7 @@ class TrainingRuns:
         return ""
 
     def write(self, connection: Connection) -> None:
-        """Append what was added and delete what went for it, inside the caller's transaction."""
+        """Append added runs and delete replaced ones, inside the caller's transaction."""
         new, self._new = list(self._new.values()), {}
         dropped, self._dropped = self._dropped, []
         if dropped:

@@ -1,1 +1,1 @@
-"""The pages and the HTTP API of a running processor. May import every room below, never `store`."""
+"""The web pages and the HTTP API of a running processor. May import every package below it, but not `store`."""

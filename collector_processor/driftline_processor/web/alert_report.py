@@ -1,4 +1,4 @@
-"""The report of the window that an alert is about, as messages and actions attach it."""
+"""The report of the window of an alert, which notifications and actions attach."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _log = logging.getLogger("driftline")
 
 
 class AlertReports(Struct, frozen=True):
-    """Writes the reports of alerts.
+    """Create the reports of alerts.
 
     Attributes:
-        state: Has the models, and what messages are about.
-        links: How people reach the pages.
-        clock: Unix nanoseconds.
+        state: Source of the models and of the alerts.
+        links: Addresses of the pages.
+        clock: Returns unix nanoseconds.
     """
 
     state: StateReader
@@ -39,9 +39,9 @@ class AlertReports(Struct, frozen=True):
     clock: Callable[[], int]
 
     def __call__(self, message: Message) -> Report | None:
-        """Return the report of the window of a message; None where the model or its window is gone.
+        """Return the report of a message's window; None if the model or its window no longer exists.
 
-        A report that cannot be written is logged: it holds no message up.
+        An error while the report is created is logged. The message is sent without the report.
         """
         alert = self.state.alerts.alerts.get(message.gravest)
         if alert is None:

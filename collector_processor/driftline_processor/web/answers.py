@@ -1,4 +1,4 @@
-"""Answers as JSON, which has no word for NaN and infinities: both are ``null``, as all that is unknown."""
+"""JSON responses. JSON has no NaN and no infinity: both become ``null``, as every unknown value."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from driftline_processor.present.wording import without_half_surrogates
 
 
 class FiniteJSON(JSONResponse):
-    """A JSON answer in which a number that is not finite is ``null``; one odd value costs no reader the others."""
+    """A JSON response in which numbers that are not finite are ``null``."""
 
     def render(self, content: Any) -> bytes:
-        """Return the bytes of an answer.
+        r"""Return the bytes of a response.
 
-        A half surrogate in a name from the wire cannot be encoded; it is a question mark, as on the pages.
+        A lone surrogate in a received name cannot be encoded and becomes a question mark, as on the pages.
 
-        >>> FiniteJSON({"psi": [float("nan"), 0.5, ("inf", float("inf"))], "name": "a\\ud800"}).body
+        >>> FiniteJSON({"psi": [float("nan"), 0.5, ("inf", float("inf"))], "name": "a\ud800"}).body
         b'{"psi":[null,0.5,["inf",null]],"name":"a?"}'
         """
         try:
@@ -29,7 +29,7 @@ class FiniteJSON(JSONResponse):
 
 
 def _plain(value: object) -> object:
-    """Return the number of a numpy scalar, and the text of a subclass of str."""
+    """Return a numpy scalar as a Python number and a subclass of str as plain text."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, str):

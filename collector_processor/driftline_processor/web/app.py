@@ -1,8 +1,4 @@
-"""The web application: pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz``, ``POST /v1/outcomes`` and baselines.
-
-Nothing here changes state except outcomes, which are a POST, and baselines, which are a PUT; every other route answers
-GET and HEAD alone.
-"""
+"""The web application: pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz``, outcomes and baselines."""
 
 from __future__ import annotations
 
@@ -66,7 +62,7 @@ from .site import Site
 HERE = Path(__file__).parent
 
 SECURITY_HEADERS = {
-    # Scripts and styles are files of our own: a model's name that is a script stays text even if escaping failed.
+    # Scripts and styles are only our own files: a script in a model's name would not run even if escaping failed.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -79,22 +75,22 @@ SECURITY_HEADERS = {
 
 PAGES = (
     home, incidents, alert, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
-    feature,  # before all others of a model, because a feature may be named as a page is
+    feature,  # before all other routes of a model, because a feature may have the name of a page
     performance, drift, data, predictions, versions, report,
     overview,  # after all that go on behind the name of a model
 )  # fmt: skip
-"""The modules of pages, in the order in which their routes are looked at."""
+"""Modules of the pages, in the order in which their routes are matched."""
 
 API = (
     scrape, policies_api, alerts_api, audit_api, baselines_api, decisions_api, deletion_api, labels_api,
     mispredictions_api, retraining_api, exports_api, versions_api, weak_slices_api, outcomes_api,
     evaluations_api,  # after all that go on behind the name of a model
 )  # fmt: skip
-"""The modules of the API, likewise."""
+"""Modules of the API, in the order in which their routes are matched."""
 
 
 def create_app(site: Site) -> Starlette:
-    """Build the application: the routes of all pages, and of the API."""
+    """Build the application with the routes of all pages and of the API."""
     routes = [route for module in (*PAGES, *API) for route in module.routes(site)]
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],
@@ -108,13 +104,13 @@ def create_app(site: Site) -> Starlette:
 
 
 class SecurityHeaders:
-    """Add :data:`SECURITY_HEADERS` to every answer."""
+    """Middleware that adds :data:`SECURITY_HEADERS` to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and the answer back with its headers."""
+        """Forward the request and add the headers to the response."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -127,13 +123,13 @@ class SecurityHeaders:
 
 
 async def _busy(request: Request, error: Exception) -> Response:
-    """Answer what the storage cannot tell for now; without a handler of its own each request would be a traceback."""
+    """Answer 503 if the storage is overloaded, without a traceback per request."""
     assert isinstance(error, Overloaded)
     return await _sentence(request, HTTPException(503, str(error), {"Retry-After": retry_after(error)}))
 
 
 async def _sentence(request: Request, error: Exception) -> Response:
-    """Answer an error as a page to a browser, and as JSON to a program."""
+    """Return an error as a page to a browser and as JSON to a program."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     detail = error.detail if isinstance(error, HTTPException) else "this page failed; see the processor's log"
@@ -143,5 +139,5 @@ async def _sentence(request: Request, error: Exception) -> Response:
         return FiniteJSON({"error": detail}, status_code=status, headers=headers)
     page = await run_in_threadpool(answer_failure, request, status, detail)
     page.headers.update(headers or {})
-    page.headers.update(SECURITY_HEADERS)  # an internal error is answered outside the middleware
+    page.headers.update(SECURITY_HEADERS)  # internal errors bypass the middleware
     return page

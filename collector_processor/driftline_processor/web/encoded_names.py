@@ -1,7 +1,7 @@
-"""Names in paths: a slash within a name is written %2F, and it stays apart from the slashes between names.
+"""Names in paths: an encoded slash (%2F) within a name stays distinct from the slashes between names.
 
-A server decodes a path before it is routed, so that the model ``a/drift`` would be the page ``drift`` of a model ``a``.
-Where the server gives the path as it came, too, an encoded slash is therefore another character while routes match.
+A server decodes the path before routing, so that the model ``a/drift`` would become the page ``drift`` of the model
+``a``. If the server also provides the raw path, an encoded slash is another character while routes are matched.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 SLASH = "\udc2f"
-"""Stands for an encoded slash. Half a surrogate: no path that is decoded has one."""
+"""Placeholder of an encoded slash: a lone surrogate, which no decoded path contains."""
 
 _PLACES = ("/models/", "/api/v1/models/")
-"""Beginnings of the paths that hold names."""
+"""Prefixes of the paths that contain names."""
 
 _ENCODED = re.compile("%2f", re.IGNORECASE)
 
 
 class EncodedSlashes:
-    """Keep the encoded slashes of a path apart while it is routed."""
+    """Middleware that keeps the encoded slashes of a path distinct during routing."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with another path where it holds an encoded slash."""
+        """Forward a request with the path of :func:`routed_path`."""
         await self._app({**scope, "path": routed_path(scope)} if scope["type"] == "http" else scope, receive, send)
 
 
 def routed_path(scope: Scope) -> str:
-    """Return the path of a request by which it is routed: with :data:`SLASH` for each encoded slash.
+    """Return the path of a request for routing, with :data:`SLASH` for each encoded slash.
 
     >>> routed_path({"path": "/models/a/drift", "raw_path": b"/models/a%2Fdrift"}) == f"/models/a{SLASH}drift"
     True
@@ -45,5 +45,5 @@ def routed_path(scope: Scope) -> str:
 
 
 def with_slashes(path: str) -> str:
-    """Return a routed path, or a name out of one, as it is written without encoding."""
+    """Return a routed path or a name from it with plain slashes."""
     return path.replace(SLASH, "/")

@@ -1,6 +1,6 @@
-"""The report of `driftline evaluate`: what was judged of files, on the pages that a running processor has.
+"""The report of `driftline evaluate`: the evaluation of files on the pages of a running processor.
 
-A postmortem as one file of HTML, which needs nothing beside itself.
+Also a postmortem as one self-contained HTML file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .selection import select
 
 
 def postmortem_html(text: str) -> str:
-    """Return a postmortem, which is Markdown, as a document of HTML; mark-up in it stays text."""
+    """Return a Markdown postmortem as an HTML document; markup in the text is escaped."""
     title = text.partition("\n")[0].removeprefix("# ").replace("\\", "")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     return (
@@ -39,17 +39,17 @@ PAGES: Mapping[str, MakePage] = {
     "data": data.page,
     "versions": versions.page,
 }
-"""The pages that need nothing but what was judged: no row of anybody's is in them."""
+"""The pages that need only the evaluation; they contain no single rows."""
 
 
 def file_report(result: EvaluationResult, now: int) -> str:
-    """Return what was judged of files as one HTML document; ``now``: when it is written, unix nanoseconds."""
+    """Return the evaluation of files as one HTML document; ``now``: time of creation, unix nanoseconds."""
     model = model_view(result)
     return report(select(place_of(model), [model]), PAGES, feature.page, now)
 
 
 def model_view(result: EvaluationResult) -> ModelView:
-    """Return what was judged of files as a model that a processor has seen."""
+    """Return the evaluation of files as the model of a processor."""
     windows: dict[str, list[Evaluation]] = {}
     for evaluation in result.evaluations:
         windows.setdefault(evaluation.window.name, []).append(evaluation)

@@ -1,4 +1,4 @@
-"""One page in three forms: HTML for people, CSV for a spreadsheet and JSON for a program, from the same answer."""
+"""One page in three formats from the same data: HTML for people, CSV for a spreadsheet and JSON for a program."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ from .answers import FiniteJSON
 from .place import TABS, anchor, feature_page, place_of
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula; a text that begins so gets an apostrophe before it."""
+"""Beginnings that a spreadsheet reads as a formula; text with one of them is prefixed with an apostrophe."""
 
 
 def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
-    """Return the row at which a page begins that is asked to pass over ``skip`` of them: that of a whole page.
+    """Return the first row of the page that contains the row ``skip``.
 
     >>> [first_shown(QueryParams(f"skip={skip}"), 250, 100) for skip in ("", "120", "999", "-1")]
     [0, 100, 200, 0]
@@ -72,7 +72,7 @@ class Table(Struct, frozen=True):
 
     Attributes:
         columns: Names of the columns.
-        rows: Plain values, one a column: text, number, truth or None for what is unknown.
+        rows: Plain values, one per column: text, number, boolean or None if unknown.
     """
 
     columns: tuple[str, ...]
@@ -81,7 +81,7 @@ class Table(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _Rows(Sequence[Sequence[Any]]):
-    """Rows that are made when CSV or JSON is asked for: HTML has no use for them."""
+    """Rows that are created on demand for CSV or JSON; HTML does not need them."""
 
     items: Sequence[Any]
     readers: tuple[Callable[[Any], Any], ...]
@@ -98,9 +98,8 @@ def table_of(items: Sequence[Any], *columns: str | Key) -> Table:
 
     Args:
         items: The objects.
-        *columns: Names of columns, each an attribute, as in ``"rows closed"``, or with a path to one, as in
-            ``"model=key.model"``; and :class:`~driftline_processor.present.json_shapes.Key`. What has no value on its
-            path is None.
+        *columns: Names of columns, each an attribute, as in ``"rows closed"``, or with a path to an attribute, as in
+            ``"model=key.model"``; and :class:`~driftline_processor.present.json_shapes.Key`. A missing value is None.
 
     >>> from types import SimpleNamespace as Some
     >>> table = table_of([Some(a=1, b=Some(c=2)), Some(a=3, b=None)], "a d=b.c", Key("double", "a", lambda a: 2 * a))
@@ -126,13 +125,13 @@ def _reader(key: Key) -> Callable[[Any], Any]:
 
 
 class Page(Struct, frozen=True):
-    """The answer that all forms of a page are made of.
+    """The content of a page, from which all formats are made.
 
     Attributes:
-        template: Name of its template, and what that is given.
-        context: Name → value of what the template is given.
-        tables: Name → table, for CSV and JSON; the first is what CSV has by default.
-        about: What JSON says beside the tables.
+        template: Name of its template.
+        context: Name → value of the template's variables.
+        tables: Name → table, for CSV and JSON; CSV uses the first by default.
+        about: Further JSON keys next to the tables.
     """
 
     template: str
@@ -142,12 +141,12 @@ class Page(Struct, frozen=True):
 
 
 def answer(request: Request, page: Page, behind: int | None = None) -> Response:
-    """Answer a request in the form that ``?format=`` asks for; 304 where the reader has the same already.
+    """Return a response in the format of ``?format=``; 304 if the client has the same content already.
 
     Args:
-        request: What is asked for.
-        page: What answers it.
-        behind: Up to when windows are evaluated, unix nanoseconds, where some are late; None where none is.
+        request: The request.
+        page: The content.
+        behind: End of the evaluated time, unix nanoseconds, if windows are late; else None.
     """
     form = request.query_params.get("format", "html")
     if form == "csv":
@@ -160,7 +159,7 @@ def answer(request: Request, page: Page, behind: int | None = None) -> Response:
 
 
 def answer_failure(request: Request, status: int, sentence: str) -> Response:
-    """Answer what went wrong in the form that ``?format=`` asks for; a form that nobody knows gets HTML."""
+    """Return an error in the format of ``?format=``; an unknown format gets HTML."""
     form = request.query_params.get("format")
     if form == "json":
         return FiniteJSON({"error": sentence}, status_code=status)
@@ -170,7 +169,7 @@ def answer_failure(request: Request, status: int, sentence: str) -> Response:
 
 
 def _to_html(request: Request, page: Page, status: int, behind: int | None = None) -> Response:
-    # A half surrogate in a name from the wire cannot be encoded; it is shown as a question mark.
+    # A lone surrogate in a received name cannot be encoded; it is shown as a question mark.
     of_request = {"formats": bool(page.tables), "address": _own_address(request), "behind": behind}
     body = render(page.template, **of_request, **page.context).encode("utf-8", "replace")
     tag = f'W/"{xxhash.xxh3_64_hexdigest(body)}"'
@@ -181,16 +180,16 @@ def _to_html(request: Request, page: Page, status: int, behind: int | None = Non
 
 
 def render(template: str, frame: Literal["", "report"] = "", /, **context: Any) -> str:
-    """Return a template filled in; ``frame``: what goes around it, where that is not the page of a browser."""
+    """Return a rendered template; ``frame``: surrounding template if it is not a browser page."""
     context.setdefault("define", Definitions())
     return keep_units_of_page(templates(frame).get_template(template).render(context))
 
 
 def to_csv(table: Table) -> str:
-    """Return a table as CSV with a line of names; no cell is a formula.
+    r"""Return a table as CSV with a header line; no cell is a formula.
 
     >>> to_csv(Table(("feature", "psi"), [("=1+1", 0.5), ("age", None)]))
-    "feature,psi\\r\\n'=1+1,0.5\\r\\nage,\\r\\n"
+    "feature,psi\r\n'=1+1,0.5\r\nage,\r\n"
     """
     text = io.StringIO()
     sheet = csv.writer(text)
@@ -200,7 +199,7 @@ def to_csv(table: Table) -> str:
 
 
 def to_json(page: Page) -> dict[str, Any]:
-    """Return all tables of a page, a list of objects each, and what the page is about."""
+    """Return the tables of a page, each a list of objects, and the keys of ``about``."""
     tables = {
         name: [dict(zip(table.columns, map(_finite, row), strict=True)) for row in table.rows]
         for name, table in page.tables.items()
@@ -228,7 +227,7 @@ def _finite(value: Any) -> Any:
 
 
 def _own_address(request: Request) -> Any:
-    """Return a function that gives the address of this page in another form, or with other parameters."""
+    """Return a function for the address of this page in another format or with other parameters."""
 
     def address(**changes: str) -> str:
         query = [(name, value) for name, value in request.query_params.multi_items() if name not in changes]
@@ -240,10 +239,10 @@ def _own_address(request: Request) -> Any:
 
 
 def compile_templates(ended: Callable[[], bool] = lambda: False) -> None:
-    """Compile the templates of all pages, which takes as long as some pages do: no reader has to wait for it.
+    """Compile the templates of all pages in advance, because that takes as long as rendering some pages.
 
-    ``ended``: whether nobody wants them any more. What cannot be read now, as where no file can be opened, is compiled
-    for its first reader.
+    ``ended``: whether to stop. A template that cannot be read now, for instance because no file can be opened, is
+    compiled on first use.
     """
     made = templates("")
     for name in made.list_templates(extensions=["html"]):
@@ -255,7 +254,7 @@ def compile_templates(ended: Callable[[], bool] = lambda: False) -> None:
 
 @lru_cache(maxsize=2)
 def templates(frame: str) -> Environment:
-    """Return the templates with all that each may use; those in the folder of a frame stand before the others."""
+    """Return the templates with their shared functions; those in the folder of ``frame`` come first."""
     folder = Path(__file__).parent / "templates"
     environment = Environment(
         loader=FileSystemLoader([folder / frame, folder] if frame else folder),

@@ -20,10 +20,10 @@ from driftline_processor.web.encoded_names import with_slashes
 
 
 def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
-    """Return the model that the path and ``?version=&environment=`` name.
+    """Return the model of the path and of ``?version=&environment=``.
 
-    Where they leave a choice: one with rows, the one that says no version and no environment, else the busiest.
-    Raises 404 with a sentence that says what there is instead.
+    If several match: one with rows, then one without version and environment, then the busiest. Raises 404 with a
+    sentence that lists the alternatives.
     """
     name = with_slashes(request.path_params["name"])
     models = snapshot.named(name)
@@ -50,18 +50,18 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
 
 
 def no_window(model: ModelView, window: str) -> HTTPException:
-    """Say that a model has no window of this name, and which it has."""
+    """Return an error that lists the windows of a model."""
     has = ", ".join(model.windows) or "none yet"
     return HTTPException(404, f"{window[:80]!r} is not a window of this model; it has {has}")
 
 
 def nearest_window(windows: Sequence[Evaluation], time: int, timezone: str) -> tuple[int, str]:
-    """Return the place of the window that holds a moment, else of the nearest one and a sentence that says so.
+    """Return the index of the window that contains a time, else of the nearest window with a sentence about it.
 
     Args:
-        windows: Of one length, at least one.
+        windows: Windows of one length, at least one.
         time: Unix nanoseconds.
-        timezone: The clock by which the sentence writes times.
+        timezone: Time zone of the sentence.
     """
     nearest = min(range(len(windows)), key=lambda index: _distance(windows[index].window, time))
     if not _distance(windows[nearest].window, time):
@@ -71,21 +71,21 @@ def nearest_window(windows: Sequence[Evaluation], time: int, timezone: str) -> t
 
 
 def _distance(window: Window, time: int) -> int:
-    """Return how far a moment is from a window, in nanoseconds; 0 within it."""
+    """Return the distance of a time from a window in nanoseconds; 0 within it."""
     return max(window.start - time, time - max(window.end - 1, window.start), 0)
 
 
 def moment(request: Request, name: str, default: int | None = None) -> int:
-    """Return the time that a parameter says, ISO 8601 or unix time, in unix nanoseconds; ``default`` None: it must."""
+    """Return a time parameter, ISO 8601 or unix time, in unix nanoseconds; required if ``default`` is None."""
     return read_moment(request.query_params.get(name), name, default)
 
 
 def read_moment(said: str | None, name: str, default: int | None = None) -> int:
-    """Return a time that is written in ISO 8601 or as unix time, in unix nanoseconds; ``default`` None: it must."""
+    """Return a time in ISO 8601 or unix time as unix nanoseconds; required if ``default`` is None."""
     if not said and default is not None:
         return default
     try:
-        time = instant_of(said, name)  # 0 = none was said
+        time = instant_of(said, name)  # 0 = not given
     except UnusableField:
         time = 0
     if not time and not _is_beginning((said or "").strip()):
@@ -94,7 +94,7 @@ def read_moment(said: str | None, name: str, default: int | None = None) -> int:
 
 
 def _is_beginning(text: str) -> bool:
-    """Return True for the beginning of unix time, at which nothing happens, but from which on one may ask."""
+    """Return True for unix time 0, a valid begin of a range although nothing happens then."""
     for read in (float, instant):
         try:
             return text != "" and read(text) == 0
@@ -104,7 +104,7 @@ def _is_beginning(text: str) -> bool:
 
 
 def number(request: Request, name: str, default: int, most: int) -> int:
-    """Return the whole number that a parameter says, from 1 to ``most``."""
+    """Return an integer parameter from 1 to ``most``."""
     text = request.query_params.get(name, str(default))
     if not text.isdecimal() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
         raise HTTPException(400, f"{name} must be a number from 1 to {most}, as in ?{name}={default}")
@@ -112,7 +112,7 @@ def number(request: Request, name: str, default: int, most: int) -> int:
 
 
 def read_flag(request: Request, name: str, default: bool) -> bool:
-    """Return what a parameter says that is true or false."""
+    """Return a parameter that is true or false."""
     text = request.query_params.get(name, str(default).lower())
     if text not in ("true", "false"):
         raise HTTPException(400, f"{name} must be true or false, as in ?{name}={str(not default).lower()}")

@@ -1,4 +1,4 @@
-"""Where a reader is: model, version, window, range and slice, all of them in the address, so that links keep them."""
+"""The part of an address that links keep: model, version, window, range and slice."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ TABS = {
     "incidents": "Incidents",
     "scorecard": "Scorecard",
 }
-"""The pages of a model, by the end of their address."""
+"""End of the address → page of a model."""
 
 
 class Place(Struct, frozen=True):
-    """What the address of a page of a model says.
+    """The parameters in the address of a model's page.
 
     Attributes:
         model: Handle of its name (:func:`~driftline_processor.present.names.handle`).
-        version: Handle of the version, None where the address names none.
-        environment: Handle of the environment, likewise.
+        version: Handle of the version, None if the address has none.
+        environment: Handle of the environment, None if the address has none.
         window: Length of the windows, "" = the most informative one.
-        at: A moment in the chosen window, in ISO 8601 or unix time; "" = the newest closed one.
-        since: Where the range of windows begins, likewise, ``-30d`` = so long before the newest, or ``all``; "" = as
-            many as a timeline shows.
-        until: Where the range ends, likewise.
+        at: A time in the selected window, in ISO 8601 or unix time; "" = the newest closed one.
+        since: Begin of the range: a time, ``-30d`` = 30 days before the newest window, or ``all``; "" = the windows of
+            a default timeline.
+        until: End of the range, in the same forms.
         slices: ``key=value`` each.
     """
 
@@ -56,12 +56,12 @@ class Place(Struct, frozen=True):
     slices: tuple[str, ...] = ()
 
     def address(self, page: str = "", target: str = "", **changes: Any) -> str:
-        """Return the address of a page of the model, with all that this place says.
+        """Return the address of a page of the model with the parameters of this place.
 
         Args:
             page: The end of its path, one of :data:`TABS` or :func:`feature_page`.
-            target: The id of an element there, see :func:`anchor`.
-            **changes: Fields of the place that are another there, and parameters of the page alone.
+            target: The id of an element on it, see :func:`anchor`.
+            **changes: Fields of the place to replace, and parameters of that page only.
         """
         own_parameters = {name: value for name, value in changes.items() if name not in Place.__struct_fields__}
         place = replace(self, **{name: value for name, value in changes.items() if name not in own_parameters})
@@ -70,7 +70,7 @@ class Place(Struct, frozen=True):
         return path + (f"?{query}" if query else "") + (f"#{quote(target, safe='')}" if target else "")
 
     def parameters(self) -> list[tuple[str, str]]:
-        """Return name and value of all that this place says behind its path, as a form keeps it, too."""
+        """Return name and value of the query parameters of this place, also for forms."""
         said = [
             ("version", self.version),
             ("environment", self.environment),
@@ -83,7 +83,7 @@ class Place(Struct, frozen=True):
         return [(name, value) for name, value in said if value or (name == "version" and value == "")]
 
     def slice_values(self) -> dict[str, str]:
-        """Return key → value of the slices. Raises 400 where one has no value."""
+        """Return key → value of the slices. Raises 400 if a slice has no value."""
         slices = {}
         for slice_text in self.slices:
             key, equals, value = slice_text.partition("=")
@@ -96,17 +96,17 @@ class Place(Struct, frozen=True):
 
 
 def read_place(request: Request) -> Place:
-    """Return what the address of a request says."""
+    """Return the place of a request's address."""
     query_params = request.query_params
     return Place(
-        with_slashes(request.path_params["name"]),
-        query_params.get("version"),
-        query_params.get("environment"),
-        query_params.get("window", ""),
-        query_params.get("at", ""),
-        query_params.get("from", ""),
-        query_params.get("to", ""),
-        tuple(filter(None, query_params.getlist("slice"))),
+        model=with_slashes(request.path_params["name"]),
+        version=query_params.get("version"),
+        environment=query_params.get("environment"),
+        window=query_params.get("window", ""),
+        at=query_params.get("at", ""),
+        since=query_params.get("from", ""),
+        until=query_params.get("to", ""),
+        slices=tuple(filter(None, query_params.getlist("slice"))),
     )
 
 
@@ -126,7 +126,7 @@ def feature_page(name: str) -> str:
 
 
 def anchor(kind: str, name: str) -> str:
-    """Return the id of a feature's or metric's element: no spaces, and short whatever the name.
+    """Return the id of a feature's or metric's element: short and without spaces.
 
     >>> anchor("feature", "wind speed")
     'feature-wind_speed'
@@ -135,7 +135,7 @@ def anchor(kind: str, name: str) -> str:
 
 
 def api_address(model: ModelView, resource: str, asked: Mapping[str, str]) -> str:
-    """Return the address of what the API says of one version of a model."""
+    """Return the API address of a resource of one version of a model."""
     key = {"version": handle(model.key.version), "environment": handle(model.key.environment)}
     query = urlencode({name: value for name, value in {**key, **asked}.items() if value})
     return f"/api/v1/models/{quote(handle(model.key.model), safe='')}/{resource}" + (f"?{query}" if query else "")

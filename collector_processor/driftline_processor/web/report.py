@@ -1,4 +1,4 @@
-"""A model's pages as one file to send: style and pictures inside, no script, no address that needs a server."""
+"""A report of a model's pages as one file: style and pictures inline, no script, no address that needs a server."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .place import TABS, feature_page
 from .selection import Selection
 
 MakePage = Callable[[Selection, int], Page]
-"""Makes a page of a model, at a time in unix nanoseconds."""
+"""Creates a page of a model, at a time in unix nanoseconds."""
 
 MakeFeaturePage = Callable[[Selection, str, int], Page]
-"""Makes the page of a feature, by the handle of its name."""
+"""Creates the page of a feature, by the handle of its name."""
 
 _ADDRESS = re.compile(r' href="(/[^"]*)"')
 _FIRST_HEADING = re.compile(r"\s*<section[^>]*>\s*<h2[^>]*>(.*?)</h2>", re.DOTALL)
@@ -44,7 +44,7 @@ class Chapter(NamedTuple):
 
     @property
     def headed(self) -> bool:
-        """Whether the page begins with a heading that says the title."""
+        """Whether the page begins with a heading equal to its title."""
         heading = _FIRST_HEADING.match(self.body)
         heading_text = "" if heading is None else " ".join(unescape(_TAG.sub("", heading[1])).split())
         return heading_text == self.title or self.anchor.startswith(_anchor("features/"))
@@ -60,11 +60,11 @@ def report(
     """Return the pages of a model as one HTML document.
 
     Args:
-        selection: What to report: the model, the range, and the window that is looked at.
-        pages: End of the address → makes that page (:data:`~.place.TABS`).
-        feature: Makes the page of a feature.
-        now: When it is written, unix nanoseconds.
-        links: How people reach the pages; without an address of theirs the report links to none.
+        selection: The model, the range, and the selected window.
+        pages: End of the address → creates that page (:data:`~.place.TABS`).
+        feature: Creates the page of a feature.
+        now: Time of creation, unix nanoseconds.
+        links: Addresses of the pages; without an address, the report has no links to them.
     """
     selection = replace(selection, in_report=True)
     define, chapters = glossary.Definitions(), []
@@ -90,9 +90,9 @@ def report(
 
 
 def drifted(selection: Selection) -> Sequence[str]:
-    """Return the features that get a chapter: those in drift in the chosen window, the most drifted first."""
+    """Return the features that get a chapter: those in drift in the selected window, the largest drift first."""
     columns = () if selection.chosen is None else selection.chosen.features.values()
-    # 10: features with a chapter of their own, the most drifted first; the table has all
+    # 10: features with their own chapter, the largest drift first; the table has all
     return [column.name for column in states.rank(columns) if column.state == "drift"][:10]
 
 
@@ -104,19 +104,19 @@ def style() -> str:
 
 @lru_cache(maxsize=1)
 def content_security_policy() -> str:
-    """Return the policy under which a report is shown: its own style sheet, and nothing else."""
+    """Return the content security policy of a report: only its own style sheet."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def file_name(selection: Selection) -> str:
-    """Return the name of the file: ASCII, whatever the model is called."""
+    """Return the name of the file in ASCII."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", handle(selection.model.key.model)).strip("-.") or "model"
     return f"driftline-{name[:80]}.html"
 
 
 def _anchor(end: str) -> str:
-    """Return the id of the chapter that is the page with this end of its address."""
+    """Return the id of a chapter by the end of its page's address."""
     return f"page/{end or 'overview'}"
 
 
@@ -125,7 +125,7 @@ def _body(page: Page, define: glossary.Definitions) -> str:
 
 
 def _with_addresses(document: str, anchors: set[str], selection: Selection, links: Links) -> str:
-    """Let links to what a chapter or a word says lead there, others to the processor where its address is known."""
+    """Make links lead to the chapter or term in the report, else to the processor if its address is known."""
 
     def lead(match: re.Match[str]) -> str:
         address = urlsplit(unescape(match[1]))
@@ -137,13 +137,13 @@ def _with_addresses(document: str, anchors: set[str], selection: Selection, link
             return f' href="#{chapter}"'
         return f' href="{links.public_url}{match[1]}"' if links.public_url else ""
 
-    return _ADDRESS.sub(lead, document).replace(' href=""', "")  # a choice that a report does not have
+    return _ADDRESS.sub(lead, document).replace(' href=""', "")  # a parameter that a report does not have
 
 
 def shows(selection: Selection, model: str, query: str) -> bool:
-    """Return whether a report of a selection shows what an address asks for: its version, window, range and slice."""
+    """Return whether a report of a selection contains the page of an address: its version, window, range and slice."""
     place, key, chosen = selection.place, selection.model.key, selection.chosen
-    allowed_by_name: dict[str, set[str | None]] = {  # None: the address says nothing, as the place of the report
+    allowed_by_name: dict[str, set[str | None]] = {  # None: neither the address nor the report has the parameter
         "version": {place.version, handle(key.version)},
         "environment": {place.environment, handle(key.environment)},
         "window": {place.window or None, selection.window},

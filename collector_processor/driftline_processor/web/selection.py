@@ -1,4 +1,4 @@
-"""What a page of a model is about: which version, which windows, and which of them is looked at."""
+"""The selection of a model's page: the version, the range of windows, and the selected window."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from driftline_processor.web.parameters import nearest_window, no_window, read_m
 from .place import Place, api_address, place_of
 
 SHOWN = 90
-"""Windows on one timeline where the address names no range: four days of hours, a quarter of days."""
+"""Default number of windows on a timeline: four days of hours, a quarter of days."""
 
 MOST_SHOWN = 1000
-"""Windows on one timeline at most, the newest of the range: there are not more pixels."""
+"""Upper limit of windows on a timeline, the newest of the range: there are no more pixels."""
 
 
 MOST_SLICES = 200
-"""Slices that a form offers at most."""
+"""Upper limit of slices in a form."""
 
 PRESETS = (7, 30, 90)
-"""Days up to the newest window that a range can be chosen by with one click."""
+"""Preset ranges in days before the newest window."""
 
 ALL = "all"
-"""What an address says of a range that begins with the first window."""
+"""Value of ``since`` for a range that begins with the first window."""
 
 _DAY = 86_400 * 10**9
 _BEFORE_THE_NEWEST = re.compile(r"-([1-9][0-9]{0,4})([hd])")
 
 
 class RangeChoice(NamedTuple):
-    """A range of windows to choose: its name, the address of this page with it, and whether it is chosen."""
+    """A range to choose: its name, the address of this page with it, and whether it is selected."""
 
     words: str
     address: str
@@ -53,18 +53,18 @@ class RangeChoice(NamedTuple):
 
 
 class Selection(Struct, frozen=True):
-    """The part of what is known of a model that a page shows.
+    """The data of a model that a page shows.
 
     Attributes:
-        place: What the address said.
-        model: The version and environment that it names.
+        place: The parameters of the address.
+        model: The version and environment of the address.
         same: All versions and environments of that model.
-        window: The length of the windows, "" where there is none yet.
+        window: The length of the windows, "" if there is none yet.
         known: All windows of that length, oldest first.
-        shown: Those of the range.
-        chosen: The window that is looked at; None where none has been judged.
-        instead: Why that is another window than the address asks for; "" where it is not.
-        in_report: It is shown in a file to send: nobody chooses a window there, so charts need no links.
+        shown: Windows of the range.
+        chosen: The selected window; None if none has been evaluated.
+        instead: Why the selected window is not the requested one; "" if it is.
+        in_report: Part of a report file: windows cannot be selected there, so charts need no links.
     """
 
     place: Place
@@ -89,18 +89,18 @@ class Selection(Struct, frozen=True):
 
     @property
     def earlier(self) -> Evaluation | None:
-        """The window before the chosen one."""
+        """The window before the selected one."""
         index = self._at()
         return self.known[index - 1] if index else None
 
     @property
     def later(self) -> Evaluation | None:
-        """The window after the chosen one."""
+        """The window after the selected one."""
         index = self._at()
         return self.known[index + 1] if index is not None and index + 1 < len(self.known) else None
 
     def ranges(self, page: str = "") -> Iterator[RangeChoice]:
-        """Yield the ranges of windows that differ from each other: the usual ones, the last days, and all."""
+        """Yield the ranges with different windows: the default, the presets, and all."""
         if len(self.known) < 2:
             return
         place = replace(self.place, at="", until="")
@@ -117,13 +117,13 @@ class Selection(Struct, frozen=True):
         yield RangeChoice("all", place.address(page, since=ALL), shows_all)
 
     def slice_names(self) -> list[str]:
-        """Return the slices that the chosen window knows, and those of the address."""
+        """Return the slices of the selected window and of the address."""
         known = () if self.chosen is None else (*self.chosen.performance_slices, *self.chosen.slices)
         return sorted({*known, *self.place.slices})[:MOST_SLICES]
 
     @property
     def reference(self) -> Mapping[str, MetricValue]:
-        """The performance of the baseline."""
+        """Performance of the baseline."""
         if self.chosen is None:
             return {}
         evaluations = (self.chosen, *reversed(self.shown))
@@ -131,7 +131,7 @@ class Selection(Struct, frozen=True):
 
     @property
     def past(self) -> bool:
-        """Whether windows have closed after the one that is looked at, so that today's verdict is not about it."""
+        """Whether windows have closed after the selected one, so that the current verdict is not about it."""
         if self.chosen is None:
             return False
         newest = next((evaluation for evaluation in reversed(self.known) if evaluation.closed), self.known[-1])
@@ -139,11 +139,11 @@ class Selection(Struct, frozen=True):
 
     @property
     def as_of(self) -> str:
-        """When the window ends whose verdict is not today's, in words; "" where the verdict is today's."""
+        """End of the selected window in words if its verdict is not the current one; else ""."""
         return "" if self.chosen is None or not self.past else times.window_end(self.chosen.window, self.model.timezone)
 
     def verdict(self) -> Verdict | None:
-        """Return the verdict at the end of the window that is looked at, by all that is known today."""
+        """Return the verdict at the end of the selected window, from all data known today."""
         model, chosen = self.model, self.chosen
         if chosen is None or not self.past:
             return model.verdict
@@ -165,18 +165,18 @@ class Selection(Struct, frozen=True):
 
 
 _MOMENT = "\0"
-"""What stands for a moment in an address that is worked out once for all windows of a page; no name has it."""
+"""Placeholder of a time in an address that is computed once for all windows of a page; no name contains it."""
 
 
 @lru_cache(maxsize=256)
 def _around_moment(place: Place, window: str, page: str, target: str) -> tuple[str, str]:
-    """Return what stands before and after the moment in the addresses of windows."""
+    """Return the parts of the windows' addresses before and after the time."""
     before, _, after = place.address(page, target, at=_MOMENT, window=window).partition(quote_plus(_MOMENT))
     return before, after
 
 
 def select(place: Place, model_views: Sequence[ModelView]) -> Selection:
-    """Return what an address selects among all models. Raises 404 or 400 with a sentence for what there is not."""
+    """Return the selection of an address. Raises 404 or 400 with a sentence if something does not exist."""
     same = tuple(model for model in model_views if handle(model.key.model) == place.model)
     model = _model(place, same)
     window = place.window or default_window(model)
@@ -184,15 +184,24 @@ def select(place: Place, model_views: Sequence[ModelView]) -> Selection:
     if windows is None and window:
         raise no_window(model, window)
     if not windows:
-        return Selection(place, model, same, window, (), (), None)
+        return Selection(place=place, model=model, same=same, window=window, known=(), shown=(), chosen=None)
     index, instead = _chosen(windows, place, model.timezone)
     begin, end = _range(windows, index, place)
     recorded = [*windows[:begin], *with_track_records(windows, begin)]
-    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[index], instead)
+    return Selection(
+        place=place,
+        model=model,
+        same=same,
+        window=window,
+        known=recorded,
+        shown=recorded[begin:end],
+        chosen=recorded[index],
+        instead=instead,
+    )
 
 
 def default_window(model: ModelView) -> str:
-    """Return the longest window that has closed once, else the shortest: the most informative one."""
+    """Return the longest window length with a closed window, else the shortest."""
     length = {name: window[-1].window.end - window[-1].window.start for name, window in model.windows.items() if window}
     closed = [name for name in length if any(evaluation.closed for evaluation in model.windows[name])]
     if closed:
@@ -219,7 +228,7 @@ def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
 
 
 def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple[int, str]:
-    """Return the place of the window that is looked at, and why it is not the one that was asked for."""
+    """Return the index of the selected window, and why it is not the requested one."""
     if place.at:
         return nearest_window(windows, read_moment(place.at, "at"), timezone)
     since, until = _limits(windows, place)
@@ -232,7 +241,7 @@ def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple
 
 
 def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[int, int]:
-    """Return which windows are shown, as places: those of the range, with the chosen one among them."""
+    """Return the indices of the windows of the range, which always includes the selected one."""
     if not place.since and not place.until:
         begin = max(min(chosen - SHOWN // 2, len(windows) - SHOWN), 0)
         return begin, min(begin + SHOWN, len(windows))
@@ -246,7 +255,7 @@ def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[in
 
 
 def _limits(windows: Sequence[Evaluation], place: Place) -> tuple[int, int]:
-    """Return where the range begins and ends; ``-30d`` begins so long before the end of the newest window."""
+    """Return the begin and the end of the range; ``-30d`` begins 30 days before the end of the newest window."""
     end = windows[-1].window.end
     until = read_moment(place.until, "to", end)
     before = _BEFORE_THE_NEWEST.fullmatch(place.since)
@@ -261,7 +270,7 @@ def _limits(windows: Sequence[Evaluation], place: Place) -> tuple[int, int]:
 
 
 def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:
-    """Return what the frame of every page of a model needs."""
+    """Return the template variables of the frame of a model's page."""
     model = selection.model
     return {
         "selection": selection,
@@ -281,7 +290,7 @@ def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:
 
 
 def about(selection: Selection) -> dict[str, Any]:
-    """Return what JSON says beside the tables of a page of a model."""
+    """Return the JSON keys next to the tables of a model's page."""
     model, chosen = selection.model, selection.chosen
     return {
         "model": model.key.model,

@@ -1,4 +1,4 @@
-"""What pages and the API are made from, as one object, and how a page becomes the answer to a request."""
+"""The dependencies of pages and API as one object, and the response to a request for a page."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from .place import read_place
 from .selection import Selection, select
 from .status_facts import NO_PROCESS, Process, evaluated_until
 
-if TYPE_CHECKING:  # evaluating files writes pages, too, and needs no state
+if TYPE_CHECKING:  # evaluating files writes pages without the state
     from driftline_processor.state import State
 
 Answer = Callable[[Request], Response]
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """What pages and the API are made from. Each module of pages makes its routes from it: ``routes(site)``.
+    """Dependencies of pages and API. Each module creates its routes from it: ``routes(site)``.
 
     Attributes:
         state: Its snapshot, queries, alerts and decisions are read on every request, in a thread.
-        health: Its problems are what ``/readyz`` answers; its counters count outcomes that cannot be used.
-        silences: Of the configuration, by name.
-        clock: Unix nanoseconds.
-        addresses: Name of a receiver → where it listens, for the page that says how to start.
-        links: Where traces and, from elsewhere, the pages are.
-        process: What the status page says beside counters.
+        health: Its problems determine the answer of ``/readyz``; its counters count unusable outcomes.
+        silences: Configured silences, by name.
+        clock: Returns unix nanoseconds.
+        addresses: Name of a receiver → its address, for the page on how to start.
+        links: Addresses of traces and, for other machines, of the pages.
+        process: Facts of the status page besides counters.
         exemplars: Returns the exemplars of the scrape page.
-        incidents: The incidents of all models, read again only from what has changed.
+        incidents: Incidents of all models, updated only for what has changed.
     """
 
     state: State
@@ -56,7 +56,7 @@ class Site(Struct, frozen=True, kw_only=True):
 
     @property
     def audit(self) -> Audit:
-        """Reads all that was done."""
+        """Reader of the audit log."""
         return Audit(self.state.alerts, self.state.parts.decisions, self.silences, self.clock)
 
     @property
@@ -65,18 +65,18 @@ class Site(Struct, frozen=True, kw_only=True):
         return self.state.snapshot.models
 
     def selection(self, request: Request) -> Selection:
-        """Return what the address of a page of a model selects. Raises 404 or 400."""
+        """Return the selection of the address of a model's page. Raises 404 or 400."""
         place = read_place(request)
         return select(place, self.state.snapshot.named(place.model))
 
     def answer(self, request: Request, page: Page) -> Response:
-        """Answer a request with a page, in the form that it asks for."""
+        """Return a page in the requested format."""
         return answer(request, page, behind=evaluated_until(self.state.counters(), self.clock()))
 
     def shows(self, make: Callable[[Request], Page]) -> Answer:
-        """Return what answers with a page."""
+        """Return a request handler for a page."""
         return lambda request: self.answer(request, make(request))
 
     def shows_model(self, make: Callable[[Selection, Request], Page]) -> Answer:
-        """Return what answers with a page of the model that the address names."""
+        """Return a request handler for a page of the model in the address."""
         return lambda request: self.answer(request, make(self.selection(request), request))

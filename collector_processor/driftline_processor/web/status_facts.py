@@ -1,4 +1,4 @@
-"""What the frame of every page and the status page say of the process: how late it is, and what it may take."""
+"""Facts of the process for the status page and the frame of every page: lag, memory, limits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MINUTE = 60 * 10**9
 
 
 class Process(Struct, frozen=True):
-    """What is known of the process beside its counters.
+    """Facts of the process besides its counters.
 
     Attributes:
-        lines: Returns sentences on where it listens, where rows are kept and where things go.
-        memory: Returns the bytes that it takes; 0 where that is not known.
-        memory_limit: Bytes that it may take, ``limits.memory``; 0 where nothing limits it.
+        lines: Returns sentences on addresses, storage and destinations.
+        memory: Returns the bytes in use; 0 if unknown.
+        memory_limit: Upper limit of bytes, ``limits.memory``; 0 = no limit.
         limits: Name of another limit → the limit.
-        started: Unix nanoseconds; 0 where that is not known.
+        started: Start of the process, unix nanoseconds; 0 if unknown.
     """
 
     lines: Callable[[], Sequence[str]] = tuple
@@ -36,17 +36,17 @@ class Process(Struct, frozen=True):
 
 
 NO_PROCESS = Process()
-"""Nothing is known of the process beside its counters."""
+"""No facts besides the counters."""
 
 
 def evaluated_until(counted: Counted, now: int) -> int | None:
-    """Return up to when live windows are evaluated, unix nanoseconds in whole minutes; None where none is late."""
+    """Return the end of the evaluated time in unix nanoseconds, whole minutes; None if no window is late."""
     lag = int(max(lags_in_seconds(counted).values(), default=0.0) * 1e9)
     return (now - lag) // _MINUTE * _MINUTE if lag >= LONG else None
 
 
 def lags_in_seconds(counted: Counted) -> dict[str, float]:
-    """Return the seconds that the windows of each length are late."""
+    """Return the lag in seconds per length of windows."""
     return {
         dict(labels).get(a.DRIFTLINE_WINDOW, ""): value
         for (name, labels), value in counted.items()

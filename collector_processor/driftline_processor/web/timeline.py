@@ -1,6 +1,6 @@
-"""A model over time: what one chart shows of each window, for the drawing and for the data that a browser zooms into.
+"""A model over time: the rows of one chart, for the drawing and for the data of the zoomable chart in the browser.
 
-Rows share one axis of time: performance, drift of the score, inputs that drift, traffic. A gap stays a gap.
+Rows share one time axis: performance, drift of the score, drifted inputs, traffic.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from driftline_processor.queries.interruptions import InterruptionKind
 from driftline_processor.queries.overview import ModelView
 
 DIGITS = 4
-"""Digits of a value that a chart is drawn from: more than there are pixels."""
+"""Significant digits of a value in a chart: more than there are pixels."""
 
 COARSE = 240
-"""Marks of all history at most, below the timeline: one for a few windows where there are more."""
+"""Upper limit of marks of the full history below the timeline; with more windows, several share one mark."""
 
 MOST_MARKS = 12
-"""Deployments on one timeline, the newest: more names than that cover each other."""
+"""Upper limit of deployments on a timeline, the newest: more names would overlap."""
 
 Values = list[float | None]
 
 
 class TimelineRow(Struct, frozen=True):
-    """One row of a timeline: a value of each window.
+    """One row of a timeline: a value per window.
 
     Attributes:
-        name: What it is, as an element's id has it.
-        title: What people call it.
-        note: How it is read.
-        shares: Values are shares, which people read in percent.
+        name: Id of its element.
+        title: Its title.
+        note: How to read it.
+        shares: Values are fractions, shown as percentages.
         bars: Drawn as bars from 0, not as a line.
-        values: Of each window; None where it is unknown.
-        low: Lower ends of their intervals.
-        high: Upper ends of the same intervals.
-        beside: What they are read against.
-        beside_title: What that is called.
+        values: Value per window; None if unknown.
+        low: Lower ends of the intervals.
+        high: Upper ends of the intervals.
+        beside: Reference values.
+        beside_title: Title of the reference values.
         baseline: The baseline's value.
         baseline_ends: The ends of its interval.
         limits: Objectives: words and value.
-        states: State of drift of each window, for the colour; () where there is none.
+        states: Drift state per window, for the colour; () if there is none.
     """
 
     name: str
@@ -72,7 +72,7 @@ class TimelineRow(Struct, frozen=True):
 
 
 class Mark(Struct, frozen=True):
-    """Something that happened at a moment: ``kind`` is ``deployment`` or ``incident``; time in unix nanoseconds."""
+    """An event: ``kind`` is ``deployment`` or ``incident``; time in unix nanoseconds."""
 
     time: int
     end: int
@@ -81,13 +81,13 @@ class Mark(Struct, frozen=True):
 
 
 class Gap(Struct, frozen=True):
-    """A stretch between two windows of which none has been judged.
+    """A period between two windows without an evaluated window.
 
     Attributes:
-        start: Where the window before it ends, unix nanoseconds.
-        end: Where the window after it begins.
-        windows: How many windows of the length of the one before it are missing.
-        words: When it is, how long, and why.
+        start: End of the window before it, unix nanoseconds.
+        end: Begin of the window after it.
+        windows: Number of missing windows, of the length of the window before it.
+        words: Time, length, and cause.
     """
 
     start: int
@@ -97,15 +97,15 @@ class Gap(Struct, frozen=True):
 
 
 class Timeline(Struct, frozen=True):
-    """What a timeline shows.
+    """The content of a timeline.
 
     Attributes:
         windows: The windows of the range, oldest first.
-        chosen: The place of the one that is looked at; None where it is not among them.
-        rows: What is shown of them.
+        chosen: Index of the selected window; None if it is not among them.
+        rows: The rows.
         marks: Deployments and incidents in the range.
-        timezone: The model's.
-        gaps: Where windows are missing in the range.
+        timezone: Time zone of the model.
+        gaps: Missing windows in the range.
     """
 
     windows: Sequence[Evaluation]
@@ -127,11 +127,11 @@ def timeline_of(
     """Return the timeline of a model.
 
     Args:
-        windows: Those that are shown, oldest first.
-        chosen: The one that is looked at.
-        metric: The metric that stands for the model, "" where none is known.
+        windows: The windows shown, oldest first.
+        chosen: The selected window.
+        metric: Primary metric of the model; "" if unknown.
         reference: Its value in the baseline.
-        model: The version that is shown.
+        model: The version shown.
         same: All versions of the model: the first prediction of each is a deployment.
     """
     chosen_index = next(
@@ -147,7 +147,7 @@ def timeline_of(
 
 
 def gaps_of(windows: Sequence[Evaluation], model: ModelView) -> tuple[Gap, ...]:
-    """Return where windows are missing between others. A window without a prediction is none; others wait."""
+    """Return the gaps between evaluated windows: windows without a prediction or not evaluated yet."""
     why = "not judged yet, or without a prediction" if model.pending_windows else "without a prediction"
     gaps = []
     for before, after in pairwise(window.window for window in windows):
@@ -160,7 +160,7 @@ def gaps_of(windows: Sequence[Evaluation], model: ModelView) -> tuple[Gap, ...]:
 
 
 def measured_in(evaluation: Evaluation, slice_name: str = "") -> dict[str, MetricValue]:
-    """Return the performance of a window by metric: of all rows, or of those of a slice."""
+    """Return the performance of a window by metric: of all rows, or of a slice."""
     if not slice_name:
         return evaluation.realized
     performance = evaluation.performance_slices.get(slice_name)
@@ -170,13 +170,13 @@ def measured_in(evaluation: Evaluation, slice_name: str = "") -> dict[str, Metri
 def performance_row(
     metric: str, windows: Sequence[Evaluation], reference: MetricValue | None, slice_name: str = ""
 ) -> TimelineRow:
-    """Return a metric over windows, with what it is read against.
+    """Return a metric over windows with its reference values.
 
     Args:
         metric: Name of the metric.
         windows: Oldest first.
         reference: Its value in the baseline.
-        slice_name: The slice whose rows are measured, read against all rows; "" = all rows.
+        slice_name: The slice, whose reference is all rows; "" = all rows.
     """
     values = [measured_in(window, slice_name).get(metric) for window in windows]
     drawn_values = [_value(value) for value in values]
@@ -186,28 +186,28 @@ def performance_row(
     base = None if slice_name else reference
     ends = None if base is None else (finite(base.low), finite(base.high))
     return TimelineRow(
-        metric,
-        titles.metric_title(metric),
-        titles.direction(metric),
-        in_shares(metric) and all(0 <= value <= 1 for value in drawn_values if value is not None),
-        False,
-        drawn_values,
-        [None if value is None else finite(value.low) for value in values],
-        [None if value is None else finite(value.high) for value in values],
-        beside_values if has_beside else [],
-        ("all rows" if slice_name else titles.metric_title(beside_metric)) if has_beside else "",
-        _value(base),
-        None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
-        () if slice_name else limits_of(metric, windows, reference),
+        name=metric,
+        title=titles.metric_title(metric),
+        note=titles.direction(metric),
+        shares=in_shares(metric) and all(0 <= value <= 1 for value in drawn_values if value is not None),
+        bars=False,
+        values=drawn_values,
+        low=[None if value is None else finite(value.low) for value in values],
+        high=[None if value is None else finite(value.high) for value in values],
+        beside=beside_values if has_beside else [],
+        beside_title=("all rows" if slice_name else titles.metric_title(beside_metric)) if has_beside else "",
+        baseline=_value(base),
+        baseline_ends=None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
+        limits=() if slice_name else limits_of(metric, windows, reference),
     )
 
 
 def limits_of(
     metric: str, windows: Sequence[Evaluation], reference: MetricValue | None
 ) -> tuple[tuple[str, float], ...]:
-    """Return the objectives of all rows that limit a metric, as the newest window has them: words and value.
+    """Return the objectives of a metric over all rows in the newest window: words and value.
 
-    An objective against the baseline is a line where the baseline's value is known.
+    An objective relative to the baseline is included if the baseline's value is known.
     """
     newest = next((window for window in reversed(windows) if window.objectives), None)
     limits: dict[str, float] = {}
@@ -221,7 +221,7 @@ def limits_of(
 
 
 def timeline_data(timeline: Timeline) -> dict[str, Any]:
-    """Return what a browser draws the timeline from: plain lists, numbers with :data:`DIGITS` digits, unix seconds."""
+    """Return the browser's data of a timeline: plain lists, numbers with :data:`DIGITS` digits, unix seconds."""
     return {
         "zone": timeline.timezone,
         "chosen": timeline.chosen,
@@ -252,7 +252,7 @@ def timeline_data(timeline: Timeline) -> dict[str, Any]:
 
 
 class HistoryPart(Struct, frozen=True):
-    """A few windows that follow each other, of all history; ``share``: the greatest share of inputs that drift."""
+    """Consecutive windows of the full history; ``share``: their largest fraction of drifted inputs."""
 
     start: int
     end: int
@@ -262,7 +262,7 @@ class HistoryPart(Struct, frozen=True):
 
 
 def history_parts(evaluations: Sequence[Evaluation], shown_windows: Sequence[Evaluation]) -> list[HistoryPart]:
-    """Return all history in at most :data:`COARSE` parts; ``shown_windows``: the windows of the range."""
+    """Return the full history in at most :data:`COARSE` parts; ``shown_windows``: the windows of the range."""
     if not evaluations or not shown_windows:
         return []
     size = math.ceil(len(evaluations) / COARSE)
@@ -278,7 +278,7 @@ def history_parts(evaluations: Sequence[Evaluation], shown_windows: Sequence[Eva
 
 
 def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
-    """Return how far the score moved, of a model without one how far the predicted class did."""
+    """Return the drift of the score, or of the predicted class if the model has no score."""
     for name in ("score", "predicted"):
         columns: list[tuple[State, float | None] | None] = [getattr(window.drift, name) for window in windows]
         newest = next((window for window in reversed(windows) if getattr(window.drift, name) is not None), None)
@@ -292,7 +292,7 @@ def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
 
 
 def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
-    """Return the share of features that drift among those that can be compared."""
+    """Return the fraction of drifted features among the comparable ones."""
     if not any(window.drift.states for window in windows):
         return None
     values: Values = []
@@ -305,7 +305,7 @@ def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
 
 
 def _business_row(series: BusinessSeries, windows: Sequence[Evaluation]) -> TimelineRow | None:
-    """Return a business series over windows, on a scale of its own; a window without its points is a gap."""
+    """Return a business series over windows on its own scale; a window without points is a gap."""
     keys = series.keys
     values = [window.business.get(keys.name) for window in windows]
     drawn_values = [value for value in values if value is not None]
@@ -328,7 +328,7 @@ def _traffic_row(windows: Sequence[Evaluation]) -> TimelineRow:
 
 
 def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence[ModelView]) -> list[Mark]:
-    """Return when other versions of the model, and this one, made their first prediction."""
+    """Return the first predictions of all versions of the model as deployments."""
     if not windows:
         return []
     begin, end = windows[0].window.start, windows[-1].window.end
@@ -341,7 +341,7 @@ def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence
 
 
 def _incidents(windows: Sequence[Evaluation]) -> list[Mark]:
-    """Return the stretches of windows in which drift lasts, or an objective is broken."""
+    """Return the periods of windows in which a drift persists or an objective is broken."""
     marks: list[Mark] = []
     for window in windows:
         words = incident_words(window)
@@ -356,7 +356,7 @@ def _incidents(windows: Sequence[Evaluation]) -> list[Mark]:
 
 
 def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark]:
-    """Return when the model was silent, or its windows waited too long, as far as that lies in the range."""
+    """Return the periods of the range without data or with a lag."""
     if not windows:
         return []
     begin, end = windows[0].window.start, windows[-1].window.end
@@ -376,21 +376,21 @@ _INTERRUPTED: Mapping[InterruptionKind, str] = {"no_data": "no predictions came"
 
 
 def incident_words(evaluation: Evaluation) -> str:
-    """Say what of a window lasts or is broken; "" where nothing is."""
+    """Return whether drift persists or an objective is broken in a window, in words; "" if neither."""
     broken = any(objective.state == "broken" for objective in evaluation.objectives)
     words = (["objective broken"] if broken else []) + (["drift lasts"] if evaluation.incident else [])
     return ", ".join(words)
 
 
 def state_of_window(evaluation: Evaluation, model: ModelView) -> Literal["open", "young", "final"]:
-    """Return whether the performance of a window is final: it is closed, and its outcomes had their time."""
+    """Return whether the performance of a window is final: the window is closed and mature."""
     if not evaluation.closed:
         return "open"
     return "final" if model.mature(evaluation) else "young"
 
 
 def telling_metric(windows: Sequence[Evaluation]) -> str:
-    """Return the metric that stands for a model in these windows; "" where none is known."""
+    """Return the primary metric of these windows; "" if none is known."""
     known_metrics = {name for window in windows for name, metric in window.realized.items() if metric.value is not None}
     ordered = titles.metric_names(known_metrics)
     return next((name for name in ordered if titles.direction(name)), next(iter(ordered), ""))

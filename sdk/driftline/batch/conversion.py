@@ -93,13 +93,13 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
         time = _or_now(columns[plan.inputs.time_field], time)
     trace, span = _sampled(contexts)
     block = PredictionBatch(
-        plan.identity,
-        time,
-        np.array(durations, np.float64) * 1e-9,
-        _fit(texts([id or IDS.uuid7(time) for id, time in zip(ids, times, strict=True)]), plan),
-        trace,
-        span,
-        _errors(errors),
+        identity=plan.identity,
+        time=time,
+        duration=np.array(durations, np.float64) * 1e-9,
+        ids=_fit(texts([id or IDS.uuid7(time) for id, time in zip(ids, times, strict=True)]), plan),
+        trace=trace,
+        span=span,
+        errors=_errors(errors),
         predicted=predicted if isinstance(predicted, Column) else None,
         features=features_of(plan, columns),
         slices={

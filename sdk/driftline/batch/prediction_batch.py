@@ -213,18 +213,18 @@ def merge_batches(blocks: Sequence[PredictionBatch]) -> PredictionBatch:
         return blocks[0]
     first = blocks[0]
     return PredictionBatch(
-        first.identity,
-        np.concatenate([block.time for block in blocks]),
-        np.concatenate([block.duration for block in blocks]),
-        join_ids([block.ids for block in blocks]),
-        _sampled([block.trace for block in blocks], blocks, 16),
-        _sampled([block.span for block in blocks], blocks, 8),
-        _errors(blocks),
-        None if first.scores is None else np.concatenate([b.scores for b in blocks if b.scores is not None]),
-        None if first.predicted is None else _join([b.predicted for b in blocks if b.predicted is not None]),
-        None if first.items is None else join_items([block.items for block in blocks if block.items is not None]),
-        {name: _join([block.features[name] for block in blocks]) for name in first.features},
-        {name: _join([block.slices[name] for block in blocks]) for name in first.slices},
+        identity=first.identity,
+        time=np.concatenate([block.time for block in blocks]),
+        duration=np.concatenate([block.duration for block in blocks]),
+        ids=join_ids([block.ids for block in blocks]),
+        trace=_sampled([block.trace for block in blocks], blocks, 16),
+        span=_sampled([block.span for block in blocks], blocks, 8),
+        errors=_errors(blocks),
+        scores=None if first.scores is None else np.concatenate([b.scores for b in blocks if b.scores is not None]),
+        predicted=None if first.predicted is None else _join([b.predicted for b in blocks if b.predicted is not None]),
+        items=None if first.items is None else join_items([block.items for block in blocks if block.items is not None]),
+        features={name: _join([block.features[name] for block in blocks]) for name in first.features},
+        slices={name: _join([block.slices[name] for block in blocks]) for name in first.slices},
     )
 
 

@@ -77,19 +77,19 @@ def _rows(attributes: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> I
     for i in range(n):
         score = None if scores is None else scores[i]
         yield CapturedPrediction(
-            identity.name,
-            identity.version,
-            task.kind,
-            task.classes,
-            table[a.ML_PREDICTION_ID][i],
-            features[i],
-            score,
-            decided[i] or (identity.task.derive_class(score) if score is not None else ""),
-            items[i],
-            slices[i],
-            _instant(table[a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO][i]),
-            float(table[a.DRIFTLINE_PREDICTION_DURATION][i]),
-            spans.get(span_ids[i]),
+            model=identity.name,
+            version=identity.version,
+            task=task.kind,
+            classes=task.classes,
+            id=table[a.ML_PREDICTION_ID][i],
+            features=features[i],
+            score=score,
+            predicted=decided[i] or (identity.task.derive_class(score) if score is not None else ""),
+            items=items[i],
+            slices=slices[i],
+            time=_instant(table[a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO][i]),
+            duration=float(table[a.DRIFTLINE_PREDICTION_DURATION][i]),
+            span=spans.get(span_ids[i]),
         )
 
 
@@ -137,16 +137,20 @@ def outcomes(bodies: Iterable[bytes], confirmed: Iterable[tuple[str, Mapping[str
             attributes = _attributes(record.attributes)
             decoded.append(
                 CapturedOutcome(
-                    str(attributes[a.ML_MODEL_NAME]),
-                    str(attributes[a.ML_PREDICTION_ID]),
-                    attributes.get(a.ML_OUTCOME_ACTUAL),
-                    _instant(attributes.get(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO)),
-                    _instant(attributes.get(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)),
-                    attributes.get(a.DRIFTLINE_OUTCOME_WEIGHT),
-                    attributes.get(a.DRIFTLINE_OUTCOME_ITEM, ""),
-                    attributes.get(a.DRIFTLINE_OUTCOME_VALUE),
-                    bool(attributes.get(a.DRIFTLINE_OUTCOME_RETRACTED)),
-                    {name.removeprefix(_SLICE): value for name, value in attributes.items() if name.startswith(_SLICE)},
+                    model=str(attributes[a.ML_MODEL_NAME]),
+                    id=str(attributes[a.ML_PREDICTION_ID]),
+                    actual=attributes.get(a.ML_OUTCOME_ACTUAL),
+                    time=_instant(attributes.get(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO)),
+                    prediction_time=_instant(attributes.get(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)),
+                    weight=attributes.get(a.DRIFTLINE_OUTCOME_WEIGHT),
+                    item=attributes.get(a.DRIFTLINE_OUTCOME_ITEM, ""),
+                    value=attributes.get(a.DRIFTLINE_OUTCOME_VALUE),
+                    retracted=bool(attributes.get(a.DRIFTLINE_OUTCOME_RETRACTED)),
+                    slices={
+                        name.removeprefix(_SLICE): value
+                        for name, value in attributes.items()
+                        if name.startswith(_SLICE)
+                    },
                 )
             )
     for model, row in confirmed:
@@ -180,7 +184,17 @@ def _distribution(metric: str, attributes: Mapping[str, Any], point: Any) -> Dis
     )
     count = point.as_int if summed else point.count
     model, feature = str(attributes.get(a.ML_MODEL_NAME, "")), str(attributes.get(a.DRIFTLINE_FEATURE_NAME, ""))
-    return Distribution(metric, model, feature, count, total, low, high, attributes, point)
+    return Distribution(
+        metric=metric,
+        model=model,
+        feature=feature,
+        count=count,
+        sum=total,
+        low=low,
+        high=high,
+        attributes=attributes,
+        point=point,
+    )
 
 
 def counts(data: MetricsData | None) -> list[Count]:

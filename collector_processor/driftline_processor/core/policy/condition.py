@@ -9,7 +9,7 @@ written                                                 holds in a window
 ``estimated roc_auc < 0.95 * baseline``                 whose estimate is, without any outcome
 ``accuracy < average of 7 - 1 deviation``               below the mean of the seven windows before, less their deviation
 ``predictions < 0.5 * last week``                       with less than half of the window a week before
-``psi of age > 0.2``, ``missing of age > 5 %``          by a method of drift, or by the share of missing values
+``psi of age > 0.2``, ``missing of age > 5 %``          by a method of drift, or by the fraction of missing values
 ``verdict is degraded or no_data``                       at whose end the verdict on the model was one of these
 ``features drift``, ``3 features drift``                in which so many features drift; ``score drifts``
 ``objective broken``, ``objective 'RULE' broken``       that breaks an objective of the model
@@ -103,7 +103,7 @@ class Judged(Struct, frozen=True):
     """What a condition says of one window.
 
     Attributes:
-        holds: Whether it holds; None where the window cannot tell.
+        holds: Whether it holds; None if the window cannot tell.
         facts: What was found.
     """
 
@@ -115,11 +115,11 @@ UNTOLD: Final = Judged(None)
 
 
 class Finding(NamedTuple):
-    """What a condition is judged by at one window.
+    """What a condition is evaluated by at one window.
 
     Attributes:
         windows: Closed windows of one length of a model, the oldest first.
-        at: Which of them is judged.
+        at: Which of them is evaluated.
         verdict_at: Returns the verdict on the model, as it is known now, at the end of a window.
         others: The closed windows of each other length, the oldest first.
     """
@@ -131,7 +131,7 @@ class Finding(NamedTuple):
 
     @property
     def evaluation(self) -> Evaluation:
-        """The window that is judged."""
+        """The window that is evaluated."""
         return self.windows[self.at]
 
 
@@ -167,7 +167,7 @@ class Limit:
     written: str = field(default="", compare=False)
 
     def value(self, signal: Signal, finding: Finding) -> float | None:
-        """Return the limit at a window; None where what it is relative to is not known."""
+        """Return the limit at a window; None if what it is relative to is not known."""
         if not self.of:
             return self.number
         deviation = 0.0
@@ -360,7 +360,7 @@ class GroupsApart(Struct, frozen=True):
     Attributes:
         measure: A key of :data:`~driftline_processor.core.fairness.criteria.MEASURES`.
         attribute: What tells the groups apart.
-        limit: Difference or ratio, a share.
+        limit: Difference or ratio, a fraction.
     """
 
     written: str
@@ -454,7 +454,7 @@ class BurnRate(Struct, frozen=True):
 
     Attributes:
         factor: How many times.
-        short: Name of the shorter window, whose end is judged.
+        short: Name of the shorter window, whose end is evaluated.
         long: Name of the longer one.
     """
 
@@ -490,7 +490,7 @@ class BurnRate(Struct, frozen=True):
 
 
 def error_budget(objective: Objective) -> float | None:
-    """Return the share that may fail an objective; None where it leaves no budget.
+    """Return the fraction that may fail an objective; None if it leaves no budget.
 
     >>> error_budget(read_objective("precision >= 0.95")), error_budget(read_objective("mae <= 3"))
     (0.05, None)
@@ -512,7 +512,7 @@ class AllOf(Struct, frozen=True):
         return " and ".join(part.written for part in self.parts)
 
     def judge(self, finding: Finding) -> Judged:
-        """Judge each part."""
+        """Evaluate each part."""
         judged_parts = [part.judge(finding) for part in self.parts]
         if any(part_judged.holds is False for part_judged in judged_parts):
             return Judged(False, _facts(part_judged for part_judged in judged_parts if part_judged.holds is False))
@@ -532,7 +532,7 @@ class AnyOf(Struct, frozen=True):
         return " or ".join(part.written for part in self.parts)
 
     def judge(self, finding: Finding) -> Judged:
-        """Judge each part."""
+        """Evaluate each part."""
         judged_parts = [part.judge(finding) for part in self.parts]
         if any(part_judged.holds for part_judged in judged_parts):
             return Judged(True, _facts(part_judged for part_judged in judged_parts if part_judged.holds))
@@ -555,7 +555,7 @@ class PartJudged(Struct, frozen=True):
 
     Attributes:
         written: The sentence as one writes it.
-        holds: Whether it holds; None where the window cannot tell.
+        holds: Whether it holds; None if the window cannot tell.
         facts: What was found.
         measured: The numbers behind it, where the facts do not have them; () elsewhere.
     """
@@ -567,7 +567,7 @@ class PartJudged(Struct, frozen=True):
 
 
 def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
-    """Judge each sentence of a condition by itself in one window."""
+    """Evaluate each sentence of a condition by itself in one window."""
     parts = []
     for leaf in leaves(condition):
         leaf_judged = leaf.judge(finding)
@@ -577,7 +577,7 @@ def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
 
 
 def leaves(condition: Condition) -> Iterator[Condition]:
-    """Yield the conditions that a condition is put together of, itself where it is not."""
+    """Yield the conditions that a condition is put together of, itself if it is not."""
     if not isinstance(condition, AllOf | AnyOf):
         yield condition
         return
@@ -768,7 +768,7 @@ def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
         )
     if length(match["short"]) >= length(match["long"]):
         raise ValueError(
-            f"'{text:.80}': the shorter window comes first; use 'over {match['long']} and {match['short']}'"
+            f"'{text:.80}': the longer window must be first; use 'over {match['long']} and {match['short']}'"
         )
     return BurnRate(text, objective, signal, _number(match["factor"]), match["short"], match["long"])
 

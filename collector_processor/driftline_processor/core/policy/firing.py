@@ -31,7 +31,7 @@ class Patience(Struct, frozen=True):
     cool_down: int = 0
 
     def is_over(self, quiet: Sequence[Evaluation], end: int) -> bool:
-        """Return True where it is over after some windows without it, at the end of the newest window."""
+        """Return True if it is over after some windows without it, at the end of the newest window."""
         return len(quiet) >= self.resolve and end - quiet[0].window.end >= self.cool_down
 
 
@@ -85,12 +85,12 @@ class Step(Struct, frozen=True):
 
     Attributes:
         at: Which window.
-        judged: What the condition said.
-        resolved: What the condition said that ends it; None where that was not asked.
+        evaluated: What the condition said.
+        resolved: What the condition said that ends it; None if that was not asked.
         outcome: What followed.
         count: Windows in a row in which it held before it fired, or did not before it was over.
         needed: How many of these are asked for.
-        firing: What fires at the end of the window, or has ended there; None where nothing does.
+        firing: What fires at the end of the window, or has ended there; None if nothing does.
     """
 
     at: int
@@ -156,7 +156,15 @@ def steps(
                 since = row[0].window.start
                 open_firing, outcome = Firing(since, window.end, None, window.name, window.start, judged.facts), "fired"
                 row.clear()
-            yield Step(index, judged, None, outcome, count, patience.fire, open_firing)
+            yield Step(
+                at=index,
+                judged=judged,
+                resolved=None,
+                outcome=outcome,
+                count=count,
+                needed=patience.fire,
+                firing=open_firing,
+            )
             continue
         resolved = None if resolve is None else resolve.judge(finding)
         over = (judged.holds is False) if resolved is None else (resolved.holds is True)
@@ -171,10 +179,26 @@ def steps(
         count = len(quiet)
         if patience.is_over(quiet, window.end):
             ended_firing = replace(open_firing, until=quiet[0].window.start)
-            yield Step(index, judged, resolved, "over", count, patience.resolve, ended_firing)
+            yield Step(
+                at=index,
+                judged=judged,
+                resolved=resolved,
+                outcome="over",
+                count=count,
+                needed=patience.resolve,
+                firing=ended_firing,
+            )
             open_firing, quiet = None, []
             continue
-        yield Step(index, judged, resolved, outcome, count, patience.resolve, open_firing)
+        yield Step(
+            at=index,
+            judged=judged,
+            resolved=resolved,
+            outcome=outcome,
+            count=count,
+            needed=patience.resolve,
+            firing=open_firing,
+        )
 
 
 def verdict_steps(
@@ -207,7 +231,17 @@ def verdict_steps(
         if needed is not None:
             outcome = "counted" if count < needed else "fired" if count == needed else "lasts"
         judged_verdict = Judged(needed is not None, (fact("verdict", verdict=verdict),))
-        steps.append(Step(index, judged_verdict, None, outcome, count, needed or 0, None))
+        steps.append(
+            Step(
+                at=index,
+                judged=judged_verdict,
+                resolved=None,
+                outcome=outcome,
+                count=count,
+                needed=needed or 0,
+                firing=None,
+            )
+        )
     return steps
 
 
@@ -225,7 +259,7 @@ def verdict_firings(
 
     Args:
         states: The states, each with the number of windows in a row at whose end it must hold.
-        verdict: What holds now; None where nobody can say.
+        verdict: What holds now; None if nobody can say.
         spans: When the model was healthy and degraded.
         windows: Closed windows of each length, the oldest first.
         verdict_at: Returns the verdict at the end of a window.
@@ -254,7 +288,18 @@ def verdict_firings(
             return past_firings
     start = verdict.window_start if name else None
     facts = (fact("verdict", verdict=verdict),)
-    return [*past_firings, Firing(verdict.since, _end(verdict, now), None, name, start, facts, verdict.state)]
+    return [
+        *past_firings,
+        Firing(
+            since=verdict.since,
+            fired=_end(verdict, now),
+            until=None,
+            window=name,
+            start=start,
+            facts=facts,
+            state=verdict.state,
+        ),
+    ]
 
 
 def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:

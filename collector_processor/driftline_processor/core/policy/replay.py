@@ -23,7 +23,7 @@ MONTH: Final = 30
 
 
 class Rate(NamedTuple):
-    """A rate or a share, with its interval at 95 %."""
+    """A rate or a fraction, with its interval at 95 %."""
 
     value: float
     low: float
@@ -40,7 +40,7 @@ class QuietTime(Struct, frozen=True):
         held: In how many of these it held.
         fired: How often it fired in them.
         circular: Whether it asks for nothing but the verdict, by which windows are called quiet.
-        why: What was found in the newest quiet window in which it could not tell; () where nothing was.
+        why: What was found in the newest window without drift in which it could not tell; () where nothing was.
     """
 
     windows: int = 0
@@ -53,7 +53,7 @@ class QuietTime(Struct, frozen=True):
 
     @property
     def share(self) -> Rate | None:
-        """The share of quiet windows in which it held, with its exact interval; None where there are none."""
+        """The fraction of window without drifts in which it held, with its exact interval; None if there are none."""
         if not self.windows or self.circular:
             return None
         missed = self.windows - self.held
@@ -64,7 +64,7 @@ class QuietTime(Struct, frozen=True):
 
     @property
     def a_month(self) -> Rate | None:
-        """False alarms in thirty days, with their exact Poisson interval; None where nothing tells of them.
+        """False alarms in thirty days, with their exact Poisson interval; None if nothing tells of them.
 
         Source: Garwood, Fiducial limits for the Poisson distribution, Biometrika 28, 1936.
 
@@ -83,7 +83,7 @@ class Replay(Struct, frozen=True):
     """What a rule would have done.
 
     Attributes:
-        windows: Those in which it was judged, the oldest first.
+        windows: Those in which it was evaluated, the oldest first.
         firings: When it fired, the oldest first; the last one may last.
         quiet: What it did in windows in which nothing was wrong.
     """
@@ -126,7 +126,7 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
 
 
 def _is_quiet(evaluation: Evaluation, wrong: Sequence[StateSpan], timezone: str) -> bool:
-    """Return True where the outcomes of a window are known, and nothing was wrong with the model in it.
+    """Return True if the outcomes of a window are known, and nothing was wrong with the model in it.
 
     A window alone that looks worse is quiet: chance makes some of these. One that chance makes too rarely is none.
     """
@@ -143,7 +143,7 @@ def _is_quiet(evaluation: Evaluation, wrong: Sequence[StateSpan], timezone: str)
 
 
 def _in_quiet(firing: Firing, windows: Sequence[Evaluation], quiet: Sequence[bool]) -> bool:
-    """Return True where all windows from the first in which a condition held until it fired were quiet."""
+    """Return True if all windows from the first in which a condition held until it fired were quiet."""
     since = firing.fired if firing.since is None else min(firing.since, firing.fired)
     of_it = [
         calm

@@ -1,4 +1,4 @@
-"""Rules: a condition with its patience, judged over the windows of a version of a model."""
+"""Rules: a condition with its patience, evaluated over the windows of a version of a model."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class Rule(Struct, frozen=True):
         condition: What must hold.
         patience: In how many windows in a row.
         resolve: What must hold before it is over; None = that the condition does not.
-        window: Name of the length of the windows in which it is judged; "" = the shorter one of a burn rate, else the
-            longest.
+        window: Name of the length of the windows in which it is evaluated; "" = the shorter one of a burn rate, else
+            the longest.
     """
 
     condition: Condition
@@ -90,7 +90,7 @@ class Rule(Struct, frozen=True):
         return {state: max(rows, 2 if state == "at_risk" else 1) for state in self.condition.states}
 
     def judged_in(self, history: WindowHistory) -> Sequence[Evaluation]:
-        """Return the windows in which it is judged, the oldest first."""
+        """Return the windows in which it is evaluated, the oldest first."""
         name = self.window or burnt_over(self.condition) or max(history.windows, key=length, default="")
         return history.windows.get(name, ())[-MOST_WINDOWS:]
 
@@ -99,7 +99,7 @@ class Rule(Struct, frozen=True):
 
         Args:
             history: The windows.
-            verdict: The verdict that holds now; None where nobody can say.
+            verdict: The verdict that holds now; None if nobody can say.
             now: The model's clock, unix nanoseconds.
         """
         if self.states:
@@ -155,7 +155,7 @@ def _goes_on(firing: Firing, newer: Firing) -> Firing:
 
 
 def _inconclusive(firing: Firing, verdict: Verdict) -> bool:
-    """Return True where nobody can say that a model is healthy again."""
+    """Return True if nobody can say that a model is healthy again."""
     return firing.state == "degraded" and verdict.state == "unknown"
 
 

@@ -56,7 +56,7 @@ class Signal(Struct, frozen=True):
         return "" if match is None else match["column"]
 
     def read(self, evaluation: Evaluation) -> Value | None:
-        """Return the value in a window; None where the window cannot say, or its outcomes have not had their time."""
+        """Return the value in a window; None if the window cannot say, or its outcomes have not had their time."""
         if self.name in OF_WINDOW:
             return _of_window(self.name, evaluation)
         if self.is_business:
@@ -77,7 +77,7 @@ class Signal(Struct, frozen=True):
         return _measured(self._metrics(evaluation).get(self.name))
 
     def reference(self, evaluation: Evaluation) -> float | None:
-        """Return the value of the baseline; None where it has none."""
+        """Return the value of the baseline; None if it has none."""
         known = evaluation.reference.get(self.name.removeprefix(ESTIMATED))
         return None if known is None else known.value
 
@@ -115,7 +115,7 @@ class Signal(Struct, frozen=True):
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
-        """What no window is below, and what none is above; None where nothing bounds it."""
+        """What no window is below, and what none is above; None if nothing bounds it."""
         if self.name == "predictions":
             return 1.0, None
         of_drift = " of " in self.name

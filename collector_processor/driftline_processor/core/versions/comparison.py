@@ -43,7 +43,7 @@ class Comparison(Struct, frozen=True):
     those within hours (:class:`~driftline_processor.core.versions.sums.HourlySums`). ``low`` / ``high``: each holds at
     every look with ``confidence``; None while nothing is known. ``reason``: why the verdict is inconclusive.
     ``method``: "betting" needs no great number of rows, "asymptotic" holds as they grow.
-    ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None where it has fallen, or
+    ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None if it has fallen, or
     would take more than :data:`MOST_ROWS`.
     """
 
@@ -67,7 +67,7 @@ def compare(
 ) -> Comparison:
     """Compare two versions by the sums of a loss, the first of them the champion.
 
-    ``bounds``: between which losses lie; None where they have none. Raises ValueError for a confidence that is not
+    ``bounds``: between which losses lie; None if they have none. Raises ValueError for a confidence that is not
     between 0.5 and 1.
 
     >>> from .sums import PairedSums
@@ -85,7 +85,18 @@ def compare(
     if means is None:
         paired = sums.paired is not None
         return Comparison(
-            loss, paired, 0, None, None, None, None, None, "inconclusive", method, confidence, reason="too_few_rows"
+            loss=loss,
+            paired=paired,
+            rows=0,
+            champion=None,
+            challenger=None,
+            difference=None,
+            low=None,
+            high=None,
+            verdict="inconclusive",
+            method=method,
+            confidence=confidence,
+            reason="too_few_rows",
         )
     champion, challenger = means
     difference = challenger - champion
@@ -102,19 +113,19 @@ def compare(
     if verdict == "inconclusive":
         needed = _needed(above if difference > 0 else below, enough)
     return Comparison(
-        loss,
-        sums.paired is not None,
-        sums.rows,
-        champion,
-        challenger,
-        difference,
-        None if low is None else max(low, -scale) if bounds is not None else low,
-        None if high is None else min(-high, scale) if bounds is not None else -high,
-        verdict,
-        method,
-        confidence,
-        needed,
-        "too_few_rows" if verdict == "inconclusive" else None,
+        loss=loss,
+        paired=sums.paired is not None,
+        rows=sums.rows,
+        champion=champion,
+        challenger=challenger,
+        difference=difference,
+        low=None if low is None else max(low, -scale) if bounds is not None else low,
+        high=None if high is None else min(-high, scale) if bounds is not None else -high,
+        verdict=verdict,
+        method=method,
+        confidence=confidence,
+        rows_needed=needed,
+        reason="too_few_rows" if verdict == "inconclusive" else None,
     )
 
 

@@ -73,7 +73,7 @@ def fold_decisions(
 
 
 def paired_cost(pane: Pane, costs: F64) -> PairedSums:
-    """Return the sums of what pairs cost; all 0 where there are none. ``costs``: float64 (k, k), actual × decided.
+    """Return the sums of what pairs cost; all 0 if there are none. ``costs``: float64 (k, k), actual × decided.
 
     Classes that were learned later come behind those that were known.
     """
@@ -120,7 +120,7 @@ _LOSSES: Final[PerKind[tuple[str, ...]]] = PerKind(
 
 
 def losses_of(task: Task, *, priced: bool = False) -> tuple[str, ...]:
-    """Return the losses of a task, the one that decides first; () where there are none.
+    """Return the losses of a task, the one that decides first; () if there are none.
 
     ``priced``: somebody said what decisions cost, and means that to decide.
 
@@ -132,7 +132,7 @@ def losses_of(task: Task, *, priced: bool = False) -> tuple[str, ...]:
 
 
 def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) -> tuple[float, float] | None:
-    """Return the least and the greatest value of a loss; None where it has no bound.
+    """Return the least and the greatest value of a loss; None if it has no bound.
 
     >>> bounds_of(Task("binary"), "error", paired=True), bounds_of(Task("regression"), "absolute_error", paired=True)
     ((0.0, 1.0), None)
@@ -146,7 +146,7 @@ def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) 
 
 
 def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[str, F64]:
-    """Return the losses of joined rows: name → float64 (n,), NaN where a row has none.
+    """Return the losses of joined rows: name → float64 (n,), NaN if a row has none.
 
     The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
@@ -201,7 +201,9 @@ def fold_requests(
     if first.task.has_classes and classes == second.task.classes:
         (truth, decided), (_, its) = (_codes(*side, actual) for side in (first, second))
         usable = usable_weight(np.where(np.isnan(weight), 1.0, weight))
-        sums |= fold_decisions(len(classes), truth, decided, its, usable, group, groups)
+        sums |= fold_decisions(
+            classes=len(classes), actual=truth, first=decided, second=its, weight=usable, group=group, groups=groups
+        )
     return sums
 
 
@@ -234,7 +236,7 @@ def fold_pairs(
 
 
 def paired_of(pane: Pane, loss: str, costs: F64 | None = None) -> PairedSums:
-    """Read the sums of one loss from the parts that :func:`fold_requests` made; all 0 where there are none."""
+    """Read the sums of one loss from the parts that :func:`fold_requests` made; all 0 if there are none."""
     if loss == COST and costs is not None:
         return paired_cost(pane, costs)
     sums = pane.parts.get(PAIRED + loss)
@@ -261,7 +263,7 @@ PARTS: Final = ("outcomes", "confusion", "confusion_excess", "losses", "spread")
 
 
 def stretches_from(begins: I64, classes: int) -> I64:
-    """Return from when on stretches of time are told apart: hours, and fewer where many classes make each of them wide.
+    """Return from when on periods are told apart: hours, and fewer where many classes make each of them wide.
 
     ``begins``: int64 (n,), the hours.
 
@@ -272,11 +274,11 @@ def stretches_from(begins: I64, classes: int) -> I64:
 
 
 def alone_of_hours(parts: Mapping[str, F64], task: Task, loss: str, costs: F64 | None = None) -> F64:
-    """Return the sums of one version's loss by stretch of time, float64 (6, n).
+    """Return the sums of one version's loss by period, float64 (6, n).
 
     The rows are those of :class:`~driftline_processor.core.versions.sums.SingleSums`.
 
-    ``parts``: :data:`PARTS` of a pane, float64 (n, width) each, or (width,) of one stretch; 0 where it has none.
+    ``parts``: :data:`PARTS` of a pane, float64 (n, width) each, or (width,) of one period; 0 if it has none.
 
     >>> parts = {"outcomes": np.full(3, 4.0), "confusion": np.array([2.0, 1.0, 0.0, 1.0])}
     >>> alone_of_hours(parts, Task("binary", ("0", "1"), "1"), "error").ravel().tolist()

@@ -1,4 +1,4 @@
-"""A challenger beside the champion over the stretch of time in which both predicted.
+"""A challenger beside the champion over the period in which both predicted.
 
 Which versions are compared, over what time and by what hours, is said here. A :class:`VersionSource` says where the
 sums come from: the store of a running processor, or the rows of files.
@@ -63,10 +63,10 @@ class VersionNames(Struct, frozen=True):
 
 
 class Version(Struct, frozen=True):
-    """One version over a stretch of time.
+    """One version over a period.
 
     ``rows``: predictions; ``outcomes``: those whose outcome is known; ``metrics``: how right it was; ``service``: how
-    its calls were answered, None where no call was counted.
+    its calls were answered, None if no call was counted.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Version(Struct, frozen=True):
 
 
 class SideBySide(Struct, frozen=True):
-    """A challenger beside its champion in ``[start, end)``, unix nanoseconds, 0 where rows have no time.
+    """A challenger beside its champion in ``[start, end)``, unix nanoseconds, 0 if rows have no time.
 
     ``pairs``: requests that both scored and whose outcome is known. ``comparisons``: by loss, the one that decides
     first; {} where nothing can be compared, and ``reason`` says why.
@@ -109,10 +109,10 @@ class VersionInput(Struct, frozen=True):
     Attributes:
         name: Name of the version.
         task: Task of the version.
-        pane: Performance parts in the stretch, predictions by decision, and calls.
-        rows: Predictions in the stretch.
+        pane: Performance parts in the period, predictions by decision, and calls.
+        rows: Predictions in the period.
         hours: Function that reads :data:`.losses.PARTS` of each hour, float64 (hours, width); both sides have the same
-            hours in order. None where all is of one hour.
+            hours in order. None if all is of one hour.
     """
 
     name: str
@@ -127,7 +127,7 @@ class VersionPeriod(NamedTuple):
 
     Attributes:
         version: Its name.
-        start: Where its first pane begins, unix nanoseconds; 0 where rows have no time.
+        start: Where its first pane begins, unix nanoseconds; 0 if rows have no time.
         stop: Where its last pane ends.
         rows: Its predictions.
     """

@@ -1,4 +1,4 @@
-"""The sums of two versions' losses, which add up over any stretches of time."""
+"""The sums of two versions' losses, which add up over any periods."""
 
 from __future__ import annotations
 
@@ -128,9 +128,9 @@ def unpaired_sums(first: F64, second: F64) -> Sums:
 
 
 def by_stretch(first: F64, second: F64) -> F64:
-    """:class:`HourlySums` of stretches of time: float64 (9, ...). ``first``, ``second``: :class:`SingleSums`, (6, ...).
+    """:class:`HourlySums` of periods: float64 (9, ...). ``first``, ``second``: :class:`SingleSums`, (6, ...).
 
-    The rows of a stretch, dealt out by chance, differ by h times a difference whose variance is that of drawing without
+    The rows of a period, dealt out by chance, differ by h times a difference whose variance is that of drawing without
     replacement; e = w (x - m) around their common mean m stands for the loss, so weights of rows may be any.
     """
     n, m = first[0], second[0]
@@ -154,7 +154,7 @@ def by_stretch(first: F64, second: F64) -> F64:
 
 
 def weights_differ(rows: float, weight: float, weight_squared: float) -> bool:
-    """Return True where rows have other weights than 1.
+    """Return True if rows have other weights than 1.
 
     >>> weights_differ(3, 3, 3), weights_differ(2, 3, 5)
     (False, True)

@@ -1,1 +1,1 @@
-"""The rows of files as windows: data sets, folds, slices, outcomes, baselines. May import `readers`, never `store`."""
+"""Evaluate the rows of files: data sets, folds, slices, outcomes, baselines. May import `readers`, not `store`."""

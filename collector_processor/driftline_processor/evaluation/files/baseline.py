@@ -1,13 +1,10 @@
-"""Build a baseline from files in two passes over batches of rows, and keep up to 10,000 of its rows beside it.
+"""Build a baseline from files in two passes over batches of rows, and save up to 10,000 rows next to it.
 
-Rows kept beside a baseline, for methods that need rows and not sums: at most 10,000, and only when asked for.
+The first pass finds the classes and draws a sample for the bin edges; the second pass counts all rows. Memory holds
+the sample and sums only.
 
-They hold what the baseline's rules let leave, and no more: no id, no text of a document, no category that fewer than
-ten rows had, no identifier.
-
-Build a baseline from files: two passes over batches of rows, so that memory holds a sample and sums, never the rows.
-
-First pass: which classes there are, and a sample from which bins are chosen. Second pass: all rows are counted.
+The saved rows are for methods that need rows instead of sums. They follow the privacy rules of the baseline: no ids,
+no texts of documents, no identifiers, and no category with fewer than ten rows.
 """
 
 from __future__ import annotations
@@ -70,7 +67,7 @@ from driftline_processor.readers.times import UNIT_NAMES, read_times
 MOST_ROWS = 10_000
 
 PASSES = 2
-"""How often a baseline is read: once for a sample, from which bins are chosen, and once to be counted."""
+"""Passes over the rows of a baseline: one for the sample, one for the counts."""
 
 BUILDING = "Building the baseline"
 
@@ -79,7 +76,7 @@ SCORE = "score:"
 
 
 def kept_rows_path(baseline: Path) -> Path:
-    """Return where the rows of a baseline's file are.
+    """Return the path of the rows that are saved with a baseline.
 
     >>> str(kept_rows_path(Path("churn.baseline.json")))
     'churn.baseline.rows.parquet'
@@ -90,9 +87,9 @@ def kept_rows_path(baseline: Path) -> Path:
 def save_rows(
     path: Path, baseline: Baseline, table: PredictionTable, actual: Column | None, rules: Mapping[str, Rule | None]
 ) -> int:
-    """Write reference rows, evenly chosen, and return how many; ``rules``: of features that the baseline has ruled.
+    """Write evenly sampled reference rows and return their number; ``rules``: the baseline's rules per feature.
 
-    Raises :class:`BadInput` when the file cannot be written.
+    Raises :class:`BadInput` if the file cannot be written.
     """
     n = len(table)
     rows = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
@@ -124,7 +121,7 @@ def save_rows(
 
 
 def holds_kept_rows(path: Rows) -> TypeGuard[Path]:
-    """Return True where a file was written by :func:`save_rows`; else its columns are as somebody has them."""
+    """Return True if a file was written by :func:`save_rows`; otherwise its columns are the user's."""
     if not isinstance(path, Path) or path.suffix != ".parquet":
         return False
     with readable(path):
@@ -132,7 +129,7 @@ def holds_kept_rows(path: Rows) -> TypeGuard[Path]:
 
 
 def load_rows(path: Path, baseline: Baseline) -> tuple[PredictionTable, Column | None]:
-    """Read the rows of a baseline, and what really happened. Raises :class:`BadInput` when they cannot be read."""
+    """Read the rows of a baseline and their actual values. Raises :class:`BadInput` if they cannot be read."""
     with readable(path):
         table = pyarrow.parquet.read_table(path)
     n = table.num_rows
@@ -162,7 +159,7 @@ def _numbers(values: F64) -> pa.Array:
 
 
 def _plain(column: Column) -> pa.Array:
-    """Texts where there are any, else numbers."""
+    """Return texts if there are any, else numbers."""
     if column.codes is None:
         return _numbers(numbers_of(column))
     texts = pa.array([*column.categories, None], pa.string()).take(
@@ -188,10 +185,10 @@ def build_from_files(
 ) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
-    ``sample``: rows that bins are chosen from, at most. ``rows_to``: the file in which some of the rows are kept.
-    ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
-    much past. ``undated``: the column of times may lack. ``progress``: hears how far the work is. Raises
-    :class:`BadInput` when a file, a column or the task cannot be made sense of.
+    ``sample``: maximum number of rows for the bin edges. ``rows_to``: file for the saved rows. ``importance``:
+    importance by feature name. ``first``: only use the rows of the first period of this length. ``undated``: allow
+    rows without a time column. ``progress``: called with the progress. Raises :class:`BadInput` if a file, a column or
+    the task is invalid.
     """
     task = Task(options.task)
     progress(0, 0, BUILDING)
@@ -226,7 +223,7 @@ def build_from_files(
         quantiles=options.levels,
     )
     if options.names_seasons and not roles.time and not undated:
-        raise BadInput(f"{paths[0]}: seasons need a time; set its column with {option_text('time')}")
+        raise BadInput(f"{paths[0]}: seasonality needs the time of each row; set the column with {option_text('time')}")
     try:
         built = build(reading.rows, description)
     except ValueError as error:
@@ -265,12 +262,12 @@ def build_from_files(
 
 
 def without_time(baseline: Baseline) -> Baseline:
-    """Return a baseline without what its times tell of how days and hours differ."""
+    """Return a baseline without its daily and hourly variation."""
     return replace(baseline, extras=replace(baseline.extras, blocks=None, seasons=None))
 
 
 def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
-    """Return the end of the first stretch, unix nanoseconds."""
+    """Return the end of the first period, in unix nanoseconds."""
     if not roles.time:
         raise BadInput(
             f"{sources[0].path}: {option_text('reference_last')} needs a time; "
@@ -284,7 +281,7 @@ def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
 
 
 def read_importance(path: Path) -> dict[str, float]:
-    """Read how much each feature counts from a file: a JSON object of names and numbers."""
+    """Read the importance of features from a file: a JSON object of names and numbers."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -305,7 +302,7 @@ def _importance(importance: Mapping[str, float] | None, roles: Roles) -> Importa
 
 
 class _Reading:
-    """The rows of files as reference rows, batch by batch; what cannot be read is counted in the first pass."""
+    """The rows of files as reference rows, batch by batch; unreadable values are counted in the first pass."""
 
     def __init__(
         self,
@@ -326,7 +323,7 @@ class _Reading:
         self._passes = 0
 
     def rows(self) -> Iterator[ReferenceRows]:
-        """Yield all rows, from the first on."""
+        """Yield all rows from the first on."""
         self._passes += 1
         every = sum(source.rows for source in self._sources)
         rows_before = every * (self._passes - 1)
@@ -351,7 +348,7 @@ class _Reading:
                 self._progress(rows_before, every * PASSES, BUILDING)
 
     def _early(self, read: ReferenceRows) -> ReferenceRows:
-        """Return the rows of the time that is read."""
+        """Return the rows within the period that is read."""
         if self._until is None or read.time is None:
             return read
         return read.take(np.flatnonzero((read.time != 0) & (read.time < self._until)))
@@ -388,7 +385,7 @@ class _Reading:
         )
 
     def _numbers(self, source: Source, name: str, values: Column, before: int) -> F64:
-        """Return the numbers of a score or of an actual; other texts are reported, and count as missing."""
+        """Return the numbers of a score or an actual; other texts are reported and count as missing."""
         if values.codes is not None and self._passes == 1:
             stray = np.flatnonzero(values.codes >= 0)
             if len(stray):
@@ -406,7 +403,7 @@ class _Reading:
         return times.values
 
     def settle(self, sample: ReferenceRows) -> Callable[[ReferenceRows], ReferenceRows]:
-        """Decide by a sample which columns are numbers with stray texts in them, where no file says what they are."""
+        """Decide on a sample which text columns are numbers with a few invalid texts, if the file has no types."""
         looks = {name for source in self._sources for name in source.by_looks}
         looks -= {
             field.name
@@ -418,7 +415,7 @@ class _Reading:
         return lambda read: _with_numbers(read, numeric)
 
     def no_number(self) -> str:
-        """Say that a score held texts only; "" where it held something else."""
+        """Return an error message if a score has only texts, else ""."""
         for (path, name), (_, first) in self._strays.items():
             if name not in self._score:
                 continue
@@ -426,14 +423,14 @@ class _Reading:
         return ""
 
     def time_hint(self) -> str:
-        """Return the first time and the option that reads it; "" without any."""
+        """Return a message with the first time and the option that reads it; "" without times."""
         name = self._roles.time
         texts = [source.column(name).drop_null() for source in self._sources if is_text(source.schema.field(name).type)]
         first = next((str(some[0].as_py()) for some in texts if len(some)), "")
         return f"; the first is {with_hint(first)}" if first else ""
 
     def tell(self) -> None:
-        """Say what could not be read."""
+        """Report unreadable values."""
         for (path, name), (count, first) in self._strays.items():
             self._say(f"{path}: {name}: {many(count)} without a number, treated as missing: the first is {first}")
         for path, unit in self._units.items():
@@ -453,7 +450,7 @@ def _with_numbers(read: ReferenceRows, numeric: Collection[str]) -> ReferenceRow
 
 
 def _as_options(message: str) -> str:
-    """Write the arguments in a message of the SDK as options of the command line, if the user works there."""
+    """Replace argument names in a message of the SDK by command-line options, if the caller is the command line."""
     if are_arguments():
         return message
     for argument, option in (
@@ -468,7 +465,7 @@ def _as_options(message: str) -> str:
 
 
 def _columns(roles: Roles) -> dict[str, str | list[str]]:
-    """Return what the baseline remembers, so that `evaluate` needs no column options."""
+    """Return the column options to save in the baseline, so that `evaluate` needs none."""
     columns: dict[str, str | list[str]] = {"features": list(roles.features)}
     if roles.score:
         columns["score"] = roles.score[0] if len(roles.score) == 1 else list(roles.score)

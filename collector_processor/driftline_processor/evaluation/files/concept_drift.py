@@ -1,4 +1,4 @@
-"""Concept drift of files: the errors of all rows in the order in which their outcomes came."""
+"""Concept drift of files, from the errors of all rows in the order in which their outcomes arrived."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def detect_concept_drift(
 ) -> ConceptDrift | None:
     """Detect concept drift over all rows.
 
-    ``slices``: key → its values that are told apart, each watched by itself, too.
+    ``slices``: key → the values that are monitored as separate streams too.
 
-    The order is that of the outcomes' times, else of their lines; where the rows have their actual values themselves,
-    that of the rows' times, else of their lines. None where a task has no errors.
+    The order is that of the outcomes' times, else of their lines. If the rows contain their actual values, it is that
+    of the rows' times, else of their lines. None for a task without errors.
     """
     task, kind = baseline.task, kind_of(baseline.task)
     if kind is None or not enabled:
@@ -53,7 +53,7 @@ def detect_concept_drift(
 
 
 class _Firsts(Struct, frozen=True):
-    """The rows of all files and the first outcome of each; ``slices``: key → its values that are told apart."""
+    """The rows of all files and the first outcome of each row; ``slices``: key → monitored values."""
 
     reads: Sequence[FileRows]
     firsts: Sequence[FirstOutcomes]
@@ -61,7 +61,7 @@ class _Firsts(Struct, frozen=True):
     slices: Mapping[str, Sequence[str]]
 
     def in_order(self, store: RowStore) -> Iterator[I64]:
-        """Yield where the rows stand whose outcome came, in its order: int64 (n,) each; of many in chunks."""
+        """Yield the positions of rows with an outcome, in its order of arrival: int64 (n,) per chunk."""
         came_rows = [_came(*pair) for pair in self._both()]
         keys = [_key(*pair) for pair in self._both()]
         starts = self._starts.tolist()
@@ -89,7 +89,7 @@ class _Firsts(Struct, frozen=True):
             yield rows[part]
 
     def _by_place(self, store: RowStore) -> I64 | None:
-        """Return the row of each outcome in the order of arrival, -1 = of none; None where one is of several rows."""
+        """Return the row of each outcome in the order of arrival, -1 = none; None if an outcome has several rows."""
         places = [first.place for first in self.firsts if first.place is not None]
         if len(places) < len(self.firsts):
             return None
@@ -108,7 +108,7 @@ class _Firsts(Struct, frozen=True):
         return rows if filled == seated else None
 
     def losses(self, rows: I64) -> FirstLosses:
-        """Return the losses of some rows, in this order."""
+        """Return the losses of the given rows, in this order."""
         if len(self.reads) == 1:
             return _losses(self.reads[0], self.firsts[0], rows, self.task, self.slices)
         owner = np.searchsorted(self._starts, rows, side="right") - 1
@@ -130,7 +130,7 @@ class _Firsts(Struct, frozen=True):
 
 
 def _came(read: FileRows, first: FirstOutcomes) -> NDArray[np.bool_] | None:
-    """Tell of which rows something came, and when they were predicted: bool (n,); None of all."""
+    """Return which rows have an outcome and a prediction time: bool (n,); None if all have."""
     if first.place is None:
         return read.usable
     has_outcome = first.place >= 0
@@ -138,14 +138,14 @@ def _came(read: FileRows, first: FirstOutcomes) -> NDArray[np.bool_] | None:
 
 
 def _key(read: FileRows, first: FirstOutcomes) -> I64:
-    """Return by what the rows of a file are put in order: int64 (n,)."""
+    """Return the sort key of the rows of a file: int64 (n,)."""
     if first.place is not None:
         return first.place
     return np.broadcast_to(np.int64(0), len(read)) if read.time is None else read.time
 
 
 def _in_sequence(keys: Sequence[I64]) -> bool:
-    """Return True where no key is less than the one before it, across all files."""
+    """Return True if the keys ascend across all files."""
     nonempty_keys = [key for key in keys if len(key)]
     return all(map(increases, nonempty_keys)) and all(
         previous_key[-1] <= next_key[0] for previous_key, next_key in pairwise(nonempty_keys)
@@ -155,7 +155,7 @@ def _in_sequence(keys: Sequence[I64]) -> bool:
 def _losses(
     read: FileRows, first: FirstOutcomes, rows: I64, task: Task, slices: Mapping[str, Sequence[str]]
 ) -> FirstLosses:
-    """Return the losses of some rows of a file."""
+    """Return the losses of the given rows of a file."""
     n = len(rows)
     outcome_time = np.zeros(n, np.int64) if first.time is None else first.time[rows]
     time = outcome_time if read.time is None else read.time[rows]
@@ -170,7 +170,7 @@ def _losses(
 
 
 def _of_rows(read: FileRows) -> FirstOutcomes:
-    """Return what happened stands beside what was predicted."""
+    """Return the actual values in the columns of the rows as first outcomes."""
     if read.actual is None:
         return FirstOutcomes(Column(), np.broadcast_to(np.int64(-1), len(read)))
     return FirstOutcomes(read.actual, None)

@@ -1,4 +1,4 @@
-"""The model of a ``driftline.yaml``, as an evaluation of files takes it: what no option says, its keys say."""
+"""The model of a ``driftline.yaml`` as settings of an evaluation of files; options win over keys."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ NOT_FOR_FILES: Mapping[str, str] = {
     "subject": "rows of files are not stored, so nothing needs to be deleted",
     "metrics": "files contain rows, not metrics of other tools",
 }
-"""Keys of a model that mean nothing for files, and why."""
+"""Keys of a model that do not apply to files, and why."""
 
 
 def configure_evaluation(
     inputs: EvaluationInputs, options: EvaluationOptions, say: Say
 ) -> tuple[EvaluationInputs, EvaluationOptions]:
-    """Complete an evaluation by the keys of the configuration that an option names; an option wins over its key.
+    """Complete an evaluation with the keys of the configuration; an option wins over its key.
 
     Args:
-        inputs: The rows. The baseline of the configuration is used if they are compared with nothing else.
+        inputs: The rows. The baseline of the configuration is used if no other reference is named.
         options: The model, the columns and the other options.
-        say: Is called with the keys that mean nothing for files.
+        say: Called with the keys that do not apply to files.
 
     Raises:
         BadInput: The file cannot be used, has no such model, or contradicts the baseline.
@@ -74,12 +74,12 @@ TASK_KEYS = ("task", "classes", "positive_class", "quantiles")
 
 
 def _keys_of_options(model: Model, options: EvaluationOptions, with_task: bool) -> dict[str, Any]:
-    """Return the values of a model's keys that have the name of an option that is not given.
+    """Return the values of a model's keys for the options that are not given.
 
     Args:
         model: The model of a configuration.
         options: The options.
-        with_task: Whether keys describe the task. Otherwise a built baseline does.
+        with_task: True if keys describe the task; otherwise a built baseline does.
     """
     offered = options_of(ColumnOptions)
     other_keys = {
@@ -112,7 +112,7 @@ def _model_name(config: Config, file: Path, name: str) -> str:
 
 
 def _say_unused(config: Config, name: str, file: Path, say: Say, used: Collection[str]) -> None:
-    """Say in one line which keys are of a running processor only."""
+    """Report in one line the keys that apply to a running processor only."""
     keys = [key for key in NOT_FOR_FILES if key in config.models[name].model_fields_set]
     unused = [f"models.{name}.{key} ({NOT_FOR_FILES[key]})" for key in keys]
     sections = [key for key in Config.model_fields if key not in {"models", *used} and key in config.model_fields_set]
@@ -122,7 +122,7 @@ def _say_unused(config: Config, name: str, file: Path, say: Say, used: Collectio
 
 
 def _check_task(model: Model, built: Baseline, file: Path, place: str) -> None:
-    """Refuse a task that is not the one of a baseline. Raises :class:`BadInput`."""
+    """Raise :class:`BadInput` if the task differs from that of the baseline."""
     task = built.task
     for key, configured, baseline_value in (
         ("task", model.task, task.kind),
@@ -143,7 +143,7 @@ def _check_task(model: Model, built: Baseline, file: Path, place: str) -> None:
 
 
 def models_of(option: str, file: Path) -> Mapping[str, Model]:
-    """Return the models of a configuration that an option names. Raises :class:`BadInput` when it cannot be used."""
+    """Return the models of the configuration that an option names. Raises :class:`BadInput` if it is invalid."""
     try:
         return load(file).models
     except ConfigError as error:
@@ -151,7 +151,7 @@ def models_of(option: str, file: Path) -> Mapping[str, Model]:
 
 
 def performance_of(file: Path | None) -> dict[str, PerformanceSettings]:
-    """Return what a configuration asks of the performance of each of its models; nothing without one."""
+    """Return the performance settings of each model of a configuration; {} without a configuration."""
     if file is None:
         return {}
     metrics_by_model = {name: model.performance.asked for name, model in models_of("performance", file).items()}
@@ -161,7 +161,7 @@ def performance_of(file: Path | None) -> dict[str, PerformanceSettings]:
 
 
 def expectations_of(file: Path | None) -> dict[str, Expectations]:
-    """Return what a configuration expects of each of its models; nothing without one."""
+    """Return the expectations of each model of a configuration; {} without a configuration."""
     if file is None:
         return {}
     models = models_of("expect", file)
@@ -174,7 +174,7 @@ def expectations_of(file: Path | None) -> dict[str, Expectations]:
 
 
 def versions_in(file: Path | None) -> dict[str, VersionNames]:
-    """Return which versions a configuration compares with which, by model; nothing without one."""
+    """Return the names of champion and challengers by model; {} without a configuration."""
     if file is None:
         return {}
     return {name: model.versions.named for name, model in models_of("performance", file).items()}

@@ -1,4 +1,4 @@
-"""Read the predictions of files, join their outcomes, and find which column plays which part."""
+"""Read the predictions of files, join their outcomes, and find the role of each column."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ from .reference import features_of_files
 
 
 class Dataset(Struct, frozen=True):
-    """``rows``: of each file. ``weights``: of its outcomes, float64 (n,), None where all count alike.
+    """The rows of files with their outcomes.
 
-    ``heard``: per file what came first of each row; None where no outcomes came apart from the rows. ``later``: keys of
-    slices that come with outcomes only; ``groups``: columns that tell groups of people and are no slices otherwise.
-    ``store``: holds what there is one of each row.
+    ``rows``: per file. ``weights``: of the outcomes, float64 (n,), None if all weights are equal. ``heard``: first
+    outcomes per file; None if outcomes are columns of the rows. ``later``: slice keys that only outcomes have.
+    ``groups``: columns of protected groups that are not slices otherwise. ``store``: where columns with one value per
+    row are stored.
     """
 
     roles: Roles
@@ -61,10 +62,10 @@ def read_dataset(
     say: Say,
     performance: PerformanceSettings = STANDARD,
 ) -> Dataset:
-    """Read the rows of files, and join them with their outcomes where these come apart.
+    """Read the rows of files, and join outcomes from another file.
 
-    Keys that tell groups of people, and those of objectives, are columns of the rows or slices of the outcomes. Where
-    outcomes are sampled, those without a weight are left out.
+    The keys of protected groups and of objectives are columns of the rows or slices of the outcomes. If outcomes are
+    sampled, those without a weight are left out.
     """
     data, outcomes = inputs.data, inputs.outcomes
     task, attributes, sampled = baseline.task, performance.keys, performance.outcomes == "sampled"
@@ -117,7 +118,7 @@ def read_dataset(
 
 
 def _report_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:
-    """Name features that are texts here and numbers in the baseline: it may have been built from a CSV."""
+    """Report features that are texts here and numbers in the baseline, which may come from a CSV."""
     numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins) and over.size > 1}
     for source in sources:
         typed = [field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks]

@@ -1,4 +1,4 @@
-"""Compare window and reference rows by a classifier, for ``--classifier``."""
+"""Compare window and reference rows with a domain classifier, for ``--classifier``."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .row_comparison import RowComparison
 CLASSIFIER = METHOD.name
 
 SEED = 20_261_120
-"""The same rows are drawn each time: a file evaluated twice has one answer."""
+"""Fixed seed, so that a file always gets the same result."""
 
 Batches = Iterable[tuple[PredictionTable, I64]]
-"""Tables, and the window of each of their rows: int64 (n,), -1 for none."""
+"""Tables, and the window of each row: int64 (n,), -1 for none."""
 
 
 def space_of(baseline: Baseline, option: str, say: Say) -> Space | None:
-    """Return the space of a baseline's features; where there is none, say that the option is left out."""
+    """Return the feature space of a baseline; None, with a message, if there is none."""
     space = baseline.bins.space
     if space is not None and space.names_in(baseline.bins.features):
         return space
@@ -45,7 +45,7 @@ def space_of(baseline: Baseline, option: str, say: Say) -> Space | None:
 
 
 def classify_windows(rows: RowComparison, panes: Sequence[Pane]) -> None:
-    """Judge every window anew, with what the domain classifier finds in it."""
+    """Evaluate every window again, with the result of the domain classifier."""
     space = space_of(rows.baseline, "classifier", rows.say)
     if space is None:
         return
@@ -56,9 +56,9 @@ def classify_windows(rows: RowComparison, panes: Sequence[Pane]) -> None:
 
 
 def _classified(rows: RowComparison, coordinates: Coordinates) -> Iterator[JointResult | None]:
-    """Yield what the classifier finds in each window, None where nothing can be found.
+    """Yield the result of the classifier per window, None if there is none.
 
-    Up to 5,000 rows of each side are drawn, and fewer where rows resemble each other: as many as they are worth.
+    At most 5,000 rows per side, and at most the effective sample size if rows are autocorrelated.
     """
     rng, evaluations = np.random.default_rng(SEED), rows.evaluations
     reference_count, reference = reference_rows(rows.reference, rows.options, rows.baseline, rows.key, rows.say)
@@ -76,7 +76,7 @@ def _classified(rows: RowComparison, coordinates: Coordinates) -> Iterator[Joint
 def sample_rows(
     batches: Batches, group: I64, limits: Sequence[int], coordinates: Coordinates, rng: np.random.Generator
 ) -> list[Points]:
-    """Draw at most so many rows of each window, as points; in an order that chance has made."""
+    """Draw at most ``limits`` rows per window as points, in random order."""
     is_kept = np.zeros(len(group), dtype=np.bool_)
     for index, count in enumerate(limits):
         window_rows = np.flatnonzero(group == index)
@@ -102,7 +102,7 @@ class Coordinates(Struct, frozen=True):
     space: Space
 
     def of(self, table: PredictionTable, rows: NDArray[np.intp] | I64) -> tuple[F64, NDArray[np.bool_]]:
-        """Return the coordinates of some rows, and which of them are missing: float64 and bool (rows, names)."""
+        """Return the coordinates of rows and which of them are missing: float64 and bool (rows, names)."""
         names, places = self.space.names, self.space.places
         index_by_name = {name: bin_of_each([table], name, self.bins[name])[rows] for name in names}
         placed = [at_places(places[name], index) for name, index in index_by_name.items()]

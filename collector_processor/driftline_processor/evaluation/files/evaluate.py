@@ -1,8 +1,8 @@
-"""Evaluate rows of files, or of tables in memory, against a baseline: read, fold per window, evaluate.
+"""Evaluate rows of files or tables against a baseline: read, fold per window, evaluate.
 
-Features stream through in batches and leave only their panes behind. Scores, decisions and truth of up to a million
-rows stay in memory, so performance is exact; of more they are in a file, and what needs the order of scores comes from
-bins.
+Features are read in batches and folded into panes. Scores, decisions and actual values of up to a million rows stay in
+memory for exact performance. Beyond that they are in a temporary file, and metrics that depend on the order of scores
+are computed from bins.
 """
 
 from __future__ import annotations
@@ -72,12 +72,11 @@ from .windows import StepCounts, WindowLength, cut_rows, cut_steps
 
 
 class EvaluationResult(Struct, frozen=True):
-    """The result of `driftline evaluate`: the baseline, one evaluation per window, oldest first, and their verdict.
+    """The result of `driftline evaluate`: the baseline, one evaluation per window, oldest first, and the verdict.
 
-    ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
-    ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion. ``wrong``:
-    the worst rows of each window, [] where nobody asked. ``delay``: how long outcomes took. ``timezone``: by whose
-    midnights days begin.
+    ``choices``: the chosen drift methods. ``concept``: concept drift over all rows. ``slices``: the slice columns.
+    ``versions``: comparisons of challengers with their champion. ``wrong``: the worst rows per window, [] if not
+    requested. ``delay``: the outcome delay. ``timezone``: where days begin.
     """
 
     key: ModelKey
@@ -93,7 +92,7 @@ class EvaluationResult(Struct, frozen=True):
     timezone: str = "UTC"
 
     def to_json(self, curves: bool = False) -> dict[str, Any]:
-        """Return the answer of ``driftline evaluate --json``; ``curves``: with points of curves."""
+        """Return the result as JSON of ``driftline evaluate --json``; ``curves``: include the points of curves."""
         key, facts = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
         answer = evaluations_to_json(key.model, key.version, self.evaluations, *facts)
         for window, worst in zip(answer["windows"], self.wrong, strict=False):
@@ -104,15 +103,15 @@ class EvaluationResult(Struct, frozen=True):
 def evaluate_files(
     inputs: EvaluationInputs, options: EvaluationOptions, say: Say, progress: Progress = no_progress
 ) -> EvaluationResult:
-    """Evaluate rows against a baseline. Every window is closed: no more rows will come.
+    """Evaluate rows against a baseline. Every window is closed.
 
     If windows are compared with the rows before them, the bins are those of the first period.
 
     Args:
-        inputs: The rows, and what they are compared with.
+        inputs: The rows and their reference.
         options: The options.
-        say: Is called with what was guessed, left out or could not be used.
-        progress: Is called with how far the work is.
+        say: Called with messages about guessed, ignored or unusable input.
+        progress: Called with the progress.
 
     Raises:
         BadInput: A file, a column or an option cannot be used.
@@ -157,7 +156,7 @@ def evaluate_files(
     if has_patterns(options.features):  # the baseline has the names that they match
         options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
-        raise BadInput(f"{data[0]}: seasons need a time; set its column with {option_text('time')}")
+        raise BadInput(f"{data[0]}: seasonality needs the time of each row; set the column with {option_text('time')}")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles
@@ -207,11 +206,11 @@ def evaluate_files(
 
 
 class _Rows(Struct, frozen=True):
-    """Rows that were read, before they are cut into windows.
+    """Rows of files before they are cut into windows.
 
-    ``known`` are the predictions with their outcomes; None where no file has any, and nobody asks. ``built`` is the
-    baseline as built, ``baseline`` that at the asked threshold. ``counted`` are the expectations whose features the
-    baseline has. ``reached`` is the time of the newest row, of a model with a configuration.
+    ``known``: the predictions with their outcomes; None if no file has outcomes and none are required. ``built``: the
+    baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the expectations about
+    features of the baseline. ``reached``: the time of the newest row, for a model with a configuration.
     """
 
     reference: Reference | None
@@ -227,7 +226,7 @@ class _Rows(Struct, frozen=True):
 
 
 class _JudgedWindows(NamedTuple):
-    """The windows of one length. ``slices``: key → the values that are told apart; ``wrong``: the worst rows."""
+    """The windows of one length. ``slices``: key → the separate values; ``wrong``: the worst rows."""
 
     evaluations: list[Evaluation]
     slices: Mapping[str, Sequence[str]]
@@ -237,7 +236,7 @@ class _JudgedWindows(NamedTuple):
 def _judge_windows(
     rows: _Rows, length: WindowLength, settings: ModelSettings, say: Say, progress: Progress
 ) -> _JudgedWindows:
-    """Cut the rows into windows, fold them and judge each window."""
+    """Cut the rows into windows, fold them and evaluate each window."""
     read, key, baseline, performance = rows.read, rows.key, rows.baseline, settings.performance
     windows, groups = cut_rows(read.rows, length, settings.timezone, read.store)
     steps, past = cut_steps(read.rows, windows, groups, settings.timezone, read.store), None
@@ -315,7 +314,7 @@ def _judge_windows(
 def _report_sums_and_samples(
     labelled_windows: LabelledWindows | None, labelled: WeakSliceRows | None, task: Task, say: Say
 ) -> None:
-    """Say where rows are too many to be put in order: what comes from the bins of scores, and what from a sample."""
+    """Report which metrics come from score bins or from a sample because there are too many rows to sort."""
     if labelled_windows is None or not labelled_windows.rows.labelled:
         return
     large = [window for window in range(labelled_windows.windows) if is_many(labelled_windows.size(window))]
@@ -341,7 +340,7 @@ def _report_sums_and_samples(
 
 
 def _reached(reads: Sequence[FileRows]) -> int | None:
-    """Return when the newest prediction or outcome of files was, unix nanoseconds; None without times."""
+    """Return the time of the newest prediction or outcome, in unix nanoseconds; None without times."""
     times = [
         values for read in reads for values in (read.time, read.outcome_time) if values is not None and len(values)
     ]
@@ -349,7 +348,7 @@ def _reached(reads: Sequence[FileRows]) -> int | None:
 
 
 def learn_delay(predictions: LabelledPredictions | None, store: RowStore) -> OutcomeDelay:
-    """Learn how long outcomes took, from those whose own time, and that of their prediction, is known."""
+    """Return the outcome delay, learned from the outcomes with a time and a prediction time."""
     if predictions is None:
         return UNKNOWN_DELAY
     total: F64 | None = None

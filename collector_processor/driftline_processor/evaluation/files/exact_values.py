@@ -1,6 +1,6 @@
-"""`--exact`: the values of drift methods from the rows themselves, one column of all rows in memory at a time.
+"""Drift values from rows instead of bins, for `--exact`, with one column of all rows in memory at a time.
 
-What decides stays with the counts over bins, so that a file and the service come to the same states.
+Decisions still use the counts per bin, so that files and the service reach the same states.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .row_comparison import RowComparison
 
 
 def exact_values(rows: RowComparison) -> None:
-    """Put the values of the rows into evaluations, for every method of which rows say more than counts."""
+    """Add exact drift values to evaluations, for every method that has another value over rows than over counts."""
     reference, baseline = reference_rows_path(rows.reference, "exact"), rows.baseline
     evaluations, groups = rows.evaluations, rows.groups
     reference_values: _Kept | _Plain
@@ -69,7 +69,7 @@ def exact_values(rows: RowComparison) -> None:
 
 
 class _Plain(Struct, frozen=True):
-    """A reference that is a file of rows."""
+    """A reference in a file of rows."""
 
     source: Source
     baseline: Baseline
@@ -86,7 +86,7 @@ class _Plain(Struct, frozen=True):
 
 
 class _Kept(Struct, frozen=True):
-    """A reference of rows that were kept beside a baseline, as the rules of privacy have left them."""
+    """A reference of rows saved with a baseline, filtered by its privacy rules."""
 
     rows: PredictionTable
 
@@ -111,7 +111,7 @@ def _wants(column: ColumnDrift) -> bool:
 
 
 def _numbers(source: Source, name: str) -> F64:
-    """One number feature of all rows; NaN where the file has no such column, as of the descriptors of a text."""
+    """Return one numeric feature of all rows; NaN if the file has no such column, such as text descriptors."""
     if name not in source.schema.names or is_nested(source.schema.field(name).type):
         return np.full(source.rows, np.nan)
     with readable(source.path):

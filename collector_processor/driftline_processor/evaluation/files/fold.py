@@ -1,6 +1,6 @@
-"""Fold the rows of files into one pane per window, a batch at a time, and count which rows and values repeat.
+"""Fold the rows of files into one pane per window, in batches, and count duplicate rows and values.
 
-What is left of a batch of rows: the sums of each window, and the fingerprints of rows and values that may repeat.
+A batch is reduced to sums per window and the fingerprints of rows and values that may repeat.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from .weak_slices import WeakSliceRows
 from .windows import StepCounts
 
 Prints = dict[str, U64]
-"""Fingerprints of whole rows under "", of the values of a feature under its name."""
+"""Fingerprints: of whole rows under "", of the values of a feature under its name."""
 
 
 class WindowFold(Struct):
-    """One window. ``counting``: how often whole rows ("") and the values of single features repeat."""
+    """The fold of one window. ``counting``: duplicate counters of whole rows ("") and of single features."""
 
     pane: Pane = field(default_factory=Pane)
     counting: dict[str, Counting] = field(default_factory=dict)
 
     @classmethod
     def of(cls, max_rows: int, expect: Expectations) -> WindowFold:
-        """Begin; ``max_rows``: fingerprints that are kept, of each kind."""
+        """Create a fold; ``max_rows``: maximum number of fingerprints of each kind."""
         return cls(Pane(), {name: Counting(max_rows) for name in ("", *_unique(expect))})
 
     def add(self, pane: Pane, prints: Prints) -> None:
@@ -60,24 +60,24 @@ class WindowFold(Struct):
 
     @property
     def repeats(self) -> Repeats | None:
-        """Return how often whole rows repeat; None where they were not counted."""
+        """Return how often whole rows repeat; None if they were not counted."""
         return self.counting[""].result()
 
     @property
     def unique(self) -> dict[str, Repeats]:
-        """Return how often the values of features repeat, of those that were counted."""
+        """Return how often the values of each counted feature repeat."""
         results_by_name = {name: counting.result() for name, counting in self.counting.items() if name}
         return {name: repeats for name, repeats in results_by_name.items() if repeats is not None}
 
 
 class _BatchFold(Struct, frozen=True):
-    """The rules by which a batch is folded.
+    """How a batch is folded.
 
     Attributes:
-        pieces: How many pieces all rows have.
-        repeating: Whether whole rows are looked at.
+        pieces: Number of pieces of all rows.
+        repeating: True counts duplicates of whole rows.
         cluster: See :func:`driftline.panes.fold.fold`.
-        seasonality: Panes say how much weight the rows of each of these seasons have; None = of none.
+        seasonality: The seasons whose row weights are part of the panes; None = none.
     """
 
     baseline: Baseline
@@ -90,9 +90,9 @@ class _BatchFold(Struct, frozen=True):
     def fold(
         self, table: PredictionTable, piece: I64, counting: Sequence[SliceCounter]
     ) -> list[tuple[int, Pane, Prints]]:
-        """Fold a batch into one pane for each piece it reaches into.
+        """Fold a batch into one pane per piece with rows.
 
-        ``piece``: int64 (n,), that of each row. ``counting``: the slices that are counted along with all rows.
+        ``piece``: int64 (n,), the piece of each row. ``counting``: the slices to count.
         """
         prints: Prints = {}
         if self.repeating:
@@ -119,7 +119,7 @@ class _BatchFold(Struct, frozen=True):
         ]
 
     def _sums(self, table: PredictionTable, group: I64, groups: int) -> dict[str, F64]:
-        """Return the sums beyond those of panes by part: float64 (groups, ...)."""
+        """Return additional sums by part: float64 (groups, ...)."""
         sums = count_rules(table.features, self.expect, group, groups)
         if self.seasonality is not None and table.time.any():
             weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
@@ -131,7 +131,7 @@ class _BatchFold(Struct, frozen=True):
 
 
 def newest_rows(reads: Sequence[FileRows], groups: Sequence[I64], windows: int) -> list[int | None]:
-    """Return when the newest row of each window was predicted, unix nanoseconds; None where rows have no time."""
+    """Return the newest prediction time per window, in unix nanoseconds; None if rows have no time."""
     newest = np.full(windows, -1, dtype=np.int64)
     for read, group in zip(reads, groups, strict=True):
         if read.time is None:
@@ -150,19 +150,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 _THREADS = 2
 LEAST_KEPT, ALL_KEPT = 4_096, 8_000_000
-"""Fingerprints that are kept of a window, however many there are, and of all of them together: 64 MB."""
+"""Fingerprints per window at least, and of all windows together at most: 64 MB."""
 
 
 class Gathering(Struct, frozen=True):
-    """What is gathered while rows are folded.
+    """What is collected while rows are folded.
 
     Attributes:
-        windows: How many windows there are.
-        counts: Gets what each step of time looks like.
+        windows: Number of windows.
+        counts: Counts per time step.
         expect: The expectations that are counted.
-        slices: Gets the rows of each slice.
-        past: Gets what later windows are compared with; None where they are compared with a baseline.
-        labelled: Gets the bins of rows whose outcome is known; None without any.
+        slices: The rows of each slice.
+        past: The reference of later windows; None if they are compared with a baseline.
+        labelled: The bins of rows with a known outcome; None without outcomes.
     """
 
     windows: int
@@ -176,9 +176,9 @@ class Gathering(Struct, frozen=True):
 def fold_rows(
     read: Dataset, key: ModelKey, baseline: Baseline, gathering: Gathering, progress: Progress = no_progress
 ) -> list[WindowFold]:
-    """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
+    """Fold all rows into one pane per window, in batches, and count duplicate rows.
 
-    ``progress``: hears how many rows are counted.
+    ``progress``: called with the number of counted rows.
     """
     counts, expect, slices = gathering.counts, gathering.expect, gathering.slices
     windows, past, labelled = gathering.windows, gathering.past, gathering.labelled
@@ -225,7 +225,7 @@ def fold_rows(
 def batches(
     read: Dataset, groups: Sequence[I64], key: ModelKey, baseline: Baseline
 ) -> Iterator[tuple[PredictionTable, I64]]:
-    """Yield the rows that are in a window in batches, and the window of each."""
+    """Yield the rows within a window in batches, with the window of each row."""
     for rows, group in zip(read.rows, groups, strict=True):
         start = 0
         for table in table_batches(rows, read.roles, key, baseline.task, baseline):
@@ -237,7 +237,7 @@ def batches(
 def _numbered(
     prediction_tableses: Iterable[tuple[PredictionTable, I64]],
 ) -> Iterator[tuple[int, tuple[PredictionTable, I64]]]:
-    """Say of each batch how many rows came before it."""
+    """Yield each batch with the number of rows before it."""
     start = 0
     for batch in prediction_tableses:
         yield start, batch
@@ -245,7 +245,7 @@ def _numbered(
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Apply a function on two threads, a few items ahead: numpy searches and counts without the interpreter's lock."""
+    """Apply a function to a few items ahead on two threads; numpy sorts and counts without the interpreter lock."""
     with ThreadPoolExecutor(_THREADS) as pool:
         running: deque[Future[R]] = deque()
         for item in items:

@@ -1,4 +1,4 @@
-"""Estimate the performance of windows without labels from weighted reference rows, for ``--importance-weighted``."""
+"""Estimate the performance of unlabelled windows from weighted reference rows, for ``--importance-weighted``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_LABELLED = 10_000
 
 
 def weigh_windows(rows: RowComparison) -> None:
-    """Put importance-weighted estimates into evaluations."""
+    """Add importance-weighted estimates to evaluations."""
     baseline, reference, say = rows.baseline, rows.reference, rows.say
     space = space_of(baseline, OPTION, say)
     if space is None:
@@ -65,7 +65,7 @@ def weigh_windows(rows: RowComparison) -> None:
 def _labelled_reference(
     path: Rows, baseline: Baseline, options: ColumnOptions, say: Say
 ) -> tuple[Points, LabelledRows] | None:
-    """Return the labelled rows of a reference, at most 10,000, evenly chosen; None without any."""
+    """Return at most 10,000 evenly sampled labelled rows of a reference; None without labels."""
     parts: Iterable[PredictionTable]
     if holds_kept_rows(path):
         table, actual = load_rows(path, baseline)
@@ -95,7 +95,7 @@ def _labelled_reference(
 def _points(
     parts: Iterable[PredictionTable], chosen: I64, actual: Column, baseline: Baseline, rows: int
 ) -> tuple[Points, LabelledRows]:
-    """Return the chosen rows, by their place among all ``rows``, as points and as labelled rows."""
+    """Return the ``chosen`` positions among all ``rows`` as points and as labelled rows."""
     space = baseline.bins.space
     assert space is not None
     coordinates = Coordinates(baseline.bins.features, space)

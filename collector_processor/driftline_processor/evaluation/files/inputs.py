@@ -1,4 +1,4 @@
-"""The rows of an evaluation of files, and what they are compared with."""
+"""The rows of an evaluation of files and their reference."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from driftline_processor.readers.memory import Reference, Rows
 
 
 class EvaluationInputs(NamedTuple):
-    """The rows of an evaluation, and what they are compared with.
+    """The rows of an evaluation and their reference.
 
     Attributes:
-        data: The rows; of files also patterns, and artifacts of MLflow.
+        data: The rows; for files also patterns, and artifacts of MLflow.
         reference: A built baseline, or rows to build one from; None = the baseline of the configuration, or the rows
             before each window.
-        outcomes: What really happened, if the rows do not hold it.
-        settings: Settings of the model, as a configuration declares them; None without a configuration.
+        outcomes: The outcomes, if they are not columns of the rows.
+        settings: Settings of the model from a configuration; None without a configuration.
     """
 
     data: Sequence[Rows]

@@ -20,7 +20,7 @@ from .outcomes import LabelledWindows
 
 
 def worst_predictions(read: Dataset, labelled_windows: LabelledWindows | None, task: Task, limit: int) -> list[Worst]:
-    """Return the worst rows of each window; [] where nobody asks, no outcome is known, or nothing can be wrong."""
+    """Return the worst rows per window; [] if not requested, without outcomes, or for a task without losses."""
     rows = (
         None if labelled_windows is None or not labelled_windows.rows.labelled or not limit else labelled_windows.rows
     )
@@ -42,7 +42,7 @@ def worst_predictions(read: Dataset, labelled_windows: LabelledWindows | None, t
 
 
 class _WorstRows(NamedTuple):
-    """The worst rows of a window: their places among all, int64 (k,), and of how many rows so many are wrong."""
+    """The positions of the worst rows of a window, int64 (k,), with the numbers of wrong and of all labelled rows."""
 
     places: I64
     wrong: int
@@ -50,7 +50,7 @@ class _WorstRows(NamedTuple):
 
 
 def _worst_of(labelled_windows: LabelledWindows, window: int, task: Task, limit: int) -> _WorstRows | None:
-    """Return the worst rows of a window, those of each chunk first; None where nothing can be wrong."""
+    """Return the worst rows of a window, chunk by chunk; None for a task without losses."""
     places, losses, wrong, outcomes = [np.zeros(0, np.int64)], [np.zeros(0)], 0, 0
     for chunk, rows in labelled_windows.chunks(window):
         row_losses = row_losses_of(task, rows.scores, rows.predicted, rows.actual)
@@ -66,7 +66,7 @@ def _worst_of(labelled_windows: LabelledWindows, window: int, task: Task, limit:
 
 
 def _texts(read: Dataset, name: str, rows: I64) -> list[str]:
-    """Return a column of some rows of all files, in order; "" for a missing value."""
+    """Return a column of the given rows of all files, in order; "" for a missing value."""
     row_texts, start = [""] * len(rows), 0
     for row in read.rows:
         matching_rows = np.flatnonzero((rows >= start) & (rows < start + len(row)))

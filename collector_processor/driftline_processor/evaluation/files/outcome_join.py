@@ -1,6 +1,6 @@
-"""Join outcomes of a file to rows of predictions: by id and time, as the live join does.
+"""Join outcomes of a file to rows of predictions by id and time, as the live join does.
 
-Rankings have lists of items; what is known of them comes with the rows or in a file of outcomes.
+For rankings, the relevant items are columns of the rows or come from a file of outcomes.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ Numbers = TypeVar("Numbers", F64, I64)
 
 
 class ResolvedRows(NamedTuple):
-    """The outcomes of n rows. Positions among all outcomes are (n,), -1 = none.
+    """The resolved outcomes of n rows. Positions among all outcomes are (n,), -1 = none.
 
-    ``row``, ``outcome``: the pairs that can be used, by row, its oldest outcome first. ``latest``: the outcome that
-    counts, a retraction too. ``first``: the first that counted. ``weight``, ``value``, ``slices``: the outcome that
-    says each. ``unweighted``: outcomes that cannot be used for want of a weight.
+    ``row``, ``outcome``: the usable pairs, by row, its oldest outcome first. ``latest``: the outcome that counts,
+    which may be a retraction. ``first``: the first outcome that counted. ``weight``, ``value``, ``slices``: the
+    outcome with this field. ``unweighted``: outcomes that are unusable because they have no weight.
     """
 
     row: Places
@@ -56,14 +56,14 @@ class ResolvedRows(NamedTuple):
 
 
 def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, sampled: bool = False) -> ResolvedRows:
-    """Resolve the outcomes of n rows by :mod:`driftline_processor.core.outcomes.resolution`.
+    """Resolve the outcomes of n rows with :mod:`driftline_processor.core.outcomes.resolution`.
 
     Args:
-        outcomes: all outcomes; they arrived in the order of the file.
-        row: int64 (m,), the row of each pair that belongs together.
+        outcomes: All outcomes, in the order of the file, which is their order of arrival.
+        row: int64 (m,), the row of each pair.
         outcome: int64 (m,), the outcome of each pair.
-        n: rows.
-        sampled: outcomes without a weight, their own or from one before them, cannot be used.
+        n: Number of rows.
+        sampled: True if outcomes without a weight of their own or of an earlier outcome cannot be used.
     """
     time = np.zeros(len(outcome), np.int64) if outcomes.time is None else outcomes.time[outcome]
     retracted = outcomes.retracted[outcome]
@@ -105,7 +105,7 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
 
 
 class _Unused(Struct):
-    """The outcomes that are not used: how many, and the first of them by its place, by why."""
+    """Unused outcomes by reason: their number and the position of the first."""
 
     unmatched: int = 0
     first_unmatched: int = -1
@@ -113,13 +113,13 @@ class _Unused(Struct):
     first_unweighted: int = -1
 
     def add(self, part: FileOutcomes, places: Places, strange: Places, resolved: ResolvedRows) -> None:
-        """Add those of a part of the outcomes.
+        """Add the unused outcomes of a partition.
 
         Args:
             part: All outcomes of some ids.
-            places: Where each stands among all outcomes.
-            strange: Those of the part that have found no row.
-            resolved: What was found.
+            places: Position of each among all outcomes.
+            strange: Outcomes of the partition without a row.
+            resolved: The resolved outcomes of the partition.
         """
         self.unmatched += len(np.unique(part.number[strange]))
         self.first_unmatched = _first(self.first_unmatched, places[strange])
@@ -127,7 +127,7 @@ class _Unused(Struct):
         self.first_unweighted = _first(self.first_unweighted, places[resolved.unweighted])
 
     def tell(self, outcomes: FileOutcomes, name: str, say: Say) -> None:
-        """Name them; ``name``: the rows' column of ids."""
+        """Report the unused outcomes; ``name``: the id column of the rows."""
         if self.unmatched:
             count, example = many(self.unmatched, "outcome"), outcomes.id_of(self.first_unmatched)
             when = "" if outcomes.made is None or not outcomes.made.any() else "and prediction_time "
@@ -142,19 +142,19 @@ class _Unused(Struct):
 
 
 def _others(n: int, places: Places) -> Places:
-    """Return the numbers below n that are not among some."""
+    """Return the numbers below n that are not in ``places``."""
     mask = np.ones(n, np.bool_)
     mask[places] = False
     return np.flatnonzero(mask)
 
 
 def _among(places: Places, index: Places) -> Places:
-    """Return the places at an index, -1 where that is -1."""
+    """Return the places at an index, -1 for index -1."""
     return np.where(index < 0, -1, places[index]) if len(places) else index
 
 
 def _first(first: int, more: Places) -> int:
-    """Return the least of some places and one that is known, -1 = none."""
+    """Return the smallest of some places and ``first``, -1 = none."""
     smallest = int(more.min()) if len(more) else -1
     return max(first, smallest) if min(first, smallest) < 0 else min(first, smallest)
 
@@ -167,22 +167,22 @@ def join_outcomes(
     sampled: bool = False,
     store: RowStore | None = None,
 ) -> tuple[list[FileRows], list[F64 | None], list[FirstOutcomes]]:
-    """Give every row the outcome that counts, and return in parallel, per file, weights and first outcomes.
+    """Return the rows with the outcome that counts and, per file, weights and first outcomes.
 
-    Outcomes find rows as in :mod:`driftline_processor.core.outcomes.matching`; where rows or outcomes have no times, an
-    outcome belongs to all rows of its id. What joins no row is counted and named. Many rows are joined in parts, those
-    of an id in one of them.
+    Outcomes match rows as in :mod:`driftline_processor.core.outcomes.matching`. If rows or outcomes have no times, an
+    outcome belongs to all rows of its id. Outcomes without a row are counted and reported. Many rows are joined in
+    partitions by id.
 
     Args:
-        outcomes: those of one file.
-        reads: the rows of each file.
-        name: the rows' column of ids.
-        say: hears of outcomes that are not used.
-        sampled: outcomes without a weight cannot be used.
-        store: holds the columns of the rows.
+        outcomes: The outcomes of one file.
+        reads: The rows of each file.
+        name: The id column of the rows.
+        say: Called with messages about unused outcomes.
+        sampled: True if outcomes without a weight cannot be used.
+        store: Where the columns of the rows are stored.
 
     Returns:
-        The rows with their outcomes; weights, float64 (n,), NaN = not given; the first outcomes.
+        The rows with their outcomes; weights, float64 (n,), NaN = none; the first outcomes.
     """
     store = RowStore() if store is None else store
     rows, ends = _Ids.of(reads, name, store), np.cumsum([len(read) for read in reads])
@@ -235,7 +235,7 @@ def join_outcomes(
 
 
 class _Ids(NamedTuple):
-    """The numbers of the ids of all rows, uint64 (n,), 0 = none, and when each was predicted, None = nobody knows."""
+    """Hashes of the ids of all rows, uint64 (n,), 0 = no id, and their prediction times, None = unknown."""
 
     number: U64
     time: I64 | None
@@ -248,7 +248,7 @@ class _Ids(NamedTuple):
         return cls(numbers, store.join(times) if times and len(times) == len(reads) else None)
 
     def take(self, places: Places, store: RowStore) -> _Ids:
-        """Return those of some rows."""
+        """Return the ids of the given rows."""
         time = None if self.time is None else store.take(self.time, places, 0)
         return _Ids(store.take(self.number, places, 0), time)
 
@@ -265,7 +265,7 @@ def _numbers(read: FileRows, name: str, store: RowStore) -> U64:
 
 
 def _partitions(rows: U64, outcomes: U64, store: RowStore) -> Iterator[tuple[Places, Places]]:
-    """Yield the places of rows, and of outcomes, that may belong together: all at once where they are few."""
+    """Yield positions of rows and outcomes that may match: one partition if there are few."""
     if not is_many(max(len(rows), len(outcomes))):
         yield np.arange(len(rows)), np.arange(len(outcomes))
         return
@@ -284,7 +284,7 @@ def _partitions(rows: U64, outcomes: U64, store: RowStore) -> Iterator[tuple[Pla
 
 
 def _part_of_each(numbers: U64, parts: int, store: RowStore) -> NDArray[np.uint16]:
-    """Return in which of several parts each number is: uint16 (n,)."""
+    """Return the partition of each number: uint16 (n,)."""
     part_of_number = store.empty(len(numbers), np.uint16)
     for chunk in chunks_of(len(numbers)):
         part_of_number[chunk] = (numbers[chunk] >> np.uint64(32)) % np.uint64(parts)
@@ -293,7 +293,7 @@ def _part_of_each(numbers: U64, parts: int, store: RowStore) -> NDArray[np.uint1
 
 
 def _pairs(outcomes: FileOutcomes, rows: _Ids) -> tuple[Places, Places]:
-    """Return the row and the outcome of each pair that belongs together."""
+    """Return row and outcome of each matching pair."""
     ids, outcome_code = np.unique(outcomes.number, return_inverse=True)
     code = np.minimum(np.searchsorted(ids, rows.number), max(len(ids) - 1, 0))
     code = np.where(ids[code] == rows.number, code, -1) if len(ids) else np.full(len(rows.number), -1)
@@ -301,29 +301,27 @@ def _pairs(outcomes: FileOutcomes, rows: _Ids) -> tuple[Places, Places]:
 
 
 def _parts(reads: Sequence[FileRows]) -> list[slice]:
-    """Return where the rows of each file stand among those of all."""
+    """Return the slice of each file among all rows."""
     ends = np.cumsum([len(read) for read in reads]).tolist()
     return [slice(end - len(read), end) for read, end in zip(reads, ends, strict=True)]
 
 
 def _values_at(values: Numbers | None, index: Places, missing: float, store: RowStore) -> Numbers | None:
-    """Return the values at some places, ``missing`` where the place is -1; None where there are none."""
+    """Return the values at positions, ``missing`` for position -1; None if there are no values."""
     return None if values is None else cast(Numbers, store.take(values, index, missing))
 
 
 def row_outcome_pairs(
     code: I64, time: I64 | None, outcome_code: I64, outcome_time: I64 | None, prediction_time: I64 | None
 ) -> tuple[Places, Places]:
-    """Return row and outcome of each pair that belongs together, outcomes oldest first.
-
-    Which do, :func:`join_outcomes` says.
+    """Return row and outcome of each matching pair, oldest outcomes first; the rules are in :func:`join_outcomes`.
 
     Args:
-        code: int64 (n,), which id each row has, -1 = one without an outcome.
-        time: int64 (n,), when each row was predicted; None where nobody knows.
-        outcome_code: int64 (m,), which id each outcome has.
-        outcome_time: int64 (m,), when each outcome was known, 0 = not said; None where none says it.
-        prediction_time: int64 (m,), the time of the prediction that each names, 0 = not said; None where none says it.
+        code: int64 (n,), code of the id of each row, -1 = an id without an outcome.
+        time: int64 (n,), prediction time of each row; None if unknown.
+        outcome_code: int64 (m,), code of the id of each outcome.
+        outcome_time: int64 (m,), time of each outcome, 0 = unknown; None if unknown for all.
+        prediction_time: int64 (m,), prediction time that each outcome names, 0 = none; None if none names one.
     """
     groups = int(outcome_code.max()) + 1 if len(outcome_code) else 0
     several = np.bincount(code[code >= 0], minlength=groups) > 1
@@ -344,7 +342,7 @@ def row_outcome_pairs(
 
 
 def _all_of_an_id(code: I64, outcome_code: I64, groups: int) -> tuple[Places, Places]:
-    """Pairs of a row and an outcome of one id, outcomes oldest first."""
+    """Return all pairs of a row and an outcome with the same id, oldest outcomes first."""
     rows_of = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[rows_of], np.arange(groups + 1))
     many = np.diff(ends)[outcome_code]
@@ -356,7 +354,7 @@ def _all_of_an_id(code: I64, outcome_code: I64, groups: int) -> tuple[Places, Pl
 def _by_time(
     code: I64, time: I64, outcome_code: I64, outcome_time: I64, prediction_time: I64 | None
 ) -> tuple[Places, Places]:
-    """Pairs of an outcome and the one row that it is about, outcomes oldest first."""
+    """Return the pairs of each outcome and its one row by time, oldest outcomes first."""
     named_time = np.zeros(len(outcome_time), np.int64) if prediction_time is None else prediction_time
     when = np.where(
         outcome_time > 0, outcome_time, np.iinfo(np.int64).max
@@ -367,7 +365,7 @@ def _by_time(
 
 
 def _corrected(outcomes: FileOutcomes, resolved: ResolvedRows) -> Mask:
-    """Tell of which rows the latest outcome says something else than the first: bool (n,)."""
+    """Return for each row whether its latest outcome differs from its first: bool (n,)."""
     first, last = resolved.first, resolved.latest
     rows = np.flatnonzero(first >= 0)
     was = first[rows]
@@ -390,9 +388,10 @@ def _corrected(outcomes: FileOutcomes, resolved: ResolvedRows) -> Mask:
 
 
 def add_rankings(read: FileRows, roles: Roles, say: Say) -> FileRows:
-    """Return rows with what they ranked, and with what they say was relevant in it.
+    """Return rows with their rankings and the relevant items in their columns.
 
-    That is the relevant items, as a list, a map from item to relevance or the JSON of either, or a number for the list.
+    Relevance is a list of the relevant items, a map from item to relevance, the JSON of either, or one number for the
+    list.
     """
     source = read.source
     read = structs.replace(read, items=read_items(source, roles.items) if roles.items else None)
@@ -410,7 +409,7 @@ def add_rankings(read: FileRows, roles: Roles, say: Say) -> FileRows:
 def join_rankings(
     outcomes: FileOutcomes, reads: Sequence[FileRows], name: str, say: Say, sampled: bool = False
 ) -> tuple[list[FileRows], list[F64 | None]]:
-    """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`join_outcomes` does.
+    """Return the rows with the relevance from outcomes and, in parallel, their weights, as :func:`join_outcomes` does.
 
     All outcomes of a row count, see :func:`driftline_processor.core.outcomes.resolution.resolve_rankings`.
     """
@@ -434,9 +433,9 @@ def join_rankings(
 
 
 def silence_as_irrelevant(read: FileRows) -> FileRows:
-    """Return rows in which a list of which nobody said anything is one of which nothing was relevant.
+    """Return rows in which a list without outcomes has no relevant items.
 
-    No more outcomes will come to a file, so every list has had the time that they may take.
+    No more outcomes will arrive in a file, so every list has had its outcome delay.
     """
     relevance = unknown_relevance(len(read)) if read.relevance is None else read.relevance
     silent = np.isnan(relevance.clicked)
@@ -445,14 +444,14 @@ def silence_as_irrelevant(read: FileRows) -> FileRows:
 
 
 def unknown_relevance(n: int) -> Relevance:
-    """Return what is known of n lists where nobody says anything."""
+    """Return the relevance of n lists without outcomes."""
     return clicks_of(np.full(n, np.nan))
 
 
 def _resolve_lists(
     outcomes: FileOutcomes, outcome: Places, row: Places, read: FileRows
 ) -> tuple[Relevance, Places, F64 | None]:
-    """Return what was relevant in the lists of a file, the outcome of each whose time counts, and their worth."""
+    """Return the relevance in the lists of a file, the outcome whose time counts per list, and their values."""
     retracted = outcomes.retracted[outcome]
     item = Column() if outcomes.item is None else column_at(outcomes.item, outcome)
     about = np.full(len(row), -1, np.int32) if item.codes is None else item.codes
@@ -465,7 +464,7 @@ def _resolve_lists(
 
 
 def _with(read: FileRows, relevance: Relevance) -> FileRows:
-    """Return rows with what was relevant in their lists; their actual is whether anything was clicked."""
+    """Return rows with the relevance in their lists; the actual value is whether any item was clicked."""
     return structs.replace(read, relevance=relevance, actual=Column(numbers=relevance.clicked))
 
 

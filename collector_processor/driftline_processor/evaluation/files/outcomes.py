@@ -1,4 +1,4 @@
-"""Join the predictions of each window with their outcomes: exact performance, and sums over steps of time."""
+"""Join the predictions of each window with their outcomes: exact performance, and sums per time step."""
 
 from __future__ import annotations
 
@@ -26,12 +26,11 @@ Numbers = TypeVar("Numbers", F64, I64)
 
 
 class FirstOutcomes(Struct, frozen=True):
-    """What came first of n rows: ``actual``, and its place in the order of arrival, int64 (n,), -1 = nothing came.
+    """The first outcome of n rows.
 
-    ``place`` None: the actual values stand beside the rows, and came with them.
-
-    ``time``: of the outcome, int64 (n,) in unix nanoseconds; None where outcomes have no time. ``corrected``: of how
-    many rows a later outcome says something else.
+    ``actual``: its value. ``place``: its position in the order of arrival, int64 (n,), -1 = no outcome; None if the
+    actual values are a column of the rows. ``time``: of the outcome, int64 (n,) in unix nanoseconds; None without
+    times. ``corrected``: number of rows with a different later outcome.
     """
 
     actual: Column
@@ -45,9 +44,9 @@ class LabelledWindows(Struct, eq=False, dict=True):
 
     Attributes:
         rows: All predictions, in the order of the files.
-        group: The window of each, int64 (n,), -1 = in none.
-        windows: How many windows there are.
-        store: Holds the columns of the rows.
+        group: The window of each prediction, int64 (n,), -1 = none.
+        windows: Number of windows.
+        store: Where the columns of the rows are stored.
     """
 
     rows: LabelledPredictions
@@ -56,11 +55,11 @@ class LabelledWindows(Struct, eq=False, dict=True):
     store: RowStore = field(default_factory=RowStore)
 
     def size(self, window: int) -> int:
-        """Return how many predictions a window has."""
+        """Return the number of predictions of a window."""
         return int(self._ends[window + 1] - self._ends[window])
 
     def chunks(self, window: int) -> Iterator[tuple[I64, LabelledPredictions]]:
-        """Yield the predictions of a window, and where they stand among all: all at once, or in chunks of many."""
+        """Yield the predictions of a window with their positions, at once or in chunks if there are many."""
         first = int(self._ends[window])
         for part in chunks_of(self.size(window)):
             start, stop = first + part.start, first + part.stop
@@ -70,19 +69,19 @@ class LabelledWindows(Struct, eq=False, dict=True):
                 self.store.release()
 
     def panes(self, steps: Sequence[Window], task: Task) -> list[Pane] | None:
-        """Return the outcomes in each of some steps of time; None where rows have no times."""
+        """Return the outcomes in each time step; None if rows have no times."""
         if self.rows.time is None:
             return None
         return merge_steps([fold_by_step(rows, task, steps) for rows in self._within(steps)], len(steps))
 
     def calls(self, steps: Sequence[Window]) -> list[Pane] | None:
-        """Return the calls in each of some steps of time; None where rows have no times, or nobody says of calls."""
+        """Return the calls in each time step; None if rows have no times, or neither durations nor errors."""
         if self.rows.time is None or (self.rows.duration is None and self.rows.errors is None):
             return None
         return merge_steps([calls_by_step(rows, steps) for rows in self._within(steps)], len(steps))
 
     def _within(self, steps: Sequence[Window]) -> Iterator[LabelledPredictions]:
-        """Yield the rows of some steps of time, in its order."""
+        """Yield the rows of time steps, ordered by time."""
         time, order = self._in_time
         first, last = np.searchsorted(time, [steps[0].start, steps[-1].end] if steps else [0, 0]).tolist()
         for part in chunks_of(last - first):
@@ -92,7 +91,7 @@ class LabelledWindows(Struct, eq=False, dict=True):
 
     @cached_property
     def _by_window(self) -> tuple[I64 | None, I64]:
-        """The rows by window, None where they are in this order, and where each window begins."""
+        """Return the order of rows by window, None if they are in this order, and the start of each window."""
         if increases(self.group) and int(self.group[:1].sum()) >= 0:
             sizes = _counts(self.group, self.windows)
             return None, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
@@ -111,7 +110,7 @@ class LabelledWindows(Struct, eq=False, dict=True):
 
     @cached_property
     def _in_time(self) -> tuple[I64, I64 | None]:
-        """The times in their order, and the row of each; None where the rows are in this order."""
+        """Return the sorted times and their rows; None if the rows are in this order."""
         time = self.rows.time
         if time is None or increases(time):
             return np.zeros(0, np.int64) if time is None else time, None
@@ -129,7 +128,7 @@ def _counts(group: I64, windows: int) -> I64:
 
 
 def merge_steps(parts: Iterable[Sequence[Pane]], steps: int) -> list[Pane]:
-    """Add up the panes of each step of time.
+    """Add up the panes of each time step.
 
     >>> merge_steps([[Pane({"value": np.ones(1)})], [Pane({"value": np.ones(1)})]], 1)[0].parts["value"]
     array([2.])
@@ -147,9 +146,9 @@ def merge_steps(parts: Iterable[Sequence[Pane]], steps: int) -> list[Pane]:
 def labelled_predictions(
     reads: Sequence[FileRows], weights: Sequence[F64 | None], *, anyway: bool = False, store: RowStore | None = None
 ) -> LabelledPredictions | None:
-    """Return what was predicted and what happened in all rows; None when no file has any outcome.
+    """Return predictions and outcomes of all rows; None if no file has outcomes.
 
-    ``anyway``: what was predicted also where nobody says what happened. ``store``: holds the columns of several files.
+    ``anyway``: also return predictions without outcomes. ``store``: where the columns of several files are stored.
     """
     store = RowStore() if store is None else store
     has_actual = any(read.actual is not None for read in reads)
@@ -189,7 +188,7 @@ def labelled_predictions(
 
 
 def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) -> dict[str, Column]:
-    """Return the slices of all rows; a slice of an outcome wins over that of its prediction."""
+    """Return the slices of all rows; the slice of an outcome wins over that of its prediction."""
     columns_by_key: dict[str, Column] = {}
     for key in dict.fromkeys(key for of_file in columns for key in of_file):
         parts = [
@@ -200,7 +199,7 @@ def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) 
 
 
 def _over(column: Column, later_column: Column) -> Column:
-    """Return the texts of one column, or of another where the first has none."""
+    """Return the texts of ``later_column``, or of ``column`` if they are missing."""
     if later_column.codes is None:
         return column
     if column.codes is None:
@@ -213,7 +212,7 @@ def _over(column: Column, later_column: Column) -> Column:
 
 
 def _stacked(parts: Sequence[Numbers | None], store: RowStore) -> Numbers | None:
-    """Return what one file has every file has: a part is known by a column that all share."""
+    """Concatenate a column of all files; None if no file has it."""
     arrays = [part for part in parts if part is not None]
     return store.join(arrays) if arrays else None
 
@@ -224,7 +223,7 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
 
 
 def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> None:
-    """Name the actual values that are nothing the model could have predicted; they count as not known."""
+    """Report actual values that the model cannot predict; they count as missing."""
     for read in reads:
         actual = read.actual if not task.ranks_items else None  # of a ranking it is what was clicked
         if actual is None:

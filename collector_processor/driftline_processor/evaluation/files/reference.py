@@ -1,4 +1,4 @@
-"""The reference of an evaluation of files: a built baseline, or one built from rows that are named instead."""
+"""The reference of an evaluation of files: a built baseline, or one built from rows."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from .baseline import build_from_files, holds_kept_rows, load_rows, without_time
 def baseline_of_first_period(
     data: Sequence[Rows], past: Rolling, options: ColumnOptions, say: Say, progress: Progress = no_progress
 ) -> Baseline:
-    """Return the first stretch of rows as a baseline, for its bins, where windows are compared with those before them.
+    """Return a provisional baseline of the first period, for its bins, if windows are compared with earlier windows.
 
-    A provisional one: nobody chose it. Raises :class:`BadInput` when the files cannot be read, or have no times.
+    Raises :class:`BadInput` if the files cannot be read, or have no times.
     """
     options = structs.replace(options, model=options.model or name_of(data[0]))
     return replace(
@@ -45,11 +45,11 @@ def baseline_of_first_period(
 def baseline_of(
     reference: Reference, data: Rows, options: ColumnOptions, say: Say, progress: Progress = no_progress
 ) -> Baseline:
-    """Return what rows are compared with: ``reference``, which is a baseline or rows to build one from.
+    """Return the baseline of a ``reference``, which is a baseline or rows to build one from.
 
-    Without what cannot be compared. ``data``: its name is that of a model that nobody names. What is read may be
-    decided at another threshold. Raises :class:`BadInput` when the file cannot be read, or an option contradicts what
-    the baseline says.
+    Columns that cannot be compared are left out. ``data``: gives the default name of the model. The baseline may be
+    used at another threshold. Raises :class:`BadInput` if the file cannot be read, or an option contradicts the
+    baseline.
     """
     baseline = load_baseline(reference)
     if baseline is None:
@@ -65,8 +65,10 @@ def baseline_of(
     ):
         if option_value not in ("", (), None, baseline_value):
             raise BadInput(f"the baseline {reference} was built with {baseline_value!r}; remove the option", name)
-    if options.threshold is not None and (not task.has_threshold or not 0 <= options.threshold <= 1):
-        raise BadInput(f"{options.threshold:g} must be a score from 0 to 1, of a binary model", "threshold")
+    if options.threshold is not None and not task.has_threshold:
+        raise BadInput("only a binary model has a threshold; remove the option", "threshold")
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise BadInput(f"{options.threshold:g} must be a number from 0 to 1", "threshold")
     _check_seasons(baseline, reference, options)
     if options.text_features:
         raise BadInput(
@@ -93,9 +95,9 @@ def baseline_of(
 
 
 def load_baseline(reference: Reference | None) -> Baseline | None:
-    """Return a built baseline; None where a reference holds rows to build one from, or there is none.
+    """Return a built baseline; None if the reference is rows to build one from, or there is none.
 
-    Raises :class:`BadInput` when its file cannot be read.
+    Raises :class:`BadInput` if its file cannot be read.
     """
     if isinstance(reference, MemoryBaseline):
         return reference.baseline
@@ -130,7 +132,7 @@ def _check_seasons(baseline: Baseline, reference: Reference, options: ColumnOpti
 
 
 def _comparable(baseline: Baseline, say: Say) -> Baseline:
-    """Leave out the features whose values were hashed for the baseline, where nobody says with which key."""
+    """Leave out hashed features of a baseline whose key is not given."""
     ruled = baseline.extras.applied_rules
     rules = rules_of(baseline)
     lost = (
@@ -146,15 +148,15 @@ def _comparable(baseline: Baseline, say: Say) -> Baseline:
 
 
 def features_of_files(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...]:
-    """Return the baseline's features as the files have them: a text itself, or its descriptors."""
+    """Return the features of the baseline as columns of the files: a text itself, or its descriptors."""
     names = {name for source in sources for name in source.schema.names}
     return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in names))
 
 
 def reference_rows_path(reference: Reference, option: str) -> Rows:
-    """Return where the rows of a reference are: the file itself, or what stands beside a built baseline.
+    """Return the rows of a reference: the file itself, or the rows saved with a built baseline.
 
-    ``option``: the option that needs them. Raises :class:`BadInput` where there are none.
+    ``option``: the option that needs them. Raises :class:`BadInput` if there are none.
 
     >>> from pathlib import Path
     >>> reference_rows_path(Path("reference.parquet"), "exact").name
@@ -184,7 +186,7 @@ def reference_roles(source: Source, options: ColumnOptions, baseline: Baseline) 
 def reference_rows(
     reference: Reference, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
 ) -> tuple[int, Iterable[PredictionTable]]:
-    """Return how many rows the reference has, and the rows: the file itself, or what stands beside a baseline."""
+    """Return the number of reference rows and the rows: of the file itself, or those saved with a baseline."""
     path = reference_rows_path(reference, "classifier")
     if holds_kept_rows(path):
         table = load_rows(path, baseline)[0]

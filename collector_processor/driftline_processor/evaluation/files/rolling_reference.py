@@ -1,4 +1,4 @@
-"""The rows before a window as its reference: their sums are gathered while the rows are folded."""
+"""The rows before a window as its reference; their sums are collected while rows are folded."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from .windows import WindowSteps
 
 
 class RollingReference(Struct):
-    """The panes of the time between two ``edges``, unix nanoseconds: where a stretch that is compared with may end.
+    """The panes between two ``edges``, in unix nanoseconds; periods that serve as a reference end at edges.
 
-    ``stretches``: of each window. ``intervals``: int64 (pieces,), which of them holds a piece of rows. ``seasons``: by
-    which the rows before are told apart; None = by none.
+    ``stretches``: the reference period of each window. ``intervals``: int64 (pieces,), the interval between edges of
+    each piece of rows. ``seasons``: separate the earlier rows by season; None = they do not.
     """
 
     rolling: Rolling
@@ -56,9 +56,9 @@ class RollingReference(Struct):
             slices_by_name[piece.name] = merge([slices_by_name.get(piece.name, Pane()), piece.pane])
 
     def compared(self, window: int, baseline: Baseline) -> Reference:
-        """Return what a window is compared with, by its place; once all rows are there.
+        """Return the reference of a window by its position; valid after all rows were added.
 
-        ``baseline``: decided as the rows of the window are.
+        ``baseline``: at the threshold of the window's rows.
         """
         stretches = self.stretches[window]
         edges = (stretches[0].start, stretches[-1].end)
@@ -102,10 +102,9 @@ class RollingReference(Struct):
 def cut_references(
     settings: ModelSettings, reads: Sequence[FileRows], windows: Sequence[Window], steps: WindowSteps
 ) -> tuple[RollingReference, WindowSteps]:
-    """Cut the pieces of rows where a stretch ends that some window is compared with.
+    """Cut the pieces of rows at the edges of all reference periods.
 
-    Pieces are also cut where one of the seasons ends: hours where somebody names them, or windows are shorter than a
-    day.
+    Pieces are also cut at the edges of seasons: of hours if configured, or if windows are shorter than a day.
     """
     rolling, seasons = settings.rolling, settings.seasons
     assert rolling is not None
@@ -137,7 +136,7 @@ def cut_references(
 
 
 def read_rolling(last: str, without: str) -> Rolling | None:
-    """Read the two options; None where no past is asked for. Raises :class:`BadInput` for what is no length of time."""
+    """Read the two options; None without a rolling reference. Raises :class:`BadInput` for an invalid length."""
     if not last:
         if without:
             raise BadInput(

@@ -1,4 +1,4 @@
-"""The windows of an evaluation of files and their reference as rows, for the options that compare rows."""
+"""The windows of files and their reference as rows, for the options that compare rows."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class RowComparison(Struct, frozen=True):
     """The rows of windows and of their reference.
 
     Attributes:
-        evaluations: One per window; they get what the rows show.
+        evaluations: One per window; the results are added to them.
         read: The rows.
         groups: The window of each row of each file, -1 = none.
-        reference: What rows are compared with.
+        reference: The reference of the rows.
         baseline: The baseline of the reference.
         key: The model.
         options: Options of the reference's columns.
-        say: Is called with what is left out.
+        say: Called with messages about what is left out.
     """
 
     evaluations: Sequence[Evaluation]
@@ -41,5 +41,5 @@ class RowComparison(Struct, frozen=True):
     say: Say
 
     def batches(self) -> Iterator[tuple[PredictionTable, I64]]:
-        """Yield the rows that are in a window in batches, and the window of each."""
+        """Yield the rows within a window in batches, with the window of each row."""
         return batches(self.read, self.groups, self.key, self.baseline)

@@ -1,4 +1,4 @@
-"""The windows of files: their rows were folded batch by batch, and scores and outcomes are in memory."""
+"""The windows of files, from folded batches of rows and from scores and outcomes in memory."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ class FileWindows(Struct, frozen=True):
 
     Attributes:
         key: The model and version.
-        task: What the model predicts, decided at the threshold that was asked for.
-        baseline: The baseline over whose bins rows were counted.
-        settings: How the model's windows are judged.
+        task: Task of the model, at the requested threshold.
+        baseline: The baseline whose bins were used.
+        settings: Settings of the model's windows.
         windows: The windows, oldest first.
         folds: The rows of each window.
-        newest: When the newest row of each window was predicted, unix nanoseconds; None without times.
-        until: The moment up to which rows may age, unix nanoseconds; None = the end of their window.
-        steps: What each step of time looks like.
+        newest: Newest prediction time per window, in unix nanoseconds; None without times.
+        until: The moment at which the age of rows is measured, unix nanoseconds; None = the end of their window.
+        steps: The counts of each time step.
         slices: The rows of each slice.
-        values: Slice key → the values that are told apart where performance is looked at.
-        outcomes: The predictions with their outcomes; None where no file has any, and nobody asks.
-        past: The rows before each window, where windows are compared with them.
+        values: Slice key → the separate values for performance.
+        outcomes: The predictions with their outcomes; None if no file has outcomes and none are required.
+        past: The rows before each window, for windows with a rolling reference.
         labelled: The rows that are searched for weak slices.
-        columns: The columns that some file has.
-        delay: How long outcomes may take.
-        reached: How far event time goes in the files, unix nanoseconds; None = all outcomes had their time.
+        columns: The columns of all files.
+        delay: The outcome delay.
+        reached: The newest event time of the files, unix nanoseconds; None = all windows are mature.
     """
 
     key: ModelKey
@@ -83,7 +83,7 @@ class FileWindows(Struct, frozen=True):
     reached: int | None = None
 
     def sources(self) -> Iterator[RowsSource]:
-        """Yield each window as the judge asks about it."""
+        """Yield each window as a source for the evaluation."""
         whole_counts = [fold.counting[""] for fold in self.folds]
         follows = [False, *(is_next(*neighbours) for neighbours in pairwise(self.windows))]
         recurrences = [
@@ -99,8 +99,8 @@ class RowsSource(Struct, eq=False, dict=True):
 
     Attributes:
         files: All windows.
-        at: The place of this window among them.
-        again: How often its rows repeat those of the window before, and how often those repeat the ones before.
+        at: The position of this window.
+        again: How often its rows repeat those of the window before, and how often those repeat the previous ones.
     """
 
     files: FileWindows
@@ -124,17 +124,17 @@ class RowsSource(Struct, eq=False, dict=True):
 
     @property
     def evaluated(self) -> None:
-        """Nothing: windows of files are evaluated once."""
+        """None: windows of files are evaluated once."""
         return
 
     @property
     def closed(self) -> bool:
-        """Always: nothing more will come."""
+        """Always True."""
         return True
 
     @property
     def baseline(self) -> Baseline:
-        """The baseline over whose bins the rows were counted."""
+        """The baseline whose bins were used."""
         return self.files.baseline
 
     @cached_property
@@ -143,7 +143,7 @@ class RowsSource(Struct, eq=False, dict=True):
         return merge([self.files.folds[self.at].pane, *self.blocks])
 
     def reference(self, baseline: Baseline) -> Reference:
-        """Return the rows before the window where these are the reference; else the baseline."""
+        """Return the rows before the window for a rolling reference, else the baseline."""
         return Reference(baseline) if self.files.past is None else self.files.past.compared(self.at, baseline)
 
     def season_mix(self, seasons: Seasons) -> F64 | None:
@@ -152,7 +152,7 @@ class RowsSource(Struct, eq=False, dict=True):
         return None if mix is None else mix_of_kind(mix, seasons.seasonality.kind)
 
     def time_before(self) -> TimeBefore:
-        """Return what answers how the time up to the end of the window looked."""
+        """Return the time steps up to the end of the window."""
         return partial(self.files.steps.until, self.window, self.files.settings.timezone)
 
     def slices(self) -> Mapping[str, SliceContext]:
@@ -164,11 +164,11 @@ class RowsSource(Struct, eq=False, dict=True):
         return self.files.folds[self.at].repeats
 
     def unique(self) -> Mapping[str, Repeats]:
-        """Return how often the values of features repeat that shall be unique."""
+        """Return how often the values of unique features repeat."""
         return self.files.folds[self.at].unique
 
     def recurrences(self) -> Sequence[Recurrence | None]:
-        """Return how often rows repeat those of the window before, and how often those repeat the ones before."""
+        """Return how often rows repeat those of the window before, and how often those repeat the previous ones."""
         return self.again
 
     def newest(self) -> int | None:
@@ -177,29 +177,29 @@ class RowsSource(Struct, eq=False, dict=True):
 
     @property
     def until(self) -> int | None:
-        """The moment up to which the newest row may age."""
+        """The moment at which the age of the newest row is measured."""
         return self.files.until
 
     @property
     def progress(self) -> Progress:
-        """How far event time goes in the files, at least to the end of the window."""
+        """The newest event time of the files, at least the end of the window."""
         reached = self.files.reached
         return Progress(None if reached is None else max(reached, self.window.end), reached)
 
     @property
     def delay(self) -> OutcomeDelay:
-        """How long outcomes may take."""
+        """The outcome delay."""
         return self.files.delay
 
     @property
     def _labelled(self) -> LabelledWindows | None:
-        """The predictions with their outcomes; None where no file has any outcome."""
+        """The predictions with their outcomes; None if no file has outcomes."""
         labelled_outcomes = self.files.outcomes
         return labelled_outcomes if labelled_outcomes is not None and labelled_outcomes.rows.labelled else None
 
     @cached_property
     def _sums(self) -> Sequence[BlockSums]:
-        """The outcomes by block of time, of each chunk of the rows."""
+        """The outcomes by block of time, per chunk of rows."""
         if self._labelled is None:
             return ()
         blocks = window_blocks(self.window, self.files.settings.timezone)
@@ -211,11 +211,11 @@ class RowsSource(Struct, eq=False, dict=True):
         return BlockSums.merge(self._sums).blocks() if self._sums else ()
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
-        """Return the outcomes in each of some steps of time; None where rows have no times or no outcomes."""
+        """Return the outcomes in each time step; None without times or outcomes."""
         return None if self._labelled is None else self._labelled.panes(steps, self.task)
 
     def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
-        """Return the calls in each of some steps of time; None where rows have no times, or nobody says of calls."""
+        """Return the calls in each time step; None if rows have no times, or neither durations nor errors."""
         return None if self.files.outcomes is None else self.files.outcomes.calls(steps)
 
     def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
@@ -233,9 +233,9 @@ class RowsSource(Struct, eq=False, dict=True):
         return None if self.files.labelled is None else self.files.labelled.weak(self.at)
 
     def realized(self) -> dict[str, MetricValue] | None:
-        """Return the performance from the rows: also what depends on the order of scores is exact.
+        """Return the exact performance from rows, including metrics that depend on the order of scores.
 
-        None where the rows are too many to be put in order: then the sums answer, as they do in a service.
+        None if there are too many rows to sort; then it is computed from sums, as in the service.
         """
         if self._labelled is None or is_many(self._labelled.size(self.at)):
             return None
@@ -247,11 +247,11 @@ class RowsSource(Struct, eq=False, dict=True):
         return from_rows(self.task, *columns, self.files.settings.performance, pane)
 
     def absent_features(self) -> Collection[str]:
-        """Return the features of the baseline of which no file has a column."""
+        """Return the features of the baseline without a column in any file."""
         names = self.baseline.bins.features
         return [name for name in names if self.baseline.raw_name(name) not in self.files.columns]
 
 
 def is_next(earlier: Window, window: Window) -> bool:
-    """Return True where a window begins where an earlier one ends, or neither is one of time."""
+    """Return True if a window begins at the end of an earlier one, or neither has times."""
     return not window.name or earlier.end == window.start

@@ -1,6 +1,6 @@
-"""The settings of a model, from the options of an evaluation of files, the configuration and the baseline.
+"""The settings of a model, from options of an evaluation of files, the configuration and the baseline.
 
-The options themselves, with their descriptions, are in :mod:`.options`.
+The options and their descriptions are in :mod:`.options`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from .rolling_reference import read_rolling
 
 
 def declared_settings(options: EvaluationOptions, configured: ModelSettings | None) -> ModelSettings:
-    """Return the settings of a model with the windows, the time zone and the past that options name.
+    """Return the settings of a model with the windows, time zone and rolling reference from options.
 
-    Raises :class:`BadInput` for a length that is not one, and for windows that exclude another option.
+    Raises :class:`BadInput` for an invalid length and for windows that exclude another option.
     """
     settings = ModelSettings() if configured is None else configured
     rolling = read_rolling(options.reference_last, options.reference_without) or settings.rolling
@@ -63,8 +63,8 @@ def check_options(options: EvaluationOptions, past: Rolling | None, reference: R
 
     Args:
         options: The options.
-        past: The past that windows are compared with.
-        reference: The rows or the baseline that windows are compared with; None if neither is named.
+        past: The rolling reference.
+        reference: The reference rows or baseline; None if neither is given.
     """
     if not 0 <= options.mispredictions <= MOST:
         raise BadInput(f"{options.mispredictions} must be a number from 1 to {MOST:,}", "mispredictions")
@@ -84,10 +84,10 @@ def check_options(options: EvaluationOptions, past: Rolling | None, reference: R
 
 
 def read_choices(deciding: Sequence[str], additional: Sequence[str], baseline: Baseline) -> Choices:
-    """Read the options, each as often as it was given; a feature's name may contain an equals sign.
+    """Read the options for drift methods, which may repeat; a feature's name may contain an equals sign.
 
-    Raises :class:`BadInput` for a method that there is not, that cannot decide or that does not compare such a
-    feature, and for a feature that the baseline has not.
+    Raises :class:`BadInput` for a method that is unknown, cannot decide or does not apply to the feature, and for an
+    unknown feature.
 
     >>> rows = {"age": [3, 4, 5], "score": [0.1, 0.2, 0.3]}
     >>> baseline = Baseline.from_frame(rows, score="score", model="m", task="binary")
@@ -125,10 +125,10 @@ def _split(option: str, text: str, features: Collection[str]) -> tuple[str | Non
 def _performance_settings(
     options: EvaluationOptions, settings: PerformanceSettings, baseline: Baseline, say: Say
 ) -> PerformanceSettings:
-    """Return what is declared of a model's performance, with the metrics of an option.
+    """Return the performance settings of a model, with the metrics of an option.
 
-    Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
-    where something is that a model of its kind has not.
+    Installed custom metrics are included. Raises :class:`BadInput` for settings of a metric that is not installed or
+    does not apply to the task.
     """
     task, option = baseline.task, "config" if options.performance is None else "performance"
     if options.performance is not None:
@@ -157,7 +157,7 @@ _T = TypeVar("_T")
 
 
 def _of_model(settings_by_model: Mapping[str, _T], baseline: Baseline, option: str) -> _T:
-    """Return what a file declares of the model of a baseline. Raises :class:`BadInput` if it declares nothing."""
+    """Return the settings of the baseline's model. Raises :class:`BadInput` if there are none."""
     if baseline.model not in settings_by_model:
         names = tuple(settings_by_model)
         raise BadInput(f"it has nothing for the model '{baseline.model}'; {near(baseline.model, names)}", option)
@@ -165,7 +165,7 @@ def _of_model(settings_by_model: Mapping[str, _T], baseline: Baseline, option: s
 
 
 def _read_objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
-    """Read objectives. Raises :class:`BadInput` for what is none."""
+    """Read objectives. Raises :class:`BadInput` for invalid ones."""
     try:
         return tuple(read_objective(text) for text in texts)
     except ValueError as error:
@@ -173,7 +173,7 @@ def _read_objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
 
 
 def check_objective_slices(settings: PerformanceSettings, keys: Collection[str]) -> None:
-    """Raise :class:`BadInput` where an objective is of a slice that neither rows nor outcomes tell apart."""
+    """Raise :class:`BadInput` if an objective names a slice that neither rows nor outcomes have."""
     for objective in settings.objectives:
         if objective.key and objective.key not in keys:
             hint = f"; {near(objective.key, tuple(keys))}" if keys else ""
@@ -201,9 +201,9 @@ def _expectations(
 def model_settings(
     options: EvaluationOptions, settings: ModelSettings, baseline: Baseline, say: Say
 ) -> tuple[ModelSettings, Expectations]:
-    """Return how windows are evaluated, and of the expectations those whose features the baseline has.
+    """Return the settings of the windows, and the expectations whose features the baseline has.
 
-    ``settings``: those of :func:`declared_settings`.
+    ``settings``: the result of :func:`declared_settings`.
     """
     expectations, counted = _expectations(options, settings.expectations, baseline, say)
     if options.method or options.methods:

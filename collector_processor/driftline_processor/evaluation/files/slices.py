@@ -1,4 +1,4 @@
-"""The rows of each slice of a window of files: of each value of a column."""
+"""The slices of windows of files: the rows of each value of a column."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SlicePane(Struct, frozen=True):
 
 
 class SliceCounter:
-    """The rows of a batch by piece and value of one column; ``counted`` is what the fold counts into."""
+    """Counts the rows of a batch by piece and value of one column; ``counted`` is filled by the fold."""
 
     def __init__(self, table: PredictionTable, key: str, values: Sequence[str], pieces: I64) -> None:
         by_value = SliceKey.of(key, table.slices.get(key), values, len(table))
@@ -39,7 +39,7 @@ class SliceCounter:
         self.counted = self._groups.counts()
 
     def pieces(self) -> list[SlicePane]:
-        """Return what was counted, piece by piece."""
+        """Return the counts, piece by piece."""
         parts = self.counted.parts
         groups = zip(self._groups.step.tolist(), self._groups.slice.tolist(), strict=True)
         return [
@@ -51,12 +51,12 @@ class SliceCounter:
 class WindowSlices:
     """The slices of all windows.
 
-    ``values``: of each column, those of the baseline, then those with most rows. ``groups``: columns that tell groups
-    of people: they are counted, and drift is not looked at by them.
+    ``values``: per column, the values of the baseline, then those with most rows. ``groups``: columns of protected
+    groups, which are counted but not checked for drift.
     """
 
     def __init__(self, read: Dataset, baseline: Baseline, steps: WindowSteps, windows: int, say: Say) -> None:
-        """Choose the values. Raises :class:`BadInput` where there are too many windows for so many slices."""
+        """Choose the values. Raises :class:`BadInput` for too many windows and slices."""
         self._groups, roles = frozenset(read.groups), read.roles
         baseline_slices = baseline.extras.slices
         self.values = {
@@ -87,11 +87,11 @@ class WindowSlices:
         self._counts: dict[str, StepCounts] = {}
 
     def counting(self, table: PredictionTable, pieces: I64) -> list[SliceCounter]:
-        """Return what counts the rows of a batch, one a column; ``pieces``: that of each row, int64 (n,)."""
+        """Return one counter per column for a batch; ``pieces``: of each row, int64 (n,)."""
         return [SliceCounter(table, key, values, pieces) for key, values in self.values.items()]
 
     def add(self, slice_panes: Sequence[SlicePane]) -> None:
-        """Add what was counted of a batch."""
+        """Add the counts of a batch."""
         for slice_pane in slice_panes:
             panes = self._panes[int(self._steps.owner[slice_pane.piece])]
             panes[slice_pane.name] = (
@@ -103,7 +103,7 @@ class WindowSlices:
             self._counts[slice_pane.name].add(slice_pane.piece, slice_pane.pane)
 
     def of(self, index: int, window: Window, timezone: str) -> dict[str, SliceContext]:
-        """Return the slices of a window, by its place, by their names."""
+        """Return the slices of a window by name; ``index``: the position of the window."""
         return {
             name: SliceContext(pane, partial(self._counts[name].until, window, timezone))
             for name, pane in sorted(self._panes[index].items())
@@ -112,7 +112,7 @@ class WindowSlices:
 
 
 def slice_values(read: Dataset, values: Values) -> Values:
-    """Return the values of every key by which performance is looked at, those that come with outcomes, too.
+    """Return the values per slice key for performance, including keys that only outcomes have.
 
     ``values``: of the columns of the rows.
     """

@@ -1,4 +1,4 @@
-"""Versions side by side from files: the values of one column tell versions apart, as a running processor does."""
+"""Compare versions from files; the values of one column separate them, as in a running processor."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from .outcomes import labelled_predictions
 def compare_file_versions(
     read: Dataset, task: Task, names: VersionNames, timezone: str, performance_settings: PerformanceSettings
 ) -> tuple[SideBySide, ...]:
-    """Return every version beside the champion; () without a column of versions, and where it has one value.
+    """Return the comparison of every version with the champion; () for fewer than two versions.
 
-    ``names``: who is the champion, and what the others are. Raises :class:`BadInput` where no file has an outcome, or
-    no row is the champion's.
+    ``names``: champion and challengers. Raises :class:`BadInput` if no file has an outcome, or the champion has no
+    rows.
     """
     if not read.roles.version:
         return ()
@@ -62,10 +62,10 @@ class FileVersions:
 
     Attributes:
         truth: The n rows of all files with their outcomes.
-        task: What the model predicts.
+        task: Task of the model.
         names: The versions.
-        version: The version of each row, a code, int64 (n,); -1 where it has none.
-        id: The id of each row, a code, int64 (n,); -1 where it has none.
+        version: Code of the version per row, int64 (n,); -1 = none.
+        id: Code of the id per row, int64 (n,); -1 = none.
     """
 
     def __init__(self, truth: LabelledPredictions, task: Task, names: Sequence[str], version: I64, id: I64) -> None:
@@ -74,7 +74,7 @@ class FileVersions:
 
     @cached_property
     def periods(self) -> Sequence[VersionPeriod]:
-        """When each version predicted, in whole panes as a processor has them."""
+        """When each version predicted, in whole panes."""
         version_periods = []
         for code, name in enumerate(self.names):
             time, start, stop = self._time[self.version == code], 0, 0
@@ -88,12 +88,12 @@ class FileVersions:
         return -(-moments // PANE) * PANE
 
     def side(self, version: int, start: int, stop: int) -> VersionInput:
-        """Return the sums of a version in a stretch of time."""
+        """Return the sums of a version in a period."""
         places = self._rows(version, start, stop)
         return VersionInput(self.names[version], self.task, self.truth.take(places).sums(self.task), len(places))
 
     def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
-        """Return the losses of a version between each two edges."""
+        """Return the losses of a version between consecutive edges."""
         places, hours = self._rows(version, int(edges[0]), int(edges[-1])), len(edges) - 1
         rows, hour = self.truth.take(places), np.searchsorted(edges, self._time[places], "right") - 1
         labelled = LabelledRows(rows.scores, rows.predicted, rows.actual, rows.weight)
@@ -101,7 +101,7 @@ class FileVersions:
         return {part: sums[part].dense(hours) for part in PARTS if part in sums}
 
     def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:
-        """Return the sums of requests that both scored: of several rows of one id the latest of each."""
+        """Return the sums of requests that both versions scored, with the latest row per id."""
         champion_rows, challenger_rows = (
             self._latest(self._rows(version, start, stop)) for version in (champion, challenger)
         )
@@ -126,7 +126,7 @@ class FileVersions:
         return Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
 
     def _rows(self, version: int, start: int, stop: int) -> I64:
-        """Return the rows of a version in a stretch of time; all of them where rows have no time."""
+        """Return the rows of a version in a period; all of them if rows have no time."""
         inside = self.version == version
         if self.truth.time is not None:
             inside &= (self._time >= start) & (self._time < stop)

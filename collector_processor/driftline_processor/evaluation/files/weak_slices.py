@@ -1,4 +1,4 @@
-"""Weak slices of a window: the bins of the features of each labelled row are kept until the window is judged."""
+"""Weak slices of a window, searched over the feature bins of its labelled rows."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from driftline_processor.readers.row_store import chunks_of, is_many
 from .outcomes import LabelledWindows
 
 ALL_ROWS = 2_000_000
-"""Rows of all windows together: two bytes per feature each, 200 MB with 50 features."""
+"""Maximum number of rows of all windows: two bytes per feature and row, 200 MB with 50 features."""
 
 MOST_WINDOWS = 31
-"""Windows that are searched, the newest: a search takes as long as reading the rows of one, some tenths of a second."""
+"""Maximum number of searched windows, newest first; a search takes some tenths of a second."""
 
 
 class WeakSliceRows:
-    """The rows that are searched, by window: the newest windows, evenly where they have many."""
+    """The searched rows by window: the newest windows, evenly sampled if they have many rows."""
 
     def __init__(
         self, chosen: I64, labelled_windows: LabelledWindows, losses: Mapping[RowLoss, F64], baseline: Baseline
     ) -> None:
-        """Keep what is known of the ``chosen`` rows, int64 (m,), ascending, and their ``losses``."""
+        """Create the search over the ``chosen`` rows, int64 (m,), ascending, and their ``losses``."""
         rows = labelled_windows.rows
         outside = [part.start + np.flatnonzero(labelled_windows.group[part] < 0) for part in chunks_of(len(rows))]
         self._at = chosen - np.searchsorted(np.concatenate(outside), chosen)  # rows of no window are not folded
@@ -45,7 +45,7 @@ class WeakSliceRows:
 
     @classmethod
     def of(cls, labelled_windows: LabelledWindows | None, baseline: Baseline) -> Self | None:
-        """Choose them; None where no outcome is known, or nothing says how wrong the model was."""
+        """Choose the rows; None without outcomes or losses."""
         if labelled_windows is None or not labelled_windows.rows.labelled:
             return None
         windows = labelled_windows.windows
@@ -58,7 +58,7 @@ class WeakSliceRows:
         )
 
     def add(self, start: int, table: PredictionTable) -> None:
-        """Keep the bins of the rows of a batch; ``start``: how many rows came before it. Any thread may."""
+        """Add the bins of the rows of a batch; ``start``: number of rows before it. Thread-safe."""
         first, last = np.searchsorted(self._at, [start, start + len(table)])
         if first == last:
             return
@@ -73,11 +73,11 @@ class WeakSliceRows:
             codes[first:last] = assign(bins, take_rows(column, rows))
 
     def searched(self, window: int) -> int:
-        """Return how many rows of a window are searched."""
+        """Return the number of searched rows of a window."""
         return int(np.count_nonzero(self._window == window))
 
     def weak(self, window: int) -> WeakSearch | None:
-        """Return what a search through the rows of a window finds."""
+        """Return the weak slices of a window."""
         positions = np.flatnonzero(self._window == window)
         features = {name: (self._bins[name], codes[positions].astype(np.intp)) for name, codes in self._codes.items()}
         losses = {by: values[positions] for by, values in self._losses.items()}
@@ -87,14 +87,14 @@ class WeakSliceRows:
 
 
 class _Chosen(NamedTuple):
-    """Rows of a window that are searched: where they stand among all, int64 (m,), and their losses, float64 (m,)."""
+    """Searched rows of a window: their positions, int64 (m,), and their losses, float64 (m,)."""
 
     places: I64
     losses: dict[RowLoss, F64]
 
     @classmethod
     def join(cls, parts: Sequence[_Chosen]) -> _Chosen:
-        """Return several as one; a loss that one of them lacks is not known of its rows."""
+        """Concatenate; rows of a part that lacks a loss get a missing value."""
         places = [np.zeros(0, np.int64), *(part.places for part in parts)]
         losses = {
             by: np.concatenate([part.losses.get(by, np.full(len(part.places), np.nan)) for part in parts])
@@ -103,15 +103,15 @@ class _Chosen(NamedTuple):
         return cls(np.concatenate(places), losses)
 
     def take(self, i64: I64) -> _Chosen:
-        """Return some of them."""
+        """Return a subset."""
         return _Chosen(self.places[i64], {by: values[i64] for by, values in self.losses.items()})
 
 
 def _choose(labelled_windows: LabelledWindows, window: int, task: Task, max_rows: int) -> _Chosen:
-    """Choose the rows of a window whose loss is known, at most so many.
+    """Return at most ``max_rows`` rows of a window with a known loss.
 
-    Of a window in chunks each row draws a number by its place in the files. Rows below a bound are kept, which is
-    halved as often as it takes: so memory holds a few more than ``max_rows``.
+    In a window of several chunks each row draws a number from its position, and rows below a bound are chosen. The
+    bound is halved until few enough remain, so memory holds only a few more rows.
     """
     chosen_parts, halved, row_count = list[_Chosen](), 0, 0
     for places, rows in labelled_windows.chunks(window):
@@ -134,5 +134,5 @@ def _choose(labelled_windows: LabelledWindows, window: int, task: Task, max_rows
 
 
 def _drawn(rows: I64, places: I64, halved: int) -> I64:
-    """Return those of some rows whose numbers lie below a bound that was halved so often."""
+    """Return the rows whose number lies below a bound that was halved ``halved`` times."""
     return rows if not halved else rows[hash_numbers(places[rows]) >> np.uint64(64 - halved) == 0]

@@ -1,4 +1,4 @@
-"""Cut the rows of files into windows, by event time or number of rows, and long windows into steps of time."""
+"""Cut the rows of files into windows, by event time or number of rows, and windows into time steps."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ WindowLength: TypeAlias = str | int
 def cut_rows(
     reads: Sequence[FileRows], length: WindowLength, timezone: str = "UTC", store: RowStore | None = None
 ) -> tuple[list[Window], list[I64]]:
-    """Return the windows, oldest first, and per file the window of each row: int64 (n,), -1 = in none.
+    """Return the windows, oldest first, and per file the window of each row: int64 (n,), -1 = none.
 
-    Windows of event time are aligned to the clock of the time zone, and only those with rows are there. Windows of N
-    rows follow event time where there is one, else the order in the files; the last may have fewer. Windows that are
-    not of event time span whole seconds around their rows; without a time column they start and end at 0. ``store``:
-    holds what there is one of each row.
+    Windows of event time are aligned to the clock of the time zone; empty ones are left out. Windows of N rows follow
+    event time if there is one, else the order of the files; the last window may be smaller. Windows that are not of
+    event time span whole seconds around their rows, or start and end at 0 without a time column. ``store``: where
+    columns with one value per row are stored.
 
-    Raises :class:`BadInput` when windows of time are asked for and there is no time, or too many come out.
+    Raises :class:`BadInput` for windows of time without times, and for too many windows.
     """
     store = RowStore() if store is None else store
     *lengths, n = np.cumsum([len(read) for read in reads]).tolist()
@@ -111,14 +111,14 @@ def _spanning(time: I64 | None, selected: np.typing.NDArray[np.bool_] | np.typin
 
 
 class WindowSteps(Struct, frozen=True):
-    """Windows cut into steps of time.
+    """Windows cut into time steps.
 
     Attributes:
         starts: int64 (steps,), unix nanoseconds.
         ends: int64 (steps,), unix nanoseconds.
         owner: int64 (pieces,), window of each piece of rows.
         step: int64 (pieces,), step of each piece of rows.
-        pieces: int64 (n,) per file, piece of each row, -1 for a row in none.
+        pieces: int64 (n,) per file, piece of each row, -1 = none.
     """
 
     starts: I64
@@ -129,7 +129,7 @@ class WindowSteps(Struct, frozen=True):
 
     @property
     def known(self) -> bool:
-        """Return True where rows have times."""
+        """Return True if rows have times."""
         return bool(len(self.ends)) and bool(self.ends[-1] > 0)
 
 
@@ -142,8 +142,8 @@ def cut_steps(
 ) -> WindowSteps:
     """Cut windows into the steps of :func:`driftline_processor.core.windows.time_before.step_name`.
 
-    Windows that are not of event time are cut into at most 60 stretches of the rows' time; where rows have no times, a
-    step is a window. ``store``: holds the piece of each row.
+    Windows that are not of event time are cut into at most 60 periods; without times, a step is a window. ``store``:
+    where the piece of each row is stored.
     """
     starts, ends = (np.array([getattr(window, side) for window in windows], np.int64) for side in ("start", "end"))
     name = windows[0].name if windows else ""
@@ -182,7 +182,7 @@ def cut_steps(
 
 
 def _midnights(times: Sequence[I64], timezone: str) -> I64:
-    """Return where the local days begin that hold the times, and where the last one ends."""
+    """Return the starts of the local days of the times, and the end of the last day."""
     low = min(int(time.min()) for time in times if len(time))
     high = max(int(time.max()) for time in times if len(time))
     days = list(takewhile(lambda day: day.end > low, windows_back("1d", high + 1, timezone)))[::-1]
@@ -190,7 +190,7 @@ def _midnights(times: Sequence[I64], timezone: str) -> I64:
 
 
 def _place(edges: I64, times: I64) -> I64:
-    """Return the stretch of each time between two edges, int64 (n,): the number of stretches where it lies in none."""
+    """Return the interval between edges of each time, int64 (n,); outside, the number of intervals."""
     count, length = len(edges) - 1, int(edges[1] - edges[0])
     if (np.diff(edges) == length).all():  # several times as fast as a search
         position = (times - edges[0]) // length
@@ -200,7 +200,7 @@ def _place(edges: I64, times: I64) -> I64:
 
 
 class StepCounts:
-    """The coarse counts of every step of time, gathered while rows are folded."""
+    """Coarse counts of every time step, collected while rows are folded."""
 
     def __init__(self, steps: WindowSteps, baseline: Baseline) -> None:
         self.steps = steps
@@ -217,7 +217,7 @@ class StepCounts:
                 self._counts[part][step_index] += coarsen(counts, cells)
 
     def until(self, window: Window, timezone: str, parts: Collection[str]) -> TimeSteps | None:
-        """Return the steps up to the end of a window; None where rows have no times."""
+        """Return the steps up to the end of a window; None without times."""
         known_parts = [part for part in parts if part in self._counts]
         if not known_parts:
             return None

@@ -1,1 +1,1 @@
-"""The types of exporter, one a file: ``TYPE.py`` with a class that is called ``EXPORTER`` there."""
+"""The types of exporter, one per file: ``TYPE.py`` with a class named ``EXPORTER``."""

@@ -53,7 +53,7 @@ class OtlpGrpc(Otlp):
 
 
 class OtlpGrpcExporter:
-    """OTLP over gRPC, bytes in and bytes out."""
+    """OTLP over gRPC with raw bytes."""
 
     def __init__(self, exporter: OtlpGrpc) -> None:
         import grpc  # for those alone who have such a destination
@@ -106,7 +106,7 @@ def _grpc_failure(error: grpc.RpcError) -> ExportResult:
 
 
 def _retry_info(trailing: Mapping[str, str | bytes]) -> float | None:
-    """Return the delay of a RetryInfo in seconds, from where the specification or where Python's exporter has it."""
+    """Return the delay of a RetryInfo in seconds, in the key of the specification or of Python's exporter."""
     info = RetryInfo()
     try:
         details = trailing.get("grpc-status-details-bin")

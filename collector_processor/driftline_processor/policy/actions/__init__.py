@@ -1,1 +1,1 @@
-"""The types of action: what is done about an alert, one a module, by the name that ``driftline.yaml`` calls it."""
+"""The types of actions, one per module, named as in ``driftline.yaml``."""

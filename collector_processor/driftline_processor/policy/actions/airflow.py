@@ -1,4 +1,4 @@
-"""Start a run of a DAG of Airflow. Its id is made from the message, so that Airflow has each run once."""
+"""Trigger a DAG run of Airflow. Its id is derived from the message, so that Airflow creates each run once."""
 
 from __future__ import annotations
 
@@ -72,18 +72,18 @@ class Airflow(HttpAction):
             yield Problem("token", "set either a token, or user and password")
 
     def common_headers(self) -> dict[str, str]:
-        """Return the token, or user and password of version 1."""
+        """Return the token, or user and password for version 1."""
         return authorization(self.token, self.user, self.password if self.api == 1 else None)
 
     def request(self, message: Message) -> Request:
-        """Start the run; a run of this id is left alone."""
+        """Return the request that triggers the run; an existing run of this id is not changed."""
         body: dict[str, Any] = {"dag_run_id": run_id(message), "conf": fill_tree(self.conf, facts_of(message))}
         if self.api == 2:
             body["logical_date"] = None
         return Request("POST", self._runs, body, accepted=(409,))
 
     def exchange(self, message: Message, _: Sources) -> Exchange[str]:
-        """Start the run, and return its id; on a conflict, look whether the run is there."""
+        """Trigger the run and return its id; on a conflict, check that the run exists."""
         headers: dict[str, str] = {}
         if self.api == 2 and self.token is None:
             headers = authorization((yield from self._new_token()))
@@ -101,7 +101,7 @@ class Airflow(HttpAction):
         return f"{self.url}/api/v{self.api}/dags/{quote(self.dag, safe='')}/dagRuns"
 
     def _new_token(self) -> Exchange[SecretStr]:
-        """Return a token for user and password, as version 2 takes it."""
+        """Return a token for user and password, as version 2 requires."""
         assert self.password is not None
         credentials = {"username": self.user, "password": self.password.get_secret_value()}
         reply = yield Request("POST", f"{self.url}/auth/token", credentials)
@@ -112,7 +112,7 @@ class Airflow(HttpAction):
 
 
 def run_id(message: Message) -> str:
-    """Return the id of a run, of characters that every Airflow takes.
+    """Return the id of a run in characters that every Airflow accepts.
 
     Source: https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html#allowed-run-id-pattern
 

@@ -1,7 +1,8 @@
-"""Send an alert as an event of CloudEvents 1.0, over HTTP or Kafka; its id is that of the message.
+"""Send an alert as a CloudEvents 1.0 event over HTTP or Kafka; its id is the message's id.
 
-Sources: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md, and beside it
-``bindings/http-protocol-binding.md``, ``bindings/kafka-protocol-binding.md`` and ``extensions/partitioning.md``.
+Sources: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md, and in the same repository
+``bindings/http-protocol-binding.md``, ``bindings/kafka-protocol-binding.md`` and
+``extensions/partitioning.md``.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from driftline_processor.policy.message import Message
 from driftline_processor.present.wording import iso_time
 
 LONGEST_SUBJECT: Final = 500
-"""Characters of a subject, which travels in a header: servers take some thousand bytes of those."""
+"""Upper limit of characters of a subject, which is sent as a header: servers accept some thousand bytes of headers."""
 
 STRUCTURED: Final = "application/cloudevents+json; charset=utf-8"
 
 _NOT_A_STRING = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-"""Characters that no attribute holds (section "Type System" of the specification)."""
+"""Characters that are invalid in attributes (section "Type System" of the specification)."""
 
 _HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-"""Characters that stand for themselves in a header (section 3.1.3.2 of the HTTP binding)."""
+"""Characters that are not encoded in a header (section 3.1.3.2 of the HTTP binding)."""
 
 _log = logging.getLogger("driftline.kafka")
 
@@ -67,7 +68,9 @@ class CloudEvents(HttpAction):
         description="The Kafka brokers to connect to first, instead of `url`. Requires `pip install confluent-kafka`.",
         examples=['["kafka:9092"]'],
     )
-    topic: Text | None = Field(default=None, description="The topic. The key is the incident.", examples=["alerts"])
+    topic: Text | None = Field(
+        default=None, description="The Kafka topic. The incident is the key of a message.", examples=["alerts"]
+    )
     options: dict[str, Secret] = Field(
         default_factory=dict,
         description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
@@ -111,8 +114,8 @@ class CloudEvents(HttpAction):
         if "{" in url:
             yield Problem(
                 "url",
-                "contains a brace, but placeholders are not supported here; "
-                "receivers distinguish events by their attributes",
+                "contains a brace, but placeholders are not supported here; remove it (receivers distinguish events "
+                "by their attributes)",
             )
         yield from header_problems(self.headers)
         for header in self.headers:
@@ -139,18 +142,18 @@ class CloudEvents(HttpAction):
             yield Problem("headers", "work only with url (HTTP); remove them")
 
     def describe(self, message: Message) -> str:
-        """Return the event and where it would go."""
+        """Return the event and its destination."""
         place = f"the topic {self.topic}" if self.url is None else urlsplit(self.address).hostname
         return f"would send to {place}: {_json(self._event(message)).decode()}"
 
     def request(self, message: Message) -> Request:
-        """Return the event as a request of HTTP."""
+        """Return the event as an HTTP request."""
         headers, body = self._parts(message, http_attributes)
         own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
         return Request("POST", self.address, content=body, headers={**own_headers, **headers})
 
     def carry_out(self, message: Message, around: Surroundings) -> str:
-        """Send the event, and return what the receiver answered."""
+        """Send the event and return the receiver's answer."""
         if self.url is not None:
             return super().carry_out(message, around)
         headers, body = self._parts(message, kafka_attributes)
@@ -176,7 +179,7 @@ class CloudEvents(HttpAction):
         return {"content-type": event["datacontenttype"], **attributes_of(attributes)}, _json(event["data"])
 
     def _event(self, message: Message) -> dict[str, Any]:
-        """Return the event in the JSON format; its attributes are the same whenever the message comes."""
+        """Return the event in the JSON format; repeats of a message have the same attributes."""
         template = self.data
         facts = facts_of(message)
         data = {"id": message.id, **message.facts} if template is None else fill_tree(template, facts)
@@ -203,7 +206,7 @@ _PRODUCER: Mapping[str, str] = {
 
 
 def http_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of HTTP for attributes.
+    """Return the HTTP headers of attributes.
 
     >>> http_attributes({"subject": "Straße %"})
     {'ce-subject': 'Stra%C3%9Fe%20%25'}
@@ -212,7 +215,7 @@ def http_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
 
 
 def kafka_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of Kafka for attributes.
+    """Return the Kafka headers of attributes.
 
     >>> kafka_attributes({"subject": "Straße"})
     {'ce_subject': 'Straße'}
@@ -221,15 +224,15 @@ def kafka_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
 
 
 def write_record(settings: dict[str, Any], record: Mapping[str, Any], seconds: float) -> str:
-    """Write a record to a topic of Kafka, wait until the brokers have it, and return where it is.
+    """Write a record to a Kafka topic, wait for the brokers' acknowledgement, and return its position.
 
     Args:
-        settings: Of librdkafka.
-        record: Topic, key, headers and value; the key is the alert, so that its events stay in their order.
-        seconds: To wait at most.
+        settings: Settings of librdkafka.
+        record: Topic, key, headers and value; the key is the alert, so that its events stay in order.
+        seconds: Upper limit of the waiting time.
 
     Raises:
-        NotTaken: The brokers did not take it.
+        NotTaken: The brokers did not accept it.
     """
     error: Any
     written: Any
@@ -246,12 +249,12 @@ def write_record(settings: dict[str, Any], record: Mapping[str, Any], seconds: f
             on_delivery=lambda error, record: answers.append((error, record)),
         )
         producer.flush(seconds)
-    except Exception as failed:  # settings that are none, or an event that is too large
+    except Exception as failed:  # invalid settings, or an event that is too large
         answers.append((failed.args[0] if failed.args else failed, None))
     error, written = answers[0] if answers else ("the brokers did not answer in time", None)
     if error is None:
         return f"{written.topic()}/{written.partition()}, offset {written.offset()}"
-    if producer is not None:  # what is not written is forgotten, and the message is sent again
+    if producer is not None:  # unwritten records are discarded, and the message is sent again
         producer.purge()
         producer.poll(0)
     name = error.name() if hasattr(error, "name") else ""

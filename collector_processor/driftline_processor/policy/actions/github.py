@@ -1,7 +1,7 @@
-"""Run a workflow of GitHub Actions, or send an event to a repository.
+"""Run a workflow of GitHub Actions, or send a repository event.
 
-GitHub has no key by which it knows a request again. So the runs are looked through first: one whose name holds the id
-of the message is the run of that message.
+GitHub has no idempotency key. Therefore existing runs are searched first for a run whose name contains the
+message's id.
 
 Source: https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event and
 https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event
@@ -30,14 +30,14 @@ from driftline_processor.present.wording import iso_time
 API_VERSION: Final = "2022-11-28"
 
 RUNS, PAGES = 30, 5
-"""Runs of a page, as many as fit in what is read of an answer, and pages that are looked through."""
+"""Runs per page, limited by the bytes that are read of an answer, and number of pages that are searched."""
 
 EARLIER: Final = 3600 * 10**9
-"""Nanoseconds by which the clocks of GitHub and of the processor may differ."""
+"""Tolerated difference of GitHub's and the processor's clocks, nanoseconds."""
 
 
 class GitHub(HttpAction):
-    """A run of GitHub Actions: of one workflow, or of all workflows that wait for an event of the repository."""
+    """A run of GitHub Actions: one workflow, or all workflows that are triggered by a repository event."""
 
     url: PageUrl = Field(
         default="https://api.github.com",
@@ -136,7 +136,7 @@ class GitHub(HttpAction):
         }
 
     def request(self, message: Message) -> Request:
-        """Run the workflow, or send the event."""
+        """Return the request that runs the workflow or sends the event."""
         facts = facts_of(message)
         if self.workflow is None:
             body = {"event_type": self.event, "client_payload": fill_tree(self.payload, facts)}
@@ -150,7 +150,7 @@ class GitHub(HttpAction):
         return Request("POST", f"{self._repository}/{place}", body, accepted=(404,))
 
     def already_done(self, message: Message) -> Exchange[str | None]:
-        """Return the address of the run whose name holds the id of the message."""
+        """Return the address of the run whose name contains the message's id."""
         place, event = "runs", "repository_dispatch"
         if self.workflow is not None:
             place, event = f"workflows/{quote(self.workflow, safe='')}/runs", "workflow_dispatch"
@@ -170,7 +170,7 @@ class GitHub(HttpAction):
         return None
 
     def reference(self, reply: Reply) -> str:
-        """Return the address of the run, where GitHub says it."""
+        """Return the address of the run if GitHub returns it."""
         return _address(_known(reply).json()) if reply.status == 200 else f"HTTP {_known(reply).status}"
 
     @property
@@ -179,13 +179,15 @@ class GitHub(HttpAction):
 
 
 MOST_INPUTS, MOST_PAYLOAD = 25, 10
-"""Inputs of a workflow, and keys of a payload, that GitHub takes."""
+"""GitHub's upper limits of workflow inputs and of payload keys."""
 
 
 def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield a problem where no part of a tree holds the key of the message."""
+    """Yield a problem if no part of a tree contains the message's id."""
     if "{id}" not in json.dumps(tree, default=str):
-        yield Problem(key, '{id} is missing, which Driftline needs to find the run again; add message: "{id}"')
+        yield Problem(
+            key, 'the placeholder {id}, with which Driftline finds the run again, is missing; add message: "{id}"'
+        )
 
 
 def _known(reply: Reply) -> Reply:

@@ -1,4 +1,4 @@
-"""Send a request of HTTP, as its keys say."""
+"""Send a configured HTTP request."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from driftline_processor.policy.sources import Sources
 
 
 class Http(HttpAction):
-    """An HTTP request, with the key of the message in `Idempotency-Key`."""
+    """An HTTP request. Its header `Idempotency-Key` is the same each time the same message is sent."""
 
     url: Secret = Field(
-        description="The URL to send to, with the placeholders of `body`. Only its host is shown or logged.",
+        description="The URL to send to. It may contain the placeholders of `body`. Only its host is shown or logged.",
         examples=['"https://models.example.com/{model}/rollback"'],
     )
     method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = Field(
@@ -54,13 +54,13 @@ class Http(HttpAction):
         yield from secret_url_problems(self.url.get_secret_value())
         yield from header_problems(self.headers)
         if self.attach is not None and self.method in ("GET", "DELETE"):
-            yield Problem("attach", f"a {self.method} has no body; set method: POST")
+            yield Problem("attach", f"needs a request with a body, but {self.method} has none; set method: POST")
         for header in self.headers:
             if self.attach is not None and header.lower() == "content-type":
                 yield Problem(f"headers.{header}", "is set by Driftline, because attach sends a form; remove it")
 
     def request(self, message: Message) -> Request:
-        """Return the request of the keys, with the key of the message."""
+        """Return the configured request with the message's id."""
         kind, content = self._content(message)
         headers = {"Idempotency-Key": idempotency_key(message.id), **({"Content-Type": kind} if kind else {})}
         own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
@@ -83,7 +83,7 @@ class Http(HttpAction):
         return self.reference(reply) + ("" if report is not None else ", without a report, because there is none")
 
     def _content(self, message: Message) -> tuple[str, bytes]:
-        """Return the type and the bytes of the body; "" and nothing for a request without a body."""
+        """Return media type and bytes of the body; "" and nothing without a body."""
         body: Any = self.body
         if body is None and self.method in ("GET", "DELETE"):
             return "", b""

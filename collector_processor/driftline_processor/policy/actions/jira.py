@@ -1,7 +1,7 @@
-"""One issue of Jira for each incident: made when it opens, commented on when more joins, it is worse, and it is over.
+"""One Jira issue per incident: created when it opens, commented when alerts join, get worse, or end.
 
-Jira has no key by which it knows a request again. So the issue is looked for by its label before it is made, and a
-comment by the id of its message before it is written.
+Jira has no idempotency key. Therefore the issue is searched by its label and a comment by its message's id
+before either is created.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
 
 LONGEST_SUMMARY: Final = 255
-"""Characters of a summary that Jira takes."""
+"""Jira's upper limit of characters of a summary."""
 
 COMMENTS: Final = 100
-"""Comments, the newest ones, among which one that was written before is looked for."""
+"""Number of newest comments that are searched for an earlier one."""
 
 
 class Jira(HttpAction):
@@ -74,14 +74,15 @@ class Jira(HttpAction):
     )
     transition: Text | None = Field(
         default=None,
-        description="The transition to run when the incident is over, or the status that it leads to.",
+        description="The transition to run when the incident is over: its name, or the name of the status to which "
+        "it leads.",
         examples=["Done"],
         json_schema_extra={"default": "the issue is not changed"},
     )
     reopen: Text | None = Field(
         default=None,
-        description="The transition to run when a new alert belongs to an issue that is done, or the status that "
-        "it leads to.",
+        description="The transition to run when a new alert belongs to an issue that is done: its name, or the name "
+        "of the status to which it leads.",
         examples=["To Do"],
         json_schema_extra={"default": "a comment is added, and the status is not changed"},
     )
@@ -118,7 +119,7 @@ class Jira(HttpAction):
         return {**credentials, "Accept": "application/json"}
 
     def describe(self, message: Message) -> str:
-        """Return the summary of the issue, or of which issue a comment would be."""
+        """Return the summary of the issue, or the issue of the comment."""
         kind, label = message.kind, label_of(message)
         if kind == "opened" and not message.facts.get("again"):
             summary = self._issue_fields(message)["summary"]
@@ -127,11 +128,11 @@ class Jira(HttpAction):
         return f"would comment on the issue with the label {label}{moved}: {message.facts['title']}"
 
     def request(self, message: Message) -> Request:
-        """Make the issue."""
+        """Return the request that creates the issue."""
         return Request("POST", f"{self._api}/issue", {"fields": self._issue_fields(message)})
 
     def exchange(self, message: Message, sources: Sources) -> Exchange[str]:
-        """Find the issue; make it, or comment on it, move it and attach the report. Return its key and address."""
+        """Find or create the issue, comment on it, move it and attach the report. Return its key and address."""
         issue = yield from self._find_issue(message)
         begins = message.kind == "opened" and not message.facts.get("again")
         if issue is None:
@@ -181,7 +182,7 @@ class Jira(HttpAction):
         }
 
     def _comment(self, key: str, message: Message) -> Exchange[None]:
-        """Comment on an issue, unless one of its newest comments is of this message."""
+        """Comment on an issue unless one of its newest comments is of this message."""
         address = f"{self._issue(key)}/comment"
         parameters: dict[str, str | int] = {"orderBy": "-created", "maxResults": COMMENTS}
         comments = yield Request("GET", address, parameters=parameters)
@@ -191,9 +192,9 @@ class Jira(HttpAction):
             yield Request("POST", address, {"body": self._document(text, message.facts["links"])})
 
     def _attach(self, key: str, message: Message, sources: Sources) -> Exchange[str]:
-        """Attach the report unless one of its name is there; return what came of that, "" where nobody asked for it.
+        """Attach the report unless it exists; return the result, "" if not configured.
 
-        What Jira refuses to attach, such as a file that is too large, takes nothing from the issue.
+        A rejected attachment, for instance a file that is too large, does not affect the issue.
         """
         if self.attach is None or message.kind == "over":
             return ""
@@ -218,7 +219,7 @@ class Jira(HttpAction):
         return ", with its report"
 
     def _move(self, key: str, issue: Mapping[str, Any], status: str) -> Exchange[None]:
-        """Bring an issue to a status, by the name of the transition or of the status; NotTaken where none is so."""
+        """Move an issue by the name of a transition or a status; NotTaken if neither exists."""
         if _status(issue).casefold() == status.casefold():
             return
         address = f"{self._issue(key)}/transitions"
@@ -247,7 +248,7 @@ def label_of(message: Message) -> str:
 
 
 def adf(text: str, links: Mapping[str, str]) -> dict[str, Any]:
-    """Return a text and its links in the Atlassian Document Format, as version 3 of the API takes them.
+    """Return a text and its links in the Atlassian Document Format for version 3 of the API.
 
     Source: https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/
 
@@ -268,10 +269,10 @@ def adf(text: str, links: Mapping[str, str]) -> dict[str, Any]:
 
 
 def wiki(text: str, links: Mapping[str, str]) -> str:
-    """Return a text and its links in the markup of version 2 of the API; no name in it is read as markup.
+    r"""Return a text and its links in the markup of version 2 of the API; markup in names is escaped.
 
     >>> wiki("{noformat} [~admin] fires.", {"page": "http://127.0.0.1:8780/models/churn"})
-    '{noformat}(noformat) [~admin] fires.{noformat}\\n[page|http://127.0.0.1:8780/models/churn]'
+    '{noformat}(noformat) [~admin] fires.{noformat}\n[page|http://127.0.0.1:8780/models/churn]'
     """
     escaped = text.replace("{noformat}", "(noformat)")
     return "\n".join(["{noformat}" + escaped + "{noformat}", *(f"[{name}|{link}]" for name, link in links.items())])

@@ -1,4 +1,4 @@
-"""Roll a resource of Kubernetes back by a declarative patch: the same patch twice changes nothing the second time.
+"""Roll back a Kubernetes resource by a declarative patch, which has no further effect if repeated.
 
 Sources: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply and
 https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
@@ -32,7 +32,7 @@ from driftline_processor.policy.sources import Sources
 from driftline_processor.present.wording import short
 
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its token and the certificate of the API server."""
+"""Folder with a pod's token and the certificate of the API server."""
 
 _TYPES: Final[Mapping[str, str]] = {
     "merge": "application/merge-patch+json",
@@ -41,21 +41,21 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 
 _OPERATIONS: Final = ("add", "remove", "replace", "test")
-"""Operations of a JSON patch; ``move`` and ``copy`` do another thing the second time."""
+"""Allowed operations of a JSON patch; ``move`` and ``copy`` are not idempotent."""
 
 
 class KubernetesKind(Struct, frozen=True):
     """A kind of resource.
 
     Attributes:
-        source: Where its schema was read.
-        version: Of the schema.
+        source: Source of its schema.
+        version: Version of the schema.
         api_version: Group and version.
         kind: Its name.
         plural: Its name in addresses.
-        schema: The part of its schema that is known.
-        rollback: ``patch``, a merge patch that rolls back, and the ``subresource`` that takes it; empty where there is
-            none that fits every resource.
+        schema: The known part of its schema.
+            rollback: ``patch``, a merge patch that rolls back, and its ``subresource``; empty if no patch fits
+            every resource.
     """
 
     source: str
@@ -69,7 +69,7 @@ class KubernetesKind(Struct, frozen=True):
 
 @lru_cache(maxsize=1)
 def known_kinds() -> Mapping[str, KubernetesKind]:
-    """Return the known kinds by their names."""
+    """Return the known kinds by name."""
     folder = Path(__file__).parent / "kubernetes_kinds"
     documents = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json")))
     kinds = (KubernetesKind(**{"rollback": {}, **document}) for document in documents)
@@ -137,7 +137,7 @@ class Kubernetes(HttpAction):
 
     @property
     def is_known(self) -> bool:
-        """Whether its kind is one whose schema is known."""
+        """Whether the schema of its kind is known."""
         kind = known_kinds().get(self.kind)
         return kind is not None and self.api_version in (None, kind.api_version)
 
@@ -224,7 +224,7 @@ class Kubernetes(HttpAction):
 
     @property
     def address(self) -> str:
-        """The address of the API server; NotTaken where no server is named and this is no pod."""
+        """Address of the API server; NotTaken without a configured server outside of a pod."""
         if self.server:
             return self.server
         host, port = (os.environ.get(f"KUBERNETES_SERVICE_{name}", "") for name in ("HOST", "PORT"))
@@ -233,7 +233,7 @@ class Kubernetes(HttpAction):
         return f"https://{f'[{host}]' if ':' in host else host}:{port or 443}"
 
     def connect(self) -> HttpService:
-        """Return a connection that trusts the certificates of the keys, or of the pod."""
+        """Return a connection that trusts the configured certificates or those of the pod."""
         authority = self.ca_file or (None if self.server else ACCOUNT / "ca.crt")
         address = self.address
         try:
@@ -243,7 +243,7 @@ class Kubernetes(HttpAction):
         return HttpService(address, self.timeout.total_seconds(), context=context)
 
     def describe(self, message: Message) -> str:
-        """Return which resource would be patched, with what, and whose schema that was held against."""
+        """Return the resource, the patch, and the schema that validated it."""
         name, namespace = self._filled_key(message, "name"), self._filled_key(message, "namespace")
         schema_words = f"schema of {self._known.version}" if self._known else "its schema is not available here"
         if self.traffic:
@@ -285,9 +285,9 @@ class Kubernetes(HttpAction):
         return fill_tree(self.patch, facts_of(message))
 
     def _traffic_operations(self, place: str) -> Exchange[list[dict[str, Any]]]:
-        """Return a patch that sets the traffic of predictors by their names; NotTaken where one is not there.
+        """Return a patch that sets the traffic of predictors by name; NotTaken if a predictor is missing.
 
-        Its tests refuse it where the list of predictors has changed meanwhile.
+        Its test operations fail if the list of predictors has changed meanwhile.
         """
         reply = yield self._to("GET", place)
         spec = reply.json().get("spec")
@@ -311,13 +311,13 @@ class Kubernetes(HttpAction):
         if subresource is not None:
             accepted = (404,) if applies_default else ()
             reply = yield self._to("PATCH", f"{place}/{subresource}", patch, kind, accepted)
-            # Older versions of the kind have no such subresource, and take the same patch on the resource.
+            # Older versions of the kind lack the subresource and accept the same patch on the resource.
             if reply.status != 404:
                 return reply
         return (yield self._to("PATCH", place, patch, kind))
 
     def _find_plural(self, group: str, version: str) -> Exchange[str]:
-        """Return how addresses name the kind; NotTaken where the server does not know it."""
+        """Return the kind's name in addresses; NotTaken if the server does not know it."""
         reply = yield self._to("GET", group)
         resources = reply.json().get("resources")
         for resource in resources if isinstance(resources, list) else []:
@@ -329,7 +329,7 @@ class Kubernetes(HttpAction):
     def _to(
         self, method: str, place: str, patch: Any = None, kind: str = "", accepted: tuple[int, ...] = ()
     ) -> Request:
-        """Return a request with the token; a patch in the form that its kind says."""
+        """Return a request with the token; the content type of a patch depends on ``kind``."""
         headers = {"Accept": "application/json", **authorization(self._current_token())}
         url = f"{self.address}/{place}"
         if method == "GET":
@@ -344,7 +344,7 @@ class Kubernetes(HttpAction):
         )
 
     def _current_token(self) -> SecretStr:
-        """Return the token; that of a pod is read anew each time, since it changes every hour."""
+        """Return the token; a pod's token is read each time, because it changes every hour."""
         if self.token is not None:
             return self.token
         path = self.token_file or ACCOUNT / "token"
@@ -358,7 +358,7 @@ class Kubernetes(HttpAction):
 
 
 def _checked(name: str, longest: int, form: str, description: str) -> str:
-    """Return a name that Kubernetes takes; NotTaken for another one.
+    """Return a name that is valid in Kubernetes; NotTaken otherwise.
 
     Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
     """
@@ -372,12 +372,12 @@ def _checked(name: str, longest: int, form: str, description: str) -> str:
 def patch_problems(schema: Mapping[str, Any], patch: object) -> Iterator[Problem]:
     """Yield a problem for each part of a merge patch that a schema does not allow.
 
-    Null removes a field, and a text with a placeholder may become anything: both pass. What a schema requires need not
-    be in a patch, but for the items of a list, which a merge patch replaces as a whole.
+    Null, which removes a field, and texts with a placeholder are always valid. Required fields may be missing,
+    except in list items, because a merge patch replaces lists as a whole.
 
     Args:
         schema: Part of a JSON schema.
-        patch: What is to be changed.
+        patch: The merge patch.
 
     >>> spec = {"type": "object", "additionalProperties": False, "properties": {"paused": {"type": "boolean"}}}
     >>> [str(problem) for problem in patch_problems(spec, {"paused": "yes", "pasued": True})]

@@ -1,4 +1,4 @@
-"""Ask for labels: write the rows of the alert's window whose label would teach most into a file, or send them."""
+"""Write or send the rows of the alert's window whose labels are the most informative."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class LabelQueue(HttpAction):
     )
     url: Secret | None = Field(
         default=None,
-        description="The URL to send them to instead, with the placeholders of `body` of an `http` action. Only "
-        "its host is shown or logged.",
+        description="The URL to send the predictions to, instead of `directory`. It may contain the placeholders of "
+        "`body` of an `http` action. Only its host is shown or logged.",
         examples=['"https://labels.example.com/queues/{model}"'],
     )
     headers: dict[str, Secret] = Field(
@@ -63,13 +63,13 @@ class LabelQueue(HttpAction):
             yield Problem("headers", "work only with url; remove them")
 
     def describe(self, message: Message) -> str:
-        """Return how many rows would go where; which ones is only known when they are drawn."""
+        """Return the number of rows and their destination; the rows are drawn later."""
         place = urlsplit(self.address).hostname if self.url is not None else self.directory
         rows = f"at most {self.rows} rows of {short(str(message.facts['model']), 80)} to label"
         return f"would send {rows} to {place}, as {self._name(message)}"
 
     def carry_out(self, message: Message, around: Surroundings) -> str:
-        """Draw the rows and write or send them, unless they are there already; return how many, and where."""
+        """Draw the rows and write or send them unless this was done before; return their number and place."""
         if self.directory is None:
             return super().carry_out(message, around)
         path = self.directory / self._name(message)
@@ -93,7 +93,7 @@ class LabelQueue(HttpAction):
         return f"{_counted(count)}: {self.reference(reply)}"
 
     def _sheet(self, message: Message, sources: Sources) -> tuple[int, bytes]:
-        """Draw the rows; return how many they are, and the sheet of them. NotTaken for a model that is gone."""
+        """Draw the rows; return their number and their sheet. NotTaken if the model no longer exists."""
         from driftline_processor.queries.label_sheets import label_sheet
 
         rows = sources.rows(message, self.rows)
@@ -113,12 +113,12 @@ def _counted(count: int) -> str:
 
 
 def _write(path: Path, content: bytes) -> str:
-    """Write a file as a whole or not at all, and return its path."""
+    """Write a file atomically and return its path."""
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
-        with part.open("xb") as file:  # a new one: somebody may have put a link to another file there
+        with part.open("xb") as file:  # a new file: the path may be a link to another file
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

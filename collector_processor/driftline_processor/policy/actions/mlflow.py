@@ -1,8 +1,8 @@
-"""Bring an alias of a registered model of MLflow back from the version that is wrong to the one before it.
+"""Move an alias of a registered MLflow model from the degraded version back to the previous one.
 
-What is about to be done is noted as a tag of the registered model first: ``driftline.MESSAGE`` = ``champion: 7 to 6``,
-and behind it ``, done`` when it is. A repeat goes by the tag, so it never goes back one version further, and leaves an
-alias alone that somebody has moved.
+The intended change is stored as a tag of the registered model first: ``driftline.MESSAGE`` = ``champion: 7 to
+6``, with the suffix ``, done`` afterwards. A repeat follows the tag, so that it never goes back further and
+does not change an alias that was moved manually.
 
 Source: https://mlflow.org/docs/latest/api_reference/rest-api.html
 """
@@ -56,8 +56,8 @@ class MLflow(HttpAction):
     )
     version: TextTemplate = Field(
         default="{version}",
-        description="The version that the alias must point to: an alias that points to another version is not "
-        "moved. A value that is not a whole number is not an MLflow version, and is ignored.",
+        description="The version that the alias must point to before it is moved: an alias that points to another "
+        "version is not moved. With a value that is not a whole number, the alias is moved without this check.",
         examples=['"7"'],
     )
 
@@ -83,14 +83,14 @@ class MLflow(HttpAction):
         return {**authorization(self.token, self.user, self.password), "Accept": "application/json"}
 
     def describe(self, message: Message) -> str:
-        """Return which alias would move."""
+        """Return the alias and its move."""
         to = f"to {self.previous}" if self.previous else "to the version before it"
         wrong = self._wrong(message)
         version_words = "" if wrong is None else f" from version {wrong}"
         return f"would move the alias {self.alias} of {short(self._model(message), 80)}{version_words} {to}"
 
     def exchange(self, message: Message, _: Sources) -> Exchange[str]:
-        """Move the alias, unless it was moved before, and return from where to where."""
+        """Move the alias unless it was moved before, and return both versions."""
         name, key = self._model(message), f"driftline.{file_safe(message.id)}"
         reply = yield Request("GET", f"{self._api}/registered-models/get", parameters={"name": name})
         model = reply.json().get("registered_model")
@@ -133,19 +133,19 @@ class MLflow(HttpAction):
         return fill_text(self.model, facts_of(message))
 
     def _wrong(self, message: Message) -> int | None:
-        """Return the version that the alert is about, None where it is none of MLflow's."""
+        """Return the version of the alert, None if it is not an MLflow version."""
         version = fill_text(self.version, facts_of(message))
         return int(version) if re.fullmatch(r"[0-9]{1,9}", version) else None
 
     def _find_previous(self, model: dict[str, Any], name: str, wrong: int) -> Exchange[int]:
-        """Return the version to go back to; NotTaken where there is none."""
+        """Return the version to go back to; NotTaken if there is none."""
         if self.previous is not None:
             version = _alias(model, self.previous)
             if version is None or version == wrong:
                 why = "does not exist" if version is None else f"points to version {wrong}, too"
                 raise NotTaken(Answer("refused", f"the alias {self.previous} {why}"))
             return version
-        # 50: versions below the wrong one, among which one that is ready is looked for: deleted ones leave gaps
+        # 50: versions below the wrong one that are searched for a ready one: deleted versions leave gaps
         for version in range(wrong - 1, max(0, wrong - 1 - 50), -1):
             parameters: dict[str, str | int] = {"name": name, "version": str(version)}
             reply = yield Request("GET", f"{self._api}/model-versions/get", parameters=parameters, accepted=(404,))
@@ -158,7 +158,7 @@ class MLflow(HttpAction):
 
 
 def _alias(model: dict[str, Any], name: str) -> int | None:
-    """Return the version to which an alias points; None where there is no such alias."""
+    """Return the version of an alias; None if the alias does not exist."""
     for alias in model.get("aliases") or []:
         if isinstance(alias, dict) and alias.get("alias") == name and str(alias.get("version", "")).isdecimal():
             return int(alias["version"])

@@ -1,1 +1,1 @@
-"""The kinds of channel: how a message reaches people and programs, one a module."""
+"""The kinds of channels, which deliver messages to people and programs, one per module."""

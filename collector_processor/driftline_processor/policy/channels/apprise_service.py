@@ -1,4 +1,4 @@
-"""Send messages by Apprise: Slack, email, PagerDuty, Teams, and more than a hundred others."""
+"""Send messages by Apprise: Slack, email, PagerDuty, Teams, and more than a hundred other services."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from apprise import AppriseAttachment
 
 _TYPES: Final[Mapping[str, str]] = {"critical": "FAILURE", "warning": "WARNING", "info": "INFO"}
-"""The name of the type of Apprise for a severity."""
+"""Severity → Apprise's name of the type."""
 
 _CALLING: Final = re.compile(
     r"(?<!\w)[@!](?=[\w*])|@(?=(?:everyone|here|channel|all|room)\b)|<(?=[!@#&]|users/|https?:|mailto:|at>)|\](?=\()",
     re.IGNORECASE,
 )
-"""Marks by which services such as Discord, Mattermost, Slack and Zulip call people and groups, or write a link."""
+"""Marks by which services such as Discord, Mattermost, Slack and Zulip mention people or write a link."""
 
 _HIDING: Final = re.compile(r"(://[^\s|]*)\|")
-"""An address before another name for it, as Slack writes links."""
+"""An address before a link text, in the syntax of Slack."""
 
 _WITH_REPORT: Final = ("opened", "worse", "escalated")
-"""Messages of trouble, which bring the report along."""
+"""Kinds of messages with the report attached."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppriseAddress(ChannelAddress):
-    """An address of a service of Apprise.
+    """An address of an Apprise service.
 
     Attributes:
         url: The whole address; secret.
@@ -47,7 +47,7 @@ class AppriseAddress(ChannelAddress):
 
     @classmethod
     def read(cls, url: str, _: str) -> Self:
-        """Read any address; whether there is such a service is a problem of its own."""
+        """Read any address; :meth:`problems` reports unknown services."""
         return cls(url)
 
     def open(self, report: MakeReport | None) -> AppriseService:
@@ -55,9 +55,9 @@ class AppriseAddress(ChannelAddress):
         return AppriseService(self.url, report)
 
     def problems(self) -> Iterator[str]:
-        """Yield what Apprise would not take."""
+        """Yield the reasons why Apprise rejects the address."""
         scheme, mark, _ = self.url.partition("://")
-        import apprise  # half a second, for those alone who have such an address
+        import apprise  # the import takes half a second, only if such an address is configured
 
         schemas = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
         if not mark or scheme.lower() not in schemas:
@@ -72,7 +72,7 @@ class AppriseAddress(ChannelAddress):
             yield f"this is not a valid address of a '{scheme}' channel; see https://appriseit.com/services/"
 
     def attachment_problems(self, scheme: str) -> Iterator[str]:
-        """Yield that the service takes no files, if it does not."""
+        """Yield a problem if the service does not support attachments."""
         import apprise
 
         if not getattr(apprise.Apprise.instantiate(self.url), "attachment_support", False):
@@ -80,11 +80,11 @@ class AppriseAddress(ChannelAddress):
 
 
 class AppriseService:
-    """One address of Apprise. It says only whether a message was taken, so what is not is tried again.
+    """One Apprise address. Apprise returns only whether a message was accepted, so every failure is retried.
 
     Args:
         url: The address.
-        report: Writes the report that a message of trouble brings along; None where it brings none.
+        report: Creates the report to attach; None = no report.
     """
 
     def __init__(self, url: str, report: MakeReport | None = None) -> None:
@@ -92,7 +92,7 @@ class AppriseService:
 
         self._url, self._report = url, report
         self._without: set[str] = set()
-        logging.getLogger("apprise").propagate = False  # the courier says what is wrong, once
+        logging.getLogger("apprise").propagate = False  # the courier logs the error once
         self._services = apprise.Apprise()
         if not self._services.add(url):
             raise ValueError("Apprise does not accept this address")
@@ -120,11 +120,11 @@ class AppriseService:
         if attached is not None and not accepted:
             self._without.add(
                 message.id
-            )  # the text may have arrived: a file that is refused must not repeat it for days
+            )  # the text may have arrived: a rejected attachment must not repeat it for days
         return DELIVERED if accepted else Answer("put_off", hide_secrets(words, self._url)[-300:])
 
     def _join_thread(self, message: Message) -> None:
-        """Give emails about one alert a common ancestor, so that they are one thread (RFC 5322, 3.6.4)."""
+        """Give emails about one alert a common ancestor, so that they form one thread (RFC 5322, 3.6.4)."""
         from apprise.plugins.email import NotifyEmail
 
         ancestor = f"<{quote(message.alert, safe='-.')}@driftline>"
@@ -133,7 +133,7 @@ class AppriseService:
                 service.headers |= {"References": ancestor, "In-Reply-To": ancestor}
 
     def close(self) -> None:
-        """Do nothing: each message has a connection of its own."""
+        """Do nothing, because each message has its own connection."""
 
 
 def _attachment(report: Report) -> AppriseAttachment:
@@ -145,22 +145,22 @@ def _attachment(report: Report) -> AppriseAttachment:
 
 
 def harmless(text: str) -> str:
-    """Return a text in which no name calls people or hides where a link leads, in the markup of any service.
+    r"""Return a text without mentions and without hidden link targets in the markup of any service.
 
-    Models and features are named by whoever sends them: one called ``@everyone`` would wake a whole company. A space
-    without width breaks the mark, and people read on as before.
+    Senders choose the names of models and features: a model named ``@everyone`` would notify a whole company. A
+    zero-width space breaks the mark and keeps the text readable.
 
-    >>> harmless("@everyone <!channel> ann@example.com").replace("\\u200b", "·")
+    >>> harmless("@everyone <!channel> ann@example.com").replace("\u200b", "·")
     '@·everyone <·!·channel> ann@example.com'
     """
     return _HIDING.sub(r"\1¦", _CALLING.sub(lambda mark: f"{mark[0]}\u200b", text))
 
 
 def body(facts: Mapping[str, Any]) -> str:
-    """Return the text of a message with its links below it.
+    r"""Return the text of a message followed by its links.
 
     >>> body({"text": "It fires.", "links": {"page": "http://127.0.0.1:8780/models/churn"}})
-    'It fires.\\npage: http://127.0.0.1:8780/models/churn'
+    'It fires.\npage: http://127.0.0.1:8780/models/churn'
     """
     return "\n".join([harmless(facts["text"]), *(f"{name}: {address}" for name, address in facts["links"].items())])
 

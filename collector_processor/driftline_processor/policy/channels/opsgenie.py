@@ -1,8 +1,8 @@
-"""Opsgenie, and what takes its requests: each alert is one there, which is created, acknowledged and closed.
+"""Opsgenie and compatible services: each alert is created, acknowledged and closed there.
 
-The API: https://docs.opsgenie.com/docs/alert-api. Its alias is the id of the alert, so that what is sent twice is one
-alert. One that somebody has acknowledged calls nobody when it is created again. So a rise in severity has an alias of
-its own, and closes the alert before it.
+The API: https://docs.opsgenie.com/docs/alert-api. Its alias is the id of the alert, so that repeated requests
+are one alert. An acknowledged alert does not page again when it is created again. So a higher severity has its
+own alias and closes the alert before it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _RESPONDERS: Final = {
 }
 
 TIMEOUT: Final = 10.0
-"""Seconds that the service has to answer."""
+"""Timeout of a request, seconds."""
 
 MOST_MESSAGE, MOST_DESCRIPTION, MOST_NOTE, MOST_NAME, MOST_DETAIL = 130, 15_000, 25_000, 100, 500
-"""Characters that Opsgenie takes of each; of a detail so many that all of them stay below its 8,000."""
+"""Opsgenie's upper limits of characters; the limit of a detail keeps the sum of all details below 8,000."""
 
 PRIORITIES: Final[Mapping[str, str]] = {"critical": "P1", "warning": "P3", "info": "P5"}
 DETAILS: Final = ("policy", "model", "version", "environment", "owner", "tier", "state", "since")
@@ -42,11 +42,11 @@ class OpsgenieAddress(ChannelAddress):
     """``opsgenie://API_KEY/#TEAM/@USER``.
 
     Attributes:
-        key: Of an API integration.
-        endpoint: Where the service is.
-        responders: Who is called: ``{"type": "team", "name": ...}``.
-        tags: Of each alert.
-        entity: What is affected; "" = the model.
+        key: Key of an API integration.
+        endpoint: Address of the service.
+        responders: Recipients: ``{"type": "team", "name": ...}``.
+        tags: Tags of each alert.
+        entity: Affected entity; "" = the model.
     """
 
     pages: ClassVar[bool] = True
@@ -61,7 +61,7 @@ class OpsgenieAddress(ChannelAddress):
 
     @classmethod
     def read(cls, url: str, endpoint: str) -> Self | None:
-        """Read an address, written as Apprise writes it."""
+        """Read an address in Apprise's syntax."""
         host, path, query = address_parts(url)
         check_query("opsgenie", query, ("region", "tags", "entity"))
         key = host.rpartition("@")[2]
@@ -95,14 +95,14 @@ class Opsgenie:
         self._service = HttpService(self._url, TIMEOUT, {"Authorization": f"GenieKey {address.key}"})
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
-        """Send the requests that a message stands for; what was over before anybody looked is of the least priority."""
+        """Send the requests of a message; an alert that ended before it was seen has the lowest priority."""
         try:
             for path, body in self._requests(message):
                 self._service.ask("POST", f"{self._url}{path}", json=body)
         except NotTaken as not_taken:
             answer = not_taken.hidden(self._address.key)
             if answer.result == "refused" and "key" in answer.detail.lower():
-                return Answer("put_off", answer.detail)  # somebody mends it
+                return Answer("put_off", answer.detail)  # until the key is fixed
             return answer
         return Answer("delivered", reference=message.alert)
 
@@ -122,7 +122,10 @@ class Opsgenie:
             return
         yield "", self._new(message, key)
         if kind in ("worse", "escalated", "joined", "eased"):
-            yield f"{alert_path}/notes?identifierType=alias", self._note(facts)  # creating it again only counts it
+            yield (
+                f"{alert_path}/notes?identifierType=alias",
+                self._note(facts),
+            )  # only increments its count
         if kind == "worse":
             yield from self._closed(before, facts)
 

@@ -1,8 +1,8 @@
 """PagerDuty: each alert is an incident, which is triggered, acknowledged and resolved.
 
-The API: https://developer.pagerduty.com/docs/send-alert-event (Events API v2). Its deduplication key is the id of the
-alert, so that what is sent twice is one incident. A trigger with the key of an incident that somebody has acknowledged
-calls nobody. So a rise in severity has a key of its own, and resolves the incident before it.
+The API: https://developer.pagerduty.com/docs/send-alert-event (Events API v2). Its deduplication key is the id
+of the alert, so that repeated requests are one incident. An acknowledged incident does not page again when it
+is triggered again. So a higher severity has its own key and resolves the incident before it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from driftline_processor.policy.message import Message
 REGIONS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 
 TIMEOUT: Final = 10.0
-"""Seconds that the service has to answer."""
+"""Timeout of a request, seconds."""
 
 MOST_SUMMARY: Final = 1024
 MOST_DETAIL: Final = 8_000
 MOST_NAME: Final = 255
-"""Characters of a summary, which PagerDuty bounds, of a detail and of a name: all stay far below its 512 KB."""
+"""Upper limit of characters of a summary (PagerDuty's), a detail and a name; the event stays below its 512 KB."""
 
 DETAILS: Final = (
     "text",
@@ -44,15 +44,15 @@ DETAILS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PagerDutyAddress(ChannelAddress):
-    """``pagerduty://ROUTING_KEY``, or with the second key that Apprise asks for.
+    """``pagerduty://ROUTING_KEY``, or with the second key that Apprise requires.
 
     Attributes:
-        routing_key: Of an integration of the kind Events API v2.
-        endpoint: Where the service is.
-        source: What fires, as PagerDuty shows it; "" = the model.
-        component: A part of the source; "" = none.
-        group: Of components; "" = none.
-        kind: Of the event; "" = the policy.
+        routing_key: Key of an Events API v2 integration.
+        endpoint: Address of the service.
+        source: Source of the event in PagerDuty; "" = the model.
+        component: A component of the source; "" = none.
+        group: Group of components; "" = none.
+        kind: Class of the event; "" = the policy.
     """
 
     pages: ClassVar[bool] = True
@@ -68,7 +68,7 @@ class PagerDutyAddress(ChannelAddress):
 
     @classmethod
     def read(cls, url: str, endpoint: str) -> Self | None:
-        """Read an address, written as Apprise writes it."""
+        """Read an address in Apprise's syntax."""
         host, path, query = address_parts(url)
         check_query("pagerduty", query, ("region", "source", "component", "group", "class"))
         key = host.partition("@")[0]
@@ -92,7 +92,7 @@ class PagerDutyAddress(ChannelAddress):
 
 
 class PagerDuty:
-    """An integration of the kind Events API v2."""
+    """An Events API v2 integration."""
 
     def __init__(self, address: PagerDutyAddress) -> None:
         self._address = address
@@ -100,14 +100,14 @@ class PagerDuty:
         self._service = HttpService(self._url, TIMEOUT)
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
-        """Send the events of a message; what was over before anybody looked is for information, and stays open."""
+        """Send the events of a message; an alert that ended before it was seen has severity info and stays open."""
         try:
             for event in self._events(message):
                 self._service.ask("POST", self._url, json={"routing_key": self._address.routing_key, **event})
         except NotTaken as not_taken:
             answer = not_taken.hidden(self._address.routing_key)
             if answer.result == "refused" and "routing" in answer.detail.lower():
-                return Answer("put_off", answer.detail)  # somebody mends the key
+                return Answer("put_off", answer.detail)  # until the key is fixed
             return answer
         return Answer("delivered", reference=message.alert)
 

@@ -1,7 +1,7 @@
-"""Slack by the token of a bot: one message an alert, with all that follows in its thread, and a tick when it is over.
+"""Slack by a bot token: one message per alert, its updates in the thread, and a check mark when it ends.
 
-The API: https://docs.slack.dev/reference/methods/chat.postMessage. Slack takes no idempotency key. So each message
-carries its id as metadata, and one of which nobody knows whether it was taken is looked for before it is sent again.
+The API: https://docs.slack.dev/reference/methods/chat.postMessage. Slack has no idempotency key. So each
+message contains its id as metadata, and a message with an unknown result is searched before it is sent again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _SLACK_ID: Final = re.compile(r"[CGD][A-Z0-9]{8,}")
 _SLACK_NAME: Final = re.compile(r"[a-z0-9_-]{1,80}")
 
 TIMEOUT: Final = 10.0
-"""Seconds that the service has to answer."""
+"""Timeout of a request, seconds."""
 
 MOST_TEXT: Final = 36_000
-"""Characters of a text without its links: Slack takes 40,000."""
+"""Upper limit of characters of a text without its links; Slack's limit is 40,000."""
 
 REFUSED: Final = ("no_text", "msg_too_long", "invalid_arguments", "invalid_metadata_format", "message_limit_exceeded")
-"""Errors after which the same message will not be taken; after any other one somebody may mend token or channel."""
+"""Errors after which the message is rejected permanently; other errors can be fixed by a new token or channel."""
 
 NO_THREAD: Final = ("thread_not_found", "cannot_reply_to_message", "message_not_found", "invalid_thread_ts")
 """Errors of a reply whose first message was deleted."""
@@ -43,9 +43,9 @@ class SlackAddress(ChannelAddress):
     """``slack://xoxb-TOKEN/#CHANNEL``.
 
     Attributes:
-        token: Of the bot.
+        token: Token of the bot.
         channel: Its name with ``#``, or its id.
-        endpoint: Where the service is.
+        endpoint: Address of the service.
     """
 
     hears_acknowledgements: ClassVar[bool] = True
@@ -57,7 +57,7 @@ class SlackAddress(ChannelAddress):
 
     @classmethod
     def read(cls, url: str, endpoint: str) -> Self | None:
-        """Read an address, written as Apprise writes it."""
+        """Read an address in Apprise's syntax."""
         host, path, query = address_parts(url)
         if not host.startswith("xo"):
             return None
@@ -79,7 +79,7 @@ class SlackAddress(ChannelAddress):
 
 
 class Slack:
-    """A channel of a workspace, in which the bot is a member."""
+    """A channel of a workspace with the bot as a member."""
 
     def __init__(self, address: SlackAddress) -> None:
         self._address = address
@@ -89,7 +89,7 @@ class Slack:
         self._reacts = True
 
     def send(self, message: Message, past: Past = NOTHING) -> Answer:
-        """Post a message, below the first one about its alert where there is one."""
+        """Post a message, in the thread of the first one about its alert if there is one."""
         channel, _, thread = past.thread.partition(":")
         try:
             sent = self._found(message, channel or self._id, thread) if past.unsure else ""
@@ -107,7 +107,7 @@ class Slack:
         self._service.close()
 
     def _post(self, message: Message, channel: str, thread: str) -> tuple[str, str, str]:
-        """Post a message; return the id of its channel, and the time stamps of its thread, if any, and its own."""
+        """Post a message; return the channel's id, and the time stamps of the thread, if any, and of the message."""
         body: dict[str, Any] = {
             "channel": channel or self._id or self._address.channel,
             "text": text_of(message.facts),
@@ -132,10 +132,10 @@ class Slack:
         return channel_id, thread, str(answer.get("ts", ""))
 
     def _found(self, message: Message, channel: str, thread: str) -> str:
-        """Return the time stamp of a message that may have been taken; "" where it is not there, or nobody can tell."""
+        """Return the time stamp of a message that may have been accepted; "" if it is missing or the search failed."""
         if not channel:
             return ""
-        # 200: messages among which one is looked for that may have been sent
+        # 200: messages that are searched for one that may have been sent
         parameters: dict[str, str | int] = {"channel": channel, "limit": 200, "include_all_metadata": "true"}
         if thread:
             parameters["ts"] = thread
@@ -153,7 +153,7 @@ class Slack:
         return ""
 
     def _tick(self, channel: str, first: str) -> None:
-        """Put a tick on the first message of an alert that is over; nothing else waits for it."""
+        """Add a check mark to the first message of an alert that ended; errors are ignored."""
         if not self._reacts:
             return
         try:
@@ -175,20 +175,20 @@ class Slack:
 
 
 def text_of(facts: Mapping[str, Any]) -> str:
-    """Return the text of a message with its links; what a name holds calls nobody and leads nowhere.
+    r"""Return the text of a message with its links; mentions and links in names are escaped.
 
     >>> text_of({"title": "<!channel> is wrong", "text": "It errs.", "links": {"page": "https://d/m?a=1&b=2"}})
-    '&lt;!channel&gt; is wrong\\nIt errs.\\n<https://d/m?a=1&amp;b=2|page>'
+    '&lt;!channel&gt; is wrong\nIt errs.\n<https://d/m?a=1&amp;b=2|page>'
     """
     links = [f"<{escape(href)}|{escape(name)}>" for name, href in facts["links"].items()]
     text = escape(f"{facts['title']}\n{facts['text']}")
     if len(text) > MOST_TEXT:
-        text = f"{text[:MOST_TEXT].rpartition('&')[0]} …"  # no escape is cut in two
+        text = f"{text[:MOST_TEXT].rpartition('&')[0]} …"  # do not cut an escape sequence
     return "\n".join([text, *links])
 
 
 def escape(text: str) -> str:
-    """Escape the three characters by which Slack marks links, people and groups."""
+    """Escape the three characters of Slack's markup for links, people and groups."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -1,4 +1,4 @@
-"""Send each message as JSON over HTTP, with its id as the idempotency key."""
+"""Send each message as JSON over HTTP with its id as the idempotency key."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from driftline_processor.policy.message import Message
 HIGHEST_PORT: Final = 65_535
 
 TIMEOUT = 10.0
-"""Seconds that a receiver has to answer."""
+"""Timeout of a request, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookAddress(ChannelAddress):
-    """An address of HTTP.
+    """An HTTP address.
 
     Attributes:
         url: The whole address; secret.
@@ -29,7 +29,7 @@ class WebhookAddress(ChannelAddress):
 
     @classmethod
     def read(cls, url: str, _: str) -> Self:
-        """Read any address of HTTP."""
+        """Read any HTTP address."""
         return cls(url)
 
     def open(self, _: Any) -> Webhook:
@@ -37,13 +37,13 @@ class WebhookAddress(ChannelAddress):
         return Webhook(self.url)
 
     def problems(self) -> Iterator[str]:
-        """Yield what HTTP would not take."""
+        """Yield the reasons why HTTP rejects the address."""
         import httpx  # what the channel itself asks by
 
         scheme = self.url.partition("://")[0]
         try:
             read = httpx.URL(self.url)
-        except httpx.InvalidURL:  # which may quote a password
+        except httpx.InvalidURL:  # the error may quote a password
             read = None
         if read is None or not 0 < (read.port or 1) <= HIGHEST_PORT:
             yield f"'{scheme}://' is not followed by host, port and path; use 'https://host/path'"
@@ -51,19 +51,19 @@ class WebhookAddress(ChannelAddress):
             yield f"'{scheme}://' has no host; use 'https://host/path'"
 
     def attachment_problems(self, _: str) -> Iterator[str]:
-        """Yield that an action of HTTP takes the report instead."""
+        """Yield that an HTTP action can send the report instead."""
         yield "a webhook cannot send attachments; use an action http/NAME with attach: report"
 
 
 class Webhook:
-    """An address that takes messages as JSON."""
+    """An address that receives messages as JSON."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._service = HttpService(url, TIMEOUT)
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
-        """Post a message: its facts, with ``id``."""
+        """Post a message: its facts and ``id``."""
         body, key = {"id": message.id, **message.facts}, {"Idempotency-Key": idempotency_key(message.id)}
         try:
             self._service.ask("POST", self._url, json=body, headers=key)

@@ -1,7 +1,7 @@
 """The facts of an evaluation as sections, laid out once for pages, terminal, notebook, report and API.
 
-:mod:`.section` has the layout; :mod:`.drift`, :mod:`.performance`, :mod:`.data` and :mod:`.windows` make a section of
-each fact. A new fact is a function there, and its place in :func:`sections_of`.
+:mod:`.section` has the layout; :mod:`.drift`, :mod:`.performance`, :mod:`.data` and :mod:`.windows` create one
+section per fact. A new fact is a function there and an entry in :func:`sections_of`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from driftline_processor.present.times import window_label
 def sections_of(
     evaluation: Evaluation, timezone: str, surfaces: Collection[str], history: Sequence[Evaluation] = ()
 ) -> Iterator[Section]:
-    """Yield the sections of a window that have something to show on a surface, in their order.
+    """Yield the non-empty sections of a window on a surface, in their order.
 
     Args:
         evaluation: The window.
-        timezone: By whose clock times are named.
-        surfaces: Where they are shown; see :func:`.section.is_shown`.
-        history: Windows up to it, oldest first, whose drift is drawn over time.
+        timezone: Time zone of the times.
+        surfaces: The surface; see :func:`.section.is_shown`.
+        history: Windows up to this one, oldest first, for the drawing of drift over time.
     """
     sections = (
         performance.performance(evaluation),
@@ -52,14 +52,14 @@ def sections_of(
 def sections_of_windows(
     evaluations: Sequence[Evaluation], timezone: str, surfaces: Collection[str]
 ) -> Iterator[Section]:
-    """Yield the sections of the newest closed window, each with its name, and all windows, the newest first.
+    """Yield the sections of the newest closed window, titled with its name, and all windows, newest first.
 
-    The performance is that of the newest window whose outcomes had their time.
+    The performance is that of the newest mature window.
 
     Args:
         evaluations: Windows of one length, oldest first.
-        timezone: By whose clock times are named.
-        surfaces: Where they are shown; see :func:`.section.is_shown`.
+        timezone: Time zone of the times.
+        surfaces: The surface; see :func:`.section.is_shown`.
     """
     if not evaluations:
         return
@@ -78,6 +78,6 @@ def sections_of_windows(
 
 
 def _named(section: Section, evaluation: Evaluation, timezone: str) -> Section:
-    """Return a section that says of which window it is."""
+    """Return a section with the window's name in its note."""
     label = window_label(evaluation.window, timezone)
     return structs.replace(section, note=f"{label}, {section.note}" if section.note else label)

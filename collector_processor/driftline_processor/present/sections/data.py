@@ -1,4 +1,4 @@
-"""What is wrong with the data, and whether it is as expected."""
+"""Sections on the data: faults and expectations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXPECTATIONS: dict[Judgement, Tone] = {"broken": "alert", "inconclusive": "warn
 
 
 def findings(evaluation: Evaluation) -> Section:
-    """Lay out what is wrong with the data, the gravest first."""
+    """Lay out the faults of the data, the most severe first."""
     columns = (Column("severity"), Column("check", surfaces="page"), Column("what is wrong", "words", term="finding"))
     rows = first_rows(map(_finding, evaluation.findings), 5)
     return Section("quality", "Data quality", (Table(columns, rows),) if rows else ())
@@ -30,7 +30,7 @@ def _finding(finding: Finding) -> Row:
 
 
 def expectations(evaluation: Evaluation) -> Section:
-    """Lay out what is not as expected, and of the other expectations how many there are."""
+    """Lay out the violated expectations, and the number of the others."""
     unmet = [expected for expected in evaluation.expected if expected.state != "met"]
     met = len(evaluation.expected) - len(unmet)
     rows = first_rows(map(_expectation, sorted(unmet, key=lambda expected: expected.state)), 10)

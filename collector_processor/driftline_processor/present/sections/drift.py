@@ -1,4 +1,4 @@
-"""What drifts: the columns of a window, why, in which slices, and all features together."""
+"""Sections on drift: the columns of a window, causes, slices, and all features together."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ from driftline_processor.present.wording import short
 MOST_FEATURES = 10
 MOST_SLICES = 5
 MOST_CELLS = 16
-"""Blocks of a distribution in a line of text."""
+"""Blocks of a distribution in a text line."""
 
 _SIZES: dict[str, Tone] = {"large": "bad", "moderate": "alert", "small": "warn"}
 
 
 def state_tone(state: str, size: str = "") -> Tone:
-    """Return what a state of drift stands out for."""
+    """Return the tone of a drift state."""
     return _SIZES.get(size, "alert") if state == "drift" else "good" if state == "ok" else "info"
 
 
 def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Section:
-    """Lay out score, class and features with both distributions, what matters most first.
+    """Lay out score, class and features with both distributions, the most important first.
 
     Args:
         evaluation: The window.
-        history: Windows up to it, oldest first: how far each column moved is drawn over them.
+        history: Windows up to this one, oldest first, for the drawing of each column's drift over time.
     """
     predictions = [column for column in (evaluation.score, evaluation.predicted) if column is not None]
     features = _rank_by_weight(evaluation)
@@ -109,7 +109,7 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
 
 
 def _rank_by_weight(evaluation: Evaluation) -> list[ColumnDrift]:
-    """Sort features by state, then by what they cost where their importance is known, then by how far they moved."""
+    """Sort features by state, then by their cost if their importance is known, then by the size of their drift."""
     causes = () if evaluation.explanation is None else evaluation.explanation.causes
     weights = {cause.features[0]: cause.weight or 0.0 for cause in causes if len(cause.features) == 1}
     ranked = rank(evaluation.features.values())
@@ -118,13 +118,13 @@ def _rank_by_weight(evaluation: Evaluation) -> list[ColumnDrift]:
 
 
 def _other_methods(columns: Sequence[ColumnDrift]) -> list[str]:
-    """Return the methods that are shown because somebody chose them."""
+    """Return the additional methods from the configuration."""
     names = {name for column in columns for name in column.methods if name not in (column.decided_by, *SHOWN)}
     return sorted(names, key=list(METHOD_SYMBOLS).index)
 
 
 def _effects(column: ColumnDrift, history: Sequence[Evaluation]) -> tuple[float, ...]:
-    """Return how far a column moved in each window."""
+    """Return the size of a column's drift per window."""
     drifts = [
         {"score": window.score, "class": window.predicted}.get(column.column, window.features.get(column.name))
         for window in history
@@ -171,7 +171,7 @@ def _missing(column: ColumnDrift) -> Cell:
 
 
 def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
-    """Say what a state means that its words do not say alone."""
+    """Return explanations of the states whose words are not enough."""
     states, lines = {column.state for column in columns}, []
     if "within_normal_variation" in states:
         moved = "it shifted, but not more than days and weeks of the baseline differ"
@@ -184,7 +184,7 @@ def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
 
 
 def why(evaluation: Evaluation) -> Section:
-    """Lay out the kind of change and its causes, those that count most first."""
+    """Lay out the kind of change and its causes, the most important first."""
     parts: list[Line | Listing] = []
     if evaluation.change_kind is not None:
         parts.append(Line(f"{capital(change_sentence(evaluation.change_kind))}.", key="change-kind"))
@@ -194,7 +194,7 @@ def why(evaluation: Evaluation) -> Section:
 
 
 def slices(evaluation: Evaluation) -> Section:
-    """Lay out what drifts in which slice: those in which something drifts, then those with most rows."""
+    """Lay out drift by slice: drifted slices first, then those with most rows."""
     if not evaluation.slices:
         return Section("slices", "Slices")
     if all(drift.state == "no_baseline" for drift in evaluation.slices.values()):
@@ -213,7 +213,7 @@ def _slice(name: str, drift: SliceDrift) -> Row:
 
 
 def joint(evaluation: Evaluation) -> Section:
-    """Lay out the drift that all features show together, a row for each method."""
+    """Lay out the joint drift of all features, a row per method."""
     headings = (
         Column("state"),
         Column("method"),
@@ -226,7 +226,7 @@ def joint(evaluation: Evaluation) -> Section:
             JOINT[drift.method].title if drift.method in JOINT else drift.method,
             Cell(p_value(drift.p_value), "quiet"),
             joint_sentence(drift),
-            # the classifier runs only where somebody asks for it
+            # the classifier runs on request only
             surfaces="" if drift.state == "drift" or drift.method == "domain_classifier" else "page explain",
         )
         for drift in evaluation.joint.values()

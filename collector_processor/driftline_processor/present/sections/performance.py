@@ -1,4 +1,4 @@
-"""How good the model is: metrics from outcomes and estimates, objectives, slices, groups, and calls of the service."""
+"""Sections on performance: realized and estimated metrics, objectives, slices, groups, and service calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, 
 from driftline_processor.present.wording import short
 
 MOST_METRICS = 3
-"""Metrics that are shown beside those that are worse."""
+"""Number of metrics that are shown besides degraded ones."""
 
 MOST_SLICES = 5
 MOST_FINDINGS = 5
@@ -57,7 +57,7 @@ _SERVICE_METRICS = ("error_rate", "latency_p95")
 
 
 def performance(evaluation: Evaluation) -> Section:
-    """Lay out the metrics beside those of the baseline, and whether they are worse."""
+    """Lay out the metrics next to the baseline's, and whether they are worse."""
     if not evaluation.realized:
         return Section("performance", "Performance")
     changes = evaluation.realized_changes
@@ -97,7 +97,7 @@ def performance(evaluation: Evaluation) -> Section:
 
 
 def _shown_metrics(metrics: Collection[str], changes: Mapping[str, MetricChange]) -> set[str]:
-    """Return the metrics that stand for a model, and those that are worse than the baseline's."""
+    """Return the primary metrics and those that are worse than the baseline's."""
     headlines = [name for name in HEADLINES if name in metrics][:MOST_METRICS] or list(metrics)[:MOST_METRICS]
     pairs = {pair for name, pair in BESIDE.items() if name in headlines}
     worse = {name for name, change in changes.items() if change.state == "worse"}
@@ -107,7 +107,7 @@ def _shown_metrics(metrics: Collection[str], changes: Mapping[str, MetricChange]
 def _interval(
     name: str, value: float | None, low: float | None, high: float | None, usual: float | None
 ) -> Interval | None:
-    """Return a value in its interval, on the axis of its unit: from 0 to 1 for a fraction."""
+    """Return a value in its interval on the axis of its unit: from 0 to 1 for a fraction."""
     value, low, high, usual = map(finite, (value, low, high, usual))
     if value is None:
         return None
@@ -117,10 +117,10 @@ def _interval(
 
 
 def _axis(values: Iterable[float | None], room: float = 0.0) -> tuple[float, float]:
-    """Return an axis that holds all values, longer by a part of them at each end; never without a length."""
+    """Return an axis of positive length that contains all values, extended at each end by a fraction of its length."""
     numbers = [value for value in map(finite, values) if value is not None]
     low, high = min(numbers, default=0.0), max(numbers, default=1.0)
-    if high / 2 - low / 2 <= 0:  # halves: no difference is infinite
+    if high / 2 - low / 2 <= 0:  # divided by two first, so that no difference overflows
         return low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2)
     return low - room * (high - low), high + room * (high - low)
 
@@ -128,12 +128,12 @@ def _axis(values: Iterable[float | None], room: float = 0.0) -> tuple[float, flo
 def estimates(
     evaluation: Evaluation, realized_metrics: Collection[str] | None = None, contradicted: Collection[str] = ()
 ) -> Section:
-    """Lay out estimated metrics, their intervals and those of the baseline, and what the estimates are worth.
+    """Lay out estimated metrics, their intervals, the baseline's, and the state of the estimates.
 
     Args:
         evaluation: The window.
-        realized_metrics: Metrics that outcomes have shown of some window; None = those of this one.
-        contradicted: Metrics whose estimate outcomes contradict.
+        realized_metrics: Metrics that are realized in some window; None = those of this window.
+        contradicted: Metrics whose estimate the outcomes contradict.
     """
     estimated = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.value is not None}
     if not estimated:
@@ -175,7 +175,7 @@ def estimates(
     lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
     if sentence := estimate_words.sentence(evaluation.estimated, came=realized_metrics):
         lines.append(Line(sentence, "quiet", surfaces="explain"))
-    shifted = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
+    shifted = evaluation.score is not None and evaluation.score.state == "drift"  # not mere daily variation
     shift = evaluation.label_shift
     before = []
     if shift is not None and (shifted or shift.explains == "labels"):
@@ -190,7 +190,7 @@ def estimates(
 
 
 def objectives(evaluation: Evaluation, timezone: str = "UTC") -> Section:
-    """Lay out what came of each objective, what is broken first."""
+    """Lay out the results of the objectives, broken ones first."""
 
     def needs_somebody(objective: ObjectiveState) -> tuple[bool, bool]:
         return objective.state != "broken", objective.state != "inconclusive"
@@ -208,7 +208,7 @@ def _objective(objective: ObjectiveState, timezone: str) -> Row:
 
 
 def slices(evaluation: Evaluation) -> Section:
-    """Lay out the performance of each slice, from the one in which the model does worst."""
+    """Lay out the performance of each slice, the worst first."""
     ranked = rank_slices(evaluation.performance_slices)
     if not ranked:
         return Section("performance-slices", "Performance by slice")
@@ -217,7 +217,7 @@ def slices(evaluation: Evaluation) -> Section:
 
 
 def label_age(evaluation: Evaluation) -> Section:
-    """Lay out the cohorts of how long labels took to come, the youngest first, and whether they differ."""
+    """Lay out the cohorts by label delay, the fastest first, and whether they differ."""
     if len(evaluation.ages) < 2:
         return Section("label-age", "Label age")
     fast = evaluation.fast_labels
@@ -271,7 +271,7 @@ def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: 
 
 
 def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
-    """Lay out where the model does worse than elsewhere; ``searched``: somebody asked, so that none is said, too."""
+    """Lay out the weak slices; ``searched``: the search was requested, so an empty result is shown, too."""
     parts: tuple[Line | Table, ...] = ()
     if weak is not None and weak.slices:
         headings = (
@@ -293,7 +293,7 @@ def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
 
 
 def fairness(evaluation: Evaluation) -> Section:
-    """Lay out the state of each criterion, a table for each attribute."""
+    """Lay out the state of each criterion, a table per attribute."""
     return Section("fairness", "Fairness", tuple(map(_attribute, evaluation.fairness)), "fairness rule")
 
 
@@ -323,7 +323,7 @@ def _attribute(attribute: Fairness) -> Table:
 
 
 def service(evaluation: Evaluation) -> Section:
-    """Lay out how the service answered: latency and failures, of all calls and of the slices that do worst."""
+    """Lay out latency and failures of the service, for all calls and the worst slices."""
     level = evaluation.service
     if level is None:
         return Section("service", "Service")
@@ -362,7 +362,7 @@ def _calls_of_slice(name: str, level: ServiceLevel) -> Row:
 
 
 def worst_rows(worst: Worst) -> Section:
-    """Lay out the worst rows, the worst first: how sure it was of what did not happen, or how far off."""
+    """Lay out the worst rows, the worst first: the confidence in the wrong class, or the error."""
     of_classes = any(misprediction.predicted is not None for misprediction in worst.rows)
     headings = [Column("row"), Column("time"), Column("predicted"), Column("actual")]
     headings += [Column("sure" if of_classes else "error", "number"), Column("trace")]

@@ -1,6 +1,6 @@
-"""The layout of a fact: a title, sentences, and tables of typed cells. Each renderer draws what it can.
+"""The layout of a fact: a title, sentences, and tables of typed cells. Each renderer draws what it supports.
 
-A section is a struct, so that the API sends it and another process reads it back.
+A section is a struct, so that the API can send it to another process.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from driftline.tables.table import F64
 from msgspec import Struct, structs
 
 Tone = Literal["", "quiet", "bad", "alert", "warn", "good", "info"]
-"""What a text stands out for: pages mark what is ``bad`` and what is ``quiet``, a terminal has a colour for each."""
+"""Emphasis of a text: pages mark ``bad`` and ``quiet``, a terminal has a colour for each."""
 
 Kind = Literal["text", "words", "number", "drawing"]
-"""What a column holds: short texts, sentences, numbers, or drawings."""
+"""Content of a column: short texts, sentences, numbers, or drawings."""
 
 
 class Interval(Struct, frozen=True, tag=True):
-    """A value in its interval, beside the value that it is read against, on an axis from ``start`` to ``end``."""
+    """A value in its interval with its reference value, on an axis from ``start`` to ``end``."""
 
     value: float | None
     low: float | None
@@ -31,7 +31,7 @@ class Interval(Struct, frozen=True, tag=True):
 
 
 class Bars(Struct, frozen=True, tag=True):
-    """Shares of the cells of a column: of the baseline and of the window; ``state``: of its drift."""
+    """Fractions of a column's cells in the baseline and in the window; ``state``: state of the drift."""
 
     was: tuple[float, ...]
     now: tuple[float, ...]
@@ -39,7 +39,7 @@ class Bars(Struct, frozen=True, tag=True):
 
 
 class Spark(Struct, frozen=True, tag=True):
-    """Values in one line of text; ``highest`` is a full block."""
+    """Values in one text line; ``highest`` is a full block."""
 
     values: tuple[float, ...]
     highest: float
@@ -49,12 +49,12 @@ class Cell(Struct, frozen=True):
     """A cell of a table.
 
     Attributes:
-        text: What it says.
-        tone: What it stands out for.
-        note: A quiet text behind it.
-        badge: The class of a badge around the text, "" without one.
-        slice_name: The slice whose rows the text leads to, "" where it leads nowhere.
-        drawing: What is drawn in place of the text.
+        text: Its text.
+        tone: Its emphasis.
+        note: A muted text after it.
+        badge: Class of a badge around the text, "" without a badge.
+        slice_name: Slice that the text links to, "" without a link.
+        drawing: Drawing in place of the text.
     """
 
     text: str = ""
@@ -70,11 +70,11 @@ class Column(Struct, frozen=True):
 
     Attributes:
         title: Its heading.
-        kind: What it holds.
-        term: The word of the glossary that the heading is.
-        surfaces: Where it is shown; see :func:`is_shown`.
-        note: A quiet text behind the heading.
-        spare: The order in which columns go where there is no room, the greatest first; 0 stays.
+        kind: Kind of its content.
+        term: Glossary term of the heading.
+        surfaces: Surfaces that show it; see :func:`is_shown`.
+        note: A muted text after the heading.
+        spare: Order in which columns are removed if space is short, the largest first; 0 = never.
     """
 
     title: str
@@ -86,7 +86,7 @@ class Column(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A row of a table; ``anchor``: the kind and the name that its address is made of. Without cells it is a gap."""
+    """A row of a table; ``anchor``: kind and name for its element id. A row without cells is a gap."""
 
     cells: tuple[Cell, ...] = ()
     surfaces: str = ""
@@ -99,10 +99,10 @@ class Table(Struct, frozen=True, tag=True):
     Attributes:
         columns: Its columns.
         rows: Its rows.
-        folded: Rows from which on a page folds them; 0 where it folds none.
-        noun: What a row is.
-        folded_as: The words behind which a page folds the whole table; "" where it does not.
-        hidden: Rows that are shown where all are asked for.
+        folded: Index of the first row that a page folds; 0 = no folding.
+        noun: Noun for a row.
+        folded_as: Words behind which a page folds the whole table; "" = not folded.
+        hidden: Number of rows that are shown only with all rows.
     """
 
     columns: tuple[Column, ...]
@@ -113,7 +113,7 @@ class Table(Struct, frozen=True, tag=True):
     hidden: int = 0
 
     def on_surface(self, surfaces: Collection[str]) -> Table:
-        """Return the columns and rows that a surface shows."""
+        """Return the columns and rows of a surface."""
         indices = [index for index, column in enumerate(self.columns) if is_shown(column.surfaces, surfaces)]
         rows = [row for row in self.rows if is_shown(row.surfaces, surfaces)]
         hidden = sum("all" in row.surfaces for row in self.rows) - sum("all" in row.surfaces for row in rows)
@@ -136,7 +136,7 @@ class Line(Struct, frozen=True, tag=True):
 
 
 class Listing(Struct, frozen=True, tag=True):
-    """An ordered list of sentences, what matters most first."""
+    """An ordered list of sentences, the most important first."""
 
     items: tuple[str, ...]
     most: int = 3
@@ -144,15 +144,15 @@ class Listing(Struct, frozen=True, tag=True):
 
 
 class Section(Struct, frozen=True):
-    """A fact, laid out.
+    """The layout of a fact.
 
     Attributes:
         key: Its id.
         title: Its heading.
-        parts: Paragraphs, lists and tables, in their order. Without any there is nothing to show.
-        term: The word of the glossary that the heading is, or holds.
-        note: A quiet text behind the heading.
-        surfaces: Where it is shown; see :func:`is_shown`.
+        parts: Paragraphs, lists and tables in their order; a section without parts is not shown.
+        term: Glossary term of the heading.
+        note: A muted text after the heading.
+        surfaces: Surfaces that show it; see :func:`is_shown`.
     """
 
     key: str
@@ -163,7 +163,7 @@ class Section(Struct, frozen=True):
     surfaces: str = ""
 
     def on_surface(self, surfaces: Collection[str]) -> Section | None:
-        """Return what a surface shows of it; None where that is nothing."""
+        """Return the section of a surface; None if it is empty there."""
         if not self.parts or not is_shown(self.surfaces, surfaces):
             return None
         parts: list[Line | Listing | Table] = []
@@ -180,7 +180,7 @@ class Section(Struct, frozen=True):
 
 
 class ModelSections(Struct, frozen=True):
-    """What ``/api/v1/models/{name}/sections`` answers: the sections of the windows of one version of a model."""
+    """The response of ``/api/v1/models/{name}/sections``: the sections of the windows of one version of a model."""
 
     model: str
     version: str
@@ -191,16 +191,16 @@ class ModelSections(Struct, frozen=True):
 
 
 PAGE = frozenset({"page"})
-"""The surface of pages and of reports to send."""
+"""The surface of pages and report files."""
 
 TOP = frozenset({"terminal", "top"})
-"""The surface of `driftline top`: all columns of a model and all metrics, the first rows of all else."""
+"""The surface of `driftline top`: all columns of a model and all metrics, the first rows of everything else."""
 
 
 def is_shown(names: str, surfaces: Collection[str]) -> bool:
-    """Return whether something is shown: ``names`` names surfaces with spaces between, "" = all.
+    """Return whether something is shown: ``names`` is a space-separated list of surfaces, "" = all.
 
-    Surfaces are ``page``, ``terminal``, ``notebook`` and ``top``, and what their reader asks for: ``all`` rows, or
+    Surfaces are ``page``, ``terminal``, ``notebook`` and ``top``, and the reader's options: ``all`` rows, or
     ``explain``, the statistics.
 
     >>> is_shown("page explain", {"terminal", "explain"}), is_shown("page", {"terminal"}), is_shown("", {"terminal"})
@@ -215,7 +215,7 @@ def row(*cells: Cell | str, surfaces: str = "", anchor: tuple[str, str] = ("", "
 
 
 def first_rows(rows: Iterable[Row], limit: int) -> tuple[Row, ...]:
-    """Return rows of which the first are shown everywhere, and the others on pages and where all are asked for."""
+    """Return rows; those after the first ``limit`` are shown only on pages and with all rows."""
     return tuple(
         line if index < limit else structs.replace(line, surfaces="page all") for index, line in enumerate(rows)
     )

@@ -1,4 +1,4 @@
-"""A challenger beside its champion: what is tested, and what else is known of the same time."""
+"""A challenger compared with its champion: the tested metrics, and other metrics of the same time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _VERDICTS: dict[str, tuple[Tone, str]] = {
     "better": ("good", "ok"),
     "inconclusive": ("quiet", "inconclusive"),
 }
-"""Verdict → what it stands out for, and the colour of its badge."""
+"""Verdict → its emphasis and the colour of its badge."""
 
 
 def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
-    """Lay out how a challenger does: what decides first, then metrics that are not tested."""
+    """Lay out the comparison of a challenger: the deciding metrics first, then metrics that are not tested."""
     champion, challenger = side_by_side.champion, side_by_side.challenger
     names = [short(version.name, 32) or "no version" for version in (champion, challenger)]
     sides = (Column(f"champion {names[0]}", "number", spare=2), Column(names[1], "number", spare=1))
@@ -88,7 +88,7 @@ def _metrics(side_by_side: SideBySide) -> list[Row]:
 
 
 def _calls(side_by_side: SideBySide) -> list[Row]:
-    """Return the metrics of calls that both sides have."""
+    """Return the service metrics that both sides have."""
     champion, challenger = side_by_side.champion.service, side_by_side.challenger.service
     if champion is None or challenger is None:
         return []

@@ -1,4 +1,4 @@
-"""Several windows, a row each."""
+"""Several windows, one row each."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from driftline_processor.present.verdicts import verdict_word
 from driftline_processor.present.wording import short
 
 LARGE_PSI = 0.25
-"""From here on the size of a drift is called large."""
+"""Minimum PSI of large drift."""
 
 MOST_METRICS = 3
 
 
 def windows(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> Section:
-    """Lay out windows in the order in which they come: rows, coverage, what drifted, and how good the model was.
+    """Lay out windows in their order: rows, coverage, drift, and performance.
 
-    The rate that was predicted stands beside the one that came true, and the log loss beside that of a constant that
-    always says the baseline's rate: a model above it is worse than none.
+    The predicted rate is next to the actual rate, and the log loss next to that of a constant prediction of the
+    baseline's rate: a model with a higher log loss is worse than the constant.
     """
     metrics = [name for name in HEADLINES if any(_value(evaluation, name) is not None for evaluation in evaluations)]
     if "log_loss" in metrics:
-        metrics = [name for name in metrics if name not in ("accuracy", "f1")]  # they follow the base rate
+        metrics = [name for name in metrics if name not in ("accuracy", "f1")]  # these metrics follow the base rate
     metrics = metrics[:MOST_METRICS]
     usual = any(_usual(evaluation) for evaluation in evaluations)
     rates = any(_value(evaluation, "mean_score") is not None for evaluation in evaluations)
@@ -92,7 +92,7 @@ def _usual(evaluation: Evaluation) -> int:
 
 
 def _drifted(evaluation: Evaluation) -> Cell:
-    """Say how many features drifted of those that could be compared, or why none could."""
+    """Return the number of drifted features among the comparable ones, or why none is comparable."""
     drifting, total = drifted(evaluation), compared(evaluation)
     if total:
         return Cell(f"{drifting} of {total}", state_tone("drift", "large") if drifting else "good")
@@ -108,7 +108,7 @@ def _most_drifted(evaluation: Evaluation) -> Cell:
 
 
 def _metric(evaluation: Evaluation, name: str, bounded: bool) -> Iterator[Cell]:
-    """Yield the cells of a metric: red when a constant does better, the constant's value behind it, the interval."""
+    """Yield the cells of a metric: value, in red if a constant is better, the constant's value, and the interval."""
     value, constant = _value(evaluation, name), _value(evaluation, f"{name}_constant")
     worse = value is not None and constant is not None and value > constant
     yield Cell(cell(value), "bad" if worse else "", "" if constant is None else f"({cell(constant)})")

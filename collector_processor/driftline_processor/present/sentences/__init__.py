@@ -1,11 +1,10 @@
-"""Sentences about facts, made here alone: by kind of fact, each through the one voice of :mod:`.catalogue`.
+"""Sentences about facts, by kind of fact. Every sentence passes through :mod:`.catalogue`.
 
-A verdict (:mod:`.verdict`) takes its words from :mod:`.evidence`, :mod:`.causes`,
-:mod:`.certainty` and :mod:`.advice`. :mod:`.findings` has the faults of the data,
-:mod:`.changes` the kinds of changes, :mod:`.drift` columns, slices and all features together, :mod:`.objectives`,
-:mod:`.expectations` and :mod:`.outcomes` what came of them, :mod:`.policies` what policies find,
-:mod:`.conditions` what they claim, :mod:`.references` what a window is compared with, :mod:`.retraining`
-whether it pays, and :mod:`.window` a whole window.
+A verdict (:mod:`.verdict`) consists of :mod:`.evidence`, :mod:`.causes`, :mod:`.certainty` and :mod:`.advice`.
+:mod:`.findings` has faults of the data, :mod:`.changes` kinds of changes, :mod:`.drift` columns, slices and
+joint drift, :mod:`.objectives`, :mod:`.expectations` and :mod:`.outcomes` their results, :mod:`.policies`
+findings of policies, :mod:`.conditions` their conditions, :mod:`.references` the reference of a window,
+:mod:`.retraining` the value of retraining, and :mod:`.window` a whole window.
 """
 
 from . import (

@@ -1,4 +1,4 @@
-"""Words for advice: what to do in a few words, for the end of a sentence, and in a sentence of its own."""
+"""Words for advice: a few words for the end of a sentence, and a full sentence."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .catalogue import clause, clauses, voice_of
 
 
 class Advice(NamedTuple):
-    """What to do.
+    """A suggested action.
 
     Attributes:
-        action: In a few words, for the end of a sentence.
-        sentence: In full.
+        action: A few words, for the end of a sentence.
+        sentence: The full sentence.
     """
 
     action: str
@@ -27,7 +27,7 @@ class Advice(NamedTuple):
 
 
 def advise(fact: Fact | None) -> Advice:
-    """Return the words of advice; empty ones of none."""
+    """Return the words of advice; empty words if there is no advice."""
     if fact is None:
         return Advice("", "")
     words = ADVICE[fact.kind](**fact.values)
@@ -216,4 +216,4 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "check_service": _check_service,
     "wait_or_add_processor": _wait_or_add_processor,
 }
-"""The kinds of advice, each with what says it."""
+"""Kind of advice → the maker of its words."""

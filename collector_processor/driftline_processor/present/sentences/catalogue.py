@@ -1,8 +1,8 @@
-"""The one place through which every sentence about a fact passes: the makers of words, by the kind of the fact.
+"""The registry of words for facts: one maker per kind of fact. Every sentence about a fact passes through here.
 
-A maker takes the values of its kind of fact and returns a clause, or several forms of it, the longest first. Other
-functions that make sentences of an object are marked :func:`worded`. Nothing but words may follow from :data:`voice`: a
-test replaces it, and shows that states, buttons, links and counts stay as they are.
+A maker receives the values of its kind of fact and returns a clause, or several forms of it, the longest first.
+Other functions that create sentences are marked :func:`worded`. Behaviour must not depend on :data:`voice`: a
+test replaces it and checks that states, buttons, links and counts stay the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MAKERS: dict[str, Callable[..., Clause]] = {}
 
 
 def as_written(text: str) -> str:
-    """Return a text as its maker wrote it."""
+    """Return a text unchanged."""
     return text
 
 
@@ -30,12 +30,12 @@ voice: Callable[[str], str] = as_written
 
 
 def voice_of(text: str) -> str:
-    """Pass a text through the voice."""
+    """Apply :data:`voice` to a text."""
     return voice(text)
 
 
 def words_of(kind: str) -> Callable[[Callable[P, Clause]], Callable[P, Clause]]:
-    """Register the maker of the words for a kind of fact."""
+    """Register the maker of words for a kind of fact."""
 
     def register(maker: Callable[P, Clause]) -> Callable[P, Clause]:
         assert kind not in _MAKERS or _MAKERS[kind].__qualname__ == maker.__qualname__, kind
@@ -46,7 +46,7 @@ def words_of(kind: str) -> Callable[[Callable[P, Clause]], Callable[P, Clause]]:
 
 
 def worded(maker: Callable[P, str]) -> Callable[P, str]:
-    """Pass what a function says through the voice."""
+    """Apply :data:`voice` to the result of a function."""
 
     @wraps(maker)
     def say(*args: P.args, **values: P.kwargs) -> str:
@@ -56,7 +56,7 @@ def worded(maker: Callable[P, str]) -> Callable[P, str]:
 
 
 def forms(fact: Fact | None) -> tuple[str, ...]:
-    """Return the forms of the clause about a fact, the longest first; () of no fact."""
+    """Return the forms of the clause about a fact, the longest first; () without a fact."""
     if fact is None:
         return ()
     clause = _MAKERS[fact.kind](**fact.values)
@@ -64,15 +64,15 @@ def forms(fact: Fact | None) -> tuple[str, ...]:
 
 
 def clause(fact: Fact | None) -> str:
-    """Return the clause about a fact in full; "" of no fact."""
+    """Return the longest clause about a fact; "" without a fact."""
     return next(iter(forms(fact)), "")
 
 
 def clauses(facts: Iterable[Fact]) -> tuple[str, ...]:
-    """Return the clauses about facts, in full, each once."""
+    """Return the longest clauses about facts without duplicates."""
     return tuple(dict.fromkeys(map(clause, facts)))
 
 
 def kinds() -> Iterator[str]:
-    """Yield the kinds of facts for which there are words."""
+    """Yield the kinds of facts that have words."""
     yield from _MAKERS

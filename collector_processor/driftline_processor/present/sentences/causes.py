@@ -1,4 +1,4 @@
-"""Words for the causes of drift: of each cause, and of an explanation as a whole."""
+"""Words for the causes of drift: single causes, and an explanation as a whole."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .catalogue import clause, voice_of, worded, words_of
 from .findings import fault_clause, finding_sentence
 
 NAMED = 3
-"""Features named beside the first; a sentence gives the number of the others."""
+"""Features listed after the first; a sentence gives the number of the others."""
 
 
 def cause_clauses(cause: Cause) -> tuple[str, ...]:
-    r"""Return the clauses of the sentence about a cause: what moved since when, and what that does to the score.
+    r"""Return the clauses about a cause: the shift with its begin, and its effect on the score.
 
     >>> cold = Change("values below 5", 0.41, 0.06)
     >>> temp = Cause(("temp",), "", 0.35, (cold,), "", 1_365_379_200 * 10**9, score_shift=0.34)
@@ -39,13 +39,13 @@ def cause_clauses(cause: Cause) -> tuple[str, ...]:
 
 
 def cause_sentence(cause: Cause) -> str:
-    """Return the sentence of one cause."""
+    """Return the sentence about one cause."""
     return "; ".join(cause_clauses(cause))
 
 
 @worded
 def explanation_sentence(explanation: Explanation) -> str:
-    """Return the sentence of an explanation: its first cause, and the names of the others."""
+    """Return the sentence about an explanation: its first cause, and the names of the others."""
     causes = explanation.causes
     if not causes:
         return f"the {explanation.score} drifts, and no feature does" if explanation.score else ""
@@ -62,7 +62,7 @@ def explanation_sentence(explanation: Explanation) -> str:
 
 @words_of("cause")
 def cause_words(cause: Cause) -> str:
-    """Return a cause of drift as a clause of a verdict: what moved, from where to where.
+    """Return a cause of drift as a clause of a verdict: the shift from one value to another.
 
     >>> cause_words(Cause(("temp",), "", 0.9, (Change("values below 54", 0.99, 0.0),)))
     'temp moved (values below 54 went from 99 % to 0 %)'
@@ -95,9 +95,9 @@ def _forms(cause: Fact, others: Sequence[str], before: str = "", after: str = ""
 
     Args:
         cause: The first cause.
-        others: Features that moved as well.
-        before: Words that go before each form.
-        after: Words that end each form.
+        others: Other features that shifted.
+        before: Words before each form.
+        after: Words after each form.
     """
     full, faulty = clause(cause), cause.kind == "finding"
     plain = full
@@ -132,7 +132,7 @@ def _since(cause: Cause, timezone: str) -> str:
 
 
 def _changes(changes: Sequence[Change]) -> str:
-    """Return the shares before and after, in words: two arrows and four numbers beside an edge are hard to read."""
+    """Return the fractions before and after, in words: two arrows and four numbers next to an edge are hard to read."""
     parts = [
         f"{short(change.where) or 'no text'} went from {format_percent(change.was)} to {format_percent(change.now)}"
         for change in changes

@@ -1,4 +1,4 @@
-"""Words for how certain a verdict is: a sentence for each fact."""
+"""Words for the certainty of a verdict: a sentence per fact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words for the kind of a change, and for what shows it."""
+"""Words for the kind of a change and its evidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from driftline_processor.present.wording import format_percent, printable, short
 from .catalogue import clause, worded, words_of
 
 NAMED = 3
-"""Features that a sentence names."""
+"""Features that a sentence lists."""
 
 CAVEAT = "the data cannot show whether the world changed, or outcomes are recorded in another way"
 OPEN = "without outcomes, this cannot be distinguished from a change of the relation between inputs and outcomes"
@@ -18,7 +18,7 @@ OPEN = "without outcomes, this cannot be distinguished from a change of the rela
 
 @worded
 def change_sentence(change: KindOfChange) -> str:
-    """Return the kind of a change in words, with what data alone cannot tell apart."""
+    """Return the kind of a change in words, with the alternatives that data alone cannot distinguish."""
     first = clause(next(iter(change.evidence), None))
     match change.reason:
         case "service_changed":
@@ -109,7 +109,7 @@ def _label_shift(
     quantity: str,
     known: bool,
 ) -> str:
-    """Return what explains that scores moved; ``class_name``: the class whose fraction it is, "" = the positive one."""
+    """Return the explanation of a shift of scores; ``class_name``: the class of the fraction, "" = the positive one."""
     if not known:
         return (
             "the predicted classes moved; they separate the classes too poorly to show whether changed fractions of "

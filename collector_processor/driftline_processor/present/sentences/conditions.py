@@ -1,4 +1,4 @@
-"""Words for what a condition of a policy claims of a model while it holds."""
+"""Words for the condition of a policy while it holds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PAST: Mapping[Sign, str] = {
 
 
 def claim_words(condition: Condition, *, past: bool = False) -> str:
-    """Return what a condition claims of a model while it holds, as a clause; ``past``: of a time when it did.
+    """Return a condition as a clause about a model; ``past``: in the past tense.
 
     >>> from driftline_processor.core.policy import read_condition
     >>> claim_words(read_condition("accuracy < 85 %")), claim_words(read_condition("psi of age > 0.2"), past=True)

@@ -1,7 +1,4 @@
-"""Words for drift: of one column, of a slice, and of all features together.
-
-Words for why two versions cannot be compared.
-"""
+"""Words for drift of one column, of a slice, and of all features together, and why versions are not comparable."""
 
 from __future__ import annotations
 
@@ -51,12 +48,12 @@ def _no_hour_of_both() -> str:
 
 
 NAMED = 4
-"""Columns of a slice that are named, as many as its line has room for; of the others there is a number."""
+"""Columns of a slice that are listed; the others are counted."""
 
 
 @worded
 def column_sentence(column: ColumnDrift) -> str:
-    """Say the state of a column: its size and value, what the reference's own windows do, what would have been seen.
+    """Return the state of a column: size and value, variation of the reference's own windows, detectable change.
 
     Args:
         column: Drift of a feature, the score or the class.
@@ -74,18 +71,18 @@ def column_sentence(column: ColumnDrift) -> str:
 
 
 def column_words(column: ColumnDrift) -> str:
-    """Return what a sentence calls a column: a feature by its name, the others with an article."""
+    """Return the name of a column in a sentence: a feature by its name, the others with an article."""
     return short(column.name) if column.column == "feature" else f"the {column.words}"
 
 
 def _distance(column: ColumnDrift) -> str:
-    """Return the value of the method that decides, and the size: 'KS 0.41, large'."""
+    """Return the value of the deciding method and the size: 'KS 0.41, large'."""
     method = column.methods.get(column.decided_by)
     if method is None or method.value is None:
         return column.size
     shown, value = column.decided_by, method.value
     psi = column.methods.get("psi")
-    if shown == "chi2" and psi is not None and psi.value is not None:  # chi-square grows with the rows
+    if shown == "chi2" and psi is not None and psi.value is not None:  # chi-square grows with the number of rows
         shown, value = "psi", psi.value
     return ", ".join(filter(None, [f"{METHODS[shown].symbol} {value:.3g}", column.size]))
 
@@ -166,7 +163,7 @@ _SAID: dict[str, Callable[[ColumnDrift], str]] = {
 
 @worded
 def slice_sentence(slice_drift: SliceDrift) -> str:
-    """Return the summary of a slice in a few words.
+    """Return a slice in a few words.
 
     >>> slice_sentence(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
     'none of 12 features drifts'
@@ -190,7 +187,7 @@ def _column_in_slice(column: ColumnDrift) -> str:
 
 @worded
 def joint_sentence(joint_drift: JointDrift) -> str:
-    """Return the sentence about the drift of all features together, by one method.
+    """Return the sentence about the joint drift of all features by one method.
 
     >>> drift = JointDrift("domain_classifier", "drift", 900, 0.62, 1e-9, 0.1, 0.5, 0.62)
     >>> joint_sentence(drift)
@@ -210,7 +207,7 @@ def _classifier(joint_drift: JointDrift) -> str:
 
 
 def _correlation(joint_drift: JointDrift) -> str:
-    """Return the pair that changed most, and the number of other pairs that changed."""
+    """Return the pair with the largest change, and the number of other changed pairs."""
     if not joint_drift.contributors:
         return ""
     first, second = joint_drift.contributors[0].features
@@ -221,7 +218,7 @@ def _correlation(joint_drift: JointDrift) -> str:
 
 
 def _reconstruction(joint_drift: JointDrift) -> str:
-    """Return the two errors, and the features that are reconstructed worse; else why they cannot be compared."""
+    """Return the two errors and the features that are reconstructed worse, or why they are not comparable."""
     if joint_drift.missing:
         largest, left = joint_drift.missing[0], len(joint_drift.missing) - 1
         name, was, now = largest.features[0], largest.was or 0.0, largest.now or 0.0

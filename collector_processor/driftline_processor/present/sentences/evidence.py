@@ -1,4 +1,4 @@
-"""Words for what a window shows for or against its model."""
+"""Words for the evidence of a window for or against its model."""
 
 from __future__ import annotations
 

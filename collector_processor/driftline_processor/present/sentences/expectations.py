@@ -1,4 +1,4 @@
-"""Words for what an expectation measured in a window."""
+"""Words for the measurement of an expectation in a window."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FRACTION = {
     "length": "of values have an allowed length",
     "pattern": "of values match the pattern",
 }
-"""Kind of a rule → what the fraction is of."""
+"""Kind of a rule → the whole of its fraction."""
 
 _UNKNOWN = {
     "no_value": "there is no value",
@@ -32,13 +32,13 @@ _UNKNOWN = {
     "not_counted": "its rows were not counted for this rule",
     "not_counted_without_baseline": "its rows were not counted for this rule, and no baseline has the feature",
 }
-"""Reason → why nothing is known."""
+"""Reason → why the value is unknown."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 def expectation_sentence(expected: Expected) -> str:
-    """Return what an expectation measured, after the name of its feature.
+    """Return the measurement of an expectation after the name of its feature.
 
     >>> from driftline_processor.core.facts import fact
     >>> share = fact("fraction_of_values", rule="missing", low=0.2, high=0.2)

@@ -1,4 +1,4 @@
-"""Words for faults of the data: for a list of findings, and as a clause of a verdict."""
+"""Words for faults of the data: in a list of findings, and as a clause of a verdict."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def finding_sentence(finding: Finding) -> str:
 
 
 def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
-    """Return a finding as a clause that names its features where a sentence expects them.
+    """Return a finding as a clause that contains the names of its features.
 
     Args:
         finding: A fault of the data.
-        numbers: Whether what was, and how much is out of range, follows in brackets.
+        numbers: Whether the old value or the fraction out of range follows in brackets.
 
     >>> fault_clause(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0))
     '90 % of values in age are missing (was 2 %)'
@@ -65,7 +65,7 @@ def _named_finding(**values: Any) -> str:
 
 
 def factor_words(factor: float) -> str:
-    """Return how many times another value a value is.
+    """Return a ratio in words.
 
     >>> factor_words(1000.0), factor_words(0.01), factor_words(1 / 60)
     ('1,000 times', 'a hundredth of', '1/60 of')
@@ -85,7 +85,7 @@ def _absence(finding: Finding, names: str) -> str:
 
 
 def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
-    """Return what is so, and in brackets what was; ``place``: the columns, such as " in age", "" to leave them out."""
+    """Return the fault and, in brackets, the value before it; ``place``: the columns, such as " in age"."""
     now, was = finding.now or 0.0, finding.was or 0.0
     share, before = format_percent(now), f" (was {format_percent(was)})"
     values = f"{'lengths (L2 norm)' if finding.lengths else 'values'}{place}"

@@ -1,7 +1,4 @@
-"""Words for what came of an objective: the value with its interval, and what keeps it open.
-
-Words for calls that fail or last longer.
-"""
+"""Words for the result of an objective and its remarks, and for failed or slow calls."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ _SLOW = {"latency_p95": "one call in twenty", "latency_p50": "half of the calls"
 def failure_clause(
     metric: str, value: float, low: float | None, high: float | None, usual: float | None, calls: int, error: str
 ) -> str:
-    """Return what is wrong with the calls of a window, and what was usual before."""
+    """Return the failures or the latency of a window's calls, and the normal value before."""
     measured, ends = measured_text(metric, value), measured_ends(metric, low, high)
     highest = "" if usual is None else f"at most {measured_text(metric, usual)}"
     if metric != ERROR_RATE:
@@ -33,7 +30,7 @@ def failure_clause(
 
 
 def objective_sentence(state: ObjectiveState) -> str:
-    """Return what came of an objective in a window; "" if nothing is known of it.
+    """Return the result of an objective in a window; "" if nothing is known.
 
     >>> objective_sentence(ObjectiveState("recall", "recall >= 0.9", "met", 0.95, 0.92, 0.97, 900))
     '0.95 (0.92 to 0.97) on 900 rows'
@@ -52,7 +49,7 @@ def _measured(state: ObjectiveState, value: float) -> str:
 
 @worded
 def overdue(state: ObjectiveState) -> str:
-    """Return the sentence about an objective that is inconclusive for too long; "" for any other.
+    """Return the sentence about an objective that is inconclusive for too long; "" for others.
 
     >>> overdue(ObjectiveState("recall", "recall >= 0.9", "inconclusive", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
     'inconclusive in 7 windows in a row: too few rows are reviewed, about 260 rows in a window would be enough'
@@ -69,7 +66,7 @@ def overdue(state: ObjectiveState) -> str:
 
 
 def about_rows(rows: int) -> str:
-    """Return so many rows in words, in two digits: they are an estimate.
+    """Return an estimated number of rows in words with two digits.
 
     >>> about_rows(1421), about_rows(78)
     ('about 1,400 rows', 'about 78 rows')

@@ -1,4 +1,4 @@
-"""Words for outcomes: fast and slow ones, decisions that nobody reviewed, and rows on which the model does worse."""
+"""Words for outcomes: fast and slow ones, decisions without review, and slices with worse performance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from driftline_processor.present.wording import duration
 from .catalogue import clause, clauses, voice_of, worded, words_of
 
 NAMED = 3
-"""Decisions that are named."""
+"""Decisions that are listed."""
 
 _WITHIN = {"<1h": "within an hour", "<1d": "within a day", "<7d": "within 7 days", "<30d": "within 30 days"}
 
@@ -31,7 +31,7 @@ _LOSS = {
 
 
 def fast_labels_sentence(fast_labels: FastLabels) -> str:
-    """Return the comparison of fast outcomes with slow ones in words.
+    """Return the comparison of fast and slow outcomes.
 
     >>> fast_labels_sentence(FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001)).split(";")[0]
     '12 % of the outcomes that came within a day are positive, but 31 % of later ones'
@@ -54,7 +54,7 @@ def _fast_labels(**values: Any) -> str:
 
 
 def immature_words(evaluation: Evaluation) -> str:
-    """Return why the performance of a window does not count yet; "" if it counts."""
+    """Return why the performance of a window is not final; "" if it is."""
     return "; ".join(clauses(evaluation.immature))
 
 
@@ -79,7 +79,7 @@ def _decisions_unreviewed(predictions: Mapping[str, int]) -> str:
 
 
 def unreviewed_words(predictions: Mapping[str, int]) -> str:
-    """Return the names of decisions without outcomes, those with most predictions first.
+    """Return the decisions without outcomes, those with most predictions first.
 
     >>> unreviewed_words({"0": 9500})
     'none of the 9,500 rows that were predicted 0 has an outcome'
@@ -92,7 +92,7 @@ def unreviewed_words(predictions: Mapping[str, int]) -> str:
 
 
 def review_advice(evaluation: Evaluation) -> str:
-    """Return what decisions without outcomes mean, and what to do; "" if some rows of every decision were reviewed."""
+    """Return the effect of decisions without outcomes and the advice; "" if every decision has outcomes."""
     if not evaluation.unreviewed:
         return ""
     return voice_of(
@@ -103,7 +103,7 @@ def review_advice(evaluation: Evaluation) -> str:
 
 @worded
 def weak_slice_sentence(weak_slice: WeakSlice) -> str:
-    """Return a weak slice in words: its loss with the interval, and the loss elsewhere."""
+    """Return a weak slice: its loss with the interval, and the loss elsewhere."""
     template, plain = _LOSS[weak_slice.by]
     value, low, high = template.format(weak_slice.value), plain.format(weak_slice.low), plain.format(weak_slice.high)
     elsewhere = plain.format(weak_slice.rest)

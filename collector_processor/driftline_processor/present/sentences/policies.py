@@ -1,4 +1,4 @@
-"""Words for what a policy found in a window, and for how often it raises a false alarm."""
+"""Words for a policy's finding in a window and for its rate of false alarms."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .verdict import verdict_sentence
 
 
 def found_words(facts: Iterable[Fact]) -> str:
-    """Return what was found as one clause."""
+    """Return the finding as one clause."""
     return "; ".join(clauses(facts))
 
 
 @worded
 def quiet_sentence(quiet: QuietTime) -> str:
-    """Return how many false alarms a month are to be expected."""
+    """Return the expected number of false alarms per month."""
     rate = quiet.a_month
     if quiet.circular:
         return (
@@ -36,7 +36,7 @@ def quiet_sentence(quiet: QuietTime) -> str:
             "cannot be estimated: outcomes confirm no window as healthy; if you know that nothing was wrong, "
             "add --quiet"
         )
-    # 30: one false alarm a month may well not be among so few days: it is not in 37 % of such histories
+    # 30: with one false alarm per month, 37 % of such short histories contain none
     few = f"; the history is short, {quiet.days:.3g} quiet days" if quiet.days < 30 else ""
     if not quiet.fired:
         return f"at most {rate.high:.2g} a month: it never fired in {quiet.days:.3g} quiet days{few}"
@@ -52,11 +52,11 @@ ENDINGS: Mapping[str, str] = {
     "unwatched": "It is no longer evaluated: its policy or its model was removed",
     "replaced": "Another version has taken over",
 }
-"""How an alert ended otherwise than by what its windows show, in words."""
+"""Kind of an alert's end that is not due to its windows → words."""
 
 
 def ending_words(ending: str) -> str:
-    """Return how an alert ended, in words."""
+    """Return the end of an alert in words."""
     return voice_of(ENDINGS[ending])
 
 
@@ -101,7 +101,7 @@ def _signal_compared(
     windows: int,
     is_fraction: bool,
 ) -> str:
-    del signal_column  # for code that decides: the name of the signal has it
+    del signal_column  # for code only: the name of the signal contains it
 
     def write(number: float) -> str:
         return format_percent(number, 3) if is_fraction else format_value(number)
@@ -221,6 +221,6 @@ def _burn_rate_unknown(signal: str, window: str) -> str:
 
 @words_of("budget_spent")
 def _budget_spent(signal: str, rule: str, short_rate: float, long_rate: float, short: str, long: str) -> str:
-    del signal  # for code that decides: the rule has it
+    del signal  # for code only: the rule contains it
     words = f"the error budget of {rule} is spent {short_rate:.3g} times too fast over {short}"
     return f"{words} and {long_rate:.3g} times over {long}"

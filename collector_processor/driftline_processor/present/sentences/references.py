@@ -1,4 +1,4 @@
-"""Words for what a window was compared with, if that is not the baseline as it is."""
+"""Words for the reference of a window if it is not the plain baseline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REPEATS: Mapping[str, str] = {
 
 
 def compared_words(notes: Iterable[Fact]) -> str:
-    """Return what a window was compared with; "" for the baseline as it is.
+    """Return the reference of a window; "" for the plain baseline.
 
     >>> from driftline_processor.core.facts import fact
     >>> compared_words([fact("own_last_rows", last="30d", without="", rows=9_000), fact("slices_at_season")])

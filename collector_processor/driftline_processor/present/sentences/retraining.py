@@ -1,4 +1,4 @@
-"""Words for whether retraining pays: the answer in one sentence, and what it is based on."""
+"""Words for the value of retraining: the answer in one sentence, and its reasons."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def retraining_sentence(answer: RetrainAnswer) -> str:
 
 
 def retraining_reasons(answer: RetrainAnswer) -> list[str]:
-    """Return what the answer is based on, a clause each."""
+    """Return the reasons of the answer, a clause each."""
     if answer.question.loss is None:
         return [clause(answer.reason)]
     return [voice_of(reason) for reason in _reasons(answer, answer.question.loss)]

@@ -1,4 +1,4 @@
-"""Words for a verdict: its sentence, how certain it is, the cause and what to do, the same on every surface."""
+"""Words for a verdict: its sentence, certainty, cause and advice, the same on every surface."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .advice import advise
 from .catalogue import clause, forms, voice_of, worded
 
 MOST_WORDS = 45
-"""Words of a sentence: nobody reads a longer one once."""
+"""Upper limit of words per sentence, so that one reading is enough."""
 
 
 def verdict_word(state: str) -> str:
-    """Write the state of a verdict.
+    """Return the state of a verdict in words.
 
     >>> verdict_word("at_risk")
     'at risk'
@@ -24,32 +24,32 @@ def verdict_word(state: str) -> str:
 
 
 def verdict_sentence(verdict: Verdict) -> str:
-    """Return the one sentence that says whether the model is healthy: since when, how much, why and what to do."""
+    """Return the sentence of a verdict: state, begin, size, cause and advice."""
     head, parts = voice_of(_head(verdict)), _parts(verdict)
     sentence = f"{head}: {parts}" if parts else head
-    if count_words(sentence) > MOST_WORDS:  # a name of forty single letters
+    if count_words(sentence) > MOST_WORDS:  # the name can consist of forty single letters
         sentence = " ".join(sentence.split()[: MOST_WORDS - 1]) + " …"
     return printable(sentence.rstrip(". ") + ".")
 
 
 def verdict_reason(verdict: Verdict) -> str:
-    """Return what the sentence says after whether and since when: how much, why and what to do."""
+    """Return the sentence without state and begin: size, cause and advice."""
     parts = _parts(verdict)
     return printable(capital(parts).rstrip(". ") + ".") if parts else verdict_sentence(verdict)
 
 
 def verdict_next(verdict: Verdict) -> str:
-    """Return what to do."""
+    """Return the advice."""
     return printable(advise(verdict.advice).sentence)
 
 
 def verdict_cause(verdict: Verdict) -> str:
-    """Return the first cause as a clause; "" where none is known."""
+    """Return the first cause as a clause; "" if unknown."""
     return printable(clause(verdict.cause))
 
 
 def verdict_certainty(verdict: Verdict) -> str:
-    """Return how certain a verdict is, in sentences."""
+    """Return the certainty of a verdict in sentences."""
     sentences: list[str] = []
     for fact in verdict.certainty:
         if fact.kind == "drift_open" and sentences:
@@ -60,7 +60,7 @@ def verdict_certainty(verdict: Verdict) -> str:
 
 
 def _head(verdict: Verdict) -> str:
-    """Return the beginning of a sentence: of which rows, whether the model is healthy, and since when."""
+    """Return the beginning of a sentence: rows, state, and begin."""
     model, timezone = _model(verdict), verdict.timezone
     place = f"for {slice_words(verdict.slice)}" if verdict.slice else ""
     rows = ""
@@ -82,7 +82,7 @@ def _head(verdict: Verdict) -> str:
 
 
 def _model(verdict: Verdict) -> str:
-    """Name the version, and the environment where there are several, in place of the model."""
+    """Return the version, and the environment if there are several, in place of the model's name."""
     version, where = verdict.version, short(verdict.environment or "", NAME)
     if version is None:
         return f"the model in {where}" if where else "the model"
@@ -92,9 +92,9 @@ def _model(verdict: Verdict) -> str:
 
 @worded
 def _parts(verdict: Verdict) -> str:
-    """Return the clauses of a sentence for which there is room, and what to do.
+    """Return the clauses that fit into the sentence, and the advice.
 
-    Of several forms of a clause the first that fits is taken.
+    The longest form of a clause that fits is used.
     """
     action = advise(verdict.advice).action
     left = MOST_WORDS - count_words(_head(verdict)) - count_words(action)

@@ -1,6 +1,6 @@
-"""Say the details of a window: its drift in a few words, all of it in one sentence, and remarks on single parts.
+"""Sentences on the details of a window: its drift in a few words, a summary, and remarks on single columns.
 
-Whether the model is healthy is no detail: that is its verdict (:mod:`driftline_processor.core.verdict`).
+Whether the model is healthy is its verdict (:mod:`driftline_processor.core.verdict`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .findings import finding_sentence
 from .objectives import objective_sentence, overdue
 
 COMPLETE = 0.99
-"""From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
+"""Minimum completeness of records without a remark: the edges of a window cause errors of this size."""
 
 MOST_REMARKS = 5
 """Columns that are explained one by one."""
@@ -39,11 +39,11 @@ _INTERVALS = {
     "too_few_rows": "too few rows",
     "unreviewed": "there are no reviewed rows of a decision",
 }
-"""How an interval is known, by the value of ``MetricValue.interval``."""
+"""``MetricValue.interval`` → source of the interval in words."""
 
 
 def drift_words(evaluation: Evaluation) -> str:
-    """Say in a few words what a window's drift comes to."""
+    """Return the drift of a window in a few words."""
     n, total = drifted(evaluation), compared(evaluation)
     state = overall(evaluation)
     if total and n:
@@ -59,7 +59,7 @@ def drift_words(evaluation: Evaluation) -> str:
 
 
 def sentence(evaluation: Evaluation) -> str:
-    """Say what was found in a window in one sentence: facts, of which the verdict says what they mean."""
+    """Return the findings of a window in one sentence, without the verdict."""
     parts = (
         _features(evaluation),
         _predictions(evaluation),
@@ -73,12 +73,12 @@ def sentence(evaluation: Evaluation) -> str:
 
 
 def column_name(column: ColumnDrift) -> str:
-    """Name a column: the score, the predicted class, or the feature."""
+    """Return the name of a column: the score, the predicted class, or the feature."""
     return printable(column.words)
 
 
 def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
-    """Say what a table of states leaves open: why a column is usual or cannot be told, and what ``ok`` is worth.
+    """Return remarks on states: why a column is normal or inconclusive, and the detectable change of ``ok``.
 
     >>> ok = ColumnDrift("feature", "age", "ok", "ks", 100, {}, detectable_change=0.31)
     >>> few = ColumnDrift("feature", "temp", "inconclusive", "ks", 20, {}, reason="too_few_rows")
@@ -107,7 +107,7 @@ def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
 
 
 def origin(evaluation: Evaluation) -> str:
-    """Say where a window's numbers come from, where that is not rows alone."""
+    """Return the source of a window's numbers if it is not rows alone."""
     if not evaluation.distributed:
         return ""
     if evaluation.distributed >= evaluation.rows:
@@ -116,11 +116,11 @@ def origin(evaluation: Evaluation) -> str:
 
 
 def no_outcome(outcomes: int, waiting: int) -> str:
-    """Say why a window shows no outcome: none has come, those that came are of others, or they are not counted yet.
+    """Return why a window has no outcomes: none arrived, they belong to other windows, or they are not counted yet.
 
     Args:
-        outcomes: Outcomes joined of the model, in all windows.
-        waiting: Windows of the model that wait to be evaluated.
+        outcomes: Number of the model's joined outcomes in all windows.
+        waiting: Number of the model's windows that wait for evaluation.
 
     >>> no_outcome(0, 2)
     'no outcome known yet'
@@ -139,7 +139,7 @@ def no_outcome(outcomes: int, waiting: int) -> str:
 
 
 def interval(metric: MetricValue) -> str:
-    """Say where the true value of a metric is, and how that is known.
+    """Return the interval of a metric and its source.
 
     >>> bounded = MetricValue(0.9, 20, "rows", low=0.7, high=0.98, interval="blocks")
     >>> interval(bounded), interval(MetricValue(0.9, 20, "rows"))
@@ -152,7 +152,7 @@ def interval(metric: MetricValue) -> str:
 
 
 def effective(metric: MetricValue) -> str:
-    """Say how many rows of equal weight say as much, where weights make a difference.
+    """Return the effective sample size if weights reduce it.
 
     >>> effective(MetricValue(0.9, 200, "rows", effective_rows=40.0)), effective(MetricValue(0.9, 20, "rows"))
     (', effective sample size 40', '')
@@ -162,7 +162,7 @@ def effective(metric: MetricValue) -> str:
 
 
 def objective(objective_state: ObjectiveState, timezone: str = "UTC") -> str:
-    """Say what came of an objective, of a rolling one when, and for how many windows nobody can tell."""
+    """Return the result of an objective; for a rolling one with its time and its number of inconclusive windows."""
     when = (
         f"{window_name(Window('', objective_state.since, objective_state.until), timezone)}: "
         if objective_state.until
@@ -202,7 +202,7 @@ def _features(evaluation: Evaluation) -> str:
 
 
 def _slices(evaluation: Evaluation) -> str:
-    """Name the slice in which most rows are where something drifts, and how many more there are."""
+    """Return the drifted slice with most rows, and the number of others."""
     names = [
         name for name, slice_drift in slices.rank_drifted_slices(evaluation.slices) if slice_drift.state == "drift"
     ]
@@ -213,7 +213,7 @@ def _slices(evaluation: Evaluation) -> str:
 
 
 def _joint(evaluation: Evaluation) -> str:
-    """Say what is seen in the features together, where no single feature shows it."""
+    """Return the joint drift of the features if no single feature drifts."""
     joint_drifts = [joint_drift for joint_drift in evaluation.joint.values() if joint_drift.state == "drift"]
     return (
         ""
@@ -223,7 +223,7 @@ def _joint(evaluation: Evaluation) -> str:
 
 
 def _quality(evaluation: Evaluation) -> str:
-    """Say the gravest finding about the data, and how many more there are."""
+    """Return the most severe finding about the data, and the number of others."""
     if not evaluation.findings:
         return ""
     more = len(evaluation.findings) - 1
@@ -237,7 +237,7 @@ def _expectations(evaluation: Evaluation) -> str:
 
 
 def _how_much(column: ColumnDrift) -> str:
-    """Return the size of a drift by a comparable value: PSI in place of chi-square, which grows with the rows."""
+    """Return the size of a drift: PSI in place of chi-square, which grows with the number of rows."""
     size = method_value(column, "psi" if column.decided_by == "chi2" else column.decided_by)
     return f" ({size}: {column.size})" if size and column.size else ""
 
@@ -255,7 +255,7 @@ def _performance(evaluation: Evaluation) -> str:
 
 
 def change_words(changes: Mapping[str, MetricChange], name: str) -> str:
-    """Say whether a metric is worse than the baseline's, with the interval of the change.
+    """Return whether a metric is worse than the baseline's, with the interval of the change.
 
     >>> worse = MetricChange("worse", -0.03, -0.041, -0.019, 0.001, 0.024)
     >>> change_words({"accuracy": worse}, "accuracy"), change_words({}, "accuracy")
@@ -273,10 +273,7 @@ def change_words(changes: Mapping[str, MetricChange], name: str) -> str:
 
 
 def _worse_than_a_constant(evaluation: Evaluation) -> str:
-    """Say what an AUC hides: scores that rank well and are yet worse than always saying the baseline's rate.
-
-    Not where the interval of the difference says that it may be chance.
-    """
+    """Return that scores with a good AUC are significantly worse than the baseline's constant rate; "" if not."""
     if evaluation.constant_comparison is not None and evaluation.constant_comparison.state != "worse":
         return ""
     loss, constant = (

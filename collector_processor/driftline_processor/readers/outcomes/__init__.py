@@ -1,1 +1,1 @@
-"""Documents of outcomes (JSON, CSV, Parquet, Arrow) to columns, for HTTP, Kafka and files. May import `core`."""
+"""Convert documents of outcomes (JSON, CSV, Parquet, Arrow) to columns. May import `core`."""

@@ -1,11 +1,9 @@
-"""Outcomes in Parquet files and Arrow streams, whose headers say their sizes before anything is unpacked.
+"""Read outcomes in Parquet files and Arrow streams, and check their size before they are decompressed.
 
-Both are read in batches, and their bytes counted as they are unpacked: a kilobyte of a dictionary can stand for a
-gigabyte of texts.
-
-Six kilobytes of Arrow can stand for six gigabytes. Arrow itself believes what a header says, so headers are read here:
-those of Arrow's messages (FlatBuffers, ``Message.fbs`` of the Arrow format 1.5), Parquet's footer, and the header of
-each of its pages (Thrift's compact protocol, ``parquet.thrift`` 2.11), since a footer may lie.
+Both are read in batches while their decompressed bytes are counted, because six kilobytes can expand to six gigabytes.
+Arrow trusts the headers, so they are checked here: those of Arrow's messages (FlatBuffers, ``Message.fbs`` of the
+Arrow format 1.5), Parquet's footer, and the header of each page (Thrift's compact protocol, ``parquet.thrift`` 2.11),
+because a footer may be forged.
 """
 
 from __future__ import annotations
@@ -33,26 +31,26 @@ from .fields import SLICE, MalformedOutcomes
 from .outcome_rows import ParsedDocument, join_parts
 
 MAX_UNPACKED: Final = 2**28
-"""Bytes of columns that one document may come to: 256 for each of the most rows."""
+"""Maximum bytes of columns per document: 256 per row of the largest document."""
 
 MAX_PAGES: Final = 100_000
-"""Pages of a Parquet file, dictionaries included; a million rows of 75 columns have some 4,000."""
+"""Maximum number of pages of a Parquet file, with dictionaries; a million rows of 75 columns have about 4,000."""
 
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 """Values of ``MessageHeader`` in Message.fbs."""
 
 _CODED: Final = {"PLAIN", "RLE", "BIT_PACKED", "RLE_DICTIONARY", "PLAIN_DICTIONARY"}
-"""Encodings of texts that Arrow can leave as codes. In another, one text may be the beginning of every other."""
+"""Encodings of texts that Arrow can keep as codes. In other encodings one text may be the prefix of all others."""
 
 
 class ParquetPlan(Struct, frozen=True):
-    """The plan for reading a Parquet file.
+    """How to read a Parquet file.
 
-    The texts that codes stand for may come to terabytes, and are not made before that is known.
+    The decoded texts may be terabytes, so they are not created before their size is known.
 
     Attributes:
-        rows: Together.
-        coded: Columns of which only codes are read.
+        rows: Total number of rows.
+        coded: Columns that are read as codes.
     """
 
     rows: int
@@ -60,7 +58,7 @@ class ParquetPlan(Struct, frozen=True):
 
 
 def check_stream(body: bytes) -> int:
-    """Return the rows of an Arrow stream. Raises TooLarge, MalformedOutcomes, and what Arrow raises."""
+    """Return the number of rows of an Arrow stream. Raises TooLarge, MalformedOutcomes, and errors of Arrow."""
     rows = cells = size = 0
     for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(body)):
         metadata = message.metadata.to_pybytes()
@@ -85,7 +83,7 @@ def check_stream(body: bytes) -> int:
 
 
 def _unpacked(content: Any, offsets: tuple[int, ...], lengths: tuple[int, ...], packed: bool) -> int:
-    """Return the bytes of buffers unpacked; a packed buffer begins with that number, -1 = not packed."""
+    """Return the decompressed bytes of buffers; a compressed buffer begins with this number, -1 = not compressed."""
     if not packed:
         return sum(lengths)
     message = (
@@ -96,7 +94,7 @@ def _unpacked(content: Any, offsets: tuple[int, ...], lengths: tuple[int, ...], 
 
 
 def check_parquet(body: bytes, metadata: Any) -> ParquetPlan:
-    """Return how a Parquet file may be read. Raises TooLarge, MalformedOutcomes."""
+    """Return how to read a Parquet file. Raises TooLarge, MalformedOutcomes."""
     _check(metadata.num_rows, 0, 0)
     chunks = [
         metadata.row_group(group).column(place)
@@ -164,7 +162,7 @@ class _Table:
         return cls(data, struct.unpack_from("<I", data, 0)[0])
 
     def _place(self, field: int) -> int:
-        """Return where the value of a field is, 0 where there is none."""
+        """Return the position of a field's value, 0 if missing."""
         entry = 4 + 2 * field
         offset = struct.unpack_from("<H", self._data, self._fields + entry)[0] if entry < self._size else 0
         return self._at + offset if offset else 0
@@ -183,7 +181,7 @@ class _Table:
         return _Table(self._data, place + struct.unpack_from("<I", self._data, place)[0])
 
     def structs(self, field: int, form: str) -> tuple[int, ...]:
-        """Return the numbers of all structs of a vector, one after the other."""
+        """Return the numbers of all structs of a vector, concatenated."""
         place = self._place(field)
         if not place:
             return ()
@@ -195,7 +193,7 @@ class _Table:
 
 
 def _page(body: bytes, offset: int) -> tuple[tuple[int, int], int]:
-    """Return (bytes unpacked, values) of a page of Parquet, and where the next one begins."""
+    """Return (decompressed bytes, values) of a page of Parquet, and the start of the next one."""
     numbers_by_path: dict[tuple[int, ...], int] = {}
     offset = _thrift_struct(body, offset, (), numbers_by_path)
     packed, unpacked = numbers_by_path.get((3,), -1), numbers_by_path.get((2,), -1)
@@ -206,7 +204,7 @@ def _page(body: bytes, offset: int) -> tuple[tuple[int, int], int]:
 
 
 def _thrift_struct(body: bytes, offset: int, path: tuple[int, ...], numbers_by_path: dict[tuple[int, ...], int]) -> int:
-    """Read the whole numbers of a struct of Thrift's compact protocol, by the ids of fields; return where it ends."""
+    """Read the integers of a struct in Thrift's compact protocol by field id; return its end."""
     if len(path) > 4:
         raise ValueError("a header is nested too deeply")
     field = 0
@@ -259,8 +257,8 @@ _INDEX = re.compile(r"__index_level_\d+__")
 def parse_parquet(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
     """Read a Parquet file whose columns are the fields of outcomes, slices as ``slice.NAME`` or a struct ``slices``.
 
-    Raises :class:`MalformedOutcomes` for what is no Parquet file, lacks ``id`` or ``actual``, or has a column that is
-    not known or of a type that cannot be used; :class:`TooLarge` for more rows or bytes than are read at once.
+    Raises :class:`MalformedOutcomes` for other files, for a missing ``id`` or ``actual``, and for a column with an
+    unknown name or an unsupported type; :class:`TooLarge` for too many rows or bytes.
     """
     try:
         metadata = pq.read_metadata(io.BytesIO(body))
@@ -300,7 +298,7 @@ def _check_columns(columns: int) -> None:
 
 
 def _check_type(kind: pa.DataType, name: str) -> None:
-    """Raise :class:`MalformedOutcomes` for types within types that no outcome has: reading them may take for ever."""
+    """Raise :class:`MalformedOutcomes` for nested types that outcomes cannot have, which may be very slow to read."""
     waiting = [(kind, 1)]
     for _ in range(MAX_COLUMNS):
         if not waiting:
@@ -313,7 +311,7 @@ def _check_type(kind: pa.DataType, name: str) -> None:
             waiting.append((nested_type.value_type, depth + 1))
         waiting += [(nested_type.field(place).type, depth + 1) for place in range(nested_type.num_fields)]
     raise MalformedOutcomes(
-        f"column {name[:80]!r} has too many nested types; an outcome contains values, lists and slices"
+        f"column {name[:80]!r} is nested too deeply; an outcome may contain only values, lists and slices"
     )
 
 
@@ -330,9 +328,9 @@ def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _check_offsets(batch: pa.RecordBatch) -> None:
-    """Raise ``ArrowInvalid`` where lengths lie, which nothing in Arrow looks at before it reads memory by them.
+    """Raise ``ArrowInvalid`` for invalid lengths, which Arrow does not check before it reads memory.
 
-    That texts are UTF-8 is looked at where they are read.
+    UTF-8 is checked when texts are read.
     """
     for column in batch.columns:
         text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
@@ -341,7 +339,7 @@ def _check_offsets(batch: pa.RecordBatch) -> None:
 
 
 def _dense_bytes(column: pa.Array) -> int:
-    """Return the bytes of a column once its texts stand in every row."""
+    """Return the bytes of a column with its texts in every row."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         values = column.dictionary
@@ -360,9 +358,9 @@ def _dense_bytes(column: pa.Array) -> int:
 
 
 def plain_table(table: pa.Table) -> pa.Table:
-    """Return a table with the few types of columns that outcomes are read from, where another stands for one of them.
+    """Return a table with the column types that outcomes are read from, casting equivalent types.
 
-    Without the row numbers that pandas writes as a column.
+    Row numbers that pandas writes as a column are removed.
 
     >>> plain_table(pa.table({"actual": pa.array([1], pa.uint8()), "time": pa.array([0], pa.date32())})).schema.types
     [DataType(int64), TimestampType(timestamp[s])]
@@ -388,7 +386,7 @@ def _holds_items(kind: pa.DataType) -> bool:
 
 
 def _relevant(column: pa.ChunkedArray) -> pa.Array:
-    """Return what was relevant in rankings, as JSON; null where a value names what is no item."""
+    """Return the relevance in rankings as JSON; null for a value with an invalid item."""
     mapped = pa.types.is_map(column.type)
     texts: list[str | None] = []
     for value in column:
@@ -401,7 +399,7 @@ def _relevant(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _plain(kind: pa.DataType, name: str) -> pa.DataType | None:
-    """Return the type that a column's type is cast to, None where it is read as it is, or not at all."""
+    """Return the type to cast a column to, None if it is read unchanged or not at all."""
     if pa.types.is_dictionary(kind):
         return _plain(kind.value_type, name) or kind.value_type
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

@@ -1,7 +1,6 @@
-"""Columns of outcomes → columns that can be stored: a million rows in a few calls of Arrow.
+"""Convert columns of outcomes to stored columns: a million rows in a few calls of Arrow.
 
-Columns without a type, such as those of JSON whose values are of several types, are read value by value by the rules of
-:mod:`.fields`.
+Columns without a type, such as JSON values of several types, are read value by value by the rules of :mod:`.fields`.
 """
 
 from __future__ import annotations
@@ -47,16 +46,16 @@ from .fields import (
 from .outcome_rows import SHOWN_REJECTIONS, OutcomeRows, ParsedDocument
 
 NUMBER = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-"""A CSV cell that is a number. Not "007": what starts with a needless zero is a name."""
+"""A number in a CSV cell. "007" is not: an unnecessary leading zero marks a name."""
 
 _NOT_FINITE_TEXT = r"^(?i)[+-]?(nan|inf|infinity)$"
 
 _YES_OR_NO = ["0", "1", None]
 _NO_OR_YES = [0, 1, None]
-"""Made into arrays when they are needed: Arrow then looks for pandas, which takes a third as long as a start."""
+"""Created on first use, because Arrow then looks for pandas, which adds a third to the start time."""
 
 _Values: TypeAlias = "pa.Array | list[object]"
-"""A column of a type of Arrow, or of values of any type."""
+"""A column of an Arrow type, or values of any type."""
 
 _T = TypeVar("_T")
 _Types = tuple[Callable[[pa.DataType], bool], ...]
@@ -84,7 +83,7 @@ def _of_a_slice(field: pa.Field) -> bool:
 
 
 def misfit_reason(table: pa.Table, bare_numbers: bool = False) -> str:
-    """Return why columns cannot be converted whole: one that is not of outcomes, or of another type; "" where they can.
+    """Return why columns cannot be converted: an unknown name or an unsupported type; "" if they can.
 
     ``bare_numbers``: as in :func:`convert_columns`.
 
@@ -115,13 +114,13 @@ def _sliced(schema: pa.Schema) -> list[str]:
 
 @dataclass(slots=True)
 class Rejections:
-    """Rows that cannot be used, with their reasons.
+    """Unusable rows with their reasons.
 
     Attributes:
         bad: bool (n,).
-        reasons: Of the first rows, the first reason.
-        checks: Of each check that rejected rows, how many, the place of the first one and its reason.
-        without_model: How many were rejected because no model is named.
+        reasons: First reason of each of the first rows.
+        checks: Per check, the number of rejected rows, the position of the first and its reason.
+        without_model: Number of rows rejected because the model is missing.
     """
 
     n: int
@@ -134,7 +133,7 @@ class Rejections:
         self.bad = np.zeros(self.n, np.bool_)
 
     def where(self, mask: NDArray[np.bool_], reason: str | Mapping[int, str]) -> None:
-        """Reject rows; ``reason``: of all, or of each of the first."""
+        """Reject rows; ``reason``: one for all, or one per row for the first."""
         places = np.flatnonzero(mask & ~self.bad)
         for row in places[:SHOWN_REJECTIONS].tolist():
             self.reasons[row] = reason if isinstance(reason, str) else reason[row]
@@ -143,7 +142,7 @@ class Rejections:
         self.bad |= mask
 
     def each(self, values: Sequence[Any], read: Callable[[Any], _T], missing: _T) -> list[_T]:
-        """Read the values of a column one by one; reject the rows whose value is an :class:`UnusableField`."""
+        """Read the values of a column one by one; reject rows with an :class:`UnusableField`."""
         results, bad, reasons = [missing] * self.n, np.zeros(self.n, np.bool_), dict[int, str]()
         for row in self.usable().tolist():
             try:
@@ -156,11 +155,11 @@ class Rejections:
         return results
 
     def usable(self) -> I64:
-        """Return the places of the rows that can be used."""
+        """Return the positions of usable rows."""
         return np.flatnonzero(~self.bad)
 
     def document(self, rows: OutcomeRows) -> ParsedDocument:
-        """Return usable rows beside the first rejections."""
+        """Return the usable rows and the first rejections."""
         shown_reasons = sorted(self.reasons.items())[:SHOWN_REJECTIONS]
         return ParsedDocument(rows, shown_reasons, int(self.bad.sum()) - len(shown_reasons), self.without_model)
 
@@ -184,14 +183,14 @@ def read_columns(
     bare_numbers: bool = False,
     torn: NDArray[np.bool_] | None = None,
 ) -> tuple[OutcomeRows, Rejections]:
-    """Convert columns of Arrow types to outcomes, and return which rows cannot be used.
+    """Convert columns of Arrow types to outcomes, and return the rejected rows.
 
     Args:
-        table: n rows whose columns :func:`misfit_reason` finds nothing wrong with.
-        model: the model of rows that name none.
-        environment: the environment of rows that name none.
-        bare_numbers: read texts that look like numbers as numbers, as in CSV.
-        torn: bool (n,), rows that hold what is no UTF-8.
+        table: n rows for which :func:`misfit_reason` returns "".
+        model: Model of rows that name none.
+        environment: Environment of rows that name none.
+        bare_numbers: Read numeric texts as numbers, as in CSV.
+        torn: bool (n,), rows with invalid UTF-8.
     """
     rejected = Rejections(table.num_rows)
     if torn is not None:
@@ -203,7 +202,7 @@ def read_columns(
 
 
 def convert_objects(objects: Sequence[object], model: str | None, environment: str | None) -> ParsedDocument:
-    """Convert outcomes that are objects of JSON; in place of one may stand the reason why it could not be read.
+    """Convert outcomes that are JSON objects; a text in their place is the reason why it could not be read.
 
     >>> parsed = convert_objects([{"id": "a", "actual": 1}, {"id": "b"}, 5], "churn", None)
     >>> parsed.rows.id.to_pylist(), [index for index, _ in parsed.rejected]
@@ -230,7 +229,7 @@ def _check_object(outcome: object) -> None:
 
 
 def _column(values: list[object], name: str) -> _Values:
-    """Return values as a column of Arrow if they have a type that the field may have."""
+    """Return values as an Arrow column if they have a supported type."""
     kinds = {*map(type, values)} - {NoneType}
     if len(kinds) > 1 or not kinds <= {str, int, float, bool}:
         return values
@@ -248,14 +247,14 @@ def _read_fields(
     rejected: Rejections,
     bare_numbers: bool = False,
 ) -> OutcomeRows:
-    """Return all rows, those that are rejected included, without their slices."""
+    """Return all rows, including rejected ones, without their slices."""
     nothing = pa.nulls(rejected.n, pa.string())
     ids = _texts(columns.get("id", nothing), "id", rejected, bare_numbers)
     rejected.where(_is_null(ids), "id is missing")
     models = _texts(columns.get("model", nothing), "model", rejected, bare_numbers)
     models = pc.fill_null(models, model) if model else models
     rejected.without_model = int(np.count_nonzero(_is_null(models) & ~rejected.bad))
-    rejected.where(_is_null(models), "model is missing; set it in the row or as ?model=")
+    rejected.where(_is_null(models), "the model is missing; set it in the row or as ?model=")
     environments = _texts(columns.get("environment", nothing), "environment", rejected, bare_numbers)
     environments = pc.fill_null(environments, environment) if environment else environments
     retracted = _retracted(columns.get("retracted", nothing), rejected)
@@ -297,7 +296,7 @@ def _texts(column: _Values, name: str, rejected: Rejections, bare_numbers: bool)
 
 
 def _written(column: pa.Array) -> pa.StringArray:
-    """Return numbers as texts: whole ones, which floats are where an id was missing, without a point."""
+    """Return numbers as texts; integral floats (ids with missing values) without a decimal point."""
     number = _floats(column)
     is_integer = np.isnan(number) | ((np.floor(number) == number) & (np.abs(number) < LAST))
     if is_integer.all():
@@ -359,7 +358,7 @@ def _slices_of_objects(outcomes: Sequence[Mapping[str, object]], rejected: Rejec
     names = dict[str, None]()
 
     def read(outcome: Mapping[str, object]) -> Mapping[str, str]:
-        """Return the slices of an outcome, and add their names, of which a document has a limited number."""
+        """Return the slices of an outcome, and count their names, which are limited per document."""
         slices = slices_of(outcome)
         more = [name for name in slices if name not in names]
         if len(names) + len(more) > MAX_SLICES:
@@ -438,7 +437,7 @@ def _weights(column: _Values, rejected: Rejections) -> F64:
 
 
 def _numbers(column: pa.Array) -> tuple[F64, NDArray[np.bool_]]:
-    """Return the numbers, NaN where there is none, and which values are not null."""
+    """Return the numbers, NaN for null, and which values are valid."""
     is_given = ~_is_null(column)
     if pa.types.is_string(column.type):
         texts = pc.utf8_trim_whitespace(column)

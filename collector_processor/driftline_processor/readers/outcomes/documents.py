@@ -1,7 +1,7 @@
-"""Documents of outcomes → columns.
+"""Parse documents of outcomes to columns.
 
-A million labels in a file should cost seconds: columns of one type are converted by Arrow, and only columns of several
-types are read value by value.
+A million labels in a file take seconds: columns of one type are converted by Arrow, and only columns of several types
+are read value by value.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from .fields import FIELDS, MalformedOutcomes, UnusableField, text_of
 from .outcome_rows import SHOWN_REJECTIONS, ParsedDocument, join_parts
 
 NDJSON_BLOCK = 2**20
-"""Bytes of lines that are read together."""
+"""Bytes of lines per block."""
 
 MAX_LINE = 2**20
-"""Bytes of one line of NDJSON: a thousand times what an outcome needs."""
+"""Maximum bytes of one line of NDJSON: a thousand times the size of an outcome."""
 
 MAX_HEADER = 2**18
-"""Bytes of the header of a CSV: 64 slices whose names are as long as may be."""
+"""Maximum bytes of the header of a CSV: 64 slices with names of the maximum length."""
 
 MAX_COLUMNS = 200
-"""Columns of a file, twice what outcomes may have: what is more is another kind of file."""
+"""Maximum number of columns, twice the number of fields of outcomes; a file with more is of another kind."""
 
 MAX_CELLS = 2**25
-"""Cells of a file; 30 columns of the most rows."""
+"""Maximum number of cells: 30 columns of the largest document."""
 
 _BLOCK_CELLS = 2**22
-"""Arrow makes a column of every key, and a cell of it in every row: 100 KiB of keys come to a gigabyte."""
+"""Maximum number of cells per block: Arrow creates a column per key, so 100 KiB of keys could need a gigabyte."""
 
 MARK = "'"
-"""Mark that makes a text of a cell, for spreadsheets."""
+"""Prefix that spreadsheets use to mark a cell as text."""
 
 _NO_JSON = "this is not JSON"
 
@@ -58,7 +58,7 @@ _NO_JSON = "this is not JSON"
 def parse_json(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
     """Read ``{"model": …, "outcomes": [{"id": …, "actual": …}, …]}``.
 
-    Raises :class:`MalformedOutcomes` when the document is no such object or names no model.
+    Raises :class:`MalformedOutcomes` for another document, or if no model is named.
     """
     document = _loads(body)
     if not isinstance(document, dict) or not isinstance(document.get("outcomes"), list):
@@ -74,14 +74,14 @@ def parse_json(body: bytes, model: str | None, environment: str | None) -> Parse
     outcomes = document["outcomes"]
     check_rows(len(outcomes))
     if not model and not any(isinstance(item, dict) and item.get("model") for item in outcomes):
-        raise MalformedOutcomes('no model is named; send {"model": "churn", "outcomes": […]}')
+        raise MalformedOutcomes('the model is missing; send {"model": "churn", "outcomes": […]}')
     return convert_objects(outcomes, model, environment)
 
 
 def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
-    """Read one outcome a line; blank lines are skipped and not counted, a line that is not JSON is rejected alone.
+    """Read one outcome per line; blank lines are skipped without counting, a line that is not JSON is rejected.
 
-    Raises :class:`MalformedOutcomes` when no line is JSON: then this is another kind of file.
+    Raises :class:`MalformedOutcomes` if no line is JSON, because it is another kind of file.
     """
     parts: list[ParsedDocument] = []
     rows = begin = 0
@@ -105,13 +105,13 @@ def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Par
 
 
 def check_rows(rows: int) -> None:
-    """Raise :class:`TooLarge` for more rows than one document may have."""
+    """Raise :class:`TooLarge` for more rows than the maximum per document."""
     if rows > MAX_ROWS:
         raise TooLarge(f"the request has more than {MAX_ROWS:,} rows; send it in parts")
 
 
 def _block_by_columns(block: bytes, model: str | None, environment: str | None) -> ParsedDocument | None:
-    """Read lines of one type per column; None when they are not, or may not be read by Arrow."""
+    """Read lines with one type per column; None if types differ or Arrow must not read them."""
     longest_begin = block.rfind(b"\n", 0, -1) + 1  # a block ends with the first line beyond its size
     # 8: objects and lists within each other that are read a column at a time; an outcome has three
     if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > 8:
@@ -137,11 +137,11 @@ def _lines(block: bytes) -> Iterator[object]:
 
 
 def parse_csv(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
-    """Read a header line of ``id,actual`` and optionally the other fields, then one outcome a line.
+    """Read a header line with ``id,actual`` and optionally the other fields, then one outcome per line.
 
-    A column whose name begins with :data:`MARK` has texts that begin with one, too: the mark is of neither. A line with
-    too few or too many cells, or with bytes that are not UTF-8, is rejected alone. Raises
-    :class:`MalformedOutcomes` for a header that lacks ``id`` or ``actual`` or names anything else.
+    If the name of a column begins with :data:`MARK`, its texts do too, and the mark is removed from both. A line with
+    too few or too many cells, or with invalid UTF-8, is rejected. Raises :class:`MalformedOutcomes` for a header
+    without ``id`` or ``actual`` or with an unknown name.
     """
     if b"\0" in body[:1000]:
         raise MalformedOutcomes("this is not UTF-8 text (it may be UTF-16); save the file as CSV UTF-8")
@@ -186,7 +186,7 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
 
 
 def _unmarked(table: pa.Table) -> pa.Table:
-    """Return a table without the marks of a spreadsheet."""
+    """Return a table without the text marks of spreadsheets."""
     for index, name in enumerate(table.column_names):
         if name.startswith(MARK):
             if name[1:] in table.column_names:
@@ -206,14 +206,14 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _replaced(table: pa.Table) -> NDArray[np.bool_]:
-    """Return in which rows a cell held what is no UTF-8."""
+    """Return which rows contain invalid UTF-8."""
     texts = [column for column in table.columns if pa.types.is_string(column.type)]
     has_replacement = [pc.fill_null(pc.match_substring(column, "\ufffd"), False).to_numpy() for column in texts]
     return np.any(has_replacement, axis=0) if has_replacement else np.zeros(table.num_rows, np.bool_)
 
 
 def _header(body: bytes) -> list[str]:
-    """Return the names of the columns of a CSV. Raises :class:`MalformedOutcomes` where the header has no end."""
+    """Return the column names of a CSV. Raises :class:`MalformedOutcomes` if the header has no end."""
     text = io.StringIO(body[:MAX_HEADER].decode("utf-8-sig", "replace"), newline="")
     try:
         names = next(filter(None, csv.reader(text)), [])
@@ -227,7 +227,7 @@ def _header(body: bytes) -> list[str]:
 
 
 def check_columns(table: pa.Table, bare_numbers: bool = False) -> None:
-    """Raise :class:`MalformedOutcomes` where a file of columns lacks one that is needed, or has one of another kind."""
+    """Raise :class:`MalformedOutcomes` if a required column is missing or has an unsupported type."""
     names = table.column_names
     for name in ("id", "actual"):
         if name not in names and not (name == "actual" and "retracted" in names):

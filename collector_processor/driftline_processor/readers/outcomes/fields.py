@@ -1,4 +1,4 @@
-"""Read one field of an outcome: its value, or :class:`UnusableField` with the sentence for its sender."""
+"""Read one field of an outcome: its value, or :class:`UnusableField` with a message for the sender."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ FIELDS = (
     "model",
     "environment",
 )
-"""Fields of an outcome. ``id`` and ``actual`` are needed, and a model from the row or from the request."""
+"""Fields of an outcome. ``id`` and ``actual`` are required, and a model in the row or in the request."""
 
 SLICE = "slice."
-"""Prefix of columns that hold one slice each, in files that have columns."""
+"""Prefix of slice columns in files."""
 
 MAX_SLICES = 64
-"""Different slices in one document: each is a column over all of its rows."""
+"""Maximum number of slices per document, each of which is a column over all rows."""
 
 MAX_TEXT = 1024
-"""Longest id, actual or name, in characters: what is longer was sent by mistake, and would be stored with every row."""
+"""Maximum characters of an id, actual value or name; longer ones are mistakes and would be stored with every row."""
 
 LAST = 2**63 - 1
 
@@ -43,27 +43,27 @@ NOT_A_WEIGHT = f"weight is not {WEIGHTS}"
 
 
 class UnusableField(ValueError):  # noqa: N818 - the state of a row, and the sentence its sender reads
-    """A row that cannot be used, and why."""
+    """The reason why a row cannot be used."""
 
 
 class MalformedOutcomes(ValueError):  # noqa: N818 - the state of a document, and the sentence its sender reads
-    """A whole document that cannot be read, and why."""
+    """The reason why a whole document cannot be read."""
 
 
 def too_long(name: str, longest: int = MAX_TEXT) -> str:
-    """Return the reason against a text that is too long."""
+    """Return the rejection reason for a text that is too long."""
     return f"{name} has more than {longest:,} characters"
 
 
 def not_a_time(name: str) -> str:
-    """Return the reason against a number that is not a time."""
+    """Return the rejection reason for a number that is not a time."""
     return f"{name} is not a time between 1970 and 2262"
 
 
 def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
-    """Return a name or id as text; None when it is missing. The numbers 17 and 17.0 are the text "17".
+    """Return a name or id as text; None if missing. The numbers 17 and 17.0 are the text "17".
 
-    Raises :class:`UnusableField` for anything that is neither text nor a number, and for texts above ``longest``.
+    Raises :class:`UnusableField` for other types, and for texts longer than ``longest``.
 
     >>> text_of(17.0, "id"), text_of(" A-1 ", "id"), text_of("", "id")
     ('17', 'A-1', None)
@@ -86,10 +86,10 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
 
 
 def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None]:
-    """Return what really happened as (number, None) or (NaN, text); true is 1.0 and false is 0.0.
+    """Return the actual value as (number, None) or (NaN, text); true is 1.0 and false is 0.0.
 
-    ``retracted``: it may be missing, (NaN, None). A list of items, or an object of items and how relevant each was, is
-    what was relevant in a ranking: the text of its JSON.
+    ``retracted``: it may be missing, (NaN, None). A list of items, or an object of items and their relevance, is the
+    relevance in a ranking and returned as JSON text.
 
     >>> actual_of(True), actual_of(2), actual_of(["p17", 4])
     ((1.0, None), (2.0, None), (nan, '["p17", "4"]'))
@@ -116,10 +116,10 @@ def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None
 
 
 def instant_of(value: object, name: str) -> int:
-    """Return unix nanoseconds of an ISO 8601 text (UTC if it names no zone) or of unix s, ms, µs or ns; 0 = missing.
+    """Return unix nanoseconds of an ISO 8601 text (UTC without a zone) or of unix s, ms, µs or ns; 0 = missing.
 
-    Which unit a number has is told by its size: seconds below 1e11 (the year 5138), then milliseconds, microseconds
-    and nanoseconds, a factor of 1,000 each.
+    The unit of a number follows from its size: seconds below 1e11 (the year 5138), then milliseconds, microseconds and
+    nanoseconds, a factor of 1,000 each.
 
     >>> instant_of("2026-11-20T08:00:00Z", "time") == instant_of(1795161600, "time") == instant_of(1795161600e3, "time")
     True
@@ -145,7 +145,7 @@ def instant_of(value: object, name: str) -> int:
 
 
 def value_of(value: object) -> float:
-    """Return the worth of an outcome's prediction, a finite number; NaN when it is missing."""
+    """Return the value of an outcome, a finite number; NaN if missing."""
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -157,7 +157,7 @@ def value_of(value: object) -> float:
 
 
 def retracted_of(value: object) -> bool:
-    """Return True where an outcome takes back what was said; false when it is missing.
+    """Return True for a retraction; False if missing.
 
     >>> retracted_of(None), retracted_of(True), retracted_of("true"), retracted_of(0)
     (False, True, True, False)
@@ -169,7 +169,7 @@ def retracted_of(value: object) -> bool:
 
 
 def slices_of(item: Mapping[str, object]) -> dict[str, str]:
-    """Return the slices that a row says, as canonical texts: those of its object ``slices`` and of ``slice.NAME``.
+    """Return the slices of a row as canonical texts, from its object ``slices`` and from ``slice.NAME``.
 
     A value that is null, NaN or empty is missing.
 
@@ -185,14 +185,14 @@ def slices_of(item: Mapping[str, object]) -> dict[str, str]:
 
 
 def slices_in(item: Mapping[str, object]) -> list[str]:
-    """Return the names of the slices that a row says, whatever it says of them."""
+    """Return the names of a row's slices, with or without a value."""
     slices = item.get("slices")
     inner = [str(name) for name in slices] if isinstance(slices, dict) else []
     return inner + [name.removeprefix(SLICE) for name in item if name.startswith(SLICE)]
 
 
 def slice_name(name: str) -> str:
-    """Return the name of a slice. Raises :class:`UnusableField` for one that is empty or too long."""
+    """Return the name of a slice. Raises :class:`UnusableField` for an empty or too long one."""
     if not name.strip() or len(name) > MAX_TEXT:
         raise UnusableField(f"the name of a slice must have 1 to {MAX_TEXT:,} characters, not {len(name):,}")
     return name
@@ -210,7 +210,7 @@ def _slice(name: str, value: object) -> str:
 
 
 def weight_of(value: object) -> float:
-    """Return a weight, NaN when it is missing."""
+    """Return a weight, NaN if missing."""
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):

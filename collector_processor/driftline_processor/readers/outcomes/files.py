@@ -34,30 +34,29 @@ from .fields import FIELDS, SLICE
 from .outcome_rows import OutcomeRows
 
 _OF_THE_EVALUATION = ("model", "environment")
-"""Fields that are not read: a file is of the model that is evaluated."""
+"""Ignored fields, because a file belongs to the evaluated model."""
 
 _ONE_MODEL = "-"
 
 _KEY = 1 + secrets.randbelow(2**64 - 1)
-"""Key of the numbers of ids, new in each process: nobody can write an id that takes the outcome of another."""
+"""Random key of the id hashes, per process, so that collisions cannot be forged."""
 
 
 class FileOutcomes(Struct, frozen=True):
-    """n usable outcomes, oldest first; those without a time before all others, equal times as in the file.
+    """n usable outcomes, oldest first; those without a time come first, equal times in the order of the file.
 
     Attributes:
         source: The file.
-        line: int64 (n,), the row of the file that each outcome stands in.
+        line: int64 (n,), the row of each outcome in the file.
         number: uint64 (n,), of the id of each outcome, see :func:`numbers_of_row_ids`.
-        actual: Missing where nothing is said.
-        retracted: bool (n,), it takes back what was said before.
-        time: When the truth was known and when the prediction was made, int64 (n,), unix nanoseconds, 0 = not said;
-            None where the file has no such column.
-        made: As ``time``.
-        weight: float64 (n,), NaN = not said, None where the file has no such column.
-        value: float64 (n,), NaN = not said, None where the file has no such column.
-        slices: Those that come with the outcome.
-        item: Of rankings, the item that an outcome is about.
+        actual: The actual values.
+        retracted: bool (n,), True for a retraction.
+        time: Time of the outcome, int64 (n,), unix nanoseconds, 0 = none; None without such a column.
+        made: Time of the prediction, like ``time``.
+        weight: float64 (n,), NaN = none, None without such a column.
+        value: float64 (n,), NaN = none, None without such a column.
+        slices: Slices of the outcomes.
+        item: For rankings, the item of an outcome.
     """
 
     source: Source
@@ -98,7 +97,7 @@ class FileOutcomes(Struct, frozen=True):
         )
 
     def id_of(self, place: int) -> str:
-        """Return the id of an outcome, by its place: it is read from the file."""
+        """Return the id of an outcome by its position, read from the file."""
         line = int(self.line[place])
         for start, batch in numbered_batches(self.source, {"id"}):
             if line < start + batch.num_rows:
@@ -107,9 +106,9 @@ class FileOutcomes(Struct, frozen=True):
 
 
 def numbers_of_row_ids(values: pa.Array | pa.ChunkedArray) -> U64:
-    """Return a number of each id: uint64 (n,), 0 where there is none; others in each process.
+    """Return a hash of each id: uint64 (n,), 0 for no id; it differs between processes.
 
-    Two ids may have one number by chance, one pair of 2^64; none can be made that do.
+    Two ids may collide by chance with probability 2^-64 per pair; collisions cannot be forged.
     """
     texts = pc.fill_null(ids(values), "")
     numbers = numbers_of_ids(texts, _KEY)
@@ -125,12 +124,12 @@ def open_outcomes(path: Rows, task: Task, say: Say, numbers: NumberFormat = PLAI
 
 
 def outcome_slice_names(source: Source) -> tuple[str, ...]:
-    """Return the names of the slices that come with the outcomes of a file."""
+    """Return the names of the slices in a file of outcomes."""
     return tuple(_slice_columns(source.schema.names))
 
 
 def _slice_columns(names: Sequence[str]) -> dict[str, str]:
-    """Return slice → column. Readers of JSON make a column ``slices.NAME`` of each field of an object ``slices``.
+    """Return slice → column. JSON readers create a column ``slices.NAME`` per field of an object ``slices``.
 
     >>> _slice_columns(["id", "slice.country", "slices.age"])
     {'country': 'slice.country', 'age': 'slices.age'}
@@ -139,16 +138,16 @@ def _slice_columns(names: Sequence[str]) -> dict[str, str]:
 
 
 def read_file_outcomes(source: Source, task: Task, say: Say, store: RowStore | None = None) -> FileOutcomes:
-    """Read the outcomes of a file. What cannot be used is counted, named with its reason and left out.
+    """Read the outcomes of a file. Unusable rows are counted, reported with their reason and left out.
 
     Args:
-        source: the file, see :func:`open_outcomes`.
-        task: of the model, which says which actual values are possible.
-        say: receives each reason.
-        store: holds the columns; they are read a batch at a time where rows are many.
+        source: The file, see :func:`open_outcomes`.
+        task: The task of the model, which defines the possible actual values.
+        say: Called with each reason.
+        store: Where the columns are stored; many rows are read in batches.
 
     Raises:
-        BadInput: the file cannot be read, or lacks ``id`` or ``actual``, or a column is of a type that no outcome has.
+        BadInput: The file cannot be read, lacks ``id`` or ``actual``, or has a column of an unsupported type.
     """
     path, names = source.path, tuple(source.schema.names)
     for name in ("id",) if "retracted" in names else ("id", "actual"):
@@ -172,7 +171,7 @@ def read_file_outcomes(source: Source, task: Task, say: Say, store: RowStore | N
 
 
 def _parts(source: Source, names: Collection[str]) -> Iterator[tuple[int, Mapping[str, pa.ChunkedArray]]]:
-    """Yield the named columns, and how many rows came before: all at once where they are few, else in batches."""
+    """Yield the named columns with the number of rows before them: at once if there are few rows, else in batches."""
     if not is_many(source.rows):
         yield 0, {name: source.column(name) for name in names}
         return
@@ -181,7 +180,7 @@ def _parts(source: Source, names: Collection[str]) -> Iterator[tuple[int, Mappin
 
 
 class _Gathered:
-    """The usable outcomes of a file, put together from batches, in its order."""
+    """The usable outcomes of a file, concatenated from batches, in its order."""
 
     def __init__(self, source: Source, task: Task, store: RowStore) -> None:
         self._source, self._task, self._store = source, task, store
@@ -192,7 +191,7 @@ class _Gathered:
         self._strange = (0, 0)
 
     def add(self, start: int, read: OutcomeRows, rejected: Rejections) -> None:
-        """Add the outcomes of a batch; ``start``: rows before it."""
+        """Add the outcomes of a batch; ``start``: number of rows before it."""
         for count, first, reason in rejected.checks:
             reason_count, first_row = self._reasons.get(reason, (0, start + first))
             self._reasons[reason] = reason_count + count, first_row
@@ -223,7 +222,7 @@ class _Gathered:
         self._store.release()
 
     def tell(self, say: Say) -> None:
-        """Name what was left out."""
+        """Report what was left out."""
         path = self._source.path
         for reason, (count, first) in self._reasons.items():
             say(f"{path}: left out {many(count, 'outcome')}, because {reason}: the first is row {first + 1}")
@@ -233,7 +232,7 @@ class _Gathered:
             say(f"{path}: left out {description}: the first is row {first + 1}")
 
     def outcomes(self, there: Collection[str]) -> FileOutcomes:
-        """Return all outcomes, the oldest first; ``there``: the fields that the file has."""
+        """Return all outcomes, oldest first; ``there``: the fields of the file."""
         rows_here, store = slice(0, self._end), self._store
         time = self._arrays["time"][rows_here]
         order = None if increases(time) else store.keep(np.argsort(time, kind="stable"))
@@ -262,7 +261,7 @@ class _Gathered:
 
 
 def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
-    """Return a column in a type that documents of outcomes have, where a file has another one; NaN is missing."""
+    """Cast a column to a supported type of outcomes; NaN is missing."""
     kind = values.type
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
@@ -285,5 +284,5 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
 
 
 def column_at(values: Column, index: NDArray[np.intp]) -> Column:
-    """Return the values at some places, missing where the place is -1."""
+    """Return the values at some positions, missing for position -1."""
     return RowStore().take_column(values, index)

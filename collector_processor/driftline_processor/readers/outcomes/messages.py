@@ -1,4 +1,4 @@
-"""Messages of a queue → tables of outcomes: each message costs only itself."""
+"""Convert messages of a queue to tables of outcomes; a bad message does not affect others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .column_reader import convert_objects
 from .fields import MAX_SLICES, UnusableField, slices_in, text_of
 
 BAD_MESSAGE = "bad_message"
-"""The reason under which messages are counted that hold nothing that could be an outcome."""
+"""The reason for messages that cannot contain an outcome."""
 
 _DOCUMENT = {"model", "environment", "outcomes"}
 
@@ -24,10 +24,10 @@ _DOCUMENT = {"model", "environment", "outcomes"}
 def outcome_tables(
     messages: Iterable[bytes | None], lines: bool, model: str | None, environment: str | None, now: int
 ) -> tuple[list[OutcomeTable], Counter[str]]:
-    """Return the outcomes of messages, and reason → how many messages or outcomes could not be used.
+    """Return the outcomes of messages, and reason → number of unusable messages or outcomes.
 
-    ``lines``: each message holds an outcome a line; else an outcome, a list of them, or a document of them. ``now``:
-    unix nanoseconds, for those that say no time. A message without a value is a tombstone, and says nothing.
+    ``lines``: each message has one outcome per line; else an outcome, a list of outcomes, or a document. ``now``: unix
+    nanoseconds, the default time. A message without a value is a tombstone and is ignored.
 
     >>> tables, rejected = outcome_tables([b'{"id": "a", "actual": 1}', b'{', None], False, "churn", None, 5)
     >>> len(tables[0]), tables[0].time.tolist(), dict(rejected)
@@ -58,7 +58,7 @@ def outcome_tables(
 
 
 class _Batch(Struct):
-    """Outcomes of several messages about one model.
+    """Outcomes of several messages for one model.
 
     Attributes:
         slices: Names of their slices.
@@ -71,7 +71,7 @@ class _Batch(Struct):
 
 
 def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | None, str | None]]:
-    """Yield outcomes with the model and environment that stand beside them."""
+    """Yield outcomes with the model and environment of their document."""
     if lines:
         yield [_line(line) for line in message.splitlines() if line.strip()], None, None
         return

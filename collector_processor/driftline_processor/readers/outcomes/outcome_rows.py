@@ -1,4 +1,4 @@
-"""Many outcomes as columns → one table for each model and environment."""
+"""Split columns of outcomes into one table per model and environment."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class OutcomeRows(Struct):
     """n outcomes of any models, as columns.
 
     Attributes:
-        text: Actuals that are texts, null where ``number`` holds.
-        time: int64 unix nanoseconds, 0 = not said.
-        prediction_time: int64 unix nanoseconds, 0 = not said.
-        weight: NaN = not said.
-        item: Null = not said.
-        value: NaN = not said.
-        retracted: bool (n,); such an outcome may lack text and number.
-        slices: Name → canonical texts, null = not said.
+        text: Actual values that are texts, null for numbers.
+        time: int64 unix nanoseconds, 0 = none.
+        prediction_time: int64 unix nanoseconds, 0 = none.
+        weight: NaN = none.
+        item: Null = none.
+        value: NaN = none.
+        retracted: bool (n,); a retraction may have neither text nor number.
+        slices: Name → canonical texts, null = none.
     """
 
     model: pa.StringArray
@@ -49,7 +49,7 @@ class OutcomeRows(Struct):
         return Column(numbers=self.number, codes=codes, categories=categories)
 
     def tables(self, now: int) -> list[OutcomeTable]:
-        """Split by model and environment, in order of appearance; rows that say no time get ``now``."""
+        """Split by model and environment, in order of appearance; rows without a time get ``now``."""
         if len(self.time) == 0:
             return []
         model, environment = self.model.dictionary_encode(), self.environment.dictionary_encode()
@@ -66,7 +66,7 @@ class OutcomeRows(Struct):
         return tables
 
     def take(self, rows: I64) -> OutcomeRows:
-        """Return the rows at some places, in their order."""
+        """Return the rows at some positions, in their order."""
         take = pa.array(rows)
         return OutcomeRows(
             model=self.model.take(take),
@@ -113,15 +113,15 @@ class OutcomeRows(Struct):
 
 
 SHOWN_REJECTIONS = 1000
-"""Rejections of a document that are kept with their reason; more are counted, so an answer stays small."""
+"""Maximum number of rejections with a reason per document; further ones are only counted."""
 
 
 class ParsedDocument(Struct):
-    """The content of a document: its rows, and (index from 0, reason) of the first rows that cannot be used.
+    """The content of a document: its rows, and (index from 0, reason) of the first unusable rows.
 
     Attributes:
-        more: How many other rows cannot be used.
-        without_model: How many rows cannot be used because no model is named.
+        more: Number of further unusable rows.
+        without_model: Number of rows that are unusable because the model is missing.
     """
 
     rows: OutcomeRows
@@ -131,12 +131,12 @@ class ParsedDocument(Struct):
 
     @property
     def rejections(self) -> int:
-        """Return the number of rows that cannot be used."""
+        """Return the number of unusable rows."""
         return len(self.rejected) + self.more
 
 
 def join_parts(parts: Sequence[ParsedDocument]) -> ParsedDocument:
-    """Return the rows of all parts of a document in order, with indexes that go on from part to part."""
+    """Return the rows of all parts of a document in order, with indexes over all parts."""
     rejected: list[tuple[int, str]] = []
     begin = 0
     for part in parts:

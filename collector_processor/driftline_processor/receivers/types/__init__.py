@@ -1,1 +1,1 @@
-"""The kinds of receiver besides OTLP, one a file: ``KIND.py`` with a class that is called ``RECEIVER`` there."""
+"""The receiver types besides OTLP, one per file: ``KIND.py`` with a class named ``RECEIVER``."""

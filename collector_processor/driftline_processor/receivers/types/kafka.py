@@ -1,7 +1,7 @@
-"""One consumer of Kafka: messages become tables, one transaction of rows and offsets, then a commit at the brokers.
+"""A Kafka consumer: messages become tables, stored in one transaction with their offsets, then committed.
 
-It polls again when what it has is on disk, so a slow state reads slowly, and the brokers keep the rest. Reconnecting,
-and waiting for topics that do not exist yet, is librdkafka's.
+It polls again when its messages are on disk, so a slow state slows the reading, and the brokers keep the rest.
+librdkafka reconnects and waits for topics that do not exist yet.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("driftline")
 
 BATCH = 2_000
-"""Messages that are taken in together, at most."""
+"""Maximum number of messages per transaction."""
 
 _POLL = 0.5
 _LONGEST_WAIT = 30.0
@@ -75,7 +75,8 @@ class Kafka(ReceiverKeys):
     )
     signal: Literal["logs", "traces", "metrics"] = Field(
         default="logs",
-        description="The signal of the OTLP requests; `logs` contain records and outcomes. Only for OTLP formats.",
+        description="The signal of the OTLP requests; `logs` contain predictions, baselines and outcomes. Only for "
+        "OTLP formats.",
         examples=["traces"],
         json_schema_extra={"shown": "comment"},
     )
@@ -125,16 +126,18 @@ class Kafka(ReceiverKeys):
             if option in _OURS:
                 yield Problem("options", f"'{option}' is set by Driftline; {_OURS[option]}")
         if "signal" in self.model_fields_set and not self.format.startswith("otlp_"):
-            yield Problem("signal", f"{self.format} contains outcomes; remove the key, or set format: otlp_proto")
+            yield Problem(
+                "signal", f"applies only to OTLP formats, not to {self.format}; remove it, or set format: otlp_proto"
+            )
         if self.format.startswith("otlp_") and (self.model or self.environment):
             yield Problem("model", "OTLP messages already contain the model and the environment; remove both keys")
 
 
 class KafkaReceiver:
-    """Takes the messages of some topics in, on a thread of its own."""
+    """Stores the messages of some topics, on its own thread."""
 
     address: Address | None = None
-    """It listens nowhere."""
+    """None, because it does not listen."""
 
     def __init__(
         self,
@@ -143,13 +146,13 @@ class KafkaReceiver:
         around: Surroundings,
         connect: Callable[[dict[str, Any]], Any] | None = None,
     ) -> None:
-        """Keep what is needed to connect.
+        """Create a receiver without connecting.
 
         Args:
-            key: Where it stands in the file, for the log: ``kafka/labels``.
-            settings: The keys in the file.
+            key: Configuration key, for the log: ``kafka/labels``.
+            settings: The configuration of the receiver.
             around: The counters and the clock.
-            connect: Makes the consumer from settings of librdkafka; tests give their own.
+            connect: Creates the consumer from settings of librdkafka; replaced in tests.
         """
         self._key, self._settings, self._connect = key, settings, connect or _consumer
         self._counters, self._clock = around.counters, around.clock
@@ -161,7 +164,7 @@ class KafkaReceiver:
         self.line = f"topics of Kafka: {', '.join(settings.topics)}"
 
     def start(self, intake: Intake) -> None:
-        """Subscribe, and begin. No broker needs to be there yet."""
+        """Subscribe and start. No broker needs to be available yet."""
         settings, self._intake = self._settings, intake
         self._consumer = self._connect(
             {
@@ -179,9 +182,9 @@ class KafkaReceiver:
         self._thread.start()
 
     def stop(self, grace: float) -> None:
-        """Finish what was polled, and leave the group, within so many seconds.
+        """Store the polled messages, and leave the group, within ``grace`` seconds.
 
-        A group waits for a member that did not leave, and what was not committed is polled again.
+        A group waits for a member that did not leave, and uncommitted messages are polled again.
         """
         self._stopping.set()
         if self._thread.ident is not None:
@@ -191,7 +194,7 @@ class KafkaReceiver:
             self._consumer = None
 
     def _assigned(self, consumer: Any, partitions: list[Any]) -> None:
-        """Begin where the state stands, or where another processor of the group has come to."""
+        """Start at the stored offsets, or at the committed ones of another processor of the group if they are newer."""
         reached = self._intake.offsets()
         try:
             committed = {
@@ -224,7 +227,7 @@ class KafkaReceiver:
                 self._stopping.wait(1.0)
 
     def _take(self, messages: Sequence[Any]) -> None:
-        """Store messages and say so to the brokers; one that cannot be stored costs only itself."""
+        """Store messages and commit them; a bad message does not affect others."""
         pauses = doubling_pauses(1.0, _LONGEST_WAIT)
         while not self._stored(messages):
             if self._stopping.is_set():
@@ -243,7 +246,7 @@ class KafkaReceiver:
         self._commit(messages)
 
     def _stored(self, messages: Sequence[Any]) -> bool:
-        """Take messages in, with their offsets; False when a transaction failed."""
+        """Store messages with their offsets; return False if a transaction failed."""
         try:
             if self._settings.format.startswith("otlp_"):
                 self._store_otlp(messages)
@@ -287,7 +290,7 @@ class KafkaReceiver:
         return self._patiently(partial(self._intake.offer, request))
 
     def _patiently(self, submit: Callable[[], Future[Receipt]]) -> Future[Receipt]:
-        """Submit as soon as there is room. Raises :class:`_Stopping` when it is time to end."""
+        """Submit as soon as there is room. Raises :class:`_Stopping` on shutdown."""
         while True:
             try:
                 return submit()
@@ -296,7 +299,7 @@ class KafkaReceiver:
                     raise _Stopping from None
 
     def _well(self) -> bool:
-        """Return True where the state stores anything at all: how far nothing new has come."""
+        """Return True if the state can store anything, tested with unchanged offsets."""
         try:
             self._offer(_request(offsets=[_offset(self._settings.group, "", -1, 0)])).result()
         except Exception:
@@ -320,14 +323,14 @@ class KafkaReceiver:
                 self._counters.add(metrics.DRIFTLINE_REJECTED_ROWS, rows, {attributes.DRIFTLINE_REASON: reason})
 
     def _say(self, sentence: str) -> None:
-        """Log once until messages come again: a broker that is away is said so every second."""
+        """Log once until messages arrive again, because an unavailable broker is reported every second."""
         if sentence not in self._said:
             self._said.add(sentence)
             _log.warning("%s: %s", self._key, sentence)
 
 
 class _Stopping(Exception):  # noqa: N818 - no fault
-    """The receiver ends; what was polled is polled again at the next start."""
+    """The receiver is stopping; polled messages are polled again after the next start."""
 
 
 def _bad_message() -> str:

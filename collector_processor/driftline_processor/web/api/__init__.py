@@ -1,1 +1,1 @@
-"""``/api/v1`` and ``/v1``: one resource a module, as JSON. May import what `web` may."""
+"""The JSON API under ``/api/v1`` and ``/v1``: one module per resource. May import what `web` may import."""

@@ -1,6 +1,6 @@
-"""``GET /api/v1/alerts``: what policies found, and what was told of it; ``POST``: somebody takes an alert on.
+"""``GET /api/v1/alerts``: the alerts of policies and their notifications.
 
-Somebody approves an action by ``POST``, too.
+``POST`` acknowledges an alert or approves an action.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def routes(site: Site) -> list[BaseRoute]:
             return retry_later(outage)
         if approved is None:
             raise HTTPException(
-                404, "this alert has no such action that waits for approval; GET /api/v1/alerts lists the actions"
+                404,
+                "this alert has no action of this name that waits for approval; GET /api/v1/alerts lists the actions",
             )
         return _answer(request, state.alerts, alert)
 
@@ -77,13 +78,13 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def _answer(request: Request, store: AlertStore, alert: str) -> Response:
-    """Return the alert as it is now; a browser goes back to its page."""
+    """Return the current state of an alert as JSON; redirect a browser to the alert's page."""
     if "text/html" in request.headers.get("accept", ""):
         try:
             referer = urlsplit(request.headers.get("referer", ""))
-        except ValueError:  # no address at all
+        except ValueError:  # an invalid Referer header
             referer = urlsplit("")
-        path = "/" + referer.path.lstrip("/\\")  # what begins with two slashes is another machine
+        path = "/" + referer.path.lstrip("/\\")  # an address that begins with two slashes leads to another host
         address = f"{path}?{referer.query}".rstrip("?") if referer.netloc == request.url.netloc else "/incidents"
         return RedirectResponse(address, 303)
     return FiniteJSON(alert_json(next(history for history in alert_histories(store) if history.alert.id == alert)))

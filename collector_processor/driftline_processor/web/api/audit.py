@@ -1,4 +1,4 @@
-"""``GET /api/v1/audit``: all that was done, the newest first."""
+"""``GET /api/v1/audit``: the audit log, newest entries first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from driftline_processor.web.parameters import number
 from driftline_processor.web.site import Site
 
 MOST = 10_000
-"""Entries of an answer."""
+"""Upper limit of entries per response."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -30,7 +30,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def entries_of(audit: Audit, query_params: QueryParams) -> list[Entry]:
-    """Return the entries that somebody asks for. Raises 400 for a kind that there is not."""
+    """Return the requested entries. Raises 400 for an unknown kind."""
     kind = query_params.get("kind", "")
     if kind and kind not in KINDS:
         raise HTTPException(400, f"kind: {kind[:40]!r} is not a kind of entry; {near(kind, KINDS)}")

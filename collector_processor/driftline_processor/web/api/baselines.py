@@ -1,4 +1,4 @@
-"""``/v1/baselines/{model}/{version}``: put a baseline in force, get the one in force, or one of production."""
+"""``/v1/baselines/{model}/{version}``: set the active baseline, return it, or build one from production data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from driftline_processor.web.parameters import moment
 from driftline_processor.web.site import Site
 
 MAX_BASELINE = 32 * 2**20
-"""A hundred features are half a megabyte."""
+"""Upper limit of bytes per baseline; a hundred features need about half a megabyte."""
 
 _PREFIX = b"/v1/baselines/"
 
@@ -108,7 +108,7 @@ def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
 
 
 def _named(request: Request) -> tuple[str, str]:
-    """Model and version of the address, as they were before anything was decoded: both may hold a slash."""
+    """Return model and version from the undecoded path, since both names may contain a slash."""
     raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
     parts = [
         unquote(part.decode("ascii", "replace")) for part in raw.partition(b"?")[0].removeprefix(_PREFIX).split(b"/")

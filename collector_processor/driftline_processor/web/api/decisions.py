@@ -1,4 +1,4 @@
-"""``GET /api/v1/models/{model}/decisions``: what people decided about a model; ``POST``: somebody decides."""
+"""``GET /api/v1/models/{model}/decisions``: people's decisions about a model; ``POST`` adds a decision."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .forms import read_form
 
 
 def _warning(decision: Decision, model_views: Sequence[ModelView]) -> str | None:
-    """Return that nobody has seen the version of a decision, which is kept all the same; None where somebody has."""
+    """Return a warning if no predictions of the decision's version exist, else None; the decision is stored anyway."""
     versions = list(dict.fromkeys(view.key.version for view in model_views))
     if not decision.version or decision.version in versions:
         return None

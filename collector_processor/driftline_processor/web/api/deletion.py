@@ -1,4 +1,4 @@
-"""``DELETE``: what is kept of prediction ids, of a subject or of a whole model is deleted, from the disk, too."""
+"""``DELETE``: remove the data of prediction ids, of a subject or of a whole model, also from the disk."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def routes(site: Site) -> list[BaseRoute]:
             return _error(503, str(reason))
         except StorageOutage as outage:
             return retry_later(outage)
-        except Exception as error:  # a full disk, or readers that do not end
+        except Exception as error:  # the disk is full, or readers do not finish
             _log.exception("a deletion could not be finished")
             return _error(
                 503,

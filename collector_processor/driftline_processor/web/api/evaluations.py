@@ -1,7 +1,7 @@
-"""``/api/v1``: models, evaluations as they are now or were at a time, other formats, and the outcomes of an id.
+"""``/api/v1``: models, current and past evaluations, evaluations in other formats, and the outcomes of an id.
 
-The answers are in docs/reference/http-api.md and, as a JSON schema, in docs/reference/evaluations.schema.json. Errors
-are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
+The responses are described in docs/reference/http-api.md and docs/reference/evaluations.schema.json. Errors are
+``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from driftline_processor.web.site import Site
 MOST_EVALUATIONS = 1000
 
 MOST_MODELS = 1000
-"""Names of models on a page at most."""
+"""Upper limit of model names per page."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the routes; all others of a model go before them, since a name may have slashes."""
+    """Return the routes. They must come after all other routes of a model, because a name may contain slashes."""
     state = site.state
 
     def list_models(request: Request) -> Response:
@@ -78,11 +78,12 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def models(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer ``GET /api/v1/models``: models with their newest closed and their open window, in brief, page by page.
+    """Answer ``GET /api/v1/models``: each model in brief with its newest closed and its open window, in pages.
 
-    And the one verdict of each name, the hints of no model, and the address of the next page. ``?limit=`` says how many
-    names a page has, with all versions of each. Pages go by name, so that no model is left out or comes twice while
-    traffic goes on; within a page the busiest are first. ``?cursor=`` is the last name of the page before.
+    The response also contains the overall verdict per name, the hints that belong to no model, and the address of the
+    next page. ``?limit=`` is the number of names per page; all versions of a name are on one page. Pages are sorted by
+    name, so that new traffic neither skips nor repeats a model; within a page the busiest models are first.
+    ``?cursor=`` is the last name of the previous page.
     """
     limit, cursor = number(request, "limit", 100, MOST_MODELS), request.query_params.get("cursor", "")
     after = sorted(name for name in snapshot.by_handle if "cursor" not in request.query_params or name > cursor)
@@ -104,7 +105,7 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
 
 
 def model(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer ``GET /api/v1/models/{name}``: the one verdict of a model, and each of its versions and environments."""
+    """Answer ``GET /api/v1/models/{name}``: the overall verdict of a model, and its versions and environments."""
     name = find_model(request, snapshot).key.model
     same = snapshot.named(handle(name))
     parts = list(map(MODEL_SHAPES.writer(ModelView), same))
@@ -112,9 +113,9 @@ def model(request: Request, snapshot: StateSnapshot) -> Response:
 
 
 def evaluations(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one name, newest last.
+    """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one length, newest last.
 
-    ``?curves=true``: with what is drawn of the performance. ``?slices=false``: without single slices.
+    ``?curves=true`` adds the performance curves; ``?slices=false`` leaves out the slices.
     """
     window_request = read_window_request(request, snapshot)
     chosen = window_request.model.windows.get(window_request.window, [])[-window_request.limit :]
@@ -134,7 +135,7 @@ def evaluations(request: Request, snapshot: StateSnapshot) -> Response:
 
 
 def sections(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer ``GET /api/v1/models/{name}/sections``: what a terminal shows of the newest windows, laid out."""
+    """Answer ``GET /api/v1/models/{name}/sections``: the newest windows in the layout of the terminal."""
     window_request = read_window_request(request, snapshot)
     model, window = window_request.model, window_request.window
     chosen = _recorded(model, window, model.windows.get(window, [])[-window_request.limit :])
@@ -144,7 +145,7 @@ def sections(request: Request, snapshot: StateSnapshot) -> Response:
 
 
 def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
-    """Return what was chosen, with what came of estimates when labels arrived, and the verdict of each."""
+    """Return the chosen windows with the track records of their estimates and with their verdicts."""
     all_windows = model.windows.get(window, [])
     return _with_verdicts(model, with_track_records(all_windows, len(all_windows) - len(chosen)))
 
@@ -167,7 +168,7 @@ def in_format(request: Request, snapshot: StateSnapshot, now: int) -> Response:
 
 
 class WindowRequest(NamedTuple):
-    """The windows of a model that a request asks for."""
+    """The windows of a model that a request selects."""
 
     model: ModelView
     window: str
@@ -176,18 +177,18 @@ class WindowRequest(NamedTuple):
     slices: bool
 
     def rendered(self, evaluation: Evaluation) -> dict[str, Any]:
-        """Return a window as it was asked for."""
+        """Return a window as JSON with the requested parts."""
         return to_json(evaluation, self.curves, self.slices)
 
     def answer(self, windows: Sequence[Mapping[str, Any]], **more: Any) -> Response:
-        """Answer with windows; ``more``: what else there is to say of all of them."""
+        """Return a response with windows; ``more`` is added next to them."""
         key = self.model.key
         identity = {"model": key.model, "version": key.version, "environment": key.environment, "window": self.window}
         return FiniteJSON({**identity, "timezone": self.model.timezone, **more, "windows": windows})
 
 
 def read_window_request(request: Request, snapshot: StateSnapshot) -> WindowRequest:
-    """Return what a request for windows asks for. Raises 400 or 404 with a sentence."""
+    """Return the windows that a request selects. Raises 400 or 404 with a sentence."""
     model = find_model(request, snapshot)
     window = request.query_params.get("window") or next(iter(model.windows), "")
     if window and window not in model.windows:
@@ -197,13 +198,13 @@ def read_window_request(request: Request, snapshot: StateSnapshot) -> WindowRequ
 
 
 class BriefWindow(Evaluation):
-    """A window without its features: what a table of models shows of it."""
+    """A window without its features, for a table of models."""
 
 
 class WindowsOfLength(Struct, frozen=True):
-    """The windows of one length: the newest closed, the open, and the newest whose outcomes had their time.
+    """The windows of one length: the newest closed window, the open window, and the newest mature window.
 
-    ``rows``: of up to 40 windows, the newest last.
+    ``rows``: number of rows of up to 40 windows, newest last.
     """
 
     closed: BriefWindow | None
@@ -298,7 +299,7 @@ MODEL_SHAPES = SHAPES.with_more(
 
 
 def outcomes(request: Request, snapshot: StateSnapshot, history: History) -> Response:
-    """Answer ``GET /api/v1/models/{name}/outcomes``: what was said of an id."""
+    """Answer ``GET /api/v1/models/{name}/outcomes``: all outcomes received for an id."""
     model, id = find_model(request, snapshot), request.query_params.get("id", "")
     if not id:
         raise HTTPException(400, "the id of the prediction is missing; add it, as in ?id=A-1001")
@@ -313,7 +314,7 @@ def outcomes(request: Request, snapshot: StateSnapshot, history: History) -> Res
 
 
 def evaluations_as_of(request: Request, snapshot: StateSnapshot, history: History) -> Response:
-    """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated then."""
+    """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated at that time."""
     window_request, as_of = read_window_request(request, snapshot), moment(request, "as_of")
     stored_evaluations = history.evaluations(
         window_request.model.key, window_request.window, as_of, window_request.limit

@@ -1,6 +1,6 @@
-"""Read what a person says in a form: few fields, none of them long, and from the processor's own machine.
+"""Read the forms that people submit: few short fields, only from the processor's own machine.
 
-Nobody signs in, so that nobody from elsewhere decides, also where the pages are open to others.
+There is no sign-in, so forms from other machines are rejected even if the pages are public.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 _PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""Headers by which a proxy says that it asks for somebody else."""
+"""Headers that show that a proxy forwarded the request for another client."""
 
 LONGEST = 500
-"""Characters of what a person says."""
+"""Upper limit of characters per field."""
 
 
 async def read_form(request: Request, names: Sequence[str], required: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of a form. Raises 400 where one is missing or too long, 403 where it comes from elsewhere.
+    """Return the fields of a form. Raises 400 if a field is missing or too long, 403 if it comes from another machine.
 
     Args:
-        request: Whose body is the form.
-        names: Of the fields; others are not read.
-        required: Name of a field that must be there → how to write it.
+        request: Its body is the form.
+        names: Names of the fields; other fields are not read.
+        required: Name of a required field → how to write it.
     """
     if request.client is not None and not _is_loopback(request.client.host):
         raise HTTPException(403, "decisions are accepted only from the machine of the processor; run the command there")
@@ -48,13 +48,13 @@ def _is_loopback(peer: str) -> bool:
     try:
         address = ip_address(peer)
     except ValueError:
-        return True  # no connection over a network has such a peer
+        return True  # never the case for a network connection
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
 
 
 async def _text_of(request: Request) -> str:
-    """Return the body of a form. Raises 413 where it is longer than any form of these fields."""
+    """Return the body of a form. Raises 413 if it is longer than these fields can be."""
     body = b""
     async for piece in request.stream():
         body += piece

@@ -1,4 +1,4 @@
-"""``GET /api/v1/models/{name}/label-next``: which predictions somebody should look at next, as JSON or CSV."""
+"""``GET /api/v1/models/{name}/label-next``: the predictions that are most useful to label, as JSON or CSV."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def label_next(request: Request) -> Response:
         model = find_model(request, site.state.snapshot)
         until = moment(request, "until", max(model.last, 0) + 1)
-        # 7 * 86_400 * 10**9: nanoseconds to look back for rows where the request names no start
+        # 7 * 86_400 * 10**9: nanoseconds to look back if the request has no start
         since = moment(request, "since", until - (7 * 86_400 * 10**9))
         limit = number(request, "limit", 100, MOST)
         batch = site.state.queries.labels.next(model.key, since, until, limit, tuple(_reasons(request.query_params)))

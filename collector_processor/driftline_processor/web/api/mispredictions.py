@@ -1,4 +1,4 @@
-"""``GET /api/v1/models/{name}/mispredictions``: ten wrong ones, the worst first, with the traces to open."""
+"""``GET /api/v1/models/{name}/mispredictions``: ten wrong predictions, the worst first, with links to their traces."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def slices_of(request: Request) -> dict[str, str]:
-    """Read ``?slice=key=value``, which may be given several times. Raises 400 where one has no value."""
+    """Read ``?slice=key=value``, which may be repeated. Raises 400 if a slice has no value."""
     slices = {}
     for slice_text in request.query_params.getlist("slice"):
         key, equals, value = slice_text.partition("=")
@@ -56,9 +56,9 @@ def slices_of(request: Request) -> dict[str, str]:
 
 
 def _stretch(request: Request, model: ModelView) -> tuple[int, int, str]:
-    """Return the newest closed window of ``?window=1d``, else ``?since=&until=``, else all that is kept.
+    """Return the period: the newest closed window of ``?window=1d``, else ``?since=&until=``, else everything stored.
 
-    And why it is another window than ``at`` asks for, "" where it is not.
+    The last item says why the window differs from the one that ``at`` selects; "" if it does not differ.
     """
     name = request.query_params.get("window")
     if name:

@@ -1,6 +1,7 @@
-"""What policies decided, and why; and what others would have told of the windows in memory, of which nothing is stored.
+"""The decisions of policies with their reasons, and replays of other policies over the windows in memory.
 
-``GET /api/v1/models/{model}/policies``, ``GET /api/v1/alerts/{alert}`` and ``POST /api/v1/policies/replay``.
+``GET /api/v1/models/{model}/policies``, ``GET /api/v1/alerts/{alert}`` and ``POST /api/v1/policies/replay``. A replay
+stores nothing.
 """
 
 from __future__ import annotations
@@ -29,20 +30,20 @@ from driftline_processor.web.parameters import find_model
 from driftline_processor.web.site import Site
 
 MAX_POLICIES = 2**18
-"""Bytes of the policies of a file: those of fifty models are some ten thousand."""
+"""Upper limit of bytes per policy file; the policies of fifty models are about ten thousand bytes."""
 
 MOST = 100
-"""Policies that are replayed at once."""
+"""Upper limit of policies per replay."""
 
 MOST_STEPS = 20_000_000
-"""Windows that all replays of a request read at most, one after the other: about half a minute."""
+"""Upper limit of windows that the replays of one request read in sum: about half a minute."""
 
 
 _EXAMPLE = '{"policies": {"NAME": {"when": "accuracy < 85 %"}}}'
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the routes; one replay at a time."""
+    """Return the routes. One replay runs at a time."""
     state = site.state
     busy = threading.Lock()
 
@@ -94,7 +95,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def _asked(data: bytes) -> tuple[Mapping[str, Any], bool]:
-    """Return the policies of a body, and whether all windows are said to be quiet. Raises 400 with a sentence."""
+    """Return the policies of a body and whether to treat all windows as free of drift. Raises 400 with a sentence."""
     try:
         check_json(data)
         document = json.loads(data)

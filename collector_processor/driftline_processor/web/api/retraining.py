@@ -1,4 +1,4 @@
-"""``GET /api/v1/models/{name}/retraining`` and ``/training-runs``: whether retraining pays."""
+"""``GET /api/v1/models/{name}/retraining`` and ``/training-runs``: the value of retraining."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def retraining(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer whether retraining pays, with every factor; without ``value`` or a cost nobody can tell."""
+    """Answer whether retraining pays off, with every factor; inconclusive without ``value`` or a cost."""
     models = _versions(request, snapshot)
     window = request.query_params.get("window", "")
     if window and not any(window in model.windows for model in models):
@@ -44,7 +44,7 @@ def retraining(request: Request, snapshot: StateSnapshot) -> Response:
 
 
 def training_runs(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer with the training runs of a model, the oldest first, and what each brought."""
+    """Return the training runs of a model, oldest first, each with its effect on performance."""
     models = _versions(request, snapshot)
     metric, gains = gains_of_model(models)
     return FiniteJSON(
@@ -53,7 +53,7 @@ def training_runs(request: Request, snapshot: StateSnapshot) -> Response:
 
 
 def _versions(request: Request, snapshot: StateSnapshot) -> list[ModelView]:
-    """Return the versions and environments that a request means: all of the model, unless it names some."""
+    """Return the versions and environments that a request selects; by default all of the model."""
     model = find_model(request, snapshot)
     same = list(snapshot.named(handle(model.key.model)))
     for part in ("version", "environment"):

@@ -1,4 +1,4 @@
-"""``GET /metrics``: the same points that are sent over OTLP, for Prometheus."""
+"""``GET /metrics``: the metric points that are also sent over OTLP, for Prometheus."""
 
 from __future__ import annotations
 

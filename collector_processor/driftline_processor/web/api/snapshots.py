@@ -20,7 +20,7 @@ from driftline_processor.web.site import Site
 
 PARQUET = "application/vnd.apache.parquet"
 SAID = "Driftline-Snapshot"
-"""The header that says in JSON what is in the file."""
+"""Header that describes the content of the file in JSON."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -49,7 +49,10 @@ def routes(site: Site) -> list[BaseRoute]:
         return FileResponse(
             path,
             media_type=PARQUET,
-            headers={SAID: json.dumps(finished.told()), "Content-Encoding": "identity"},  # it is compressed already
+            headers={
+                SAID: json.dumps(finished.told()),
+                "Content-Encoding": "identity",
+            },
             background=BackgroundTask(path.unlink, missing_ok=True),
         )
 

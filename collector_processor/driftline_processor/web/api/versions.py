@@ -1,4 +1,4 @@
-"""``GET /api/v1/models/{name}/versions``: challengers beside the champion."""
+"""``GET /api/v1/models/{name}/versions``: challengers compared with the champion."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def versions(request: Request, snapshot: StateSnapshot) -> Response:
-    """Answer with what is known of every version beside the champion; [] where there is one version only.
+    """Return the comparison of each version with the champion; [] if the model has one version only.
 
-    ``?sections=true``: with the same laid out, as a terminal shows it.
+    ``?sections=true`` adds the layout of the terminal.
     """
     model = find_model(request, snapshot)
     answer: dict[str, Any] = {

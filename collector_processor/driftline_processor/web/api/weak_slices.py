@@ -1,4 +1,4 @@
-"""``GET /api/v1/models/{name}/weak-slices``: slices of one or two features in which the model does worse."""
+"""``GET /api/v1/models/{name}/weak-slices``: slices of one or two features in which the model performs worse."""
 
 from __future__ import annotations
 

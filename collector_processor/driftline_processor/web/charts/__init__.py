@@ -1,1 +1,1 @@
-"""Charts as SVG for the pages: a drawing a function. Imports present, core."""
+"""SVG charts of the pages: one function per drawing. May import present and core."""

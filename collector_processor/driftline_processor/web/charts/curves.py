@@ -1,4 +1,4 @@
-"""The curves of a binary classifier in one window, and what was predicted beside what happened."""
+"""Curves of a binary classifier in one window, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from . import svg
 from .plot import Plot, levels
 
 SHADES = 6
-"""Shades of a cell, by its share of what happened: the style sheet has a class for each."""
+"""Number of shades of a cell, by its fraction of the actual class; the style sheet has a class per shade."""
 
 _PLOT = Plot(46.0, 352.0, 8.0, 200.0)
 
 
 class CurveChart(NamedTuple):
-    """A curve as the page shows it. ``note``: how it is read."""
+    """A curve as the page shows it. ``note``: how to read it."""
 
     name: str
     title: str
@@ -32,7 +32,7 @@ class CurveChart(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """``shade``: its class in the style sheet."""
+    """A cell of a confusion matrix. ``shade``: its class in the style sheet."""
 
     text: str
     title: str
@@ -40,7 +40,10 @@ class Cell(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """``rows``: by actual class, the cells by predicted class; or ``most``, of too many classes: what is confused."""
+    """A confusion matrix.
+
+    ``rows``: an actual class and its cells by predicted class. ``most``: instead, the most frequent confusions.
+    """
 
     classes: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
@@ -48,7 +51,7 @@ class Matrix(NamedTuple):
 
 
 def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:
-    """Yield the curves of a window that are known, each with the decisions as they were made as a dot."""
+    """Yield the known curves of a window, each with a dot at the operating point of the decisions."""
     curves = evaluation.curves
     recall, precision, rate, specificity = (
         None if (metric := evaluation.realized.get(name)) is None else metric.value
@@ -79,7 +82,7 @@ def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:
 
 
 def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | None:
-    """Return what was predicted beside what happened; None where it is not known.
+    """Return predicted against actual classes; None if the matrix is unknown.
 
     >>> found = confusion_matrix(np.array([[8.0, 2.0], [1.0, 9.0]]), ("0", "1"))
     >>> [[cell.text for cell in cells] for _, cells in found.rows]
@@ -88,12 +91,12 @@ def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | 
     if confusion is None or len(confusion) != len(classes) or not confusion.sum() > 0:
         return None
     names = tuple(short(name, 24) for name in classes)
-    # 12: classes of a confusion matrix that is shown whole; of more, what is confused most
+    # 12: upper limit of classes of a full confusion matrix; else only the most frequent confusions are shown
     if len(names) <= 12:
         rows = tuple((name, tuple(_cells(confusion, names, index))) for index, name in enumerate(names))
         return Matrix(names, rows, ())
     wrong = confusion - np.diag(np.diag(confusion))
-    # 10: confusions that are told of a larger one
+    # 10: confusions shown of a larger matrix
     places = np.argsort(-wrong, axis=None, kind="stable")[:10]
     wrong_cells = [divmod(int(place), len(names)) for place in places if wrong.flat[place] > 0]
     totals = confusion.sum(axis=1)
@@ -126,7 +129,7 @@ def _plot(
     decided: tuple[float, float] | None,
     chance: tuple[float, float] | None,
 ) -> Markup:
-    """Draw a curve in the unit square. ``chance``: the heights of the line of chance at its left and its right end."""
+    """Draw a curve in the unit square. ``chance``: heights of the chance line at its left and right end."""
     marks = _axes((0.0, 0.25, 0.5, 0.75, 1.0), *words)
     if chance is not None:
         marks.append(svg.line(*_PLOT.at(0.0, chance[0]), *_PLOT.at(1.0, chance[1]), "was"))
@@ -140,7 +143,7 @@ def _plot(
 
 
 def _calibration(curve: Curve) -> Markup:
-    """Draw the share of positives over the mean score, on a scale that holds the farthest end of an interval."""
+    """Draw the fraction of positives over the mean score, on a scale that contains every interval."""
     points = curve.points.tolist()
     limits = [[y, y] for _, y in points] if curve.limits is None else curve.limits.tolist()
     ticks = [0.0, 0.25, 0.5, 0.75, 1.0]

@@ -1,4 +1,4 @@
-"""Two distributions in one drawing: the baseline as an outline, the window as bars, in the feature's own unit."""
+"""Two distributions in one drawing: the baseline as an outline, the window as bars, in the feature's unit."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _EDGES = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
 
 
 MOST_CELLS = 25
-"""Cells of an axis of its own."""
+"""Upper limit of cells of an axis that is not the baseline's."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 354.0, 8.0, 112.0
 
 
 def distribution(column: ColumnDrift, name: str = "") -> Markup | None:
-    """Draw a column's cells; None when there are none to draw. ``name``: what the axis below is labelled with."""
+    """Draw the cells of a column; None if it has none. ``name``: label of the axis."""
     now = column.now if column.now is not None and len(column.now) == len(column.cells) else None
     was = column.was if column.was is not None and len(column.was) == len(column.cells) else None
     if not column.cells or (now is None and was is None):
@@ -50,18 +50,18 @@ def is_category(column: ColumnDrift) -> bool:
 
 
 def own_range(was: NumberShape, now: NumberShape, column: ColumnDrift, name: str = "") -> Markup | None:
-    """Draw a number on an axis that holds the window as well as the baseline; None where either has no rows.
+    """Draw a number on an axis that contains window and baseline; None if either has no rows.
 
-    ``was`` and ``now``: of the baseline and of the window, known beyond the outer edges of the bins.
+    ``was`` and ``now``: shapes of the baseline and of the window, also beyond the outer bin edges.
     """
     drawn_cells = own_cells(was, now)
     return None if drawn_cells is None else _numbers(*drawn_cells, name, _untold(column.state))
 
 
 def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64, F64] | None:
-    """Return cells of one width from the first to the last percent of both, and the shares of both in them.
+    """Return cells of equal width from the 1st to the 99th percentile of both, and both fractions per cell.
 
-    Rows of an open end are in the open cell at that end, which begins no farther out than they do.
+    Rows of an open outer bin are in the open cell at that end, which begins at or inside the edge of the bin.
 
     >>> one, other = (NumberShape(*map(np.array, ([low], [low + 10.0], [1.0]))) for low in (0.0, 90.0))
     >>> cells, before, after = own_cells(one, other)
@@ -107,12 +107,12 @@ def _below(shape: NumberShape, edges: F64) -> F64:
 
 
 def mini(was: Sequence[float] | None, now: Sequence[float] | None, state: str) -> Markup:
-    """Draw shares in the height of a line of text, for a table whose other columns say it in words.
+    """Draw fractions at the height of a text line, for a table whose other columns describe them.
 
     Args:
-        was: Shares of the baseline; None = not known.
-        now: Shares of the window.
-        state: Of their drift.
+        was: Fractions of the baseline; None = unknown.
+        now: Fractions of the window.
+        state: State of the drift.
     """
     highest, marks = max((*(was or ()), *(now or ()), 1e-9)), ""
     if now is not None:
@@ -126,7 +126,7 @@ def mini(was: Sequence[float] | None, now: Sequence[float] | None, state: str) -
 
 
 def mini_of(column: ColumnDrift) -> Markup:
-    """Draw a column's cells in the height of a line of text."""
+    """Draw the cells of a column at the height of a text line."""
     was, now = (
         None if shares is None or not len(shares) or len(shares) != len(column.cells) else floats(shares)
         for shares in (column.was, column.now)
@@ -135,7 +135,7 @@ def mini_of(column: ColumnDrift) -> Markup:
 
 
 def _untold(state: str) -> str:
-    """Return the class by which a window that nobody can judge is hatched."""
+    """Return the class that hatches a window whose drift is inconclusive or has no baseline."""
     return " untold" if state in ("inconclusive", "no_baseline") else ""
 
 
@@ -171,9 +171,9 @@ def _label(name: str) -> str:
 
 
 def _edge_labels(cells: tuple[str, ...], left: float, step: float, y: float) -> list[Markup]:
-    """Write edges under the border of two cells and single values under the middle of theirs, as many as fit.
+    """Label edges under the border of two cells and single values under their cell's middle, as many as fit.
 
-    An open cell at either end always has its own label, as in "≥ 54": it holds all that lies beyond, however far.
+    An open cell at either end is always labelled, as in "≥ 54".
     """
     labels: dict[float, str] = {}
     for place, cell in enumerate(cells):

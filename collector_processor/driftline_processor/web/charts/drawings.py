@@ -1,4 +1,4 @@
-"""Draw the small pictures of cells of a table: a value in its interval, and shares beside those of the baseline."""
+"""Small drawings in table cells: a value in its interval, and fractions next to the baseline's."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _WIDTH, _HEIGHT = 140.0, 16.0
 
 
 def drawn(drawing: Interval | Bars | Spark) -> Markup:
-    """Return a drawing of a cell as SVG."""
+    """Return the drawing of a cell as SVG."""
     if isinstance(drawing, Interval):
         return interval_line(drawing)
     return mini(drawing.was, drawing.now, drawing.state) if isinstance(drawing, Bars) else Markup()
 
 
 def interval_line(drawing: Interval) -> Markup:
-    """Draw a value as a dot on its interval; an upright line is the value that it is read against."""
+    """Draw a value as a dot on its interval; an upright line marks the reference value."""
 
     def x(value: float) -> float:
         inside = min(max(value, drawing.start), drawing.end)
-        # halves: no difference is infinite
+        # divided by two first, so that no difference overflows
         return 4 + (_WIDTH - 8) * ((inside / 2 - drawing.start / 2) / (drawing.end / 2 - drawing.start / 2))
 
     marks = [svg.line(4, _HEIGHT / 2, _WIDTH - 4, _HEIGHT / 2, "grid")]

@@ -1,7 +1,7 @@
-"""One feature over windows of time: a fan of quantiles or stacked shares of categories, and what is missing.
+"""One feature over windows: a fan of quantiles or stacked fractions of categories, and missing values.
 
-Marks are built as texts: a year of days is a thousand of them. Only what comes from the wire is escaped, and that is
-categories alone.
+Marks are built as text, because a year of days has a thousand of them. Only received text, that is categories, is
+escaped.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from .heat_map import SHADES, shades_of
 from .plot import MOST_MARKS, Address, Box, Plot, Point, bars, levels
 
 MOST_STACKED = 7
-"""Categories with a colour of their own; all others are one more."""
+"""Number of categories with their own colour; the others share one."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 700.0, 10.0, 190.0
 _OPEN = 8.0
 """Height of the hatch of an open end."""
 
 _BASELINE = 26.0
-"""Width of the baseline's own column of stacked shares."""
+"""Width of the baseline's column of stacked fractions."""
 
 
 def fan(
@@ -46,20 +46,20 @@ def fan(
     open_ends: Mapping[int, I64] | None = None,
     unread: Collection[int] = (),
 ) -> Markup | None:
-    """Draw quantiles of a number over windows in the band of the baseline; None where no window has any.
+    """Draw quantiles of a number over windows in the band of the baseline; None if no window has quantiles.
 
-    What lies in an open end is drawn where that begins, with a hatch beyond it.
+    A quantile in an open outer bin is drawn at the bin's edge with a hatch beyond it.
 
     Args:
         evaluations: The windows, oldest first.
         quantiles: Start of a window → its quantiles at 5, 25, 50, 75 and 95 %, float64 (5,).
-        baseline: The same of the baseline's rows.
+        baseline: The same quantiles of the baseline's rows.
         name: The feature, whose unit the axis has.
-        chosen: The window that is looked at.
-        address: Where a window leads; None = nowhere, as in a file to send.
-        timezone: Of the model.
-        open_ends: Start of a window → which of its quantiles are at least (1) or at most (-1) so much, int64 (5,).
-        unread: Starts of windows that are not read yet, which are hatched.
+        chosen: The selected window.
+        address: Returns the link of a window; None = no links, as in a report file.
+        timezone: Time zone of the model.
+        open_ends: Start of a window → per quantile 1 if it is a lower bound, -1 if an upper bound, else 0, int64 (5,).
+        unread: Starts of windows that are not loaded yet, which are hatched.
     """
     beyond = {} if open_ends is None else open_ends
     complete = [
@@ -73,7 +73,7 @@ def fan(
     if baseline is not None and np.isfinite(baseline).all():
         values += [float(baseline[0]), float(baseline[-1])]
     scale = levels(values)
-    plot = Plot(_LEFT, _RIGHT, _TOP, _BOTTOM, scale[0], scale[-1], evaluations)
+    plot = Plot(left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM, low=scale[0], high=scale[-1], windows=evaluations)
     y, marks = plot.y, [*plot.grid(scale), plot.chosen(chosen, 6, 8), *_hatched(plot, unread)]
     if baseline is not None and np.isfinite(baseline).all():
         for low, high, css in ((0, 4, "fan-was"), (1, 3, "fan-was")):
@@ -124,11 +124,10 @@ def stacked(
     timezone: str,
     unread: Collection[int] = (),
 ) -> Markup | None:
-    """Draw the shares of categories over windows, one above the other, the baseline's before them; None without any.
+    """Draw stacked fractions of categories over windows, preceded by the baseline's; None if there are none.
 
-    ``categories``: of the entries of all shares. Those that were most frequent once have a colour of their own.
-        ``unread``:
-    starts of windows that are not read yet, which are hatched.
+    ``categories``: names of the entries of all fractions. The categories with the largest fractions have their own
+    colour. ``unread``: starts of windows that are not loaded yet, which are hatched.
     """
     known_shares = {start: shares for start, shares in windows.items() if shares.sum() > 0}
     if not known_shares or not categories:
@@ -187,7 +186,7 @@ def missing(
     name: str,
     timezone: str,
 ) -> Markup | None:
-    """Draw the share of missing values over windows, and of those that cannot be used; None where none ever is."""
+    """Draw the fractions of missing and of unusable values over windows; None if both are always 0."""
     known_windows = [
         (evaluation, windows[evaluation.window.start])
         for evaluation in evaluations
@@ -204,7 +203,7 @@ def missing(
         return None
     top = max([*shares, *was])
     scale = [value for value in levels([0.0, top]) if value >= 0]
-    plot = Plot(_LEFT, _RIGHT, 10.0, 70.0, 0.0, scale[-1], evaluations)
+    plot = Plot(left=_LEFT, right=_RIGHT, top=10.0, bottom=70.0, low=0.0, high=scale[-1], windows=evaluations)
     marks = plot.grid(scale[:: max(len(scale) - 1, 1)], lambda share: percent(float(share)))
     for part, css in (("missing", "line"), ("invalid", "line beside")):
         before = None if baseline is None else getattr(baseline, part)
@@ -228,7 +227,7 @@ def missing(
 
 
 def _hatched(plot: Plot, unread: Collection[int]) -> list[Markup]:
-    """Hatch the windows that are not read yet, as one mark."""
+    """Hatch the windows that are not loaded yet, as one mark."""
     runs = _runs([evaluation for evaluation in plot.windows if evaluation.window.start in unread])
     ends = [(plot.span(run[0])[0], plot.span(run[-1])[1]) for run in runs]
     places = [(begin, _TOP, end - begin, _BOTTOM - _TOP) for begin, end in ends]
@@ -236,7 +235,7 @@ def _hatched(plot: Plot, unread: Collection[int]) -> list[Markup]:
 
 
 def _runs(evaluations: Sequence[Evaluation]) -> list[list[Evaluation]]:
-    """Return windows in stretches without a gap."""
+    """Return windows grouped into runs without a gap."""
     runs: list[list[Evaluation]] = []
     for evaluation in evaluations:
         if runs and runs[-1][-1].window.end == evaluation.window.start:
@@ -256,10 +255,7 @@ def _area(
 def _windows(
     plot: Plot, words: Callable[[Evaluation], str], address: Address | None, timezone: str, name: str
 ) -> list[Markup]:
-    """Return a strip of states below a chart, and a link per window where there are not too many.
-
-    Each window of a few leads to itself, and says its values to a pointer.
-    """
+    """Return a strip of states below a chart, and a link with a tooltip per window if there are few windows."""
     evaluations = plot.windows
     if address is not None and len(evaluations) <= MOST_MARKS:
         return [
@@ -280,7 +276,7 @@ def _shade(evaluation: Evaluation, name: str) -> str:
 
 
 def _window(evaluation: Evaluation, words: str, span: Point, address: str, timezone: str, name: str) -> Markup:
-    """Return the part of a chart that leads to a window: what a pointer is told, and below it the state."""
+    """Return the link of a window in a chart: its tooltip, and below it the state."""
     begin, end = span
     column = evaluation.features.get(name)
     state = "no_baseline" if column is None else column.state
@@ -318,7 +314,7 @@ def _said_shares(names: Sequence[str], shares: Sequence[float]) -> str:
 def _middles(
     columns: Sequence[tuple[tuple[float, float], Sequence[float]]], y: Callable[[float], float]
 ) -> list[tuple[float, float]]:
-    """Return where each part of the newest column has its middle, and how high it is."""
+    """Return the middle and the height of each part of the newest column."""
     _, shares = max(columns, key=lambda column: column[0][1])
     middles, low = [], 0.0
     for share in shares:
@@ -328,7 +324,7 @@ def _middles(
 
 
 def _beside(middles: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Markup]:
-    """Write the names of categories beside the newest column, none over another, with their colour."""
+    """Write the names of categories next to the newest column in their colour, without overlap."""
     marks, free = [], math.inf
     for place, ((middle, height), name) in enumerate(zip(middles, names, strict=True)):
         if height < 3:

@@ -1,7 +1,7 @@
-"""What drifts, and since when: a row per feature and a column per window, and the same in a line of text.
+"""Heat map of drift: a row per feature and a column per window, and the trend of one feature in a line of text.
 
-A model has 200 features and 90 windows, so all cells of one shade are one mark. Rows lead to features and columns to
-windows; static/table.js makes each cell lead to the feature in its window, by pointer and by arrow keys.
+With 200 features and 90 windows, all cells of one shade are one mark. Rows link to features and columns to windows;
+static/table.js makes each cell lead to the feature in its window, by pointer and by arrow keys.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ SHADES = {
 NO_VALUE = "."
 
 _LABEL, _WIDTH, _ROW = 150.0, 570.0, 16.0
-"""Widths of the names and of the cells, and the height of a row; static/driftline.css has the widths, too."""
+"""Widths of the names and of the cells, and the height of a row; static/driftline.css repeats the widths."""
 
 _MOST_PSI = 0.5
-"""PSI that reaches the top of a line: twice what is called large."""
+"""PSI at the top of a trend line: twice the threshold of large drift."""
 
 
 def shade_of(state: State, size: Size) -> str:
-    """Return the class of a cell: only drift has a size."""
+    """Return the class of a cell. Only drift has a size."""
     return f"drift-{size or 'small'}" if state == "drift" else f"is-{state}"
 
 
 def shades_of(evaluation: Evaluation, features: Sequence[str]) -> list[str]:
-    """Return the class of the cell of each feature in a window, "" of those that did not arrive."""
+    """Return the class of each feature's cell in a window, "" for features without values."""
     drift = evaluation.drift
     places = [drift.places.get(name) for name in features]
     return ["" if place is None else shade_of(drift.states[place], drift.sizes[place]) for place in places]
@@ -64,12 +64,12 @@ def heat_map(
 
     Args:
         evaluations: The windows, oldest first.
-        features: Names, from above.
-        chosen: The window that is looked at.
-        of_window: Where a column leads; None = nowhere, as in a file to send: many windows share a column there, which
-            has the shade of the worst, and equal neighbours are one mark.
-        of_feature: Where a row leads.
-        timezone: Of the model.
+        features: Names, from top to bottom.
+        chosen: The selected window.
+        of_window: Returns the link of a column; None = no links, as in a report file: many windows share a column
+            there, which has the shade of the worst, and equal neighbours are one mark.
+        of_feature: Returns the link of a row.
+        timezone: Time zone of the model.
     """
     linked, windows = of_window is not None, len(evaluations)
     drawn_columns = windows if linked else min(windows, MOST_MARKS)
@@ -85,7 +85,7 @@ def heat_map(
             (min(filter(None, row[begin:end]), key=severity.index, default=""), opened[begin])
             for begin, end in pairwise(first)
         ]
-        # equal neighbours that lead nowhere are one mark
+        # equal neighbours without links are one mark
         runs = (
             [(shade_and_open, 1) for shade_and_open in worst]
             if linked
@@ -121,7 +121,7 @@ def heat_map(
 
 
 def _beside(names: Sequence[Markup], cells: Markup, bottom: float) -> Markup:
-    """Put the names of rows into a picture of their own, which stays where it is while the cells are scrolled."""
+    """Draw the names of rows in a separate picture, which does not scroll with the cells."""
     left = svg.picture(_LABEL, bottom + 20, names, "features", "heat-names")
     return Markup('<div class="heat">{}{}</div>').format(left, cells)
 
@@ -135,10 +135,10 @@ def _row_name(name: str, y: float, of_feature: Callable[[str], str]) -> Markup:
 
 
 def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
-    """Draw how far a feature moved in the newest windows, in the height of a line of text, by size."""
-    # 60: windows in a line of text
+    """Draw the drift of a feature in the newest windows at the height of a text line, coloured by size."""
+    # 60: windows in a trend line
     newest = evaluations[-60:]
-    runs: list[list[Any]] = []  # shade, height, place and number of equal bars: most are quiet
+    runs: list[list[Any]] = []  # shade, height, place and number of equal bars: most windows have no drift
     for place, evaluation in enumerate(newest, max(12 - len(newest), 0)):
         drift = evaluation.drift
         at = drift.places.get(name)

@@ -1,8 +1,7 @@
-"""One plot for all charts: a rectangle with two axes, the windows across it, and what is drawn in it.
+"""The plot area of all charts: two axes, the windows along the x axis, and the marks.
 
-Lines, bands, bars, dots and hatches know where they are; :mod:`.svg` writes them. Many windows on few pixels share
-columns: what falls on one keeps its least and its greatest value, so a spike stays. A gap stays a gap: an unknown value
-is never drawn as 0.
+Many windows on few pixels share columns. Each column keeps its smallest and largest value, so that a spike stays
+visible. An unknown value is a gap and is never drawn as 0.
 """
 
 from __future__ import annotations
@@ -21,34 +20,34 @@ from driftline_processor.present.times import window_label
 from . import svg
 
 MOST_MARKS = 120
-"""Windows that a chart draws one by one, with a link each; of more, it draws as many columns."""
+"""Upper limit of windows that are drawn one by one with a link each; more windows share as many columns."""
 
 MOST = 1e100
-"""Greatest value that is drawn; a larger one lies at the edge: differences of the largest floats have no float."""
+"""Largest value that is drawn; larger values lie at the edge, because differences of the largest floats overflow."""
 
 Point = tuple[float, float]
-"""Where something is drawn: from the left and from above."""
+"""A position: from the left and from the top."""
 
 Box = tuple[float, float, float, float]
-"""A rectangle: from the left, from above, width and height."""
+"""A rectangle: left, top, width and height."""
 
 Address = Callable[[Evaluation], str]
-"""Evaluation → the address of its window's page."""
+"""Evaluation → address of its window's page."""
 
 Values = Sequence[float | None]
 
 
 class Plot(Struct, frozen=True):
-    """Where a chart, or a row of it, is drawn.
+    """The area of a chart or of one row of it.
 
     Attributes:
-        left: The edges of it.
-        right: As ``left``.
-        top: As ``left``.
-        bottom: As ``left``.
+        left: Position of the left edge.
+        right: Position of the right edge.
+        top: Position of the top edge.
+        bottom: Position of the bottom edge.
         low: The value at the bottom.
         high: The value at the top.
-        windows: What is drawn across, oldest first; without any, numbers from 0 to 1.
+        windows: Windows along the x axis, oldest first; without windows the axis is numbers from 0 to 1.
     """
 
     left: float
@@ -60,36 +59,36 @@ class Plot(Struct, frozen=True):
     windows: Sequence[Evaluation] = ()
 
     def x(self, value: float) -> float:
-        """Return where a moment is, or a number of a plot without windows; one beyond the axis lies at its edge."""
+        """Return the position of a time, or of a number if the plot has no windows; clipped to the plot."""
         if not self.windows:
             return self.left + (self.right - self.left) * min(max(value, 0.0), 1.0)
         first, last = self.windows[0].window.start, self.windows[-1].window.end
         return self.left + (self.right - self.left) * (value - first) / max(last - first, 1)
 
     def y(self, value: float) -> float:
-        """Return where a value is; one beyond the axis lies at its edge."""
+        """Return the position of a value, clipped to the plot."""
         inside = max(min(value, MOST, self.high), -MOST, self.low)
         return self.bottom - (self.bottom - self.top) * (inside - self.low) / ((self.high - self.low) or 1.0)
 
     def at(self, x: float, y: float) -> Point:
-        """Return where a point of both axes is."""
+        """Return the position of a point."""
         return self.x(x), self.y(y)
 
     def span(self, evaluation: Evaluation) -> Point:
-        """Return where a window begins and ends."""
+        """Return the begin and the end of a window on the x axis."""
         return self.x(evaluation.window.start), self.x(evaluation.window.end)
 
     def middle(self, evaluation: Evaluation) -> float:
-        """Return where the middle of a window is."""
+        """Return the middle of a window on the x axis."""
         return sum(self.span(evaluation)) / 2
 
     @property
     def column(self) -> float:
-        """Width of a column that windows share; 0 where each has a place of its own."""
+        """Width of a column that windows share; 0 if each window has its own."""
         return (self.right - self.left) / MOST_MARKS if len(self.windows) > MOST_MARKS else 0.0
 
     def columns(self, windows: Sequence[Evaluation] | None = None) -> list[tuple[range, Point]]:
-        """Return which windows share a column, as indices, and where it begins and ends."""
+        """Return the windows that share a column, as indices, with the begin and the end of the column."""
         drawn_windows = self.windows if windows is None else windows
         shared = columns([self.x(evaluation.window.start) for evaluation in drawn_windows], self.column)
         return [
@@ -98,7 +97,7 @@ class Plot(Struct, frozen=True):
         ]
 
     def points(self, values: Values) -> list[Point | None]:
-        """Return where the value of each window is; None where it is unknown, and where a window is missing."""
+        """Return the position of each window's value; None if the value is unknown or a window is missing."""
         points: list[Point | None] = []
         end = None
         for evaluation, value in zip(self.windows, values, strict=True):
@@ -109,30 +108,30 @@ class Plot(Struct, frozen=True):
         return points
 
     def grid(self, ticks: Sequence[float], words: Callable[[float], str] | None = number) -> list[Markup]:
-        """Draw lines across at round values, with their words at the left; ``words``: None = without."""
+        """Draw horizontal lines at round values with labels at the left; ``words=None``: without labels."""
         marks = [self.across(value, "grid") for value in ticks]
         return marks if words is None else marks + self.labels(ticks, words)
 
     def labels(self, ticks: Iterable[float], words: Callable[[float], str]) -> list[Markup]:
-        """Write values at the left of their place."""
+        """Write the labels of values at the left of the plot."""
         return [svg.text(self.left - 5, self.y(value) + 3.5, words(value), "axis", "end") for value in ticks]
 
     def across(self, value: float, css: str, title: str = "") -> Markup:
-        """Draw a line across at a value."""
+        """Draw a horizontal line at a value."""
         return svg.line(self.left, self.y(value), self.right, self.y(value), css, title)
 
     def chosen(self, evaluation: Evaluation, above: float, below: float, min_width: float = 0.0) -> Markup:
-        """Mark the window that is looked at, from so far above the plot to so far below it."""
+        """Mark the selected window, from ``above`` the plot to ``below`` it."""
         begin, end = self.span(evaluation)
         height = self.bottom - self.top + above + below
         return svg.rect(begin, self.top - above, max(end - begin, min_width), height, "chosen")
 
     def lines(self, values: Values, css: str) -> list[Markup]:
-        """Draw values as lines, which are broken where one is unknown."""
+        """Draw values as lines with gaps at unknown values."""
         return [svg.path(thin_line(run, self.column), css) for run in runs_of(self.points(values))]
 
     def band(self, lows: Values, highs: Values) -> list[Markup]:
-        """Draw intervals: an area over windows that follow each other, an upright line where a window stands alone."""
+        """Draw intervals: an area over consecutive windows, an upright line for an isolated window."""
         marks: list[Markup] = []
         run: list[tuple[Point, Point]] = []
         for low, high in [*zip(self.points(lows), self.points(highs), strict=True), (None, None)]:
@@ -148,7 +147,7 @@ class Plot(Struct, frozen=True):
         return marks
 
     def alone(self, values: Values) -> set[float]:
-        """Return where values are that no line reaches, as each stands between two gaps."""
+        """Return the x positions of values between two gaps, which no line reaches."""
         points = self.points(values)
         connected = {point for run in runs_of(points) for point in run}
         return {point[0] for point in points if point is not None and point not in connected}
@@ -156,12 +155,12 @@ class Plot(Struct, frozen=True):
     def links(
         self, chosen: Evaluation | None, address: Address, draw: Callable[[int, Point], tuple[str, list[Markup]]]
     ) -> list[Markup]:
-        """Make each window a link; the chosen one is where the tab key stops, without any the newest.
+        """Make each window a link. The tab key stops at the selected window, else at the newest.
 
         Args:
-            chosen: The window that is looked at.
-            address: Where a window leads.
-            draw: The place of a window, and where it begins and ends → what it is told, and what is drawn of it.
+            chosen: The selected window.
+            address: Returns the link of a window.
+            draw: Index of a window, its begin and end → its tooltip and its marks.
         """
         marks = []
         for place, evaluation in enumerate(self.windows):
@@ -172,7 +171,7 @@ class Plot(Struct, frozen=True):
         return marks
 
     def times(self, y: float, timezone: str) -> list[Markup]:
-        """Write when the first and the last window are."""
+        """Write the times of the first and the last window."""
         first, last = self.windows[0].window, self.windows[-1].window
         if len(self.windows) == 1:
             return [svg.text((self.left + self.right) / 2, y, window_label(first, timezone), "axis", "middle")]
@@ -181,7 +180,7 @@ class Plot(Struct, frozen=True):
 
 
 def bars(boxes: Iterable[tuple[str, Box]]) -> list[Markup]:
-    """Draw bars, all of one class as one mark, in the order in which classes come first."""
+    """Draw bars, one mark per class, in the order in which classes first occur."""
     by_class: dict[str, list[Box]] = {}
     for css, box in boxes:
         by_class.setdefault(css, []).append(box)
@@ -189,7 +188,7 @@ def bars(boxes: Iterable[tuple[str, Box]]) -> list[Markup]:
 
 
 def columns(places: Sequence[float], width: float) -> list[range]:
-    """Return which neighbours share a column, as indices.
+    """Return the neighbours that share a column, as indices.
 
     >>> columns([0.0, 1.0, 2.0, 3.5], 2.0)
     [range(0, 2), range(2, 4)]
@@ -204,7 +203,7 @@ def columns(places: Sequence[float], width: float) -> list[range]:
 
 
 def thin_line(run: Sequence[Point], width: float) -> list[Point]:
-    """Return the least and the greatest point of each column, in their order.
+    """Return the lowest and the highest point of each column, in their order.
 
     >>> thin_line([(0.0, 5.0), (0.5, 9.0), (1.0, 1.0), (1.5, 4.0)], 2.0)
     [(0.5, 9.0), (1.0, 1.0)]
@@ -219,7 +218,7 @@ def thin_line(run: Sequence[Point], width: float) -> list[Point]:
 
 
 def thin_band(lows: Sequence[Point], highs: Sequence[Point], width: float) -> tuple[list[Point], list[Point]]:
-    """Return the two borders of a band with its widest ends of each column; on paper a high value has a small y."""
+    """Return the borders of a band with the widest ends per column; a high value has a small y."""
     shared = columns([x for x, _ in lows], width)
     middles = [(lows[places[0]][0] + lows[places[-1]][0]) / 2 for places in shared]
     under = [(x, max(lows[index][1] for index in places)) for x, places in zip(middles, shared, strict=True)]
@@ -228,7 +227,7 @@ def thin_band(lows: Sequence[Point], highs: Sequence[Point], width: float) -> tu
 
 
 def runs_of(points: Sequence[Point | None]) -> list[list[Point]]:
-    """Split into runs without a gap, of two points and more."""
+    """Split points into runs of at least two points without a gap."""
     runs: list[list[Point]] = [[]]
     for point in points:
         if point is not None:
@@ -239,7 +238,7 @@ def runs_of(points: Sequence[Point | None]) -> list[list[Point]]:
 
 
 def round_step(rough: float) -> float:
-    """Return the least round number that is not below another.
+    """Return the smallest round number that is not below ``rough``.
 
     >>> round_step(0.03), round_step(7.0)
     (0.05, 10.0)
@@ -249,7 +248,7 @@ def round_step(rough: float) -> float:
 
 
 def levels(values: Sequence[float]) -> list[float]:
-    """Three to six round numbers around the values; never all one, so that a constant metric is a line in the middle.
+    """Return three to six round numbers around the values; a constant metric gets a line in the middle.
 
     >>> levels([0.4265, 0.6658]), levels([0.4])
     ([0.4, 0.5, 0.6, 0.7], [0.38, 0.4, 0.42])
@@ -258,7 +257,7 @@ def levels(values: Sequence[float]) -> list[float]:
     greatest = max(abs(low), abs(high))
     if not 1 / MOST < greatest < MOST:
         return [-1.0, 0.0, 1.0] if greatest < MOST else [-MOST, 0.0, MOST]
-    # Below a millionth of the values themselves differences are rounding, and ticks would be one number.
+    # Differences below a millionth of the values are rounding errors, and all ticks would read the same.
     step = round_step(max(high - low, greatest * 1e-6) / 4 if high > low else greatest / 20)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if last - first < 2:
@@ -267,7 +266,7 @@ def levels(values: Sequence[float]) -> list[float]:
 
 
 def levels_from_zero(highest: float) -> list[float]:
-    """Return round numbers from 0 to above the greatest, at most five.
+    """Return at most five round numbers from 0 to above the largest value.
 
     >>> levels_from_zero(0.17), levels_from_zero(1.0)
     ([0.0, 0.05, 0.1, 0.15, 0.2], [0.0, 0.25, 0.5, 0.75, 1.0])

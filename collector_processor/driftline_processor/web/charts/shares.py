@@ -1,4 +1,4 @@
-"""Shares over windows of time: how many outcomes are known, and how many values are missing."""
+"""Fractions over windows: known outcomes and missing values."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LEFT, TOP, BOTTOM = 40.0, 10.0, 122.0
 def outcome_coverage(
     evaluations: Sequence[Evaluation], chosen: Evaluation | None, timezone: str, told: bool = True
 ) -> Markup | None:
-    """Draw the share of predictions whose outcome is known, a bar a window; None where no outcome is known.
+    """Draw the fraction of predictions with a known outcome as a bar per window; None if no outcome is known.
 
-    A dashed line is the share that the label SLA asks for. ``told``: a pointer that rests on a window is told its
-    share, where there are not more than :data:`~.plot.MOST_MARKS`.
+    A dashed line is the fraction that the label SLA requires. ``told``: each window has a tooltip with its fraction if
+    there are at most :data:`~.plot.MOST_MARKS` windows.
     """
     if not any(evaluation.outcome_rows for evaluation in evaluations):
         return None
@@ -37,7 +37,7 @@ def outcome_coverage(
     for column in columns(starts, 0.0 if len(evaluations) <= MOST_MARKS else (WIDTH - LEFT) / MOST_MARKS):
         evaluation = evaluations[
             min(column, key=lambda index: evaluations[index].coverage or 0.0)
-        ]  # of a column the least: what is lost is seen
+        ]  # the smallest fraction of a column, so that a loss is visible
         x, width, share = starts[column[0]], step * len(column), evaluation.coverage or 0.0
         css = "coverage" if evaluation.closed else "coverage open"
         boxes.append((css, (x + gap, plot.y(share), width - 2 * gap, BOTTOM - plot.y(share))))
@@ -63,7 +63,7 @@ def outcome_coverage(
 
 
 def share_line(shares: Sequence[float | None], name: str) -> Markup:
-    """Draw shares over windows as small bars; one that is not known is left out."""
+    """Draw fractions over windows as small bars; unknown fractions are left out."""
     step = 160 / max(len(shares), 12)
     left = 160 - step * len(shares)
     highest = max((share for share in shares if share is not None), default=0.0) or 1.0

@@ -1,6 +1,6 @@
-"""Draw a row's small charts: traffic as bars, and a metric as a line with its band, the newest window on the right.
+"""Sparklines of a table row: traffic as bars, a metric as a line with its band, the newest window at the right.
 
-A table has many of them, so the marks are written as text; only words from outside are escaped.
+A table has many sparklines, so the marks are written as text; only received text is escaped.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from driftline_processor.present.numbers import count, finite, many, number
 from driftline_processor.present.titles import metric_title
 
 WIDTH, HEIGHT = 96, 16
-"""Of a chart, in its own units: what fits a row of text."""
+"""Size of a sparkline in its own units: the height of a text row."""
 
 SHOWN = 32
-"""Windows of a chart, the newest."""
+"""Number of windows of a sparkline, the newest."""
 
 LEAST = 12
-"""A chart has room for so many windows at least, so that two windows are not two walls."""
+"""Minimum number of windows that a sparkline has room for, so that two windows are not two wide blocks."""
 
 MOST = 1e100
-"""Greatest value that is drawn; a larger one lies at the edge: differences of the largest floats have no float."""
+"""Largest value that is drawn; larger values lie at the edge, because differences of the largest floats overflow."""
 
 
 def traffic(evaluations: Sequence[Evaluation]) -> Markup:
-    """Draw rows per window as bars, the open one hollow."""
+    """Draw rows per window as bars; the open window is hollow."""
     shown_evaluations = evaluations[-SHOWN:]
     most_rows = max((evaluation.rows for evaluation in shown_evaluations), default=0) or 1
     step = WIDTH / max(len(shown_evaluations), LEAST)
@@ -46,7 +46,7 @@ def traffic(evaluations: Sequence[Evaluation]) -> Markup:
 
 
 def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
-    """Draw a metric as a line in the band of its intervals, the baseline's value across; what is unknown is a gap."""
+    """Draw a metric as a line in the band of its intervals with the baseline's value; unknown values are gaps."""
     shown_evaluations = evaluations[-SHOWN:]
     values = [_of(evaluation.realized.get(metric)) for evaluation in shown_evaluations]
     reference = next(
@@ -74,7 +74,7 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
         x = left + place * step
         marks.append(f'<path class="interval" d="M{x:.1f} {y(value[1]):.1f}V{y(value[2]):.1f}"/>')
         joined = place and values[place - 1] is not None
-        line += f"L{x:.1f} {y(value[0]):.1f}" if joined else f"M{x:.1f} {y(value[0]):.1f}h.01"  # alone it is a dot
+        line += f"L{x:.1f} {y(value[0]):.1f}" if joined else f"M{x:.1f} {y(value[0]):.1f}h.01"  # isolated: a dot
     marks.append(f'<path class="line" d="{line}"/>')
     newest = next(value for value in reversed(values) if value is not None)
     windows = many(len(shown_evaluations), "window")
@@ -83,7 +83,7 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
 
 
 def _of(metric_value: MetricValue | None) -> tuple[float, float, float] | None:
-    """Return a value and the ends of its interval; None where it is unknown."""
+    """Return a value and the ends of its interval; None if it is unknown."""
     value = None if metric_value is None else finite(metric_value.value)
     if metric_value is None or value is None:
         return None

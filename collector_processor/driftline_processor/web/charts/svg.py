@@ -1,7 +1,7 @@
-"""The few marks that charts are drawn with. Colours and fonts are classes: one style sheet does dark and light.
+"""The SVG marks of charts. Colours and fonts are classes: one style sheet serves dark and light mode.
 
-Whatever comes from the wire passes ``escape`` here: words and addresses. Classes and numbers are our own, and are not
-escaped, so that a page of ten thousand marks is quick. Results are ``Markup``; templates print them as they are.
+Received text, that is words and addresses, is escaped here. Classes and numbers come from our code and are not
+escaped, so that a page of ten thousand marks is fast. Results are ``Markup``; templates print them unchanged.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ def picture(
     stretch: bool = False,
     about: str = "",
 ) -> Markup:
-    """Return an ``<svg>``. ``label``: what a screen reader says, ``about``: and what it says when asked for more.
+    """Return an ``<svg>``. ``label``: its name for screen readers; ``about``: a longer description for them.
 
     ``stretch``: fill the box whatever its proportions.
     """
     ratio = Markup(' preserveAspectRatio="none"') if stretch else Markup()
     described = Markup("<desc>{}</desc>").format(about) if about else Markup()
     inside = Markup("").join(marks)
-    role = "group" if "<a " in inside else "img"  # what stands in an image is not told to a screen reader
+    role = "group" if "<a " in inside else "img"  # screen readers do not read the content of an image
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="{}" aria-label="{}"{}>{}{}</svg>').format(
         css, short(width), short(height), role, label, ratio, described, inside
     )
 
 
 def rect(x: float, y: float, width: float, height: float, css: str, title: str = "") -> Markup:
-    """Return a rectangle; ``title`` is what a pointer that rests on it is told."""
+    """Return a rectangle; ``title`` is its tooltip."""
     place = f'x="{short(x)}" y="{short(y)}" width="{short(max(width, 0))}" height="{short(max(height, 0))}"'
     return Markup(f'<rect class="{css}" {place}>{_title(title)}</rect>')
 
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str, title: str = "") -> Markup:
-    """Return a straight line; ``title`` is what a pointer that rests on it is told."""
+    """Return a straight line; ``title`` is its tooltip."""
     ends = f'x1="{short(x1)}" y1="{short(y1)}" x2="{short(x2)}" y2="{short(y2)}"'
     return Markup(f'<line class="{css}" {ends}>{_title(title)}</line>' if title else f'<line class="{css}" {ends}/>')
 
 
 def path(points: Iterable[tuple[float, float]], css: str, closed: bool = False) -> Markup:
-    """Return a line through points; ``closed``: back to the first, as the border of an area."""
+    """Return a line through points; ``closed``: back to the first point, as the border of an area."""
     through = "L".join(f"{short(x)} {short(y)}" for x, y in points)
     return Markup(f'<path class="{css}" d="M{through}{"Z" if closed else ""}"/>')
 
 
 def boxes(places: Iterable[tuple[float, float, float, float]], css: str, title: str = "") -> Markup:
-    """Return rectangles as one mark: x, y, width and height of each; ``title`` is told of all of them."""
+    """Return rectangles as one mark: x, y, width and height of each; ``title`` is their tooltip."""
     path = "".join(f"M{short(x)} {short(y)}h{short(w)}v{short(h)}h{short(-w)}z" for x, y, w, h in places)
     return Markup(
         f'<path class="{css}" d="{path}">{_title(title)}</path>' if title else f'<path class="{css}" d="{path}"/>'
@@ -60,7 +60,7 @@ def boxes(places: Iterable[tuple[float, float, float, float]], css: str, title: 
 
 
 def steps(run: Sequence[tuple[tuple[float, float], float]]) -> str:
-    """Return a line of steps as the data of a path: from where to where, and how high; neighbours touch.
+    """Return a step line as path data from (begin, end) and height; neighbours must touch.
 
     >>> steps([((0.0, 2.0), 5.0), ((2.0, 4.5), 5.0), ((4.5, 6.0), 1.25)])
     'M0 5H4.5V1.2H6'
@@ -77,7 +77,7 @@ def steps(run: Sequence[tuple[tuple[float, float], float]]) -> str:
 
 
 def dots(points: Iterable[tuple[float, float]], css: str) -> Markup:
-    """Return dots as one mark: strokes without a length, which the style sheet gives round ends."""
+    """Return dots as one mark: strokes of length 0.01 with round ends from the style sheet."""
     return Markup(f'<path class="{css}" d="{"".join(f"M{short(x)} {short(y)}h.01" for x, y in points)}"/>')
 
 
@@ -93,14 +93,14 @@ def text(x: float, y: float, words: str, css: str = "", anchor: str = "start") -
 
 
 def link(address: str, marks: Iterable[Markup], title: str, stop: bool = True, current: bool = False) -> Markup:
-    """Return marks that lead to an address of ours.
+    """Return marks that link to an address of the processor.
 
     Args:
-        address: Where they lead to.
-        marks: What is drawn.
-        title: What a pointer that rests on any of them is told.
-        stop: The tab key stops at it. Of a chart one link does; from there arrow keys go to the others.
-        current: It is the one that the page shows.
+        address: Target of the link.
+        marks: The drawing.
+        title: Tooltip of all marks.
+        stop: The tab key stops here. One link per chart is a stop; arrow keys move to the others.
+        current: The page shows this target.
     """
     more = ("" if stop else ' tabindex="-1"') + (' aria-current="true"' if current else "")
     return Markup(f'<a href="{escape(address)}"{more}>{_title(title)}{"".join(marks)}</a>')
@@ -111,5 +111,5 @@ def _title(words: str) -> str:
 
 
 def short(value: float) -> str:
-    """Write a number with one decimal at most."""
+    """Write a number with at most one decimal."""
     return f"{value:.1f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"

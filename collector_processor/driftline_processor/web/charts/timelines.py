@@ -1,4 +1,4 @@
-"""Draw charts over windows of time: traffic, states, performance and estimates of performance."""
+"""Charts over windows: traffic, states, performance and estimates of performance."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from . import svg
 from .plot import MOST_MARKS, Address, Box, Plot, Point, bars, levels, thin_line
 
 GAP = 3
-"""Missing windows from which on the strip, whose bars are of equal width, is marked as broken."""
+"""Number of missing windows above which the strip, whose bars have equal width, shows a break."""
 
 
 def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address: Address, timezone: str) -> Markup:
-    """Draw the timeline that a window is chosen from: a bar per window, as high as its rows, filled as it drifts.
+    """Draw the timeline to select a window: a bar per window with its rows as height, filled by its drift.
 
-    The filled part is the share of drifted features among those that could be compared. One link is a stop of the tab
-    key, arrow keys go on from there.
+    The filled part is the fraction of drifted features among the comparable ones. One link is a stop of the tab key;
+    arrow keys move to the others.
     """
     most_rows = max(evaluation.rows for evaluation in evaluations) or 1
     step = 1000 / max(len(evaluations), 8)
-    offset = (1000 - step * len(evaluations)) / 2  # a few windows stand in the middle
+    offset = (1000 - step * len(evaluations)) / 2  # a few windows are centred
     marks = []
     for place, evaluation in enumerate(evaluations):
         state = overall(evaluation)
@@ -68,14 +68,14 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address:
 
 
 def _far(before: Window, after: Window) -> bool:
-    """Return True where more than :data:`GAP` windows are missing between two."""
+    """Return True if more than :data:`GAP` windows are missing between two windows."""
     return after.start - before.end > GAP * (after.end - after.start)
 
 
 def timeline(shown: Timeline, address: Address | None) -> Markup:
-    """Draw all rows of a timeline above one axis of time, with deployments and incidents as marks.
+    """Draw all rows of a timeline above one time axis, with deployments and incidents as marks.
 
-    ``address``: where a window leads; None = nowhere, as in a file to send.
+    ``address``: returns the link of a window; None = no links, as in a report file.
     """
     left, right, top = 62.0, 792.0, 22.0
     frames: list[Plot] = []
@@ -83,7 +83,17 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
     for row in shown.rows:
         height = 74.0 if not row.bars else 30.0
         ticks = row_ticks(row)
-        frames.append(Plot(left, right, top, top + height, ticks[0], ticks[-1], shown.windows))
+        frames.append(
+            Plot(
+                left=left,
+                right=right,
+                top=top,
+                bottom=top + height,
+                low=ticks[0],
+                high=ticks[-1],
+                windows=shown.windows,
+            )
+        )
         top += height + 20
     bottom = frames[-1].bottom
     chosen = None if shown.chosen is None else shown.windows[shown.chosen]
@@ -115,18 +125,18 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
 
 
 def gap_marks(gaps: Sequence[Gap], frame: Plot, top: float, bottom: float) -> list[Markup]:
-    """Draw a hatch where no window has been judged, as one mark that says when."""
+    """Hatch the gaps as one mark whose tooltip gives their times."""
     places = [(frame.x(gap.start), top, frame.x(gap.end) - frame.x(gap.start), bottom - top) for gap in gaps]
     return [svg.boxes(places, "gap", said_of_gaps(gaps))] if places else []
 
 
 def said_of_gaps(gaps: Sequence[Gap]) -> str:
-    """Say when the longest gaps are, in their order; "" without any.
+    """Return the times of the longest gaps in chronological order; "" if there are none.
 
     >>> said_of_gaps([Gap(0, 2, 2, "Mon: 2 windows without a prediction")])
     'Mon: 2 windows without a prediction'
     """
-    # 6: gaps that a drawing says in words at most, the longest
+    # 6: upper limit of gaps in a tooltip, the longest
     longest = sorted(sorted(gaps, key=lambda gap: gap.start - gap.end)[:6], key=lambda gap: gap.start)
     more = [f"{many(len(gaps) - len(longest), 'gap')} more"] if len(gaps) > len(longest) else []
     return "; ".join([*(gap.words for gap in longest), *more])
@@ -137,7 +147,7 @@ def _with_gaps(gaps: Sequence[Gap]) -> str:
 
 
 def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
-    """Return what a legend has to say of a timeline: class and words of what is drawn."""
+    """Return the legend of a timeline: class and words per mark."""
     rows = timeline.rows
     states = {state for row in rows for state in row.states}
     keys = {
@@ -156,7 +166,7 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
 
 
 def said(timeline: Timeline, place: int) -> str:
-    """Say all that a timeline shows of one window."""
+    """Return the tooltip of a window: all its values in the timeline."""
     evaluation = timeline.windows[place]
     parts = []
     for row in timeline.rows:
@@ -174,7 +184,7 @@ def said(timeline: Timeline, place: int) -> str:
 
 
 def history(parts: Sequence[HistoryPart]) -> Markup:
-    """Draw all history as a strip, with the range that is shown marked; a browser chooses another range on it."""
+    """Draw the full history as a strip with the shown range marked; a browser selects another range on it."""
     first, last = parts[0].start, parts[-1].end
     span, most_rows = max(last - first, 1), max(part.rows for part in parts) or 1
     marks = []
@@ -195,16 +205,19 @@ def history(parts: Sequence[HistoryPart]) -> Markup:
 def performance(
     row: TimelineRow, evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address | None, model: ModelView
 ) -> Markup:
-    """Draw one metric over windows: its intervals as a band, the baseline and its own interval, objectives, coverage.
+    """Draw one metric over windows: intervals as a band, the baseline with its interval, objectives, and coverage.
 
-    What the metric is read against (:data:`~driftline_processor.present.titles.BESIDE`) is a second, thinner line.
-    Lines are broken where a window is missing or its value unknown; an open window is a hollow dot, one whose outcomes
-    may still come is a pale dot. ``address``: where a window leads; None = nowhere. More windows than
-    :data:`~.plot.MOST_MARKS` have no link, either: the strip above the charts has them.
+    The reference metric (:data:`~driftline_processor.present.titles.BESIDE`) is a second, thinner line. Lines have
+    a
+    gap if a window is missing or its value unknown. An open window is a hollow dot; a window that is not mature is
+    a
+    pale dot. ``address``: returns the link of a window; None = no links. More windows than
+    :data:`~.plot.MOST_MARKS`
+    have no links either, because the strip above the charts has them.
     """
     left, right, top, bottom = 50.0, 352.0, 14.0, 118.0
     ticks = row_ticks(row)
-    frame = Plot(left, right, top, bottom, ticks[0], ticks[-1], evaluations)
+    frame = Plot(left=left, right=right, top=top, bottom=bottom, low=ticks[0], high=ticks[-1], windows=evaluations)
     marks = [frame.chosen(chosen, 8, 24, min_width=2)]
     gaps = gaps_of(evaluations, model)
     marks += gap_marks(gaps, frame, top - 8, bottom + 22)
@@ -245,11 +258,11 @@ def performance(
 
 
 def _plain_windows(row: TimelineRow, frame: Plot, chosen: Evaluation, model: ModelView) -> list[Markup]:
-    """Draw the dots of a metric and the coverage of its windows, without a mark for each window."""
+    """Draw the dots of a metric and the coverage of its windows, without a mark per window."""
     windows, bottom = frame.windows, frame.bottom
     covered, last = [], frame.left
     for places, (begin, end) in frame.columns():
-        coverage = min(*(windows[place].coverage or 0.0 for place in places), 1.0)  # the least: what is lost is seen
+        coverage = min(*(windows[place].coverage or 0.0 for place in places), 1.0)  # so that a loss is visible
         if begin - last > 0.05:
             covered.append(((last, begin), bottom + 22))
         last = end
@@ -275,14 +288,14 @@ def _plain_windows(row: TimelineRow, frame: Plot, chosen: Evaluation, model: Mod
 
 
 def row_ticks(row: TimelineRow) -> list[float]:
-    """Return the round numbers of a row's axis: three to six around a line, from 0 to the greatest bar."""
+    """Return the round numbers of a row's axis: three to six around a line, from 0 up for bars."""
     if row.bars:
         greatest = max([value for value in row.values if value is not None] + ([0.25] if not row.shares else [0.0]))
         if row.name == "traffic":
             greatest = max([value for value in row.values if value is not None], default=0.0)
         return [0.0, 1.0] if row.shares else [0.0, levels([0.0, max(greatest, 1e-9)])[-1]]
     numbers = [*row.values, *row.beside, row.baseline, *(value for _, value in row.limits)]
-    # An interval of a window of three rows is as wide as all others together: it may leave the chart.
+    # The interval of a window of three rows is wider than all others together: it may exceed the chart.
     within = [value for value in numbers if value is not None]
     ends = [value for value in (*row.low, *row.high, *(row.baseline_ends or ())) if value is not None]
     if within:
@@ -293,7 +306,7 @@ def row_ticks(row: TimelineRow) -> list[float]:
 
 
 def _row(row: TimelineRow, frame: Plot, title: bool = True) -> list[Markup]:
-    """Draw the axis, the values and what they are read against of one row."""
+    """Draw the axis, the values and the reference values of one row."""
     ticks = row_ticks(row)
     left, right = frame.left, frame.right
     shown_ticks = ticks if not row.bars else [ticks[-1]] if row.name == "traffic" else [ticks[0], ticks[-1]]
@@ -326,11 +339,11 @@ def _row(row: TimelineRow, frame: Plot, title: bool = True) -> list[Markup]:
 
 
 def _bars(row: TimelineRow, frame: Plot) -> list[Markup]:
-    """Draw bars from 0, all of one kind as one mark; a hatch where a state cannot be told."""
+    """Draw bars from 0, one mark per class; inconclusive states are hatched."""
     boxes: list[tuple[str, Box]] = []
     inside: list[tuple[str, Box]] = []
     for places, (begin, end) in frame.columns():
-        place = max(places, key=lambda index: _weight(row, index))  # the one of its column that has most to say
+        place = max(places, key=lambda index: _weight(row, index))  # the most important window of a column
         evaluation, value = frame.windows[place], row.values[place]
         x, width = begin + (end - begin) * 0.08, max((end - begin) * 0.84, 0.6)
         state = row.states[place] if row.states else ""
@@ -345,11 +358,11 @@ def _bars(row: TimelineRow, frame: Plot) -> list[Markup]:
         boxes.append((css, (x, frame.bottom - height, width, height)))
         if part := row.beside[place] if row.beside else None:
             inside.append(("coverage", (x, frame.y(part), width, frame.bottom - frame.y(part))))
-    return bars([*boxes, *inside])  # what is inside stands on the others
+    return bars([*boxes, *inside])  # inner marks are drawn above the others
 
 
 def _weight(row: TimelineRow, place: int) -> tuple[bool, float]:
-    """Return what a bar has to say: drift before anything else, then its height."""
+    """Return the sort key of a bar within its column: drift first, then its height."""
     value = row.values[place]
     return bool(row.states) and row.states[place] == "drift", -1.0 if value is None else value
 
@@ -369,7 +382,7 @@ def _tick(row: TimelineRow, value: float) -> str:
 
 
 def whole_or_percent(share: float) -> str:
-    """Write a share on an axis: in whole percent where that says it.
+    """Write a fraction on an axis in percent with at most four digits.
 
     >>> whole_or_percent(0.7), whole_or_percent(0.725)
     ('70 %', '72.5 %')
@@ -385,10 +398,10 @@ def _ends(row: TimelineRow, place: int) -> str:
 def estimate(
     metric: str, evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address | None, timezone: str
 ) -> Markup:
-    """Draw an estimated metric over windows as a line in a band, its bounds as a line across, the realized as dots.
+    """Draw an estimated metric over windows: a line in its 95 % interval, its bounds, and the realized values as dots.
 
-    The band is the interval of 95 %. A dot outside it is a window that was estimated wrong. ``address``: where a window
-    leads; None = nowhere, as where there are more than :data:`~.plot.MOST_MARKS`.
+    A dot outside the band is a window with a wrong estimate. ``address``: returns the link of a window; None = no
+    links, as with more than :data:`~.plot.MOST_MARKS` windows.
     """
     estimates = [evaluation.estimated.get(metric) for evaluation in evaluations]
 
@@ -411,7 +424,7 @@ def estimate(
             if value is not None
         ]
     )
-    plot = Plot(46.0, 352.0, 14.0, 118.0, ticks[0], ticks[-1], evaluations)
+    plot = Plot(left=46.0, right=352.0, top=14.0, bottom=118.0, low=ticks[0], high=ticks[-1], windows=evaluations)
     marks = [*plot.grid(ticks), plot.chosen(chosen, 8, 8)]
     band = []
     for places, (begin, end) in plot.columns():

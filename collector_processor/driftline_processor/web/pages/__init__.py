@@ -1,1 +1,1 @@
-"""The pages of people: one module each, a function from what is known to what the page says in all its forms."""
+"""The web pages: one module per page with a function from data to the page's content in all formats."""

@@ -1,4 +1,4 @@
-"""The page of an alert: its condition, what that said window by window, and what was told and why not."""
+"""The page of an alert: its condition, the result per window, and the notifications or why there were none."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def page(
     """Return the page of an alert.
 
     Args:
-        id: Of the alert.
+        id: Id of the alert.
         models: All versions of all models.
-        alerts: Where alerts are; None where nobody is told.
-        explained: Explains what the policy decided; None = there are no policies.
+        alerts: Store of alerts; None if there are no notifications.
+        explained: Explains the decisions of the policy; None = there are no policies.
     """
     alert = None if alerts is None else alerts.alerts.get(id)
     if alerts is None or alert is None:

@@ -1,4 +1,4 @@
-"""The page of all that was done: by policies, channels, actions and people, the newest first."""
+"""The audit log: actions of policies, channels and people, newest first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from driftline_processor.web.page import Page, Table, first_shown
 from driftline_processor.web.site import Site
 
 SHOWN: Final = 100
-"""Entries of a page; CSV and JSON have all."""
+"""Entries per page; CSV and JSON have all."""
 
 _COLUMNS: Final = ("time", "kind", "model", "environment", "subject", "words", "by", "why", "alert")
 
@@ -27,8 +27,8 @@ def page(audit: Audit, query_params: QueryParams) -> Page:
     """Return the page.
 
     Args:
-        audit: Reads what was done.
-        query_params: ``model`` and ``kind`` choose, ``skip`` says how many are passed over.
+        audit: Reads the audit log.
+        query_params: ``model`` and ``kind`` filter; ``skip`` is the number of entries to skip.
     """
     entries = entries_of(audit, query_params)
     first = first_shown(query_params, len(entries), SHOWN)

@@ -1,4 +1,4 @@
-"""Whether the data can be trusted: faults, expectations, missing values, completeness, and how late outcomes come."""
+"""Data quality: faults, expectations, missing values, completeness, and the delay of outcomes."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
 CHANGED = 0.01
-"""Share of values that must be missing more or less than in the baseline, in any window shown, to be told."""
+"""Minimum change of the fraction of missing values, in any window shown, for a feature to be listed."""
 
 FEATURES = 30
-"""Features whose missing share is shown, the most changed first."""
+"""Number of features with their fraction of missing values, the most changed first."""
 
 _ORDER: dict[Judgement, int] = {"broken": 0, "inconclusive": 1, "met": 2}
 
 
 class MissingShare(Struct, frozen=True):
-    """How many values of a feature are missing, window by window.
+    """Fractions of missing values of a feature.
 
     Attributes:
-        name: Of the feature.
-        was: Share of the baseline's values, None where it is not known.
-        now: Share in the window that is looked at, None where the feature did not arrive.
-        over_time: Share in each window shown, None where the feature did not arrive.
+        name: Name of the feature.
+        was: Fraction in the baseline; None if unknown.
+        now: Fraction in the selected window; None if the feature did not arrive.
+        over_time: Fraction in each window shown; None if the feature did not arrive.
     """
 
     name: str
@@ -47,7 +47,7 @@ class MissingShare(Struct, frozen=True):
 
     @property
     def change(self) -> float:
-        """The greatest difference from the baseline, or between two windows where it has none."""
+        """Largest difference from the baseline, or between two windows if the baseline has none."""
         shares = [share for share in self.over_time if share is not None]
         if not shares:
             return 0.0
@@ -65,7 +65,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def page(selection: Selection, now: int) -> Page:
-    """Return the quality of the data of a window, and how it was over the range."""
+    """Return the data quality of a window and over the range."""
     context, chosen = common_context(selection, "data", now), selection.chosen
     missing = missing_shares(selection.shown, chosen)
     expected = () if chosen is None else sorted(chosen.expected, key=lambda one: _ORDER[one.state])
@@ -101,7 +101,7 @@ def page(selection: Selection, now: int) -> Page:
 
 
 def fine_sentence(evaluation: Evaluation) -> str:
-    """Say what was looked at and is fine; "" where nothing could be checked.
+    """Return a sentence on the checks without problems; "" if nothing could be checked.
 
     >>> from driftline.tables.table import ModelKey
     >>> from driftline_processor.core.windows.window import Window
@@ -118,7 +118,7 @@ def fine_sentence(evaluation: Evaluation) -> str:
 
 
 def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
-    """Return the features whose missing share changed by :data:`CHANGED` or more, the most changed first."""
+    """Return the features whose fraction of missing values changed by :data:`CHANGED` or more, largest change first."""
     missing = []
     drifts = [one.drift for one in evaluations]
     for name in dict.fromkeys(name for drift in drifts for name in drift.places):
@@ -130,7 +130,7 @@ def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None)
 
 
 def outcomes_table(evaluations: Sequence[Evaluation]) -> Table:
-    """Return a row for each window: how many outcomes are known, and how late they came."""
+    """Return a row for each window: number of known outcomes and their delay."""
     return table_of(
         evaluations,
         *(time_of("start", "window.start"), time_of("end", "window.end")),

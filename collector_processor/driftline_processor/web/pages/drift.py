@@ -1,4 +1,4 @@
-"""What changed in the inputs and the scores: a table of features, what drifts since when, and slices."""
+"""Drift of inputs and scores: a table of features, a heat map over time, and slices."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
 SORTS = ("size", "since", "importance", "name")
-"""Orders of the table; the first is what it has by itself."""
+"""Orders of the table; the first is the default."""
 
 LONGEST_SEARCH = 200
-"""Characters of a search; no name is found by more."""
+"""Upper limit of characters of a search."""
 
 
 class FeatureRow(Struct, frozen=True):
-    """A line of the table of features.
+    """A row of the table of features.
 
     Attributes:
         column: Its drift in the window.
-        size: How far it moved, None where nobody can tell.
-        since: Since when it drifts, unix nanoseconds; None where it does not.
-        importance: Its share of the importance to the model; None where that is unknown.
+        size: Size of the drift; None if unknown.
+        since: Begin of the drift, unix nanoseconds; None without drift.
+        importance: Fraction of the model's total importance; None if unknown.
     """
 
     column: ColumnDrift
@@ -58,7 +58,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
     """Return the drift of a model in a window and over the range.
 
     Args:
-        selection: The model, the range, and the window that is looked at.
+        selection: The model, the range, and the selected window.
         now: Unix nanoseconds.
         asked: ``q``, a part of a feature's name; ``sort``, one of :data:`SORTS`; ``heat``, "all" for all rows.
     """
@@ -72,7 +72,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
     rows = _sorted(_rows(selection, chosen, ranked), sort)
     matches = [row for row in rows if search.casefold() in row.column.name.casefold()]
     heated = _heated(selection.shown, ranked)
-    # 40: features in the heat map, unless all are asked for: those that drift in most windows
+    # 40: features in the heat map unless all are requested: those that drift in most windows
     drawn_rows = heated if asked.get("heat") == "all" else heated[:40]
     place, importance = selection.place, {} if selection.model.baseline is None else selection.model.baseline.importance
     context |= {
@@ -114,7 +114,7 @@ def _rows(selection: Selection, chosen: Evaluation, ranked: Sequence[ColumnDrift
 
 
 def _sorted(rows: list[FeatureRow], sort: str) -> list[FeatureRow]:
-    """Return rows in an order; equal ones, and those of which it is unknown, by rank."""
+    """Return rows in an order; ties and unknown values by rank."""
     if sort == "since":
         return sorted(rows, key=lambda row: (row.since is None, row.since or 0))
     if sort == "importance":
@@ -125,7 +125,7 @@ def _sorted(rows: list[FeatureRow], sort: str) -> list[FeatureRow]:
 
 
 def _heated(evaluations: Sequence[Evaluation], ranked: Sequence[ColumnDrift]) -> list[str]:
-    """Features by how often they drift in the windows shown, then as ranked in the chosen one."""
+    """Features by how often they drift in the windows shown, then by their rank in the selected window."""
     often: dict[str, int] = {column.name: 0 for column in ranked}
     for evaluation in evaluations:
         for name, state in zip(evaluation.drift.places, evaluation.drift.states, strict=True):

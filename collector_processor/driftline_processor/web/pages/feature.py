@@ -1,4 +1,4 @@
-"""One feature: its distribution beside the baseline's, over time, by slice, and the rows that are out of range."""
+"""One feature: its distribution compared with the baseline, over time, by slice, and its rows out of range."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def page(
     """Return the page of a feature.
 
     Args:
-        selection: The model, the range, and the window that is looked at.
+        selection: The model, the range, and the selected window.
         feature: The handle of its name.
         now: Unix nanoseconds.
-        histories: Where its windows and rows are looked up; None = nowhere, and its drawings are all there is.
-        links: Where traces are.
+        histories: Source of its windows and rows; None = only the drawings of evaluations are available.
+        links: Addresses of traces.
 
     Raises:
-        HTTPException: 404 where no window has the feature.
+        HTTPException: 404 if no window has the feature.
     """
     name = next(
         (name for one in reversed(selection.known) for name in one.drift.places if handle(name) == feature), None
@@ -75,7 +75,7 @@ def page(
     outside = None
     if histories is not None:
         outside = histories.outside(model.key, name, chosen.window.start, chosen.window.end)
-    # 0.01: share of a window in one step beyond the baseline's bins from which on the page names that step
+    # 0.01: minimum fraction of a window in one step beyond the baseline's bins for the page to name that step
     context |= {
         "feature": name,
         "column": column,
@@ -106,9 +106,9 @@ def page(
 
 
 def _windows(selection: Selection, name: str, feature_history: FeatureHistory | None) -> dict[int, FeatureWindow]:
-    """Return the feature in each window: from the sums that are stored, and as its drawing tells where there are none.
+    """Return the feature per window from the stored sums, or from its drawing if there are none.
 
-    A window that is not read yet has none of both: what its drawing tells would change with the next load.
+    A window that is not loaded yet is left out, because its drawing would be replaced on the next load.
     """
     windows = dict(feature_history.windows if feature_history is not None else {})
     for evaluation in selection.shown:
@@ -123,7 +123,7 @@ def _windows(selection: Selection, name: str, feature_history: FeatureHistory | 
 
 
 def _of_drawing(column: ColumnDrift, shares: F64 | None) -> FeatureWindow | None:
-    """Return what the drawing of a column says of one side; None where nothing is drawn."""
+    """Return one side of a column's drawing as window; None if nothing is drawn."""
     if shares is None or len(shares) != len(column.cells) or not float(shares.sum()):
         return None
     missing = column.missing_now if shares is column.now else column.missing_was
@@ -149,7 +149,7 @@ def _over_time(
     windows: Mapping[int, FeatureWindow],
     feature_history: FeatureHistory | None,
 ) -> Any:
-    """Draw the feature over the windows that are shown; None where nothing of it is known."""
+    """Draw the feature over the windows shown; None if nothing is known about it."""
     chosen, was = selection.chosen, _baseline(column, feature_history)
     assert chosen is not None
     address = None if selection.in_report else lambda evaluation: selection.to(evaluation, feature_page(name))
@@ -169,7 +169,7 @@ def _over_time(
 def _labelled(
     selection: Selection, name: str, windows: Mapping[int, FeatureWindow], feature_history: FeatureHistory | None
 ) -> tuple[tuple[str, ...], dict[int, F64]]:
-    """Return categories, and shares over them by start of the window; drawings differ in which categories they have."""
+    """Return categories and their fractions by start of the window, since drawings differ in their categories."""
     if feature_history is not None:
         categories = (*feature_history.categories, "other")
         evaluation_by_start = {evaluation.window.start: evaluation for evaluation in selection.shown}
@@ -203,7 +203,7 @@ def _spread(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) ->
 
 
 def _out_of_range(feature_history: FeatureHistory | None) -> bool:
-    # 0.05: share of a window beyond the baseline's bins from which on its distribution has an axis of its own
+    # 0.05: minimum fraction of a window beyond the baseline's bins for the distribution to have its own axis
     return (
         feature_history is not None
         and feature_history.now is not None
@@ -212,7 +212,7 @@ def _out_of_range(feature_history: FeatureHistory | None) -> bool:
 
 
 def _drawing(column: ColumnDrift | None, feature_history: FeatureHistory | None, name: str) -> Any:
-    """Draw the window beside the baseline, on an axis of its own where it left the baseline's bins."""
+    """Draw the window next to the baseline, on its own axis if it left the baseline's bins."""
     if column is None:
         return None
     if (
@@ -226,7 +226,7 @@ def _drawing(column: ColumnDrift | None, feature_history: FeatureHistory | None,
 
 
 def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, ColumnDrift | None]]:
-    """Return the slices of a window, those in which the feature drifts first and farthest first."""
+    """Return the slices of a window: drifted ones first, the largest drift first."""
     columns_by_slice = [(cut, evaluation, evaluation.features.get(name)) for cut, evaluation in chosen.slices.items()]
     return sorted(
         columns_by_slice, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0])

@@ -1,4 +1,4 @@
-"""The page of the words that all other pages use, each with what it means."""
+"""The glossary: the terms of all other pages with their meaning."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def page() -> Page:
-    """Return the words."""
+    """Return the glossary."""
     rows = [(term, word.plain, f"{ADDRESS}#{word.anchor}") for word in WORDS for term in (word.term, *word.also)]
     return Page("glossary.html", {"words": WORDS}, {"words": Table(("word", "means", "address"), rows)})

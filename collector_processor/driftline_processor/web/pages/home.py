@@ -1,4 +1,4 @@
-"""The first page: a row for each model, the one that needs somebody first."""
+"""The home page: a row per model, the most urgent first."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ from driftline_processor.web.site import Site
 from .unknown_outcomes import ADDRESS as UNKNOWN_OUTCOMES
 
 DEFAULT_ADDRESSES = {"grpc": "127.0.0.1:4317", "http": "127.0.0.1:4318"}
-"""The addresses of the OTLP receivers, for the page that says how to send the first prediction."""
+"""Addresses of the OTLP receivers, for the page that shows how to send the first prediction."""
 
 
 class ModelRow(Struct, frozen=True):
     """All versions and environments of a model in one row.
 
     Attributes:
-        model: The one that the verdict is about.
+        model: The version of the verdict.
         versions: All versions and environments, the busiest first.
-        verdict: The verdict of them all.
-        rows: Predictions of them all.
-        received: When the newest of them arrived, unix nanoseconds, 0 = none.
+        verdict: Overall verdict of the versions.
+        rows: Number of predictions of all versions.
+        received: Arrival of the newest prediction, unix nanoseconds, 0 = none.
         window: The most informative length of windows.
         windows: The windows of ``model`` of that length.
-        measured: The newest of them whose performance is known.
-        metric: The metric of it that stands for the model, "" where none is known.
-        money: What it loses a day; None where nothing tells it.
+        measured: The newest window with known performance.
+        metric: Primary metric of the model; "" if unknown.
+        money: Loss per day; None if unknown.
     """
 
     model: ModelView
@@ -66,7 +66,7 @@ class ModelRow(Struct, frozen=True):
 
     @property
     def state(self) -> VerdictState:
-        """The state of the verdict; unknown where there is none."""
+        """State of the verdict; unknown without a verdict."""
         return "unknown" if self.verdict is None else self.verdict.state
 
     @property
@@ -76,40 +76,40 @@ class ModelRow(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """What the sentence says beside state and time, which have columns of their own."""
+        """The verdict's sentence without state and time, which have their own columns."""
         return self._unjudged if self.verdict is None else verdicts.verdict_reason(self.verdict)
 
     @property
     def money_words(self) -> str:
-        """What it loses a day, where that is beyond chance; else ""."""
+        """Loss per day if it is significant; else ""."""
         certain = self.money is not None and self.money.certain
         return f"loses {money.loss_words(self.money, self.model.currency)}" if certain and self.money else ""
 
     @property
     def _unjudged(self) -> str:
-        """Why there is no verdict."""
+        """Reason why there is no verdict."""
         window = f"No {self.window} window" if self.window else "No window"
         return f"{window} has closed yet; {numbers.many(self.rows)} so far."
 
     @property
     def since(self) -> int | None:
-        """Since when the state holds, unix nanoseconds."""
+        """Begin of the state, unix nanoseconds."""
         return None if self.verdict is None else self.verdict.since
 
     @property
     def value(self) -> MetricValue | None:
-        """The newest known value of :attr:`metric`."""
+        """Newest known value of :attr:`metric`."""
         return self.measured.realized[self.metric] if self.measured is not None and self.metric else None
 
     @property
     def figure(self) -> str:
-        """The value in few digits, a share in percent."""
+        """The value in few digits; fractions as a percentage."""
         value = None if self.value is None else numbers.finite(self.value.value)
         return numbers.UNKNOWN if value is None else metric_value(self.metric, value)
 
     @property
     def interval(self) -> str:
-        """The ends of its interval; "" where there is none."""
+        """Ends of the value's interval; "" if there is none."""
         if self.value is None:
             return ""
         low, high = (numbers.finite(end) for end in (self.value.low, self.value.high))
@@ -118,28 +118,28 @@ class ModelRow(Struct, frozen=True):
 
     @property
     def team(self) -> str:
-        """The team that answers for the model; "" where nobody said."""
+        """The team that owns the model; "" if not configured."""
         return next((version.team for version in self.versions if version.team), "")
 
     @property
     def tier(self) -> str:
-        """How much depends on the model, "1" (most) to "3"; "" where nobody said."""
+        """Tier of the model, "1" (most critical) to "3"; "" if not configured."""
         return next((str(version.tier) for version in self.versions if version.tier is not None), "")
 
     @property
     def address(self) -> str:
-        """The address of the model's page."""
+        """Address of the model's page."""
         return Place(names.handle(self.model.key.model)).address()
 
     def holds(self, words: str) -> bool:
-        """Return True where the model's name, team, or the name of a version has all words, in lower case."""
+        """Return True if the names of model, team and versions contain all words, which are in lower case."""
         texts = [self.model.key.model, self.team]
         texts += [part for version in self.versions for part in (version.key.version, version.key.environment)]
         text = " ".join(texts).lower()
         return all(word in text for word in words.split())
 
     def loss(self) -> float:
-        """Return by which part of the baseline's value the metric is worse; below 0 it is better."""
+        """Return the degradation of the metric as a fraction of the baseline's value; negative if it is better."""
         value, better = self.value, direction(self.metric) if self.metric else 0
         reference = None if self.measured is None else self.measured.reference.get(self.metric)
         now, was = (None if metric is None else numbers.finite(metric.value) for metric in (value, reference))
@@ -147,7 +147,7 @@ class ModelRow(Struct, frozen=True):
 
 
 def _need(row: ModelRow) -> tuple[bool, float, int, str]:
-    """Return the place of a model: troubles by the money that they surely cost, then all by state and tier."""
+    """Return the sort key by urgency: degraded models by their significant loss of money, then by state and tier."""
     rank = len(ORDER) if row.verdict is None else rank_state(row.state)
     loses = row.money is not None and row.money.certain and row.state in TROUBLES
     amount = row.money.amount if row.money is not None and loses else 0.0
@@ -161,16 +161,16 @@ SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
     "performance": ("performance", lambda row: -row.loss()),
     "traffic": ("traffic", lambda row: -row.rows),
 }
-"""What rows can be sorted by → title of the column, and the key; need is the default."""
+"""Sort order → title of the column and the key; urgency is the default."""
 
 SHOWN = 100
-"""Models on a page; CSV and JSON have all."""
+"""Models per page; CSV and JSON have all."""
 
 GROUPS: Mapping[str, Callable[[ModelRow], str]] = {
     "team": lambda row: short(row.team, 60) if row.team else "no team",
     "tier": lambda row: f"tier {row.tier}" if row.tier else "no tier",
 }
-"""What rows can be grouped by → the title of a row's group."""
+"""Grouping → function that returns the group of a row."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -183,7 +183,15 @@ def routes(site: Site) -> list[BaseRoute]:
         if only := only_match(rows, query_params):
             return RedirectResponse(only, 303)
         where, host = site.addresses, request.url.netloc
-        home_page = page(rows, snapshot.hints, site.clock(), where, host, query_params, UNKNOWN_OUTCOMES)
+        home_page = page(
+            rows=rows,
+            hints=snapshot.hints,
+            now=site.clock(),
+            addresses=where,
+            host=host,
+            query_params=query_params,
+            unknown_outcomes=UNKNOWN_OUTCOMES,
+        )
         return site.answer(request, home_page)
 
     return [Route("/", show)]
@@ -198,17 +206,17 @@ def page(
     query_params: QueryParams,
     unknown_outcomes: str = "",
 ) -> Page:
-    """Return the page of all models, or how to send the first prediction when there is none.
+    """Return the page of all models, or how to send the first prediction if there is no model.
 
     Args:
         rows: All models.
-        hints: Sentences on what belongs to no model.
+        hints: Sentences that belong to no model.
         now: Unix nanoseconds.
-        addresses: Of the OTLP receivers.
-        host: Of this page.
-        query_params: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one
-            of :data:`SORTS`, ``group`` one of :data:`GROUPS`; ``skip`` says how many rows are passed over.
-        unknown_outcomes: Address of the outcomes of models without predictions; "" where nobody has them.
+        addresses: Addresses of the OTLP receivers.
+        host: Host of this page.
+        query_params: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` filter; ``sort`` is one
+            of :data:`SORTS`, ``group`` one of :data:`GROUPS`; ``skip`` is the number of rows to skip.
+        unknown_outcomes: Address of the outcomes of models without predictions; "" if there are none.
     """
     context = {"now": now, "hints": hints, "unknown_outcomes": unknown_outcomes}
     if not rows:
@@ -253,7 +261,7 @@ def page(
 
 
 def only_match(rows: Sequence[ModelRow], query_params: QueryParams) -> str:
-    """Return the address of the one model that a submitted search finds; "" where it finds more or none, or filters."""
+    """Return the address of the only model that a submitted search finds; "" if there are several, none, or filters."""
     given_names = {name for name, value in query_params.items() if value.strip()}
     if given_names != {"q", "go"}:
         return ""
@@ -262,7 +270,7 @@ def only_match(rows: Sequence[ModelRow], query_params: QueryParams) -> str:
 
 
 class RememberedRows:
-    """The rows of all models, made again only for models that another snapshot shows otherwise. Any thread may ask."""
+    """Cached rows of all models, recomputed only for models that changed between snapshots. Thread-safe."""
 
     def __init__(self) -> None:
         self._rows: dict[str, ModelRow] = {}
@@ -288,11 +296,22 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     received = max(version.received for version in versions)
     telling = next((name for name in metrics if direction(name)), "")
     verdict, lost = verdict_of(versions), loss_of_model(versions)
-    return ModelRow(model, tuple(versions), verdict, rows, received, window, windows, measured, telling, lost)
+    return ModelRow(
+        model=model,
+        versions=tuple(versions),
+        verdict=verdict,
+        rows=rows,
+        received=received,
+        window=window,
+        windows=windows,
+        measured=measured,
+        metric=telling,
+        money=lost,
+    )
 
 
 class RowGroup(NamedTuple):
-    """Rows of a team or tier; ``title``: "" if rows are not grouped. ``size``: how many there are on all pages."""
+    """Rows of a team or tier; ``title``: "" without grouping. ``size``: number of rows on all pages."""
 
     title: str
     rows: Sequence[ModelRow]
@@ -300,7 +319,7 @@ class RowGroup(NamedTuple):
 
 
 def _grouped(rows: Sequence[ModelRow], group: str) -> list[RowGroup]:
-    """Return the rows of each group, the groups by name, those of nobody last; one group without a title by default."""
+    """Return the groups of rows by name, rows without a group last; one group without a title by default."""
     if not group:
         return [RowGroup("", rows, len(rows))]
     groups: dict[str, list[ModelRow]] = {}
@@ -311,7 +330,7 @@ def _grouped(rows: Sequence[ModelRow], group: str) -> list[RowGroup]:
 
 
 def _part_of_groups(groups: Sequence[RowGroup], first: int, end: int) -> list[RowGroup]:
-    """Return the groups of a page: those with any of the rows from ``first`` to ``end``."""
+    """Return the groups of a page: those with rows from ``first`` to ``end``."""
     found, offset = [], 0
     for group in groups:
         rows_of_part = group.rows[max(first - offset, 0) : max(end - offset, 0)]
@@ -322,7 +341,7 @@ def _part_of_groups(groups: Sequence[RowGroup], first: int, end: int) -> list[Ro
 
 
 def _choices(rows: Sequence[ModelRow], chosen: Mapping[str, str]) -> list[tuple[str, str, list[str]]]:
-    """Return what a reader may choose by, where there is a choice: its name, what is chosen, and the values."""
+    """Return the filters with more than one value: name, selected value, and all values."""
     values = {
         "team": sorted({row.team for row in rows if row.team}, key=str.lower),
         "tier": sorted({row.tier for row in rows if row.tier}),

@@ -1,4 +1,4 @@
-"""The pages of incidents: of all models, and of one."""
+"""The pages of incidents: of all models, and of one model."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
 TOLD = 20
-"""Alerts of a page; the API has all."""
+"""Alerts per page; the API has all."""
 
 SHOWN = 50
-"""Rows of a page; CSV and JSON have all incidents."""
+"""Rows per page; CSV and JSON have all incidents."""
 
 TABS = {
     "drift": "drift",
@@ -41,7 +41,7 @@ TABS = {
     "service": "performance",
     "latency": "performance",
 }
-"""Kind of an incident → the page of its model that shows it, where that is not the overview."""
+"""Kind of an incident → the page of its model that shows it, if that is not the overview."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -69,10 +69,10 @@ def page(
 
     Args:
         models: All versions of all models.
-        query_params: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are
-            passed over, ``show`` ``all`` with those that nobody notices.
-        log: Where they are read.
-        alerts: What was told of them; None where nobody is told.
+        query_params: ``kind`` is one of :data:`KINDS`, ``state`` is ``open`` or ``past``, ``skip`` is the number of
+            rows to skip, ``show=all`` includes incidents without effect.
+        log: Source of the incidents.
+        alerts: Store of alerts; None if there are no notifications.
     """
     incidents = log.of(models)
     zone = common_zone(incident.timezone for incident in incidents)
@@ -91,7 +91,7 @@ def model_page(
     alerts: AlertStore | None = None,
     explained: PolicyExplanations | None = None,
 ) -> Page:
-    """Return the page of a model's incidents, those of all its versions, with what was told of them, and why."""
+    """Return the page of the incidents of all versions of a model, with their alerts and the reasons of policies."""
     incidents = log.of(selection.same)
     histories = [] if alerts is None else alert_histories(alerts, selection.model.key.model)[:TOLD]
     context = {**common_context(selection, "incidents", now), **_context(incidents, query_params or QueryParams())}
@@ -102,7 +102,7 @@ def model_page(
 
 
 def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
-    """Return how an alert is shown: by the clock of its model, with the address of its window."""
+    """Return the template functions for alerts: time in the model's time zone and address of the window."""
     zones = {(model.key.environment, model.key.model): model.timezone for model in models}
 
     def place(alert: Alert) -> str:
@@ -143,47 +143,47 @@ def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[s
 
 
 class IncidentRow(Struct, frozen=True):
-    """A row of the page: an incident, or the drifts of a version behind its first ones.
+    """A row of the page: an incident, or the remaining drifts of a version.
 
     Attributes:
-        incidents: In the order of the page; of several all last, or all are over.
+        incidents: In the order of the page; either all are open or all are over.
     """
 
     incidents: tuple[Incident, ...]
 
     @property
     def since(self) -> int | None:
-        """When the first of them began, unix nanoseconds."""
+        """Begin of the first incident, unix nanoseconds."""
         return min((incident.since for incident in self.incidents if incident.since is not None), default=None)
 
     @property
     def until(self) -> int | None:
-        """When the last of them ended, unix nanoseconds; None while they last."""
+        """End of the last incident, unix nanoseconds; None while they are open."""
         return max((incident.until for incident in self.incidents if incident.until is not None), default=None)
 
     @property
     def windows(self) -> tuple[str, ...]:
-        """Lengths of the windows that show any of them."""
+        """Lengths of the windows that show any of the incidents."""
         return tuple(dict.fromkeys(window for incident in self.incidents for window in incident.windows))
 
     @property
     def words(self) -> str:
-        """How many there are, and of which size."""
+        """Number of incidents by size."""
         sizes = Counter(incident.size for incident in self.incidents)
         size_words = [f"{count} {size or 'of unknown size'}" for size in reversed([*SIZES]) if (count := sizes[size])]
         return f"{many(len(self.incidents), 'more drift')}: {', '.join(size_words)}"
 
 
 def incident_rows(listed: Iterable[Incident]) -> list[IncidentRow]:
-    """Return the rows of incidents, in their order: of many drifts of a version, the first alone, and one for the rest.
+    """Return the rows of incidents in their order: the first drifts of a version alone, the others in one row.
 
-    So what is graver, or was, does not stand below a page of small drifts.
+    A long list of small drifts therefore does not hide a more severe incident.
     """
     rows, places = list[IncidentRow](), dict[tuple[object, bool], list[int]]()
     for incident in listed:
         place_incidents = places.setdefault((incident.key, incident.open), [])
-        # 3: drifts of a version that have rows of their own, of those that last and of those that are over; more share
-        # one
+        # 3: drifts of a version with their own row, counted for open and past drifts each; the others share
+        # one row
         if incident.kind != "drift" or len(place_incidents) <= 3:
             if incident.kind == "drift":
                 place_incidents.append(len(rows))
@@ -194,7 +194,7 @@ def incident_rows(listed: Iterable[Incident]) -> list[IncidentRow]:
 
 
 def address(incident: Incident) -> str:
-    """Return the address of the window that shows an incident, on the page that shows such incidents."""
+    """Return the address of the window that shows an incident, on the page of its kind."""
     key, part = incident.key, incident.subject.partition(WHERE)[0]
     tab = TABS.get(incident.kind, "")
     if incident.kind == "drift" and part.startswith("feature:"):
@@ -225,7 +225,7 @@ def table(incidents: Sequence[Incident]) -> Table:
 
 
 def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
-    """Return what policies decided as data: a row for each window and each sentence of a condition."""
+    """Return decisions of policies as data: a row for each window and each sentence of a condition."""
     columns = ("policy", "version", "environment", "start", "end", "condition", "holds", "found", "measured")
     rows = []
     for decision in decisions:
@@ -240,7 +240,7 @@ def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
 
 
 def alert_table(alert_histories: Sequence[AlertHistory]) -> Table:
-    """Return alerts as data; what was sent of each is one text."""
+    """Return alerts as data; the notifications of an alert are one text."""
     names_of_columns = "id policy model environment version severity owner state open since until found"
     columns = (*names_of_columns.split(), "acknowledged_by", "sent")
     rows = []

@@ -1,4 +1,4 @@
-"""The first page of a model: whether it is right, since when, why, and what to do, in one screen."""
+"""The overview of a model on one screen: state, since when, causes, and actions."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from driftline_processor.web.site import Site
 from driftline_processor.web.timeline import history_parts, telling_metric, timeline_data, timeline_of
 
 NAMED = 3
-"""Causes and slices that are named; a link leads to the others."""
+"""Causes and slices that are listed; a link leads to the others."""
 
 OBJECTIVES = 2
-"""Objectives that are named."""
+"""Objectives that are listed."""
 
 FIGURES = 4
-"""Numbers that stand for a window."""
+"""Key figures of a window."""
 
 BY_TASK: dict[str, tuple[str, ...]] = {
     "binary": ("log_loss", "mean_score", "roc_auc"),
@@ -50,25 +50,25 @@ BY_TASK: dict[str, tuple[str, ...]] = {
     "regression": ("mae", "rmse", "r2"),
     "ranking": ("ndcg@10", "mrr@10", "ctr"),
 }
-"""The metrics that stand for a model, by the kind of its task; where one is not known, the next that is."""
+"""Primary metrics by task kind, in the order of preference."""
 
 ADVICE_TO_LABEL = frozenset({"send_outcomes", "send_outcomes_or_label", "label_more"})
-"""Advice for which rows to label are of use."""
+"""Advice for which the label queue is useful."""
 
 FEATURE_NAME = 40
-"""Characters of a feature's name in a verdict's sentence."""
+"""Upper limit of characters of a feature's name in the verdict's sentence."""
 
 
 class Figure(Struct, frozen=True):
-    """One of the numbers that stand for a window.
+    """A key figure of a window.
 
     Attributes:
-        title: What it is.
+        title: Its title.
         value: The number as text.
-        interval: Its interval, "" where there is none.
-        beside: What it is read against: the baseline, or the other half of a pair.
-        address: The chart of it.
-        bad: It is worse than what it is read against, beyond chance.
+        interval: Its interval, "" if there is none.
+        beside: Reference value: the baseline, or the other metric of a pair.
+        address: Address of its chart.
+        bad: It is significantly worse than the reference value.
     """
 
     title: str
@@ -80,21 +80,21 @@ class Figure(Struct, frozen=True):
 
 
 class Words(NamedTuple):
-    """A piece of a sentence; ``address``: where it leads to, "" = nowhere."""
+    """A piece of a sentence; ``address``: its link, "" = none."""
 
     text: str
     address: str = ""
 
 
 class Action(NamedTuple):
-    """Something to do, or to look at: a few words, and the address that does it."""
+    """A suggested action or page: a few words and an address."""
 
     words: str
     address: str
 
 
 class Weakness(Struct, frozen=True):
-    """A slice in which the model is weak: its name, what is measured there, and the page that shows it."""
+    """A slice in which the model is weak: its name, its measurement, and the page that shows it."""
 
     name: str
     value: str
@@ -102,18 +102,18 @@ class Weakness(Struct, frozen=True):
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the route of the page; all other pages of a model go before it."""
+    """Return the route of the page; all other pages of a model must come before it."""
 
     def show(request: Request) -> Response:
         if not read_place(request).model and "" not in site.state.snapshot.by_handle:
-            return RedirectResponse("/", 303)  # /models, of which / is the list
+            return RedirectResponse("/", 303)  # the list of models is /, not /models
         return site.answer(request, page(site.selection(request), site.clock(), log=site.incidents))
 
     return [Route("/models/{name:path}", show)]
 
 
 def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> Page:
-    """Return the overview of a model; ``log``: where its incidents are read."""
+    """Return the overview of a model; ``log``: source of its incidents."""
     window_told, context = told_window(selection), common_context(selection, "", now)
     tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
     lost, currency = loss_of_model(selection.same), selection.model.currency
@@ -137,7 +137,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         for incident in (log or IncidentLog()).of([selection.model])
         if incident.open and not incident.minor and incident.kind != "verdict"
     ]
-    # 120: characters of a cause, after which further clauses are folded
+    # 120: characters of a cause; further clauses are folded
     context |= {
         "told": window_told,
         "since": _since(verdict, selection.model.timezone),
@@ -172,7 +172,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
 
 
 def told_window(selection: Selection) -> Evaluation | None:
-    """Return the window that the numbers are of: that of the verdict, or the one that the address chooses."""
+    """Return the window of the key figures: the verdict's, or the one that the address selects."""
     place, verdict = selection.place, selection.model.verdict
     if place.at or place.until or verdict is None or verdict.window_start is None:
         return selection.chosen
@@ -189,7 +189,7 @@ def told_window(selection: Selection) -> Evaluation | None:
 
 
 def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
-    """Return the numbers of a window: metrics by the task, then what is known where outcomes are not."""
+    """Return the key figures of a window: metrics by task, then figures that need no outcomes."""
     figure_list: list[Figure] = []
     reference = evaluation.reference or selection.reference
     of_task = BY_TASK.get(selection.model.task.kind, ())
@@ -213,7 +213,7 @@ def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
 
 
 def linked(sentence: str, features: Iterable[str], selection: Selection) -> list[Words]:
-    """Return a sentence in pieces, the names of features in it with the address of their page."""
+    """Return a sentence in pieces, with links for the names of features."""
     addresses = {short(name, FEATURE_NAME): selection.place.address(feature_page(name)) for name in features}
     within = [name for name in addresses if name and name in sentence]
     if not within:
@@ -224,7 +224,7 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 
 def windows_table(selection: Selection) -> Table:
-    """Return a row for each window that is shown, with all metrics of its performance."""
+    """Return a row for each window shown, with all performance metrics."""
     metrics = titles.metric_names(dict.fromkeys(name for evaluation in selection.shown for name in evaluation.realized))
     return table_of(
         selection.shown,
@@ -279,7 +279,7 @@ def _beside_baseline(name: str, reference: Mapping[str, MetricValue]) -> str:
 
 
 def _drift_figures(selection: Selection, evaluation: Evaluation) -> Iterator[Figure]:
-    """Yield what is known without outcomes: inputs that drift, how far the score moved, and the traffic."""
+    """Yield the figures that need no outcomes: drifted inputs, drift of the score, and traffic."""
     address = selection.place.address("drift")
     if evaluation.features:
         drifted, compared = states.drifted(evaluation), states.compared(evaluation)
@@ -295,7 +295,7 @@ def _drift_figures(selection: Selection, evaluation: Evaluation) -> Iterator[Fig
 
 
 def _outcomes(selection: Selection, evaluation: Evaluation) -> Figure:
-    """Return how many outcomes are known, and how long they took."""
+    """Return the number of known outcomes and their delay."""
     address = selection.place.address("data")
     if not evaluation.outcome_rows:
         return Figure("outcomes known", "none", "", f"of {count(evaluation.rows)} predictions", address)
@@ -309,7 +309,7 @@ def _outcomes(selection: Selection, evaluation: Evaluation) -> Figure:
 
 
 def _actions(selection: Selection, evaluation: Evaluation, verdict: Verdict | None) -> Iterator[Action]:
-    """Yield the addresses that do what a verdict says."""
+    """Yield the actions of a verdict with their addresses."""
     advised = set() if verdict is None else {advice.kind for advice in facts_within(verdict.advice)}
     model, place = selection.model, selection.place
     window_parameters = {"at": iso_time(evaluation.window.start), "window": evaluation.window.name or selection.window}
@@ -326,7 +326,7 @@ def _actions(selection: Selection, evaluation: Evaluation, verdict: Verdict | No
 
 
 def _since(verdict: Verdict | None, timezone: str) -> str:
-    """Return the day since when a verdict holds, "" where its sentence says it."""
+    """Return the first day of a verdict; "" if its sentence contains the day."""
     if verdict is None or verdict.since is None or not verdict.of_window or verdict.window_end is None:
         return ""
     day = _day(verdict.since, timezone)
@@ -334,7 +334,7 @@ def _since(verdict: Verdict | None, timezone: str) -> str:
 
 
 def _incident_line(incident: Incident, selection: Selection) -> Action:
-    """Return since when an incident lasts, what it is, and its place in the list of incidents."""
+    """Return the begin, the sentence and the address of an open incident."""
     since = "" if incident.since is None else f" since {_day(incident.since, selection.model.timezone)}"
     address = selection.place.address("incidents", f"incident-{incident.name}")
     return Action(f"open{since}: {short(incident.sentence, 90).rstrip('.')}", address)
@@ -345,7 +345,7 @@ def _day(time: int, timezone: str) -> str:
 
 
 def fold_clauses(clauses: Sequence[str], room: int) -> tuple[str, str]:
-    """Return as many clauses of a sentence as there is room for, the first always, and what is folded.
+    """Return the clauses of a sentence that fit into ``room`` characters, at least the first, and the folded others.
 
     >>> fold_clauses(["temp and dewp have drifted: below 5 went from 41 % to 6 %", "they carry 52 % of it"], 60)
     ('temp and dewp have drifted: below 5 went from 41 % to 6 %', 'They carry 52 % of it')
@@ -359,7 +359,7 @@ def fold_clauses(clauses: Sequence[str], room: int) -> tuple[str, str]:
 
 
 def _drifted(evaluation: Evaluation, selection: Selection) -> list[tuple[str, str, str]]:
-    """Return the features that drift most, where nobody explained them: name, words and address."""
+    """Return the features with the largest drift if there is no explanation: name, words and address."""
     ranked = [column for column in states.rank(evaluation.features.values()) if column.state == "drift"]
     return [
         (short(column.name, 40), column.size or "drift", selection.place.address(feature_page(column.name)))
@@ -368,7 +368,7 @@ def _drifted(evaluation: Evaluation, selection: Selection) -> list[tuple[str, st
 
 
 def _weaknesses(selection: Selection, evaluation: Evaluation) -> Iterator[Weakness]:
-    """Yield where the model is weak: slices that were found, slices that are known, groups that differ."""
+    """Yield the model's weak slices, configured slices, and groups with different performance."""
     place = selection.place
     weak = evaluation.weak.slices if evaluation.weak else ()
     for weak_slice in weak:
@@ -389,7 +389,7 @@ def _weaknesses(selection: Selection, evaluation: Evaluation) -> Iterator[Weakne
 
 
 def _why_untold(objective_state: ObjectiveState, evaluation: Evaluation, selection: Selection) -> str:
-    """Say why an objective cannot be told, "" where it can or nobody knows why."""
+    """Return why an objective is inconclusive; "" if it is not or the reason is unknown."""
     if objective_state.state != "inconclusive":
         return ""
     model, end = selection.model, objective_state.until or evaluation.window.end

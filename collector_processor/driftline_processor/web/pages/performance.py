@@ -1,4 +1,4 @@
-"""How good the model is by its outcomes: objectives, metrics over time with intervals, curves, slices, estimates."""
+"""Performance by outcomes: objectives, metrics over time with intervals, curves, slices, and estimates."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from driftline_processor.web.timeline import gaps_of, measured_in, performance_r
 from .overview import BY_TASK
 
 MOST_CELLS = 2000
-"""Cells of the table of windows at most, the newest windows; CSV has all."""
+"""Upper limit of cells of the table of windows, the newest windows; CSV has all."""
 
 MOST_CELLS_IN_REPORT = 400
-"""The same of a file to send."""
+"""The same limit for a report file."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -47,20 +47,20 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None, *, find_weak: bool = False) -> Page:
-    """Return the performance of a model in a window and over the range; ``slice`` of the address chooses its rows.
+    """Return the performance of a model in a window and over the range; the address's ``slice`` selects its rows.
 
     Args:
-        selection: What the address selects.
+        selection: The model, the range, and the selected window.
         now: Unix nanoseconds.
-        weak: Where weak slices are searched; None = nowhere.
-        find_weak: Weak slices of the window are searched now, however long that takes.
+        weak: Searches weak slices; None = no search.
+        find_weak: Search the weak slices of the window now, however long it takes.
     """
     context, chosen = common_context(selection, "performance", now), selection.chosen
     chosen_slice = _slice(selection)
     metrics = _metrics(selection.shown, chosen_slice)
     first = _headlines(metrics, selection.model)
     rows = {name: performance_row(name, selection.shown, _reference(selection, name), chosen_slice) for name in metrics}
-    # 40: windows of which each is a link in the chart of a folded metric, too; of more, those of the headlines are
+    # 40: upper limit of windows with links in the charts of folded metrics; else only the first charts have links
     context |= {
         "can_search": weak is not None,
         "weak_found": None,
@@ -78,7 +78,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "objectives": None if chosen is None else objectives(chosen, selection.model.timezone).on_surface(PAGE),
     }
     if find_weak and weak is not None and chosen is not None and chosen.closed:
-        # not the chosen one itself, of which each page has its own copy, with the records of its estimates
+        # not the selected window: each page has its own copy of it with the track records of its estimates
         stored = next(
             evaluation for evaluation in selection.model.windows[selection.window] if evaluation.window == chosen.window
         )
@@ -88,19 +88,19 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
 
 
 class Block(Struct, frozen=True):
-    """A metric at first sight: now, before, and what the difference means.
+    """A metric at the head of the page: current value, baseline, and the meaning of the difference.
 
     Attributes:
         name: Name of the metric.
         title: Its title.
         now: Its value in the window, as text.
-        now_ends: The interval of that; "" where there is none.
-        was: The baseline's value, as text; a dash where it is not known.
-        was_ends: The interval of that.
-        difference: The value less the baseline's, with its sign; "" where either is not known.
-        ends: The interval of the difference.
-        meaning: What that means, a sentence.
-        state: ``worse``, ``not_worse`` or ``inconclusive``; "" where nothing was compared.
+        now_ends: Interval of ``now``; "" if there is none.
+        was: The baseline's value, as text; a dash if unknown.
+        was_ends: Interval of ``was``.
+        difference: The value minus the baseline's, with its sign; "" if either is unknown.
+        ends: Interval of the difference.
+        meaning: Meaning of the difference, a sentence.
+        state: ``worse``, ``not_worse`` or ``inconclusive``; "" if nothing was compared.
     """
 
     name: str
@@ -116,7 +116,7 @@ class Block(Struct, frozen=True):
 
 
 def blocks_of(chosen: Evaluation, reference: Mapping[str, MetricValue], names: Sequence[str]) -> list[Block]:
-    """Return a block for each metric that outcomes have shown in a window.
+    """Return a block for each metric with a realized value in a window.
 
     Args:
         chosen: The window.
@@ -137,21 +137,21 @@ def _block(name: str, metric: MetricValue, chosen: Evaluation, was: MetricValue 
         size = size_of_change(name, moved, None, None)
         difference = f"{'−' if moved < 0 else '+'}{size}"
     return Block(
-        name,
-        titles.metric_title(name),
-        titles.metric_text(name, metric.value),
-        titles.metric_ends(name, metric.low, metric.high),
-        titles.metric_text(name, before),
-        "" if was is None else titles.metric_ends(name, was.low, was.high),
-        difference,
-        signed_ends(name, low, high),
-        _meaning(name, moved, change, chosen),
-        "" if change is None else change.state,
+        name=name,
+        title=titles.metric_title(name),
+        now=titles.metric_text(name, metric.value),
+        now_ends=titles.metric_ends(name, metric.low, metric.high),
+        was=titles.metric_text(name, before),
+        was_ends="" if was is None else titles.metric_ends(name, was.low, was.high),
+        difference=difference,
+        ends=signed_ends(name, low, high),
+        meaning=_meaning(name, moved, change, chosen),
+        state="" if change is None else change.state,
     )
 
 
 def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen: Evaluation) -> str:
-    """Say in a sentence what the difference of a metric from the baseline means."""
+    """Return a sentence on the difference of a metric from the baseline."""
     rows, good = many(chosen.realized[name].rows, "outcome"), titles.direction(name)
     if change is None and not good:
         beside_metric = titles.BESIDE.get(name, "")
@@ -174,7 +174,7 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
 
 
 def _untold(name: str, change: MetricChange, chosen: Evaluation) -> str:
-    """Say why nobody can tell whether a metric is worse, also where its own interval is clear of no difference."""
+    """Return why the comparison of a metric is inconclusive, even if its own interval excludes no difference."""
     if chosen.maturity != "mature":
         return "Not judged yet: the window's performance is not final, so the difference may still change."
     reason = f"there are {change.reason.replace('_', ' ')}" if change.reason else "the outcomes do not tell"
@@ -200,10 +200,10 @@ def _untold(name: str, change: MetricChange, chosen: Evaluation) -> str:
 
 
 def _clear_side(name: str, change: MetricChange) -> int:
-    """Return on which side of no difference the whole interval of a change lies.
+    """Return the side of the interval of a change.
 
     Returns:
-        1 on the better side, -1 on the worse; 0 where the interval holds no difference, or there is none.
+        1 if all of it is better, -1 if all of it is worse; 0 if it contains no difference, or if there is no interval.
     """
     if change.low is None or change.high is None or change.low <= 0 <= change.high:
         return 0
@@ -211,7 +211,7 @@ def _clear_side(name: str, change: MetricChange) -> int:
 
 
 def metrics_by_window(evaluations: Sequence[Evaluation], chosen_slice: str = "") -> Table:
-    """Return a row for each window and metric: what the charts show, as data."""
+    """Return a row for each window and metric: the data of the charts."""
     rows = [
         (evaluation, name, metric)
         for evaluation in evaluations
@@ -230,7 +230,7 @@ def metrics_by_window(evaluations: Sequence[Evaluation], chosen_slice: str = "")
 
 
 def _slice(selection: Selection) -> str:
-    """Return the slice that the address chooses, where any window has its performance; "" = all rows."""
+    """Return the slice that the address selects if any window has its performance; "" = all rows."""
     slices = selection.place.slices[:1]
     return next(
         (name for name in slices if any(name in evaluation.performance_slices for evaluation in selection.shown)), ""
@@ -242,23 +242,23 @@ def _reference(selection: Selection, name: str) -> MetricValue | None:
 
 
 def _concept(model: ModelView) -> str:
-    """Return what the stream of errors says, "" where it says nothing."""
+    """Return the sentence on concept drift from the stream of errors; "" if there is none."""
     if model.concept is None or not model.outcomes:
         return ""
     return sentence(model.concept, lambda time: date_words(time, model.timezone))
 
 
 def _metrics(evaluations: Sequence[Evaluation], chosen_slice: str) -> list[str]:
-    """Return the metrics that have a chart of their own, those that people ask for first at the head."""
+    """Return the metrics with their own chart, the most important first."""
     everything = dict.fromkeys(name for evaluation in evaluations for name in measured_in(evaluation, chosen_slice))
     drawn_in_another = {beside_metric for metric, beside_metric in titles.BESIDE.items() if metric in everything}
     return [name for name in titles.metric_names(everything) if name not in drawn_in_another]
 
 
 def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:
-    """Return the metrics that stand for the model, by its task."""
+    """Return the primary metrics of the model by its task."""
     of_task = [name for name in BY_TASK.get(model.task.kind, ()) if name in metrics]
-    # 3: metrics that are drawn at once; the others are folded
+    # 3: metrics that are not folded
     return list(dict.fromkeys((*of_task, *metrics)))[:3]
 
 

@@ -1,4 +1,4 @@
-"""Single predictions and their traces: one by its id, the most wrong of a window, what to label next, what waits."""
+"""Single predictions and their traces: by id, the most wrong of a window, what to label next, and pending outcomes."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
 SHOWN = 10
-"""Predictions in each table where the address asks for no other number."""
+"""Default number of predictions per table."""
 
 MOST = 100
-"""Predictions in each table at most."""
+"""Upper limit of predictions per table."""
 
 QUICK = 200_000
-"""Predictions without an outcome among which those to label are chosen at once; among more only when asked."""
+"""Upper limit of predictions without an outcome for an immediate choice of what to label; more need a request."""
 
 REASON_WORDS: dict[Reason, str] = {
     "uncertain": "the score is unsure",
     "drifted": "values that drift",
     "weak": "a weak slice",
 }
-"""Why a prediction is worth a label, in words."""
+"""Reason to label a prediction → its words."""
 
 
 class Rows(Struct, frozen=True):
-    """Where single predictions are looked up; None = nowhere.
+    """Sources of single predictions; None = not available.
 
     Attributes:
-        wrong: Finds the most wrong.
-        kept: Reads them as they are kept.
-        history: Knows all that was said of an id.
+        wrong: Finds the most wrong predictions.
+        kept: Reads stored predictions.
+        history: Reads all outcomes of an id.
         labels: Chooses what to label next.
-        links: Where traces are shown.
+        links: Addresses of traces.
     """
 
     wrong: Mispredictions | None = None
@@ -60,12 +60,12 @@ class Rows(Struct, frozen=True):
 
 
 class Search(Struct, frozen=True):
-    """What the address asks of single predictions.
+    """The parameters of the page.
 
     Attributes:
-        id: Of the one that is looked for; "" = those of the window.
-        most: Rows of each table.
-        label: What to label next is chosen, however long that takes.
+        id: Id of a prediction; "" = those of the window.
+        most: Rows per table.
+        label: Choose what to label next, however long it takes.
     """
 
     id: str = ""
@@ -88,7 +88,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def page(selection: Selection, now: int, rows: Rows, search: Search | None = None) -> Page:
-    """Return the predictions of a window, or all that is known of one."""
+    """Return the predictions of a window, or all data of one prediction."""
     context = common_context(selection, "predictions", now)
     search = search or Search()
     context |= {"links": rows.links, "search": search}
@@ -106,7 +106,7 @@ def page(selection: Selection, now: int, rows: Rows, search: Search | None = Non
             newest = rows.kept.newest(key, *stretch, search.most)
         waits = rows.labels is not None and not search.label and chosen.rows - chosen.outcome_rows > QUICK
         if rows.labels is not None and not waits and chosen.rows > chosen.outcome_rows:
-            # 10: predictions to label next that are shown; the file has as many as are asked for
+            # 10: predictions to label next on the page; the file has as many as requested
             batch = rows.labels.next(key, *stretch, 10)
     context |= {
         "worst": worst,
@@ -130,7 +130,7 @@ def page(selection: Selection, now: int, rows: Rows, search: Search | None = Non
 
 
 def _of_id(selection: Selection, context: dict[str, Any], rows: Rows, id: str) -> Page:
-    """Return all that is known of one id."""
+    """Return all data of one id."""
     model = selection.model.key.model
     predictions = [] if rows.kept is None else rows.kept.of_id(model, id)
     outcomes = [] if rows.history is None else rows.history.outcomes(model, id)
@@ -145,13 +145,13 @@ def _of_id(selection: Selection, context: dict[str, Any], rows: Rows, id: str) -
 
 
 def _chips(selection: Selection) -> list[tuple[str, str, bool]]:
-    """Return the slices of the window to choose from: text, address, and whether it is chosen now."""
+    """Return the slices of the window as filters: text, address, and whether it is selected."""
     place, chosen = selection.place, selection.chosen
     if chosen is None:
         return []
     rows_by_slice = {name: performance_slice.rows for name, performance_slice in chosen.performance_slices.items()}
     rows_by_slice |= {name: chosen.slices[name].rows for name in chosen.slices if name not in rows_by_slice}
-    # 24: slices that a reader can choose from, those with most rows
+    # 24: slices in the filter, those with most rows
     names = sorted(rows_by_slice, key=lambda name: (-rows_by_slice[name], name))[:24]
     names = [*(slice_name for slice_name in place.slices if slice_name not in names), *names]
     chips = []
@@ -166,7 +166,7 @@ def _chips(selection: Selection) -> list[tuple[str, str, bool]]:
 
 
 def _trace(links: Links) -> tuple[Key, ...]:
-    """Return the columns of the trace that a row is from."""
+    """Return the columns of a row's trace."""
     link = Key("trace_url", "", lambda row: links.trace_link(row.trace_id, row.span_id) or None)
     return or_null("trace_id"), or_null("span_id"), link
 

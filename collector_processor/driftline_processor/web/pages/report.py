@@ -1,4 +1,4 @@
-"""A model's pages as one file, on a page of its own and in the API."""
+"""The report of a model's pages as one file, for the pages and the API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def chapters(site: Site) -> dict[str, MakePage]:
-    """Return the pages of a model by the end of their address, as of now."""
+    """Return the current pages of a model by the end of their address."""
     parts, queries, log = site.state.parts, site.state.queries, site.incidents
     rows = predictions.Rows(queries.mispredictions, queries.predictions, queries.history, queries.labels, site.links)
     return {

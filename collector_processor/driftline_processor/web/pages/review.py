@@ -25,11 +25,11 @@ from driftline_processor.web.site import Site
 from .scorecard import SUBJECT_WORDS, lines_table, models_table, period_of
 
 MOST: Final = 5
-"""Incidents of a model in the review, those that last first; CSV has all."""
+"""Incidents per model in the review, open ones first; CSV has all."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the routes of the page, and of the same page as a file."""
+    """Return the routes of the page and of its file."""
 
     def show(request: Request) -> Page:
         parts = site.state.parts
@@ -56,9 +56,9 @@ def page(
         model_views: All versions of all models.
         query_params: ``quarter``, or ``from`` and ``to``.
         now: Unix nanoseconds.
-        log: Where incidents are read.
-        alerts: What was told, and who took it on; None where nobody is told.
-        decision_store: The decisions; None where nobody keeps any.
+        log: Source of the incidents.
+        alerts: Alerts with their acknowledgements; None if there are no notifications.
+        decision_store: The decisions; None if they are not stored.
     """
     period = period_of(query_params, model_views, now)
     told_facts = Told(
@@ -79,7 +79,7 @@ def page(
 
 
 def to_file(page: Page) -> str:
-    """Return the page of a review as one HTML document: its style inside, no script, no link to a server."""
+    """Return the page of a review as one HTML document with its style, without scripts and links to a server."""
     return render(page.template, "report", formats=False, address=lambda **_: "", style=style(), **page.context)
 
 

@@ -1,4 +1,4 @@
-"""The pages of the runbooks: what to do about each kind of alert. Their source is ``docs/runbooks``."""
+"""The pages of the runbooks, which describe what to do per kind of alert. Their source is ``docs/runbooks``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDER: Final = Path(__file__).parents[1] / "runbooks"
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the routes of the list of runbooks, and of each."""
+    """Return the routes of the list of runbooks and of each runbook."""
     return [
         Route("/runbooks", site.shows(lambda _: list_page())),
         Route("/runbooks/{name}", site.shows(lambda request: page(request.path_params["name"]))),
@@ -39,7 +39,7 @@ def page(name: str) -> Page:
     """Return a runbook.
 
     Raises:
-        HTTPException: 404 where there is none of that name.
+        HTTPException: 404 if there is no runbook of that name.
     """
     if name not in RUNBOOKS:
         raise HTTPException(404, f"there is no runbook '{short(name, 60)}'; {near(name[:60], [*RUNBOOKS])}")

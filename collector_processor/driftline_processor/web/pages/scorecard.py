@@ -1,4 +1,4 @@
-"""The scorecards: of one model, and of all of them."""
+"""The scorecards: of one model, and of all models."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SUBJECT_WORDS: Final = {
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the routes of the scorecards of all models, and of one."""
+    """Return the routes of the scorecards of all models and of one model."""
 
     def show_all(request: Request) -> Page:
         return page(site.models, request.query_params, site.clock(), site.incidents)
@@ -59,9 +59,9 @@ def page(model_views: Sequence[ModelView], query_params: QueryParams, now: int, 
 
     Args:
         model_views: All versions of all models.
-        query_params: ``quarter``, or ``from`` and ``to``; ``tier`` and ``team`` choose models.
+        query_params: ``quarter``, or ``from`` and ``to``; ``tier`` and ``team`` filter models.
         now: Unix nanoseconds.
-        log: Where incidents are read.
+        log: Source of the incidents.
     """
     period = period_of(query_params, model_views, now)
     tier, team = query_params.get("tier", "").strip(), query_params.get("team", "").strip()
@@ -92,14 +92,14 @@ def model_page(
     log: IncidentLog,
     decision_store: DecisionStore | None,
 ) -> Page:
-    """Return the scorecard of one model, with the decisions about it.
+    """Return the scorecard of one model with the decisions about it.
 
     Args:
         selection: The model.
         now: Unix nanoseconds.
         query_params: As for :func:`page`.
-        log: Where incidents are read.
-        decision_store: The decisions; None where nobody keeps any.
+        log: Source of the incidents.
+        decision_store: The decisions; None if they are not stored.
     """
     place = selection.place
     parameters = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(query_params or {})
@@ -107,7 +107,7 @@ def model_page(
     as_of = selection.verdict() if selection.past else None
     card = scorecard(selection.same, period, log.of(selection.same), as_of)
     decisions = [] if decision_store is None else decision_store.of(selection.model.key.model)
-    # 50: decisions of a page; the API has all
+    # 50: decisions per page; the API has all
     context = {
         **common_context(selection, "scorecard", now),
         "period": period,
@@ -127,7 +127,7 @@ def model_page(
 
 
 def period_of(query_params: QueryParams, model_views: Sequence[ModelView], now: int) -> Period:
-    """Return the period that an address names; without any the last 90 days of the models' clocks. Raises 400."""
+    """Return the period of an address, by default the last 90 days of the models' clocks. Raises 400."""
     newest = max((view.watermark for view in model_views), default=0) or now
     try:
         return read_period(
@@ -138,7 +138,7 @@ def period_of(query_params: QueryParams, model_views: Sequence[ModelView], now: 
 
 
 def first_reason(card: Scorecard) -> str:
-    """Return the reason of the worst line, the verdict's where all is well."""
+    """Return the reason of the line with the worst grade."""
     return min(card.lines, key=lambda line: [*GRADES].index(line.grade)).reason
 
 
@@ -148,7 +148,7 @@ def card_address(card: Scorecard) -> str:
 
 
 def models_table(cards: Sequence[Scorecard]) -> Table:
-    """Return a row for each model: who answers for it, and the grade of each line."""
+    """Return a row for each model: its owner and the grade of each line."""
     columns = ("model", "version", "tier", "owner", "state", "since", *SUBJECT_WORDS)
     columns = (*columns, "incident_count", "loss_a_day", "loss_low", "loss_high", "currency")
     return Table(columns, [_model_row(card) for card in cards])
@@ -177,7 +177,7 @@ def _about(period: Period) -> dict[str, Any]:
 
 
 def _periods(query_params: QueryParams) -> list[tuple[str, str, bool]]:
-    """Return the periods to choose with one click: their words, address, and whether they are chosen."""
+    """Return the suggested periods: words, address, and whether it is selected."""
     chosen = query_params.get("from", "") or (
         f"-{USUAL_DAYS}d" if not (query_params.get("quarter") or query_params.get("to")) else ""
     )

@@ -1,4 +1,4 @@
-"""The page of the processor itself: what it takes in, how far it is, where things go, and what is wrong."""
+"""The status page of the processor: input, progress, destinations, and problems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from driftline_processor.web.site import Site
 from driftline_processor.web.status_facts import Counted, Process, evaluated_until, lags_in_seconds
 
 PARTS = ("duckdb", "opentelemetry-sdk", "pyarrow", "numpy")
-"""Packages whose version people are asked for first, when something is wrong."""
+"""Packages whose versions are most useful in a bug report."""
 
 DOING: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
@@ -52,7 +52,7 @@ DOING: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
 )
-"""Title of a part of the work → what is counted of it: words, metric, and unit."""
+"""Title of a stage → its counters: words, metric, and unit."""
 
 FORWARDING = {
     "sent": m.DRIFTLINE_FORWARD_SENT_REQUESTS,
@@ -60,16 +60,24 @@ FORWARDING = {
     "refused": m.DRIFTLINE_FORWARD_FAILED_REQUESTS,
     "dropped": m.DRIFTLINE_FORWARD_DROPPED_REQUESTS,
 }
-"""What is counted of a destination → metric; requests, but bytes of those that wait."""
+"""Title of a destination's counter → metric. Sent data is counted in requests, waiting data in bytes."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the routes of the page, and of what programs ask of the process."""
+    """Return the routes of the page and of the probes."""
 
     def show(_: Request) -> Page:
         counted, snapshot, process = site.state.counters(), site.state.snapshot, site.process
         problems, addresses = site.health.problems(), site.addresses
-        return page(counted, problems, snapshot.hints, snapshot.models, process, addresses, site.clock())
+        return page(
+            counted=counted,
+            problems=problems,
+            hints=snapshot.hints,
+            models=snapshot.models,
+            process=process,
+            addresses=addresses,
+            now=site.clock(),
+        )
 
     return [Route("/status", site.shows(show)), *probes(site.health)]
 
@@ -87,11 +95,11 @@ def page(
 
     Args:
         counted: Its counters and gauges.
-        problems: All that is wrong now.
-        hints: Sentences on what belongs to no model.
+        problems: All current problems.
+        hints: Sentences that belong to no model.
         models: All versions of all models.
-        process: What is known of it beside.
-        addresses: Name of a receiver, or ``web`` → where it listens.
+        process: Facts of the process besides its counters.
+        addresses: Name of a receiver, or ``web`` → its address.
         now: Unix nanoseconds.
     """
     work = [(title, _measured(counted, rows)) for title, rows in DOING]
@@ -136,14 +144,14 @@ def page(
 
 
 def long_pending(counted: Counted) -> int:
-    """Return how many windows wait, live and past ones, where the longest of them waits a minute or more; else 0."""
+    """Return the number of pending windows, live and past, if the oldest waits for a minute or more; else 0."""
     longest = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_PENDING_WINDOW_AGE)
     waiting = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_PENDING_WINDOWS)
     return int(waiting) if longest * 1e9 >= LONG else 0
 
 
 def _measured(counted: Counted, rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Return words, value over all labels, and the values of single labels, of what is counted at all."""
+    """Return words, total, and the values per label of the counters that exist."""
     measurements = []
     for words, metric, unit in rows:
         value_by_labels = {labels: value for (name, labels), value in counted.items() if name == metric}
@@ -158,7 +166,7 @@ def _measured(counted: Counted, rows: Sequence[tuple[str, str, str]]) -> list[tu
 
 
 def _destinations(counted: Counted) -> list[tuple[str, list[float]]]:
-    """Return the values of :data:`FORWARDING` of each destination, signals and reasons added up."""
+    """Return the sums of :data:`FORWARDING` per destination over signals and reasons."""
     destinations: dict[str, dict[str, float]] = {}
     kinds = {metric: kind for kind, metric in FORWARDING.items()}
     for (name, labels), value in counted.items():
@@ -169,7 +177,7 @@ def _destinations(counted: Counted) -> list[tuple[str, list[float]]]:
 
 
 def _limits(limits: Mapping[str, int], models: Sequence[ModelView]) -> list[tuple[str, str, str]]:
-    """Return name, how much is taken, and the limit, of what is known of both."""
+    """Return name, usage, and limit if both are known."""
     names = {model.key.model for model in models}
     used = {"models": len(names)}
     return [
@@ -179,7 +187,7 @@ def _limits(limits: Mapping[str, int], models: Sequence[ModelView]) -> list[tupl
 
 
 def _versions() -> dict[str, str]:
-    """Return package → version: of the product, of Python, and of what it stands on."""
+    """Return package → version: Driftline, Python, and its main dependencies."""
     return {"driftline": version("driftline"), "Python": platform.python_version()} | {
         part: version(part) for part in PARTS
     }

@@ -1,4 +1,4 @@
-"""Outcomes of models of which no prediction has come: mostly a typo in a model's name."""
+"""Outcomes of models without predictions: mostly a typo in a model's name."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from driftline_processor.web.parameters import number
 from driftline_processor.web.site import Site
 
 ADDRESS = "/unknown-outcomes"
-"""Where the page is."""
+"""Address of the page."""
 
 SHOWN = 50
-"""Outcomes that are listed where the address asks for no other number."""
+"""Default number of outcomes."""
 
 MOST = 1000
-"""Outcomes that are listed at most."""
+"""Upper limit of outcomes."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -34,12 +34,12 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def page(kept_predictions: KeptPredictions | None, limit: int = SHOWN, model: str | None = None) -> Page:
-    """Return the page of outcomes that wait for models without predictions, those that have waited longest first.
+    """Return the page of outcomes that wait for models without predictions, the oldest first.
 
     Args:
-        kept_predictions: Where they are; None = nowhere.
-        limit: Most outcomes.
-        model: Only those of this name; None = of all.
+        kept_predictions: Source of the outcomes; None = not available.
+        limit: Upper limit of outcomes.
+        model: Only outcomes of this name; None = all.
     """
     outcomes = [] if kept_predictions is None else kept_predictions.of_unknown_models(limit, model)
     context = {"found": outcomes, "limit": limit, "model": model}

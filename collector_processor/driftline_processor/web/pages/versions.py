@@ -1,4 +1,4 @@
-"""Versions of a model: who is better, who has how much traffic, and two versions or two windows side by side."""
+"""Versions of a model: comparison with the champion, traffic, and two versions or two windows side by side."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SIDES = ("left", "right")
 METRIC_COLUMNS = {"": "value", "_low": "low", "_high": "high", "_rows": "rows"}
 
 FEATURES = 50
-"""Features side by side on the page, those that differ most; the CSV has all."""
+"""Features side by side on the page, those with the largest difference; the CSV has all."""
 
 
 RUNS = 10
@@ -43,12 +43,12 @@ RUNS = 10
 
 
 class Side(Struct, frozen=True):
-    """One of two that are compared: a version of the model in a window.
+    """One side of a comparison: a version of the model in a window.
 
     Attributes:
         model: The version and environment.
         evaluation: Its window.
-        title: What tells it from the other.
+        title: Its title, which distinguishes it from the other side.
     """
 
     model: ModelView
@@ -57,7 +57,7 @@ class Side(Struct, frozen=True):
 
 
 class MetricPair(Struct, frozen=True):
-    """One metric of both sides; None where a side has none."""
+    """One metric of both sides; None if a side lacks it."""
 
     name: str
     left: MetricValue | None
@@ -65,14 +65,14 @@ class MetricPair(Struct, frozen=True):
 
     @property
     def difference(self) -> float | None:
-        """Right less left."""
+        """Right minus left."""
         if self.left is None or self.right is None or self.left.value is None or self.right.value is None:
             return None
         return self.right.value - self.left.value
 
     @property
     def apart(self) -> bool | None:
-        """Whether their intervals do not overlap; None where a side has no interval."""
+        """Whether the intervals do not overlap; None if a side has no interval."""
         if self.left is None or self.right is None:
             return None
         ends = (self.left.low, self.left.high, self.right.low, self.right.high)
@@ -83,7 +83,7 @@ class MetricPair(Struct, frozen=True):
 
 
 class DriftPair(Struct, frozen=True):
-    """The drift of one feature on both sides, each from its own baseline; None where a side has none."""
+    """The drift of one feature on both sides, each from its own baseline; None if a side lacks it."""
 
     name: str
     left: ColumnDrift | None
@@ -91,7 +91,7 @@ class DriftPair(Struct, frozen=True):
 
     @property
     def difference(self) -> float:
-        """How far the two sizes of drift lie apart, on PSI; what one side alone has comes first."""
+        """Absolute difference of the two PSI values; infinite if only one side has the feature."""
         sizes = [_psi(column) for column in (self.left, self.right)]
         if self.left is None or self.right is None:
             return float("inf")
@@ -99,16 +99,16 @@ class DriftPair(Struct, frozen=True):
 
 
 class SideBySide(Struct, frozen=True):
-    """Two versions or two windows beside each other.
+    """Two versions or two windows side by side.
 
     Attributes:
-        left: What the page is about.
-        right: What it is compared with.
-        metrics: Pairs in the order in which people ask for them.
-        features: Pairs, those that differ most first.
-        score: The scores of both in one drawing, None where they have none in the same cells.
-        scores: The drawing of each side beside its own baseline, where the two cannot be drawn in one.
-        instead: Why the right window is another one than was asked for; "" where it is not.
+        left: The selected window.
+        right: The other side of the comparison.
+        metrics: Pairs, the most important first.
+        features: Pairs, the largest difference first.
+        score: The scores of both in one drawing; None if their cells differ.
+        scores: The drawing of each side next to its own baseline if the cells differ.
+        instead: Why the right window is not the requested one; "" if it is.
     """
 
     left: Side
@@ -130,12 +130,12 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def page(selection: Selection, now: int, compare: str = "") -> Page:
-    """Return the versions of a model, and the chosen window beside another version or window.
+    """Return the versions of a model and the selected window next to another version or window.
 
     Args:
-        selection: What the address selects.
+        selection: The model, the range, and the selected window.
         now: Unix nanoseconds.
-        compare: ``version:`` and a version, or ``at:`` and a moment in another window; "" compares nothing.
+        compare: ``version:`` and a version, or ``at:`` and a time in another window; "" compares nothing.
     """
     context = common_context(selection, "versions", now)
     ranked = sorted(selection.same, key=lambda view: -view.last)
@@ -166,7 +166,7 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
 
 
 def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> SideBySide:
-    """Return the chosen window beside what ``compare`` names. Raises 400 or 404 with a sentence."""
+    """Return the selected window next to the side that ``compare`` names. Raises 400 or 404 with a sentence."""
     kind, _, name = compare.partition(":")
     tz, instead = selection.model.timezone, ""
     if kind == "version":
@@ -194,7 +194,13 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
     score = scores_together(before.score or before.predicted, after.score or after.predicted)
     distributions = [distribution(one.score) if one.score else None for one in (before, after)]
     return SideBySide(
-        left, right, metrics, tuple(features), score, () if score is not None else tuple(distributions), instead
+        left=left,
+        right=right,
+        metrics=metrics,
+        features=tuple(features),
+        score=score,
+        scores=() if score is not None else tuple(distributions),
+        instead=instead,
     )
 
 
@@ -206,7 +212,7 @@ def scores_together(left: ColumnDrift | None, right: ColumnDrift | None) -> Mark
 
 
 def traffic_share(selection: Selection, model: ModelView) -> float | None:
-    """Return a version's share of the predictions of all versions in the chosen window; None where there are none."""
+    """Return a version's fraction of all predictions in the selected window; None if there are none."""
     if selection.chosen is None:
         return None
     window = selection.chosen.window
@@ -224,7 +230,7 @@ def _rows_within(model: ModelView, name: str, start: int, end: int) -> int:
 
 
 def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
-    """Return another version in the same window, else in its newest closed one of that length."""
+    """Return another version in the same window, else in its newest closed window of that length."""
     fitting = [view for view in selection.same if handle(view.key.version) == name and view is not selection.model]
     environment = selection.model.key.environment
     fitting.sort(key=lambda view: (view.key.environment != environment, -(view.rows + view.distributed)))
@@ -258,9 +264,9 @@ def _offered_versions(selection: Selection) -> list[tuple[str, str]]:
 
 
 def _offered_windows(selection: Selection) -> list[tuple[str, str]]:
-    """Return value and title of each other window, the newest first."""
+    """Return value and title of each other window, newest first."""
     timezone = selection.model.timezone
-    # 90: windows that a reader can compare with, the newest
+    # 90: windows in the list to compare with, the newest
     other_windows = [evaluation for evaluation in reversed(selection.known) if evaluation is not selection.chosen][:90]
     return [
         (f"at:{iso_time(evaluation.window.start)}", window_name(evaluation.window, timezone))
