@@ -24,9 +24,9 @@ def main() -> int:
         _outlive_hang_ups()
     try:
         with without_collections():
-            from .commands import app
+            from .commands import application
 
-        app()
+        application(sys.argv[1:])()
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package in ("", "driftline", "driftline_processor"):

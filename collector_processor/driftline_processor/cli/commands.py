@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -101,6 +102,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def driftline() -> None:
+    """Make a group of the commands even if there is one."""
+
+
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(models_app, name="models")
@@ -214,3 +222,16 @@ def snapshot(
 
 
 app.command()(versions)
+
+
+def application(arguments: list[str]) -> typer.Typer:
+    """Return the commands with those only that the arguments name, since Typer builds each that there is."""
+    for kind in ("registered_groups", "registered_commands"):
+        for command in getattr(app, kind):
+            name = command.name or command.callback.__name__
+            if arguments[:1] == [name]:
+                single = copy(app)
+                single.registered_groups, single.registered_commands = [], []
+                setattr(single, kind, [command])
+                return single
+    return app
