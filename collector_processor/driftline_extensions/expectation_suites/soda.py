@@ -33,7 +33,7 @@ Config = Mapping[str, Any]
 def read_checks(text: str, dataset: str = "") -> ImportedSuite:
     """Read the checks for one dataset.
 
-    Raises ``ValueError`` when the text is no YAML of checks, or has those of several datasets and none is named.
+    Raises ``ValueError`` if the text is not YAML of checks, or has several datasets and ``dataset`` is empty.
     """
     try:
         root = yaml.compose(text, Loader=Loader)
@@ -73,7 +73,7 @@ def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
 
 
 def _parts(node: yaml.Node) -> tuple[str, Config]:
-    """Return the check as a text, and the configuration below it."""
+    """Return the check as text, and the configuration below it."""
     plain = _plain(node)
     if isinstance(plain, dict) and len(plain) == 1:
         check, config = next(iter(plain.items()))
@@ -134,7 +134,7 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
 
 
 def _condition(rest: str, config: dict[str, Any]) -> str:
-    """Return what must hold: behind the metric, or the opposite of what fails (or else warns) below it."""
+    """Return the required condition: after the metric, or the opposite of the failure (or else warning) below it."""
     if rest.strip():
         return rest.strip()
     failing = config.pop("fail", None)
@@ -154,7 +154,7 @@ def _known(config: Config) -> None:
 
 
 def _ends(condition: str, integral: bool = False) -> list[float | int | None]:
-    """Return ``[low, high]`` of a condition on a value, both included."""
+    """Return ``[low, high]`` of a condition on a value, both inclusive."""
     between = _BETWEEN.fullmatch(condition)
     if between is not None:
         return [_value(between["low"]), _value(between["high"])]
@@ -182,7 +182,7 @@ def _value(text: str) -> float | int:
 
 
 def _none(condition: str, count: bool) -> bool:
-    """Return True where a condition on a number of rows, or on a share of them, says that there are none."""
+    """Return True if a condition on a number or a fraction of rows requires zero."""
     match = _LIMIT.fullmatch(condition)
     if match is None:
         return False
@@ -191,7 +191,7 @@ def _none(condition: str, count: bool) -> bool:
 
 
 def _share(condition: str, metric: str) -> str | int:
-    """Return the limit of a share; a count is a share only where it must be zero."""
+    """Return the limit of a fraction; a count is accepted only if it must be zero."""
     if metric.endswith("count"):
         if not _none(condition, True):
             raise Unsupported("a limit in rows depends on the size of the data; only '= 0' is supported")
@@ -203,7 +203,7 @@ def _share(condition: str, metric: str) -> str | int:
 
 
 def _invalid(imported: ImportedSuite, column: str, limit: str | int, config: dict[str, Any]) -> None:
-    """Return what is not invalid is valid: so many of the values must keep the rules that stand below the check."""
+    """Convert a limit of invalid values to rules that the other values must meet."""
     sign, _, limit_value = (f"<= {limit}%" if limit == 0 else str(limit)).partition(" ")
     if sign not in ("<", "<=") and limit_value != "0%":
         raise Unsupported("it requires invalid values")
@@ -259,4 +259,4 @@ SUPPORTED = frozenset(
         *("duplicate_count", "duplicate_percent", *_MOMENTS),
     }
 )
-"""The metrics that are read; and ``schema`` with ``when required column missing``."""
+"""Supported metrics; also ``schema`` with ``when required column missing``."""

@@ -1,6 +1,6 @@
-"""The commands. What each one needs is imported when it runs: `--help` and `evaluate` start no server's libraries.
+"""The commands. Each imports what it needs when it runs, so that `--help` and `evaluate` load no server libraries.
 
-The commands of extensions: entry points of the group ``driftline_commands``, each a ``typer.Typer``.
+Extensions add commands by entry points of the group ``driftline_commands``, each a ``typer.Typer``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _without_pydantic(parameters: list[Any]) -> list[Any]:
 
 
 class Commands(TyperGroup):
-    """The commands of Driftline, then those of extensions, which are imported when somebody names them."""
+    """The commands of Driftline and of extensions, which are imported on use."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters of `driftline` itself."""
@@ -79,7 +79,7 @@ class Commands(TyperGroup):
         return [*names, *sorted(installed(GROUP).keys() - {*names})]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; None if there is none of this name, or if its extension cannot be imported."""
+        """Return a command; None if there is none of this name, or its extension cannot be imported."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _without_pydantic(command.get_params(ctx))
@@ -88,7 +88,7 @@ class Commands(TyperGroup):
             return None
         try:
             return typer.main.get_command(extension.load())
-        except Exception as error:  # of any distribution
+        except Exception as error:  # the module of any distribution
             say(f"the extension '{cmd_name}' ({extension.value}) cannot be imported: {error}")
             return None
 

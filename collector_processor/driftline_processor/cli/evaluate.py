@@ -1,4 +1,4 @@
-"""`driftline evaluate`: judge rows in files against a baseline. What it needs is imported when it runs."""
+"""`driftline evaluate`: evaluate rows in files against a baseline, with lazy imports."""
 
 from __future__ import annotations
 

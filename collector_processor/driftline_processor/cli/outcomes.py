@@ -1,4 +1,4 @@
-"""`driftline outcomes push` and `show`, and `driftline forget`: what comes to a running processor later."""
+"""`driftline outcomes push` and `show`, and `driftline forget`: outcomes and deletion."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def show(
 
 
 def _sentence(outcome: Mapping[str, Any]) -> str:
-    """Say one outcome in a line: when it was known and came, what it said, and for which versions it counts."""
+    """Return an outcome on one line: its times, its value, and the versions for which it counts."""
     statement = "retracted" if outcome["retracted"] else f"actual {outcome['actual']}"
     more = [f"{name} {outcome[name]}" for name in ("item", "value", "weight") if outcome[name] is not None]
     more += [f"{name}={value}" for name, value in outcome["slices"].items()]
@@ -164,7 +164,7 @@ def _slices(texts: list[str]) -> dict[str, str]:
 
 @contextmanager
 def _progress(file: Path) -> Iterator[Callable[[int], object]]:
-    """Show how many rows of a file are sent, where somebody watches."""
+    """Show the number of sent rows of a file on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,4 +1,4 @@
-"""`driftline retrain-check`: whether retraining pays, by a running processor or by files."""
+"""`driftline retrain-check`: whether retraining pays off, from a running processor or from files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from driftline_processor.evaluation.files.options import EvaluationOptions
 
 CODES = {"retrain": 0, "wait": 10, "inconclusive": 11}
-"""The answer → the exit code of the command: in a shell, ``driftline retrain-check ... && ./train.sh``."""
+"""Answer → exit code of the command, for a shell: ``driftline retrain-check ... && ./train.sh``."""
 
 _HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
@@ -162,7 +162,7 @@ def retrain_check(
 def _limits(
     value: float | None, predictions: float | None, cost: float | None, recovered: float | None
 ) -> list[tuple[str, float, float]]:
-    """Return the numbers that were said, each with its option and the most that it may be."""
+    """Return the given numbers, each with its option and its upper limit."""
     options = (("--value", value, 1e15), ("--predictions", predictions, 1e15), ("--cost", cost, 1e15))
     return [
         (name, number, limit)
@@ -172,7 +172,7 @@ def _limits(
 
 
 def days_of(horizon: str) -> float:
-    """Return the days of a length of time. Raises BadInput for what is none.
+    """Return a duration in days. Raises BadInput if it is invalid.
 
     >>> days_of("2w"), days_of("12h")
     (14.0, 0.5)
@@ -186,14 +186,14 @@ def days_of(horizon: str) -> float:
 
 
 def answer_lines(answer: Mapping[str, Any]) -> list[str]:
-    """Return the answer in plain words: what to do first, then what it rests on."""
+    """Return the answer in words: the advice first, then its reasons."""
     return [answer["sentence"], *(f"  {reason[:1].upper()}{reason[1:]}." for reason in answer["reasons"])]
 
 
 def _weigh_served(
     url: str, model: str, terms: RetrainTerms, parameters: Mapping[str, str], price_sheet: Path | None
 ) -> dict[str, Any]:
-    """Return the answer of a running processor; ``parameters``: which windows of the model are weighed."""
+    """Return the answer of a running processor; ``parameters``: selection of the model's windows."""
     from . import client
 
     amount, currency, source = terms.cost, terms.currency, dict[str, Any]()
@@ -219,7 +219,7 @@ def _weigh_served(
 
 
 def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> RetrainCost:
-    """Return the median of what past runs that ended well would cost by a price sheet."""
+    """Return the median cost of successful past runs by a price sheet."""
     from driftline.training.price_sheet import UnusablePriceSheet, Usage, read_price_sheet
 
     from driftline_processor.core.retraining import RetrainCost
@@ -248,7 +248,7 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
 
 
 def _weigh_files(inputs: EvaluationInputs, options: EvaluationOptions, terms: RetrainTerms) -> dict[str, Any]:
-    """Judge rows of files as `driftline evaluate` does, and weigh the newest window."""
+    """Evaluate rows of files as `driftline evaluate` does, and use the newest window."""
     from driftline_processor.core.retraining import question_of, weigh_retraining
     from driftline_processor.evaluation.files.evaluate import evaluate_files
     from driftline_processor.present.retraining import answer_json
