@@ -93,7 +93,7 @@ def loaded_by_evaluate(*options: str) -> set[str]:
 
 
 OF_NO_EVALUATION = {
-    *("scipy.special", "scipy.optimize", "numpy.f2py", "pydantic", "rich.progress", "yaml", "duckdb", "grpc"),
+    *("scipy.special", "scipy.optimize", "numpy.f2py", "rich.progress", "yaml", "duckdb", "grpc"),
     *("starlette", "uvicorn", "httpx", "jinja2", "driftline_processor.service", "driftline_processor.store"),
 }
 """What an evaluation of files does without: of scipy the compiled functions alone, and no library of the service."""

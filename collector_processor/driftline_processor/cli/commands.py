@@ -5,12 +5,9 @@ Extensions add commands by entry points of the group ``driftline_commands``, eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from copy import copy
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -36,42 +33,8 @@ from .versions import versions
 GROUP = "driftline_commands"
 
 
-class _PlainValue(NamedTuple):
-    """Converts the values of a parameter without pydantic, which takes a tenth of a second to load, if they need none.
-
-    ``typed``: Typer's conversion, for all other values. Typers without pydantic never ask for one.
-    """
-
-    descriptor: Any
-    typed: Callable[[], Any]
-
-    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return a default or text as it is, and what the parameter's own parser makes of a text."""
-        many = param.multiple or param.nargs == -1
-        if value is None:
-            return () if many else None
-        if ctx.get_parameter_source(param.name).name == "DEFAULT":
-            return value
-        if (parse := self.descriptor.parameter_info.parser) is not None:
-            with suppress(ValueError):
-                return [parse(item) for item in value] if many else parse(value)
-        return value if self.descriptor.annotation is str else self.typed().coerce(value, param=param, ctx=ctx)
-
-
-def _without_pydantic(parameters: list[Any]) -> list[Any]:
-    for parameter in parameters:
-        if hasattr(parameter, "get_runtime_param") and "get_runtime_param" not in vars(parameter):
-            plain = _PlainValue(parameter.type_descriptor, parameter.get_runtime_param)
-            parameter.get_runtime_param = partial(_PlainValue, *plain)
-    return parameters
-
-
 class Commands(TyperGroup):
     """The commands of Driftline and of extensions, which are imported on use."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters of `driftline` itself."""
-        return _without_pydantic(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""
@@ -82,7 +45,6 @@ class Commands(TyperGroup):
         """Return a command; None if there is none of this name, or its extension cannot be imported."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
-            _without_pydantic(command.get_params(ctx))
             return command
         if (extension := installed(GROUP).get(cmd_name)) is None:
             return None
